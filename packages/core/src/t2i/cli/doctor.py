@@ -1,0 +1,70 @@
+"""`t2i plugins` lists the plugins; `t2i doctor` says what is wrong here and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from t2i.registry.plugins import registry
+from t2i.registry.specs import WeightsSpec
+
+
+def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """List installed plugins and what each declares."""
+    found = registry().plugins
+    if as_json:
+        print(json.dumps([asdict(plugin) for plugin in found], indent=2, default=str))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("plugin", "distribution", "state", "declares, or why not", box=None, pad_edge=False)
+    for plugin in found:
+        told = ", ".join(spec.name for spec in plugin.specs) or plugin.reason
+        table.add_row(plugin.name, f"{plugin.distribution} {plugin.version}", plugin.state, told)
+    Console().print(table)
+
+
+def doctor() -> int:
+    """Check every plugin, every name and every bundled file; exits with 1 where something is wrong."""
+    wrong = 0
+
+    def line(state: str, what: str, reason: str = "", remedy: str = "") -> None:
+        print(f"{state:<13}{what}" + (f": {reason}" if reason else ""))
+        if remedy:
+            print(f"{'':<13}mend it: {remedy}")
+
+    for plugin in registry().plugins:
+        line(plugin.state, f"plugin {plugin.name} ({plugin.distribution} {plugin.version})", plugin.reason, plugin.remedy)
+        wrong += plugin.state in ("broken", "incompatible")
+    for clash in registry().clashes:
+        line("clash", clash.name, clash.reason, clash.remedy)
+        wrong += 1
+    for spec, plugin in registry().all(WeightsSpec):
+        problem = _check_bundle(spec)
+        line("broken" if problem else "ok", f"weights {spec.name}", problem,
+             f"pip install --force-reinstall {plugin.distribution}" if problem else "")
+        wrong += bool(problem)
+    if not registry().plugins:
+        line("broken", "no plugin is installed", "nothing can draw", "pip install t2i")
+        wrong += 1
+    return 1 if wrong else 0
+
+
+def _check_bundle(spec: WeightsSpec) -> str:
+    """What is wrong with a bundled snapshot's weights file, or ""; the Hub is not asked."""
+    if not spec.bundled:
+        return ""
+    from importlib.resources import files
+    from pathlib import Path
+
+    from t2i.files import sha256_of
+
+    package, _, path = spec.bundled.partition(":")
+    weights = Path(str(files(package))) / path / "model.safetensors"
+    if not weights.is_file():
+        return f"{weights} is missing"
+    return "" if sha256_of(weights) == spec.sha256 else f"{weights} is not the published file"

@@ -1,0 +1,72 @@
+"""`t2i info`: everything known of one model without loading it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from t2i.registry.models import ModelInfo, model_info
+
+
+def info(
+    name: Annotated[str, typer.Argument(help='"technique" or "technique.tag".')],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    verify: Annotated[bool, typer.Option(help="Also load it and draw its golden pictures again.")] = False,
+) -> None:
+    """Describe a technique or its weights: config, sha256, text encoder, dataset, licence, scores."""
+    facts = _facts(model_info(name))
+    if verify:
+        facts["golden pictures"] = _golden(name)
+    if as_json:
+        print(json.dumps(facts, indent=2, default=str))
+        return
+    _print(facts)
+
+
+def _facts(info: ModelInfo) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "name": info.name,
+        "kind": info.kind,
+        "what": info.summary,
+        "from": f"{info.distribution} {info.version}".strip() if info.installed else info.remedy,
+    }
+    if info.spec is None:
+        return facts
+    from t2i.registry.specs import load_target
+
+    facts["paper"] = info.spec.paper
+    facts["recipes"] = list(info.spec.recipes)
+    if "." not in info.name:
+        facts["config"] = load_target(info.spec.config)().model_dump()
+    for weights in info.weights:
+        entry = asdict(weights)
+        entry["size_bytes"] = f"{weights.size_bytes:,}"
+        if weights.bundled and "." in info.name:
+            from importlib.resources import files
+
+            package, _, path = weights.bundled.partition(":")
+            entry |= json.loads((files(package) / path / "config.json").read_text())
+        facts[f"weights {weights.name}"] = {key: value for key, value in entry.items() if value not in ("", {})}
+    return facts
+
+
+def _golden(name: str) -> str:
+    from t2i.hub.snapshots import GOLDEN_TOLERANCE, golden_error, load_generator, resolve
+
+    snapshot = resolve(name)
+    error = golden_error(snapshot, load_generator(snapshot))
+    verdict = "drawn again" if error <= GOLDEN_TOLERANCE else "NOT reproduced"
+    return f"{verdict}: largest difference {error:.2g} of [-1, 1] (allowed {GOLDEN_TOLERANCE:g})"
+
+
+def _print(facts: dict[str, Any], indent: int = 0) -> None:
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            print(f"{'  ' * indent}{key}:")
+            _print(value, indent + 1)
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            print(f"{'  ' * indent}{key}: {shown}")

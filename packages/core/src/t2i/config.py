@@ -1,0 +1,46 @@
+"""The one base of every config, and the one place where a config's error becomes a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from t2i.errors import InvalidConfigError, did_you_mean
+
+
+class Config(BaseModel):
+    """Frozen settings that refuse unknown fields. Subclasses state units and the paper's section per field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
+    """Validate `values` as a `kind`; `where` names their origin in the error.
+
+    Raises:
+        InvalidConfigError: naming each wrong field, what came, and the fields or values allowed.
+    """
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidConfigError(f"{where}: {_sentences(kind, error)}") from None
+
+
+def _sentences(kind: type[Config], error: ValidationError) -> str:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        field = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = list(kind.model_fields)
+            remedy = did_you_mean(field, known) or f" Known fields: {', '.join(known) or 'none'}."
+            sentences.append(f"unknown field {field!r}.{remedy}")
+        else:
+            message = problem["msg"][0].lower() + problem["msg"][1:]
+            subject = f"field {field!r}: " if field else ""
+            sentences.append(f"{subject}{message}, but {problem['input']!r} came.")
+    return " ".join(sentences)

@@ -1,0 +1,90 @@
+"""The contract of a captioned dataset, and of one example in it."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Example:
+    """One captioned picture.
+
+    Attributes:
+        id: unique in its dataset and stable across runs, such as a relative path.
+        captions: at least one, none empty; all say the same thing of the same picture.
+        group: what the picture shows, coarser than a caption (a class, a concept). Pictures of one group
+            never serve as each other's mismatch. Unique to the picture where nothing is known.
+    """
+
+    id: str
+    captions: tuple[str, ...]
+    group: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in a dataset that is not as it should be.
+
+    Attributes:
+        where: the file, or file:line.
+        reason: half a sentence.
+        skipped: whether the picture was left out (else it was converted and used).
+    """
+
+    where: str
+    reason: str
+    skipped: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+class CaptionedDataset(ABC):
+    """Captioned pictures by position. Metadata is cheap; a picture is decoded when asked for."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name and split, such as "openmoji:train"; a run's record of what it was trained on."""
+
+    @property
+    @abstractmethod
+    def license(self) -> str:
+        """SPDX id of the pictures' licence, or "unknown"."""
+
+    @property
+    @abstractmethod
+    def examples(self) -> Sequence[Example]:
+        """All examples in a fixed order."""
+
+    @abstractmethod
+    def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
+        """Picture `index` as a square RGB image, `resolution` pixels a side, and a note ("" or what was converted).
+
+        Raises:
+            DataError: the picture cannot be used; the message is half a sentence saying why.
+        """
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What was wrong with the metadata."""
+        return ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the examples or their pictures do; keys what is cached of them."""
+        digest = hashlib.sha256(self.name.encode())
+        for example in self.examples:
+            digest.update(repr((example.id, example.captions, example.group)).encode())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.examples)

@@ -1,0 +1,104 @@
+"""Every error a user of t2i can cause, in one tree. Each message says the invariant, what came, and the remedy.
+
+    T2IError
+    ├── UnknownNameError        a model, tag, text encoder, evaluator or dataset nobody declares
+    ├── PluginError             a plugin cannot be used
+    │   ├── PluginBrokenError         it raised while it was imported or asked for its specs
+    │   ├── PluginIncompatibleError   it was made for another plugin API
+    │   ├── PluginDisabledError       T2I_DISABLE_PLUGINS names it
+    │   └── NameClashError            two distributions declare the same name
+    ├── InvalidInputError       a prompt, number or option outside its range
+    │   └── InvalidConfigError        a config names an unknown field, or a value does not fit
+    ├── SnapshotError           a model's files cannot be used
+    │   ├── IntegrityError            they are not the files that were published
+    │   ├── OfflineError              they are not here and may not be fetched
+    │   └── EncoderMismatchError      the text encoder is not the one the model was trained with
+    ├── DataError               a dataset cannot be read
+    ├── TrainingError           a run cannot start or go on
+    │   ├── CheckpointError           no whole checkpoint is there
+    │   └── DivergedError             a loss stopped being a finite number
+    └── OutputError             a result cannot be written
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class T2IError(Exception):
+    """Base of all errors above; the command line prints its message and exits with code 2."""
+
+
+class UnknownNameError(T2IError):
+    """A model, tag, text encoder, evaluator or dataset nobody declares."""
+
+
+class PluginError(T2IError):
+    """A plugin cannot be used."""
+
+
+class PluginBrokenError(PluginError):
+    """A plugin raised while it was imported or asked for its specs."""
+
+
+class PluginIncompatibleError(PluginError):
+    """A plugin was made for another plugin API."""
+
+
+class PluginDisabledError(PluginError):
+    """The environment variable T2I_DISABLE_PLUGINS names this plugin."""
+
+
+class NameClashError(PluginError):
+    """Two distributions declare the same name."""
+
+
+class InvalidInputError(T2IError):
+    """A prompt, number or option outside its range."""
+
+
+class InvalidConfigError(InvalidInputError):
+    """A config names an unknown field, or a value does not fit."""
+
+
+class SnapshotError(T2IError):
+    """A model's files cannot be used."""
+
+
+class IntegrityError(SnapshotError):
+    """The files are not the ones that were published."""
+
+
+class OfflineError(SnapshotError):
+    """The files are not on this machine and may not be fetched."""
+
+
+class EncoderMismatchError(SnapshotError):
+    """The text encoder is not the one the model was trained with."""
+
+
+class DataError(T2IError):
+    """A dataset cannot be read."""
+
+
+class TrainingError(T2IError):
+    """A training run cannot start or go on."""
+
+
+class CheckpointError(TrainingError):
+    """No whole checkpoint is there."""
+
+
+class DivergedError(TrainingError):
+    """A loss stopped being a finite number."""
+
+
+class OutputError(T2IError):
+    """A result cannot be written."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`" Did you mean 'stackgan'?"`, or an empty string where nothing known is near `name`."""
+    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -1,0 +1,72 @@
+"""Judges: an Evaluator watches real and generated pictures and says Scores, each with the protocol it was made by."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+from t2i.errors import InvalidInputError
+from t2i.text import TextEmbedding
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value that says how it was made.
+
+    Attributes:
+        value: the number itself.
+        protocol: everything that fixes its unit, such as {"extractor": "inception-v3", "sha256": ...,
+            "resize": "bilinear 299", "n_real": "2000", "n_fake": "2000", "split": "test", "seed": "0"}.
+        standard_error: of `value`, in its unit, where the evaluator can estimate it.
+        higher_is_better: which way is up.
+    """
+
+    value: float
+    protocol: Mapping[str, str] = field(hash=False)
+    standard_error: float | None = None
+    higher_is_better: bool = True
+
+    def better_than(self, other: Score) -> bool:
+        """Whether this score is the better one.
+
+        Raises:
+            InvalidInputError: the two were made by different protocols; says which parts differ.
+        """
+        keys = sorted({*self.protocol, *other.protocol})
+        different = [key for key in keys if self.protocol.get(key) != other.protocol.get(key)]
+        if different:
+            parts = "; ".join(
+                f"{key}: {self.protocol.get(key, 'not said')} and {other.protocol.get(key, 'not said')}"
+                for key in different
+            )
+            raise InvalidInputError(
+                f"Scores compare only under one protocol, but these differ in {parts}. "
+                f"Evaluate both again the same way."
+            )
+        return self.value > other.value if self.higher_is_better else self.value < other.value
+
+
+class Evaluator(ABC):
+    """A streaming judge; call `update` as often as there are batches, then `compute`."""
+
+    @abstractmethod
+    def update(
+        self, images: Float[Tensor, "b 3 h w"], *, text: TextEmbedding | None = None, real: bool = False
+    ) -> None:
+        """Take in b pictures in [-1, 1], with their captions where the judge reads text."""
+
+    @abstractmethod
+    def compute(self) -> dict[str, Score]:
+        """The scores of everything seen since the last `reset`, over all processes.
+
+        Raises:
+            InvalidInputError: fewer pictures were seen than the score needs.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything seen."""

@@ -1,0 +1,249 @@
+"""A model on disk: config.json, model.safetensors, golden.safetensors and its card. Found, verified, loaded, saved.
+
+A name resolves, in this order, to: a local folder; a snapshot bundled in an installed distribution; the Hugging
+Face cache; the Hub. Wherever it came from, its sha256 is verified before a tensor is used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from t2i.config import Config, parse_config
+from t2i.errors import IntegrityError, SnapshotError, UnknownNameError
+from t2i.files import atomic_folder, sha256_of
+from t2i.generator import Generator, Noise
+from t2i.hub.card import render_card
+from t2i.registry.models import weights_spec
+from t2i.registry.plugins import registry
+from t2i.registry.specs import ModelSpec, load_target
+from t2i.text import EncoderIdentity, TextEmbedding
+
+CONFIG, WEIGHTS, GOLDEN, CARD = "config.json", "model.safetensors", "golden.safetensors", "README.md"
+MAX_CONFIG_BYTES = 1_000_000
+GOLDEN_TOLERANCE = 1e-3  # of [-1, 1]; devices and libraries round differently
+
+
+class SnapshotFacts(Config):
+    """What a snapshot says of itself beside its config."""
+
+    text_encoder: EncoderIdentity | None = None
+    dataset: str = ""
+    license: str = "unknown"
+    steps: int = Field(0, ge=0)
+    images_seen: int = Field(0, ge=0)
+    command: str = Field("", description="what makes these weights again")
+
+    def after(self, steps: int, images_seen: int) -> SnapshotFacts:
+        """The same facts later in a run."""
+        return self.model_copy(update={"steps": steps, "images_seen": images_seen})
+
+
+class SnapshotConfig(Config):
+    """config.json."""
+
+    format: Literal[1] = 1
+    technique: str
+    config: dict[str, Any]
+    facts: SnapshotFacts
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A resolved, verified snapshot.
+
+    Attributes:
+        name: what was asked for; resolves to it again.
+        folder: where it lies.
+        config: its config.json.
+        revision: on the Hub, or "".
+    """
+
+    name: str
+    folder: Path
+    config: SnapshotConfig
+    revision: str = ""
+
+
+def resolve(name: str) -> Snapshot:
+    """Find and verify a snapshot.
+
+    Args:
+        name: "technique[.tag]", "local-dir:path", "hf-hub:org/repo[@revision]", or a path to a snapshot or run.
+
+    Raises:
+        UnknownNameError: nothing goes by that name.
+        CheckpointError: it is a run folder without a whole checkpoint.
+        OfflineError: it is on the Hub, not here, and the Hub cannot be reached.
+        IntegrityError: its weights are not those that were published.
+        SnapshotError: a file is missing or unreadable.
+    """
+    if name.startswith("local-dir:"):
+        return _open(name, _model_folder(Path(name.removeprefix("local-dir:"))))
+    if name.startswith("hf-hub:"):
+        from t2i.hub.download import download
+
+        repo, _, revision = name.removeprefix("hf-hub:").partition("@")
+        folder, revision = download(repo, revision or None)
+        return _open(name, folder, revision=revision)
+    if Path(name).is_dir():
+        return _open(name, _model_folder(Path(name)))
+    if "/" in name:
+        raise UnknownNameError(f"There is no folder {name}. Give a run folder, a snapshot or a model's name.")
+    spec = weights_spec(name)
+    if spec.bundled:
+        package, _, path = spec.bundled.partition(":")
+        return _open(spec.name, Path(str(files(package))) / path, spec.sha256)
+    from t2i.hub.download import download
+
+    folder, revision = download(spec.repo, spec.revision)
+    return _open(spec.name, folder, spec.sha256, revision)
+
+
+def load_generator(snapshot: Snapshot, device: torch.device | str = "cpu") -> Generator:
+    """Build the snapshot's generator and load its weights, every key used.
+
+    Raises:
+        UnknownNameError, PluginError: its technique is not installed or cannot be used.
+        InvalidConfigError: its config has a field the technique does not know.
+        SnapshotError: its tensors do not fit the config.
+    """
+    spec, _ = registry().get(ModelSpec, snapshot.config.technique)
+    config = parse_config(load_target(spec.config), snapshot.config.config, f"{snapshot.folder / CONFIG}")
+    generator = cast(Generator, load_target(spec.target)(config))
+    try:
+        generator.load_state_dict(load_file(snapshot.folder / WEIGHTS))
+    except RuntimeError as error:
+        raise SnapshotError(f"The weights in {snapshot.folder} do not fit their config: {error}") from None
+    return generator.eval().requires_grad_(False).to(device)
+
+
+def save_snapshot(generator: Generator, folder: Path, facts: SnapshotFacts) -> Path:
+    """Write `generator` as a snapshot; `folder` must not exist, and appears whole or not at all.
+
+    Raises:
+        OutputError: the folder is there already, or cannot be written.
+    """
+    with atomic_folder(folder) as scratch:
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in generator.state_dict().items()}
+        save_file(tensors, scratch / WEIGHTS, metadata={"format": "pt"})
+        save_file(_golden(generator), scratch / GOLDEN)
+        config = SnapshotConfig(
+            technique=generator.technique,
+            config=generator.config.model_dump(mode="json"),
+            facts=facts,
+            weights_sha256=sha256_of(scratch / WEIGHTS),
+        )
+        (scratch / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+        (scratch / CARD).write_text(render_card(config))
+    return folder
+
+
+def push_snapshot(generator: Generator, repo_id: str, facts: SnapshotFacts, *, private: bool) -> str:
+    """Publish a snapshot in the Hub repository `repo_id`; returns the commit's address.
+
+    Raises:
+        SnapshotError: the Hub refused; says why.
+    """
+    import tempfile
+
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = save_snapshot(generator, Path(scratch) / "snapshot", facts)
+        api = HfApi()
+        try:
+            api.create_repo(repo_id, private=private, exist_ok=True)
+            return str(api.upload_folder(repo_id=repo_id, folder_path=folder).commit_url)
+        except (HfHubHTTPError, OSError) as error:
+            raise SnapshotError(f"The Hub did not take {repo_id}: {error}. Log in with `hf auth login`.") from None
+
+
+def golden_error(snapshot: Snapshot, generator: Generator) -> float:
+    """The largest difference, in [-1, 1] units, between the pictures `generator` draws and the golden ones.
+
+    Raises:
+        SnapshotError: the snapshot has no readable golden tensors.
+    """
+    try:
+        golden = load_file(snapshot.folder / GOLDEN)
+    except (OSError, ValueError) as error:
+        raise SnapshotError(f"{snapshot.folder} has no readable {GOLDEN} ({error}).") from None
+    return float((_draw_golden(generator, golden) - golden["images"]).abs().max())
+
+
+def _golden(generator: Generator) -> dict[str, Tensor]:
+    stream = torch.Generator().manual_seed(0)
+    words = torch.randn(2, 3, generator.text_dim, generator=stream) / generator.text_dim**0.5
+    golden = {
+        "sentence": words.mean(1),
+        "words": words,
+        "mask": torch.ones(2, 3, dtype=torch.bool),
+        "seeds": torch.tensor([0, 1]),
+    }
+    return golden | {"images": _draw_golden(generator, golden)}
+
+
+@torch.inference_mode()
+def _draw_golden(generator: Generator, golden: Mapping[str, Tensor]) -> Tensor:
+    device = next(generator.parameters()).device
+    text = TextEmbedding(golden["sentence"], golden["words"], golden["mask"]).to(device)
+    return generator.generate(text, Noise(golden["seeds"].tolist(), device)).cpu().contiguous()
+
+
+def _model_folder(path: Path) -> Path:
+    """`path` itself where it is a snapshot; the newest whole checkpoint's snapshot where it is a run."""
+    if not path.is_dir():
+        raise UnknownNameError(f"There is no folder {path}. Give a run folder, a snapshot or a model's name.")
+    if (path / CONFIG).exists():
+        return path
+    from t2i.training.checkpoint import latest_checkpoint
+
+    return latest_checkpoint(path).snapshot
+
+
+def _open(name: str, folder: Path, sha256: str | None = None, revision: str = "") -> Snapshot:
+    config = read_config(folder)
+    expected = sha256 or config.weights_sha256
+    try:
+        found = sha256_of(folder / WEIGHTS)
+    except OSError as error:
+        raise SnapshotError(f"{folder} holds no readable {WEIGHTS} ({error.strerror}). Fetch it again.") from None
+    if found != expected:
+        raise IntegrityError(
+            f"{folder / WEIGHTS} must have the sha256 {expected}, but has {found}: it is damaged, cut short or "
+            f"not the published file. Delete it and fetch or install it again."
+        )
+    return Snapshot(name, folder, config, revision)
+
+
+def read_config(folder: Path) -> SnapshotConfig:
+    """The config.json of a snapshot folder; torch's tensors are not touched.
+
+    Raises:
+        SnapshotError: it is missing, too large or no JSON object.
+        InvalidConfigError: it has an unknown field, or a value does not fit.
+    """
+    path = folder / CONFIG
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise SnapshotError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is no snapshot's config.")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SnapshotError(f"{folder} holds no readable {CONFIG} ({error.strerror}).") from None
+    except ValueError as error:
+        raise SnapshotError(f"{path} is not JSON ({error}).") from None
+    if not isinstance(values, dict):
+        raise SnapshotError(f"{path} must hold a JSON object, but holds a {type(values).__name__}.")
+    return parse_config(SnapshotConfig, values, str(path))

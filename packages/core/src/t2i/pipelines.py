@@ -1,0 +1,208 @@
+"""Read me first: caption in, pictures out.
+
+    text = encoder.encode(prompts)
+    images = generator.generate(text, Noise(seeds))
+    pictures = to_pil(images)
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from typing import Any
+
+import torch
+from PIL import Image
+
+from t2i.config import parse_config
+from t2i.errors import InvalidInputError
+from t2i.generator import Generator, Noise
+from t2i.hub.snapshots import Snapshot, load_generator, resolve
+from t2i.images import to_pil
+from t2i.provenance import Provenance
+from t2i.registry.models import DEFAULT_MODEL, create_text_encoder
+from t2i.registry.plugins import registry
+from t2i.registry.specs import ModelSpec
+from t2i.seeds import check_seed
+from t2i.text import TextEncoder, check_prompts
+
+DEFAULT_BATCH_SIZE = 64
+ROW_TILE = 4  # CPU matrix kernels give a row the same bits in every batch whose size is a multiple of this
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One generated picture and how to make it again."""
+
+    image: Image.Image
+    provenance: Provenance
+
+    @property
+    def prompt(self) -> str:
+        return self.provenance.prompt
+
+    @property
+    def seed(self) -> int:
+        return self.provenance.seed
+
+
+@dataclass(frozen=True)
+class PipelineOutput:
+    """Pictures ordered by prompt, then by seed."""
+
+    pictures: tuple[Picture, ...]
+
+    @property
+    def images(self) -> list[Image.Image]:
+        return [picture.image for picture in self.pictures]
+
+    @property
+    def seeds(self) -> list[int]:
+        return [picture.seed for picture in self.pictures]
+
+    @property
+    def prompts(self) -> list[str]:
+        return [picture.prompt for picture in self.pictures]
+
+
+class Pipeline:
+    """A text encoder and a generator that belong together.
+
+    A picture depends on the model, its prompt, its seed and the options alone: not on what else is in the batch,
+    nor on the batch's size or order. On one machine's CPU that holds to the bit.
+    """
+
+    def __init__(self, snapshot: Snapshot, generator: Generator, encoder: TextEncoder) -> None:
+        """
+        Raises:
+            EncoderMismatchError: the generator was trained with another text encoder.
+        """
+        trained_with = snapshot.config.facts.text_encoder
+        if trained_with is not None:
+            trained_with.require(encoder.identity, snapshot.name)
+        self.snapshot, self.generator, self.encoder = snapshot, generator, encoder
+        self.device = next(generator.parameters()).device
+        _, plugin = registry().get(ModelSpec, generator.technique)
+        self._versions = {name: version(name) for name in ("t2i-core", "torch", plugin.distribution)}
+
+    def __call__(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        num_images_per_prompt: int = 1,
+        seed: int | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        **options: Any,
+    ) -> PipelineOutput:
+        """Draw pictures.
+
+        Args:
+            prompts: what to draw, each 1 to 2000 characters.
+            num_images_per_prompt: at least 1.
+            seed: of each prompt's first picture; its next pictures take seed + 1, seed + 2, ... By default one
+                is chosen at random (and told in the output's `seeds`).
+            batch_size: pictures drawn at once; changes memory and speed, never the pictures.
+            options: the generator's own, see its `options_type`.
+
+        Raises:
+            InvalidInputError: an argument is outside its range.
+        """
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        seeds = choose_seeds(seed, num_images_per_prompt)
+        requests = [(prompt, seed) for prompt in check_prompts(prompts) for seed in seeds]
+        return PipelineOutput(tuple(self.stream(requests, batch_size=batch_size, **options)))
+
+    def stream(
+        self, requests: Sequence[tuple[str, int]], *, batch_size: int = DEFAULT_BATCH_SIZE, **options: Any
+    ) -> Iterator[Picture]:
+        """Draw one picture per (prompt, seed), batch after batch, so that a long list needs little memory."""
+        if batch_size < 1:
+            raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
+        kind = self.generator.options_type
+        settings = parse_config(kind, options, f"options of {self.generator.technique}").model_dump()
+        todo = iter(requests)
+        while chunk := list(islice(todo, batch_size)):
+            prompts, seeds = zip(*chunk, strict=True)
+            check_prompts(prompts)
+            for image, prompt, seed in zip(self._draw(prompts, seeds, settings), prompts, seeds, strict=True):
+                yield Picture(image, self._provenance(prompt, seed, settings))
+
+    def _draw(self, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]) -> list[Image.Image]:
+        distinct = list(dict.fromkeys(prompts))
+        rows = [distinct.index(prompt) for prompt in prompts]
+        padding = -len(rows) % ROW_TILE
+        rows, seeds = rows + rows[-1:] * padding, [*seeds, *seeds[-1:] * padding]
+        with torch.inference_mode():
+            text = self.encoder.encode(distinct)[rows].to(self.device)
+            images = self.generator.generate(text, Noise(seeds, self.device), **settings)
+        return to_pil(images[: len(prompts)])
+
+    def _provenance(self, prompt: str, seed: int, options: dict[str, Any]) -> Provenance:
+        identity = self.encoder.identity
+        return Provenance(
+            prompt=prompt,
+            seed=seed,
+            model=self.snapshot.name,
+            revision=self.snapshot.revision,
+            weights_sha256=self.snapshot.config.weights_sha256,
+            text_encoder=identity.name,
+            text_encoder_sha256=identity.sha256,
+            device=self.device.type,
+            options=options,
+            versions=self._versions,
+        )
+
+
+def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None) -> Pipeline:
+    """Load a model with its text encoder.
+
+    Args:
+        model: "technique", "technique.tag", a run folder, "local-dir:path" or "hf-hub:org/repo[@revision]".
+        device: "cpu", "cuda", "mps"; by default the machine's accelerator, or the CPU.
+
+    Raises:
+        UnknownNameError, PluginError, SnapshotError: nothing usable goes by that name.
+    """
+    where = check_device(device)
+    snapshot = resolve(model)
+    generator = load_generator(snapshot, where)
+    trained_with = snapshot.config.facts.text_encoder
+    encoder = create_text_encoder(trained_with.name) if trained_with else create_text_encoder()
+    return Pipeline(snapshot, generator, encoder.to(where))
+
+
+def check_device(device: str | None) -> torch.device:
+    """The device called `device`; by default this machine's accelerator, or the CPU.
+
+    Raises:
+        InvalidInputError: there is no such device here.
+    """
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if device is None:
+        return accelerator or torch.device("cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        chosen = None
+    if chosen is None or (chosen.type != "cpu" and (accelerator is None or chosen.type != accelerator.type)):
+        here = " or ".join(["cpu", *([accelerator.type] if accelerator else [])])
+        raise InvalidInputError(f"This machine draws on {here}, but the device {device!r} was asked for.")
+    return chosen
+
+
+def choose_seeds(seed: int | None, count: int) -> range:
+    """The seeds of one prompt's `count` pictures, from `seed` on, or from a random one.
+
+    Raises:
+        InvalidInputError: `count` is below 1, or a seed would be outside [0, 2**63).
+    """
+    if count < 1:
+        raise InvalidInputError(f"At least one picture per prompt is drawn, but {count} were asked for.")
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+    check_seed(seed)
+    check_seed(seed + count - 1)
+    return range(seed, seed + count)

@@ -1,0 +1,14 @@
+"""What plugins declare and how it is found; everything a `plugin.py` needs is importable from here."""
+
+from t2i.registry.hookspecs import API_VERSION, hookimpl
+from t2i.registry.specs import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, WeightsSpec
+
+__all__ = [
+    "API_VERSION",
+    "DatasetSpec",
+    "EvaluatorSpec",
+    "ModelSpec",
+    "TextEncoderSpec",
+    "WeightsSpec",
+    "hookimpl",
+]

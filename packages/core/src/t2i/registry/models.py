@@ -1,0 +1,206 @@
+"""What the registry answers: list, describe and create, by name."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from t2i.errors import InvalidInputError, T2IError, UnknownNameError
+from t2i.registry.catalogue import KNOWN_PLUGINS
+from t2i.registry.plugins import registry
+from t2i.registry.specs import (
+    DatasetSpec,
+    EvaluatorSpec,
+    ModelSpec,
+    TextEncoderSpec,
+    WeightsSpec,
+    load_target,
+)
+
+if TYPE_CHECKING:
+    from t2i.data.dataset import CaptionedDataset
+    from t2i.evaluator import Evaluator
+    from t2i.generator import Generator
+    from t2i.text import TextEncoder
+
+DEFAULT_MODEL = "cgan.openmoji64"
+DEFAULT_TEXT_ENCODER = "minilm"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A technique, or one set of its pretrained weights.
+
+    Attributes:
+        name: "technique" or "technique.tag".
+        distribution, version: what brings it; version is "" where it is not installed.
+        remedy: how to get it, where it is not installed.
+        spec: of the technique; None where it is not installed.
+        weights: the pretrained weights known, or only the one named.
+        kind, summary: as in the spec.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    distribution: str
+    version: str
+    spec: ModelSpec | None
+    weights: tuple[WeightsSpec, ...]
+    remedy: str = ""
+
+    @property
+    def installed(self) -> bool:
+        return self.spec is not None
+
+
+def list_models(
+    filter: str = "",  # noqa: A002
+    *,
+    pretrained: bool = False,
+    kind: str | None = None,
+    dataset: str | None = None,
+    license: str | None = None,  # noqa: A002
+    installed: bool = True,
+) -> list[str]:
+    """Names of models, sorted; torch is not imported.
+
+    Args:
+        filter: a part of the name, or a pattern with * and ?.
+        pretrained: list "name.tag" of pretrained weights instead of techniques.
+        kind: only this family, such as "gan".
+        dataset, license: only techniques with weights trained on this dataset, or under this SPDX licence.
+        installed: leave out first-party techniques that are known but not installed.
+    """
+    names = []
+    for info in map(model_info, _known_techniques(installed)):
+        if kind is not None and info.kind != kind:
+            continue
+        weights = [
+            entry
+            for entry in info.weights
+            if dataset in (None, entry.dataset) and license in (None, entry.license)
+        ]
+        if (dataset or license) and not weights:
+            continue
+        names += [entry.name for entry in weights] if pretrained else [info.name]
+    pattern = filter if set(filter) & set("*?[") else f"*{filter}*"
+    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+
+
+def model_info(name: str) -> ModelInfo:
+    """Describe "technique" or "technique.tag"; torch is not imported.
+
+    Raises:
+        UnknownNameError, NameClashError, PluginError: as Registry.get does.
+    """
+    technique, _, tag = name.partition(".")
+    weights = tuple(spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique)
+    if tag:
+        weights = (weights_spec(name),)
+    try:
+        spec, plugin = registry().get(ModelSpec, technique)
+    except UnknownNameError:
+        for known in KNOWN_PLUGINS:
+            if technique in known.models:
+                return ModelInfo(name, known.kind, known.summary, known.distribution, "", None, weights, known.remedy)
+        raise
+    return ModelInfo(name, spec.kind, spec.summary, plugin.distribution, plugin.version, spec, weights)
+
+
+def weights_spec(name: str) -> WeightsSpec:
+    """The weights "technique.tag", or the first ones of "technique".
+
+    Raises:
+        UnknownNameError: the technique or the tag is unknown, or it has no weights.
+    """
+    technique, _, tag = name.partition(".")
+    registry().get(ModelSpec, technique)
+    known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
+    if tag:
+        return registry().get(WeightsSpec, name)[0]
+    if not known:
+        raise UnknownNameError(
+            f"{technique!r} has no pretrained weights here. Train it (t2i train {technique} --data ...) "
+            f"or install some (pip install t2i-starter)."
+        )
+    return next(iter(known.values()))
+
+
+def create_model(name: str, pretrained: bool = False, **config: Any) -> Generator:
+    """Build a technique, with fresh weights unless `pretrained` or a tag says otherwise.
+
+    Args:
+        name: "technique", "technique.tag", "hf-hub:org/repo[@revision]", "local-dir:path" or a path.
+        config: fields of the technique's config; weights bring their own, so none may be given with them.
+
+    Raises:
+        UnknownNameError, PluginError, SnapshotError: nothing usable goes by that name.
+        InvalidConfigError: a field is unknown or its value does not fit.
+    """
+    from t2i.config import parse_config
+    from t2i.hub.snapshots import load_generator, resolve
+
+    if pretrained or set(name) & set(".:/"):
+        if config:
+            raise InvalidInputError(
+                f"Pretrained weights bring their own config, but {', '.join(config)} came. "
+                f"Leave them out, or create {name.partition('.')[0]!r} without weights."
+            )
+        return load_generator(resolve(name))
+    spec, _ = registry().get(ModelSpec, name)
+    return cast("Generator", load_target(spec.target)(parse_config(load_target(spec.config), config, name)))
+
+
+def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
+    """The text encoder "name", or "name:reference" such as "hf:org/repo@revision"."""
+    kind, colon, reference = name.partition(":")
+    spec, _ = registry().get(TextEncoderSpec, kind)
+    if spec.takes_reference != bool(colon and reference):
+        wanted = f"{kind}:reference" if spec.takes_reference else kind
+        raise InvalidInputError(f"The text encoder {kind!r} is asked for as {wanted!r}, but {name!r} came.")
+    factory = load_target(spec.target)
+    return cast("TextEncoder", factory(reference) if reference else factory())
+
+
+def create_evaluator(name: str) -> Evaluator:
+    """The evaluator "name"."""
+    return cast("Evaluator", load_target(registry().get(EvaluatorSpec, name)[0].target)())
+
+
+def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
+    """A registered dataset, "name" or "name:split", or the captioned pictures in a folder.
+
+    Args:
+        name: a registered dataset's name, or a path to a folder (write "./name" where both exist).
+        split: one of the dataset's splits; its first by default.
+
+    Raises:
+        UnknownNameError: there is neither such a dataset nor such a folder.
+        DataError: the folder or the dataset's files cannot be read.
+    """
+    from pathlib import Path
+
+    kind, _, named_split = name.partition(":")
+    split = split or named_split or None
+    try:
+        spec, _ = registry().get(DatasetSpec, kind)
+    except T2IError:
+        if Path(name).exists():
+            from t2i.data.folder import FolderDataset
+
+            return FolderDataset(Path(name))
+        if "/" in name:
+            raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
+        raise
+    if split is not None and split not in spec.splits:
+        raise UnknownNameError(f"{kind!r} has the splits {', '.join(spec.splits)}, but {split!r} was asked for.")
+    return cast("CaptionedDataset", load_target(spec.target)(split or spec.splits[0]))
+
+
+def _known_techniques(installed: bool) -> list[str]:
+    names = {spec.name for spec, _ in registry().all(ModelSpec)}
+    if not installed:
+        names |= {name for known in KNOWN_PLUGINS for name in known.models}
+    return sorted(names)

@@ -1,0 +1,108 @@
+"""What a plugin declares: frozen facts and lazy targets. Importing this costs neither torch nor pydantic."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A technique.
+
+    Attributes:
+        name: lower-case, without a dot, such as "cgan".
+        target: the final Generator class, "package.module:Name".
+        objective: a callable (generator, **settings) -> Objective; "" where nothing trains.
+        objective_config: the pydantic Config of those settings; "" where nothing trains.
+        config: the Generator's pydantic Config.
+        kind: family: "gan", "vae", "transformer", "hybrid" or "diffusion".
+        summary: one line.
+        paper: authors, title, venue, year.
+        recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin.
+    """
+
+    name: str
+    target: str
+    config: str
+    kind: str
+    summary: str
+    paper: str
+    objective: str = ""
+    objective_config: str = ""
+    recipes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class WeightsSpec:
+    """Pretrained weights of a technique, addressed as "model.tag".
+
+    Attributes:
+        sha256: of model.safetensors; verified before a tensor is used.
+        size_bytes: of model.safetensors.
+        dataset, resolution, license, text_encoder: what it was trained on, at how many pixels a side,
+            under which SPDX licence the weights may be used, and the text encoder it reads.
+        bundled: "package:relative/folder" of a snapshot inside an installed distribution, or "".
+        repo, revision: where it lives on the Hub (a full commit hash pins it), or "".
+        scores: measured, each name stating its protocol.
+    """
+
+    model: str
+    tag: str
+    sha256: str
+    size_bytes: int
+    dataset: str
+    resolution: int
+    license: str
+    text_encoder: str
+    bundled: str = ""
+    repo: str = ""
+    revision: str = ""
+    scores: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}.{self.tag}"
+
+
+@dataclass(frozen=True)
+class TextEncoderSpec:
+    """A text encoder. `target` is a callable () -> TextEncoder; with `takes_reference`, (reference) ->
+    TextEncoder, reached as "name:reference"."""
+
+    name: str
+    target: str
+    summary: str
+    license: str
+    takes_reference: bool = False
+
+
+@dataclass(frozen=True)
+class EvaluatorSpec:
+    """A judge. `target` is a callable () -> Evaluator."""
+
+    name: str
+    target: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A dataset. `target` is a callable (split) -> CaptionedDataset; the first split is the default."""
+
+    name: str
+    target: str
+    splits: tuple[str, ...]
+    license: str
+    summary: str
+
+
+Spec = ModelSpec | WeightsSpec | TextEncoderSpec | EvaluatorSpec | DatasetSpec
+
+
+def load_target(target: str) -> Any:
+    """Import what "package.module:Name" names."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,142 @@
+"""A run's state on disk: everything by name, no pickle, whole or absent.
+
+    run/checkpoints/step-00001000/
+        state.safetensors   modules, optimisers and the moving average, by name
+        state.json          step, and state.safetensors' sha256
+        snapshot/           the averaged generator, as anybody loads it
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from t2i.errors import CheckpointError
+from t2i.files import atomic_folder, sha256_of
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint on disk, its hash already verified."""
+
+    folder: Path
+    step: int
+
+    @property
+    def snapshot(self) -> Path:
+        return self.folder / "snapshot"
+
+    def tensors(self) -> dict[str, Tensor]:
+        return load_file(self.folder / "state.safetensors")
+
+
+def save_checkpoint(
+    run: Path, step: int, tensors: Mapping[str, Tensor], save_snapshot: Callable[[Path], object], keep: int
+) -> Path:
+    """Write the checkpoint of `step` and drop all but the newest `keep`.
+
+    Raises:
+        OutputError: the folder cannot be written; no part of the checkpoint is left behind.
+    """
+    folder = run / "checkpoints" / f"step-{step:08d}"
+    if folder.exists():  # a damaged one that a resumed run has caught up with
+        shutil.rmtree(folder)
+    with atomic_folder(folder) as scratch:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
+        facts = {"format": FORMAT, "step": step, "sha256": sha256_of(scratch / "state.safetensors")}
+        (scratch / "state.json").write_text(json.dumps(facts, indent=2) + "\n")
+        save_snapshot(scratch / "snapshot")
+    for old in _folders(run)[keep:]:
+        shutil.rmtree(old)
+    return folder
+
+
+def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: None) -> Checkpoint:
+    """The newest whole checkpoint of a run; damaged newer ones are named through `warn`.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    for folder in _folders(run):
+        try:
+            return _verified(folder)
+        except CheckpointError as error:
+            warn(f"{error} Falling back to the checkpoint before it.")
+    raise CheckpointError(
+        f"{run} holds no whole checkpoint, so it is no model and nothing can be resumed. "
+        f"Train at least until the first checkpoint is written."
+    )
+
+
+def _folders(run: Path) -> list[Path]:
+    """Checkpoint folders, newest first; scratch folders start with a dot and do not count."""
+    found = (run / "checkpoints").glob("step-*")
+    return sorted((path for path in found if re.fullmatch(r"step-\d{8,}", path.name)), reverse=True)
+
+
+def _verified(folder: Path) -> Checkpoint:
+    try:
+        facts = json.loads((folder / "state.json").read_text())
+        whole = facts["format"] == FORMAT and sha256_of(folder / "state.safetensors") == facts["sha256"]
+        step = int(facts["step"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"The checkpoint {folder} is damaged ({error}).") from None
+    if not whole:
+        raise CheckpointError(f"The checkpoint {folder} is damaged (its sha256 is not the recorded one).")
+    return Checkpoint(folder, step)
+
+
+def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers as "prefix.name"."""
+    return {f"{prefix}.{name}": tensor for name, tensor in module.state_dict().items()}
+
+
+def load_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Undo `module_tensors`.
+
+    Raises:
+        CheckpointError: names or shapes differ.
+    """
+    try:
+        module.load_state_dict(_under(prefix, tensors))
+    except RuntimeError as error:
+        raise CheckpointError(f"The checkpoint does not fit {prefix}: {error}") from None
+
+
+def optimizer_tensors(prefix: str, optimizer: Optimizer, names: list[str]) -> dict[str, Tensor]:
+    """The optimiser's slots as "prefix.parameter:slot"; `names` are its parameters' names, in its order."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{prefix}.{names[index]}:{slot}": torch.as_tensor(value)
+        for index, slots in state.items()
+        for slot, value in slots.items()
+    }
+
+
+def load_optimizer(prefix: str, optimizer: Optimizer, names: list[str], tensors: Mapping[str, Tensor]) -> None:
+    """Undo `optimizer_tensors`; the learning rate stays the config's."""
+    position = {name: index for index, name in enumerate(names)}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in _under(prefix, tensors).items():
+        name, _, slot = key.rpartition(":")
+        index = position[name]
+        if value.shape == parameters[index].shape:  # fused optimisers walk both in memory order
+            value = torch.empty_like(parameters[index]).copy_(value)
+        state.setdefault(index, {})[slot] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}

@@ -1,0 +1,76 @@
+"""What a technique optimises, declared and never looped: phases of players, each with its loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from t2i.generator import Generator, Noise
+from t2i.text import TextEmbedding
+from t2i.training.config import OptimizerConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss sees.
+
+    Attributes:
+        images: real pictures in [-1, 1].
+        text: a caption of each.
+        mismatched: for each, a caption of another group (GAN-CLS's wrong text).
+        noise: one stream per picture; equal wherever and whenever this step is computed.
+        progress: how much of the phase is done, in [0, 1), for weights that warm up or decay.
+    """
+
+    images: Float[Tensor, "b 3 h w"]
+    text: TextEmbedding
+    mismatched: TextEmbedding
+    noise: Noise
+    progress: float
+
+
+@dataclass(frozen=True)
+class Player:
+    """One optimiser and the loss it follows.
+
+    Attributes:
+        name: unique in its phase, such as "discriminator".
+        modules: what it updates, by names that are unique in the whole objective.
+        loss: Batch -> {term: scalar}; the terms, already weighted, are summed.
+        optimizer: its settings.
+        every: it moves at each `every`-th step.
+    """
+
+    name: str
+    modules: Mapping[str, nn.Module]
+    loss: Callable[[Batch], Mapping[str, Tensor]]
+    optimizer: OptimizerConfig
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Players that move in turn, step by step, for a share of the run.
+
+    Attributes:
+        share: of the run's steps; the shares of all phases sum to 1.
+    """
+
+    name: str
+    players: Sequence[Player]
+    share: float = 1.0
+
+
+class Objective(ABC):
+    """A technique's training, as data. The Trainer owns every loop."""
+
+    generator: Generator
+    """What the run is for: its moving average is sampled, saved and published."""
+
+    @property
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """In the order they are trained."""

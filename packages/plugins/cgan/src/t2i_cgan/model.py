@@ -1,0 +1,122 @@
+"""Our own networks: text-modulated residual blocks up, spectrally normalised residual blocks down."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from t2i_cgan.config import CGANConfig
+
+GROUPS = 8
+BASE = 4  # pixels a side where the picture begins
+
+
+class ModulatedGenerator(nn.Module):
+    """Sentence and z become one condition, which starts the picture at 4x4 and modulates every block.
+
+    The last upsampling is sub-pixel, so the costly full resolution carries no wide layer.
+    """
+
+    def __init__(self, config: CGANConfig) -> None:
+        super().__init__()
+        widths, condition = config.widths, config.condition_dim
+        self.condition = nn.Sequential(
+            nn.Linear(config.text_dim + config.noise_dim, config.hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(config.hidden_dim, condition),
+            nn.LeakyReLU(0.2),
+        )
+        self.start = nn.Linear(condition, widths[0] * BASE**2)
+        self.blocks = nn.ModuleList(UpBlock(inputs, outputs, condition) for inputs, outputs in pairwise(widths))
+        self.norm = nn.GroupNorm(GROUPS, widths[-1])
+        self.to_rgb = nn.Conv2d(widths[-1], 3 * config.pixel_shuffle**2, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(config.pixel_shuffle)
+        with torch.no_grad():  # sub-pixels begin equal, against checkerboards (ICNR, Aitken 2017)
+            self.to_rgb.weight.copy_(self.to_rgb.weight[:: config.pixel_shuffle**2].repeat_interleave(config.pixel_shuffle**2, 0))
+            nn.init.zeros_(self.to_rgb.bias)
+
+    def forward(self, sentence: Float[Tensor, "b d"], z: Float[Tensor, "b z"]) -> Float[Tensor, "b 3 h w"]:
+        condition = self.condition(torch.cat([rms_normalised(sentence), 0.1 * z], dim=1))
+        x = self.start(condition).unflatten(1, (-1, BASE, BASE)).contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            x = block(x, condition)
+        return torch.tanh(self.shuffle(self.to_rgb(F.leaky_relu(self.norm(x), 0.2))))
+
+
+class UpBlock(nn.Module):
+    """Residual block that doubles the side; scale and shift of each group norm come from the condition."""
+
+    def __init__(self, inputs: int, outputs: int, condition: int) -> None:
+        super().__init__()
+        self.modulate1, self.modulate2 = nn.Linear(condition, 2 * inputs), nn.Linear(condition, 2 * outputs)
+        self.conv1, self.conv2 = nn.Conv2d(inputs, outputs, 3, padding=1), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        h = self.conv1(modulated(x, self.modulate1(condition)))
+        h = F.interpolate(h, scale_factor=2)  # after the convolution: four times cheaper than before it
+        h = self.conv2(modulated(h, self.modulate2(condition)))
+        return F.interpolate(self.skip(x), scale_factor=2) + h
+
+
+def modulated(x: Float[Tensor, "b c h w"], scale_shift: Float[Tensor, "b c2"]) -> Float[Tensor, "b c h w"]:
+    """Group norm, scaled and shifted per picture, then leaky ReLU (Perez et al. 2018, FiLM)."""
+    scale, shift = scale_shift[:, :, None, None].chunk(2, dim=1)
+    return F.leaky_relu(F.group_norm(x, GROUPS) * (1 + scale) + shift, 0.2)
+
+
+class Discriminator(nn.Module):
+    """Picture and sentence to one logit; the text joins at the end (Reed et al. 2016, fig. 2)."""
+
+    def __init__(self, resolution: int, text_dim: int, widths: tuple[int, ...], *, spectral: bool) -> None:
+        super().__init__()
+        width, joined = widths[-1], 128
+        side = resolution // 2 ** len(widths)
+        self.stages = nn.ModuleList(
+            [nn.Conv2d(3, widths[0], 4, 2, 1), *(DownBlock(inputs, outputs) for inputs, outputs in pairwise(widths))]
+        )
+        self.text = nn.Linear(text_dim, joined)
+        self.joint = nn.Conv2d(width + joined, width, 1)
+        self.judge = nn.Conv2d(width, 1, side)
+        if spectral:
+            for module in list(self.modules()):
+                if isinstance(module, nn.Conv2d | nn.Linear):
+                    spectral_norm(module)
+
+    def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """What each stage sees, finest first."""
+        found = []
+        for stage in self.stages:
+            images = stage(images)
+            found.append(images)
+        return found
+
+    def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b"]:
+        """How real the picture is, and how well the sentence fits it."""
+        top = F.leaky_relu(features[-1], 0.2)
+        text = self.text(rms_normalised(sentence))[:, :, None, None].expand(-1, -1, *top.shape[2:])
+        logits: Tensor = self.judge(F.leaky_relu(self.joint(torch.cat([top, text], dim=1)), 0.2)).flatten()
+        return logits
+
+
+class DownBlock(nn.Module):
+    """Residual block that halves the side by averaging."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(inputs, inputs, 3, padding=1), nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, 0.2)), 0.2))
+        return F.avg_pool2d(self.skip(x) + h, 2)
+
+
+def rms_normalised(sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+    """Each sentence at root mean square 1, whatever its encoder's scale."""
+    return F.normalize(sentence, dim=1) * sentence.shape[1] ** 0.5

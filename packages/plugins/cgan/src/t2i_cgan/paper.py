@@ -1,0 +1,108 @@
+"""The networks of Reed et al. 2016, fig. 2: DCGAN at 64 px with residual bottlenecks at 4x4 and 8x8."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from t2i_cgan.config import CGANConfig
+
+
+class _Bottleneck(nn.Module):
+    """1x1 down, 3x3, 3x3 up, each with batch norm, around a skip."""
+
+    def __init__(self, width: int, inner: int, activation: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(width, inner, 1),
+            nn.BatchNorm2d(inner),
+            activation,
+            nn.Conv2d(inner, inner, 3, padding=1),
+            nn.BatchNorm2d(inner),
+            activation,
+            nn.Conv2d(inner, width, 3, padding=1),
+            nn.BatchNorm2d(width),
+        )
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(x + self.body(x))
+
+
+class PaperGenerator(nn.Module):
+    """Sentence and z to a 64-px picture."""
+
+    def __init__(self, config: CGANConfig) -> None:
+        super().__init__()
+        n, relu = config.ngf, nn.ReLU()
+        self.text = nn.Sequential(nn.Linear(config.text_dim, config.condition_dim), nn.LeakyReLU(0.2))
+
+        def up(inputs: int, outputs: int, stride: int = 2) -> list[nn.Module]:
+            padding = 1 if stride == 2 else 0
+            return [nn.ConvTranspose2d(inputs, outputs, 4, stride, padding), nn.BatchNorm2d(outputs)]
+
+        self.body = nn.Sequential(
+            *up(config.noise_dim + config.condition_dim, 8 * n, stride=1),  # 4 px
+            _Bottleneck(8 * n, 2 * n, relu),
+            *up(8 * n, 4 * n),  # 8 px
+            _Bottleneck(4 * n, n, relu),
+            *up(4 * n, 2 * n),  # 16 px
+            relu,
+            *up(2 * n, n),  # 32 px
+            relu,
+            nn.ConvTranspose2d(n, 3, 4, 2, 1),  # 64 px
+            nn.Tanh(),
+        )
+        self.apply(_dcgan_init)
+
+    def forward(self, sentence: Float[Tensor, "b d"], z: Float[Tensor, "b z"]) -> Float[Tensor, "b 3 64 64"]:
+        images: Tensor = self.body(torch.cat([z, self.text(sentence)], dim=1)[:, :, None, None])
+        return images
+
+
+class PaperDiscriminator(nn.Module):
+    """Picture and sentence to one logit; the text joins at 4x4."""
+
+    def __init__(self, text_dim: int, condition_dim: int, ndf: int) -> None:
+        super().__init__()
+        n, leaky = ndf, nn.LeakyReLU(0.2)
+        self.text = nn.Sequential(nn.Linear(text_dim, condition_dim), nn.BatchNorm1d(condition_dim), leaky)
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(nn.Conv2d(3, n, 4, 2, 1), leaky),  # 32 px
+                nn.Sequential(nn.Conv2d(n, 2 * n, 4, 2, 1), nn.BatchNorm2d(2 * n), leaky),
+                nn.Sequential(nn.Conv2d(2 * n, 4 * n, 4, 2, 1), nn.BatchNorm2d(4 * n), leaky),
+                nn.Sequential(
+                    nn.Conv2d(4 * n, 8 * n, 4, 2, 1), nn.BatchNorm2d(8 * n), _Bottleneck(8 * n, 2 * n, leaky)
+                ),  # 4 px
+            ]
+        )
+        self.judge = nn.Sequential(
+            nn.Conv2d(8 * n + condition_dim, 8 * n, 1), nn.BatchNorm2d(8 * n), leaky, nn.Conv2d(8 * n, 1, 4)
+        )
+        self.apply(_dcgan_init)
+
+    def features(self, images: Float[Tensor, "b 3 64 64"]) -> list[Tensor]:
+        found = []
+        for stage in self.stages:
+            images = stage(images)
+            found.append(images)
+        return found
+
+    def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b"]:
+        top = features[-1]
+        text = self.text(sentence)[:, :, None, None].expand(-1, -1, *top.shape[2:])
+        logits: Tensor = self.judge(torch.cat([top, text], dim=1)).flatten()
+        return logits
+
+
+def _dcgan_init(module: nn.Module) -> None:
+    """N(0, .02) weights, N(1, .02) batch-norm scales (Radford et al. 2016)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1, 0.02)
+        nn.init.zeros_(module.bias)

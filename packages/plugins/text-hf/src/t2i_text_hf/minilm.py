@@ -1,0 +1,84 @@
+"""The default text encoder: all-MiniLM-L6-v2 (Reimers & Gurevych, EMNLP 2019; Wang et al., NeurIPS 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
+from t2i_text_hf.batching import CaptionBatcher, cache_captions
+from t2i_text_hf.bert import BertConfig, load_bert
+from t2i_text_hf.weights import REVISION, SHA256, minilm_file, read_verified
+
+
+@final
+class MiniLM(TextEncoder):
+    """all-MiniLM-L6-v2, frozen, float32.
+
+    `words` are the last hidden states, [CLS] and [SEP] included (their mask is True); `sentence` is their
+    mean, L2-normalised, as the publisher computes it. On the CPU a caption's embedding is the same, bit for
+    bit, whatever batch it comes in.
+    """
+
+    def __init__(self, *, batch_size: int = 64) -> None:
+        """Load the weights; takes a fraction of a second.
+
+        Args:
+            batch_size: most captions in one forward pass; a multiple of 4.
+
+        Raises:
+            IntegrityError: the weights are not the published ones.
+            OfflineError: they are not on this machine and cannot be fetched.
+        """
+        config = BertConfig()
+        tensors = safetensors.torch.load(read_verified(minilm_file("model.safetensors")))
+        self._network = load_bert(config, tensors)
+        self._device = torch.device("cpu")
+        self._tokenizer = Tokenizer.from_file(str(minilm_file("tokenizer.json")))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self.max_words)
+        self._batcher = CaptionBatcher(
+            tokenize=self._tokenize,
+            forward=lambda ids: self._network(ids.to(self._device)),
+            pool=_pool,
+            batch_size=batch_size,
+            cache_captions=cache_captions(self.max_words, config.hidden_size),
+        )
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """`minilm`, the pinned revision and the sha256 of its model.safetensors."""
+        return EncoderIdentity(name="minilm", revision=REVISION, sha256=SHA256, dim=384)
+
+    @property
+    def max_words(self) -> int:
+        """64 tokens, [CLS] and [SEP] among them."""
+        return 64
+
+    def encode(self, captions: Sequence[str]) -> TextEmbedding:
+        """Encode b captions: sentence [b, 384] of length 1, words [b, l, 384], mask [b, l].
+
+        Raises:
+            InvalidInputError: there is no caption, or one is empty.
+        """
+        return self._batcher.encode(captions)
+
+    def to(self, device: torch.device | str) -> MiniLM:
+        """Move the weights to `device`; returns self."""
+        self._device = torch.device(device)
+        self._network.to(self._device)
+        self._batcher.forget()
+        return self
+
+    def _tokenize(self, captions: list[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(captions)]
+
+
+def _pool(words: Tensor) -> Tensor:
+    return F.normalize(words.mean(dim=0), dim=0)
