@@ -12,25 +12,33 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from t2i.config import Config
-    from t2i.data.dataset import CaptionedDataset, Example
-    from t2i.errors import T2IError
-    from t2i.evaluator import Evaluator, Score
-    from t2i.generator import Generator, Noise
-    from t2i.pipelines import Picture, Pipeline, PipelineOutput, pipeline
-    from t2i.registry.models import (
-        ModelInfo,
-        create_evaluator,
-        create_model,
-        create_text_encoder,
-        list_models,
-        load_dataset,
-        model_info,
-    )
-    from t2i.text import TextEmbedding, TextEncoder
-    from t2i.training.config import TrainConfig
-    from t2i.training.objective import Batch, Objective, Phase, Player
-    from t2i.training.trainer import Trainer
+    from t2i.config import Config as Config
+    from t2i.data.dataset import CaptionedDataset as CaptionedDataset
+    from t2i.data.dataset import Example as Example
+    from t2i.errors import T2IError as T2IError
+    from t2i.evaluator import Evaluator as Evaluator
+    from t2i.evaluator import Score as Score
+    from t2i.generator import Generator as Generator
+    from t2i.generator import Noise as Noise
+    from t2i.pipelines import Picture as Picture
+    from t2i.pipelines import Pipeline as Pipeline
+    from t2i.pipelines import PipelineOutput as PipelineOutput
+    from t2i.pipelines import pipeline as pipeline
+    from t2i.registry.models import ModelInfo as ModelInfo
+    from t2i.registry.models import create_evaluator as create_evaluator
+    from t2i.registry.models import create_model as create_model
+    from t2i.registry.models import create_text_encoder as create_text_encoder
+    from t2i.registry.models import list_models as list_models
+    from t2i.registry.models import load_dataset as load_dataset
+    from t2i.registry.models import model_info as model_info
+    from t2i.text import TextEmbedding as TextEmbedding
+    from t2i.text import TextEncoder as TextEncoder
+    from t2i.training.config import TrainConfig as TrainConfig
+    from t2i.training.objective import Batch as Batch
+    from t2i.training.objective import Objective as Objective
+    from t2i.training.objective import Phase as Phase
+    from t2i.training.objective import Player as Player
+    from t2i.training.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
 
@@ -64,7 +72,7 @@ _HOME = {
     "pipeline": "t2i.pipelines",
 }
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     *_HOME,
     "__version__",
 ]

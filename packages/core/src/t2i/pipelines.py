@@ -1,8 +1,8 @@
 """Read me first: caption in, pictures out.
 
-    text = encoder.encode(prompts)
-    images = generator.generate(text, Noise(seeds))
-    pictures = to_pil(images)
+text = encoder.encode(prompts)
+images = generator.generate(text, Noise(seeds))
+pictures = to_pil(images)
 """
 
 from __future__ import annotations
@@ -134,10 +134,11 @@ class Pipeline:
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
         padding = -len(rows) % ROW_TILE
-        rows, seeds = rows + rows[-1:] * padding, [*seeds, *seeds[-1:] * padding]
+        rows += rows[-1:] * padding
+        padded_seeds = [*seeds, *[seeds[-1]] * padding]
         with torch.inference_mode():
             text = self.encoder.encode(distinct)[rows].to(self.device)
-            images = self.generator.generate(text, Noise(seeds, self.device), **settings)
+            images = self.generator.generate(text, Noise(padded_seeds, self.device), **settings)
         return to_pil(images[: len(prompts)])
 
     def _provenance(self, prompt: str, seed: int, options: dict[str, Any]) -> Provenance:

@@ -114,9 +114,7 @@ def check_prompts(prompts: Sequence[str]) -> list[str]:
     stripped = [prompt.strip() for prompt in prompts]
     for number, prompt in enumerate(stripped, start=1):
         if not prompt:
-            raise InvalidInputError(
-                f'Prompt {number} is empty. Say what to draw, for example "a red heart".'
-            )
+            raise InvalidInputError(f'Prompt {number} is empty. Say what to draw, for example "a red heart".')
         if len(prompt) > MAX_PROMPT_CHARACTERS:
             raise InvalidInputError(
                 f"A prompt holds at most {MAX_PROMPT_CHARACTERS} characters, but prompt {number} has "

@@ -38,15 +38,24 @@ def doctor() -> int:
             print(f"{'':<13}mend it: {remedy}")
 
     for plugin in registry().plugins:
-        line(plugin.state, f"plugin {plugin.name} ({plugin.distribution} {plugin.version})", plugin.reason, plugin.remedy)
+        line(
+            plugin.state,
+            f"plugin {plugin.name} ({plugin.distribution} {plugin.version})",
+            plugin.reason,
+            plugin.remedy,
+        )
         wrong += plugin.state in ("broken", "incompatible")
     for clash in registry().clashes:
         line("clash", clash.name, clash.reason, clash.remedy)
         wrong += 1
     for spec, plugin in registry().all(WeightsSpec):
         problem = _check_bundle(spec)
-        line("broken" if problem else "ok", f"weights {spec.name}", problem,
-             f"pip install --force-reinstall {plugin.distribution}" if problem else "")
+        line(
+            "broken" if problem else "ok",
+            f"weights {spec.name}",
+            problem,
+            f"pip install --force-reinstall {plugin.distribution}" if problem else "",
+        )
         wrong += bool(problem)
     if not registry().plugins:
         line("broken", "no plugin is installed", "nothing can draw", "pip install t2i")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,9 +21,7 @@ MAX_GRID_PICTURES = 400
 
 def generate(
     prompts: Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", help="What to draw.")] = None,
-    prompts_file: Annotated[
-        Path | None, typer.Option("--prompts", help="A text file, one prompt a line.")
-    ] = None,
+    prompts_file: Annotated[Path | None, typer.Option("--prompts", help="A text file, one prompt a line.")] = None,
     model: Annotated[
         str, typer.Option(help="technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION].")
     ] = DEFAULT_MODEL,
@@ -32,9 +30,7 @@ def generate(
         int | None,
         typer.Option(help="Of each prompt's first picture. Default: random; 0 with --prompts, so that it can resume."),
     ] = None,
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="picture.png for one picture, or a folder.")
-    ] = Path("out"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="picture.png for one picture, or a folder.")] = Path("out"),
     batch_size: Annotated[int, typer.Option(help="Pictures drawn at once; never changes them.")] = 64,
     option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the technique's own.")
@@ -74,12 +70,15 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path) -> 
     if out.suffix.lower() == ".png":
         if len(texts) * count > 1:
             raise InvalidInputError(
-                f"{out} holds one picture, but {len(texts) * count} were asked for. Give a folder: -o {out.with_suffix('')}/"
+                f"{out} holds one picture, but {len(texts) * count} were asked for. "
+                f"Give a folder: -o {out.with_suffix('')}/"
             )
         if out.is_dir():
             raise OutputError(f"{out} is a folder, so no picture can be written there. Choose another name.")
     elif out.suffix and not out.is_dir():
-        raise OutputError(f"Pictures are written as .png, or into a folder, but {out} is neither. Try {out.with_suffix('.png')}.")
+        raise OutputError(
+            f"Pictures are written as .png, or into a folder, but {out} is neither. Try {out.with_suffix('.png')}."
+        )
     elif out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file, not a folder. Choose another folder.")
 
@@ -109,8 +108,8 @@ def read_prompts(path: Path) -> list[str]:
     return prompts
 
 
-def parse_option(text: str) -> tuple[str, object]:
-    """"name=value" as a pair, the value read as YAML.
+def parse_option(text: str) -> tuple[str, Any]:
+    """ "name=value" as a pair, the value read as YAML.
 
     Raises:
         InvalidInputError: there is no equals sign.
@@ -124,12 +123,12 @@ def parse_option(text: str) -> tuple[str, object]:
 
 
 def file_name(number: int, prompt: str, seed: int) -> str:
-    """"0003-a-red-heart-7.png": ordered, readable, and the same for the same request."""
+    """ "0003-a-red-heart-7.png": ordered, readable, and the same for the same request."""
     slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60].strip("-") or "picture"
     return f"{number:04d}-{slug}-{seed}.png"
 
 
-def _one(pipe: Pipeline, prompt: str, seed: int, out: Path, options: dict[str, object]) -> None:
+def _one(pipe: Pipeline, prompt: str, seed: int, out: Path, options: dict[str, Any]) -> None:
     from t2i.files import write_atomic
     from t2i.provenance import png_bytes
 
@@ -144,7 +143,7 @@ def _many(
     columns: int,
     out: Path,
     batch_size: int,
-    options: dict[str, object],
+    options: dict[str, Any],
 ) -> None:
     from PIL import Image
 
@@ -171,7 +170,7 @@ def _many(
         say(f"no grid: it shows at most {MAX_GRID_PICTURES} pictures")
 
 
-def _is_done(path: Path, pipe: Pipeline, request: tuple[str, int], options: dict[str, object]) -> bool:
+def _is_done(path: Path, pipe: Pipeline, request: tuple[str, int], options: dict[str, Any]) -> bool:
     """Whether `path` holds the very picture asked for, from the very weights."""
     from t2i.provenance import read_provenance
 

@@ -30,7 +30,8 @@ def models(
         what = info.summary if info.installed else f"{info.summary} ({info.remedy})"
         rows: list[tuple[Any, ...]] = [("", "", "", "", "")]
         rows = [
-            (f".{w.tag}", w.dataset, str(w.resolution), w.license, f"{w.size_bytes / 2**20:.1f} MiB") for w in info.weights
+            (f".{w.tag}", w.dataset, str(w.resolution), w.license, f"{w.size_bytes / 2**20:.1f} MiB")
+            for w in info.weights
         ] or rows
         for number, row in enumerate(rows):
             table.add_row(*(("", "") if number else (info.name, info.kind)), *row, "" if number else what)

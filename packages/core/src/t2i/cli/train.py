@@ -19,9 +19,7 @@ def train(
         list[str] | None,
         typer.Argument(metavar="[SECTION.FIELD=VALUE]...", help="Settings, such as train.batch_size=32."),
     ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="A dataset's name, or a folder of captioned pictures.")
-    ] = None,
+    data: Annotated[str | None, typer.Option(help="A dataset's name, or a folder of captioned pictures.")] = None,
     out: Annotated[Path | None, typer.Option(help="The new run folder.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run, exactly where it stopped.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe of the technique, or a YAML file.")] = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from t2i.text import TextEmbedding, TextEncoder
 
 FORMAT = "1"  # part of every cache key; raise it when a layout below changes
 
-Progress = Callable[[str, int], "contextmanager[Callable[[int], None]]"]  # type: ignore[type-arg]
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 @contextmanager
@@ -44,9 +44,9 @@ class EncodedCaptions:
 
     sentence: Float[Tensor, "c d"]
     words: Float[Tensor, "t d"]
-    starts: Int[Tensor, "c1"]
+    starts: Int[Tensor, c1]
 
-    def __getitem__(self, captions: Int[Tensor, "b"]) -> TextEmbedding:
+    def __getitem__(self, captions: Int[Tensor, b]) -> TextEmbedding:
         """The captions at these positions as one padded batch."""
         first, lengths = self.starts[captions], self.starts[captions + 1] - self.starts[captions]
         slots = torch.arange(int(lengths.max()))  # l

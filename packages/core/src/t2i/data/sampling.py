@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +61,9 @@ class Sampler:
         rng = self._rng(step)
         size = self._batch_size
         positions = np.arange(step * size, (step + 1) * size)
-        units = [self._shuffled(position // len(self._members))[position % len(self._members)] for position in positions]
+        units = [
+            self._shuffled(epoch)[place] for epoch, place in (divmod(int(p), len(self._members)) for p in positions)
+        ]
         pictures = np.array([_pick(self._members[unit], u) for unit, u in zip(units, rng.random(size), strict=True)])
         captions = self._caption(pictures, rng)
         others = rng.integers(len(self._data.images), size=size)
@@ -76,9 +79,7 @@ class Sampler:
 
     def _caption(self, pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         chances = rng.random(len(pictures))
-        return np.array(
-            [_pick(self._data.captions_of[index], u) for index, u in zip(pictures, chances, strict=True)]
-        )
+        return np.array([_pick(self._data.captions_of[index], u) for index, u in zip(pictures, chances, strict=True)])
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         if self._epoch[0] != epoch:
@@ -89,5 +90,5 @@ class Sampler:
         return np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 0, counter, stream]))
 
 
-def _pick(choices: list[int] | np.ndarray, u: float) -> int:  # type: ignore[type-arg]
+def _pick(choices: Sequence[int], u: float) -> int:
     return int(choices[int(u * len(choices))])

@@ -33,5 +33,5 @@ def render_card(config: SnapshotConfig) -> str:
     return (
         f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n# {config.technique} by t2i\n\n"
         f"| | |\n|---|---|\n{table}\n{again}\n"
-        f"Use it:\n\n    t2i generate \"...\" --model local-dir:PATH_TO_THIS_FOLDER\n"
+        f'Use it:\n\n    t2i generate "..." --model local-dir:PATH_TO_THIS_FOLDER\n'
     )

@@ -78,9 +78,7 @@ def list_models(
         if kind is not None and info.kind != kind:
             continue
         weights = [
-            entry
-            for entry in info.weights
-            if dataset in (None, entry.dataset) and license in (None, entry.license)
+            entry for entry in info.weights if dataset in (None, entry.dataset) and license in (None, entry.license)
         ]
         if (dataset or license) and not weights:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -70,8 +70,10 @@ class Plugin:
             "incompatible": PluginIncompatibleError,
             "disabled": PluginDisabledError,
         }[self.state]
-        return kind(f"The plugin {self.name!r} ({self.distribution} {self.version}) is {self.state}: {self.reason}. "
-                    f"To mend it: {self.remedy}")
+        return kind(
+            f"The plugin {self.name!r} ({self.distribution} {self.version}) is {self.state}: {self.reason}. "
+            f"To mend it: {self.remedy}"
+        )
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def registry() -> Registry:
 
 def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
     """Each distribution's entry points once, though a folder stand twice on sys.path; ordered by name."""
-    found = {}
+    found: dict[tuple[str, str], tuple[EntryPoint, Distribution]] = {}
     for distribution in distributions():
         for entry in distribution.entry_points.select(group=hookspecs.GROUP):
             found.setdefault((entry.name, distribution.name), (entry, distribution))
@@ -208,7 +210,7 @@ def _declared(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[Spe
         kind = ROLES[caller.name]
         for implementation in caller.get_hookimpls():
             if implementation.plugin is module:
-                for spec in implementation.function():
+                for spec in cast("Iterable[object]", implementation.function()):
                     if not isinstance(spec, kind):
                         raise TypeError(f"{caller.name} returns {kind.__name__}s, not {spec!r}")
                     yield spec

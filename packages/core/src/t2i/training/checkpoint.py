@@ -1,9 +1,9 @@
 """A run's state on disk: everything by name, no pickle, whole or absent.
 
-    run/checkpoints/step-00001000/
-        state.safetensors   modules, optimisers and the moving average, by name
-        state.json          step, and state.safetensors' sha256
-        snapshot/           the averaged generator, as anybody loads it
+run/checkpoints/step-00001000/
+    state.safetensors   modules, optimisers and the moving average, by name
+    state.json          step, and state.safetensors' sha256
+    snapshot/           the averaged generator, as anybody loads it
 """
 
 from __future__ import annotations

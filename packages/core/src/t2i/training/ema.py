@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
 
 import torch
+from torch import Tensor
 
 from t2i.generator import Generator
 
@@ -18,14 +18,15 @@ class EMA:
     def __init__(self, generator: Generator, half_life_kimg: float) -> None:
         self._source = generator
         self._half_life = half_life_kimg * 1000
-        self.generator = cast(Generator, copy.deepcopy(generator)).eval().requires_grad_(False)
+        self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, images_seen: int, batch_size: int) -> None:
         """Move towards the generator by one step of `batch_size` pictures."""
         half_life = min(self._half_life, images_seen * WARMUP)
         weight = 1 - 0.5 ** (batch_size / half_life) if half_life > 0 else 1.0
-        averaged, current = list(self.generator.parameters()), list(self._source.parameters())
+        averaged: list[Tensor] = list(self.generator.parameters())
+        current: list[Tensor] = list(self._source.parameters())
         torch._foreach_lerp_(averaged, current, weight)
         for kept, buffer in zip(self.generator.buffers(), self._source.buffers(), strict=True):
             kept.copy_(buffer)

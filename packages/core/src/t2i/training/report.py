@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
@@ -66,7 +67,7 @@ class RunReport:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, speed_estimate_period=120) as bar:
+        with Progress(*columns, console=Console(stderr=True), speed_estimate_period=120) as bar:
             task = bar.add_task("", total=total, completed=done, rate="")
 
             def advance(terms: Mapping[str, Tensor]) -> None:

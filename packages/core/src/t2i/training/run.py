@@ -34,8 +34,8 @@ class RunConfig(Config):
     data: str = Field(description="a dataset's name or a folder")
     text_encoder: str = DEFAULT_TEXT_ENCODER
     strict: bool = Field(False, description="refuse a dataset with any flawed picture")
-    model: dict[str, Any] = {}
-    objective: dict[str, Any] = {}
+    model: dict[str, Any] = Field(default_factory=dict)
+    objective: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig = TrainConfig()
     command: str = Field("", description="the command that started it")
 
@@ -161,9 +161,7 @@ def _trainer(
     facts = SnapshotFacts(
         text_encoder=encoder.identity, dataset=data.name, license=data.license, command=config.command
     )
-    trainer = Trainer(
-        objective, data, config.train, out, samples=samples, facts=facts, device=device, warn=warn
-    )
+    trainer = Trainer(objective, data, config.train, out, samples=samples, facts=facts, device=device, warn=warn)
     if new:
         resolved = config.model_copy(
             update={

@@ -29,9 +29,9 @@ from t2i.training.checkpoint import (
     optimizer_tensors,
     save_checkpoint,
 )
-from t2i.training.config import TrainConfig
+from t2i.training.config import OptimizerConfig, TrainConfig
 from t2i.training.ema import EMA
-from t2i.training.objective import Batch, Objective, OptimizerConfig, Phase, Player
+from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i.training.report import RunReport, Samples, default_samples
 
 
@@ -83,7 +83,9 @@ class Trainer:
         """
         precision = config.precision
         if precision == "auto":
-            precision = "bf16" if device != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+            precision = (
+                "bf16" if device != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+            )
         self.accelerator = Accelerator(
             mixed_precision=precision,
             cpu=device == "cpu",
@@ -101,11 +103,15 @@ class Trainer:
         for module in {objective.generator, *self._modules.values()}:
             module.to(self.accelerator.device, memory_format=layout)  # type: ignore[call-overload]
         self._players = {
-            (phase.name, player.name): _Mover(player, self.accelerator) for phase in objective.phases for player in phase.players
+            (phase.name, player.name): _Mover(player, self.accelerator)
+            for phase in objective.phases
+            for player in phase.players
         }
         self.ema = EMA(objective.generator, config.ema_half_life_kimg)
         self._sampler = Sampler(data, config.batch_size, config.seed, config.balance)
-        self._batches = BatchMaker(data, objective.generator.resolution, config.horizontal_flip, self.accelerator.device)
+        self._batches = BatchMaker(
+            data, objective.generator.resolution, config.horizontal_flip, self.accelerator.device
+        )
         self.step = 0
         self._stop = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field
+
 from t2i.config import Config
 from t2i.training.config import OptimizerConfig
 
@@ -46,10 +47,15 @@ class CGANObjectiveConfig(Config):
     reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
     squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
     feature_matching: float = Field(
-        0.0, ge=0, description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)"
+        0.0,
+        ge=0,
+        description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)",
     )
     reconstruct_first: float = Field(
-        0.0, ge=0, lt=1, description="share of the run in which the generator only reconstructs, before D plays"
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the run in which the generator only reconstructs, before D plays",
     )
     text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on G's text, in units of its RMS")
     shift: int = Field(0, ge=0, description="px; D sees every batch rolled at random (DiffAugment, Zhao 2020)")

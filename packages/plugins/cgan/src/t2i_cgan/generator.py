@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, final
 
 from jaxtyping import Float
+from torch import Tensor
+
 from t2i.errors import InvalidConfigError
 from t2i.generator import Generator, Noise
 from t2i.text import TextEmbedding
-from torch import Tensor
-
 from t2i_cgan.config import CGANConfig, CGANOptions
 from t2i_cgan.model import BASE, GROUPS, ModulatedGenerator
 from t2i_cgan.paper import PaperGenerator
@@ -43,22 +43,21 @@ class ConditionalGAN(Generator):
 
     def forward(self, sentence: Float[Tensor, "b d"], z: Float[Tensor, "b z"]) -> Float[Tensor, "b 3 h w"]:
         """The network itself, for training."""
-        images: Tensor = self.network(sentence, z)
-        return images
+        return self.network(sentence, z)
 
     def generate(
-        self: Self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, **options: Any
+        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, **options: Any
     ) -> Float[Tensor, "b 3 h w"]:
         """Draw one picture per caption; `truncation` scales z."""
-        return self(text.sentence, truncation * noise.normal(self.config.noise_dim))
+        return self.forward(text.sentence, truncation * noise.normal(self.config.noise_dim))
 
 
 def _check_shape(config: CGANConfig) -> None:
     reached = 64 if config.architecture == "paper" else BASE * 2 ** (len(config.widths) - 1) * config.pixel_shuffle
     if reached != config.resolution:
         raise InvalidConfigError(
-            f"cgan: {len(config.widths)} widths and pixel_shuffle={config.pixel_shuffle} ({config.architecture!r}) draw "
-            f"{reached} pixels a side, but resolution={config.resolution} was asked for. Change one of them."
+            f"cgan: {len(config.widths)} widths and pixel_shuffle={config.pixel_shuffle} ({config.architecture!r}) "
+            f"draw {reached} px a side, but resolution={config.resolution} was asked for. Change one of them."
         )
     uneven = [width for width in config.widths if width % GROUPS]
     if uneven:

@@ -37,8 +37,9 @@ class ModulatedGenerator(nn.Module):
         self.to_rgb = nn.Conv2d(widths[-1], 3 * config.pixel_shuffle**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(config.pixel_shuffle)
         with torch.no_grad():  # sub-pixels begin equal, against checkerboards (ICNR, Aitken 2017)
-            self.to_rgb.weight.copy_(self.to_rgb.weight[:: config.pixel_shuffle**2].repeat_interleave(config.pixel_shuffle**2, 0))
-            nn.init.zeros_(self.to_rgb.bias)
+            self.to_rgb.weight.copy_(
+                self.to_rgb.weight[:: config.pixel_shuffle**2].repeat_interleave(config.pixel_shuffle**2, 0)
+            )
 
     def forward(self, sentence: Float[Tensor, "b d"], z: Float[Tensor, "b z"]) -> Float[Tensor, "b 3 h w"]:
         condition = self.condition(torch.cat([rms_normalised(sentence), 0.1 * z], dim=1))
@@ -54,7 +55,10 @@ class UpBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, condition: int) -> None:
         super().__init__()
         self.modulate1, self.modulate2 = nn.Linear(condition, 2 * inputs), nn.Linear(condition, 2 * outputs)
-        self.conv1, self.conv2 = nn.Conv2d(inputs, outputs, 3, padding=1), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.conv1, self.conv2 = (
+            nn.Conv2d(inputs, outputs, 3, padding=1),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+        )
         self.skip = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -78,7 +82,10 @@ class Discriminator(nn.Module):
         width, joined = widths[-1], 128
         side = resolution // 2 ** len(widths)
         self.stages = nn.ModuleList(
-            [nn.Conv2d(3, widths[0], 4, 2, 1), *(DownBlock(inputs, outputs) for inputs, outputs in pairwise(widths))]
+            [
+                nn.Conv2d(3, widths[0], 4, 2, 1),
+                *(DownBlock(inputs, outputs) for inputs, outputs in pairwise(widths)),
+            ]
         )
         self.text = nn.Linear(text_dim, joined)
         self.joint = nn.Conv2d(width + joined, width, 1)
@@ -96,12 +103,11 @@ class Discriminator(nn.Module):
             found.append(images)
         return found
 
-    def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b"]:
+    def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, b]:
         """How real the picture is, and how well the sentence fits it."""
         top = F.leaky_relu(features[-1], 0.2)
         text = self.text(rms_normalised(sentence))[:, :, None, None].expand(-1, -1, *top.shape[2:])
-        logits: Tensor = self.judge(F.leaky_relu(self.joint(torch.cat([top, text], dim=1)), 0.2)).flatten()
-        return logits
+        return self.judge(F.leaky_relu(self.joint(torch.cat([top, text], dim=1)), 0.2)).flatten()
 
 
 class DownBlock(nn.Module):
@@ -109,7 +115,8 @@ class DownBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(inputs, inputs, 3, padding=1), nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv1 = nn.Conv2d(inputs, inputs, 3, padding=1)
+        self.conv2 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.skip = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -57,8 +57,7 @@ class PaperGenerator(nn.Module):
         self.apply(_dcgan_init)
 
     def forward(self, sentence: Float[Tensor, "b d"], z: Float[Tensor, "b z"]) -> Float[Tensor, "b 3 64 64"]:
-        images: Tensor = self.body(torch.cat([z, self.text(sentence)], dim=1)[:, :, None, None])
-        return images
+        return self.body(torch.cat([z, self.text(sentence)], dim=1)[:, :, None, None])
 
 
 class PaperDiscriminator(nn.Module):
@@ -90,11 +89,10 @@ class PaperDiscriminator(nn.Module):
             found.append(images)
         return found
 
-    def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b"]:
+    def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, b]:
         top = features[-1]
         text = self.text(sentence)[:, :, None, None].expand(-1, -1, *top.shape[2:])
-        logits: Tensor = self.judge(torch.cat([top, text], dim=1)).flatten()
-        return logits
+        return self.judge(torch.cat([top, text], dim=1)).flatten()
 
 
 def _dcgan_init(module: nn.Module) -> None:

@@ -21,8 +21,9 @@ def t2i_models() -> list[ModelSpec]:
             paper="Reed, Akata, Yan, Logeswaran, Schiele and Lee: Generative Adversarial Text to Image Synthesis. "
             "ICML 2016",
             recipes={
-                "openmoji64": "t2i_cgan:recipes/openmoji64.yaml", "paper": "t2i_cgan:recipes/paper.yaml",
+                "openmoji64": "t2i_cgan:recipes/openmoji64.yaml",
+                "paper": "t2i_cgan:recipes/paper.yaml",
                 "tiny": "t2i_cgan:recipes/tiny.yaml",
-           },
+            },
         )
     ]

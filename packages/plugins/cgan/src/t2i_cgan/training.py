@@ -9,10 +9,10 @@ from typing import final
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from t2i.errors import InvalidConfigError
-from t2i.training.objective import Batch, Objective, Phase, Player
 from torch import Tensor
 
+from t2i.errors import InvalidConfigError
+from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_cgan.config import CGANObjectiveConfig
 from t2i_cgan.generator import ConditionalGAN
 from t2i_cgan.model import Discriminator
@@ -148,7 +148,7 @@ class CGANObjective(Objective):
         return F.softplus(-logits).mean() if self._config.loss == "bce" else -logits.mean()
 
 
-def gradient_penalty(logits: Float[Tensor, "b"], images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
+def gradient_penalty(logits: Float[Tensor, b], images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
     """R1: the mean squared norm of d logit / d image on real pictures (Mescheder et al. 2018, eq. 9)."""
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.square().flatten(1).sum(1).mean()

@@ -34,9 +34,7 @@ _UNSAID = _listed(
 )
 _COUNTABLE_FIRST = frozenset({"man", "woman", "person", "face", "head", "child"})
 _NEVER = re.compile(r"^(?:keycap|no|input) |o'clock|-thirty$")
-_CUT = re.compile(
-    r" (?:with|without|of|in|on|at|from|behind|over|and|facing|pointing|showing|tilted) .*|,.*| \(.*"
-)
+_CUT = re.compile(r" (?:with|without|of|in|on|at|from|behind|over|and|facing|pointing|showing|tilted) .*|,.*| \(.*")
 _HAS_HAIR = re.compile(r" with (?:a beard|\w+ hair)$")
 _AN = re.compile(r"^(?:[aeiou]|hour|x-ray|NG |SOS )", re.IGNORECASE)
 _CONSONANT_SOUND = re.compile(r"^(?:euro|ewe\b|one\b|uni)", re.IGNORECASE)

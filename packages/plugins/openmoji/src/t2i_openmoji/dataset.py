@@ -51,9 +51,7 @@ class OpenMoji(CaptionedDataset):
         self._split = split
         self._folder = _svg_folder()
         self._entries = tuple(
-            entry
-            for entry in _everything(self._folder)
-            if split == "all" or entry.withheld == (split == "compose")
+            entry for entry in _everything(self._folder) if split == "all" or entry.withheld == (split == "compose")
         )
         self._examples = tuple(entry.example for entry in self._entries)
 
@@ -179,9 +177,7 @@ def _taken(drawings: Sequence[_Drawing]) -> frozenset[str]:
     concepts = {drawing.name.concept for drawing in drawings}
     owned = {key(form) for concept in concepts for form in (concept, *with_article(concept))}
     claims = Counter(
-        claim
-        for drawing in drawings
-        for claim in {key(said) for said in alias_words(drawing.name, drawing.aliases)}
+        claim for drawing in drawings for claim in {key(said) for said in alias_words(drawing.name, drawing.aliases)}
     )
     return frozenset(owned | {claim for claim, times in claims.items() if times > 1})
 

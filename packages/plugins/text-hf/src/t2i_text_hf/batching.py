@@ -53,9 +53,7 @@ class CaptionBatcher:
             cache_captions: how many of the latest captions are remembered.
         """
         if batch_size < ROWS_MULTIPLE or batch_size % ROWS_MULTIPLE:
-            raise InvalidInputError(
-                f"batch_size is a positive multiple of {ROWS_MULTIPLE}, but {batch_size} came."
-            )
+            raise InvalidInputError(f"batch_size is a positive multiple of {ROWS_MULTIPLE}, but {batch_size} came.")
         self._tokenize, self._forward, self._pool = tokenize, forward, pool
         self._batch_size, self._cache_captions = batch_size, cache_captions
         self._cache: OrderedDict[str, EncodedCaption] = OrderedDict()

@@ -85,9 +85,9 @@ class HuggingFaceEncoder(TextEncoder):
         return self
 
     def _tokenize(self, captions: list[str]) -> list[list[int]]:
-        ids: list[list[int]] = self._tokenizer(
-            captions, padding=False, truncation=True, max_length=self._max_words
-        )["input_ids"]
+        ids: list[list[int]] = self._tokenizer(captions, padding=False, truncation=True, max_length=self._max_words)[
+            "input_ids"
+        ]
         return ids
 
     def _forward(self, ids: Tensor) -> Tensor:
@@ -145,9 +145,7 @@ def _load(folder: Path, reference: str) -> tuple[PreTrainedModel, Any]:
     from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer
 
     def no_encoder(reason: str) -> SnapshotError:
-        return SnapshotError(
-            f"'hf:{reference}' must be a text encoder, but {reason}. Choose another encoder."
-        )
+        return SnapshotError(f"'hf:{reference}' must be a text encoder, but {reason}. Choose another encoder.")
 
     trusted = {"trust_remote_code": False, "local_files_only": True}
     try:
