@@ -64,7 +64,7 @@ def read_provenance(path: Path) -> Provenance:
             text = getattr(picture, "text", {}).get(CHUNK)
     except FileNotFoundError:
         raise InvalidInputError(f"There is no picture at {path}.") from None
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise InvalidInputError(f"{path} is not a whole PNG picture ({error}).") from None
     if text is None:
         raise InvalidInputError(

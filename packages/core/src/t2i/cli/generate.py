@@ -10,7 +10,7 @@ import typer
 
 from t2i.cli.console import progress, say
 from t2i.errors import InvalidInputError, OutputError, T2IError
-from t2i.registry.models import DEFAULT_MODEL
+from t2i.registry.models import DEFAULT_MODEL, weights_spec
 
 if TYPE_CHECKING:
     from t2i.pipelines import Pipeline
@@ -42,6 +42,8 @@ def generate(
     if prompts_file and seed is None:
         seed = 0
     check_request(texts, count, seed, out)
+    if not set(model) & set(":/") and not Path(model).is_dir():
+        weights_spec(model)  # an unknown name is told before torch is imported
     from t2i.pipelines import choose_seeds, pipeline
     from t2i.text import check_prompts
 

@@ -50,8 +50,9 @@ def save_checkpoint(
         OutputError: the folder cannot be written; no part of the checkpoint is left behind.
     """
     folder = run / "checkpoints" / f"step-{step:08d}"
-    if folder.exists():  # a damaged one that a resumed run has caught up with
-        shutil.rmtree(folder)
+    damaged = [folder] if folder.exists() else []  # a resumed run has caught up with it
+    for remains in (*damaged, *folder.parent.glob(".step-*")):  # or a kill cut its writing short
+        shutil.rmtree(remains)
     with atomic_folder(folder) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
         facts = {"format": FORMAT, "step": step, "sha256": sha256_of(scratch / "state.safetensors")}
@@ -60,6 +61,11 @@ def save_checkpoint(
     for old in _folders(run)[keep:]:
         shutil.rmtree(old)
     return folder
+
+
+def has_checkpoints(run: Path) -> bool:
+    """Whether a checkpoint was ever finished in this run, damaged since or not."""
+    return bool(_folders(run))
 
 
 def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: None) -> Checkpoint:

@@ -22,6 +22,7 @@ from t2i.data.sampling import Sampler
 from t2i.errors import DivergedError, TrainingError
 from t2i.hub.snapshots import SnapshotFacts, save_snapshot
 from t2i.training.checkpoint import (
+    has_checkpoints,
     latest_checkpoint,
     load_module,
     load_optimizer,
@@ -123,8 +124,7 @@ class Trainer:
             CheckpointError: the run's checkpoints do not fit this objective.
             OutputError: the run folder cannot be written.
         """
-        if (self.run / "checkpoints").exists():
-            self._restore()
+        self._restore()
         total, batch_size = self.config.steps, self.config.batch_size
         report = RunReport(self.run, self.accelerator, self.ema.generator, self._samples, self.step)
         self.accelerator.init_trackers("", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
@@ -200,6 +200,8 @@ class Trainer:
         )
 
     def _restore(self) -> None:
+        if not has_checkpoints(self.run):
+            return
         checkpoint = latest_checkpoint(self.run, self._warn)
         tensors = checkpoint.tensors()
         load_module("ema", self.ema.generator, tensors)

@@ -16,12 +16,13 @@ def _listed(text: str) -> frozenset[str]:
 # Last words of names that take no "a": what cannot be counted, or is not a thing.
 _UNCOUNTABLE = _listed(
     """
-    away, back, bacon, badminton, bread, breast-feeding, broccoli, butter, camping, construction, control,
-    cooking, copyright, coral, custard, divide, dizzy, dna, down, fire, fog, foggy, food, fuji, garlic,
-    hockey, ice, infinity, information, lacrosse, left, liquid, litter, locked, lowercase, luggage, mate, minus,
-    money, multiply, oden, om, plus, polish, pong, popcorn, prohibited, racing, radioactive, registered, rice, right,
-    sake, salt, soap, spaghetti, star-struck, sushi, tea, tennis, thread, together, unlocked, up, uppercase,
-    voltage, volume, water, way, wireless, wood, yang, yarn, zzz
+    away, back, bacon, badminton, bread, breast-feeding, broccoli, butter, camping, construction,
+    control, cooking, copyright, coral, custard, divide, dizzy, dna, down, fire, fog, foggy, food, fuji,
+    garlic, hockey, ice, infinity, information, lacrosse, left, liquid, litter, locked, lowercase,
+    luggage, mate, minus, money, multiply, oden, om, plus, polish, pong, popcorn, prohibited, racing,
+    radioactive, registered, rice, right, sake, salt, soap, spaghetti, star-struck, sushi, tea, tennis,
+    thread, together, unlocked, up, uppercase, voltage, volume, water, way, wireless, wood, yang, yarn,
+    zzz
     """
 )
 # Crude, misleading for the picture, or abbreviations nobody says.

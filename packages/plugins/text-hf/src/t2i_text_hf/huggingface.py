@@ -27,8 +27,8 @@ FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*-of-*.safete
 class HuggingFaceEncoder(TextEncoder):
     """A frozen text encoder, float32, from safetensors, running no code of its repository.
 
-    `words` are the last hidden states, special tokens included (their mask is True); `sentence` is their plain
-    mean. On the CPU a caption's embedding is the same, bit for bit, whatever batch it comes in.
+    `words` are the last hidden states, special tokens included (their mask is True); `sentence` is their
+    plain mean. On the CPU a caption's embedding is the same, bit for bit, whatever batch it comes in.
     """
 
     def __init__(self, reference: str, *, batch_size: int = 64) -> None:
@@ -61,7 +61,7 @@ class HuggingFaceEncoder(TextEncoder):
 
     @property
     def identity(self) -> EncoderIdentity:
-        """ "hf:org/name@commit", the commit, and the sha256 of model.safetensors (of all shards' where sharded)."""
+        """ "hf:org/name@commit", the commit, and the sha256 of model.safetensors (of its shards' sha256s)."""
         return self._identity
 
     @property
@@ -119,13 +119,13 @@ def _locate(reference: str) -> tuple[Path, str, str]:
         ) from None
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise UnknownNameError(
-            f"The Hugging Face Hub shows no {reference!r} to you ({type(error).__name__}). Check its spelling, "
-            f"or log in with `hf auth login` where it is private or gated."
+            f"The Hugging Face Hub shows no {reference!r} to you ({type(error).__name__}). Check its spelling,"
+            f" or log in with `hf auth login` where it is private or gated."
         ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         raise OfflineError(
-            f"The text encoder {reference!r} is not on this machine and cannot be fetched from the Hugging Face "
-            f"Hub ({type(error).__name__}). Connect to the network once, or give a folder: hf:/path/to/it."
+            f"The text encoder {reference!r} is not on this machine and cannot be fetched from the Hugging Face"
+            f" Hub ({type(error).__name__}). Connect to the network once, or give a folder: hf:/path/to/it."
         ) from error
     return folder, folder.name, f"{repo}@{folder.name}"
 
