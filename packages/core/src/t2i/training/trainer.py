@@ -130,7 +130,7 @@ class Trainer:
         self.accelerator.init_trackers("", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
         with _interruptible(self._request_stop), report.progress(self.step, total, batch_size) as advance:
             while self.step < total and not self._stop:
-                terms = self._one_step()
+                terms = self.one_step()
                 self.step += 1
                 advance(terms)
                 if self._due(self.config.log_every):
@@ -149,7 +149,7 @@ class Trainer:
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.config.steps
 
-    def _one_step(self) -> dict[str, Tensor]:
+    def one_step(self) -> dict[str, Tensor]:
         phase, progress = self._phase()
         draw = self._sampler.draw(self.step)
         terms: dict[str, Tensor] = {}

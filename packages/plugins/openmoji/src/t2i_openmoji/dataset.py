@@ -31,9 +31,9 @@ _REINSTALL = "install the pictures again: pip install --force-reinstall --no-dep
 class OpenMoji(CaptionedDataset):
     """About 3,900 named emoji drawn in one style, on white (openmoji.org, CC BY-SA 4.0).
 
-    `all` has every picture. `compose` withholds a tenth of the combinations of a concept ("woman
-    firefighter") and a skin tone, and what is drawn exactly like them; `train` is the rest, where each
-    concept and each tone still occurs, only not together. Left out: skin tones OpenMoji has not drawn.
+    `all` has every picture. `compose` withholds a tenth of the combinations of a figure ("firefighter", of any
+    gender) and a skin tone; `train` is the rest, where each concept and each tone still occurs, only not together.
+    Left out: skin tones OpenMoji has not drawn.
     """
 
     def __init__(self, split: str = "train") -> None:
@@ -112,8 +112,8 @@ def rasterize(path: Path, resolution: int) -> Image.Image:
 
 
 def is_withheld(name: Name) -> bool:
-    """Whether `compose` holds this concept in this skin tone: a fixed hash decides; never a yellow figure."""
-    digest = hashlib.sha256(f"{name.concept}|{name.tone}".encode()).digest()
+    """Whether `compose` holds this figure in this skin tone: a fixed hash decides; never a yellow figure."""
+    digest = hashlib.sha256(f"{name.figure}|{name.tone}".encode()).digest()
     return bool(name.tones) and int.from_bytes(digest[:8], "big") < WITHHELD * 2**64
 
 
@@ -139,14 +139,12 @@ def _everything(folder: Path) -> tuple[_Entry, ...]:
     plain = {drawing.name.concept: drawing.sha256 for drawing in drawings if not drawing.name.tones}
     # OpenMoji fills gaps with copies: a toned figure that is a copy of the yellow one shows no such skin.
     drawings = [d for d in drawings if not d.name.tones or d.sha256 != plain.get(d.name.concept)]
-    # And "man cook" is a copy of "cook": withholding one of them alone would leave the picture in train.
-    withheld = {drawing.sha256 for drawing in drawings if is_withheld(drawing.name)}
     taken = _taken(drawings)
     return tuple(
         _Entry(
             Example(drawing.code, captions(drawing.name, drawing.aliases, taken), drawing.name.concept),
             drawing.sha256,
-            drawing.sha256 in withheld,
+            is_withheld(drawing.name),
         )
         for drawing in drawings
     )

@@ -10,6 +10,8 @@ TONES = ("light", "medium-light", "medium", "medium-dark", "dark")
 _TONE = re.compile(r"_(medium-light|medium-dark|light|medium|dark)_skin_tone")
 _HAIR = re.compile(r"^(man|woman|person)_(blond_hair|curly_hair|red_hair|white_hair|beard|bald)$")
 _MEMBERS = {"man", "woman", "person", "adult", "boy", "girl", "child"}
+_WOMAN_OR_MAN = re.compile(r"\b(?:wo)?man\b")
+_WOMEN_OR_MEN = re.compile(r"\b(?:wo)?men\b")
 _REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
 _TAGS = range(0xE0020, 0xE0080)
 
@@ -37,6 +39,13 @@ class Name:
     def tone(self) -> str:
         """The tones in words: "dark skin tone", "dark skin tone, light skin tone", or nothing."""
         return ", ".join(f"{tone} skin tone" for tone in self.tones)
+
+    @property
+    def figure(self) -> str:
+        """The concept whatever the gender, for OpenMoji draws "cook" as "man cook", or a hair's breadth off it."""
+        neutral = _WOMAN_OR_MAN.sub("person", _WOMEN_OR_MEN.sub("people", self.concept)).replace("older", "old")
+        neutral = neutral.removesuffix(", person and person").replace("person and person", "people")
+        return neutral.removeprefix("person ")
 
     @property
     def canonical(self) -> str:

@@ -1,0 +1,47 @@
+"""Every check of this repository, by name: `uv run nox -s tests`. Sessions use the environment nox runs in."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "tests"]
+
+SOURCES = ("packages/core/src", *(f"packages/plugins/{name}/src" for name in ("text-hf", "openmoji", "cgan", "starter")))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and formatting."""
+    session.run("ruff", "check", ".", external=True)
+    session.run("ruff", "format", "--check", ".", external=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types of everything that ships."""
+    session.run("mypy", *SOURCES, external=True)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite; arguments go to pytest, such as `-- -m slow`."""
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Speed and memory as ratios from one run; arguments choose benchmarks by name."""
+    session.run("python", "tests/benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every command and snippet of README.md and docs/."""
+    session.run("python", "-m", "pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build a wheel and an sdist of every distribution into dist/."""
+    session.run("uv", "build", "--all-packages", "--out-dir", "dist", external=True)

@@ -1,0 +1,26 @@
+"""`nox -s bench`: every benchmark, or those named; each prints rows of medians and ratios."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+
+NAMES = ("startup", "generate", "pipeline", "trainer")
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(NAMES)
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        sys.exit(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(NAMES)}.")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for name in names:
+        module = importlib.import_module(name)
+        print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
+        module.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Before anything is imported: shapes in signatures are checked, and no test sees this machine's caches or a network."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, distribution
+from pathlib import Path
+
+import jaxtyping
+
+CHECKED = ["t2i", "t2i_cgan", "t2i_openmoji", "t2i_starter", "t2i_text_hf"]
+jaxtyping.install_import_hook(CHECKED, "shapes_probe.check")
+
+_SCRATCH = Path(tempfile.mkdtemp(prefix="t2i-tests-"))
+atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
+for variable, folder in (("T2I_CACHE", "t2i"), ("HF_HOME", "huggingface")):  # huggingface_hub reads its at import
+    (_SCRATCH / folder).mkdir()
+    os.environ[variable] = str(_SCRATCH / folder)
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.pop("T2I_DISABLE_PLUGINS", None)
+sys.path.insert(0, str(Path(__file__).parent))  # `import fakes`, whatever pytest's import mode
+
+import pytest  # noqa: E402
+
+from t2i.registry import plugins  # noqa: E402
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def t2i_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty $T2I_CACHE for this test alone."""
+    cache = tmp_path / "t2i-cache"
+    cache.mkdir()
+    monkeypatch.setenv("T2I_CACHE", str(cache))
+    return cache
+
+
+@pytest.fixture
+def fakes_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The plugin in tests/fakes is installed: the model "fake" and the text encoder "fake"."""
+    real, fake = plugins._entry_points(), (EntryPoint("fake", "fakes", "t2i"), distribution("t2i-core"))
+    monkeypatch.setattr(plugins, "_entry_points", lambda: [*real, fake])
+    plugins.registry.cache_clear()
+    yield
+    plugins.registry.cache_clear()
+
+
+@pytest.fixture
+def fashion() -> Path:
+    """Real photos in the Hugging Face imagefolder layout, never shipped."""
+    folder = SHARED_DATA / "fashion"
+    if not folder.is_dir():
+        pytest.skip(f"the real pictures are not on this machine ({folder})")
+    return folder

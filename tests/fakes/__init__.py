@@ -1,0 +1,30 @@
+"""A whole plugin in two tiny files, needing no weights and no network; the fixture `fakes_installed` installs it."""
+
+from __future__ import annotations
+
+from t2i.registry import ModelSpec, TextEncoderSpec, hookimpl
+
+T2I_API = 1
+
+
+@hookimpl
+def t2i_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            name="fake",
+            target="fakes.models:FakeGenerator",
+            config="fakes.models:FakeConfig",
+            kind="gan",
+            summary="one linear layer",
+            paper="none",
+        )
+    ]
+
+
+@hookimpl
+def t2i_text_encoders() -> list[TextEncoderSpec]:
+    return [
+        TextEncoderSpec(
+            name="fake", target="fakes.models:FakeTextEncoder", summary="a hash per word", license="Apache-2.0"
+        )
+    ]
