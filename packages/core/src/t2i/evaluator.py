@@ -36,12 +36,11 @@ class Score:
         Raises:
             InvalidInputError: the two were made by different protocols; says which parts differ.
         """
-        keys = sorted({*self.protocol, *other.protocol})
-        different = [key for key in keys if self.protocol.get(key) != other.protocol.get(key)]
+        mine, theirs = ({**score.protocol, "higher_is_better": str(score.higher_is_better)} for score in (self, other))
+        different = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
         if different:
             parts = "; ".join(
-                f"{key}: {self.protocol.get(key, 'not said')} and {other.protocol.get(key, 'not said')}"
-                for key in different
+                f"{key}: {mine.get(key, 'not said')} and {theirs.get(key, 'not said')}" for key in different
             )
             raise InvalidInputError(
                 f"Scores compare only under one protocol, but these differ in {parts}. "

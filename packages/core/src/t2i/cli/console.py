@@ -18,8 +18,8 @@ def warn(message: str) -> None:
 
 
 def fail(message: str) -> int:
-    """The one sentence of an error, on stderr; returns the exit code."""
-    say(f"error: {message}")
+    """The one line of an error, on stderr; returns the exit code."""
+    say(f"error: {' '.join(message.split())}")
     return 2
 
 

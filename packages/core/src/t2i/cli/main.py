@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
-import click
 import typer
 
 from t2i.cli.console import fail
@@ -19,24 +19,25 @@ from t2i.errors import T2IError
 app = typer.Typer(
     name="t2i",
     help="Text to image, every technique behind one interface.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 for verb in (generate, regenerate, models, info, train, plugins, doctor):
     app.command()(verb)
 
+UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry and do not export
+
 
 def main() -> None:
     """Run the command line; exits with 0, 2 after an error of the user's, or 130 after Ctrl-C."""
     try:
-        code = app(standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], prog_name="t2i", standalone_mode=False)
     except T2IError as error:
         sys.exit(fail(str(error)))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except UsageError as error:
+        verb = error.ctx.command_path if error.ctx else "t2i"
+        sys.exit(fail(f"{error.format_message().rstrip('.')}. See `{verb} --help`."))
+    except (KeyboardInterrupt, typer.Abort):
         print(file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
