@@ -1,4 +1,4 @@
-"""Before anything is imported: shapes in signatures are checked, and no test sees this machine's caches or a network."""
+"""Before anything is imported: signatures are checked, and no test sees this machine's caches or a network."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import jaxtyping
 
+sys.path.insert(0, str(Path(__file__).parent))  # `import shapes` and `import fakes`, whatever pytest's import mode
 CHECKED = ["t2i", "t2i_cgan", "t2i_openmoji", "t2i_starter", "t2i_text_hf"]
-jaxtyping.install_import_hook(CHECKED, "shapes_probe.check")
+jaxtyping.install_import_hook(CHECKED, "shapes.checked")
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="t2i-tests-"))
 atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
@@ -23,7 +24,6 @@ for variable, folder in (("T2I_CACHE", "t2i"), ("HF_HOME", "huggingface")):  # h
     os.environ[variable] = str(_SCRATCH / folder)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("T2I_DISABLE_PLUGINS", None)
-sys.path.insert(0, str(Path(__file__).parent))  # `import fakes`, whatever pytest's import mode
 
 import pytest  # noqa: E402
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from measure import functions, line, ratio
+
 from t2i.generator import Noise
 from t2i.pipelines import pipeline
 
@@ -34,7 +35,9 @@ def run() -> None:
     line("pipeline, one prompt", f"{images / one.median:.0f} images/s")
     line("  throughput against bare", f"{1 / ratio(one, forward):.2f} x", "goal: at least 0.9 x")
     line(f"pipeline, {len(words)} distinct new prompts", f"{len(words) / many.median:.0f} images/s")
-    line("  throughput against bare", f"{1 / ratio(many, forward) * len(words) / images:.2f} x", "text encoding included")
+    line(
+        "  throughput against bare", f"{1 / ratio(many, forward) * len(words) / images:.2f} x", "text encoding included"
+    )
 
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "white", "pink", "brown")

@@ -23,4 +23,4 @@ def run() -> None:
     for name, measured in zip(list(lines)[1:], rest, strict=True):
         goal = "" if "timm" in name else "goal: at most 0.4 s"
         line(name, f"{measured.median:.3f} s", goal)
-        line(f"  against python -c pass", f"{ratio(measured, base):.1f} x")
+        line("  against python -c pass", f"{ratio(measured, base):.1f} x")

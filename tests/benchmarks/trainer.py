@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from measure import functions, line, ratio
+
 from t2i.data.batches import BatchMaker
 from t2i.data.prepared import prepare
 from t2i.data.sampling import Sampler

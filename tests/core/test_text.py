@@ -1,12 +1,73 @@
-"""Prompts and the embedding they become."""
+"""Prompts, the embedding they become, and which encoder made it."""
+
 from __future__ import annotations
-from fakes.models import FakeTextEncoder, FakeGenerator
-from t2i.generator import Noise
-import t2i.pipelines
-def test_x(fakes_installed):
-    import t2i
-    e = t2i.create_text_encoder("fake").encode(["a red heart", "b"])
-    g = t2i.create_model("fake")
-    assert g.generate(e[[1, 0]], Noise([1, 2])).shape == (2,3,8,8)
-    g = t2i.create_model("cgan", resolution=16, widths=(8,8), text_dim=8)
-    import t2i_cgan.training, t2i.training.trainer, t2i.training.run, t2i.cli.main
+
+import jaxtyping
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.models import FakeTextEncoder
+from t2i.errors import EncoderMismatchError, InvalidInputError
+from t2i.text import MAX_PROMPT_CHARACTERS, EncoderIdentity, TextEmbedding, check_prompts
+
+MINE = EncoderIdentity(name="minilm", revision="r1", sha256="a" * 64, dim=384)
+
+
+@given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1))
+def test_prompts_lose_surrounding_white_space_and_nothing_else(prompts):
+    assert check_prompts(prompts) == [prompt.strip() for prompt in prompts]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "says"),
+    [
+        ([], "No prompt came"),
+        ([""], "Prompt 1 is empty"),
+        (["a cat", " \t\n\u2003"], "Prompt 2 is empty"),
+        (["a cat", "x" * 10_000], "prompt 2 has 10000"),
+        (["x" * (MAX_PROMPT_CHARACTERS + 1)], f"at most {MAX_PROMPT_CHARACTERS} characters"),
+    ],
+)
+def test_a_bad_prompt_is_refused_by_number(prompts, says):
+    with pytest.raises(InvalidInputError, match=says):
+        check_prompts(prompts)
+
+
+def test_the_longest_prompt_allowed_passes():
+    assert check_prompts(["x" * MAX_PROMPT_CHARACTERS])
+
+
+def test_an_embedding_indexes_as_its_three_tensors_do():
+    text = FakeTextEncoder().encode(["a red heart", "pizza", "flag of Japan"])
+    rows = [2, 0, 0]
+    taken = text[rows]
+    assert len(taken) == 3
+    for part in ("sentence", "words", "mask"):
+        assert torch.equal(getattr(taken, part), torch.stack([getattr(text, part)[row] for row in rows]))
+
+
+def test_an_embedding_whose_shapes_disagree_is_refused_while_tests_run():
+    with pytest.raises(jaxtyping.TypeCheckError, match="TextEmbedding"):
+        TextEmbedding(torch.zeros(2, 4), torch.zeros(3, 5, 4), torch.ones(3, 5, dtype=torch.bool))
+
+
+def test_an_encoder_of_another_revision_but_equal_weights_is_the_same_encoder():
+    MINE.require(EncoderIdentity(name="minilm", revision="r2", sha256="a" * 64, dim=384), "cgan.x")
+
+
+@pytest.mark.parametrize(
+    ("other", "part"),
+    [
+        (EncoderIdentity("minilm", "r1", "b" * 64, 384), "sha256"),
+        (EncoderIdentity("minilm", "r1", "a" * 64, 512), "dim"),
+        (EncoderIdentity("clip", "r1", "a" * 64, 384), "name"),
+    ],
+)
+def test_another_encoder_is_refused_by_the_part_that_differs(other, part):
+    with pytest.raises(EncoderMismatchError) as caught:
+        MINE.require(other, "cgan.openmoji64")
+    mine, theirs = getattr(MINE, part), getattr(other, part)
+    assert f"cgan.openmoji64 was trained with the text encoder 'minilm' whose {part} is {mine!r}" in str(caught.value)
+    assert f"has {theirs!r}" in str(caught.value)

@@ -31,6 +31,20 @@ def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> 
         raise InvalidConfigError(f"{where}: {_sentences(kind, error)}") from None
 
 
+def parse_value(text: str, where: str) -> Any:
+    """A setting's value as a person types it, read as YAML.
+
+    Raises:
+        InvalidConfigError: it is not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise InvalidConfigError(f"{where} takes a value such as 3, 0.5, true or [1, 2], but {text!r} came.") from None
+
+
 def _sentences(kind: type[Config], error: ValidationError) -> str:
     sentences = []
     for problem in error.errors(include_url=False):

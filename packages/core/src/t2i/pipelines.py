@@ -8,7 +8,7 @@ pictures = to_pil(images)
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -121,14 +121,22 @@ class Pipeline:
         """Draw one picture per (prompt, seed), batch after batch, so that a long list needs little memory."""
         if batch_size < 1:
             raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
-        kind = self.generator.options_type
-        settings = parse_config(kind, options, f"options of {self.generator.technique}").model_dump()
+        settings = self.settings(options)
         todo = iter(requests)
         while chunk := list(islice(todo, batch_size)):
             prompts, seeds = zip(*chunk, strict=True)
             check_prompts(prompts)
             for image, prompt, seed in zip(self._draw(prompts, seeds, settings), prompts, seeds, strict=True):
                 yield Picture(image, self._provenance(prompt, seed, settings))
+
+    def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All of the generator's options, those not given at their defaults.
+
+        Raises:
+            InvalidConfigError: one is unknown, or its value does not fit.
+        """
+        kind = self.generator.options_type
+        return parse_config(kind, options, f"options of {self.generator.technique}").model_dump()
 
     def _draw(self, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]) -> list[Image.Image]:
         distinct = list(dict.fromkeys(prompts))

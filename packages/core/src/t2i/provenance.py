@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from pydantic import TypeAdapter, ValidationError
 
 from t2i.errors import InvalidInputError
 
@@ -72,7 +73,8 @@ def read_provenance(path: Path) -> Provenance:
             f"do; editors and messengers often strip it."
         )
     try:
-        facts = json.loads(text)
-        return Provenance(**{entry.name: facts[entry.name] for entry in fields(Provenance)})
-    except (ValueError, TypeError, KeyError) as error:
-        raise InvalidInputError(f"The provenance in {path} is damaged ({error}).") from None
+        return TypeAdapter(Provenance).validate_json(text, strict=True)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "all of it"
+        raise InvalidInputError(f"The provenance in {path} is damaged ({where}: {problem['msg']}).") from None

@@ -107,12 +107,14 @@ def check_prompts(prompts: Sequence[str]) -> list[str]:
     """The prompts, stripped of surrounding white space.
 
     Raises:
-        InvalidInputError: there is none, one is empty, or one is longer than MAX_PROMPT_CHARACTERS.
+        InvalidInputError: there is none, one is empty or no Unicode text, or one is longer than MAX_PROMPT_CHARACTERS.
     """
     if not prompts:
         raise InvalidInputError('No prompt came. Say what to draw, for example "a red heart".')
     stripped = [prompt.strip() for prompt in prompts]
     for number, prompt in enumerate(stripped, start=1):
+        if not prompt.isascii() and any("\ud800" <= character <= "\udfff" for character in prompt):
+            raise InvalidInputError(f"A prompt is Unicode text, but prompt {number} has a byte that is not. Retype it.")
         if not prompt:
             raise InvalidInputError(f'Prompt {number} is empty. Say what to draw, for example "a red heart".')
         if len(prompt) > MAX_PROMPT_CHARACTERS:

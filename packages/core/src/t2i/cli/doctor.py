@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from t2i.errors import PluginError
 from t2i.registry.plugins import registry
-from t2i.registry.specs import WeightsSpec
+from t2i.registry.specs import WeightsSpec, bundled_folder
 
 
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
@@ -67,13 +68,12 @@ def _check_bundle(spec: WeightsSpec) -> str:
     """What is wrong with a bundled snapshot's weights file, or ""; the Hub is not asked."""
     if not spec.bundled:
         return ""
-    from importlib.resources import files
-    from pathlib import Path
-
     from t2i.files import sha256_of
 
-    package, _, path = spec.bundled.partition(":")
-    weights = Path(str(files(package))) / path / "model.safetensors"
+    try:
+        weights = bundled_folder(spec) / "model.safetensors"
+    except PluginError as error:
+        return str(error).rstrip(".")
     if not weights.is_file():
         return f"{weights} is missing"
     return "" if sha256_of(weights) == spec.sha256 else f"{weights} is not the published file"

@@ -51,6 +51,7 @@ def generate(
     seeds = choose_seeds(seed, count)
     options = dict(map(parse_option, option or []))
     pipe = pipeline(model, device=device)
+    options = pipe.settings(options)
     if out.suffix.lower() == ".png":
         _one(pipe, texts[0], seeds[0], out, options)
     else:
@@ -114,14 +115,14 @@ def parse_option(text: str) -> tuple[str, Any]:
     """ "name=value" as a pair, the value read as YAML.
 
     Raises:
-        InvalidInputError: there is no equals sign.
+        InvalidInputError: there is no equals sign, or the value is not YAML.
     """
-    import yaml
+    from t2i.config import parse_value
 
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InvalidInputError(f"An option reads name=value, but {text!r} came.")
-    return name.replace("-", "_"), yaml.safe_load(value)
+    return name.replace("-", "_"), parse_value(value, f"--option {name}")
 
 
 def file_name(number: int, prompt: str, seed: int) -> str:
@@ -180,9 +181,8 @@ def _is_done(path: Path, pipe: Pipeline, request: tuple[str, int], options: dict
         found = read_provenance(path)
     except T2IError:
         return False
-    settings = pipe.generator.options_type(**options).model_dump()
     return (found.prompt, found.seed, found.weights_sha256, dict(found.options)) == (
         *request,
         pipe.snapshot.config.weights_sha256,
-        settings,
+        options,
     )

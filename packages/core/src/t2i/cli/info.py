@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from t2i.errors import SnapshotError
 from t2i.registry.models import ModelInfo, model_info
+from t2i.registry.specs import WeightsSpec, bundled_folder, load_target
 
 
 def info(
@@ -35,8 +37,6 @@ def _facts(info: ModelInfo) -> dict[str, Any]:
     }
     if info.spec is None:
         return facts
-    from t2i.registry.specs import load_target
-
     facts["paper"] = info.spec.paper
     facts["recipes"] = list(info.spec.recipes)
     if "." not in info.name:
@@ -45,12 +45,17 @@ def _facts(info: ModelInfo) -> dict[str, Any]:
         entry = asdict(weights)
         entry["size_bytes"] = f"{weights.size_bytes:,}"
         if weights.bundled and "." in info.name:
-            from importlib.resources import files
-
-            package, _, path = weights.bundled.partition(":")
-            entry |= json.loads((files(package) / path / "config.json").read_text())
+            entry |= _bundled_config(weights)
         facts[f"weights {weights.name}"] = {key: value for key, value in entry.items() if value not in ("", {})}
     return facts
+
+
+def _bundled_config(weights: WeightsSpec) -> dict[str, Any]:
+    path = bundled_folder(weights) / "config.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise SnapshotError(f"{path} cannot be read ({error}). `t2i doctor` says how to mend it.") from None
 
 
 def _golden(name: str) -> str:

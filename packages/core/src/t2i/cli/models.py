@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from t2i.cli.console import warn
 from t2i.registry.models import list_models, model_info
+from t2i.registry.plugins import registry
 
 
 def models(
@@ -36,3 +38,6 @@ def models(
         for number, row in enumerate(rows):
             table.add_row(*(("", "") if number else (info.name, info.kind)), *row, "" if number else what)
     Console().print(table)
+    for plugin in registry().plugins:
+        if plugin.state != "ok":
+            warn(f"the plugin {plugin.name!r} is {plugin.state}; `t2i doctor` says why")

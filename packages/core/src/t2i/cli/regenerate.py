@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say, warn
-from t2i.errors import IntegrityError
+from t2i.errors import IntegrityError, OutputError
 
 
 def regenerate(
@@ -20,6 +20,8 @@ def regenerate(
     device: Annotated[str | None, typer.Option(help="By default the one it was made on.")] = None,
 ) -> int:
     """Make a picture again from its own provenance; exits with 1 where it does not come out the same."""
+    if out.suffix.lower() != ".png":
+        raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
     from PIL import Image, ImageChops
 
     from t2i.files import write_atomic

@@ -45,10 +45,8 @@ def train(
         from t2i.training import run
 
         settings = run.read_recipe(technique, recipe) if recipe else {}
-        settings = run.override(settings, overrides or [])
-        for name, value in (("steps", steps), ("seed", seed)):
-            if value is not None:
-                settings.setdefault("train", {})[name] = value
+        flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
+        settings = run.override(settings, [*(overrides or []), *flags])
         if data is not None:
             settings["data"] = data
         if "data" not in settings:

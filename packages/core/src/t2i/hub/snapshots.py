@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,7 +24,7 @@ from t2i.generator import Generator, Noise
 from t2i.hub.card import render_card
 from t2i.registry.models import weights_spec
 from t2i.registry.plugins import registry
-from t2i.registry.specs import ModelSpec, load_target
+from t2i.registry.specs import ModelSpec, bundled_folder, load_target
 from t2i.text import EncoderIdentity, TextEmbedding
 
 CONFIG, WEIGHTS, GOLDEN, CARD = "config.json", "model.safetensors", "golden.safetensors", "README.md"
@@ -102,8 +101,7 @@ def resolve(name: str) -> Snapshot:
         raise UnknownNameError(f"There is no folder {name}. Give a run folder, a snapshot or a model's name.")
     spec = weights_spec(name)
     if spec.bundled:
-        package, _, path = spec.bundled.partition(":")
-        return _open(spec.name, Path(str(files(package))) / path, spec.sha256)
+        return _open(spec.name, bundled_folder(spec), spec.sha256)
     from t2i.hub.download import download
 
     folder, revision = download(spec.repo, spec.revision)

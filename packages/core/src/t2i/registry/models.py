@@ -200,5 +200,7 @@ def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
 def _known_techniques(installed: bool) -> list[str]:
     names = {spec.name for spec, _ in registry().all(ModelSpec)}
     if not installed:
-        names |= {name for known in KNOWN_PLUGINS for name in known.models}
+        here = {plugin.distribution for plugin in registry().plugins}  # usable or not
+        names |= {name for known in KNOWN_PLUGINS if known.distribution not in here for name in known.models}
+        names -= {clash.name for clash in registry().clashes}
     return sorted(names)

@@ -168,8 +168,13 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
     """Each distribution's entry points once, though a folder stand twice on sys.path; ordered by name."""
     found: dict[tuple[str, str], tuple[EntryPoint, Distribution]] = {}
     for distribution in distributions():
-        for entry in distribution.entry_points.select(group=hookspecs.GROUP):
-            found.setdefault((entry.name, distribution.name), (entry, distribution))
+        try:
+            entries, name = distribution.entry_points.select(group=hookspecs.GROUP), distribution.name
+            nameless = not (name and distribution.version)
+        except Exception:
+            nameless, entries, name = True, EntryPoints(), ""
+        for entry in () if nameless else entries:  # a broken-off uninstall leaves no name to list
+            found.setdefault((entry.name, name), (entry, distribution))
     return [found[key] for key in sorted(found)]
 
 
@@ -199,7 +204,9 @@ def _load(manager: pluggy.PluginManager, entry: EntryPoint, distribution: Distri
         manager.register(module, name=f"{distribution.name}:{entry.name}")
         manager.check_pending()
         return plugin("ok", specs=tuple(_declared(manager, module)))
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
         if manager.is_registered(module):
             manager.unregister(module)
         return plugin("broken", f"declaring its specs raised {_brief(error)}", update)

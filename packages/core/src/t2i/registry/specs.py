@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from t2i.errors import PluginBrokenError
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,33 @@ Spec = ModelSpec | WeightsSpec | TextEncoderSpec | EvaluatorSpec | DatasetSpec
 
 
 def load_target(target: str) -> Any:
-    """Import what "package.module:Name" names."""
+    """Import what "package.module:Name" names.
+
+    Raises:
+        PluginBrokenError: it cannot be imported, or is not there.
+    """
     module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except Exception as error:  # a stranger's module may raise anything
+        raise PluginBrokenError(
+            f"What a plugin declares can be imported, but {target} raised {type(error).__name__}: {error}. "
+            f"Install what it needs, or update its distribution (see `t2i plugins`)."
+        ) from error
+
+
+def bundled_folder(weights: WeightsSpec) -> Path:
+    """The folder of a bundled snapshot, whether or not it is there.
+
+    Raises:
+        PluginBrokenError: the package that should hold it cannot be imported.
+    """
+    from importlib.resources import files
+
+    package, _, path = weights.bundled.partition(":")
+    try:
+        return Path(str(files(package))) / path
+    except Exception as error:
+        raise PluginBrokenError(
+            f"{weights.name} is bundled in {package}, which cannot be imported: {error}."
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -11,11 +12,12 @@ import torch
 import yaml
 from pydantic import Field
 
-from t2i.config import Config, parse_config
+from t2i.config import Config, parse_config, parse_value
 from t2i.data.prepared import PreparedData, Progress, prepare, silent
 from t2i.errors import InvalidConfigError, OutputError, TrainingError, UnknownNameError, did_you_mean
 from t2i.files import write_atomic
 from t2i.hub.snapshots import SnapshotFacts
+from t2i.pipelines import check_device
 from t2i.registry.models import DEFAULT_TEXT_ENCODER, create_model, create_text_encoder, load_dataset
 from t2i.registry.plugins import registry
 from t2i.registry.specs import ModelSpec, load_target
@@ -45,14 +47,14 @@ def read_recipe(technique: str, recipe: str) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: there is neither.
-        InvalidConfigError: it is not a YAML mapping.
+        InvalidConfigError: it is no text, or not a YAML mapping.
     """
     spec, _ = registry().get(ModelSpec, technique)
     if recipe in spec.recipes:
         package, _, path = spec.recipes[recipe].partition(":")
         text = (files(package) / path).read_text()
     elif Path(recipe).is_file():
-        text = Path(recipe).read_text()
+        text = _read(Path(recipe))
     else:
         known = ", ".join(spec.recipes) or "none"
         raise UnknownNameError(
@@ -68,7 +70,7 @@ def override(settings: dict[str, Any], assignments: Sequence[str]) -> dict[str, 
     Raises:
         InvalidConfigError: an assignment is not of that form.
     """
-    changed = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    changed = copy.deepcopy(settings)
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         section, _, name = key.partition(".")
@@ -77,11 +79,13 @@ def override(settings: dict[str, Any], assignments: Sequence[str]) -> dict[str, 
                 f"A setting reads model.field=value, objective.field=value or train.field=value, but "
                 f"{assignment!r} came."
             )
-        target = changed.setdefault(section, {})
-        *path, last = name.split(".")
+        target: Any = changed
+        *path, last = key.split(".")
         for part in path:
             target = target.setdefault(part, {})
-        target[last] = yaml.safe_load(value)
+            if not isinstance(target, dict):
+                raise InvalidConfigError(f"{assignment!r} sets a part of {part!r}, which has no parts.")
+        target[last] = parse_value(value, key)
     return changed
 
 
@@ -123,7 +127,7 @@ def resume(
     path = out / RUN_FILE
     if not path.is_file():
         raise TrainingError(f"{out} is no run folder (it has no {RUN_FILE}). Start one with `t2i train --out {out}`.")
-    config = parse_config(RunConfig, _mapping(path.read_text(), str(path)), str(path))
+    config = parse_config(RunConfig, _mapping(_read(path), str(path)), str(path))
     if steps is not None:
         train = config.train.model_dump() | {"steps": steps}
         config = config.model_copy(update={"train": parse_config(TrainConfig, train, "--steps")})
@@ -139,6 +143,7 @@ def _trainer(
     *,
     new: bool,
 ) -> Trainer:
+    check_device(device)
     spec, _ = registry().get(ModelSpec, config.technique)
     if not spec.objective:
         raise TrainingError(f"{config.technique!r} declares no objective, so it cannot be trained.")
@@ -181,6 +186,13 @@ def _warn_of_problems(data: PreparedData, warn: Callable[[str], None]) -> None:
         if found:
             rest = f"; and {len(found) - 5} more" if len(found) > 5 else ""
             warn(f"{data.name}: {len(found)} {what}: {'; '.join(map(str, found[:5]))}{rest}.")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfigError(f"{path} must be a readable text file, but: {error}.") from None
 
 
 def _mapping(text: str, where: str) -> dict[str, Any]:

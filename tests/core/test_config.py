@@ -1,0 +1,69 @@
+"""A config refuses what it does not know, in one sentence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pydantic
+import pytest
+from pydantic import Field
+
+from t2i.config import Config, parse_config
+from t2i.errors import InvalidConfigError
+
+
+class Inner(Config):
+    lr: float = Field(1e-3, gt=0)
+
+
+class Outer(Config):
+    widths: tuple[int, ...] = Field((8, 8), min_length=2)
+    loss: Literal["hinge", "bce"] = "hinge"
+    inner: Inner = Inner()
+
+
+class Nothing(Config):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("values", "sentences"),
+    [
+        ({"width": [4, 4]}, ["unknown field 'width'", "Did you mean 'widths'?"]),
+        ({"zzz": 1}, ["unknown field 'zzz'", "Known fields: widths, loss, inner."]),
+        ({"loss": "mse"}, ["field 'loss'", "'hinge' or 'bce'", "'mse' came"]),
+        ({"widths": [8]}, ["field 'widths'", "at least 2 items", "[8] came"]),
+        ({"inner": {"lr": -1}}, ["field 'inner.lr'", "greater than 0", "-1 came"]),
+        ({"inner": {"lr": float("nan")}}, ["field 'inner.lr'", "nan came"]),
+        ({"inner": {"rl": 1}}, ["unknown field 'inner.rl'"]),
+        ({"loss": "mse", "zzz": 1}, ["field 'loss'", "unknown field 'zzz'"]),
+    ],
+)
+def test_each_wrong_field_is_named_with_what_came_and_the_remedy(values, sentences):
+    with pytest.raises(InvalidConfigError) as caught:
+        parse_config(Outer, values, "config.json")
+    message = str(caught.value)
+    assert message.startswith("config.json: ")
+    assert "pydantic" not in message
+    assert "\n" not in message
+    for sentence in sentences:
+        assert sentence in message
+
+
+def test_a_config_without_fields_says_that_it_knows_none():
+    with pytest.raises(InvalidConfigError, match="Known fields: none"):
+        parse_config(Nothing, {"zzz": 1}, "options")
+
+
+def test_good_values_pass_and_defaults_fill_the_rest():
+    assert parse_config(Outer, {"loss": "bce"}, "here") == Outer(loss="bce", widths=(8, 8), inner=Inner(lr=1e-3))
+
+
+def test_a_config_survives_json():
+    config = Outer(widths=(4, 8, 16), inner=Inner(lr=0.1))
+    assert Outer.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        Outer().loss = "bce"

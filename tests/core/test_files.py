@@ -1,0 +1,132 @@
+"""Files and folders appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from t2i.errors import OutputError
+from t2i.files import atomic_folder, cache_home, sha256_of, write_atomic
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+
+
+def files_under(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_file_is_written_with_its_folders(tmp_path):
+    write_atomic(tmp_path / "a" / "b" / "x.bin", b"\x00content")
+    assert (tmp_path / "a" / "b" / "x.bin").read_bytes() == b"\x00content"
+    assert files_under(tmp_path) == ["a", "a/b", "a/b/x.bin"]
+
+
+def test_a_written_file_may_be_read_by_others(tmp_path):
+    write_atomic(tmp_path / "x", b"1")
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, full_disk):
+    (tmp_path / "x").write_bytes(b"old")
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_atomic(tmp_path / "x", b"new")
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert files_under(tmp_path) == ["x"]
+
+
+def test_an_interrupt_while_writing_leaves_no_scratch_file(tmp_path, monkeypatch):
+    def interrupted(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(tmp_path / "x", b"new")
+    assert files_under(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["file/x", "file/deeper/x"])
+def test_a_path_through_a_file_is_refused(tmp_path, place):
+    (tmp_path / "file").write_text("I am no folder")
+    with pytest.raises(OutputError, match="Cannot write"):
+        write_atomic(tmp_path / place, b"1")
+    with pytest.raises(OutputError, match="Cannot write"), atomic_folder(tmp_path / place):
+        pass
+    assert files_under(tmp_path) == ["file"]
+
+
+def test_a_file_does_not_replace_a_folder(tmp_path):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(OutputError, match=f"Cannot write {tmp_path / 'x'}"):
+        write_atomic(tmp_path / "x", b"1")
+    assert files_under(tmp_path) == ["x"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="Permission denied"):
+        write_atomic(tmp_path / "x", b"1")
+    with pytest.raises(OutputError, match="Permission denied"), atomic_folder(tmp_path / "y"):
+        pass
+    tmp_path.chmod(0o700)
+    assert files_under(tmp_path) == []
+
+
+def test_a_folder_appears_when_its_block_ends(tmp_path):
+    with atomic_folder(tmp_path / "deep" / "out") as scratch:
+        (scratch / "inner").mkdir()
+        (scratch / "inner" / "x").write_text("1")
+        assert not (tmp_path / "deep" / "out").exists()
+    assert files_under(tmp_path) == ["deep", "deep/out", "deep/out/inner", "deep/out/inner/x"]
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt()])
+def test_a_folder_vanishes_with_an_error_in_its_block(tmp_path, error):
+    with pytest.raises(type(error)), atomic_folder(tmp_path / "out") as scratch:
+        (scratch / "x").write_text("1")
+        raise error
+    assert files_under(tmp_path) == []
+
+
+def test_a_full_disk_leaves_no_folder(tmp_path, full_disk):
+    with pytest.raises(OutputError, match="No space left on device"), atomic_folder(tmp_path / "out") as scratch:
+        (scratch / "x").write_text("1")
+    assert files_under(tmp_path) == []
+
+
+def test_a_folder_that_is_there_is_never_overwritten(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("precious")
+    with pytest.raises(OutputError, match="already exists"), atomic_folder(tmp_path / "out"):
+        pytest.fail("the block must not run")
+    assert (tmp_path / "out" / "mine").read_text() == "precious"
+    assert files_under(tmp_path) == ["out", "out/mine"]
+
+
+def test_a_folder_made_meanwhile_by_another_is_not_overwritten(tmp_path):
+    with pytest.raises(OutputError, match="Cannot write"), atomic_folder(tmp_path / "out"):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").write_text("precious")
+    assert files_under(tmp_path) == ["out", "out/theirs"]
+
+
+def test_sha256_is_hashlibs(tmp_path):
+    content = bytes(range(256)) * 5000
+    (tmp_path / "x").write_bytes(content)
+    assert sha256_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(("variable", "expected"), [("/some/where", Path("/some/where")), ("", None)])
+def test_the_cache_is_where_the_variable_says_or_in_the_home(variable, expected, monkeypatch):
+    monkeypatch.setenv("T2I_CACHE", variable)
+    assert cache_home() == (expected or Path.home() / ".cache" / "t2i")

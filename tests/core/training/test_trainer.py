@@ -1,0 +1,387 @@
+"""The one loop: against a hand-written one, against itself interrupted, and against what must stop it."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from fakes.training import (
+    OnePlayer,
+    TwoPhases,
+    Watched,
+    differing,
+    settings,
+    squares,
+    state_of,
+    train,
+    write_squares,
+)
+from torch import Tensor, nn
+
+from t2i.data.batches import BatchMaker
+from t2i.data.sampling import Sampler
+from t2i.errors import CheckpointError, DivergedError, TrainingError
+from t2i.training.checkpoint import latest_checkpoint
+from t2i.training.config import OptimizerConfig
+from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i.training.trainer import Trainer
+from t2i_cgan.config import CGANConfig, CGANObjectiveConfig
+from t2i_cgan.generator import ConditionalGAN
+from t2i_cgan.training import CGANObjective
+
+
+def cgan() -> CGANObjective:
+    shape = {"resolution": 16, "widths": (16, 8), "condition_dim": 16, "hidden_dim": 16, "noise_dim": 8, "text_dim": 8}
+    game = {"discriminator_widths": (8, 8), "reconstruct_first": 0.5, "squared_error": 1, "r1_gamma": 1, "shift": 2}
+    return CGANObjective(
+        ConditionalGAN(CGANConfig.model_validate(shape)), CGANObjectiveConfig.model_validate(game | {"text_noise": 0.1})
+    )
+
+
+OBJECTIVES: dict[str, Callable[[], Objective]] = {
+    "one-player": lambda: OnePlayer(OptimizerConfig(lr=1e-2, warmup_steps=3, schedule="cosine"), dropout=0.3, norm=True),
+    "two-phases": lambda: TwoPhases(dropout=0.3),
+    "cgan": cgan,
+}
+
+
+# --- the semantics, pinned by a plain loop -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("clip_norm", [None, 0.05])
+def test_equals_a_hand_written_loop(tmp_path: Path, accumulate: int, clip_norm: float | None) -> None:
+    """Two players in turn, five steps: every parameter, buffer and moving average, bit for bit."""
+    shape = {"norm": True, "resolution": 8}
+    torch.manual_seed(0)
+    mine, data = Duel(**shape), squares(8)
+    torch.manual_seed(0)
+    plain = Duel(**shape)
+    config = settings(steps=5, batch_size=6, accumulate=accumulate, clip_norm=clip_norm, checkpoint_every=5)
+    Trainer(mine, data, config, tmp_path / "run", device="cpu").fit()
+
+    generator, critic = (m.to(memory_format=torch.channels_last) for m in (plain.generator, plain.critic))
+    average = [p.detach().clone() for p in generator.parameters()]
+    g_optimizer = torch.optim.Adam(generator.parameters(), lr=1e-2, betas=(0.5, 0.999), fused=True)
+    c_optimizer = torch.optim.AdamW(
+        critic.parameters(), lr=5e-3, betas=(0.5, 0.999), weight_decay=0.1, fused=True
+    )
+    sampler, batches = Sampler(data, 6, config.seed), BatchMaker(data, 8, False, torch.device("cpu"))
+    for step in range(5):
+        turns = [(plain.generator_loss, generator, g_optimizer)]
+        if step % 2 == 0:
+            turns.insert(0, (plain.critic_loss, critic, c_optimizer))
+        for loss, network, optimizer in turns:
+            optimizer.zero_grad()
+            for batch in batches.make(sampler.draw(step), accumulate, 0.0):
+                terms = loss(batch)
+                (torch.stack(list(terms.values())).sum() / accumulate).backward(inputs=list(network.parameters()))
+            if clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+            optimizer.step()
+        half_life = min(20.0, (step + 1) * 6 * 0.05)
+        for kept, now in zip(average, generator.parameters(), strict=True):
+            kept.lerp_(now.detach(), 1 - 0.5 ** (6 / half_life))
+
+    state = state_of(tmp_path / "run")
+    for name, network in (("generator", generator), ("critic", critic)):
+        for key, tensor in network.state_dict().items():
+            assert torch.equal(state[f"module.{name}.{key}"], tensor), (name, key)
+    for (key, _), kept in zip(generator.named_parameters(), average, strict=True):
+        assert torch.equal(state[f"ema.{key}"], kept), key
+    assert torch.equal(
+        state["optimizer.duel.critic.critic.judge.weight:exp_avg_sq"],
+        c_optimizer.state[critic.judge.weight]["exp_avg_sq"],
+    )
+
+
+class Duel(TwoPhases):
+    """The second phase alone."""
+
+    @property
+    def phases(self) -> list[Phase]:
+        (_, duel) = super().phases
+        return [Phase("duel", duel.players)]
+
+
+def test_micro_batches_add_up_to_the_whole_batch(tmp_path: Path) -> None:
+    """Without batch statistics, 2 x 4 pictures are 1 x 8."""
+    runs = {}
+    for accumulate in (1, 2, 4):
+        torch.manual_seed(0)
+        train(OnePlayer(), tmp_path / str(accumulate), batch_size=8, accumulate=accumulate, steps=3)
+        runs[accumulate] = state_of(tmp_path / str(accumulate))
+    for accumulate in (2, 4):
+        for name, tensor in runs[1].items():
+            torch.testing.assert_close(runs[accumulate][name], tensor, atol=1e-5, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_gradients_reach_the_player_alone(tmp_path: Path, objective: Callable[[], Objective]) -> None:
+    trainable: dict[str, set[str]] = {}
+    watched = objective()
+    modules = {name: m for phase in watched.phases for player in phase.players for name, m in player.modules.items()}
+
+    def before(player: Player, batch: Batch) -> None:
+        found = {name for name, m in modules.items() if any(p.requires_grad for p in m.parameters())}
+        assert found == set(player.modules)
+        assert all(p.grad is None for m in modules.values() for p in m.parameters())
+        trainable.setdefault(player.name, set()).update(found)
+
+    train(Watched(watched, before), tmp_path / "run", steps=4)
+    assert set().union(*trainable.values()) == set(modules)
+
+
+def test_players_move_as_often_as_they_say(tmp_path: Path) -> None:
+    moves: list[str] = []
+    train(Watched(TwoPhases(), lambda player, batch: moves.append(player.name)), tmp_path / "run", steps=8)
+    duel = ["critic", "generator", "generator"]  # steps 4 and 5: the critic moves at every second one
+    assert moves == ["generator"] * 4 + duel * 2
+
+
+def test_progress_runs_through_each_phase(tmp_path: Path) -> None:
+    seen: list[tuple[str, float]] = []
+    before = lambda player, batch: seen.append((player.name, batch.progress))  # noqa: E731
+    train(Watched(TwoPhases(), before), tmp_path / "run", steps=8)
+    assert [progress for name, progress in seen if name == "generator"] == [0, 0.25, 0.5, 0.75] * 2
+
+
+def test_trains_in_bf16_on_a_cpu(tmp_path: Path) -> None:
+    def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        dtypes.add(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32)
+        return terms
+
+    dtypes: set[torch.dtype] = set()
+    code = cgan()
+    result = train(Watched(code, change=change), tmp_path / "run", precision="bf16", steps=4)
+    assert result.finished and dtypes == {torch.bfloat16}
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in code.generator.parameters())
+
+
+def test_two_trainers_of_different_precision_live_in_one_process(tmp_path: Path) -> None:
+    for precision in ("no", "bf16", "no"):
+        assert train(OnePlayer(), tmp_path / f"{precision}{time.monotonic_ns()}", precision=precision).finished
+
+
+# --- k steps, a stop, and k more -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"accumulate": 2}, {"channels_last": False, "clip_norm": 0.1, "balance": "group", "horizontal_flip": True}],
+    ids=["plain", "accumulate", "contiguous-clipped"],
+)
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_resumed_from_any_step_it_ends_in_the_same_bits(
+    tmp_path: Path, objective: Callable[[], Objective], changes: dict[str, object]
+) -> None:
+    """Steps 1 to 5 of 6: before, at and behind the phase border; 6 of 8 pictures a step, so epochs end inside."""
+    torch.manual_seed(0)
+    train(objective(), tmp_path / "whole", checkpoint_every=1, keep_checkpoints=6, **changes)
+    whole = state_of(tmp_path / "whole")
+    assert {name.partition(".")[0] for name in whole} == {"ema", "module", "optimizer"}
+    for step in (1, 3, 5):
+        begun = f"checkpoints/step-{step:08d}"
+        shutil.copytree(tmp_path / "whole" / begun, tmp_path / str(step) / begun)
+        torch.manual_seed(100 + step)  # other initial weights: all must come from the checkpoint
+        train(objective(), tmp_path / str(step), checkpoint_every=1, keep_checkpoints=6, **changes)
+        assert differing(whole, state_of(tmp_path / str(step))) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_finishes_the_step_saves_and_resumes(tmp_path: Path, number: signal.Signals) -> None:
+    torch.manual_seed(0)
+    train(TwoPhases(dropout=0.3), tmp_path / "whole")
+    torch.manual_seed(0)
+    handler = signal.getsignal(number)
+    result = train(Watched(TwoPhases(dropout=0.3), at_call(5, lambda: signal.raise_signal(number))), tmp_path / "run")
+    assert (result.step, result.finished) == (4, False)  # call 5 is the generator's, in step 4
+    assert signal.getsignal(number) is handler
+    assert latest_checkpoint(tmp_path / "run").step == 4
+    assert train(TwoPhases(dropout=0.3), tmp_path / "run").finished
+    assert differing(state_of(tmp_path / "whole"), state_of(tmp_path / "run")) == []
+
+
+def test_ctrl_c_twice_interrupts_at_once(tmp_path: Path) -> None:
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    torch.manual_seed(0)
+    train(OnePlayer(), tmp_path / "whole", checkpoint_every=2)
+    torch.manual_seed(0)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(Watched(OnePlayer(), at_call(4, twice)), tmp_path / "run", checkpoint_every=2)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert latest_checkpoint(tmp_path / "run").step == 2
+    assert train(OnePlayer(), tmp_path / "run", checkpoint_every=2).finished
+    assert differing(state_of(tmp_path / "whole"), state_of(tmp_path / "run")) == []
+
+
+def at_call(number: int, act: Callable[[], None]) -> Callable[[Player, Batch], None]:
+    """Do `act` at the `number`-th loss of the run."""
+    calls = []
+
+    def before(player: Player, batch: Batch) -> None:
+        calls.append(player.name)
+        if len(calls) == number:
+            act()
+
+    return before
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_anew(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    train(OnePlayer(), tmp_path / "whole")
+    (tmp_path / "run" / "checkpoints" / ".step-00000003.abc").mkdir(parents=True)
+    torch.manual_seed(0)
+    train(OnePlayer(), tmp_path / "run")
+    assert differing(state_of(tmp_path / "whole"), state_of(tmp_path / "run")) == []
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000006"]
+
+
+def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(tmp_path: Path) -> None:
+    """The real command, killed at a random moment: half-way through a step or through a checkpoint."""
+    data = write_squares(tmp_path / "squares")
+    arguments = ["cgan", "--recipe", "tiny", "--data", str(data), "--steps", "600", "--device", "cpu"]
+    arguments += ["train.checkpoint_every=10", "train.sample_every=600", "train.tracker=none"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+
+    assert t2i_train([*arguments, "--out", str(whole)]).wait() == 0
+    process = t2i_train([*arguments, "--out", str(killed)])
+    deadline = time.monotonic() + 120
+    while not (killed / "metrics.jsonl").exists() or not (killed / "metrics.jsonl").read_text():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(random.uniform(0, 1.5))
+    process.kill()
+    process.wait()
+    checkpoints = list((killed / "checkpoints").glob("step-*"))
+    assert not any(path.name == "step-00000600" for path in checkpoints), "it was done before the kill came"
+    assert t2i_train(["--resume", str(killed), "--device", "cpu"]).wait() == 0
+    assert differing(state_of(whole), state_of(killed)) == []
+    assert latest_checkpoint(killed).step == 600
+
+
+def t2i_train(arguments: list[str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", "from t2i.cli import main; main()", "train", *arguments]
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+
+
+# --- what stops a run ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_naming_player_and_term(tmp_path: Path, value: float) -> None:
+    calls: list[str] = []
+
+    def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        calls.append(player.name)
+        if player.name == "critic" and len(calls) > 6:
+            terms["fake"] = terms["fake"] * value
+        return terms
+
+    with pytest.raises(DivergedError, match=r"the critic's term 'fake' is (nan|inf).*last checkpoint"):
+        train(Watched(TwoPhases(), change=change), tmp_path / "run", steps=10, checkpoint_every=2)
+    checkpoint = latest_checkpoint(tmp_path / "run")
+    assert checkpoint.step == 6
+    assert all(tensor.isfinite().all() for tensor in checkpoint.tensors().values())
+
+
+def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
+    """The loss is finite, its gradient is not: the step before the checkpoint ruins what would be saved."""
+
+    def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        calls.append(1)
+        if len(calls) == 4:
+            terms["squared_error"] = terms["squared_error"] + (0 * terms["squared_error"]).sqrt()
+        return terms
+
+    calls: list[int] = []
+    with pytest.raises(DivergedError, match="generator"):
+        train(Watched(OnePlayer(), change=change), tmp_path / "run", checkpoint_every=2)
+    checkpoint = latest_checkpoint(tmp_path / "run")
+    assert checkpoint.step == 2
+    assert all(tensor.isfinite().all() for tensor in checkpoint.tensors().values())
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
+    train(OnePlayer(width=6), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="does not fit"):
+        train(OnePlayer(width=8), tmp_path / "run", steps=12)
+
+
+def test_a_checkpoint_whose_players_own_other_modules_is_refused(tmp_path: Path) -> None:
+    class Merged(TwoPhases):
+        @property
+        def phases(self) -> list[Phase]:
+            modules = {"generator": self.generator, "critic": self.critic}
+            return [
+                Phase("copy", [Player("generator", modules, self.loss, self.optimizer)], 0.5),
+                Phase("duel", [Player("critic", {"generator": self.generator}, self.loss, self.optimizer)], 0.5),
+            ]
+
+    train(TwoPhases(), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="does not fit"):
+        train(Merged(), tmp_path / "run", steps=12)
+
+
+class Misdeclared(OnePlayer):
+    def __init__(self, make: Callable[[OnePlayer], list[Phase]]) -> None:
+        super().__init__()
+        self._make = make
+
+    @property
+    def phases(self) -> list[Phase]:
+        return self._make(self)
+
+
+def player(of: OnePlayer, name: str = "p", module: nn.Module | None = None) -> Player:
+    return Player(name, {"generator": module or of.generator}, of.loss, of.optimizer)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda of: [], "sum to 1, but to 0"),
+        (lambda of: [Phase("a", [player(of)], 0.5)], "sum to 1, but to 0.5"),
+        (lambda of: [Phase("a", [player(of), player(of, "q", nn.Linear(1, 1))])], "'generator' names two modules"),
+        (lambda of: [Phase("a", [player(of), player(of)])], "'p' names two players"),
+        (lambda of: [Phase("a", [player(of)], 0.5), Phase("a", [player(of)], 0.5)], "'a' names two phases"),
+    ],
+)
+def test_inconsistent_phases_are_refused(
+    tmp_path: Path, make: Callable[[OnePlayer], list[Phase]], sentence: str
+) -> None:
+    with pytest.raises(TrainingError, match=sentence):
+        Trainer(Misdeclared(make), squares(8), settings(), tmp_path / "run", device="cpu")
+
+
+def test_clipping_is_torchs(tmp_path: Path) -> None:
+    """One step of SGD-like Adam (beta 0) moves by lr whatever the norm; so compare the slots instead."""
+    torch.manual_seed(0)
+    mine = OnePlayer()
+    train(mine, tmp_path / "run", steps=1, clip_norm=1e-3)
+    torch.manual_seed(0)
+    plain, data = OnePlayer(), squares(8)
+    (batch,) = BatchMaker(data, 8, False, torch.device("cpu")).make(Sampler(data, 6, 0).draw(0), 1, 0.0)
+    generator = plain.generator.to(memory_format=torch.channels_last)
+    sum(plain.loss(batch).values()).backward()
+    norm = torch.nn.utils.clip_grad_norm_(generator.parameters(), 1e-3)
+    assert norm > 1e-3
+    state = state_of(tmp_path / "run")
+    for name, parameter in generator.named_parameters():
+        slot = state[f"optimizer.copy.generator.generator.{name}:exp_avg"]
+        torch.testing.assert_close(slot, 0.5 * parameter.grad)
+    assert F.mse_loss(batch.images, batch.images) == 0

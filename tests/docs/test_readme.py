@@ -1,0 +1,81 @@
+"""README.md, run: every t2i command in order in one folder, and the Python snippet."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from markdown import ROOT, blocks
+from PIL import Image
+
+from t2i.cli.main import main
+
+# What is not run here, and why; each must still be in README, or this test says so.
+NOT_RUN = {
+    "pip install uv": "the environment of these tests is its result",
+    "uv run nox": "these are the sessions that run this very test",
+    "--recipe openmoji64": "an hour and a half; the card tells what it gave",
+}
+
+
+def t2i_commands() -> list[list[str]]:
+    lines = [line for block in blocks("README.md") if block.language == "sh" for line in block.code.splitlines()]
+    for reason in NOT_RUN:
+        assert any(reason in line for line in lines), f"README no longer says {reason!r}"
+    commands = [shlex.split(line, comments=True) for line in lines if not any(skip in line for skip in NOT_RUN)]
+    first = shlex.split('t2i generate "a red heart" -o heart.png')  # follows `pip install uv &&`
+    assert shlex.join(first) in " ".join(lines).replace('"', "'")
+    assert all(command[:3] == ["uv", "run", "t2i"] for command in commands)
+    return [first, *(command[2:] for command in commands)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    pictures = folder / "path" / "to" / "folder"
+    pictures.mkdir(parents=True)
+    for colour in ("red", "green", "blue", "yellow"):
+        Image.new("RGB", (70, 70), colour).save(pictures / f"{colour}.png")
+        (pictures / f"{colour}.txt").write_text(f"a {colour} square\n")
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    return folder
+
+
+def test_every_command_does_what_it_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for command in t2i_commands():
+        shorter = ["2" if word == "2000" else word for word in command]  # two steps show the same path
+        if shorter[1] == "train" and "--resume" not in shorter:
+            shorter.append("train.batch_size=4")
+        monkeypatch.setattr(sys, "argv", shorter)
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 0, command
+    assert Image.open(folder / "heart.png").size == (64, 64)
+    assert len(list((folder / "out").glob("0*-*.png"))) == 8
+    assert (folder / "out" / "grid.png").exists()
+    again, first = folder / "again.png", folder / "out" / "0001-a-red-heart-7.png"
+    assert again.read_bytes() == first.read_bytes()
+    assert Image.open(folder / "square.png").size == (64, 64)
+
+
+def test_the_python_snippet_prints_what_it_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    (snippet,) = [block.code for block in blocks("README.md") if block.language == "python"]
+    exec(compile(snippet, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.strip()
+    assert printed == "[7, 8, 9, 10]"
+    assert f"# {printed}" in snippet
+
+
+def test_every_link_leads_to_a_file() -> None:
+    import re
+
+    for page in ("README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))):
+        for link in re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / page).read_text()):
+            assert (ROOT / page).parent.joinpath(link).exists(), f"{page} links to {link}"

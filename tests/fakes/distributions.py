@@ -1,0 +1,106 @@
+"""Installs distributions that hold anything, well made or not, into a folder on sys.path, as pip would leave them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from t2i.registry.plugins import registry
+
+PREFIX = "fakedist_"
+"""What every module of a fake distribution is called first, so that all can be forgotten afterwards."""
+
+PLUGIN = """
+    from t2i.registry import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, WeightsSpec, hookimpl
+
+    T2I_API = {api}
+
+    def model(name, kind="gan", target="nowhere:Nothing"):
+        return ModelSpec(name=name, target=target, config=target, kind=kind, summary="a fake", paper="none")
+
+    def weights(model, tag, dataset="shapes", license="Apache-2.0", bundled=""):
+        return WeightsSpec(model, tag, "0" * 64, 1, dataset, 16, license, "minilm", bundled=bundled)
+
+    @hookimpl
+    def t2i_models():
+        return {models}
+
+    @hookimpl
+    def t2i_weights():
+        return {weights}
+"""
+
+
+@dataclass(frozen=True)
+class FakeSite:
+    """A site-packages folder."""
+
+    folder: Path
+
+    def install(
+        self,
+        distribution: str,
+        module: str,
+        *,
+        entry: str | None = None,
+        version: str = "1.0",
+        requires: Sequence[str] = (),
+        files: Mapping[str, str] | None = None,
+    ) -> str:
+        """Install `distribution`, its one plugin being a module of this source; returns the module's name.
+
+        Args:
+            entry: the entry point's name; by default the distribution's.
+            files: more files of the metadata, or other contents of the usual ones.
+        """
+        name = PREFIX + distribution.replace("-", "_")
+        (self.folder / f"{name}.py").write_text(dedent(module))
+        lines = ["Metadata-Version: 2.1", f"Name: {distribution}", f"Version: {version}"]
+        contents = {
+            "METADATA": "\n".join([*lines, *(f"Requires-Dist: {line}" for line in requires)]) + "\n",
+            "entry_points.txt": f"[t2i]\n{entry or distribution} = {name}\n",
+        } | dict(files or {})
+        information = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        information.mkdir()
+        for file, content in contents.items():
+            (information / file).write_text(content)
+        self.refresh()
+        return name
+
+    def install_plugin(
+        self, distribution: str, *, models: str = "[]", weights: str = "[]", api: str = "1", entry: str | None = None
+    ) -> str:
+        """Install a well-made plugin; `models` and `weights` are Python expressions, see PLUGIN."""
+        return self.install(distribution, PLUGIN.format(models=models, weights=weights, api=api), entry=entry)
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a process that sees these distributions."""
+        paths = [str(self.folder), os.environ.get("PYTHONPATH", "")]
+        return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    def refresh(self) -> None:
+        """Let the next question to the registry look at what is installed again."""
+        importlib.invalidate_caches()
+        registry.cache_clear()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSite]:
+    """A folder for fake distributions, beside the real ones."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    found = FakeSite(folder)
+    found.refresh()
+    yield found
+    for name in [name for name in sys.modules if name.startswith(PREFIX)]:
+        del sys.modules[name]
+    monkeypatch.undo()
+    found.refresh()
