@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "tests"]
 
-SOURCES = ("packages/core/src", *(f"packages/plugins/{name}/src" for name in ("text-hf", "openmoji", "cgan", "starter")))
+SOURCES = sorted(str(path) for path in Path("packages").glob("**/src"))
 
 
 @nox.session

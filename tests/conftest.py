@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, distribution
 from pathlib import Path
 
@@ -42,12 +43,26 @@ def t2i_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def fakes_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def fakes_installed() -> Iterator[None]:
     """The plugin in tests/fakes is installed: the model "fake" and the text encoder "fake"."""
+    with _fakes_installed():
+        yield
+
+
+@pytest.fixture(scope="module")
+def fakes_installed_for_module() -> Iterator[None]:
+    """The same, found once for all tests of a file."""
+    with _fakes_installed():
+        yield
+
+
+@contextmanager
+def _fakes_installed() -> Iterator[None]:
     real, fake = plugins._entry_points(), (EntryPoint("fake", "fakes", "t2i"), distribution("t2i-core"))
-    monkeypatch.setattr(plugins, "_entry_points", lambda: [*real, fake])
-    plugins.registry.cache_clear()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugins, "_entry_points", lambda: [*real, fake])
+        plugins.registry.cache_clear()
+        yield
     plugins.registry.cache_clear()
 
 

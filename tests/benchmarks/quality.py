@@ -1,4 +1,4 @@
-"""What the bundled weights draw: is the nearest of all OpenMoji pictures, pixel by pixel, the one that was asked for?"""
+"""What the bundled weights draw: is the nearest OpenMoji picture, pixel by pixel, the one that was asked for?"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from pydantic import Field
 
-from t2i.config import Config, parse_config
+from t2i.config import Config, parse_config, parse_value
 from t2i.errors import InvalidConfigError
 
 
@@ -67,3 +67,18 @@ def test_a_config_survives_json():
 def test_a_config_is_frozen():
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         Outer().loss = "bce"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("[1, 2]", [1, 2]), ("hinge", "hinge")]
+)
+def test_a_typed_value_is_read_as_yaml(text, value):
+    assert parse_value(text, "--set") == value
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "{a: ", "2024-99-99", "!!python/object:os.system x", "[" * 1500])
+def test_what_is_not_plain_yaml_is_refused_by_value(text):
+    with pytest.raises(InvalidConfigError) as caught:
+        parse_value(text, "--set train.steps")
+    assert str(caught.value).startswith("--set train.steps takes a value such as")
+    assert repr(text) in str(caught.value)

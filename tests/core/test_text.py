@@ -27,6 +27,7 @@ def test_prompts_lose_surrounding_white_space_and_nothing_else(prompts):
         ([""], "Prompt 1 is empty"),
         (["a cat", " \t\n\u2003"], "Prompt 2 is empty"),
         (["a cat", "x" * 10_000], "prompt 2 has 10000"),
+        (["a cat", "caf\udce9"], "prompt 2 has a byte that is not"),  # what a shell hands over for Latin-1
         (["x" * (MAX_PROMPT_CHARACTERS + 1)], f"at most {MAX_PROMPT_CHARACTERS} characters"),
     ],
 )

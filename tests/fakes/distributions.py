@@ -78,6 +78,7 @@ class FakeSite:
         self, distribution: str, *, models: str = "[]", weights: str = "[]", api: str = "1", entry: str | None = None
     ) -> str:
         """Install a well-made plugin; `models` and `weights` are Python expressions, see PLUGIN."""
+        models, weights = " ".join(models.split()), " ".join(weights.split())
         return self.install(distribution, PLUGIN.format(models=models, weights=weights, api=api), entry=entry)
 
     def environment(self) -> dict[str, str]:

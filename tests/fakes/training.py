@@ -10,11 +10,11 @@ from typing import Any, ClassVar, final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fakes.models import FakeTextEncoder
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
+from fakes.models import FakeTextEncoder
 from t2i.config import Config
 from t2i.data.dataset import CaptionedDataset, Example
 from t2i.data.prepared import EncodedCaptions, PreparedData
@@ -59,7 +59,7 @@ class ColouredSquares(CaptionedDataset):
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
         picture = Image.new("RGB", (resolution, resolution), "grey")
         frame = resolution // 8
-        picture.paste(COLOURS[self._examples[index].id], (frame, frame, resolution - frame, resolution - frame))
+        picture.paste(list(COLOURS.values())[index], (frame, frame, resolution - frame, resolution - frame))
         return picture, ""
 
 
@@ -242,10 +242,14 @@ def train(objective: Objective, run: Path, **changes: Any) -> TrainResult:
 
 
 def state_of(run: Path) -> dict[str, Tensor]:
-    """All tensors of the run's newest checkpoint."""
-    return latest_checkpoint(run).tensors()
+    """All tensors of the run's newest checkpoint, copied out of the mapped file."""
+    return {name: tensor.clone() for name, tensor in latest_checkpoint(run).tensors().items()}
 
 
 def differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
     """The names under which two states do not hold the same bits."""
-    return [name for name in {**one, **other} if name not in one or name not in other or not torch.equal(one[name], other[name])]
+    return [
+        name
+        for name in {**one, **other}
+        if name not in one or name not in other or not torch.equal(one[name], other[name])
+    ]

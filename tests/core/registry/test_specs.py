@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes.distributions import FakeSite
 
+from fakes.distributions import FakeSite
 from t2i.errors import PluginBrokenError
 from t2i.registry import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, WeightsSpec
 from t2i.registry.specs import bundled_folder, load_target
@@ -56,12 +56,13 @@ def test_declaring_a_target_does_not_import_it(site: FakeSite) -> None:
         ("no_such_module_anywhere:Name", "no_such_module_anywhere"),
         ("json:NoSuchName", "NoSuchName"),
         ("json", "json"),
-        ("", ""),
+        ("", "ValueError"),
     ],
 )
 def test_a_target_that_is_not_there_is_a_broken_plugin(target: str, told: str) -> None:
-    with pytest.raises(PluginBrokenError, match=told) as caught:
+    with pytest.raises(PluginBrokenError) as caught:
         load_target(target)
+    assert told in str(caught.value)
     assert caught.value.__cause__ is not None
 
 

@@ -50,11 +50,21 @@ def _sentences(kind: type[Config], error: ValidationError) -> str:
     for problem in error.errors(include_url=False):
         field = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            known = list(kind.model_fields)
-            remedy = did_you_mean(field, known) or f" Known fields: {', '.join(known) or 'none'}."
+            known = _fields_at(kind, problem["loc"][:-1])
+            remedy = did_you_mean(str(problem["loc"][-1]), known) or f" Known fields: {', '.join(known) or 'none'}."
             sentences.append(f"unknown field {field!r}.{remedy}")
         else:
             message = problem["msg"][0].lower() + problem["msg"][1:]
             subject = f"field {field!r}: " if field else ""
             sentences.append(f"{subject}{message}, but {problem['input']!r} came.")
     return " ".join(sentences)
+
+
+def _fields_at(kind: type[Config], path: tuple[int | str, ...]) -> list[str]:
+    """The fields of the config that `path` leads to from `kind`."""
+    for part in path:
+        nested = kind.model_fields[str(part)].annotation if part in kind.model_fields else None
+        if not (isinstance(nested, type) and issubclass(nested, Config)):
+            return []
+        kind = nested
+    return list(kind.model_fields)

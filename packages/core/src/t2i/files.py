@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from t2i.errors import OutputError
 
 
@@ -58,7 +60,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         scratch.chmod(0o755)
         scratch.rename(path)
         _sync(path.parent)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the latter is how safetensors tells of a full disk
         raise unwritable(path, error) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -70,9 +72,9 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unwritable(path: Path, error: OSError) -> OutputError:
+def unwritable(path: Path, error: Exception) -> OutputError:
     """The error for a result that cannot be written, naming the system's reason."""
-    reason = error.strerror or str(error)
+    reason = getattr(error, "strerror", None) or str(error)
     return OutputError(f"Cannot write {path}: {reason}. Choose a folder you may write to, with free space.")
 
 

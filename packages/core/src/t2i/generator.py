@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from t2i.config import Config
+from t2i.config import Config, parse_config
 from t2i.errors import InvalidInputError
 from t2i.seeds import check_seed
 from t2i.text import TextEmbedding
@@ -116,13 +116,17 @@ class Generator(nn.Module, ABC):
         Args:
             folder: a folder that does not exist yet; it appears whole or not at all.
             facts: fields of `t2i.hub.snapshots.SnapshotFacts`, such as the text encoder's identity.
+
+        Raises:
+            InvalidConfigError: a fact is unknown, or does not fit.
+            OutputError: the folder is there already, or cannot be written.
         """
         from t2i.hub.snapshots import SnapshotFacts, save_snapshot
 
-        return save_snapshot(self, Path(folder), SnapshotFacts(**facts))
+        return save_snapshot(self, Path(folder), parse_config(SnapshotFacts, facts, "save_pretrained"))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, **facts: Any) -> str:
         """Publish a snapshot on the Hugging Face Hub; returns the commit's address."""
         from t2i.hub.snapshots import SnapshotFacts, push_snapshot
 
-        return push_snapshot(self, repo_id, SnapshotFacts(**facts), private=private)
+        return push_snapshot(self, repo_id, parse_config(SnapshotFacts, facts, "push_to_hub"), private=private)

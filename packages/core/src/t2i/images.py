@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ def grid(
     Args:
         pictures: at least one.
         columns: pictures a row; by default the sheet is about square.
-        captions: one per picture, written under it, cut to its width.
+        captions: one per picture, written under it in one line, cut to its width.
         scale: each pixel becomes scale x scale pixels.
     """
     columns = min(len(pictures), columns or math.ceil(math.sqrt(len(pictures))))
@@ -55,8 +56,12 @@ def grid(
         top = gap + position // columns * cell_h
         sheet.paste(picture.resize((width, height), Image.Resampling.NEAREST), (left, top))
         if captions:
-            text = captions[position]
-            while text and draw.textlength(text, font=font) > width:
-                text = text[:-1]
-            draw.text((left, top + height), text, fill="black", font=font)
+            text = " ".join(captions[position].split())
+            fitting = _fitting(text, width, lambda part: draw.textlength(part, font=font))
+            draw.text((left, top + height), fitting, fill="black", font=font)
     return sheet
+
+
+def _fitting(text: str, width: float, length: Callable[[str], float]) -> str:
+    """The longest beginning of `text` that is not longer than `width`."""
+    return text[: bisect_right(range(1, len(text) + 1), width, key=lambda end: length(text[:end]))]

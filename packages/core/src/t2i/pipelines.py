@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from t2i.config import parse_config
-from t2i.errors import InvalidInputError
+from t2i.errors import EncoderMismatchError, InvalidInputError
 from t2i.generator import Generator, Noise
 from t2i.hub.snapshots import Snapshot, load_generator, resolve
 from t2i.images import to_pil
@@ -83,6 +83,11 @@ class Pipeline:
         trained_with = snapshot.config.facts.text_encoder
         if trained_with is not None:
             trained_with.require(encoder.identity, snapshot.name)
+        if encoder.identity.dim != generator.text_dim:
+            raise EncoderMismatchError(
+                f"{snapshot.name} reads text {generator.text_dim} numbers wide, but the text encoder "
+                f"{encoder.identity.name!r} gives {encoder.identity.dim}. Use the encoder it was trained with."
+            )
         self.snapshot, self.generator, self.encoder = snapshot, generator, encoder
         self.device = next(generator.parameters()).device
         _, plugin = registry().get(ModelSpec, generator.technique)

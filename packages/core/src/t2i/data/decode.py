@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from t2i.errors import DataError
 
@@ -40,7 +40,7 @@ def decode_picture(path: Path, resolution: int) -> tuple[Image.Image, str]:
         if path.stat().st_size == 0:
             raise DataError("the file is empty")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of odd metadata; what matters is refused below
             with Image.open(path, formats=sorted(set(FORMATS.values()))) as file:
                 if file.width * file.height > MAX_PIXELS:
                     raise DataError(f"{file.width}x{file.height} is more than {MAX_PIXELS // 10**6} megapixels")
@@ -50,8 +50,9 @@ def decode_picture(path: Path, resolution: int) -> tuple[Image.Image, str]:
                 picture = _to_rgb(ImageOps.exif_transpose(file))
     except DataError:
         raise
-    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"not a readable picture ({str(error).replace(str(path), path.name)})") from None
+    except Exception as error:  # Pillow's readers meet damage with IndexError, TypeError, struct.error and more
+        reason = str(error).replace(str(path), path.name) or type(error).__name__
+        raise DataError(f"not a readable picture ({reason})") from None
     return ImageOps.fit(picture, (resolution, resolution), Image.Resampling.LANCZOS), note
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -110,12 +111,17 @@ class FolderDataset(CaptionedDataset):
                 except DataError as error:
                     self._problems.append(Problem(where, str(error)))
                     continue
-                path = (self._folder / name).resolve()
-                if not path.is_relative_to(self._folder.resolve()):
+                try:
+                    path = (self._folder / name).resolve()
+                    inside, there = path.is_relative_to(self._folder.resolve()), path.is_file()
+                except (OSError, ValueError):  # too long for a file's name, or a NUL in it
+                    inside, there = True, False
+                if not inside:
                     self._problems.append(Problem(where, f"{name} lies outside the folder"))
-                elif not path.is_file():
+                elif not there:
                     self._problems.append(Problem(where, f"there is no picture {name}"))
                 else:
+                    name = Path(os.path.relpath(self._folder / name, self._folder)).as_posix()
                     captions[name] = captions.get(name, ()) + lines
         return captions
 
@@ -124,12 +130,19 @@ def _entry(line: bytes) -> tuple[str, tuple[str, ...]]:
     try:
         entry = json.loads(line)
         name, text = entry["file_name"], entry["text"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"not an object with file_name and text ({type(error).__name__}: {error})") from None
-    lines = tuple(str(caption).strip() for caption in (text if isinstance(text, list) else [text]) if caption)
-    if not isinstance(name, str) or not any(lines):
-        raise DataError("file_name is not a text, or text holds no caption")
-    return name, tuple(filter(None, lines))
+    if not isinstance(name, str):
+        raise DataError("file_name is not a text")
+    captions = text if isinstance(text, list) else [text or ""]
+    if not all(isinstance(caption, str) for caption in captions):
+        raise DataError("text is neither a text nor a list of texts")
+    if any("\ud800" <= character <= "\udfff" for caption in captions for character in caption):
+        raise DataError("text is not Unicode")
+    lines = tuple(caption.strip() for caption in captions if caption.strip())
+    if not lines:
+        raise DataError("text holds no caption")
+    return name, lines
 
 
 def _lines(path: Path) -> tuple[str, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from t2i.errors import DataError
 from t2i.files import cache_home, write_atomic
 from t2i.text import TextEmbedding, TextEncoder
 
-FORMAT = "1"  # part of every cache key; raise it when a layout below changes
+FORMAT = "2"  # part of every cache key; raise it when a layout below changes
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -127,7 +128,7 @@ def _pictures(
     path = _cached("pictures", dataset.fingerprint, str(resolution))
     cached = _load(path)
     if cached is not None:
-        problems = [Problem(*entry) for entry in _problem_rows(cached["problems"])]
+        problems = [Problem(*entry) for entry in json.loads(bytes(cached["problems"].numpy()))]
         return cached["images"], cached["kept"].tolist(), problems
 
     def decode(index: int) -> np.ndarray | Problem | tuple[np.ndarray, Problem]:
@@ -154,25 +155,18 @@ def _pictures(
     if not kept:
         return torch.empty(0, 3, resolution, resolution, dtype=torch.uint8), kept, problems
     images = torch.from_numpy(np.ascontiguousarray(np.stack(pixels)))
-    rows = "\n".join(f"{p.where}\t{p.reason}\t{int(p.skipped)}" for p in problems).encode()
+    rows = json.dumps([astuple(problem) for problem in problems]).encode()
     tensors = {
         "images": images,
         "kept": torch.tensor(kept),
-        "problems": torch.frombuffer(bytearray(rows or b"\n"), dtype=torch.uint8),
+        "problems": torch.frombuffer(bytearray(rows), dtype=torch.uint8),
     }
     write_atomic(path, save(tensors))
     return images, kept, problems
 
 
-def _problem_rows(encoded: Tensor) -> Iterator[tuple[str, str, bool]]:
-    for row in bytes(encoded.numpy()).decode().splitlines():
-        if row:
-            where, reason, skipped = row.split("\t")
-            yield where, reason, skipped == "1"
-
-
 def _captions(texts: Sequence[str], encoder: TextEncoder, progress: Progress) -> EncodedCaptions:
-    path = _cached("captions", encoder.identity.sha256, "\n".join(texts))
+    path = _cached("captions", encoder.identity.sha256, json.dumps(texts))
     tensors = _load(path)
     if tensors is None:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))

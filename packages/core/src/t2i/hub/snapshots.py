@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 
 import torch
 from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -114,13 +115,15 @@ def load_generator(snapshot: Snapshot, device: torch.device | str = "cpu") -> Ge
     Raises:
         UnknownNameError, PluginError: its technique is not installed or cannot be used.
         InvalidConfigError: its config has a field the technique does not know.
-        SnapshotError: its tensors do not fit the config.
+        SnapshotError: its tensors cannot be read, or do not fit the config.
     """
     spec, _ = registry().get(ModelSpec, snapshot.config.technique)
     config = parse_config(load_target(spec.config), snapshot.config.config, f"{snapshot.folder / CONFIG}")
     generator = cast(Generator, load_target(spec.target)(config))
     try:
         generator.load_state_dict(load_file(snapshot.folder / WEIGHTS))
+    except (SafetensorError, OSError) as error:
+        raise SnapshotError(f"{snapshot.folder / WEIGHTS} is no readable safetensors file ({error}).") from None
     except RuntimeError as error:
         raise SnapshotError(f"The weights in {snapshot.folder} do not fit their config: {error}") from None
     return generator.eval().requires_grad_(False).to(device)
@@ -142,8 +145,8 @@ def save_snapshot(generator: Generator, folder: Path, facts: SnapshotFacts) -> P
             facts=facts,
             weights_sha256=sha256_of(scratch / WEIGHTS),
         )
-        (scratch / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
-        (scratch / CARD).write_text(render_card(config))
+        (scratch / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (scratch / CARD).write_text(render_card(config), encoding="utf-8")
     return folder
 
 
@@ -175,9 +178,12 @@ def golden_error(snapshot: Snapshot, generator: Generator) -> float:
         SnapshotError: the snapshot has no readable golden tensors.
     """
     try:
-        golden = load_file(snapshot.folder / GOLDEN)
-    except (OSError, ValueError) as error:
+        golden = {name: tensor.clone() for name, tensor in load_file(snapshot.folder / GOLDEN).items()}  # aligned anew
+    except (OSError, SafetensorError) as error:
         raise SnapshotError(f"{snapshot.folder} has no readable {GOLDEN} ({error}).") from None
+    missing = {"sentence", "words", "mask", "seeds", "images"} - golden.keys()
+    if missing:
+        raise SnapshotError(f"{snapshot.folder} has no readable {GOLDEN} (it lacks {', '.join(sorted(missing))}).")
     return float((_draw_golden(generator, golden) - golden["images"]).abs().max())
 
 
@@ -197,7 +203,13 @@ def _golden(generator: Generator) -> dict[str, Tensor]:
 def _draw_golden(generator: Generator, golden: Mapping[str, Tensor]) -> Tensor:
     device = next(generator.parameters()).device
     text = TextEmbedding(golden["sentence"], golden["words"], golden["mask"]).to(device)
-    return generator.generate(text, Noise(golden["seeds"].tolist(), device)).cpu().contiguous()
+    modes = [(module, module.training) for module in generator.modules()]
+    generator.eval()  # as it is loaded; a batch norm in training would draw otherwise, and change
+    try:
+        return generator.generate(text, Noise(golden["seeds"].tolist(), device)).cpu().contiguous()
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _model_folder(path: Path) -> Path:
@@ -240,7 +252,7 @@ def read_config(folder: Path) -> SnapshotConfig:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SnapshotError(f"{folder} holds no readable {CONFIG} ({error.strerror}).") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SnapshotError(f"{path} is not JSON ({error}).") from None
     if not isinstance(values, dict):
         raise SnapshotError(f"{path} must hold a JSON object, but holds a {type(values).__name__}.")

@@ -144,8 +144,10 @@ class Registry:
         hint = did_you_mean(name, [*installed, *elsewhere])
         meant = technique if technique in elsewhere else next((near for near in elsewhere if repr(near) in hint), "")
         install = f" Not installed: {meant} ({elsewhere[meant].remedy})" if meant else ""
+        unusable = [plugin.name for plugin in self.plugins if plugin.state != "ok"]
+        doctor = f" Plugins that cannot be used: {', '.join(unusable)} (t2i doctor says why)." if unusable else ""
         return UnknownNameError(
-            f"There is no {word} {name!r}.{hint} Installed: {', '.join(installed) or 'none'}.{install}"
+            f"There is no {word} {name!r}.{hint} Installed: {', '.join(installed) or 'none'}.{install}{doctor}"
         )
 
 
@@ -169,12 +171,12 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
     found: dict[tuple[str, str], tuple[EntryPoint, Distribution]] = {}
     for distribution in distributions():
         try:
-            entries, name = distribution.entry_points.select(group=hookspecs.GROUP), distribution.name
-            nameless = not (name and distribution.version)
-        except Exception:
-            nameless, entries, name = True, EntryPoints(), ""
-        for entry in () if nameless else entries:  # a broken-off uninstall leaves no name to list
-            found.setdefault((entry.name, name), (entry, distribution))
+            named = bool(distribution.name and distribution.version)
+            entries = tuple(distribution.entry_points.select(group=hookspecs.GROUP)) if named else ()
+        except Exception:  # what a broken-off uninstall left has no name to be listed under
+            entries = ()
+        for entry in entries:
+            found.setdefault((entry.name, distribution.name), (entry, distribution))
     return [found[key] for key in sorted(found)]
 
 

@@ -20,6 +20,8 @@ def no_global_randomness(what: str) -> Iterator[None]:
 
     Python's own is left out, for runtime type checkers such as beartype draw from it.
     """
+    torch.seed()  # a state that no fixed seed leads back to
+    np.random.seed()
     before = _global_states()
     yield
     for library, state in _global_states().items():

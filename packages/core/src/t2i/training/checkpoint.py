@@ -50,8 +50,8 @@ def save_checkpoint(
         OutputError: the folder cannot be written; no part of the checkpoint is left behind.
     """
     folder = run / "checkpoints" / f"step-{step:08d}"
-    damaged = [folder] if folder.exists() else []  # a resumed run has caught up with it
-    for remains in (*damaged, *folder.parent.glob(".step-*")):  # or a kill cut its writing short
+    damaged = [path for path in _folders(run) if path >= folder]  # or the run would have resumed from them
+    for remains in (*damaged, *folder.parent.glob(".step-*")):  # a dot: a kill cut its writing short
         shutil.rmtree(remains)
     with atomic_folder(folder) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
@@ -131,12 +131,18 @@ def optimizer_tensors(prefix: str, optimizer: Optimizer, names: list[str]) -> di
 
 
 def load_optimizer(prefix: str, optimizer: Optimizer, names: list[str], tensors: Mapping[str, Tensor]) -> None:
-    """Undo `optimizer_tensors`; the learning rate stays the config's."""
+    """Undo `optimizer_tensors`; the learning rate stays the config's.
+
+    Raises:
+        CheckpointError: a slot belongs to no parameter of this optimiser.
+    """
     position = {name: index for index, name in enumerate(names)}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in _under(prefix, tensors).items():
         name, _, slot = key.rpartition(":")
+        if name not in position:
+            raise CheckpointError(f"The checkpoint does not fit {prefix}: it does not update {name}.")
         index = position[name]
         if value.shape == parameters[index].shape:  # fused optimisers walk both in memory order
             value = torch.empty_like(parameters[index]).copy_(value)

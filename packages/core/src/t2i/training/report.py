@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from t2i.data.prepared import PreparedData
-from t2i.files import write_atomic
+from t2i.files import unwritable, write_atomic
 from t2i.generator import Generator, Noise
 from t2i.images import grid, to_pil
 from t2i.provenance import png_bytes
@@ -86,8 +86,11 @@ class RunReport:
         if means:
             row = {"step": step, **means}
             self._rows.append(row)
-            with self._metrics.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            try:
+                with self._metrics.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+            except OSError as error:
+                raise unwritable(self._metrics, error) from None
             self._accelerator.log(means, step=step)
         return means
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ class Trainer:
             device: "cpu" keeps Accelerate from using a GPU.
 
         Raises:
-            TrainingError: the objective's phases are inconsistent, or more than one process was launched.
+            TrainingError: the objective's phases are inconsistent, more than one process was launched, or
+                Accelerate refuses the precision or the tracker.
             DataError: nothing in the data can be mismatched.
         """
         precision = config.precision
@@ -87,17 +89,24 @@ class Trainer:
             precision = (
                 "bf16" if device != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
             )
-        self.accelerator = Accelerator(
-            mixed_precision=precision,
-            cpu=device == "cpu",
-            log_with=None if config.tracker == "none" else config.tracker,
-            project_dir=run,
-        )
+        try:
+            self.accelerator = Accelerator(
+                mixed_precision=precision,
+                cpu=device == "cpu",
+                log_with=None if config.tracker == "none" else config.tracker,
+                project_dir=run,
+            )
+        except ValueError as error:
+            raise TrainingError(
+                f"Accelerate refuses device={device!r}, precision={precision!r}, tracker={config.tracker!r}: {error} "
+                f"(One process trains on one device at one precision; start another for the next run.)"
+            ) from None
         if self.accelerator.num_processes > 1:
             raise TrainingError("A run uses one process, but several were launched. Start it without a launcher.")
         self.objective, self.config, self.run = objective, config, run
         self._facts = facts or SnapshotFacts(dataset=data.name, license=data.license)
         self._samples, self._warn = samples or default_samples(data), warn
+        _check_names(objective.phases)
         self._phase_ends = _phase_ends(objective.phases, config.steps)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self._modules = _modules(objective)
@@ -185,6 +194,13 @@ class Trainer:
                 )
 
     def _save(self) -> None:
+        for name, module in self._modules.items():
+            if not all(parameter.isfinite().all() for parameter in module.parameters()):
+                raise DivergedError(
+                    f"Weights are finite numbers, but some of the module {name!r} are not at step {self.step}, though "
+                    f"all losses were: a gradient was infinite. Lower the learning rate, or clip gradients "
+                    f"(train.clip_norm=1), and resume from the last checkpoint in {self.run}."
+                )
         tensors = module_tensors("ema", self.ema.generator)
         for name, module in self._modules.items():
             tensors |= module_tensors(f"module.{name}", module)
@@ -295,7 +311,7 @@ def learning_rate(config: OptimizerConfig, step: int, steps: int, batch_size: in
     warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     match config.schedule:
         case "halving":
-            return config.lr * warmup * 0.5 ** (step * batch_size // int(config.halve_every_kimg * 1000))
+            return config.lr * warmup * 0.5 ** (step * batch_size // max(1, round(config.halve_every_kimg * 1000)))
         case "cosine":
             return config.lr * warmup * 0.5 * (1 + math.cos(math.pi * step / steps))
         case _:
@@ -316,6 +332,23 @@ def _modules(objective: Objective) -> dict[str, nn.Module]:
                     raise TrainingError(f"Module names are unique in an objective, but {name!r} names two modules.")
                 module.requires_grad_(False).train()
     return modules
+
+
+def _check_names(phases: Sequence[Phase]) -> None:
+    """
+    Raises:
+        TrainingError: a phase, or a player in its phase, has another's name, or a name a checkpoint cannot hold.
+    """
+    for what, names in (
+        ("an objective's phases", [phase.name for phase in phases]),
+        *((f"the players of {phase.name}", [player.name for player in phase.players]) for phase in phases),
+        ("modules", {name for phase in phases for player in phase.players for name in player.modules}),
+    ):
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise TrainingError(f"Names are unique among {what}, but {name!r} stands for {count} here.")
+            if set(name) & set(".:/"):
+                raise TrainingError(f"Names among {what} hold no dot, colon or slash, but {name!r} does.")
 
 
 def _phase_ends(phases: Sequence[Phase], steps: int) -> list[int]:

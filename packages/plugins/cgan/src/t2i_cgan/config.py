@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from t2i.config import Config
 from t2i.training.config import OptimizerConfig
@@ -19,7 +19,7 @@ class CGANConfig(Config):
     noise_dim: int = Field(100, ge=1, description="z; sec. 5")
     condition_dim: int = Field(256, ge=1, description="width of the projected condition; 128 in the paper, sec. 4.1")
     hidden_dim: int = Field(512, ge=1, description="modulated: width of the network before the condition")
-    widths: tuple[int, ...] = Field(
+    widths: tuple[PositiveInt, ...] = Field(
         (256, 256, 128, 48), min_length=2, description="modulated: channels at 4, 8, 16, ... pixels"
     )
     pixel_shuffle: int = Field(2, ge=1, le=8, description="modulated: the last upsampling, sub-pixel (Shi et al. 2016)")
@@ -35,7 +35,7 @@ class CGANOptions(Config):
 class CGANObjectiveConfig(Config):
     """What the two players are trained for. The defaults are ours; recipes/paper.yaml restores the paper's."""
 
-    discriminator_widths: tuple[int, ...] = Field((24, 48, 96, 192), min_length=2)
+    discriminator_widths: tuple[PositiveInt, ...] = Field((24, 48, 96, 192), min_length=2)
     ndf: int = Field(64, ge=8, multiple_of=4, description="paper: base width of the discriminator")
     spectral_norm: bool = Field(True, description="on every layer of the discriminator (Miyato 2018); not in 'paper'")
     loss: Literal["hinge", "bce"] = Field("hinge", description="bce: eq. 1 of the paper; hinge: Lim and Ye 2017")

@@ -101,7 +101,7 @@ class CGANObjective(Objective):
             distances = [F.l1_loss(f, t) / t.abs().mean() for f, t in zip(features, targets, strict=True)]
             terms["feature_matching"] = c.feature_matching * torch.stack(distances).mean()
         if c.interpolation:
-            half = len(sentence) // 2
+            half = max(1, len(sentence) // 2)
             between = (sentence[:half] + sentence[-half:]) / 2
             unseen = self.discriminator.features(self.generator(between, z[:half]))
             terms["interpolation"] = c.interpolation * self._fool(self.discriminator.logits(unseen, between))

@@ -1,0 +1,61 @@
+"""`t2i models`: what can draw here and what could be installed, as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import t2i as library
+from fakes.command_line import T2I
+from fakes.distributions import FakeSite
+
+WEIGHTS = '[weights("zoo-ant", "sand", dataset="dunes", license="MIT")]'
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no cell is cut."""
+    monkeypatch.setenv("COLUMNS", "240")
+
+
+def test_the_table_shows_techniques_and_their_weights(t2i: T2I, site: FakeSite, wide: None) -> None:
+    site.install_plugin("zoo", models='[model("zoo-ant")]', weights=WEIGHTS)
+    result = t2i("models", "zoo")
+    assert result.code == 0
+    (row,) = [line for line in result.out.splitlines() if "zoo-ant" in line]
+    assert row.split()[:7] == ["zoo-ant", "gan", ".sand", "dunes", "16", "MIT", "0.0"]
+
+
+def test_the_table_names_everything_listed(t2i: T2I, wide: None) -> None:
+    shown = {line.split()[0] for line in t2i("models").out.splitlines()[1:] if line[:1].strip()}
+    assert shown == set(library.list_models(installed=False))
+
+
+def test_json_holds_what_model_info_knows(t2i: T2I, site: FakeSite) -> None:
+    site.install_plugin("zoo", models='[model("zoo-ant"), model("zoo-bee")]', weights=WEIGHTS)
+    entries = json.loads(t2i("models", "zoo", "--json").out)
+    assert [entry["name"] for entry in entries] == library.list_models("zoo") == ["zoo-ant", "zoo-bee"]
+    assert [weights["tag"] for weights in entries[0]["weights"]] == ["sand"]
+    assert entries[0]["distribution"] == "zoo" and entries[1]["weights"] == []
+
+
+def test_pretrained_leaves_those_with_weights(t2i: T2I, site: FakeSite) -> None:
+    site.install_plugin("zoo", models='[model("zoo-ant"), model("zoo-bee")]', weights=WEIGHTS)
+    assert [entry["name"] for entry in json.loads(t2i("models", "zoo", "--json", "--pretrained").out)] == ["zoo-ant"]
+
+
+def test_a_pattern_that_fits_nothing_lists_nothing(t2i: T2I) -> None:
+    result = t2i("models", "no such model", "--json")
+    assert (result.code, json.loads(result.out)) == (0, [])
+
+
+def test_unusable_plugins_and_clashes_do_not_stop_the_list(t2i: T2I, site: FakeSite) -> None:
+    site.install("t2i-attngan", "raise RuntimeError('boom')", entry="attngan")
+    site.install_plugin("first", models='[model("cvae")]')
+    site.install_plugin("second", models='[model("cvae")]')
+    result = t2i("models", "--json")
+    assert result.code == 0
+    assert "cgan" in [entry["name"] for entry in json.loads(result.out)]
+    table = t2i("models")
+    assert table.code == 0 and "'attngan' is broken" in table.err and "t2i doctor" in table.err

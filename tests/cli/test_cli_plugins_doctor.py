@@ -1,0 +1,114 @@
+"""`t2i plugins` and `t2i doctor`: what each plugin is, why, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes.command_line import T2I
+from fakes.distributions import FakeSite
+
+UNWELL = {
+    "broken": ("raise RuntimeError('boom')", "RuntimeError: boom", "pip install --upgrade bad --force-reinstall"),
+    "incompatible": ("T2I_API = 99", "plugin API 99", "pip install --upgrade t2i-core"),
+}
+
+
+def test_a_healthy_installation_is_well(t2i: T2I) -> None:
+    result = t2i("doctor")
+    assert result.code == 0
+    assert all(line.startswith("ok ") for line in result.out.splitlines())
+    for distribution in ("t2i-cgan", "t2i-openmoji", "t2i-starter", "t2i-text-hf"):
+        assert distribution in result.out
+
+
+@pytest.mark.parametrize("state", UNWELL)
+def test_doctor_names_the_unwell_plugin_and_the_remedy(t2i: T2I, site: FakeSite, state: str) -> None:
+    source, reason, remedy = UNWELL[state]
+    site.install("bad", source)
+    result = t2i("doctor")
+    lines = result.out.splitlines()
+    (told,) = [index for index, line in enumerate(lines) if "plugin bad" in line]
+    assert result.code == 1
+    assert lines[told].startswith(state) and reason in lines[told]
+    assert remedy in lines[told + 1]
+    assert sum(line.startswith("ok ") for line in lines) >= 4
+
+
+def test_a_disabled_plugin_is_told_and_is_no_illness(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.install("bad", "raise RuntimeError('boom')")
+    monkeypatch.setenv("T2I_DISABLE_PLUGINS", "bad")
+    result = t2i("doctor")
+    assert result.code == 0
+    assert "disabled" in result.out and "remove it from T2I_DISABLE_PLUGINS" in result.out
+
+
+def test_doctor_names_both_distributions_of_a_clash(t2i: T2I, site: FakeSite) -> None:
+    site.install_plugin("first", models='[model("twice")]')
+    site.install_plugin("second", models='[model("twice")]')
+    result = t2i("doctor")
+    assert result.code == 1
+    assert "clash" in result.out and "first and second" in result.out
+    assert "pip uninstall first or pip uninstall second" in result.out
+
+
+def test_doctor_counts_every_illness_at_once(t2i: T2I, site: FakeSite) -> None:
+    site.install("bad", "exit(0)")
+    site.install("later", "T2I_API = 99")
+    site.install_plugin("first", models='[model("twice")]')
+    site.install_plugin("second", models='[model("twice")]')
+    result = t2i("doctor")
+    assert result.code == 1
+    states = [line.split()[0] for line in result.out.splitlines() if not line.startswith(" ")]
+    assert {"broken", "incompatible", "clash", "ok"} <= set(states)
+
+
+@pytest.mark.parametrize(
+    ("bundled", "told"), [("json:weights", "is missing"), ("no_such_package:weights", "no_such_package")]
+)
+def test_doctor_finds_bundled_weights_that_are_gone(t2i: T2I, site: FakeSite, bundled: str, told: str) -> None:
+    site.install_plugin("zoo", models='[model("zoo")]', weights=f'[weights("zoo", "here", bundled="{bundled}")]')
+    result = t2i("doctor")
+    assert result.code == 1
+    assert told in result.out and "pip install --force-reinstall zoo" in result.out
+
+
+def test_doctor_finds_bundled_weights_that_are_not_the_published_ones(t2i: T2I, site: FakeSite) -> None:
+    site.install_plugin("zoo", models='[model("zoo")]', weights='[weights("zoo", "here", bundled="zoo_files:w")]')
+    (site.folder / "zoo_files" / "w").mkdir(parents=True)
+    (site.folder / "zoo_files" / "__init__.py").touch()
+    (site.folder / "zoo_files" / "w" / "model.safetensors").write_bytes(b"changed")
+    result = t2i("doctor")
+    assert result.code == 1 and "not the published file" in result.out
+
+
+def test_a_machine_without_plugins_is_told_what_to_install(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
+    from t2i.registry import plugins
+
+    monkeypatch.setattr(plugins, "_entry_points", list)
+    plugins.registry.cache_clear()
+    result = t2i("doctor")
+    plugins.registry.cache_clear()
+    assert result.code == 1 and "pip install t2i" in result.out
+
+
+def test_plugins_lists_each_with_its_state(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "240")
+    site.install("bad", "raise RuntimeError('boom')")
+    site.install_plugin("zoo", models='[model("zoo-ant"), model("zoo-bee")]')
+    result = t2i("plugins")
+    assert result.code == 0
+    rows = {line.split()[0]: line for line in result.out.splitlines()}
+    assert "broken" in rows["bad"] and "RuntimeError: boom" in rows["bad"]
+    assert "ok" in rows["zoo"] and "zoo-ant, zoo-bee" in rows["zoo"]
+    assert "ok" in rows["cgan"]
+
+
+def test_plugins_as_json_parses(t2i: T2I, site: FakeSite) -> None:
+    site.install("bad", "raise RuntimeError('boom')")
+    site.install_plugin("zoo", models='[model("zoo-ant")]')
+    entries = {entry["name"]: entry for entry in json.loads(t2i("plugins", "--json").out)}
+    assert entries["bad"]["state"] == "broken" and entries["bad"]["remedy"]
+    assert [spec["name"] for spec in entries["zoo"]["specs"]] == ["zoo-ant"]
+    assert entries["cgan"]["distribution"] == "t2i-cgan"

@@ -1,0 +1,147 @@
+"""`t2i regenerate`: a picture again, from what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from fakes.command_line import T2I, contents
+from t2i.provenance import CHUNK, png_bytes, read_provenance
+
+
+@pytest.fixture
+def model(run_folder: Path, here: Path) -> Path:
+    """The tiny run, to be changed."""
+    return Path(shutil.copytree(run_folder, here.parent / "run"))
+
+
+@pytest.fixture
+def picture(t2i: T2I, model: Path, here: Path) -> Path:
+    """A picture it drew."""
+    options = ("--option", "truncation=0.5", "--device", "cpu")
+    assert t2i("generate", "a red square", "--seed", 7, "--model", model, "-o", "picture.png", *options).code == 0
+    return here / "picture.png"
+
+
+def test_the_file_comes_out_byte_for_byte(t2i: T2I, picture: Path, here: Path) -> None:
+    result = t2i("regenerate", picture, "-o", "again.png")
+    assert result.code == 0 and "the same picture" in result.err
+    assert (here / "again.png").read_bytes() == picture.read_bytes()
+
+
+def test_each_picture_of_a_batch_comes_out_alone(t2i: T2I, model: Path, here: Path) -> None:
+    t2i("generate", "a red square", "a blue square", "-n", 3, "--model", model, "-o", "out", "--device", "cpu")
+    for path in sorted((here / "out").glob("0*.png")):
+        assert t2i("regenerate", path).code == 0
+        assert (here / "again.png").read_bytes() == path.read_bytes()
+
+
+def test_a_picture_that_was_edited_is_told_and_exits_with_1(t2i: T2I, picture: Path, here: Path) -> None:
+    with Image.open(picture) as image:
+        edited = image.convert("RGB")
+    edited.putpixel((0, 0), tuple(255 - value for value in edited.getpixel((0, 0))))
+    picture.write_bytes(png_bytes(edited, read_provenance(picture)))
+    result = t2i("regenerate", picture, "-o", "again.png")
+    assert result.code == 1 and "differs from" in result.err
+    assert (here / "again.png").exists()
+
+
+def test_other_versions_are_told(t2i: T2I, picture: Path) -> None:
+    facts = read_provenance(picture)
+    with Image.open(picture) as image:
+        old = png_bytes(image.convert("RGB"), replace(facts, versions={**facts.versions, "torch": "0.4.1"}))
+    picture.write_bytes(old)
+    result = t2i("regenerate", picture, "-o", "again.png")
+    assert result.code == 0 and "torch 0.4.1" in result.err
+
+
+def test_changed_weights_are_refused(t2i: T2I, picture: Path, model: Path, here: Path) -> None:
+    shutil.rmtree(model / "checkpoints" / "step-00000020")
+    error = t2i("regenerate", picture, "-o", "again.png").error
+    assert read_provenance(picture).weights_sha256 in error and "--model" in error
+    assert not (here / "again.png").exists()
+
+
+def test_weights_that_moved_are_found_by_hand(t2i: T2I, picture: Path, model: Path, here: Path) -> None:
+    moved = model.rename(here.parent / "moved")
+    assert str(model) in t2i("regenerate", picture, "-o", "again.png").error
+    assert t2i("regenerate", picture, "-o", "again.png", "--model", moved).code == 0
+    with Image.open(picture) as first, Image.open(here / "again.png") as second:
+        assert first.tobytes() == second.tobytes()
+
+
+def jpeg(path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(path, format="JPEG")
+
+
+def plain(path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(path)
+
+
+def chunk(text: str):
+    def write(path: Path) -> None:
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt(CHUNK, text)
+        Image.new("RGB", (8, 8)).save(path, pnginfo=chunks)
+
+    return write
+
+
+FACTS = {
+    "prompt": "a red square", "seed": 7, "model": "cgan", "revision": "", "weights_sha256": "0" * 64,
+    "text_encoder": "minilm", "text_encoder_sha256": "0" * 64, "device": "cpu", "options": {}, "versions": {},
+}  # fmt: skip
+UNUSABLE = {
+    "no provenance": ("picture.png", plain, "no provenance"),
+    "a JPEG": ("picture.jpg", plain, "not a whole PNG"),
+    "a JPEG called PNG": (
+        "picture.png",
+        jpeg,
+        "not a whole",
+    ),
+    "no picture": ("picture.png", lambda path: path.write_bytes(b"text"), "not a whole PNG"),
+    "empty": ("picture.png", lambda path: path.touch(), "not a whole PNG"),
+    "missing": ("picture.png", lambda path: None, "no picture at"),
+    "a folder": ("picture.png", lambda path: path.mkdir(), "picture.png"),
+    "no JSON": ("picture.png", chunk("{"), "damaged"),
+    "no object": ("picture.png", chunk("[]"), "damaged"),
+    "a field missing": ("picture.png", chunk(json.dumps({"prompt": "a"})), "damaged"),
+    "a seed in words": ("picture.png", chunk(json.dumps(FACTS | {"seed": "seven"})), "seed"),
+    "options in a list": ("picture.png", chunk(json.dumps(FACTS | {"options": [1]})), "options"),
+    "versions in words": ("picture.png", chunk(json.dumps(FACTS | {"versions": "old"})), "versions"),
+    "model a number": ("picture.png", chunk(json.dumps(FACTS | {"model": 5})), "model"),
+    "device unknown": ("picture.png", chunk(json.dumps(FACTS | {"device": "toaster"})), "toaster"),
+    "model unknown": ("picture.png", chunk(json.dumps(FACTS | {"model": "cgna"})), "'cgan'"),
+}
+
+
+@pytest.mark.parametrize(("name", "write", "told"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_cannot_be_made_again_is_one_line(t2i: T2I, here: Path, name: str, write: object, told: str) -> None:
+    write(here / name)  # type: ignore[operator]
+    before = contents(here)
+    assert told in t2i("regenerate", name, "-o", "again.png").error
+    assert contents(here) == before
+
+
+@pytest.mark.parametrize(("field", "value", "told"), [("seed", -1, "-1"), ("options", {"bogus": 1}, "bogus")])
+def test_provenance_that_asks_for_the_impossible_is_one_line(
+    t2i: T2I, picture: Path, here: Path, field: str, value: object, told: str
+) -> None:
+    facts = asdict(read_provenance(picture)) | {field: value}
+    chunk(json.dumps(facts))(picture)
+    assert told in t2i("regenerate", picture, "-o", "again.png").error
+    assert not (here / "again.png").exists()
+
+
+@pytest.mark.parametrize("out", ["again.jpg", "again", "folder.png", "file/again.png"])
+def test_an_output_that_cannot_be_is_one_line(t2i: T2I, picture: Path, here: Path, out: str) -> None:
+    (here / "folder.png").mkdir()
+    (here / "file").touch()
+    before = contents(here)
+    assert out.partition("/")[0] in t2i("regenerate", picture, "-o", out).error
+    assert contents(here) == before

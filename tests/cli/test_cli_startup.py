@@ -1,0 +1,103 @@
+"""What is cheap stays cheap: looking around imports neither torch nor a technique."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from fakes.command_line import T2I
+from fakes.distributions import FakeSite
+
+HEAVY = (
+    "torch", "torchvision", "timm", "transformers", "accelerate", "safetensors", "huggingface_hub", "numpy", "PIL",
+    "datasets", "t2i.pipelines", "t2i.hub.snapshots", "t2i_cgan.model", "t2i_cgan.generator", "t2i_cgan.training",
+    "t2i_text_hf.minilm", "t2i_text_hf.huggingface", "t2i_openmoji.dataset",
+)  # fmt: skip
+
+
+def loaded_by(code: str, site: FakeSite) -> set[str]:
+    """The modules a fresh Python has after `code`, which may exit."""
+    watch = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('\\nMODULES', *sys.modules, file=sys.__stdout__))\n"
+        f"sys.argv = ['t2i']\n{code}"
+    )
+    done = subprocess.run([sys.executable, "-c", watch], env=site.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("MODULES ")[2].split())
+
+
+def command(*arguments: str) -> str:
+    return f"sys.argv += {list(arguments)!r}\nfrom t2i.cli import main\nmain()"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import t2i",
+        "import t2i; t2i.list_models(installed=False); t2i.model_info('cgan')",
+        command("--help"),
+        command("generate", "--help"),
+        command("models"),
+        command("models", "--json"),
+        command("plugins"),
+    ],
+    ids=["import", "list", "--help", "generate --help", "models", "models --json", "plugins"],
+)
+def test_looking_around_imports_nothing_heavy(code: str, site: FakeSite) -> None:
+    modules = loaded_by(code, site)
+    assert "t2i" in modules
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_import_t2i_loads_no_plugin(site: FakeSite) -> None:
+    plugin = site.install("probe", "T2I_API = 1")
+    assert plugin not in loaded_by("import t2i", site)
+    assert plugin in loaded_by("import t2i; t2i.list_models()", site)
+
+
+def test_the_modules_named_heavy_are_those_that_drawing_imports() -> None:
+    """Else a renamed module would make the test above pass for nothing."""
+    from importlib.util import find_spec
+
+    ours = [name for name in HEAVY if name.startswith("t2i")]
+    assert all(find_spec(name) for name in ours)
+
+
+@pytest.mark.parametrize("verb", ["generate", "regenerate", "models", "info", "train", "plugins", "doctor"])
+def test_every_verb_explains_itself(verb: str, t2i: T2I) -> None:
+    result = t2i(verb, "--help")
+    assert result.code == 0 and f"t2i {verb}" in result.out
+
+
+def test_no_verb_shows_the_verbs(t2i: T2I) -> None:
+    result = t2i()
+    assert result.code == 0
+    assert result.out == t2i("--help").out
+    assert all(verb in result.out for verb in ("generate", "train", "doctor"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["draw"], "draw"),
+        (["generate", "x", "--sed", "7"], "--sed"),
+        (["generate", "x", "--seed", "seven"], "--seed"),
+        (["generate", "x", "-n", "1.5"], "-n"),
+        (["generate", "x", "--seed"], "--seed"),
+        (["info"], "name"),
+        (["info", "a", "b"], "b"),
+        (["train", "cgan", "--steps", "0"], "--steps"),
+        (["doctor", "please"], "please"),
+    ],
+)
+def test_a_command_that_cannot_be_read_is_one_line(t2i: T2I, arguments: list[str], told: str) -> None:
+    error = t2i(*arguments).error
+    assert told in error and "--help" in error
+
+
+def test_python_m_t2i_is_t2i() -> None:
+    done = subprocess.run([sys.executable, "-m", "t2i", "--help"], capture_output=True, text=True, check=True)
+    assert "generate" in done.stdout and "__main__" not in done.stdout

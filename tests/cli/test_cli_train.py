@@ -1,0 +1,226 @@
+"""`t2i train`: a run folder from a folder of captioned pictures, and every way to ask for it wrongly."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from fakes.command_line import T2I, contents
+from fakes.distributions import FakeSite
+
+TINY = ("--recipe", "tiny", "--device", "cpu")
+
+
+def test_a_run_folder_holds_what_people_look_for(run_folder: Path, squares: Path) -> None:
+    names = {path.name for path in run_folder.iterdir()}
+    assert {"run.yaml", "checkpoints", "samples", "metrics.jsonl", "losses.png"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert sorted(path.name for path in (run_folder / "checkpoints").iterdir()) == ["step-00000010", "step-00000020"]
+    steps = [json.loads(line)["step"] for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [5, 10, 15, 20]
+    for picture in (run_folder / "losses.png", run_folder / "samples" / "step-00000020.png"):
+        with Image.open(picture) as image:
+            assert image.format == "PNG" and len(image.convert("RGB").getcolors(2**24) or []) > 1
+
+
+def test_run_yaml_is_the_whole_recipe(run_folder: Path, squares: Path) -> None:
+    settings = yaml.safe_load((run_folder / "run.yaml").read_text())
+    assert settings["technique"] == "cgan" and settings["data"] == str(squares)
+    assert settings["model"]["resolution"] == 16 and settings["train"]["steps"] == 20
+    assert settings["command"].startswith("t2i train cgan --recipe tiny")
+
+
+def test_a_snapshot_says_what_it_was_trained_on(run_folder: Path, squares: Path) -> None:
+    facts = json.loads((run_folder / "checkpoints/step-00000020/snapshot/config.json").read_text())["facts"]
+    assert facts["dataset"] == f"folder:{squares.name}"
+    assert (facts["steps"], facts["images_seen"], facts["text_encoder"]["name"]) == (20, 160, "minilm")
+
+
+def test_settings_go_before_the_recipe(t2i: T2I, squares: Path, here: Path) -> None:
+    settings = ("train.batch_size=4", "objective.discriminator.lr=0.5", "model.noise_dim=3")
+    assert (
+        t2i("train", "cgan", *settings, *TINY, "--data", squares, "--out", "run", "--steps", 2, "--seed", 5).code == 0
+    )
+    run = yaml.safe_load((here / "run" / "run.yaml").read_text())
+    assert (run["train"]["batch_size"], run["train"]["steps"], run["train"]["seed"]) == (4, 2, 5)
+    assert run["objective"]["discriminator"]["lr"] == 0.5
+    assert (run["model"]["noise_dim"], run["model"]["resolution"]) == (3, 16)
+
+
+def test_a_recipe_may_be_ones_own_file(t2i: T2I, squares: Path, here: Path, run_folder: Path) -> None:
+    recipe = yaml.safe_load((run_folder / "run.yaml").read_text())
+    kept = {name: recipe[name] for name in ("model", "objective", "train")}
+    (here / "mine.yaml").write_text(yaml.safe_dump(kept | {"data": str(squares)}))
+    assert t2i("train", "cgan", "--recipe", "mine.yaml", "--out", "run", "--steps", 2, "--device", "cpu").code == 0
+    assert (here / "run" / "checkpoints" / "step-00000002").is_dir()
+
+
+def test_the_same_command_trains_the_same_weights(t2i: T2I, squares: Path, here: Path, run_folder: Path) -> None:
+    assert t2i("train", "cgan", *TINY, "--data", squares, "--out", "run").code == 0
+    weights = "checkpoints/step-00000020/snapshot/model.safetensors"
+    assert (here / "run" / weights).read_bytes() == (run_folder / weights).read_bytes()
+
+
+def test_resuming_a_finished_run_changes_nothing(t2i: T2I, run_folder: Path, here: Path) -> None:
+    run = Path(shutil.copytree(run_folder, here / "run"))
+    before = contents(run)
+    result = t2i("train", "--resume", run, "--device", "cpu")
+    assert result.code == 0 and "Done." in result.err
+    after = contents(run)
+    kept = [name for name in before if not name.startswith("events.")]
+    assert {name: before[name][0] for name in kept} == {name: after[name][0] for name in kept}
+    assert {name for name in after.keys() - before.keys() if not name.startswith("events.")} == set()
+
+
+def test_more_steps_go_on_from_the_end(t2i: T2I, run_folder: Path, here: Path) -> None:
+    run = Path(shutil.copytree(run_folder, here / "run"))
+    assert t2i("train", "--resume", run, "--steps", 22, "--device", "cpu").code == 0
+    assert (run / "checkpoints" / "step-00000022").is_dir()
+    first = (run_folder / "metrics.jsonl").read_text()
+    assert (run / "metrics.jsonl").read_text().startswith(first)
+
+
+def test_flawed_pictures_are_counted_and_left_out(t2i: T2I, squares: Path, here: Path) -> None:
+    data = Path(shutil.copytree(squares, here / "data"))
+    (data / "red.png").write_bytes(b"")
+    (data / "blue.txt").unlink()
+    result = t2i("train", "cgan", *TINY, "--data", data, "--out", "run", "--steps", 1)
+    assert result.code == 0
+    assert "2 left out" in result.err and "red.png" in result.err and "blue.png" in result.err
+    error = t2i("train", "cgan", *TINY, "--data", data, "--out", "strict", "--strict").error
+    assert "2 problems" in error and not (here / "strict").exists()
+
+
+BAD = {
+    "nothing said": ([], "t2i train cgan"),
+    "no folder": (["cgan", *TINY, "--data", "{squares}"], "a folder"),
+    "no data": (["cgan", *TINY, "--out", "run"], "--data"),
+    "unknown technique": (["cgna", "--data", "{squares}", "--out", "run"], "Did you mean 'cgan'"),
+    "unknown technique with a recipe": (["cgna", *TINY, "--data", "{squares}", "--out", "run"], "'cgan'"),
+    "tag for a technique": (["cgan.openmoji64", *TINY, "--data", "{squares}", "--out", "run"], "cgan.openmoji64"),
+    "data missing": (["cgan", *TINY, "--data", "./none", "--out", "run"], "no folder ./none"),
+    "data unknown": (["cgan", *TINY, "--data", "openmojii", "--out", "run"], "Did you mean 'openmoji'"),
+    "unknown split": (["cgan", *TINY, "--data", "openmoji:test", "--out", "run"], "compose"),
+    "data empty": (["cgan", *TINY, "--data", "empty", "--out", "run"], "No captioned picture"),
+    "data without captions": (["cgan", *TINY, "--data", "bare", "--out", "run"], "no caption file"),
+    "data a file": (["cgan", *TINY, "--data", "./file", "--out", "run"], "not a folder"),
+    "no usable picture": (["cgan", *TINY, "--data", "broken", "--out", "run"], "None of the 2 pictures"),
+    "out not empty": (["cgan", *TINY, "--data", "{squares}", "--out", "bare"], "bare is already there"),
+    "out a file": (["cgan", *TINY, "--data", "{squares}", "--out", "file"], "file is already there"),
+    "out under a file": (["cgan", *TINY, "--data", "{squares}", "--out", "file/run"], "file"),
+    "unknown recipe": (["cgan", "--recipe", "tinny", "--data", "{squares}", "--out", "run"], "Did you mean 'tiny'"),
+    "recipe no YAML": (["cgan", "--recipe", "bad.yaml", "--data", "{squares}", "--out", "run"], "not YAML"),
+    "recipe a list": (["cgan", "--recipe", "list.yaml", "--data", "{squares}", "--out", "run"], "mapping"),
+    "recipe no text": (["cgan", "--recipe", "bytes.yaml", "--data", "{squares}", "--out", "run"], "bytes.yaml"),
+    "recipe with an unknown section": (
+        ["cgan", "--recipe", "section.yaml", "--data", "{squares}", "--out", "run"],
+        "Did you mean 'train'",
+    ),
+    "recipe with a flat section": (
+        ["cgan", "--recipe", "flat.yaml", "--data", "{squares}", "--out", "run", "--steps", "1"],
+        "'train'",
+    ),
+    "resume of nothing": (["--resume", "none"], "no run folder"),
+    "resume of another folder": (["--resume", "bare"], "no run folder"),
+    "resume of a damaged run": (["--resume", "damaged"], "run.yaml"),
+    "resume with more": (["cgan", "--resume", "bare", "--out", "run"], "TECHNIQUE, --out"),
+    "no such device": (
+        ["cgan", "--recipe", "tiny", "--data", "{squares}", "--out", "run", "--device", "toaster"],
+        "toaster",
+    ),
+}
+SETTINGS = {
+    "no such field": ("train.batch_sizes=4", "Did you mean 'batch_size'"),
+    "no such model field": ("model.resolutoin=32", "Did you mean 'resolution'"),
+    "no such objective field": ("objective.los=bce", "Did you mean 'loss'"),
+    "no section": ("batch_size=4", "train.field=value"),
+    "unknown section": ("trian.batch_size=4", "train.field=value"),
+    "no value": ("train.batch_size", "train.field=value"),
+    "no field": ("train.=4", "train.field=value"),
+    "no YAML": ("train.batch_size=[", "'[' came"),
+    "no number": ("train.batch_size=many", "'many' came"),
+    "out of range": ("train.batch_size=1", "batch_size"),
+    "not a multiple": ("train.accumulate=3", "multiple"),
+    "no number at all": ("objective.r1_gamma=.nan", "r1_gamma"),
+    "part of a list": ("model.widths.first=1", "'widths'"),
+    "resolution no power": ("model.resolution=17", "17"),
+}
+
+
+@pytest.fixture
+def obstacles(here: Path) -> None:
+    """Folders and files that cannot serve."""
+    for name in ("empty", "bare", "broken", "damaged"):
+        (here / name).mkdir()
+    (here / "file").write_text("mine")
+    Image.new("RGB", (8, 8)).save(here / "bare" / "picture.png")
+    for name in ("one", "two"):
+        (here / "broken" / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
+        (here / "broken" / f"{name}.txt").write_text("a picture\n")
+    (here / "bad.yaml").write_text("train: [")
+    (here / "list.yaml").write_text("- train")
+    (here / "bytes.yaml").write_bytes(b"train: \xff")
+    (here / "section.yaml").write_text("trian: {steps: 1}")
+    (here / "flat.yaml").write_text("train: 5")
+    (here / "damaged" / "run.yaml").write_bytes(b"technique: cgan\n\xff")
+
+
+@pytest.mark.parametrize(("arguments", "told"), BAD.values(), ids=BAD)
+def test_a_run_that_cannot_start_is_one_line_and_leaves_nothing(
+    t2i: T2I, here: Path, squares: Path, obstacles: None, arguments: list[str], told: str
+) -> None:
+    before = contents(here)
+    assert told in t2i("train", *(argument.format(squares=squares) for argument in arguments)).error
+    assert contents(here) == before
+
+
+@pytest.mark.parametrize(("setting", "told"), SETTINGS.values(), ids=SETTINGS)
+def test_a_setting_that_cannot_be_is_one_line_and_leaves_nothing(
+    t2i: T2I, here: Path, squares: Path, setting: str, told: str
+) -> None:
+    assert told in t2i("train", "cgan", setting, *TINY, "--data", squares, "--out", "run").error
+    assert list(here.iterdir()) == []
+
+
+def test_a_technique_that_does_not_train_is_told(t2i: T2I, site: FakeSite, squares: Path, here: Path) -> None:
+    site.install_plugin("zoo", models='[model("zoo-ant")]')
+    assert "cannot be trained" in t2i("train", "zoo-ant", "--data", squares, "--out", "run").error
+    assert list(here.iterdir()) == []
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_told(t2i: T2I, run_folder: Path, here: Path) -> None:
+    run = Path(shutil.copytree(run_folder, here / "run"))
+    for state in run.glob("checkpoints/*/state.safetensors"):
+        state.write_bytes(state.read_bytes()[:100])
+    assert "no whole checkpoint" in t2i("train", "--resume", run, "--device", "cpu").error
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_tells_how_to_go_on(t2i: T2I, squares: Path, here: Path) -> None:
+    arguments = ["train", "cgan", *TINY, "--data", str(squares), "--out", "run", "--steps", "1000000"]
+    command = [sys.executable, "-m", "t2i", *arguments, "train.checkpoint_every=1000000", "train.log_every=1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here) as process:
+        try:
+            metrics = here / "run" / "metrics.jsonl"
+            while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+                os.sched_yield()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert process.returncode == 130, err
+    assert "t2i train --resume run" in err and "Traceback" not in err
+    (checkpoint,) = (here / "run" / "checkpoints").iterdir()
+    step = int(checkpoint.name.removeprefix("step-"))
+    assert 0 < step < 1_000_000
+    result = t2i("train", "--resume", "run", "--steps", step + 1, "--device", "cpu")
+    assert result.code == 0
+    assert t2i("generate", "a red square", "--model", "run", "-o", "x.png").code == 0

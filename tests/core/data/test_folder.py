@@ -1,0 +1,243 @@
+"""Anybody's folder: what it holds, and what is wrong with it, by name and reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import t2i
+from t2i.data.dataset import Problem
+from t2i.data.folder import MAX_CAPTION_FILE_BYTES, FolderDataset
+from t2i.errors import DataError
+
+
+def put(folder: Path, name: str, caption: str | bytes | None = None, colour: str = "red") -> None:
+    """A picture, and the caption file beside it."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), colour).save(path)
+    if caption is not None:
+        path.with_suffix(".txt").write_bytes(caption if isinstance(caption, bytes) else caption.encode())
+
+
+def metadata(folder: Path, *lines: object) -> None:
+    content = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+    (folder / "metadata.jsonl").write_bytes(b"\n".join(content) + b"\n")
+
+
+def found(folder: Path) -> dict[str, tuple[str, ...]]:
+    return {example.id: example.captions for example in FolderDataset(folder)}
+
+
+def problems(folder: Path) -> dict[str, str]:
+    return {problem.where: problem.reason for problem in FolderDataset(folder).problems}
+
+
+def test_captions_are_the_lines_beside_each_picture(tmp_path):
+    put(tmp_path, "b.png", "a red square\n\n  a square  \r\n")
+    put(tmp_path, "a.JPG", "a heart")
+    put(tmp_path, "birds/wren.png", "a wren")
+    assert found(tmp_path) == {
+        "a.JPG": ("a heart",),
+        "b.png": ("a red square", "a square"),
+        "birds/wren.png": ("a wren",),
+    }
+    assert problems(tmp_path) == {}
+
+
+def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path):
+    put(tmp_path, "a.png", "\ufeffa heart")
+    assert found(tmp_path) == {"a.png": ("a heart",)}
+
+
+def test_pictures_of_one_sub_folder_are_one_group_and_loose_ones_each_their_own(tmp_path):
+    for name in ("x.png", "y.png", "birds/a.png", "birds/b.png", "birds/rare/c.png"):
+        put(tmp_path, name, "a picture")
+    groups = {example.id: example.group for example in FolderDataset(tmp_path)}
+    assert len(set(groups.values())) == 4
+    assert groups["birds/a.png"] == groups["birds/b.png"] != groups["birds/rare/c.png"]
+
+
+@pytest.mark.parametrize(
+    ("caption", "reason"),
+    [
+        (None, "no caption file x.txt beside it"),
+        (b"", "x.txt holds no caption"),
+        (b" \n\t\n", "x.txt holds no caption"),
+        (b"caf\xe9", "x.txt is not UTF-8 at byte 3"),
+        (b"\x00\xd8" * 9, "x.txt is not UTF-8 at byte 1"),
+        (b"x" * (MAX_CAPTION_FILE_BYTES + 1), f"x.txt is larger than {MAX_CAPTION_FILE_BYTES} bytes"),
+    ],
+    ids=["absent", "empty", "blank", "latin-1", "utf-16", "large"],
+)
+def test_a_picture_without_a_usable_caption_is_left_out_by_reason(tmp_path, caption, reason):
+    put(tmp_path, "good.png", "a heart")
+    put(tmp_path, "x.png", caption)
+    assert found(tmp_path) == {"good.png": ("a heart",)}
+    assert problems(tmp_path) == {"x.png": reason}
+
+
+def test_files_that_are_no_pictures_are_passed_over(tmp_path):
+    put(tmp_path, "a.png", "a heart")
+    (tmp_path / "notes.md").write_text("x")
+    (tmp_path / "odd.png").mkdir()
+    assert found(tmp_path) == {"a.png": ("a heart",)}
+    assert problems(tmp_path) == {}
+
+
+def test_metadata_gives_captions_as_the_imagefolder_layout_has_them(tmp_path):
+    put(tmp_path, "images/a.png")
+    put(tmp_path, "b.png", "not read, for metadata.jsonl is there")
+    metadata(
+        tmp_path,
+        {"file_name": "images/a.png", "text": " a heart ", "colour": "red"},
+        b"",
+        {"file_name": "b.png", "text": ["a square", "", "  ", "a red one"]},
+        {"file_name": "images/a.png", "text": "love"},
+    )
+    assert found(tmp_path) == {"b.png": ("a square", "a red one"), "images/a.png": ("a heart", "love")}
+    assert problems(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "not an object with file_name and text"),
+        (b"\xff\xfe", "not an object with file_name and text"),
+        (b"[" * 9999, "not an object with file_name and text"),
+        (b"[1, 2]", "not an object with file_name and text"),
+        (b"3", "not an object with file_name and text"),
+        ({"file_name": "a.png"}, "not an object with file_name and text"),
+        ({"text": "a heart"}, "not an object with file_name and text"),
+        ({"file_name": 3, "text": "a heart"}, "file_name is not a text"),
+        ({"file_name": "a.png", "text": ""}, "text holds no caption"),
+        ({"file_name": "a.png", "text": []}, "text holds no caption"),
+        ({"file_name": "a.png", "text": None}, "text holds no caption"),
+        ({"file_name": "a.png", "text": {"en": "a heart"}}, "text is neither a text nor a list of texts"),
+        ({"file_name": "a.png", "text": [["a heart"]]}, "text is neither a text nor a list of texts"),
+        ({"file_name": "a.png", "text": 3}, "text is neither a text nor a list of texts"),
+        (b'{"file_name": "a.png", "text": "\\ud800"}', "text is not Unicode"),
+        ({"file_name": "gone.png", "text": "a heart"}, "there is no picture gone.png"),
+        ({"file_name": "../outside.png", "text": "a heart"}, "../outside.png lies outside the folder"),
+        ({"file_name": "a/../../outside.png", "text": "a heart"}, "lies outside the folder"),
+        ({"file_name": "/etc/passwd", "text": "a heart"}, "/etc/passwd lies outside the folder"),
+        ({"file_name": "link.png", "text": "a heart"}, "link.png lies outside the folder"),
+        ({"file_name": "a\0.png", "text": "a heart"}, "there is no picture"),
+        ({"file_name": "x" * 300, "text": "a heart"}, "there is no picture"),
+        ({"file_name": "", "text": "a heart"}, "there is no picture"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else repr(value)[:50],
+)
+def test_a_bad_line_of_metadata_is_left_out_by_line_and_reason(tmp_path, line, reason):
+    put(tmp_path, "outside.png")
+    folder = tmp_path / "data"
+    put(folder, "a.png")
+    (folder / "link.png").symlink_to(tmp_path / "outside.png")
+    metadata(folder, {"file_name": "a.png", "text": "good"}, line)
+    assert found(folder) == {"a.png": ("good",)}
+    assert list(problems(folder)) == ["metadata.jsonl:2"]
+    assert reason in problems(folder)["metadata.jsonl:2"]
+
+
+def test_two_spellings_of_one_file_are_one_picture(tmp_path):
+    put(tmp_path, "a.png")
+    metadata(tmp_path, {"file_name": "a.png", "text": "a heart"}, {"file_name": "./a.png", "text": "love"})
+    assert found(tmp_path) == {"a.png": ("a heart", "love")}
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["file_name", "text"]), st.text() | st.integers() | st.none()) | st.binary()
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_any_metadata_at_all_is_read_or_reported(tmp_path_factory, lines):
+    folder = tmp_path_factory.mktemp("any")
+    put(folder, "a.png")
+    metadata(folder, {"file_name": "a.png", "text": "good"}, *lines)
+    dataset = FolderDataset(folder)
+    assert dataset.examples[0].captions[0] == "good"
+    assert all(problem.skipped and problem.reason for problem in dataset.problems)
+
+
+def test_a_folder_that_is_missing_or_a_file_says_so(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "gone", tmp_path / "file"):
+        with pytest.raises(DataError, match=f"{path} is not a folder"):
+            FolderDataset(path)
+
+
+def test_an_empty_folder_says_how_to_fill_it(tmp_path):
+    with pytest.raises(DataError, match=r"No captioned picture in .*Put picture.txt.* or a metadata.jsonl"):
+        FolderDataset(tmp_path)
+
+
+def test_pictures_without_captions_are_counted_and_the_first_named(tmp_path):
+    put(tmp_path, "a.png")
+    put(tmp_path, "b.png")
+    with pytest.raises(DataError, match=r"2 could not be used, first a.png: no caption file a.txt beside it"):
+        FolderDataset(tmp_path)
+
+
+def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
+    names = [f"{number}.png" for number in range(12)]
+    for name in names:
+        put(tmp_path, name, name)
+    first = FolderDataset(tmp_path)
+    real = os.scandir
+
+    def backwards(path):
+        entries = sorted(real(path), key=lambda entry: entry.name, reverse=True)
+        return type("Entries", (), {"__enter__": lambda self: iter(entries), "__exit__": lambda *args: None})()
+
+    monkeypatch.setattr(os, "scandir", backwards)
+    again = FolderDataset(tmp_path)
+    assert [example.id for example in again] == [example.id for example in first] == sorted(names)
+    assert again.fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: put(folder, "b.png", "a square"),
+        lambda folder: (folder / "a.txt").write_text("a house"),
+        lambda folder: put(folder, "a.png", colour="blue"),
+        lambda folder: os.utime(folder / "a.png", ns=(0, 0)),
+    ],
+    ids=["one more", "another caption", "another picture", "another time"],
+)
+def test_the_fingerprint_changes_with_what_is_there(tmp_path, change):
+    put(tmp_path, "a.png", "a heart")
+    before = FolderDataset(tmp_path).fingerprint
+    assert FolderDataset(tmp_path).fingerprint == before
+    change(tmp_path)
+    assert FolderDataset(tmp_path).fingerprint != before
+
+
+def test_two_folders_of_one_name_and_content_do_not_share_a_fingerprint_by_accident(tmp_path):
+    """Same names, captions and sizes; the pictures differ, and so do their times."""
+    for number, colour in enumerate(["red", "blue"]):
+        put(tmp_path / str(number) / "data", "a.png", "a heart", colour=colour)
+        os.utime(tmp_path / str(number) / "data" / "a.png", ns=(number, number))
+    one, other = (FolderDataset(tmp_path / str(number) / "data") for number in range(2))
+    assert one.name == other.name
+    assert one.fingerprint != other.fingerprint
+
+
+def test_a_problem_reads_as_where_and_why():
+    assert str(Problem("a.png", "the file is empty")) == "a.png: the file is empty"
+
+
+def test_the_real_imagefolder_is_read_whole(fashion):
+    dataset = t2i.load_dataset(str(fashion))
+    lines = [json.loads(line) for line in (fashion / "metadata.jsonl").read_text().splitlines()]
+    usable = {line["file_name"]: line["text"].strip() for line in lines if (fashion / line["file_name"]).is_file()}
+    assert {example.id: example.captions for example in dataset} == {name: (text,) for name, text in usable.items()}
+    assert len(dataset.problems) == len(lines) - len(usable)
+    assert dataset.picture(0, 16)[0].size == (16, 16)

@@ -1,0 +1,150 @@
+"""What others may rely on: the public names and the signatures of DESIGN.md, locked."""
+
+from __future__ import annotations
+
+import importlib.resources
+import inspect
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+import t2i
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from t2i import (
+        CaptionedDataset,
+        Evaluator,
+        Generator,
+        ModelInfo,
+        Noise,
+        Pipeline,
+        PipelineOutput,
+        Score,
+        TextEmbedding,
+        TextEncoder,
+    )
+
+NAMES = {
+    "Batch", "CaptionedDataset", "Config", "Evaluator", "Example", "Generator", "ModelInfo", "Noise", "Objective",
+    "Phase", "Picture", "Pipeline", "PipelineOutput", "Player", "Score", "T2IError", "TextEmbedding", "TextEncoder",
+    "TrainConfig", "Trainer", "__version__", "create_evaluator", "create_model", "create_text_encoder", "list_models",
+    "load_dataset", "model_info", "pipeline",
+}  # fmt: skip
+
+
+class Functions:
+    """The functions of DESIGN.md, as it writes them."""
+
+    def list_models(
+        filter: str = "",  # noqa: A002
+        *,
+        pretrained: bool = False,
+        kind: str | None = None,
+        dataset: str | None = None,
+        license: str | None = None,  # noqa: A002
+        installed: bool = True,
+    ) -> list[str]: ...
+
+    def model_info(name: str) -> ModelInfo: ...
+
+    def create_model(name: str, pretrained: bool = False, **config: Any) -> Generator: ...
+
+    def create_text_encoder(name: str = "minilm") -> TextEncoder: ...
+
+    def create_evaluator(name: str) -> Evaluator: ...
+
+    def load_dataset(name: str, split: str | None = None) -> CaptionedDataset: ...
+
+    def pipeline(model: str = "cgan.openmoji64", *, device: str | None = None) -> Pipeline: ...
+
+
+class Methods:
+    """Public classes' methods, their names written Class__method."""
+
+    def Pipeline____call__(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        num_images_per_prompt: int = 1,
+        seed: int | None = None,
+        batch_size: int = 64,
+        **options: Any,
+    ) -> PipelineOutput: ...
+
+    def Generator__generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Float[Tensor, "b 3 h w"]: ...
+
+    def Generator__from_pretrained(name: str, *, device: torch.device | str = "cpu") -> Self: ...
+
+    def Generator__save_pretrained(self, folder: str | Path, **facts: Any) -> Path: ...
+
+    def Generator__push_to_hub(self, repo_id: str, *, private: bool = False, **facts: Any) -> str: ...
+
+    def TextEncoder__encode(self, captions: Sequence[str]) -> TextEmbedding: ...
+
+    def Evaluator__update(
+        self, images: Float[Tensor, "b 3 h w"], *, text: TextEmbedding | None = None, real: bool = False
+    ) -> None: ...
+
+    def Evaluator__compute(self) -> dict[str, Score]: ...
+
+    def Evaluator__reset(self) -> None: ...
+
+
+def written(namespace: type) -> dict[str, inspect.Signature]:
+    functions = {name: value for name, value in vars(namespace).items() if inspect.isfunction(value)}
+    return {name: inspect.signature(function) for name, function in functions.items()}
+
+
+def test_the_public_names_are_exactly_these() -> None:
+    assert set(t2i.__all__) == NAMES
+    assert len(t2i.__all__) == len(NAMES)
+    assert dir(t2i) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_public_name_can_be_imported_and_is_documented(name: str) -> None:
+    value = getattr(t2i, name)
+    if name != "__version__":
+        assert value.__name__ == name
+        assert inspect.getdoc(value)
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        _ = t2i.no_such_name
+
+
+@pytest.mark.parametrize(("name", "expected"), written(Functions).items())
+def test_a_function_has_the_signature_of_the_design(name: str, expected: inspect.Signature) -> None:
+    assert inspect.signature(getattr(t2i, name)) == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), written(Methods).items())
+def test_a_method_has_the_signature_of_the_design(name: str, expected: inspect.Signature) -> None:
+    owner, method = name.split("__", 1)
+    assert inspect.signature(getattr(getattr(t2i, owner), method)) == expected
+
+
+def test_the_package_says_it_is_typed_and_which_version_it_is() -> None:
+    assert (importlib.resources.files(t2i) / "py.typed").is_file()
+    assert t2i.__version__ == version("t2i-core")
+
+
+def test_static_and_lazy_names_are_the_same() -> None:
+    """A type checker sees the names under TYPE_CHECKING, a program those of __getattr__."""
+    source = Path(t2i.__file__).read_text().partition("if TYPE_CHECKING:")[2].partition("\n__version__")[0]
+    static = {line.split(" as ")[1].strip() for line in source.splitlines() if " as " in line}
+    assert static | {"__version__"} == NAMES
+
+
+def test_importing_everything_by_star_gives_the_public_names() -> None:
+    namespace: dict[str, object] = {}
+    exec("from t2i import *", namespace)
+    assert namespace.keys() - {"__builtins__"} == NAMES

@@ -1,0 +1,215 @@
+"""Checkpoints are whole or absent, damaged ones are passed over by name, and full disks are one sentence."""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fakes.training import OnePlayer, TwoPhases, differing, settings, squares, state_of, train
+from t2i.errors import CheckpointError, OutputError
+from t2i.training.checkpoint import (
+    Checkpoint,
+    has_checkpoints,
+    latest_checkpoint,
+    load_module,
+    load_optimizer,
+    module_tensors,
+    optimizer_tensors,
+    save_checkpoint,
+)
+from t2i.training.trainer import Trainer
+
+
+def save(run: Path, step: int, keep: int = 2) -> Path:
+    return save_checkpoint(run, step, {"x": torch.full((3,), float(step))}, lambda folder: folder.mkdir(), keep)
+
+
+def names(run: Path) -> list[str]:
+    return sorted(path.name for path in (run / "checkpoints").iterdir())
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "state.safetensors"
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+@contextmanager
+def full_disk(allowed_bytes: int) -> Iterator[None]:
+    """No file grows beyond `allowed_bytes`: the kernel refuses, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (allowed_bytes, hard))
+    try:
+        with redirect_stderr(io.StringIO()):  # which pytest catches in a file that could not grow either
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_newest_is_found_and_older_ones_are_dropped(tmp_path: Path) -> None:
+    assert not has_checkpoints(tmp_path)
+    for step in (9, 10, 100, 1000):
+        folder = save(tmp_path, step)
+        found = latest_checkpoint(tmp_path)
+        assert (found.folder, found.step) == (folder, step)
+        assert found.tensors()["x"].tolist() == [step] * 3
+    assert names(tmp_path) == ["step-00000100", "step-00001000"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        lambda folder: (folder / "state.safetensors").write_bytes(b""),
+        lambda folder: (folder / "state.safetensors").unlink(),
+        lambda folder: (folder / "state.json").unlink(),
+        lambda folder: (folder / "state.json").write_text("{"),
+        lambda folder: (folder / "state.json").write_text("[]"),
+        lambda folder: (folder / "state.json").write_text('{"format": 99, "step": 2, "sha256": ""}'),
+        lambda folder: flip_a_bit(folder / "state.safetensors"),
+    ],
+    ids=["truncated", "emptied", "no-tensors", "no-facts", "half-facts", "list", "other-format", "bit-flip"],
+)
+def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, damage) -> None:
+    good, bad = save(tmp_path, 1), save(tmp_path, 2)
+    damage(bad)
+    warnings: list[str] = []
+    assert latest_checkpoint(tmp_path, warnings.append) == Checkpoint(good, 1)
+    assert len(warnings) == 1 and str(bad) in warnings[0] and "before it" in warnings[0]
+    damage(good)
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        latest_checkpoint(tmp_path)
+    assert has_checkpoints(tmp_path)  # so a run says so, and does not silently start anew
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_scratch_folder_does_not_count_and_is_swept(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    scratch = tmp_path / "checkpoints" / ".step-00000002.abc"
+    scratch.mkdir()
+    (scratch / "state.safetensors").write_bytes(b"half")
+    assert latest_checkpoint(tmp_path).step == 1
+    save(tmp_path, 2)
+    assert names(tmp_path) == ["step-00000001", "step-00000002"]
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_damaged_newer_ones_never_push_out_whole_ones(tmp_path: Path, keep: int) -> None:
+    """Step 30 is damaged, so the run resumed from 20 and saves 25: that one must stay."""
+    save(tmp_path, 20, keep)
+    truncate(save(tmp_path, 30, keep=2))
+    save(tmp_path, 25, keep)
+    assert latest_checkpoint(tmp_path).step == 25
+    assert names(tmp_path) == ["step-00000020", "step-00000025"][-keep:]
+
+
+def test_a_run_resumes_from_the_one_before_a_damaged_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    train(TwoPhases(dropout=0.2), tmp_path / "run", checkpoint_every=2, keep_checkpoints=3)
+    whole = state_of(tmp_path / "run")
+    for step in (4, 6):
+        truncate(tmp_path / "run" / "checkpoints" / f"step-{step:08d}")
+    warnings: list[str] = []
+    objective = TwoPhases(dropout=0.2)
+    trainer = Trainer(objective, squares(8), settings(), tmp_path / "run", device="cpu", warn=warnings.append)
+    assert trainer.fit().finished
+    assert [f"step-0000000{step}" in text for step, text in zip((6, 4), warnings, strict=True)] == [True, True]
+    assert differing(whole, state_of(tmp_path / "run")) == []
+
+
+def test_all_damaged_is_an_error_and_touches_nothing(tmp_path: Path) -> None:
+    train(OnePlayer(), tmp_path / "run", checkpoint_every=3)
+    for folder in (tmp_path / "run" / "checkpoints").iterdir():
+        truncate(folder)
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        train(OnePlayer(), tmp_path / "run")
+    assert names(tmp_path / "run") == ["step-00000003", "step-00000006"]
+
+
+def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
+    train(OnePlayer(width=64), tmp_path / "run", steps=2, checkpoint_every=2)
+    before = latest_checkpoint(tmp_path / "run")
+    with full_disk(20_000), pytest.raises(OutputError, match=r"Cannot write .*step-00000004.*large"):
+        train(OnePlayer(width=64), tmp_path / "run", steps=6, checkpoint_every=2)
+    assert names(tmp_path / "run") == ["step-00000002"]
+    assert latest_checkpoint(tmp_path / "run") == before
+    assert train(OnePlayer(width=64), tmp_path / "run", steps=6, checkpoint_every=2).finished
+
+
+def test_a_full_disk_inside_the_snapshot_leaves_no_half_checkpoint(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "half").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    save(tmp_path, 1)
+    with pytest.raises(OutputError, match="No space left on device"):
+        save_checkpoint(tmp_path, 2, {"x": torch.zeros(3)}, fail, 2)
+    assert names(tmp_path) == ["step-00000001"]
+
+
+def test_a_disk_too_full_for_the_metrics_is_one_sentence(tmp_path: Path) -> None:
+    train(OnePlayer(), tmp_path / "run", steps=2, checkpoint_every=2, log_every=1)
+    size = (tmp_path / "run" / "metrics.jsonl").stat().st_size
+    with full_disk(size + 10), pytest.raises(OutputError, match=r"metrics\.jsonl"):
+        train(OnePlayer(), tmp_path / "run", steps=6, log_every=1)
+
+
+def test_a_checkpoint_is_readable_by_others_and_holds_no_pickle(tmp_path: Path) -> None:
+    train(TwoPhases(), tmp_path / "run")
+    (folder,) = (tmp_path / "run" / "checkpoints").iterdir()
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    snapshot = {"config.json", "model.safetensors", "golden.safetensors", "README.md"}
+    assert files == {"state.json", "state.safetensors", *(f"snapshot/{name}" for name in snapshot)}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert json.loads((folder / "state.json").read_text())["step"] == 6
+
+
+def test_modules_and_optimizers_come_back_by_name() -> None:
+    torch.manual_seed(0)
+    one, other = (nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)) for _ in range(2))
+    one, other = one.to(memory_format=torch.channels_last), other.to(memory_format=torch.channels_last)
+    optimizers = [torch.optim.Adam(network.parameters(), 1e-2, fused=True) for network in (one, other)]
+    for _ in range(3):
+        one(torch.randn(2, 3, 8, 8)).square().sum().backward()
+        optimizers[0].step()
+    labels = [name for name, _ in one.named_parameters()]
+    tensors = module_tensors("m", one) | optimizer_tensors("o", optimizers[0], labels)
+    load_module("m", other, tensors)
+    load_optimizer("o", optimizers[1], labels, tensors)
+    for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+        first, second = optimizers[0].state[mine], optimizers[1].state[theirs]
+        assert first.keys() == second.keys()
+        for slot in first:
+            assert torch.equal(first[slot], second[slot])
+            assert first[slot].stride() == second[slot].stride()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: tensors.pop("m.weight"),
+        lambda tensors: tensors.update({"m.extra": torch.zeros(1)}),
+        lambda tensors: tensors.update({"m.weight": torch.zeros(9)}),
+    ],
+    ids=["missing", "extra", "shape"],
+)
+def test_tensors_that_do_not_fit_are_refused(change) -> None:
+    tensors = module_tensors("m", nn.Linear(2, 2))
+    change(tensors)
+    with pytest.raises(CheckpointError, match="does not fit m"):
+        load_module("m", nn.Linear(2, 2), tensors)

@@ -1,0 +1,140 @@
+"""What a run leaves to be looked at: rows, curves, pictures and TensorBoard's scalars, resumed or not."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
+
+from fakes.models import FakeTextEncoder
+from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares, train
+from t2i.generator import Noise
+from t2i.images import grid, to_pil
+from t2i.provenance import png_bytes
+from t2i.training.objective import Player
+from t2i.training.report import Samples, default_samples, plot_losses
+from t2i.training.trainer import Trainer
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_rows_hold_the_means_since_the_last_row(tmp_path: Path) -> None:
+    seen: list[dict[str, float]] = []
+
+    def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        seen.append({name: value.item() for name, value in terms.items()})
+        return terms
+
+    train(Watched(OnePlayer(), change=change), tmp_path / "run", steps=7, log_every=3)
+    found = rows(tmp_path / "run")
+    assert [row["step"] for row in found] == [3, 6, 7]
+    for row, steps in zip(found, (seen[:3], seen[3:6], seen[6:]), strict=True):
+        assert row.keys() == {"step", "generator/squared_error", "generator/size"}
+        for term in ("squared_error", "size"):
+            assert row[f"generator/{term}"] == pytest.approx(sum(step[term] for step in steps) / len(steps))
+
+
+def test_each_phase_reports_its_own_players(tmp_path: Path) -> None:
+    train(TwoPhases(), tmp_path / "run", steps=8, log_every=4)
+    copying, duel = rows(tmp_path / "run")
+    assert set(copying) == {"step", "generator/squared_error", "generator/size"}
+    assert set(duel) == {"step", "critic/real", "critic/fake", "generator/adversarial"}
+
+
+def test_no_step_stands_twice_after_a_resume(tmp_path: Path) -> None:
+    """A kill left rows beyond the checkpoint, the last one cut off."""
+    torch.manual_seed(0)
+    train(OnePlayer(), tmp_path / "run", steps=4, checkpoint_every=4, log_every=1)
+    whole = rows(tmp_path / "run")
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "generator/squared_error": 9.0}\n{"step": 6, "generator/squa')
+    train(OnePlayer(), tmp_path / "run", steps=8, log_every=1)
+    found = rows(tmp_path / "run")
+    assert [row["step"] for row in found] == list(range(1, 9))
+    assert found[:4] == whole
+    assert all(row["generator/squared_error"] < 9 for row in found)
+
+
+def test_samples_and_losses_are_pictures(tmp_path: Path) -> None:
+    result = train(TwoPhases(), tmp_path / "run", steps=8, sample_every=4, checkpoint_every=8, log_every=1)
+    found = sorted((result.run / "samples").iterdir())
+    assert [path.name for path in found] == ["step-00000004.png", "step-00000008.png"]
+    for path in (*found, result.run / "losses.png"):
+        with Image.open(path) as picture:
+            picture.load()
+            assert picture.format == "PNG" and min(picture.size) > 90
+            assert len(picture.convert("RGB").getcolors(2**24) or ()) > 2
+
+
+def test_the_grid_is_what_the_average_draws_for_fixed_seeds(tmp_path: Path) -> None:
+    data, encoder = squares(8), FakeTextEncoder()
+    prompts = ("a red square", "a blue square", "a green square")
+    trainer = Trainer(
+        OnePlayer(), data, settings(), tmp_path / "run", samples=Samples(prompts, encoder.encode(prompts)), device="cpu"
+    )
+    trainer.fit()
+    images = trainer.ema.generator.generate(encoder.encode(prompts), Noise(range(3)))
+    sheet = grid(to_pil(images), captions=prompts, scale=12)
+    written = Image.open(tmp_path / "run" / "samples" / "step-00000006.png")
+    assert written.tobytes() == Image.open(io.BytesIO(png_bytes(sheet))).tobytes()
+
+
+def test_default_samples_are_spread_over_the_dataset() -> None:
+    data = squares(8)
+    samples = default_samples(data, 3)
+    assert len(samples.prompts) == len(samples.text) == 3
+    first, _, last = (data.caption_texts[data.captions_of[picture][0]] for picture in (0, 3, 7))
+    assert (samples.prompts[0], samples.prompts[2]) == (first, last)
+    assert torch.equal(samples.text.sentence, FakeTextEncoder().encode(samples.prompts).sentence)
+    assert len(default_samples(data, 100).prompts) == 8
+
+
+def test_tensorboard_holds_every_row_once(tmp_path: Path) -> None:
+    """Its own reader, over both parts of an interrupted run."""
+    run = tmp_path / "run"
+    for steps in (4, 8):
+        train(OnePlayer(), run, steps=steps, checkpoint_every=4, log_every=2, tracker="tensorboard")
+    events = EventAccumulator(str(run))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"generator/squared_error", "generator/size"}
+    for name in ("generator/squared_error", "generator/size"):
+        wanted = [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows(run)]
+        assert [(event.step, event.value) for event in events.Scalars(name)] == wanted
+
+
+def test_a_resumed_run_hides_the_scalars_beyond_its_checkpoint(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return terms
+
+    calls: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        train(Watched(OnePlayer(), change=change), run, checkpoint_every=2, log_every=1, tracker="tensorboard")
+    assert steps_in(run) == [1, 2, 3]  # nothing waits in a buffer when a run ends in an error
+    train(OnePlayer(), run, checkpoint_every=2, log_every=1, tracker="tensorboard")
+    assert steps_in(run) == [1, 2, 3, 4, 5, 6]
+
+
+def steps_in(run: Path) -> list[int]:
+    events = EventAccumulator(str(run))
+    events.Reload()
+    return [event.step for event in events.Scalars("generator/size")]
+
+
+def test_curves_are_drawn_even_of_numbers_that_are_none() -> None:
+    found = plot_losses([{"step": 1, "a/x": float("nan"), "b/y": 1.0}, {"step": 2, "a/x": float("inf"), "b/y": 2.0}])
+    with Image.open(io.BytesIO(found)) as picture:
+        picture.load()
+        assert picture.format == "PNG"

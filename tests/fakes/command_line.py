@@ -1,0 +1,36 @@
+"""What running `t2i` inside the test's process gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line of an error, after checking that the command failed as a command of ours does."""
+        lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert self.code == 2, self
+        assert len(lines) == 1 and "Traceback" not in self.out + self.err, self
+        assert self.err.rstrip().endswith(lines[0]), self
+        return lines[0]
+
+
+T2I = Callable[..., Result]
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file's bytes and time of change, and every folder, under `folder`."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) if path.is_file() else (b"", 0)
+        for path in folder.rglob("*")
+    }

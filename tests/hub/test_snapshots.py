@@ -1,0 +1,454 @@
+"""A model on disk: saved and loaded to the bit, and refused with a reason where anything is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import huggingface_hub
+import pytest
+import torch
+from huggingface_hub.errors import HfHubHTTPError
+from safetensors.torch import load_file, save_file
+
+import t2i
+from fakes.models import FakeConfig, FakeGenerator, FakeTextEncoder
+from t2i.errors import (
+    CheckpointError,
+    IntegrityError,
+    InvalidConfigError,
+    InvalidInputError,
+    OfflineError,
+    OutputError,
+    SnapshotError,
+    UnknownNameError,
+)
+from t2i.files import sha256_of
+from t2i.generator import Noise
+from t2i.hub import snapshots
+from t2i.hub.snapshots import (
+    CARD,
+    CONFIG,
+    GOLDEN,
+    GOLDEN_TOLERANCE,
+    MAX_CONFIG_BYTES,
+    WEIGHTS,
+    SnapshotFacts,
+    golden_error,
+    load_generator,
+    resolve,
+)
+from t2i.registry.specs import WeightsSpec
+from t2i.training.checkpoint import save_checkpoint
+from t2i_cgan.config import CGANConfig
+from t2i_cgan.generator import ConditionalGAN
+
+CGAN = CGANConfig(resolution=16, text_dim=8, noise_dim=4, condition_dim=8, hidden_dim=8, widths=(8, 8))
+
+
+pytestmark = pytest.mark.usefixtures("fakes_installed_for_module")
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A good snapshot of the fake generator."""
+    return FakeGenerator().save_pretrained(tmp_path / "model", text_encoder=FakeTextEncoder().identity)
+
+
+def edit(folder: Path, **changes) -> None:
+    """Change config.json; a change to None drops the field."""
+    values = json.loads((folder / CONFIG).read_text()) | changes
+    (folder / CONFIG).write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+
+
+def rewrite_weights(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Other weights, honestly hashed."""
+    save_file(tensors, folder / WEIGHTS)
+    edit(folder, weights_sha256=sha256_of(folder / WEIGHTS))
+
+
+@pytest.mark.parametrize(
+    "generator", [ConditionalGAN(CGAN), FakeGenerator(FakeConfig(resolution=5))], ids=lambda g: g.technique
+)
+def test_what_is_loaded_is_bit_equal_to_what_was_saved(generator, tmp_path):
+    generator.eval().save_pretrained(tmp_path / "m")
+    loaded = t2i.Generator.from_pretrained(str(tmp_path / "m"))
+    assert loaded.config == generator.config
+    saved, found = generator.state_dict(), loaded.state_dict()
+    assert saved.keys() == found.keys()
+    assert all(torch.equal(saved[name], found[name]) and saved[name].dtype == found[name].dtype for name in saved)
+    text = FakeTextEncoder().encode(["a red heart", "pizza"])
+    with torch.inference_mode():
+        assert torch.equal(generator.generate(text, Noise([1, 2])), loaded.generate(text, Noise([1, 2])))
+
+
+def test_a_loaded_generator_is_ready_to_draw_and_not_to_train(folder):
+    loaded = t2i.create_model(str(folder))
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_saving_twice_gives_the_same_files(tmp_path):
+    generator = FakeGenerator()
+    first, second = (generator.save_pretrained(tmp_path / name) for name in "ab")
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes()
+
+
+def test_a_snapshot_is_four_files_of_which_none_is_a_pickle(folder):
+    assert {path.name for path in folder.iterdir()} == {CONFIG, WEIGHTS, GOLDEN, CARD}
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        assert not content.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05"))  # torch's zip; pickle 2-5
+    assert set(load_file(folder / WEIGHTS)) == set(FakeGenerator().state_dict())
+
+
+def test_facts_come_back_as_they_were_saved(tmp_path):
+    facts = {
+        "text_encoder": FakeTextEncoder().identity,
+        "dataset": "openmoji:train",
+        "license": "CC-BY-SA-4.0",
+        "steps": 7,
+        "images_seen": 448,
+        "command": "t2i train",
+    }
+    FakeGenerator().save_pretrained(tmp_path / "m", **facts)
+    assert resolve(str(tmp_path / "m")).config.facts == SnapshotFacts(**facts)
+
+
+def test_a_model_saved_amid_training_is_left_as_it_was_and_saved_as_it_will_draw(tmp_path):
+    generator = ConditionalGAN(CGANConfig(architecture="paper", text_dim=8, noise_dim=4, condition_dim=8, ngf=8))
+    generator.train()
+    frozen = next(module for module in generator.modules() if isinstance(module, torch.nn.BatchNorm2d)).eval()
+    before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    snapshot = resolve(str(generator.save_pretrained(tmp_path / "m")))
+    assert {module.training for module in generator.modules() if module is not frozen} == {True}
+    assert not frozen.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in generator.state_dict().items())
+    assert golden_error(snapshot, load_generator(snapshot)) == 0
+
+
+def test_golden_tensors_are_met_by_the_saved_weights(folder):
+    snapshot = resolve(str(folder))
+    assert golden_error(snapshot, load_generator(snapshot)) == 0
+
+
+def test_golden_tensors_notice_one_changed_weight(folder):
+    tensors = load_file(folder / WEIGHTS)
+    tensors["to_pixels.bias"][5] += 0.1
+    rewrite_weights(folder, tensors)
+    snapshot = resolve(str(folder))
+    assert golden_error(snapshot, load_generator(snapshot)) > GOLDEN_TOLERANCE
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"x" * 99)])
+def test_absent_or_damaged_golden_tensors_say_so(folder, damage):
+    damage(folder / GOLDEN)
+    snapshot = resolve(str(folder))
+    with pytest.raises(SnapshotError, match="no readable golden"):
+        golden_error(snapshot, load_generator(snapshot))
+
+
+def test_golden_tensors_without_the_expected_names_say_so(folder):
+    save_file({"pictures": torch.zeros(2)}, folder / GOLDEN)
+    snapshot = resolve(str(folder))
+    with pytest.raises(SnapshotError, match="no readable golden"):
+        golden_error(snapshot, load_generator(snapshot))
+
+
+@pytest.mark.parametrize("prefix", ["", "local-dir:"])
+def test_a_folder_resolves_by_its_path(folder, prefix):
+    snapshot = resolve(f"{prefix}{folder}")
+    assert (snapshot.name, snapshot.folder, snapshot.revision) == (f"{prefix}{folder}", folder, "")
+
+
+def test_a_run_folder_is_its_newest_whole_checkpoint(tmp_path):
+    generators = [FakeGenerator(), FakeGenerator()]
+    for step, generator in enumerate(generators, start=1):
+        save_checkpoint(tmp_path / "run", step, {}, generator.save_pretrained, keep=9)
+    assert resolve(str(tmp_path / "run")).folder.parent.name == "step-00000002"
+    (tmp_path / "run" / "checkpoints" / "step-00000002" / "state.safetensors").write_bytes(b"cut")
+    loaded = load_generator(resolve(str(tmp_path / "run")))
+    assert torch.equal(loaded.state_dict()["to_pixels.weight"], generators[0].state_dict()["to_pixels.weight"])
+
+
+@pytest.mark.parametrize("prefix", ["", "local-dir:"])
+def test_a_run_folder_without_a_checkpoint_is_no_model(tmp_path, prefix):
+    (tmp_path / "run" / "checkpoints" / ".step-00000001.abc").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match="holds no whole checkpoint, so it is no model"):
+        resolve(f"{prefix}{tmp_path / 'run'}")
+
+
+@pytest.mark.parametrize("name", ["local-dir:nowhere", "./nowhere", "runs/nowhere", "/nowhere/at/all"])
+def test_a_folder_that_is_not_there_says_so(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match=f"There is no folder {name.removeprefix('local-dir:')}"):
+        resolve(name)
+
+
+def test_a_folder_without_a_model_says_what_it_lacks(tmp_path):
+    with pytest.raises(CheckpointError, match="holds no whole checkpoint"):
+        resolve(str(tmp_path))
+
+
+def test_a_file_is_no_model(folder):
+    with pytest.raises(UnknownNameError, match="There is no folder"):
+        resolve(str(folder / WEIGHTS))
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip_a_bit,
+        lambda path: path.write_bytes(path.read_bytes()[:-8]),
+        lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
+    ],
+    ids=["one bit", "truncated", "longer", "empty", "lfs pointer"],
+)
+def test_weights_that_are_not_the_published_ones_are_refused_before_use(folder, damage, monkeypatch):
+    damage(folder / WEIGHTS)
+    monkeypatch.setattr(snapshots, "load_file", Mock(side_effect=AssertionError("a tensor was read")))
+    with pytest.raises(IntegrityError, match=f"must have the sha256 .*, but has {sha256_of(folder / WEIGHTS)}"):
+        t2i.create_model(f"local-dir:{folder}")
+
+
+def test_a_snapshot_that_vouches_for_itself_is_still_held_to_the_registered_sha256(folder, monkeypatch):
+    spec = WeightsSpec(
+        model="fake",
+        tag="x",
+        sha256="f" * 64,
+        size_bytes=1,
+        dataset="",
+        resolution=8,
+        license="MIT",
+        text_encoder="fake",
+        bundled=f"fakes:{folder}",
+    )
+    monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
+    with pytest.raises(IntegrityError, match="f" * 64):
+        resolve("fake.x")
+    monkeypatch.setattr(snapshots, "weights_spec", lambda name: replace(spec, sha256=sha256_of(folder / WEIGHTS)))
+    assert resolve("fake").name == "fake.x"
+
+
+def test_registered_weights_on_the_hub_are_held_to_the_registered_sha256(folder, monkeypatch):
+    spec = WeightsSpec(
+        model="fake",
+        tag="x",
+        sha256="f" * 64,
+        size_bytes=1,
+        dataset="",
+        resolution=8,
+        license="MIT",
+        text_encoder="fake",
+        repo="org/name",
+        revision="c" * 40,
+    )
+    hub = Mock(return_value=str(folder))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
+    monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
+    with pytest.raises(IntegrityError, match="f" * 64):
+        resolve("fake.x")
+    assert hub.call_args.kwargs["revision"] == "c" * 40
+
+
+def test_offline_a_model_on_the_hub_says_how_to_go_on():
+    with pytest.raises(OfflineError, match="unset HF_HUB_OFFLINE"):
+        t2i.pipeline("hf-hub:nobody/nothing")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "says"),
+    [
+        (b"", SnapshotError, "is not JSON"),
+        (b"{", SnapshotError, "is not JSON"),
+        (b"\xff\xfe{}", SnapshotError, "is not JSON"),
+        (b"[" * 100_000, SnapshotError, "is not JSON"),
+        (b"[1]", SnapshotError, "must hold a JSON object, but holds a list"),
+        (b'"x"', SnapshotError, "but holds a str"),
+        (b"null", SnapshotError, "but holds a NoneType"),
+        (b" " * (MAX_CONFIG_BYTES + 1), SnapshotError, "is larger than"),
+        (b"{}", InvalidConfigError, "field 'technique'"),
+    ],
+    ids=["empty", "cut", "no UTF-8", "deep", "list", "text", "null", "large", "nothing said"],
+)
+def test_a_config_json_that_is_none_is_refused(folder, content, kind, says):
+    (folder / CONFIG).write_bytes(content)
+    with pytest.raises(kind, match=says):
+        resolve(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"tecnique": "x"}, "unknown field 'tecnique'. Did you mean 'technique'"),
+        ({"technique": None}, "field 'technique'"),
+        ({"technique": 3}, "field 'technique': .* but 3 came"),
+        ({"config": []}, "field 'config'"),
+        ({"format": 2}, "field 'format': .* but 2 came"),
+        ({"facts": {"step": 3}}, "unknown field 'facts.step'"),
+        ({"facts": {"steps": -3}}, "field 'facts.steps'"),
+        ({"facts": {"text_encoder": {"name": "x"}}}, "field 'facts.text_encoder"),
+    ],
+)
+def test_a_config_json_with_a_wrong_field_is_refused_by_field(folder, changes, says):
+    edit(folder, **changes)
+    with pytest.raises(InvalidConfigError, match=f"{folder / CONFIG}: .*{says}"):
+        resolve(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"widths": 3}, "unknown field 'widths'"),
+        ({"resolutoin": 8}, "Did you mean 'resolution'"),
+        ({"resolution": "big"}, "field 'resolution': .* 'big' came"),
+    ],
+)
+def test_the_technique_s_own_config_is_refused_by_field(folder, config, says):
+    edit(folder, config=config)
+    with pytest.raises(InvalidConfigError, match=says):
+        t2i.create_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("technique", "says"), [("cgn", "Did you mean 'cgan'"), ("stackgan", r"t2i-stackgan"), ("zzz", "no model 'zzz'")]
+)
+def test_a_technique_nobody_installed_is_named(folder, technique, says):
+    edit(folder, technique=technique)
+    with pytest.raises(UnknownNameError, match=says):
+        t2i.create_model(str(folder))
+
+
+@pytest.mark.parametrize(("name", "says"), [(CONFIG, "no readable config.json"), (WEIGHTS, "no readable model.safe")])
+def test_a_missing_file_is_named(folder, name, says, monkeypatch):
+    (folder / name).unlink()
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **options: str(folder))
+    with pytest.raises(SnapshotError, match=says):
+        resolve("hf-hub:org/name")
+
+
+def test_the_card_and_the_golden_tensors_are_not_needed_to_draw(folder):
+    (folder / CARD).unlink()
+    (folder / GOLDEN).unlink()
+    assert t2i.create_model(str(folder)).resolution == 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: tensors.pop("to_pixels.bias"),
+        lambda tensors: tensors.update(extra=torch.zeros(1)),
+        lambda tensors: tensors.update({"to_pixels.bias": torch.zeros(3)}),
+    ],
+    ids=["one missing", "one too many", "another shape"],
+)
+def test_tensors_that_do_not_fit_the_config_are_refused(folder, change):
+    tensors = load_file(folder / WEIGHTS)
+    change(tensors)
+    rewrite_weights(folder, tensors)
+    with pytest.raises(SnapshotError, match="do not fit their config"):
+        t2i.create_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x80\x04\x95junk", b"\xff" * 64, b"\x08\0\0\0\0\0\0\0{}      more"],
+    ids=["empty", "pickle", "huge header", "uncovered bytes"],
+)
+def test_weights_that_are_no_safetensors_are_refused_though_their_hash_agrees(folder, content):
+    (folder / WEIGHTS).write_bytes(content)
+    edit(folder, weights_sha256=sha256_of(folder / WEIGHTS))
+    with pytest.raises(SnapshotError, match="is no readable safetensors file"):
+        t2i.create_model(str(folder))
+
+
+def test_another_technique_than_the_class_asked_is_refused(folder):
+    with pytest.raises(InvalidInputError, match="holds the technique 'fake', not ConditionalGAN"):
+        ConditionalGAN.from_pretrained(str(folder))
+    assert isinstance(FakeGenerator.from_pretrained(str(folder)), FakeGenerator)
+
+
+def test_saving_over_a_model_is_refused(folder):
+    before = (folder / WEIGHTS).read_bytes()
+    with pytest.raises(OutputError, match="already exists"):
+        FakeGenerator().save_pretrained(folder)
+    assert (folder / WEIGHTS).read_bytes() == before
+
+
+def test_a_failed_save_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(snapshots, "render_card", Mock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(OutputError, match="No space left on device"):
+        FakeGenerator().save_pretrained(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_while_tensors_are_written_leaves_nothing(tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+
+    full = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    monkeypatch.setattr(snapshots, "save_file", Mock(side_effect=full))
+    with pytest.raises(OutputError, match="No space left on device"):
+        FakeGenerator().save_pretrained(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_fact_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(InvalidConfigError, match="Did you mean 'dataset'"):
+        FakeGenerator().save_pretrained(tmp_path / "m", datset="x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def hub(monkeypatch) -> Mock:
+    """The Hub's client; what is uploaded is kept in `hub.uploaded`."""
+    api = Mock(spec=huggingface_hub.HfApi)
+
+    def upload(*, repo_id, folder_path):
+        api.uploaded = {path.name: path.read_bytes() for path in Path(folder_path).iterdir()}
+        return SimpleNamespace(commit_url=f"https://huggingface.co/{repo_id}/commit/abc")
+
+    api.upload_folder.side_effect = upload
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
+    return api
+
+
+def test_pushing_uploads_a_whole_snapshot(hub, tmp_path):
+    url = FakeGenerator().push_to_hub("me/model", private=True, license="MIT")
+    assert url == "https://huggingface.co/me/model/commit/abc"
+    hub.create_repo.assert_called_once_with("me/model", private=True, exist_ok=True)
+    for name, content in hub.uploaded.items():
+        (tmp_path / name).write_bytes(content)
+    snapshot = resolve(f"local-dir:{tmp_path}")
+    assert snapshot.config.facts.license == "MIT"
+    assert golden_error(snapshot, load_generator(snapshot)) == 0
+
+
+def test_a_push_the_hub_refuses_is_one_sentence(hub):
+    error = HfHubHTTPError.__new__(HfHubHTTPError)
+    Exception.__init__(error, "401 Unauthorized")
+    hub.create_repo.side_effect = error
+    with pytest.raises(SnapshotError, match=r"did not take me/model.*hf auth login"):
+        FakeGenerator().push_to_hub("me/model")
+
+
+def test_pushing_offline_is_one_sentence():
+    with pytest.raises(SnapshotError, match="did not take me/model"):
+        FakeGenerator().push_to_hub("me/model")
+
+
+def test_a_snapshot_may_be_moved(folder, tmp_path):
+    shutil.move(folder, tmp_path / "elsewhere")
+    assert t2i.create_model(str(tmp_path / "elsewhere")).resolution == 8

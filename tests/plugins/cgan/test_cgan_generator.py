@@ -1,0 +1,68 @@
+"""The conditional GAN as a Generator, beyond what the conformance suite asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from t2i.errors import SnapshotError
+from t2i.generator import Generator, Noise
+from t2i.testing.checks import captions
+from t2i_cgan.config import CGANConfig
+from t2i_cgan.generator import ConditionalGAN
+
+TINY = CGANConfig(resolution=16, widths=(16, 8), condition_dim=16, hidden_dim=16, noise_dim=8, text_dim=12)
+
+
+@pytest.fixture
+def generator() -> ConditionalGAN:
+    torch.manual_seed(0)
+    return ConditionalGAN(TINY).eval().requires_grad_(False)
+
+
+def test_truncation_scales_z(generator: ConditionalGAN) -> None:
+    text = captions(3, 12)
+    z = Noise(range(3)).normal(8)
+    for truncation in (0.0, 0.5, 2.0):
+        drawn = generator.generate(text, Noise(range(3)), truncation=truncation)
+        assert torch.equal(drawn, generator(text.sentence, truncation * z))
+    safe = [generator.generate(text, Noise([seed] * 3), truncation=0.0) for seed in (1, 2)]
+    assert torch.equal(*safe)  # nothing of the seed is left
+
+
+def test_text_and_seed_both_matter(generator: ConditionalGAN) -> None:
+    text = captions(2, 12)
+    one, other = generator.generate(text, Noise([5, 5]))
+    assert not torch.equal(one, other)
+    again, another = generator.generate(text[[0, 0]], Noise([5, 6]))
+    assert torch.equal(again, one) and not torch.equal(another, one)
+
+
+def test_words_are_not_read(generator: ConditionalGAN) -> None:
+    """GAN-INT-CLS reads the sentence alone."""
+    short, long = captions(4, 12), captions(4, 12)
+    long.words.mul_(7)
+    assert torch.equal(generator.generate(short, Noise(range(4))), generator.generate(long, Noise(range(4))))
+
+
+@pytest.mark.parametrize("architecture", ["modulated", "paper"])
+def test_a_snapshot_comes_back_through_the_public_door(tmp_path: Path, architecture: str) -> None:
+    shape = TINY if architecture == "modulated" else CGANConfig(architecture="paper", ngf=8, text_dim=12)
+    made = ConditionalGAN(shape).eval()
+    folder = made.save_pretrained(tmp_path / "snapshot")
+    loaded = ConditionalGAN.from_pretrained(f"local-dir:{folder}")
+    assert isinstance(loaded, ConditionalGAN) and loaded.config == made.config and not loaded.training
+    assert type(Generator.from_pretrained(str(folder))) is ConditionalGAN
+    text = captions(4, 12)
+    with torch.no_grad():
+        assert torch.equal(*(each.generate(text, Noise(range(4))) for each in (made, loaded)))
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path, generator: ConditionalGAN) -> None:
+    folder = generator.save_pretrained(tmp_path / "snapshot")
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"hidden_dim": 16', '"hidden_dim": 24'))
+    with pytest.raises(SnapshotError, match="do not fit"):
+        ConditionalGAN.from_pretrained(str(folder))

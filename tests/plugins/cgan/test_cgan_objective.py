@@ -1,0 +1,280 @@
+"""Each term of GAN-INT-CLS against numbers worked out by hand, and whether it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fakes.models import FakeTextEncoder
+from fakes.training import settings, squares
+from t2i.generator import Noise
+from t2i.training.objective import Batch
+from t2i.training.run import read_recipe
+from t2i.training.trainer import Trainer
+from t2i_cgan.config import CGANConfig, CGANObjectiveConfig
+from t2i_cgan.generator import ConditionalGAN
+from t2i_cgan.training import CGANObjective, gradient_penalty
+
+RIGHT, WRONG, FAKE = (torch.tensor(v) for v in ([2, 0.5, -1, 0], [-2, 0, 1, -0.5], [-1, -3, 0.5, 0]))
+
+
+class FixedDiscriminator(nn.Module):
+    """Answers by what it is asked: RIGHT, WRONG or FAKE logits; its features are the pictures themselves."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch, self.asked = batch, []
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        self.asked.append(images)
+        return [images, 2 * images]
+
+    def logits(self, features: list[Tensor], sentence: Tensor) -> Tensor:
+        real = torch.equal(features[0], self.batch.images)
+        if real:
+            right = torch.equal(sentence, self.batch.text.sentence)
+            assert right or torch.equal(sentence, self.batch.mismatched.sentence)
+            return RIGHT if right else WRONG
+        return FAKE[: len(sentence)]
+
+
+def make(**values: object) -> CGANObjective:
+    torch.manual_seed(0)
+    shape = {"resolution": 16, "widths": (16, 8), "condition_dim": 16, "hidden_dim": 16, "noise_dim": 8, "text_dim": 12}
+    config = CGANObjectiveConfig.model_validate({"discriminator_widths": (8, 8)} | values)
+    return CGANObjective(ConditionalGAN(CGANConfig.model_validate(shape)), config)
+
+
+def batch(count: int = 4) -> Batch:
+    encoder = FakeTextEncoder(dim=12)
+    text, wrong = (encoder.encode([f"{word} {i}" for i in range(count)]) for word in ("right", "wrong"))
+    images = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return Batch(images, text, wrong, Noise(range(count)), 0.0)
+
+
+def judged(objective: CGANObjective, seen: Batch) -> FixedDiscriminator:
+    objective.discriminator = FixedDiscriminator(seen)  # type: ignore[assignment]
+    return objective.discriminator  # type: ignore[return-value]
+
+
+def z_of(count: int = 4) -> Tensor:
+    return Noise(range(count)).normal(8)
+
+
+# --- the discriminator's terms -------------------------------------------------------------------------------------
+
+
+def test_cls_with_hinge_by_hand() -> None:
+    """real: (0 + .5 + 2 + 1)/4; wrong: .5 (0 + 1 + 2 + .5)/4; fake: .5 (0 + 0 + 1.5 + 1)/4."""
+    objective, seen = make(), batch()
+    judged(objective, seen)
+    terms = {name: value.item() for name, value in objective.discriminator_loss(seen).items()}
+    assert terms == {"real": 0.875, "wrong_text": 0.4375, "fake": 0.3125}
+
+
+def test_cls_with_bce_is_torchs() -> None:
+    objective, seen = make(loss="bce", wrong_text=0.25, fake=0.75), batch()
+    judged(objective, seen)
+    terms = objective.discriminator_loss(seen)
+    ones, zeros = torch.ones(4), torch.zeros(4)
+    torch.testing.assert_close(terms["real"], F.binary_cross_entropy_with_logits(RIGHT, ones))
+    torch.testing.assert_close(terms["wrong_text"], 0.25 * F.binary_cross_entropy_with_logits(WRONG, zeros))
+    torch.testing.assert_close(terms["fake"], 0.75 * F.binary_cross_entropy_with_logits(FAKE, zeros))
+
+
+def test_cls_of_algorithm_1_is_the_papers_sum() -> None:
+    """Alg. 1, line 10: -[log s_r + (log(1 - s_w) + log(1 - s_f)) / 2]."""
+    objective, seen = make(loss="bce"), batch()
+    judged(objective, seen)
+    total = sum(objective.discriminator_loss(seen).values())
+    s_r, s_w, s_f = RIGHT.sigmoid(), WRONG.sigmoid(), FAKE.sigmoid()
+    wanted = -(s_r.log().mean() + ((1 - s_w).log().mean() + (1 - s_f).log().mean()) / 2)
+    torch.testing.assert_close(total, wanted)
+
+
+def test_the_discriminators_move_gives_the_generator_no_gradient() -> None:
+    objective, seen = make(), batch()
+    discriminator = judged(objective, seen)
+    objective.discriminator_loss(seen)
+    fake = discriminator.asked[1]
+    assert not fake.requires_grad
+    torch.testing.assert_close(fake, objective.generator(seen.text.sentence, z_of()))
+
+
+# --- R1 ------------------------------------------------------------------------------------------------------------
+
+
+def test_r1_of_a_linear_discriminator_is_its_squared_weight() -> None:
+    images, weight = torch.randn(5, 3, 4, 4, requires_grad=True), torch.randn(3, 4, 4, requires_grad=True)
+    penalty = gradient_penalty((images * weight).flatten(1).sum(1), images)
+    torch.testing.assert_close(penalty, weight.square().sum())
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(gradient, 2 * weight)
+
+
+def test_r1_of_a_quadratic_discriminator() -> None:
+    """D = a |x|^2 / 2, so its gradient is a x, and the mean squared norm a^2 mean |x|^2."""
+    images, a = torch.randn(5, 3, 4, 4, requires_grad=True), torch.tensor(0.7, requires_grad=True)
+    penalty = gradient_penalty(a * images.square().flatten(1).sum(1) / 2, images)
+    norm = images.detach().square().flatten(1).sum(1).mean()
+    torch.testing.assert_close(penalty, a.detach() ** 2 * norm)
+    torch.testing.assert_close(torch.autograd.grad(penalty, a)[0], 2 * a.detach() * norm)
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_r1_weighs_half_gamma_and_is_taken_on_real_pictures(shift: int) -> None:
+    """Mescheder 2018, eq. 9: gamma / 2 E |grad D(x)|^2. A shift is a permutation of pixels: the norm stays."""
+    weight = torch.randn(3, 16, 16)
+
+    class Linear(FixedDiscriminator):
+        def logits(self, features: list[Tensor], sentence: Tensor) -> Tensor:
+            return (features[0] * weight).flatten(1).sum(1)
+
+    objective, seen = make(r1_gamma=10, shift=shift), batch()
+    objective.discriminator = Linear(seen)  # type: ignore[assignment]
+    torch.testing.assert_close(objective.discriminator_loss(seen)["r1"], 5 * weight.square().sum())
+
+
+# --- the generator's terms -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("loss", "wanted"),
+    [("hinge", lambda: -FAKE.mean()), ("bce", lambda: F.binary_cross_entropy_with_logits(FAKE, torch.ones(4)))],
+)
+def test_adversarial_term(loss: str, wanted: Callable[[], Tensor]) -> None:
+    objective, seen = make(loss=loss, adversarial=0.3), batch()
+    judged(objective, seen)
+    terms = objective.generator_loss(seen)
+    assert set(terms) == {"adversarial"}
+    torch.testing.assert_close(terms["adversarial"], 0.3 * wanted())
+
+
+@pytest.mark.parametrize(("count", "half"), [(4, 2), (5, 2), (2, 1), (1, 1)])
+def test_int_asks_for_texts_half_way_between_two(count: int, half: int) -> None:
+    """Eq. 5 at beta = 1/2: as many as half the batch, judged with the half-way text itself."""
+    objective, seen = make(interpolation=0.5), batch(count)
+    drawn: list[tuple[Tensor, Tensor]] = []
+    texts: list[Tensor] = []
+
+    class Recording(FixedDiscriminator):
+        def logits(self, features: list[Tensor], sentence: Tensor) -> Tensor:
+            texts.append(sentence)
+            return super().logits(features, sentence)
+
+    objective.discriminator = Recording(seen)  # type: ignore[assignment]
+    hook = objective.generator.register_forward_pre_hook(lambda _, inputs: drawn.append(inputs))
+    terms = objective.generator_loss(seen)
+    hook.remove()
+    sentence = seen.text.sentence
+    between = torch.stack([(sentence[i] + sentence[count - half + i]) / 2 for i in range(half)])
+    torch.testing.assert_close(drawn[1][0], between)
+    torch.testing.assert_close(texts[1], between)
+    assert torch.equal(drawn[1][1], z_of(count)[:half])
+    torch.testing.assert_close(terms["interpolation"], -0.5 * FAKE[:half].mean())
+
+
+def test_reconstruction_terms_by_hand() -> None:
+    objective, seen = make(reconstruction=2.0, squared_error=3.0, reconstruct_first=0.5), batch()
+    fakes = objective.generator(seen.text.sentence, z_of()).detach()
+    terms = objective.reconstruction_loss(seen)
+    torch.testing.assert_close(terms["reconstruction"], 2 * (fakes - seen.images).abs().mean())
+    torch.testing.assert_close(terms["squared_error"], 3 * (fakes - seen.images).square().mean())
+    assert set(terms) == {"reconstruction", "squared_error"}
+
+
+def test_feature_matching_is_relative_to_the_real_features() -> None:
+    """Features are x and 2x: both distances, divided by the real ones' size, are the same."""
+    objective, seen = make(feature_matching=0.5), batch()
+    judged(objective, seen)
+    fakes = objective.generator(seen.text.sentence, z_of()).detach()
+    wanted = 0.5 * (fakes - seen.images).abs().mean() / seen.images.abs().mean()
+    torch.testing.assert_close(objective.generator_loss(seen)["feature_matching"], wanted)
+
+
+@pytest.mark.parametrize("player", ["discriminator_loss", "generator_loss"])
+def test_one_shift_rolls_real_and_fake_alike(player: str) -> None:
+    objective, offsets = make(shift=2, feature_matching=1.0), set()
+    for seed in range(40):
+        seen = batch()
+        fakes = objective.generator(seen.text.sentence, z_of()).detach()
+
+        class Any(FixedDiscriminator):
+            def logits(self, features: list[Tensor], sentence: Tensor) -> Tensor:
+                return features[0].mean((1, 2, 3))
+
+        objective.discriminator = Any(seen)  # type: ignore[assignment]
+        torch.manual_seed(seed)
+        getattr(objective, player)(seen)
+        shown = dict(
+            zip(("real", "fake") if player[0] == "d" else ("fake", "real"), objective.discriminator.asked, strict=True)
+        )
+        steps = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)]
+        (offset,) = (o for o in steps if torch.equal(seen.images.roll(o, (2, 3)), shown["real"]))
+        torch.testing.assert_close(shown["fake"], fakes.roll(offset, (2, 3)))
+        offsets.add(offset)
+    assert len(offsets) > 10 and {o for o, _ in offsets} == {-2, -1, 0, 1, 2}
+
+
+def test_text_noise_has_the_said_size_and_is_the_streams_own() -> None:
+    objective, seen = make(text_noise=0.2), batch()
+    drawn: list[Tensor] = []
+    objective.generator.register_forward_pre_hook(lambda _, inputs: drawn.append(inputs[0]))
+    noises = []
+    for _ in range(2):
+        fresh = batch()
+        objective.generator_loss(fresh)
+        noises.append(drawn[-1] - seen.text.sentence)
+    assert torch.equal(*noises)
+    stream = Noise(range(4))
+    stream.normal(8)  # z comes first
+    rms = seen.text.sentence.square().mean(1, keepdim=True).sqrt()
+    torch.testing.assert_close(noises[0], 0.2 * rms * stream.normal(12))
+
+
+def test_phases() -> None:
+    (gan,) = make().phases
+    assert [(p.name, set(p.modules)) for p in gan.players] == [
+        ("discriminator", {"discriminator"}),
+        ("generator", {"generator"}),
+    ]
+    first, second = make(reconstruct_first=0.7, reconstruction=1).phases
+    assert (first.name, first.share, [p.name for p in first.players]) == ("reconstruct", 0.7, ["generator"])
+    assert (second.name, second.share) == ("gan", pytest.approx(0.3))
+
+
+# --- does it learn? ------------------------------------------------------------------------------------------------
+
+
+def test_the_tiny_recipe_learns_eight_colours(tmp_path: Path) -> None:
+    recipe = read_recipe("cgan", "tiny")
+    data, encoder = squares(16), FakeTextEncoder()
+    torch.manual_seed(0)
+    generator = ConditionalGAN(CGANConfig.model_validate(recipe["model"] | {"text_dim": 8}))
+    objective = CGANObjective(
+        generator,
+        CGANObjectiveConfig.model_validate(recipe["objective"] | {"generator": {"lr": 5e-3}, "adversarial": 0.05}),
+    )
+    config = settings(steps=150, batch_size=8, log_every=150, sample_every=150, checkpoint_every=150)
+    trainer = Trainer(objective, data, config, tmp_path / "run", device="cpu")
+
+    def draw(prompt: str) -> Tensor:
+        text = encoder.encode([prompt] * 4)
+        with torch.no_grad():
+            return trainer.ema.generator.generate(text, Noise(range(4)))
+
+    def error() -> float:
+        prompts = [data.caption_texts[captions[0]] for captions in data.captions_of]
+        wanted = data.images.float() / 127.5 - 1
+        return sum((draw(prompt).mean(0) - wanted[i]).abs().mean().item() for i, prompt in enumerate(prompts)) / 8
+
+    before = error()
+    trainer.fit()
+    assert error() < before / 2
+    red, blue = (draw(f"a {colour} square")[:, :, 4:12, 4:12].mean((0, 2, 3)) for colour in ("red", "blue"))
+    assert red[0] > blue[0] + 0.5 and blue[2] > red[2] + 0.5

@@ -1,0 +1,128 @@
+"""The paper's networks, layer by layer, against arithmetic done here by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from t2i_cgan.config import CGANConfig
+from t2i_cgan.generator import ConditionalGAN
+from t2i_cgan.paper import PaperDiscriminator
+
+PAPER = CGANConfig(architecture="paper", text_dim=1024, condition_dim=128, noise_dim=100, ngf=128)
+
+
+@pytest.fixture(scope="module")
+def generator() -> ConditionalGAN:
+    return ConditionalGAN(PAPER)
+
+
+@pytest.fixture(scope="module")
+def discriminator() -> PaperDiscriminator:
+    return PaperDiscriminator(text_dim=1024, condition_dim=128, ndf=64)
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def outputs(network: nn.Module, kinds: tuple[type, ...], *inputs: torch.Tensor) -> list[tuple[int, ...]]:
+    shapes: list[tuple[int, ...]] = []
+    hooks = [
+        module.register_forward_hook(lambda _, __, out: shapes.append(tuple(out.shape[1:])))
+        for module in network.modules()
+        if isinstance(module, kinds)
+    ]
+    with torch.no_grad():
+        network(*inputs)
+    for hook in hooks:
+        hook.remove()
+    return shapes
+
+
+def test_generators_layers(generator: ConditionalGAN) -> None:
+    """cat(z 100, text 128) = 228 -> 1024 at 4, block, 512 at 8, block, 256 at 16, 128 at 32, 3 at 64."""
+    found = outputs(generator, (nn.ConvTranspose2d, nn.Conv2d), torch.randn(2, 1024), torch.randn(2, 100))
+    assert found == [
+        (1024, 4, 4),
+        *[(256, 4, 4), (256, 4, 4), (1024, 4, 4)],  # residual bottleneck at 4 x 4
+        (512, 8, 8),
+        *[(128, 8, 8), (128, 8, 8), (512, 8, 8)],  # and at 8 x 8
+        (256, 16, 16),
+        (128, 32, 32),
+        (3, 64, 64),
+    ]
+
+
+def test_generators_size(generator: ConditionalGAN) -> None:
+    """
+    text        1024*128 + 128                                                        =    131,200
+    4 px        228*1024*16 + 1024 + BN 2*1024                                        =  3,738,624
+    block       (1024*256 + 256 + 512) + (256*256*9 + 256 + 512)
+                + (256*1024*9 + 1024 + 2048)                                          =  3,215,872
+    8 px        1024*512*16 + 512 + 1024                                              =  8,390,144
+    block       (512*128 + 128 + 256) + (128*128*9 + 128 + 256)
+                + (128*512*9 + 512 + 1024)                                            =    805,120
+    16 px       512*256*16 + 256 + 512                                                =  2,097,920
+    32 px       256*128*16 + 128 + 256                                                =    524,672
+    64 px       128*3*16 + 3                                                          =      6,147
+    """
+    parts = [131_200, 3_738_624, 3_215_872, 8_390_144, 805_120, 2_097_920, 524_672, 6_147]
+    assert count(generator) == sum(parts) == 18_909_699
+
+
+def test_discriminators_layers(discriminator: PaperDiscriminator) -> None:
+    features = discriminator.features(torch.randn(2, 3, 64, 64))
+    assert [tuple(f.shape[1:]) for f in features] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
+    assert discriminator.logits(features, torch.randn(2, 1024)).shape == (2,)
+    kinds = [type(module).__name__ for module in discriminator.text]
+    assert kinds == ["Linear", "BatchNorm1d", "LeakyReLU"]
+
+
+def test_discriminators_size(discriminator: PaperDiscriminator) -> None:
+    """
+    text        1024*128 + 128 + BN 2*128                                             =    131,456
+    32 px       3*64*16 + 64, no BN                                                   =      3,136
+    16 px       64*128*16 + 128 + 256                                                 =    131,456
+    8 px        128*256*16 + 256 + 512                                                =    525,056
+    4 px        256*512*16 + 512 + 1024                                               =  2,098,688
+    block       (512*128 + 128 + 256) + (128*128*9 + 128 + 256)
+                + (128*512*9 + 512 + 1024)                                            =    805,120
+    judge       (512 + 128)*512 + 512 + 1024  +  512*1*16 + 1                         =    337,409
+    """
+    parts = [131_456, 3_136, 131_456, 525_056, 2_098_688, 805_120, 337_409]
+    assert count(discriminator) == sum(parts) == 4_032_321
+
+
+def test_no_batch_norm_where_pictures_enter_and_leave(
+    generator: ConditionalGAN, discriminator: PaperDiscriminator
+) -> None:
+    """DCGAN (Radford 2016): neither on G's output nor on D's input."""
+    kinds = [type(module) for module in generator.network.body]
+    assert kinds[-2:] == [nn.ConvTranspose2d, nn.Tanh]
+    assert [type(module) for module in discriminator.stages[0]] == [nn.Conv2d, nn.LeakyReLU]
+    slopes = {m.negative_slope for m in discriminator.modules() if isinstance(m, nn.LeakyReLU)}
+    assert slopes == {0.2}
+
+
+def test_initial_weights_are_dcgans(generator: ConditionalGAN, discriminator: PaperDiscriminator) -> None:
+    """N(0, .02), batch-norm scales N(1, .02), biases 0; standard errors at these sizes are below 1 %."""
+    for network in (generator, discriminator):
+        for name, module in network.named_modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                if module.weight.numel() > 50_000:
+                    assert module.weight.std().item() == pytest.approx(0.02, rel=0.03), name
+                    assert abs(module.weight.mean()) < 5e-4, name
+                assert not module.bias.any(), name
+            elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                assert module.weight.mean().item() == pytest.approx(1, abs=0.01), name
+                assert not module.bias.any(), name
+
+
+def test_the_block_is_residual() -> None:
+    """With the body silent, what is left is the activation of its input."""
+    block = PaperDiscriminator(8, 8, 8).stages[3][2]
+    nn.init.zeros_(block.body[-1].weight)
+    x = torch.randn(2, 64, 4, 4)
+    torch.testing.assert_close(block(x), nn.functional.leaky_relu(x, 0.2))
