@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidInputError
-from t2i.text import TextEmbedding
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,49 @@ class Score:
 
 
 class Evaluator(ABC):
-    """A streaming judge; call `update` as often as there are batches, then `compute`."""
+    """A streaming judge; call `update` as often as there are batches, then `compute`.
+
+    It knows nothing of processes: each has its own, and one of them merges the states of the others.
+    """
 
     @abstractmethod
     def update(
-        self, images: Float[Tensor, "b 3 h w"], *, text: TextEmbedding | None = None, real: bool = False
+        self,
+        images: Float[Tensor, "b 3 h w"],
+        *,
+        captions: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        real: bool = False,
     ) -> None:
-        """Take in b pictures in [-1, 1], with their captions where the judge reads text."""
+        """Take in b pictures in [-1, 1].
+
+        Args:
+            captions: what each shows, for judges that read text with an encoder of their own.
+            groups: what each shows, coarser than a caption; distractors come from another group.
+            real: pictures of the dataset, not of a generator.
+
+        Raises:
+            InvalidInputError: the pictures are not what this judge can read, or it needs captions or groups.
+        """
 
     @abstractmethod
     def compute(self) -> dict[str, Score]:
-        """The scores of everything seen since the last `reset`, over all processes.
+        """The scores of everything seen since the last `reset`.
 
         Raises:
             InvalidInputError: fewer pictures were seen than the score needs.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """Everything seen since the last `reset`, to be saved, or merged by another process."""
+
+    @abstractmethod
+    def merge(self, state: Mapping[str, Tensor]) -> None:
+        """Take in what an evaluator of the same settings saw; a fresh one becomes its equal.
+
+        Raises:
+            InvalidInputError: the state is another kind of evaluator's, or one of other settings.
         """
 
     @abstractmethod

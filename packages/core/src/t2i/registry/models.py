@@ -162,9 +162,9 @@ def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
     return cast("TextEncoder", factory(reference) if reference else factory())
 
 
-def create_evaluator(name: str) -> Evaluator:
-    """The evaluator "name"."""
-    return cast("Evaluator", load_target(registry().get(EvaluatorSpec, name)[0].target)())
+def create_evaluator(name: str, **settings: Any) -> Evaluator:
+    """The evaluator "name", with the settings it documents, such as `protocol="clean"`."""
+    return cast("Evaluator", load_target(registry().get(EvaluatorSpec, name)[0].target)(**settings))
 
 
 def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:

@@ -84,7 +84,7 @@ class TextEncoderSpec:
 
 @dataclass(frozen=True)
 class EvaluatorSpec:
-    """A judge. `target` is a callable () -> Evaluator."""
+    """A judge. `target` is a callable (**settings) -> Evaluator, each setting with a default."""
 
     name: str
     target: str
