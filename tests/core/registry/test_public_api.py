@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -58,7 +58,7 @@ class Functions:
 
     def create_text_encoder(name: str = "minilm") -> TextEncoder: ...
 
-    def create_evaluator(name: str) -> Evaluator: ...
+    def create_evaluator(name: str, **settings: Any) -> Evaluator: ...
 
     def load_dataset(name: str, split: str | None = None) -> CaptionedDataset: ...
 
@@ -89,10 +89,19 @@ class Methods:
     def TextEncoder__encode(self, captions: Sequence[str]) -> TextEmbedding: ...
 
     def Evaluator__update(
-        self, images: Float[Tensor, "b 3 h w"], *, text: TextEmbedding | None = None, real: bool = False
+        self,
+        images: Float[Tensor, "b 3 h w"],
+        *,
+        captions: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        real: bool = False,
     ) -> None: ...
 
     def Evaluator__compute(self) -> dict[str, Score]: ...
+
+    def Evaluator__state(self) -> dict[str, Tensor]: ...
+
+    def Evaluator__merge(self, state: Mapping[str, Tensor]) -> None: ...
 
     def Evaluator__reset(self) -> None: ...
 
