@@ -83,3 +83,11 @@ def test_captions_are_drawn_below_and_cut_to_the_pictures_width():
     assert named.shape[0] > plain.height
     assert (below < 128).any()
     assert (named[:, -3:] > 128).all()
+
+
+def test_a_caption_that_is_too_wide_goes_on_below():
+    picture = Image.new("RGB", (80, 10), "red")
+    one, two, three = (grid([picture], captions=[text]) for text in ("a fish", "a fish and a bird", "a fish " * 9))
+    assert one.height < two.height == three.height
+    below = np.asarray(two)[one.height :]
+    assert (below < 128).any()

@@ -40,26 +40,37 @@ def grid(
     Args:
         pictures: at least one.
         columns: pictures a row; by default the sheet is about square.
-        captions: one per picture, written under it in one line, cut to its width.
+        captions: one per picture, written under it in at most two lines of its width, and cut there.
         scale: each pixel becomes scale x scale pixels.
     """
     columns = min(len(pictures), columns or math.ceil(math.sqrt(len(pictures))))
     rows = math.ceil(len(pictures) / columns)
     width, height = pictures[0].width * scale, pictures[0].height * scale
-    gap, line = 4, 13 if captions else 0
-    cell_w, cell_h = width + gap, height + line + gap
+    font = ImageFont.load_default(size=10)
+    texts = [_lines(caption, width, font.getlength) for caption in captions or ()]
+    gap, line = 4, 12
+    cell_w, cell_h = width + gap, height + gap + line * max(map(len, texts), default=0)
     sheet = Image.new("RGB", (columns * cell_w + gap, rows * cell_h + gap), "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=10)
     for position, picture in enumerate(pictures):
         left = gap + position % columns * cell_w
         top = gap + position // columns * cell_h
         sheet.paste(picture.resize((width, height), Image.Resampling.NEAREST), (left, top))
-        if captions:
-            text = " ".join(captions[position].split())
-            fitting = _fitting(text, width, lambda part: draw.textlength(part, font=font))
-            draw.text((left, top + height), fitting, fill="black", font=font)
+        for number, text in enumerate(texts[position] if texts else ()):
+            draw.text((left, top + height + number * line), text, fill="black", font=font)
     return sheet
+
+
+def _lines(caption: str, width: float, length: Callable[[str], float], most: int = 2) -> list[str]:
+    """The caption broken between words into at most `most` lines no longer than `width`; the last is cut to it."""
+    lines: list[str] = []
+    for word in caption.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if not lines or (len(lines) < most and length(longer) > width):
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [_fitting(text, width, length) for text in lines]
 
 
 def _fitting(text: str, width: float, length: Callable[[str], float]) -> str:
