@@ -87,7 +87,8 @@ def test_captions_are_drawn_below_and_cut_to_the_pictures_width():
 
 def test_a_caption_that_is_too_wide_goes_on_below():
     picture = Image.new("RGB", (80, 10), "red")
-    one, two, three = (grid([picture], captions=[text]) for text in ("a fish", "a fish and a large bird", "a fish " * 9))
+    captions = ("a fish", "a fish and a large bird", "a fish " * 9)
+    one, two, three = (grid([picture], captions=[text]) for text in captions)
     assert one.height < two.height == three.height
     below = np.asarray(two)[one.height :]
     assert (below < 128).any()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,20 +25,30 @@ def models(
     if as_json:
         print(json.dumps([asdict(info) for info in infos], indent=2, default=str))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("model", "kind", "weights", "dataset", "px", "licence", "size", "what", box=None, pad_edge=False)
-    for info in infos:
-        what = info.summary if info.installed else f"{info.summary} ({info.remedy})"
-        rows: list[tuple[Any, ...]] = [("", "", "", "", "")]
-        rows = [
-            (f".{w.tag}", w.dataset, str(w.resolution), w.license, f"{w.size_bytes / 2**20:.1f} MiB")
+    here, elsewhere = ([info for info in infos if info.installed is installed] for installed in (True, False))
+    _print("model", ["kind", "what"], [[info.name, info.kind, info.summary] for info in here])
+    _print(
+        "pretrained",
+        ["dataset", "px", "size", "licence"],
+        [
+            [w.name, w.dataset, str(w.resolution), f"{w.size_bytes / 2**20:.1f} MiB", w.license]
+            for info in here
             for w in info.weights
-        ] or rows
-        for number, row in enumerate(rows):
-            table.add_row(*(("", "") if number else (info.name, info.kind)), *row, "" if number else what)
-    Console().print(table)
+        ],
+    )
+    _print("not installed", ["what", "get it with"], [[info.name, info.summary, info.remedy] for info in elsewhere])
     for plugin in registry().plugins:
         if plugin.state != "ok":
             warn(f"the plugin {plugin.name!r} is {plugin.state}; `t2i doctor` says why")
+
+
+def _print(first: str, others: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """One table of names and what is to be said of them, and an empty line; nothing where it has no rows."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(Column(first, no_wrap=True), *others, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    if rows:
+        Console(highlight=False).print(table, "")

@@ -141,8 +141,10 @@ class Registry:
             for entry in known.names
             if known.distribution not in {plugin.distribution for plugin in self.plugins}
         }
+        if technique in elsewhere:
+            return UnknownNameError(f"The {word} {name!r} is not installed. Get it: {elsewhere[technique].remedy}.")
         hint = did_you_mean(name, [*installed, *elsewhere])
-        meant = technique if technique in elsewhere else next((near for near in elsewhere if repr(near) in hint), "")
+        meant = next((near for near in elsewhere if repr(near) in hint), "")
         install = f" Not installed: {meant} ({elsewhere[meant].remedy})" if meant else ""
         unusable = [plugin.name for plugin in self.plugins if plugin.state != "ok"]
         doctor = f" Plugins that cannot be used: {', '.join(unusable)} (t2i doctor says why)." if unusable else ""
