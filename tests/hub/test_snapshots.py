@@ -41,6 +41,7 @@ from t2i.hub.snapshots import (
     golden_error,
     load_generator,
     resolve,
+    save_snapshot,
 )
 from t2i.registry.specs import WeightsSpec
 from t2i.training.checkpoint import save_checkpoint
@@ -84,6 +85,22 @@ def test_what_is_loaded_is_bit_equal_to_what_was_saved(generator, tmp_path):
     text = FakeTextEncoder().encode(["a red heart", "pizza"])
     with torch.inference_mode():
         assert torch.equal(generator.generate(text, Noise([1, 2])), loaded.generate(text, Noise([1, 2])))
+
+
+def test_half_precision_halves_the_file_and_is_what_the_golden_pictures_show(tmp_path):
+    torch.manual_seed(0)
+    generator = ConditionalGAN(CGAN).eval()
+    before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    whole = save_snapshot(generator, tmp_path / "whole", SnapshotFacts())
+    half = save_snapshot(generator, tmp_path / "half", SnapshotFacts(), torch.float16)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
+    assert (half / WEIGHTS).stat().st_size < 0.6 * (whole / WEIGHTS).stat().st_size
+    loaded = load_generator(resolve(str(half)))
+    assert all(parameter.dtype == torch.float32 for parameter in loaded.parameters())
+    assert golden_error(resolve(str(half)), loaded) == 0
+    assert 0 < golden_error(resolve(str(half)), generator) < GOLDEN_TOLERANCE
+    again = save_snapshot(loaded, tmp_path / "again", SnapshotFacts(), torch.float16)
+    assert sha256_of(again / WEIGHTS) == sha256_of(half / WEIGHTS)
 
 
 def test_a_loaded_generator_is_ready_to_draw_and_not_to_train(folder):

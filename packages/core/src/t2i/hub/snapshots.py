@@ -6,6 +6,7 @@ Face cache; the Hub. Wherever it came from, its sha256 is verified before a tens
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,14 +130,23 @@ def load_generator(snapshot: Snapshot, device: torch.device | str = "cpu") -> Ge
     return generator.eval().requires_grad_(False).to(device)
 
 
-def save_snapshot(generator: Generator, folder: Path, facts: SnapshotFacts) -> Path:
+def save_snapshot(generator: Generator, folder: Path, facts: SnapshotFacts, dtype: torch.dtype = torch.float32) -> Path:
     """Write `generator` as a snapshot; `folder` must not exist, and appears whole or not at all.
+
+    Args:
+        dtype: of the weights on disk. torch.float16 halves the file; the golden pictures are then those that the
+            rounded weights draw.
 
     Raises:
         OutputError: the folder is there already, or cannot be written.
     """
     with atomic_folder(folder) as scratch:
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in generator.state_dict().items()}
+        if dtype != torch.float32:
+            generator = copy.deepcopy(generator).to(dtype).float()
+        tensors = {
+            name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).cpu().contiguous()
+            for name, tensor in generator.state_dict().items()
+        }
         save_file(tensors, scratch / WEIGHTS, metadata={"format": "pt"})
         save_file(_golden(generator), scratch / GOLDEN)
         config = SnapshotConfig(
