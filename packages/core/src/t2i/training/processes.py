@@ -101,6 +101,11 @@ class Processes:
             with self._together():
                 dist.barrier()
 
+    def part(self) -> None:
+        """End the group, once the run is done."""
+        if self.count > 1:
+            dist.destroy_process_group()
+
     @contextmanager
     def main_first(self) -> Iterator[None]:
         """Process 0 does the block, then the others, who find in the cache what it made."""

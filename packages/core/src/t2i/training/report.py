@@ -81,7 +81,8 @@ class RunReport:
         name = "" if "tensorboard" in map(str, self._accelerator.log_with) else self._run.resolve().name
         self._accelerator.init_trackers(name, init_kwargs={"tensorboard": {"purge_step": self._step + 1}})
         yield
-        self._accelerator.end_training()
+        for tracker in self._accelerator.trackers:  # Accelerate's end_training would part the processes too
+            tracker.finish()
 
     @contextmanager
     def progress(self, done: int, total: int, batch_size: int) -> Iterator[Callable[[Mapping[str, Tensor]], None]]:

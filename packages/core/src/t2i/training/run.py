@@ -48,7 +48,7 @@ def start(
     """
     config = checked(settings)
     check_new(out)
-    return _trainer(config, out, device, progress, warn, new=True).fit()
+    return _run(_trainer(config, out, device, progress, warn, new=True))
 
 
 def resume(
@@ -69,7 +69,13 @@ def resume(
     if steps is not None:
         train = config.train.model_dump() | {"steps": steps}
         config = config.model_copy(update={"train": parse_config(TrainConfig, train, "--steps")})
-    return _trainer(config, out, device, progress, warn, new=False).fit()
+    return _run(_trainer(config, out, device, progress, warn, new=False))
+
+
+def _run(trainer: Trainer) -> TrainResult:
+    result = trainer.fit()
+    trainer.processes.part()
+    return result
 
 
 def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progress, warn: Warn, *, new: bool) -> Trainer:
