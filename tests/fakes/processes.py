@@ -60,7 +60,7 @@ def together(scenario: str, folder: Path, count: int = 2) -> list[Ended]:
         for rank in range(count)
     ]
     try:
-        errors = [process.communicate(timeout=300)[1] for process in started]
+        errors = [process.communicate(timeout=1200)[1] for process in started]
     finally:
         for process in started:
             process.kill()

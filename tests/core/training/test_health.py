@@ -174,5 +174,5 @@ def test_a_player_that_joins_late_is_well(tmp_path: Path) -> None:
     """And one whose terms are others from then on."""
     train(TwoPhases(), tmp_path / "run", steps=40, log_every=1)
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    rows = [{name: value for name, value in row.items() if name != "speed/data_wait"} for row in rows]
+    rows = [{name: value for name, value in row.items() if name != "waiting/for_data"} for row in rows]
     assert [diagnose(rows[:end]) for end in range(len(rows))] == [{}] * len(rows)

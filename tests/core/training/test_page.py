@@ -79,11 +79,11 @@ def test_curves_are_one_well_formed_drawing(run: Path) -> None:
     content = (run / "index.html").read_text()
     drawing = ElementTree.fromstring(content[content.index("<svg") : content.index("</svg>") + len("</svg>")])
     words = {"".join(element.itertext()).strip() for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"generator", "gradient", "speed", "squared_error", "size", "images_per_second", "step"} <= words
+    assert {"generator", "gradient", "speed", "waiting", "squared_error", "size", "images_per_second", "step"} <= words
 
 
 def test_throughput_and_progress_are_told(tmp_path: Path) -> None:
-    rows = [{"step": 500, "g/loss": 1.0, "speed/images_per_second": 1234.56, "speed/data_wait": 0.0123}]
+    rows = [{"step": 500, "g/loss": 1.0, "speed/images_per_second": 1234.56, "waiting/for_data": 0.0123}]
     text = "".join(Elements(run_page(tmp_path, rows, [], ["<i>ill</i>"], 2000, "")).text)
     assert "500 of 2,000" in text and "1,234.6" in text and "1.2%" in text and "<i>ill</i>" in text
 

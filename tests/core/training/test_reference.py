@@ -26,7 +26,7 @@ def make_run(folder: Path, losses: list[float], recipe: str = "tiny", **train: A
     settings["train"] |= train
     (folder / "run.yaml").write_text(yaml.safe_dump(checked(settings).model_dump(mode="json")))
     rows = [
-        {"step": 10 * (index + 1), "generator/adversarial": loss, "speed/data_wait": 0.5, "gradient/generator": 1.0}
+        {"step": 10 * (index + 1), "generator/adversarial": loss, "waiting/for_data": 0.5, "gradient/generator": 1.0}
         for index, loss in enumerate(losses)
     ]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -22,7 +22,7 @@ from t2i.training.objective import Player
 from t2i.training.report import Samples, default_samples
 from t2i.training.trainer import Trainer
 
-MEASURES = {"speed/images_per_second", "speed/data_wait", "gradient/generator", "gradient/critic"}
+MEASURES = {"speed/images_per_second", "waiting/for_data", "gradient/generator", "gradient/critic"}
 
 
 def rows(run: Path) -> list[dict[str, float]]:
@@ -112,7 +112,7 @@ def test_tensorboard_holds_every_row_once(tmp_path: Path) -> None:
     events = EventAccumulator(str(run))
     events.Reload()
     names = {"generator/squared_error", "generator/size", "gradient/generator"}
-    assert set(events.Tags()["scalars"]) == names | {"speed/images_per_second", "speed/data_wait"}
+    assert set(events.Tags()["scalars"]) == names | {"speed/images_per_second", "waiting/for_data"}
     for name in names:
         wanted = [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows(run)]
         assert [(event.step, event.value) for event in events.Scalars(name)] == wanted

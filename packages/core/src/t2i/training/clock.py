@@ -46,9 +46,9 @@ class Clock:
             torch.cuda.synchronize()
             self._waited = sum(before.elapsed_time(after) for before, after in self._waits) / 1000
         seconds = max(time.perf_counter() - self._start, 1e-9)
-        found = {"images_per_second": pictures / seconds, "data_wait": min(1.0, self._waited / seconds)}
+        share = min(1.0, self._waited / seconds)
         self.restart()
-        return found
+        return {"speed/images_per_second": pictures / seconds, "waiting/for_data": share}
 
     def _now(self) -> float | torch.cuda.Event:
         if not self._cuda:

@@ -45,7 +45,7 @@ def _of_one(name: str, history: Sequence[float]) -> str:
             f"position takes the same few codes. Raise the commitment weight, lower the learning rate, or restart "
             f"dead codes."
         )
-    if name == "speed/data_wait" and min(newest) >= STARVING:
+    if name == "waiting/for_data" and min(newest) >= STARVING:
         return (
             f"The device waits for data {newest[-1]:.0%} of the time. Pack the dataset, keep it on a faster disk, or "
             f"give the run larger batches."

@@ -7,12 +7,21 @@ import os
 import warnings
 from collections.abc import Sequence
 
+LAUNCHERS = (
+    ("RANK", "WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
+)
 STOP_SECONDS = 600  # for the step in hand and its checkpoint after Ctrl-C; torch's own default is 30
 
 
 def launched() -> tuple[int, int]:
-    """Which process of how many this one is, as a launcher says; (0, 1) without one."""
-    return int(os.environ.get("RANK") or 0), int(os.environ.get("WORLD_SIZE") or 1)
+    """Which process of how many this one is, as torch's or an MPI's launcher says; (0, 1) without one."""
+    for rank, size in LAUNCHERS:
+        if os.environ.get(size):
+            return int(os.environ.get(rank) or 0), int(os.environ[size])
+    return 0, 1
 
 
 def launch(processes: int, arguments: Sequence[str]) -> int:

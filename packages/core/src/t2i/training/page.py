@@ -46,7 +46,7 @@ def run_page(
     facts = {"step": f"{int(newest.get('step', 0)):,} of {steps:,}"}
     if "speed/images_per_second" in newest:
         facts["images a second"] = f"{newest['speed/images_per_second']:,.1f}"
-        facts["of the time waiting for data"] = f"{newest['speed/data_wait']:.1%}"
+        facts["of the time waiting for data"] = f"{newest['waiting/for_data']:.1%}"
     parts = [
         f"<h1>{escape(run.resolve().name)}</h1>",
         '<div class="facts">'

@@ -189,7 +189,7 @@ class Trainer:
 
     def _measures(self, steps: int) -> dict[str, float]:
         """What is worth knowing of the last `steps` beside the losses: speed, gradients, fp16's scale."""
-        found = {f"speed/{name}": value for name, value in self._clock.read(steps * self.config.batch_size).items()}
+        found = self._clock.read(steps * self.config.batch_size)
         for (_, player), mover in self._players.items():
             if mover.norm is not None:
                 found[f"gradient/{player}"] = float(mover.norm)
