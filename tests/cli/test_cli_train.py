@@ -8,14 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from PIL import Image
 
 from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
+from t2i.training.reference import write_reference
 
 TINY = ("--recipe", "tiny", "--device", "cpu")
 
@@ -62,6 +65,36 @@ def test_a_recipe_may_be_ones_own_file(t2i: T2I, squares: Path, here: Path, run_
     (here / "mine.yaml").write_text(yaml.safe_dump(kept | {"data": str(squares)}))
     assert t2i("train", "cgan", "--recipe", "mine.yaml", "--out", "run", "--steps", 2, "--device", "cpu").code == 0
     assert (here / "run" / "checkpoints" / "step-00000002").is_dir()
+
+
+def test_a_file_goes_before_the_recipe_and_the_command_line_before_both(t2i: T2I, squares: Path, here: Path) -> None:
+    (here / "r.yaml").write_text("train: {steps: 2, batch_size: 6}\nobjective: {generator: {lr: 0.5, beta1: 0.25}}\n")
+    settings = ("objective.generator.lr=1e-4", "train.batch_size=4")
+    arguments = ("--config", "r.yaml", *TINY, "--data", squares, "--out", "run")
+    assert t2i("train", "cgan", *settings, *arguments).code == 0
+    run = yaml.safe_load((here / "run" / "run.yaml").read_text())
+    assert (run["train"]["steps"], run["train"]["batch_size"], run["model"]["resolution"]) == (2, 4, 16)
+    assert run["objective"]["generator"]["lr"] == 1e-4 and run["objective"]["generator"]["beta1"] == 0.25
+    assert run["objective"]["reconstruction"] == 1.0 and run["recipe"] == "tiny"
+
+
+def test_the_page_shows_the_run(run_folder: Path) -> None:
+    page = (run_folder / "index.html").read_text()
+    assert "samples/step-00000020.png" in page and "technique: cgan" in page and "a red square" in page
+
+
+def test_a_run_is_held_against_its_recipes_reference(
+    t2i: T2I, run_folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(run_folder, here / "run"))
+    monkeypatch.setattr("t2i.training.reference.recipe_path", lambda spec, name: here / f"{name}.yaml")
+    assert "'tiny' of cgan ships no reference curve" in t2i("train", "--compare-reference", run).error
+    write_reference(run, here / "tiny.reference.jsonl")
+    result = t2i("train", "--compare-reference", run)
+    assert result.code == 0 and (run / "reference.png").is_file()
+    rows = [line.split() for line in result.out.splitlines()[1:]]
+    assert ["1.000"] * len(rows) == [row[-1] for row in rows] and "generator/adversarial" in {row[0] for row in rows}
+    assert "--seed" in t2i("train", "--compare-reference", run, "--seed", 3).error
 
 
 def test_the_same_command_trains_the_same_weights(t2i: T2I, squares: Path, here: Path, run_folder: Path) -> None:
@@ -133,6 +166,27 @@ BAD = {
     "resume of another folder": (["--resume", "bare"], "no run folder"),
     "resume of a damaged run": (["--resume", "damaged"], "run.yaml"),
     "resume with more": (["cgan", "--resume", "bare", "--out", "run"], "TECHNIQUE, --out"),
+    "config missing": (
+        ["cgan", "--config", "none.yaml", "--data", "{squares}", "--out", "run"],
+        "none.yaml must be a readable text file",
+    ),
+    "config no YAML": (["cgan", "--config", "bad.yaml", "--data", "{squares}", "--out", "run"], "not YAML"),
+    "resume with a config": (["--resume", "bare", "--config", "bad.yaml"], "--config"),
+    "reference of nothing": (["--compare-reference", "none"], "no run folder"),
+    "no process": (["cgan", *TINY, "--data", "{squares}", "--out", "run", "--processes", "0"], "--processes"),
+    "too many processes": (
+        ["cgan", *TINY, "--data", "{squares}", "--out", "run", "--processes", "9"],
+        "'train.batch_size': 9 processes",
+    ),
+    "processes, wrong setting": (
+        ["cgan", "objective.los=bce", *TINY, "--data", "{squares}", "--out", "run", "--processes", "2"],
+        "Did you mean 'loss'",
+    ),
+    "processes, out not empty": (
+        ["cgan", *TINY, "--data", "{squares}", "--out", "bare", "--processes", "2"],
+        "bare is already there",
+    ),
+    "processes, resume of nothing": (["--resume", "none", "--processes", "2"], "no run folder"),
     "no such device": (
         ["cgan", "--recipe", "tiny", "--data", "{squares}", "--out", "run", "--device", "toaster"],
         "toaster",
@@ -152,6 +206,10 @@ SETTINGS = {
     "not a multiple": ("train.accumulate=3", "multiple"),
     "no number at all": ("objective.r1_gamma=.nan", "r1_gamma"),
     "part of a list": ("model.widths.first=1", "'widths'"),
+    "no such tracker": ("train.tracker=tensorbored", "one of aim, "),
+    "no such precision": ("train.precision=fp8", "'auto', 'no', 'bf16' or 'fp16', but 'fp8' came"),
+    "no such schedule": ("objective.generator.schedule=linear", "'constant', 'halving' or 'cosine'"),
+    "no such flag": ("train.compile=maybe", "train.compile"),
     "resolution no power": ("model.resolution=17", "17"),
 }
 
@@ -185,8 +243,10 @@ def test_a_run_that_cannot_start_is_one_line_and_leaves_nothing(
 
 @pytest.mark.parametrize(("setting", "told"), SETTINGS.values(), ids=SETTINGS)
 def test_a_setting_that_cannot_be_is_one_line_and_leaves_nothing(
-    t2i: T2I, here: Path, squares: Path, setting: str, told: str
+    t2i: T2I, here: Path, squares: Path, monkeypatch: pytest.MonkeyPatch, setting: str, told: str
 ) -> None:
+    """Before a picture is decoded."""
+    monkeypatch.setattr("t2i.training.run.prepare", lambda *arguments, **options: pytest.fail("it decodes pictures"))
     assert told in t2i("train", "cgan", setting, *TINY, "--data", squares, "--out", "run").error
     assert list(here.iterdir()) == []
 
@@ -224,3 +284,31 @@ def test_ctrl_c_leaves_a_checkpoint_and_tells_how_to_go_on(t2i: T2I, squares: Pa
     result = t2i("train", "--resume", "run", "--steps", step + 1, "--device", "cpu")
     assert result.code == 0
     assert t2i("generate", "a red square", "--model", "run", "-o", "x.png").code == 0
+
+
+@pytest.mark.parametrize("ended", ["by Ctrl-C", "by kill -9 of one"])
+def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: str) -> None:
+    """Through the launcher: it is sent what a terminal sends, and the processes hear of it from the launcher alone."""
+    arguments = ["train", "cgan", *TINY, "--data", str(squares), "--out", "run", "--steps", "1000000"]
+    settings = ["train.checkpoint_every=5", "train.log_every=5", "train.sample_every=1000000", "train.tracker=none"]
+    command = [sys.executable, "-m", "t2i", *arguments, *settings, "--processes", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=here, env=environment) as process:
+        try:
+            while process.poll() is None and not list(here.glob("run/checkpoints/step-*")):
+                time.sleep(0.05)
+            children = psutil.Process(process.pid).children(recursive=True)
+            if ended == "by Ctrl-C":
+                process.send_signal(signal.SIGINT)
+            else:
+                next(child for child in children if child.environ().get("RANK") == "1").kill()
+            _, err = process.communicate(timeout=300)
+        finally:
+            process.kill()
+    assert "Traceback" not in err and not any(child.is_running() for child in children), err
+    if ended == "by Ctrl-C":
+        assert process.returncode == 130 and err.count("Go on with: t2i train --resume run") == 1, err
+    else:
+        assert process.returncode == 1 and "Another process of this run ended" in err, err
+    newest = max(int(path.name.removeprefix("step-")) for path in (here / "run" / "checkpoints").iterdir())
+    assert t2i("train", "--resume", "run", "--steps", newest + 1, "--device", "cpu").code == 0

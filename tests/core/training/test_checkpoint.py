@@ -149,6 +149,28 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
     assert train(OnePlayer(width=64), tmp_path / "run", steps=6, checkpoint_every=2).finished
 
 
+def test_at_whatever_byte_the_disk_is_full_it_is_whole_or_absent(tmp_path: Path) -> None:
+    tensors = {"x": torch.randn(100), "y": torch.randn(3000)}
+
+    def snapshot(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "weights").write_bytes(bytes(15_000))
+
+    outcomes = set()
+    for step, allowed in enumerate([0, 1, 50, 100, 400, 4000, 12_000, 12_600, 14_999, 15_000, 20_000], start=1):
+        try:
+            with full_disk(allowed):
+                save_checkpoint(tmp_path, step, tensors, snapshot, keep=2)
+        except OutputError as error:
+            assert f"step-{step:08d}" in str(error)
+            outcomes.add("absent")
+            assert not list((tmp_path / "checkpoints").iterdir())
+        else:
+            outcomes.add("whole")
+            assert latest_checkpoint(tmp_path).step == step
+    assert outcomes == {"absent", "whole"}
+
+
 def test_a_full_disk_inside_the_snapshot_leaves_no_half_checkpoint(tmp_path: Path) -> None:
     def fail(folder: Path) -> None:
         folder.mkdir()

@@ -7,7 +7,7 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, StepLR
 
 from t2i.training.config import OptimizerConfig
-from t2i.training.trainer import learning_rate
+from t2i.training.schedule import learning_rate
 
 
 def reference(scheduler: type, lr: float, steps: int, **settings: object) -> list[float]:

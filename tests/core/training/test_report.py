@@ -17,13 +17,20 @@ from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares, tra
 from t2i.generator import Noise
 from t2i.images import grid, to_pil
 from t2i.provenance import png_bytes
+from t2i.training.curves import plot_curves
 from t2i.training.objective import Player
-from t2i.training.report import Samples, default_samples, plot_losses
+from t2i.training.report import Samples, default_samples
 from t2i.training.trainer import Trainer
+
+MEASURES = {"speed/images_per_second", "waiting/for_data", "gradient/generator", "gradient/critic"}
 
 
 def rows(run: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(row: dict[str, float]) -> set[str]:
+    return row.keys() - MEASURES - {"step"}
 
 
 def test_rows_hold_the_means_since_the_last_row(tmp_path: Path) -> None:
@@ -37,7 +44,7 @@ def test_rows_hold_the_means_since_the_last_row(tmp_path: Path) -> None:
     found = rows(tmp_path / "run")
     assert [row["step"] for row in found] == [3, 6, 7]
     for row, steps in zip(found, (seen[:3], seen[3:6], seen[6:]), strict=True):
-        assert row.keys() == {"step", "generator/squared_error", "generator/size"}
+        assert losses(row) == {"generator/squared_error", "generator/size"}
         for term in ("squared_error", "size"):
             assert row[f"generator/{term}"] == pytest.approx(sum(step[term] for step in steps) / len(steps))
 
@@ -45,8 +52,8 @@ def test_rows_hold_the_means_since_the_last_row(tmp_path: Path) -> None:
 def test_each_phase_reports_its_own_players(tmp_path: Path) -> None:
     train(TwoPhases(), tmp_path / "run", steps=8, log_every=4)
     copying, duel = rows(tmp_path / "run")
-    assert set(copying) == {"step", "generator/squared_error", "generator/size"}
-    assert set(duel) == {"step", "critic/real", "critic/fake", "generator/adversarial"}
+    assert losses(copying) == {"generator/squared_error", "generator/size"}
+    assert losses(duel) == {"critic/real", "critic/fake", "generator/adversarial"}
 
 
 def test_no_step_stands_twice_after_a_resume(tmp_path: Path) -> None:
@@ -104,8 +111,9 @@ def test_tensorboard_holds_every_row_once(tmp_path: Path) -> None:
         train(OnePlayer(), run, steps=steps, checkpoint_every=4, log_every=2, tracker="tensorboard")
     events = EventAccumulator(str(run))
     events.Reload()
-    assert set(events.Tags()["scalars"]) == {"generator/squared_error", "generator/size"}
-    for name in ("generator/squared_error", "generator/size"):
+    names = {"generator/squared_error", "generator/size", "gradient/generator"}
+    assert set(events.Tags()["scalars"]) == names | {"speed/images_per_second", "waiting/for_data"}
+    for name in names:
         wanted = [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows(run)]
         assert [(event.step, event.value) for event in events.Scalars(name)] == wanted
 
@@ -134,7 +142,7 @@ def steps_in(run: Path) -> list[int]:
 
 
 def test_curves_are_drawn_even_of_numbers_that_are_none() -> None:
-    found = plot_losses([{"step": 1, "a/x": float("nan"), "b/y": 1.0}, {"step": 2, "a/x": float("inf"), "b/y": 2.0}])
+    found = plot_curves([{"step": 1, "a/x": float("nan"), "b/y": 1.0}, {"step": 2, "a/x": float("inf"), "b/y": 2.0}])
     with Image.open(io.BytesIO(found)) as picture:
         picture.load()
         assert picture.format == "PNG"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ def warn(message: str) -> None:
 
 
 def fail(message: str) -> int:
-    """The one line of an error, on stderr; returns the exit code."""
-    say(f"error: {' '.join(message.split())}")
+    """The one line of an error, on stderr; returns the exit code. Of a run's processes, all but the first say which."""
+    process = os.environ.get("RANK", "0")
+    say(f"error{'' if process == '0' else f' in process {process}'}: {' '.join(message.split())}")
     return 2
 
 

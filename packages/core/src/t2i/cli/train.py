@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,39 +23,93 @@ def train(
     data: Annotated[str | None, typer.Option(help="A dataset's name, or a folder of captioned pictures.")] = None,
     out: Annotated[Path | None, typer.Option(help="The new run folder.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run, exactly where it stopped.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="A recipe of the technique, or a YAML file.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe the technique ships, or a YAML file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings; they go before the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="How many steps the whole run has.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random in the run.")] = None,
     strict: Annotated[bool, typer.Option(help="Refuse a dataset with any flawed picture.")] = False,
     device: Annotated[str | None, typer.Option(help='"cpu" to leave a GPU alone.')] = None,
+    processes: Annotated[int, typer.Option(help="How many processes of this machine share the run.", min=1)] = 1,
+    compare_reference: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Lay this run's curves beside its recipe's reference; train not.")
+    ] = None,
 ) -> int:
     """Train a technique on captioned pictures. The run folder is a model: t2i generate "..." --model FOLDER."""
+    given: dict[str, object] = {"TECHNIQUE": technique, "--data": data, "--out": out, "--recipe": recipe}
+    given |= {"--config": config, "--seed": seed, "--steps": steps, "--resume": resume}
+    if compare_reference is not None:
+        _alone("--compare-reference", given, allowed=())
+        from t2i.training.reference import compare
+
+        print(compare(compare_reference))
+        return 0
+    settings: dict[str, Any] | None = None
     if resume is not None:
-        given = {"TECHNIQUE": technique, "--data": data, "--out": out, "--recipe": recipe, "--seed": seed}
-        extra = [name for name, value in given.items() if value is not None]
-        if extra:
-            raise InvalidInputError(f"--resume takes everything from the run, but {', '.join(extra)} came too.")
-        from t2i.training import run
-
-        result = run.resume(resume, steps=steps, device=device, progress=progress, warn=warn)
-    else:
-        if technique is None or out is None:
-            raise InvalidInputError(
-                "A new run needs a technique and a folder: t2i train cgan --data openmoji --out runs/a"
-            )
-        from t2i.training import run
-
-        settings = run.read_recipe(technique, recipe) if recipe else {}
+        _alone("--resume", given, allowed=("--resume", "--steps"))
+        folder = resume
+    elif technique is not None and out is not None:
+        folder = out
         flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
-        settings = run.override(settings, [*(overrides or []), *flags])
-        if data is not None:
-            settings["data"] = data
-        if "data" not in settings:
-            raise InvalidInputError("A new run needs data: --data openmoji, or --data path/to/folder")
-        settings |= {"technique": technique, "strict": strict, "command": shlex.join(["t2i", *sys.argv[1:]])}
-        result = run.start(settings, out, device=device, progress=progress, warn=warn)
-    if not result.finished:
-        say(f"Stopped at step {result.step}. Go on with: t2i train --resume {result.run}")
-        return 130
-    say(f'Done. Draw with it: t2i generate "..." --model {result.run}')
-    return 0
+        settings = _settings(technique, recipe, config, data, [*(overrides or []), *flags])
+        settings["strict"] = strict or settings.get("strict", False)
+    else:
+        raise InvalidInputError("A new run needs a technique and a folder: t2i train cgan --data openmoji --out runs/a")
+    if processes > 1 and (code := _launch(processes, settings, folder, device)) is not None:
+        return code
+
+    from t2i.training import run
+    from t2i.training.launch import launched
+
+    if settings is None:
+        result = run.resume(folder, steps=steps, device=device, progress=progress, warn=warn)
+    else:
+        result = run.start(settings, folder, device=device, progress=progress, warn=warn)
+    if launched()[0] == 0:
+        again = f"Stopped at step {result.step}. Go on with: t2i train --resume {result.run}"
+        say(f'Done. Draw with it: t2i generate "..." --model {result.run}' if result.finished else again)
+    return 0 if result.finished else 130
+
+
+def _alone(option: str, given: Mapping[str, object], allowed: Collection[str]) -> None:
+    extra = [name for name, value in given.items() if value is not None and name not in allowed]
+    if extra:
+        raise InvalidInputError(f"{option} takes everything from the run, but {', '.join(extra)} came too.")
+
+
+def _settings(
+    technique: str, recipe: str | None, config: Path | None, data: str | None, assignments: Sequence[str]
+) -> dict[str, Any]:
+    """The recipe's settings, over them the file's, over them those of the command line."""
+    from t2i.training.settings import merge, override, read_recipe, read_settings
+
+    settings = read_recipe(technique, recipe) if recipe else {}
+    if config is not None:
+        settings = merge(settings, read_settings(config))
+    settings = override(settings, assignments)
+    if data is not None:
+        settings["data"] = data
+    if "data" not in settings:
+        raise InvalidInputError("A new run needs data: --data openmoji, or --data path/to/folder")
+    command = shlex.join(["t2i", *sys.argv[1:]])
+    return settings | {"technique": technique, "recipe": recipe or "", "command": command}
+
+
+def _launch(processes: int, settings: Mapping[str, Any] | None, folder: Path, device: str | None) -> int | None:
+    """Have this very command run in several processes, and return its exit code; None where it does already."""
+    from t2i.training.launch import launch, launched
+
+    _, already = launched()
+    if already > 1:
+        if already != processes:
+            raise InvalidInputError(f"A launcher made {already} processes, but --processes {processes} came too.")
+        return None
+    from t2i.training.accelerator import check_possible
+    from t2i.training.settings import check_new, checked, read_run
+
+    if settings is None:
+        config = read_run(folder)
+    else:
+        config = checked(settings)
+        check_new(folder)
+    check_possible(config.train, device, processes)
+    return launch(processes, sys.argv[1:])

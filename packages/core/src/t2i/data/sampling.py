@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,11 @@ class Draw:
     mismatched: np.ndarray
     seeds: np.ndarray
     places: np.ndarray
+
+    def share(self, index: int, count: int) -> Draw:
+        """The part of process `index` of `count`: disjoint from the others', and with them, in order, the whole."""
+        own = np.array_split(np.arange(len(self.pictures)), count)[index]
+        return Draw(**{each.name: getattr(self, each.name)[own] for each in fields(self)})
 
 
 class Sampler:

@@ -18,12 +18,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from t2i.errors import CheckpointError
 from t2i.files import atomic_folder, sha256_of
 
 FORMAT = 1
+SCALER_STATE = ("scale", "_growth_tracker")
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,19 @@ def load_optimizer(prefix: str, optimizer: Optimizer, names: list[str], tensors:
             value = torch.empty_like(parameters[index]).copy_(value)
         state.setdefault(index, {})[slot] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def scaler_tensors(scaler: GradScaler | None) -> dict[str, Tensor]:
+    """fp16's loss scale and how long it has held, as "scaler.name"; nothing at other precisions."""
+    state = scaler.state_dict() if scaler is not None else {}
+    return {f"scaler.{name}": torch.tensor(state[name]) for name in SCALER_STATE if name in state}
+
+
+def load_scaler(scaler: GradScaler | None, tensors: Mapping[str, Tensor]) -> None:
+    """Undo `scaler_tensors`; a run that changes its precision starts with a fresh scale."""
+    state = {name: tensor.item() for name, tensor in _under("scaler", tensors).items()}
+    if scaler is not None and state:
+        scaler.load_state_dict(scaler.state_dict() | state)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

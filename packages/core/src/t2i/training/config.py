@@ -37,6 +37,8 @@ class TrainConfig(Config):
     clip_norm: float | None = Field(None, gt=0, description="of each player's whole gradient")
     precision: Literal["auto", "no", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else no")
     channels_last: bool = True
+    compile: bool = Field(False, description="torch.compile each network's forward; it has no second derivative")
+    deterministic: bool = Field(False, description="deterministic kernels alone, on a GPU too; slower")
     checkpoint_every: int = Field(1000, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1)
     sample_every: int = Field(500, ge=1, description="steps")

@@ -1,8 +1,7 @@
-"""What a run shows of itself: a progress bar, metrics.jsonl, a tracker, sample grids and losses.png."""
+"""What a run shows of itself: a progress bar, metrics.jsonl, a tracker, sample grids, losses.png and index.html."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,10 @@ from t2i.generator import Generator, Noise
 from t2i.images import grid, to_pil
 from t2i.provenance import png_bytes
 from t2i.text import TextEmbedding
+from t2i.training.curves import plot_curves
+from t2i.training.health import diagnose
+from t2i.training.page import run_page
+from t2i.training.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,46 @@ def default_samples(data: PreparedData, count: int = 16) -> Samples:
 
 
 class RunReport:
-    """Collects loss terms on the device and writes them where people look.
+    """Collects loss terms on the device and writes them where people look; process 0 alone writes.
 
     A report of a resumed run drops what an interrupted one wrote beyond the checkpoint.
     """
 
-    def __init__(self, run: Path, accelerator: Accelerator, generator: Generator, samples: Samples, step: int) -> None:
+    def __init__(
+        self,
+        run: Path,
+        accelerator: Accelerator,
+        processes: Processes,
+        generator: Generator,
+        samples: Samples,
+        step: int,
+        steps: int,
+        warn: Callable[[str], None],
+    ) -> None:
         """
         Args:
             generator: what samples are drawn with (the moving average).
-            step: how many steps are done already.
+            step: how many steps are done already, of `steps`.
+            warn: told once of each illness the rows show.
         """
-        self._run, self._accelerator, self._generator, self._samples = run, accelerator, generator, samples
+        self._run, self._accelerator, self._processes = run, accelerator, processes
+        self._generator, self._samples, self._warn = generator, samples, warn
+        self._step, self._steps = step, steps
         self._sums: dict[str, tuple[Tensor, int]] = {}
         self._metrics = run / "metrics.jsonl"
-        self._rows = [row for row in _read_rows(self._metrics) if row["step"] <= step]
-        write_atomic(self._metrics, "".join(f"{json.dumps(row)}\n" for row in self._rows).encode())
+        self._rows = [row for row in read_rows(self._metrics) if row["step"] <= step]
+        self._illnesses = diagnose(self._rows)
+        if processes.main:
+            write_atomic(self._metrics, "".join(f"{json.dumps(row)}\n" for row in self._rows).encode())
+
+    @contextmanager
+    def trackers(self) -> Iterator[None]:
+        """Keep the tracker open, on process 0."""
+        name = "" if "tensorboard" in map(str, self._accelerator.log_with) else self._run.resolve().name
+        self._accelerator.init_trackers(name, init_kwargs={"tensorboard": {"purge_step": self._step + 1}})
+        yield
+        for tracker in self._accelerator.trackers:  # Accelerate's end_training would part the processes too
+            tracker.finish()
 
     @contextmanager
     def progress(self, done: int, total: int, batch_size: int) -> Iterator[Callable[[Mapping[str, Tensor]], None]]:
@@ -67,7 +94,8 @@ class RunReport:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True), speed_estimate_period=120) as bar:
+        console, hidden = Console(stderr=True), not self._processes.main
+        with Progress(*columns, console=console, speed_estimate_period=120, disable=hidden) as bar:
             task = bar.add_task("", total=total, completed=done, rate="")
 
             def advance(terms: Mapping[str, Tensor]) -> None:
@@ -79,23 +107,35 @@ class RunReport:
 
             yield advance
 
-    def log(self, step: int) -> dict[str, float]:
-        """Write the means since the last call to metrics.jsonl and the tracker, and return them."""
-        means = {name: float(sum_) / count for name, (sum_, count) in self._sums.items()}
+    def log(self, step: int, measures: Mapping[str, float]) -> dict[str, float]:
+        """Write the terms' means since the last call, and `measures`, to metrics.jsonl and the tracker.
+
+        Returns:
+            The terms' means, over all processes.
+        """
+        if not self._sums:
+            return {}
+        totals = self._processes.sum_(torch.stack([sum_ for sum_, _ in self._sums.values()])).tolist()
+        means = {name: total / count for (name, (_, count)), total in zip(self._sums.items(), totals, strict=True)}
         self._sums.clear()
-        if means:
-            row = {"step": step, **means}
+        if self._processes.main:
+            row = {"step": step, **means, **measures}
             self._rows.append(row)
             try:
                 with self._metrics.open("a") as file:
                     file.write(json.dumps(row) + "\n")
             except OSError as error:
                 raise unwritable(self._metrics, error) from None
-            self._accelerator.log(means, step=step)
+            self._accelerator.log({**means, **measures}, step=step)
+            for subject, sentence in diagnose(self._rows).items():
+                if self._illnesses.setdefault(subject, sentence) is sentence:
+                    self._warn(f"step {step}: {sentence}")
         return means
 
     def sample(self, step: int) -> None:
-        """Draw the fixed prompts into samples/step-N.png, and all losses into losses.png."""
+        """Draw the fixed prompts into samples/step-N.png, all losses into losses.png, and the run's page anew."""
+        if not self._processes.main:
+            return
         noise = Noise(range(len(self._samples.prompts)), self._accelerator.device)
         with torch.inference_mode():
             images = self._generator.generate(self._samples.text.to(self._accelerator.device), noise)
@@ -103,30 +143,20 @@ class RunReport:
         sheet = grid(to_pil(images), captions=self._samples.prompts, scale=scale)
         write_atomic(self._run / "samples" / f"step-{step:08d}.png", png_bytes(sheet))
         if self._rows:
-            write_atomic(self._run / "losses.png", plot_losses(self._rows))
+            write_atomic(self._run / "losses.png", plot_curves(self._rows))
+        settings = self._run / "run.yaml"
+        page = run_page(
+            self._run,
+            self._rows,
+            self._samples.prompts,
+            list(self._illnesses.values()),
+            self._steps,
+            settings.read_text(encoding="utf-8") if settings.is_file() else "",
+        )
+        write_atomic(self._run / "index.html", page.encode())
 
 
-def plot_losses(rows: list[dict[str, Any]]) -> bytes:
-    """A PNG with one panel per player and one line per term, over steps."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    names = sorted({name for row in rows for name in row if name != "step"})
-    players = sorted({name.partition("/")[0] for name in names})
-    figure = Figure(figsize=(8, 3 * len(players)), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, player in zip(figure.subplots(len(players), squeeze=False)[:, 0], players, strict=True):
-        for name in (name for name in names if name.startswith(f"{player}/")):
-            points = [(row["step"], row[name]) for row in rows if name in row]
-            axes.plot(*zip(*points, strict=True), label=name.partition("/")[2], linewidth=1)
-        axes.set(title=player, xlabel="step", ylabel="loss")
-        axes.legend(fontsize="small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
-
-
-def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of metrics.jsonl; a last one cut off by kill -9 is dropped."""
     if path.exists():
         for line in path.read_text().splitlines():

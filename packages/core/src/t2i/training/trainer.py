@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import torch
 from accelerate import Accelerator
-from accelerate.optimizer import AcceleratedOptimizer
-from torch import Tensor, nn
+from torch import Tensor
 
 from t2i.data.batches import BatchMaker
 from t2i.data.prepared import PreparedData
 from t2i.data.sampling import Sampler
-from t2i.errors import DivergedError, TrainingError
+from t2i.errors import DivergedError
 from t2i.hub.snapshots import SnapshotFacts, save_snapshot
+from t2i.training.accelerator import make_accelerator
 from t2i.training.checkpoint import (
     has_checkpoints,
     latest_checkpoint,
     load_module,
     load_optimizer,
+    load_scaler,
     module_tensors,
     optimizer_tensors,
     save_checkpoint,
+    scaler_tensors,
 )
-from t2i.training.config import OptimizerConfig, TrainConfig
+from t2i.training.clock import Clock
+from t2i.training.config import TrainConfig
+from t2i.training.declared import check_names, modules_of, phase_ends
 from t2i.training.ema import EMA
-from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i.training.moves import Mover
+from t2i.training.objective import Objective, Phase
+from t2i.training.processes import Processes
 from t2i.training.report import RunReport, Samples, default_samples
+from t2i.training.schedule import learning_rate
+from t2i.training.signals import interruptible
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class TrainResult:
 class Trainer:
     """Trains an Objective on prepared data, into a run folder that can be resumed and is a model.
 
-    Everything random is a function of (seed, step), so a run that is stopped and resumed equals one that was
-    not, bit for bit on a CPU.
+    Everything random is a function of (seed, step, process), so a run that is stopped and resumed equals one that was
+    not, bit for bit on a CPU. Several processes share each step's pictures, and process 0 alone writes.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Trainer:
         samples: Samples | None = None,
         facts: SnapshotFacts | None = None,
         device: str | None = None,
+        accelerator: Accelerator | None = None,
         warn: Callable[[str], None] = lambda message: None,
     ) -> None:
         """
@@ -78,50 +84,39 @@ class Trainer:
             samples: prompts to draw again and again; by default 16 captions of the data.
             facts: what snapshots say of themselves beside the steps.
             device: "cpu" keeps Accelerate from using a GPU.
+            accelerator: by default what `make_accelerator` makes of `config`, `run` and `device`.
 
         Raises:
-            TrainingError: the objective's phases are inconsistent, more than one process was launched, or
-                Accelerate refuses the precision or the tracker.
+            InvalidConfigError, TrainingError: as `make_accelerator` does; or the objective's phases are inconsistent.
             DataError: nothing in the data can be mismatched.
         """
-        precision = config.precision
-        if precision == "auto":
-            precision = (
-                "bf16" if device != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-            )
-        try:
-            self.accelerator = Accelerator(
-                mixed_precision=precision,
-                cpu=device == "cpu",
-                log_with=None if config.tracker == "none" else config.tracker,
-                project_dir=run,
-            )
-        except ValueError as error:
-            raise TrainingError(
-                f"Accelerate refuses device={device!r}, precision={precision!r}, tracker={config.tracker!r}: {error} "
-                f"(One process trains on one device at one precision; start another for the next run.)"
-            ) from None
-        if self.accelerator.num_processes > 1:
-            raise TrainingError("A run uses one process, but several were launched. Start it without a launcher.")
+        self.accelerator = accelerator or make_accelerator(config, run, device)
+        self.processes = Processes(self.accelerator, run)
         self.objective, self.config, self.run = objective, config, run
         self._facts = facts or SnapshotFacts(dataset=data.name, license=data.license)
         self._samples, self._warn = samples or default_samples(data), warn
-        _check_names(objective.phases)
-        self._phase_ends = _phase_ends(objective.phases, config.steps)
+        check_names(objective.phases)
+        self._phase_ends = phase_ends(objective.phases, config.steps)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        self._modules = _modules(objective)
+        self._modules = modules_of(objective)
+        for module in self._modules.values():
+            module.requires_grad_(False).train()
         for module in {objective.generator, *self._modules.values()}:
             module.to(self.accelerator.device, memory_format=layout)  # type: ignore[call-overload]
         self._players = {
-            (phase.name, player.name): _Mover(player, self.accelerator)
+            (phase.name, player.name): Mover(player, self.accelerator, self.processes)
             for phase in objective.phases
             for player in phase.players
         }
         self.ema = EMA(objective.generator, config.ema_half_life_kimg)
+        if config.compile:
+            for module in self._modules.values():
+                module.compile()
         self._sampler = Sampler(data, config.batch_size, config.seed, config.balance)
         self._batches = BatchMaker(
             data, objective.generator.resolution, config.horizontal_flip, self.accelerator.device
         )
+        self._clock = Clock(self.accelerator.device)
         self.step = 0
         self._stop = False
 
@@ -132,45 +127,54 @@ class Trainer:
             DivergedError: a loss is not finite; names player and term. The checkpoints before it stay.
             CheckpointError: the run's checkpoints do not fit this objective.
             OutputError: the run folder cannot be written.
+            TrainingError: another process of the run ended.
         """
         self._restore()
         total, batch_size = self.config.steps, self.config.batch_size
-        report = RunReport(self.run, self.accelerator, self.ema.generator, self._samples, self.step)
-        self.accelerator.init_trackers("", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
-        with _interruptible(self._request_stop), report.progress(self.step, total, batch_size) as advance:
-            while self.step < total and not self._stop:
+        report = RunReport(
+            self.run, self.accelerator, self.processes, self.ema.generator, self._samples, self.step, total, self._warn
+        )
+        with (
+            report.trackers(),
+            interruptible(self._request_stop),
+            _deterministic(self.config.deterministic),
+            report.progress(self.step, total, batch_size) as advance,
+        ):
+            stopped, logged = False, self.step
+            self._clock.restart()
+            while self.step < total and not stopped:
                 terms = self.one_step()
                 self.step += 1
                 advance(terms)
-                if self._due(self.config.log_every):
-                    self._check(report.log(self.step))
+                stopped = self.processes.agree(self._stop) and self.step < total
+                if self._due(self.config.log_every) or self._due(self.config.checkpoint_every) or stopped:
+                    self._check(report.log(self.step, self._measures(self.step - logged)))
+                    logged = self.step
                 if self._due(self.config.sample_every):
                     report.sample(self.step)
-                if self._due(self.config.checkpoint_every):
-                    self._check(report.log(self.step))
+                if self._due(self.config.checkpoint_every) or stopped:
                     self._save()
-            if self.step % self.config.checkpoint_every and self.step < total:  # interrupted
-                self._check(report.log(self.step))
-                self._save()
-        self.accelerator.end_training()
+            self.processes.wait()
         return TrainResult(self.run, self.step, finished=self.step >= total)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.config.steps
 
     def one_step(self) -> dict[str, Tensor]:
+        """Every player's move; returns the terms as far as this process saw them (see Mover.move)."""
         phase, progress = self._phase()
-        draw = self._sampler.draw(self.step)
+        draw = self._sampler.draw(self.step).share(self.processes.index, self.processes.count)
         terms: dict[str, Tensor] = {}
         for turn, player in enumerate(phase.players):
             if self.step % player.every:
                 continue
-            torch.manual_seed(_mix(self.config.seed, self.step, turn))  # dropout and the like
-            mover = self._players[phase.name, player.name]
-            batches = self._batches.make(draw, self.config.accumulate, progress)
+            torch.manual_seed(_mix(self.config.seed, self.step, turn, self.processes.index))  # dropout and the like
+            batches = self._clock.waiting_for(self._batches.make(draw, self.config.accumulate, progress))
             lr = learning_rate(player.optimizer, self.step, self.config.steps, self.config.batch_size)
-            for name, value in mover.move(batches, self.config.accumulate, self.config.clip_norm, lr).items():
+            mover = self._players[phase.name, player.name]
+            for name, value in mover.move(batches, self.config.batch_size, self.config.clip_norm, lr).items():
                 terms[f"{player.name}/{name}"] = value
+        self.processes.average_buffers(list(self._modules.values()))
         self.ema.update((self.step + 1) * self.config.batch_size, self.config.batch_size)
         return terms
 
@@ -182,6 +186,17 @@ class Trainer:
                 return phase, (self.step - start) / (end - start)
             start = end
         raise AssertionError("no step lies behind the last phase")
+
+    def _measures(self, steps: int) -> dict[str, float]:
+        """What is worth knowing of the last `steps` beside the losses: speed, gradients, fp16's scale."""
+        found = self._clock.read(steps * self.config.batch_size)
+        for (_, player), mover in self._players.items():
+            if mover.norm is not None:
+                found[f"gradient/{player}"] = float(mover.norm)
+                mover.norm = None
+        if self.accelerator.scaler is not None:
+            found["fp16/loss_scale"] = float(self.accelerator.scaler.get_scale())
+        return found
 
     def _check(self, means: Mapping[str, float]) -> None:
         for name, value in means.items():
@@ -201,167 +216,62 @@ class Trainer:
                     f"all losses were: a gradient was infinite. Lower the learning rate, or clip gradients "
                     f"(train.clip_norm=1), and resume from the last checkpoint in {self.run}."
                 )
+        if self.processes.main:
+            facts = self._facts.after(self.step, self.step * self.config.batch_size)
+            save_checkpoint(
+                self.run,
+                self.step,
+                self._state(),
+                lambda folder: save_snapshot(self.ema.generator, folder, facts),
+                self.config.keep_checkpoints,
+            )
+
+    def _state(self) -> dict[str, Tensor]:
         tensors = module_tensors("ema", self.ema.generator)
         for name, module in self._modules.items():
             tensors |= module_tensors(f"module.{name}", module)
         for (phase, player), mover in self._players.items():
             tensors |= optimizer_tensors(f"optimizer.{phase}.{player}", mover.optimizer, mover.names)
-        facts = self._facts.after(self.step, self.step * self.config.batch_size)
-        save_checkpoint(
-            self.run,
-            self.step,
-            tensors,
-            lambda folder: save_snapshot(self.ema.generator, folder, facts),
-            self.config.keep_checkpoints,
-        )
+        return tensors | scaler_tensors(self.accelerator.scaler)
 
     def _restore(self) -> None:
-        if not has_checkpoints(self.run):
-            return
-        checkpoint = latest_checkpoint(self.run, self._warn)
-        tensors = checkpoint.tensors()
+        step, tensors = 0, {}
+        if self.processes.main:
+            tensors = self._state()
+            if has_checkpoints(self.run):
+                checkpoint = latest_checkpoint(self.run, self._warn)
+                step, tensors = checkpoint.step, checkpoint.tensors()
+        self.step, tensors = self.processes.share(step, tensors)
         load_module("ema", self.ema.generator, tensors)
         for name, module in self._modules.items():
             load_module(f"module.{name}", module, tensors)
         for (phase, player), mover in self._players.items():
             load_optimizer(f"optimizer.{phase}.{player}", mover.optimizer, mover.names, tensors)
-        self.step = checkpoint.step
+        load_scaler(self.accelerator.scaler, tensors)
 
     def _request_stop(self) -> None:
         self._stop = True
 
 
-class _Mover:
-    """A player with its optimiser."""
-
-    def __init__(self, player: Player, accelerator: Accelerator) -> None:
-        self._player, self._accelerator = player, accelerator
-        named = [
-            (f"{key}.{name}", parameter)
-            for key, module in player.modules.items()
-            for name, parameter in module.named_parameters()
-        ]
-        self.names = [name for name, _ in named]
-        self._parameters = [parameter for _, parameter in named]
-        settings = player.optimizer
-        kind = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
-        optimizer = kind(
-            self._parameters,
-            lr=settings.lr,
-            betas=(settings.beta1, settings.beta2),
-            eps=settings.eps,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-        self.optimizer = AcceleratedOptimizer(optimizer, device_placement=False, scaler=accelerator.scaler)
-
-    def move(self, batches: Iterator[Batch], parts: int, clip_norm: float | None, lr: float) -> dict[str, Tensor]:
-        """One optimiser step over `parts` micro-batches; returns each term's mean."""
-        means: dict[str, Tensor] = {}
-        with _only_trainable(self._player, self._parameters):
-            for batch in batches:
-                with self._accelerator.autocast():
-                    terms = self._player.loss(batch)
-                self._accelerator.backward(torch.stack([value.float() for value in terms.values()]).sum() / parts)
-                for name, value in terms.items():
-                    means[name] = means.get(name, 0) + value.detach().float() / parts
-        if clip_norm is not None:
-            self._accelerator.unscale_gradients(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self._parameters, clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return means
-
-
 @contextmanager
-def _only_trainable(player: Player, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Let gradients reach this player's parameters alone; everybody else's are frozen between moves."""
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-    try:
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Let torch use nothing but deterministic kernels, and fail where it has none; nothing if not `wanted`."""
+    if not wanted:
         yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-
-
-@contextmanager
-def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into a call of `stop`; a second Ctrl-C interrupts at once."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread alone
         return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which cuBLAS reads at its first use
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
-def learning_rate(config: OptimizerConfig, step: int, steps: int, batch_size: int) -> float:
-    """The learning rate of step `step` (from 0) of `steps`."""
-    warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-    match config.schedule:
-        case "halving":
-            return config.lr * warmup * 0.5 ** (step * batch_size // max(1, round(config.halve_every_kimg * 1000)))
-        case "cosine":
-            return config.lr * warmup * 0.5 * (1 + math.cos(math.pi * step / steps))
-        case _:
-            return config.lr * warmup
-
-
-def _modules(objective: Objective) -> dict[str, nn.Module]:
-    """Every player's modules by name, frozen until their player moves.
-
-    Raises:
-        TrainingError: one name stands for two modules.
-    """
-    modules: dict[str, nn.Module] = {}
-    for phase in objective.phases:
-        for player in phase.players:
-            for name, module in player.modules.items():
-                if modules.setdefault(name, module) is not module:
-                    raise TrainingError(f"Module names are unique in an objective, but {name!r} names two modules.")
-                module.requires_grad_(False).train()
-    return modules
-
-
-def _check_names(phases: Sequence[Phase]) -> None:
-    """
-    Raises:
-        TrainingError: a phase, or a player in its phase, has another's name, or a name a checkpoint cannot hold.
-    """
-    for what, names in (
-        ("an objective's phases", [phase.name for phase in phases]),
-        *((f"the players of {phase.name}", [player.name for player in phase.players]) for phase in phases),
-        ("modules", {name for phase in phases for player in phase.players for name in player.modules}),
-    ):
-        for name, count in Counter(names).items():
-            if count > 1:
-                raise TrainingError(f"Names are unique among {what}, but {name!r} stands for {count} here.")
-            if set(name) & set(".:/"):
-                raise TrainingError(f"Names among {what} hold no dot, colon or slash, but {name!r} does.")
-
-
-def _phase_ends(phases: Sequence[Phase], steps: int) -> list[int]:
-    """The step at which each phase ends."""
-    total, ends = 0.0, []
-    for phase in phases:
-        total += phase.share
-        ends.append(round(total * steps))
-    if not phases or not math.isclose(total, 1.0):
-        raise TrainingError(f"The shares of an objective's phases sum to 1, but to {total} here.")
-    return ends
-
-
-def _mix(seed: int, step: int, turn: int) -> int:
-    """One 63-bit number per (seed, step, turn), by a multiplicative hash."""
-    return (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + turn * 0x94D049BB133111EB) % 2**63
+def _mix(seed: int, step: int, turn: int, process: int = 0) -> int:
+    """One 63-bit number per (seed, step, turn, process), by a multiplicative hash."""
+    return (
+        seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + turn * 0x94D049BB133111EB + process * 0xD6E8FEB86659FD93
+    ) % 2**63

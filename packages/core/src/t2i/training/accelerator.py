@@ -1,0 +1,105 @@
+"""The one place that speaks to Accelerate about devices, precision, trackers and processes: checked before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from accelerate.utils import DistributedType
+
+from t2i.errors import InvalidConfigError, TrainingError
+from t2i.training.config import TrainConfig
+from t2i.training.launch import launched
+
+REPLICATED = (
+    DistributedType.NO,
+    DistributedType.MULTI_CPU,
+    DistributedType.MULTI_GPU,
+    DistributedType.MULTI_XPU,
+    DistributedType.MULTI_NPU,
+    DistributedType.MULTI_MLU,
+)
+"""Where every process holds every network whole, which is what the Trainer knows how to do."""
+
+
+def make_accelerator(config: TrainConfig, run: Path, device: str | None = None) -> Accelerator:
+    """Join the processes that were launched, on the device and at the precision the settings ask for.
+
+    Args:
+        run: where a tracker may write.
+        device: "cpu" keeps Accelerate from using a GPU.
+
+    Raises:
+        InvalidConfigError: as `check_possible` does.
+        TrainingError: Accelerate refuses, or a launcher asked for sharded networks.
+    """
+    _, processes = launched()
+    check_possible(config, device, processes)
+    cpu = _on_cpu(device)
+    precision = config.precision
+    if precision == "auto":
+        precision = "bf16" if not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+    try:
+        accelerator = Accelerator(
+            mixed_precision=precision,
+            cpu=device == "cpu" or (cpu and processes > 1),  # without a GPU it joins no group unless told
+            log_with=None if config.tracker == "none" else config.tracker,
+            project_dir=run,
+        )
+    except ValueError as error:
+        raise TrainingError(
+            f"Accelerate refuses device={device!r}, precision={precision!r}, tracker={config.tracker!r}: {error} "
+            f"(One process trains on one device at one precision; start another for the next run.)"
+        ) from None
+    if accelerator.distributed_type not in REPLICATED:
+        raise TrainingError(
+            f"Every process of a run holds the networks whole, but the launcher asked for "
+            f"{accelerator.distributed_type.value}. Launch without it (accelerate launch --multi_gpu)."
+        )
+    if accelerator.num_processes != processes:
+        raise TrainingError(
+            f"{processes} processes were launched, but this one is in a group of {accelerator.num_processes}. "
+            f"Add --device cpu, or launch on devices that Accelerate knows."
+        )
+    return accelerator
+
+
+def check_possible(config: TrainConfig, device: str | None, processes: int) -> None:
+    """
+    Raises:
+        InvalidConfigError: the tracker or the precision is not to be had here, or the batch is too small to share.
+    """
+    _check_tracker(config.tracker)
+    if config.precision == "fp16" and _on_cpu(device):
+        raise InvalidConfigError(
+            "field 'train.precision': fp16 needs a GPU, but this run is on the CPU. Take 'no', 'bf16' or 'auto'."
+        )
+    parts = processes * config.accumulate
+    if config.batch_size < parts:
+        raise InvalidConfigError(
+            f"field 'train.batch_size': {processes} processes of {config.accumulate} micro-batches need at least "
+            f"{parts} pictures a step, but {config.batch_size} came."
+        )
+
+
+def _on_cpu(device: str | None) -> bool:
+    return device == "cpu" or not torch.accelerator.is_available()
+
+
+def _check_tracker(name: str) -> None:
+    """Accelerate drops a tracker that is not installed without a word; a week later its curves are missed."""
+    here = {"none", *map(str, get_available_trackers()), *(set(LOGGER_TYPE_TO_CLASS) - _first_party())}
+    if name in here:
+        return
+    if name in LOGGER_TYPE_TO_CLASS:
+        raise InvalidConfigError(f"field 'train.tracker': {name} is not installed here. pip install {name}.")
+    raise InvalidConfigError(
+        f"field 'train.tracker': one of {', '.join(sorted({'none', *LOGGER_TYPE_TO_CLASS}))}, but {name!r} came."
+    )
+
+
+def _first_party() -> set[str]:
+    """The trackers that come with Accelerate; what `register_tracker_class` adds is here by being added."""
+    return {name for name, kind in LOGGER_TYPE_TO_CLASS.items() if kind.__module__ == "accelerate.tracking"}

@@ -1,0 +1,53 @@
+"""Rows of metrics.jsonl as curves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+MOST_POINTS = 500  # a line; more cannot be seen, and a week of rows would make a slow page
+
+Row = Mapping[str, float]
+
+
+def plot_curves(
+    rows: Sequence[Row], reference: Sequence[Row] = (), kind: Literal["png", "svg"] = "png", only: str = ""
+) -> bytes:
+    """A picture with one panel per player and one line per term, over steps.
+
+    Args:
+        rows: {"step": ..., "player/term": ...}.
+        reference: rows to lay beside them, dashed and in the same colours.
+        only: leave out players whose name does not start with this.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = sorted({name for row in rows for name in row if "/" in name and name.startswith(only)})
+    players = sorted({name.partition("/")[0] for name in names})
+    figure = Figure(figsize=(8, 3 * max(1, len(players))), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, player in zip(
+        figure.subplots(len(players), squeeze=False)[:, 0] if players else (), players, strict=True
+    ):
+        for name in (name for name in names if name.startswith(f"{player}/")):
+            (line,) = axes.plot(*_points(rows, name), label=name.partition("/")[2], linewidth=1)
+            if beside := _points(reference, name):
+                axes.plot(*beside, color=line.get_color(), linewidth=1, linestyle="dashed", alpha=0.7)
+        axes.set(title=player, xlabel="step")
+        axes.legend(fontsize="small")
+    buffer = io.BytesIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "t2i"}):
+        figure.savefig(buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)
+    return buffer.getvalue()
+
+
+def _points(rows: Sequence[Row], name: str) -> tuple[list[float], list[float]] | tuple[()]:
+    """Steps and values of one term, thinned evenly; nothing where no row has it."""
+    found = [(row["step"], row[name]) for row in rows if name in row]
+    if not found:
+        return ()
+    kept = found[:: -(-len(found) // MOST_POINTS)]
+    return [step for step, _ in kept], [value for _, value in kept]

@@ -1,0 +1,81 @@
+"""What goes wrong quietly, read from a run's rows: each illness with what it looks like and what helps.
+
+Pure functions of the rows, so a resumed run knows what it has said already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Row = Mapping[str, float]
+
+LAST = 5  # rows in a row that must show an illness before it is called one
+SATURATED = 0.02  # of the loss a discriminator began with
+COLLAPSED = 0.2  # of the highest perplexity a codebook had
+VANISHED = 1e-5  # of the largest gradient a player had
+STARVING = 1 / 3  # of the time spent waiting
+UNREACHED = 2.0  # perplexity of a codebook that never used more than two of its codes
+DISCRIMINATORS = ("discriminator", "critic")
+
+
+def diagnose(rows: Sequence[Row]) -> dict[str, str]:
+    """The illnesses the newest rows show, by subject, each a sentence; empty for a healthy run."""
+    if len(rows) <= LAST:
+        return {}
+    illnesses = {}
+    for name in sorted({name for name in rows[-1] if "/" in name}):
+        history = [row[name] for row in rows if name in row]
+        if len(history) > LAST and (sentence := _of_one(name, history)):
+            illnesses[name] = sentence
+    return illnesses | _saturated(rows)
+
+
+def _of_one(name: str, history: Sequence[float]) -> str:
+    player, _, term = name.partition("/")
+    newest, best = history[-LAST:], max(history)
+    if player == "gradient" and max(newest) <= VANISHED * best:
+        return (
+            f"The gradient of {term} has vanished: its norm is {newest[-1]:.2g}, and was {best:.2g}. It learns nothing "
+            f"any more. Look for a saturated opponent, a dead activation or a loss weight of 0, or lower its "
+            f"learning rate."
+        )
+    if "perplexity" in term and max(newest) <= max(COLLAPSED * best, UNREACHED):
+        return (
+            f"The codebook of {player} has collapsed: {term} is {newest[-1]:.3g}, and was {best:.3g}. Nearly every "
+            f"position takes the same few codes. Raise the commitment weight, lower the learning rate, or restart "
+            f"dead codes."
+        )
+    if name == "waiting/for_data" and min(newest) >= STARVING:
+        return (
+            f"The device waits for data {newest[-1]:.0%} of the time. Pack the dataset, keep it on a faster disk, or "
+            f"give the run larger batches."
+        )
+    if name == "fp16/loss_scale" and max(newest) < 1:
+        return (
+            f"Gradients overflow in fp16 (its loss scale has fallen to {newest[-1]:.2g}), so steps are skipped. Use "
+            f"train.precision=bf16, or no."
+        )
+    return ""
+
+
+def _saturated(rows: Sequence[Row]) -> dict[str, str]:
+    """Discriminators whose every term is next to nothing beside their first loss: they see no fake as real any more."""
+    illnesses = {}
+    for player in {name.partition("/")[0] for name in rows[-1]}:
+        if not any(word in player for word in DISCRIMINATORS):
+            continue
+        losses = [
+            [value for name, value in row.items() if name.startswith(f"{player}/")]
+            for row in rows
+            if any(name.startswith(f"{player}/") for name in row)
+        ]
+        first, newest = sum(losses[0]), losses[-LAST:]
+        if len(losses) <= LAST or min(min(values) for values in newest) < 0:  # a Wasserstein critic has no floor
+            continue
+        if max(sum(values) for values in newest) <= SATURATED * first:
+            illnesses[player] = (
+                f"The {player} is saturated: its loss is {sum(newest[-1]):.2g}, and began at {first:.2g}. It tells "
+                f"real from fake without fail and teaches the generator nothing. Lower its learning rate, make it "
+                f"smaller, or regularise it (R1, spectral norm)."
+            )
+    return illnesses

@@ -1,0 +1,137 @@
+"""What several processes of one run do together: sum gradients, share a state, stop at the same step.
+
+Each process holds every network whole and sees its share of every step's pictures. Gradients are summed once a move,
+after the backward pass, in one flat all-reduce: no hook inside autograd, so second derivatives (R1) need no care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from t2i.errors import TrainingError
+
+
+class Processes:
+    """All processes of a run; with one, every method is free."""
+
+    def __init__(self, accelerator: Accelerator, run: Path) -> None:
+        self.index: int = accelerator.process_index
+        self.count: int = accelerator.num_processes
+        self._device, self._run = accelerator.device, run
+        self._wish: Callable[[], bool] = lambda: False
+
+    @property
+    def main(self) -> bool:
+        """Whether this is process 0, the only one that reads and writes the run folder."""
+        return self.index == 0
+
+    def sum_(self, tensor: Tensor) -> Tensor:
+        """`tensor`, summed over the processes in place."""
+        if self.count > 1:
+            with self._together():
+                dist.all_reduce(tensor)
+        return tensor
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Sum every gradient over the processes; one that has none counts as zero."""
+        if self.count == 1:
+            return
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = self.sum_(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+        for parameter, gradient, part in zip(parameters, gradients, _parts(flat, gradients), strict=True):
+            parameter.grad = gradient.copy_(part)
+
+    def average_buffers(self, modules: Sequence[nn.Module]) -> None:
+        """Average what networks keep of their batches (running statistics, codebook counts) over the processes."""
+        if self.count == 1:
+            return
+        distinct = {id(b): b for module in modules for b in module.buffers() if b.is_floating_point()}
+        buffers = list(distinct.values())
+        if buffers:
+            flat = self.sum_(torch.cat([buffer.reshape(-1).float() for buffer in buffers])) / self.count
+            for buffer, part in zip(buffers, _parts(flat, buffers), strict=True):
+                buffer.copy_(part)
+
+    def share(self, step: int, tensors: Mapping[str, Tensor]) -> tuple[int, dict[str, Tensor]]:
+        """Process 0's step and tensors, on every process; only process 0's arguments count."""
+        if self.count == 1:
+            return step, dict(tensors)
+        with self._together():
+            message: list[Any] = [step, [(name, t.dtype, t.shape) for name, t in tensors.items()]]
+            dist.broadcast_object_list(message, device=self._device)
+            step, layout = message
+            shared = {}
+            for name, dtype, shape in layout:
+                here = tensors[name] if self.main else torch.empty(shape, dtype=dtype)
+                wire = here.to(self._device).contiguous().reshape(-1).view(torch.uint8)  # bool too
+                dist.broadcast(wire, src=0)
+                shared[name] = wire.view(dtype).view(shape)
+        return step, shared
+
+    def agree(self, stop: bool) -> bool:
+        """Whether any process wishes to stop, the same answer for all at the same step.
+
+        With several processes it answers for the call before, so that no device waits for the question.
+        """
+        if self.count == 1:
+            return stop
+        with self._together():
+            agreed = self._wish()
+            flag = torch.tensor(float(stop), device=self._device)
+            work = dist.all_reduce(flag, async_op=True)
+
+        def answer() -> bool:
+            work.wait()
+            return bool(flag)
+
+        self._wish = answer
+        return agreed
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.count > 1:
+            with self._together():
+                dist.barrier()
+
+    def part(self) -> None:
+        """End the group, once the run is done."""
+        if self.count > 1:
+            dist.destroy_process_group()
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """Process 0 does the block, then the others, who find in the cache what it made."""
+        if not self.main:
+            self.wait()
+        yield
+        if self.main:
+            self.wait()
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:  # every backend's way to tell of a closed connection
+            raise TrainingError(
+                f"Another process of this run ended, so this one cannot go on; its own message says why "
+                f"({_first_line(error)}). Mend that and go on from the last checkpoint: "
+                f"t2i train --resume {self._run}"
+            ) from None
+
+
+def _parts(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """`flat` cut into pieces of these shapes."""
+    pieces = torch.split_with_sizes(flat, [tensor.numel() for tensor in like])
+    return [piece.view(tensor.shape) for piece, tensor in zip(pieces, like, strict=True)]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

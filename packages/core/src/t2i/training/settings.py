@@ -1,0 +1,151 @@
+"""A run's settings: recipes, YAML files and overrides, joined and checked before any work. Imports no torch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from t2i.config import Config, parse_config, parse_value
+from t2i.errors import InvalidConfigError, OutputError, TrainingError, UnknownNameError, did_you_mean
+from t2i.registry.models import DEFAULT_TEXT_ENCODER
+from t2i.registry.plugins import registry
+from t2i.registry.specs import ModelSpec, load_target
+from t2i.training.config import TrainConfig
+
+RUN_FILE = "run.yaml"
+SECTIONS = ("model", "objective", "train")
+
+
+class RunConfig(Config):
+    """Everything that makes a run; kept as run.yaml in its folder, complete, so that resuming needs nothing else."""
+
+    technique: str
+    data: str = Field(description="a dataset's name or a folder")
+    text_encoder: str = DEFAULT_TEXT_ENCODER
+    strict: bool = Field(False, description="refuse a dataset with any flawed picture")
+    model: dict[str, Any] = Field(default_factory=dict)
+    objective: dict[str, Any] = Field(default_factory=dict)
+    train: TrainConfig = TrainConfig()
+    recipe: str = Field("", description="the shipped recipe it began with")
+    command: str = Field("", description="the command that started it")
+
+
+def read_recipe(technique: str, recipe: str) -> dict[str, Any]:
+    """A recipe shipped with a technique, or a YAML file of one's own.
+
+    Raises:
+        UnknownNameError: there is neither.
+        InvalidConfigError: it is no text, or not a YAML mapping.
+    """
+    spec, _ = registry().get(ModelSpec, technique)
+    if recipe in spec.recipes:
+        return read_settings(recipe_path(spec, recipe))
+    if Path(recipe).is_file():
+        return read_settings(Path(recipe))
+    known = ", ".join(spec.recipes) or "none"
+    raise UnknownNameError(
+        f"There is no recipe {recipe!r} for {technique!r}.{did_you_mean(recipe, spec.recipes)} "
+        f"It ships: {known}. A path to a YAML file serves too."
+    )
+
+
+def recipe_path(spec: ModelSpec, recipe: str) -> Path:
+    """The file of a shipped recipe."""
+    package, _, path = spec.recipes[recipe].partition(":")
+    return Path(str(files(package))) / path
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file.
+
+    Raises:
+        InvalidConfigError: it cannot be read, is no text, or not a YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfigError(f"{path} must be a readable text file, but: {error}.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidConfigError(f"{path} is not YAML ({error}).") from None
+    if not isinstance(values, dict):
+        raise InvalidConfigError(f"{path} must hold a YAML mapping, but holds a {type(values).__name__}.")
+    return values
+
+
+def merge(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with those of `over` in their place, section by section and field by field."""
+    merged = copy.deepcopy(dict(settings))
+    for name, value in over.items():
+        below = merged.get(name)
+        merged[name] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def override(settings: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """`settings` with "section.field=value" assignments applied; values are read as YAML.
+
+    Raises:
+        InvalidConfigError: an assignment is not of that form.
+    """
+    changed = copy.deepcopy(dict(settings))
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        section, _, name = key.partition(".")
+        if not equals or section not in SECTIONS or not name:
+            raise InvalidConfigError(
+                f"A setting reads model.field=value, objective.field=value or train.field=value, but "
+                f"{assignment!r} came."
+            )
+        target: Any = changed
+        *path, last = key.split(".")
+        for part in path:
+            target = target.setdefault(part, {})
+            if not isinstance(target, dict):
+                raise InvalidConfigError(f"{assignment!r} sets a part of {part!r}, which has no parts.")
+        target[last] = parse_value(value, key)
+    return changed
+
+
+def checked(settings: Mapping[str, Any], where: str = "the run's settings") -> RunConfig:
+    """`settings` as a RunConfig whose technique is known, can be trained, and knows every field.
+
+    Raises:
+        InvalidConfigError: a field is unknown, or its value does not fit; names the field and what may stand there.
+        UnknownNameError, PluginError: nothing usable goes by the technique's name.
+        TrainingError: it declares no objective.
+    """
+    config = parse_config(RunConfig, settings, where)
+    spec, _ = registry().get(ModelSpec, config.technique)
+    if not spec.objective:
+        raise TrainingError(f"{config.technique!r} declares no objective, so it cannot be trained.")
+    parse_config(load_target(spec.config), config.model, config.technique)
+    parse_config(load_target(spec.objective_config), config.objective, "objective")
+    return config
+
+
+def check_new(out: Path) -> None:
+    """
+    Raises:
+        OutputError: `out` is there already, and not as an empty folder.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out} is already there. Continue it with `t2i train --resume {out}`, or choose another.")
+
+
+def read_run(out: Path) -> RunConfig:
+    """The settings of the run in `out`.
+
+    Raises:
+        TrainingError: `out` is no run folder.
+        InvalidConfigError: its run.yaml is damaged.
+    """
+    path = out / RUN_FILE
+    if not path.is_file():
+        raise TrainingError(f"{out} is no run folder (it has no {RUN_FILE}). Start one with `t2i train --out {out}`.")
+    return checked(read_settings(path), str(path))

@@ -1,0 +1,178 @@
+"""Each warning on an objective that shows the illness, and silence on one that is well."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fakes.training import OnePlayer, TwoPhases, settings, squares, train
+from t2i.data.batches import BatchMaker
+from t2i.training.config import OptimizerConfig
+from t2i.training.health import LAST, diagnose
+from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i.training.trainer import Trainer
+
+
+class Duel(TwoPhases):
+    """The toy GAN from its first step, at learning rates it bears."""
+
+    learning_rate = 1e-3
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        optimizer = OptimizerConfig(lr=self.learning_rate)
+        return [
+            Phase(
+                "duel",
+                [
+                    Player("critic", {"critic": self.critic}, self.critic_loss, optimizer),
+                    Player("generator", {"generator": self.generator}, self.generator_loss, self.optimizer),
+                ],
+            )
+        ]
+
+
+class Saturated(Duel):
+    """Its critic is far ahead: a generator that stands still, and a hinge that has nothing left to ask."""
+
+    learning_rate = 0.05
+
+    def __init__(self) -> None:
+        super().__init__(OptimizerConfig(lr=1e-9))
+
+    def critic_loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        with torch.no_grad():
+            fakes = self.fakes(batch)
+        real, fake = (self.critic(images, batch.text.sentence) for images in (batch.images, fakes))
+        return {"real": F.relu(1 - real).mean(), "fake": F.relu(1 + fake).mean()}
+
+
+class Wasserstein(Duel):
+    """Its loss falls below zero and has no floor; that is no illness."""
+
+    def critic_loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        with torch.no_grad():
+            fakes = self.fakes(batch)
+        real, fake = (self.critic(images, batch.text.sentence) for images in (batch.images, fakes))
+        return {"real": -real.mean(), "fake": fake.mean()}
+
+
+class Vanished(OnePlayer):
+    """After a few steps a dead activation stands between the loss and the generator."""
+
+    calls = 0
+
+    def loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        self.calls += 1
+        return {name: value if self.calls < 5 else 0 * value for name, value in super().loss(batch).items()}
+
+
+class Codebook(OnePlayer):
+    """Quantises to 64 codes; `spread` says how far from one another its inputs are at each step."""
+
+    def __init__(self, spread: Callable[[int], float]) -> None:
+        super().__init__()
+        self.codes, self.spread, self.calls = torch.randn(64, 4), spread, 0
+
+    def loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        self.calls += 1
+        inputs = torch.randn(256, 4) * self.spread(self.calls) + self.codes[0]
+        nearest = torch.cdist(inputs, self.codes).argmin(1)
+        shares = torch.bincount(nearest, minlength=64) / 256
+        return {**super().loss(batch), "perplexity": torch.exp(-torch.special.xlogy(shares, shares).sum())}
+
+
+def warnings_of(objective: Objective, run: Path, steps: int = 40) -> list[str]:
+    torch.manual_seed(0)
+    told: list[str] = []
+    config = settings(steps=steps, log_every=1, sample_every=steps, batch_size=4)
+    Trainer(objective, squares(8), config, run, device="cpu", warn=told.append).fit()
+    return told
+
+
+ILL: dict[str, tuple[Callable[[], Objective], str]] = {
+    "saturated": (Saturated, "The critic is saturated"),
+    "vanished": (Vanished, "The gradient of generator has vanished"),
+    "collapsed": (lambda: Codebook(lambda step: 1.0 if step < 10 else 0.01), "The codebook of generator has collapsed"),
+    "never-spread": (lambda: Codebook(lambda step: 0.001), "The codebook of generator has collapsed"),
+}
+WELL: dict[str, Callable[[], Objective]] = {
+    "gan": Duel,
+    "wasserstein": Wasserstein,
+    "one-player": OnePlayer,
+    "codebook": lambda: Codebook(lambda step: 1.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def ready_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Toy networks are faster than any batch, so the clock is told of none but what a test adds."""
+    monkeypatch.setattr("t2i.training.health.STARVING", 0.9)
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_an_illness_is_told_once_and_shown_on_the_page(tmp_path: Path, name: str) -> None:
+    make, sentence = ILL[name]
+    told = warnings_of(make(), tmp_path / "run")
+    assert len([text for text in told if sentence in text]) == 1, told
+    assert all(text.startswith("step ") for text in told)
+    assert sentence in (tmp_path / "run" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("name", WELL)
+def test_a_healthy_run_hears_nothing(tmp_path: Path, name: str) -> None:
+    assert warnings_of(WELL[name](), tmp_path / "run") == []
+    assert 'class="warning"' not in (tmp_path / "run" / "index.html").read_text()
+
+
+def test_a_loader_that_starves_the_device_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = BatchMaker.make
+
+    def slow(*arguments, **options):  # type: ignore[no-untyped-def]
+        for batch in make(*arguments, **options):
+            time.sleep(0.3)
+            yield batch
+
+    monkeypatch.setattr("t2i.training.health.STARVING", 1 / 3)
+    monkeypatch.setattr(BatchMaker, "make", slow)
+    (told,) = [text for text in warnings_of(OnePlayer(), tmp_path / "run", steps=LAST + 2) if "waits for data" in text]
+    share = float(told.split("data ")[1].split("%")[0]) / 100
+    assert share > 0.6, "its clock tells what the sleeps took"
+
+
+def test_what_was_told_is_not_told_again_after_a_resume(tmp_path: Path) -> None:
+    first = warnings_of(Vanished(), tmp_path / "run", steps=20)
+    assert len(first) == 1
+    objective = Vanished()
+    objective.calls = 100
+    told: list[str] = []
+    config = settings(steps=30, log_every=1, sample_every=30, batch_size=4)
+    Trainer(objective, squares(8), config, tmp_path / "run", device="cpu", warn=told.append).fit()
+    assert told == []
+    assert "has vanished" in (tmp_path / "run" / "index.html").read_text()
+
+
+def test_a_loss_scale_that_falls_below_one_is_told() -> None:
+    falling = [{"step": step, "fp16/loss_scale": 2.0 ** (4 - step)} for step in range(20)]
+    assert list(diagnose(falling)) == ["fp16/loss_scale"]
+    assert diagnose([{"step": step, "fp16/loss_scale": 1024.0} for step in range(20)]) == {}
+
+
+def test_a_few_rows_prove_nothing() -> None:
+    assert diagnose([]) == {}
+    assert diagnose([{"step": step, "gradient/generator": 0.0} for step in range(LAST)]) == {}
+
+
+def test_a_player_that_joins_late_is_well(tmp_path: Path) -> None:
+    """And one whose terms are others from then on."""
+    train(TwoPhases(), tmp_path / "run", steps=40, log_every=1)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    rows = [{name: value for name, value in row.items() if name != "waiting/for_data"} for row in rows]
+    assert [diagnose(rows[:end]) for end in range(len(rows))] == [{}] * len(rows)

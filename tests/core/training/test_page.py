@@ -1,0 +1,93 @@
+"""index.html: parsed as a browser would, with texts that try to be markup."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fakes.models import FakeTextEncoder
+from fakes.training import OnePlayer, settings, squares
+from t2i.training.page import run_page
+from t2i.training.report import Samples
+from t2i.training.trainer import Trainer
+
+EVIL = ("<script>alert(1)</script>", 'a "quoted" & <b>bold</b> cat', "</ol><img src=x onerror=alert(2)>", "наряд 猫 🐱")
+
+
+class Elements(HTMLParser):
+    """Start tags with their attributes, and the text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A finished toy run over prompts that try to be markup."""
+    samples = Samples(EVIL, FakeTextEncoder().encode(EVIL))
+    config = settings(steps=6, log_every=1, sample_every=2)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.yaml").write_text("data: <script>alert(3)</script>\n")
+    Trainer(OnePlayer(), squares(8), config, tmp_path / "run", samples=samples, device="cpu").fit()
+    return tmp_path / "run"
+
+
+def test_text_never_becomes_markup(run: Path) -> None:
+    page = Elements((run / "index.html").read_text())
+    assert len(page.all("script")) == 1 and not page.all("b")[3:]
+    assert all(not name.startswith("on") for _, attributes in page.found for name in attributes)
+    text = "".join(page.text)
+    assert all(prompt in text for prompt in EVIL) and "data: <script>alert(3)</script>" in text
+    assert len(page.all("li")) == len(EVIL)
+
+
+def test_it_needs_nothing_but_the_run_folder(run: Path) -> None:
+    """No address of any other place: every picture it names lies in the folder, and nothing else is loaded."""
+    content = (run / "index.html").read_text()
+    page = Elements(content)
+    assert not page.all("link") and all("src" not in script for script in page.all("script"))
+    sources = [attributes["src"] for attributes in page.all("img")]
+    assert sources == ["samples/step-00000006.png"]
+    (slider,) = page.all("input")
+    names = str(slider["data-names"]).split()
+    assert names == [f"step-0000000{step}.png" for step in (2, 4, 6)]
+    assert (slider["max"], slider["value"]) == ("2", "2")
+    for name in names:
+        Image.open(run / "samples" / name).verify()
+    without_namespaces = re.sub(r"http://(www\.w3\.org|purl\.org|creativecommons\.org|matplotlib\.org)\S*", "", content)
+    assert "http" not in without_namespaces.replace("https://matplotlib.org/", "")
+
+
+def test_curves_are_one_well_formed_drawing(run: Path) -> None:
+    content = (run / "index.html").read_text()
+    drawing = ElementTree.fromstring(content[content.index("<svg") : content.index("</svg>") + len("</svg>")])
+    words = {"".join(element.itertext()).strip() for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"generator", "gradient", "speed", "waiting", "squared_error", "size", "images_per_second", "step"} <= words
+
+
+def test_throughput_and_progress_are_told(tmp_path: Path) -> None:
+    rows = [{"step": 500, "g/loss": 1.0, "speed/images_per_second": 1234.56, "waiting/for_data": 0.0123}]
+    text = "".join(Elements(run_page(tmp_path, rows, [], ["<i>ill</i>"], 2000, "")).text)
+    assert "500 of 2,000" in text and "1,234.6" in text and "1.2%" in text and "<i>ill</i>" in text
+
+
+def test_a_run_without_rows_or_samples_has_a_page(tmp_path: Path) -> None:
+    page = Elements(run_page(tmp_path, [], ["a cat"], [], 10, ""))
+    assert not page.all("img") and not page.all("script") and "0 of 10" in "".join(page.text)

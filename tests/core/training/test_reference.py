@@ -1,0 +1,119 @@
+"""A reference made from a run, and other runs laid beside it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+import t2i_cgan
+from t2i.errors import TrainingError
+from t2i.training import reference
+from t2i.training.reference import compare, write_reference
+from t2i.training.settings import checked, read_recipe
+
+
+def make_run(folder: Path, losses: list[float], recipe: str = "tiny", **train: Any) -> Path:
+    """A run folder that logged these losses, ten steps a row."""
+    folder.mkdir()
+    settings = read_recipe("cgan", "tiny") | {"technique": "cgan", "data": "x", "recipe": recipe}
+    settings["train"] |= train
+    (folder / "run.yaml").write_text(yaml.safe_dump(checked(settings).model_dump(mode="json")))
+    rows = [
+        {"step": 10 * (index + 1), "generator/adversarial": loss, "waiting/for_data": 0.5, "gradient/generator": 1.0}
+        for index, loss in enumerate(losses)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The recipe "tiny" ships the reference of a run whose loss falls from 1 to 0.01."""
+    recipe = tmp_path / "recipes" / "tiny.yaml"
+    recipe.parent.mkdir()
+    monkeypatch.setattr(reference, "recipe_path", lambda spec, name: recipe.with_stem(name))
+    path = recipe.with_suffix(".reference.jsonl")
+    write_reference(make_run(tmp_path / "made", [1 - 0.01 * i for i in range(100)]), path)
+    return path
+
+
+def test_a_reference_holds_settings_and_losses_alone(shipped: Path) -> None:
+    first, *rows = [json.loads(line) for line in shipped.read_text().splitlines()]
+    assert first["settings"]["model"]["resolution"] == 16 and first["settings"]["train"]["batch_size"] == 8
+    assert len(rows) == 100
+    assert rows[4] == {"step": 50, "generator/adversarial": pytest.approx(0.96)}
+
+
+def test_a_long_run_becomes_window_means(tmp_path: Path) -> None:
+    write_reference(make_run(tmp_path / "run", [float(i) for i in range(1000)]), tmp_path / "x.reference.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "x.reference.jsonl").read_text().splitlines()[1:]]
+    assert len(rows) == 200
+    assert rows[1] == {"step": 100, "generator/adversarial": (5 + 6 + 7 + 8 + 9) / 5}
+
+
+def test_the_same_run_is_its_references_equal(tmp_path: Path, shipped: Path) -> None:
+    head, row = compare(tmp_path / "made").splitlines()
+    assert head.split()[-4:] == ["reference", "run", "/", "ref."] and row.split()[-1] == "1.000"
+
+
+def test_a_run_is_compared_where_both_have_steps(tmp_path: Path, shipped: Path) -> None:
+    """Half-way: rows 45 to 50 of both, here twice as high; and it is no judgement of what comes later."""
+    run = make_run(tmp_path / "mine", [2 * (1 - 0.01 * i) for i in range(50)], batch_size=4, log_every=7)
+    head, row, *rest = compare(run).splitlines()
+    assert "around step 475" in head
+    mine = sum(2 * (1 - 0.01 * i) for i in range(44, 50)) / 6
+    name, ours, theirs, ratio = row.split()
+    assert (name, float(ours), float(theirs)) == (
+        "generator/adversarial",
+        pytest.approx(mine, rel=1e-3),
+        pytest.approx(mine / 2, rel=1e-3),
+    )
+    assert ratio == "2.000"
+    assert rest == ["differs: train.batch_size is 4, the reference's 8"]
+    with Image.open(run / "reference.png") as picture:
+        picture.load()
+        assert picture.format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ("paper", "The recipe 'paper' of cgan ships no reference curve"),
+        ("", "began without one"),
+        ("mine.yaml", "began with the file mine.yaml"),
+    ],
+)
+def test_no_reference_is_one_sentence(tmp_path: Path, shipped: Path, recipe: str, sentence: str) -> None:
+    with pytest.raises(TrainingError, match=sentence):
+        compare(make_run(tmp_path / "run", [1.0], recipe=recipe))
+
+
+def test_nothing_to_compare_is_one_sentence(tmp_path: Path, shipped: Path) -> None:
+    with pytest.raises(TrainingError, match="no run folder"):
+        compare(tmp_path / "none")
+    with pytest.raises(TrainingError, match="has logged no loss yet"):
+        compare(make_run(tmp_path / "run", []))
+
+
+def test_every_shipped_reference_belongs_to_a_recipe() -> None:
+    recipes = Path(t2i_cgan.__file__).parent / "recipes"
+    for path in recipes.glob("*.reference.jsonl"):
+        assert path.with_name(path.name.removesuffix(".reference.jsonl") + ".yaml").exists(), path
+        assert json.loads(path.read_text().splitlines()[0])["settings"].keys() == {"model", "objective", "train"}
+
+
+def test_its_command_makes_a_file_or_says_why_not(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [1.0, 0.5])
+    command = [sys.executable, "-m", "t2i.training.reference"]
+    made = subprocess.run([*command, run, tmp_path / "x.reference.jsonl"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert len((tmp_path / "x.reference.jsonl").read_text().splitlines()) == 3
+    failed = subprocess.run([*command, tmp_path], capture_output=True, text=True)
+    assert failed.returncode == 1 and failed.stderr.startswith("error: A reference is made by")

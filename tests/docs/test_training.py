@@ -1,0 +1,64 @@
+"""docs/training.md, run: its settings file is written, and its commands follow one another in one folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from markdown import ROOT, blocks
+from PIL import Image
+
+from t2i.training import health
+from t2i.training.settings import RunConfig
+
+PAGE = "docs/training.md"
+
+
+def test_every_command_does_what_it_says(tmp_path: Path) -> None:
+    pictures = tmp_path / "path" / "to" / "folder"
+    pictures.mkdir(parents=True)
+    for colour in ("red", "green", "blue", "yellow", "black", "white", "purple", "orange"):
+        Image.new("RGB", (16, 16), colour).save(pictures / f"{colour}.png")
+        (pictures / f"{colour}.txt").write_text(f"a {colour} square\n")
+    lines = []
+    for block in blocks(PAGE):
+        if block.title:
+            (tmp_path / block.title).write_text(block.code)
+        elif block.language == "sh":
+            lines += block.code.splitlines()
+    assert sum("--processes" in line or "accelerate launch" in line for line in lines) == 2
+    programs = {
+        "t2i": [sys.executable, "-m", "t2i"],
+        "python": [sys.executable],
+        "accelerate": [sys.executable, "-m", "accelerate.commands.accelerate_cli"],
+    }
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        ended = subprocess.run(
+            [*programs[program], *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
+        )
+        assert ended.returncode == 0, f"{line}\n{ended.stderr}"
+    runs = tmp_path / "runs"
+    for name, step in (("a", 20), ("b", 60), ("two", 20), ("launched", 20)):
+        assert (runs / name / "checkpoints" / f"step-{step:08d}" / "snapshot").is_dir(), name
+        assert (runs / name / "index.html").is_file()
+    assert (tmp_path / "mine.reference.jsonl").is_file()
+    assert Image.open(tmp_path / "square.png").size == (16, 16)
+
+
+def test_its_numbers_are_the_codes() -> None:
+    page = (ROOT / PAGE).read_text()
+    assert f"{health.SATURATED:.0%}" in page and f"{health.COLLAPSED:.0%}" in page
+    assert f"never above {health.UNREACHED:g}" in page and "1e-5" in page and health.VANISHED == 1e-5
+    assert health.LAST == 5 and "newest five" in page
+
+
+@pytest.mark.parametrize("field", ["clip_norm", "channels_last", "compile", "deterministic", "precision", "accumulate"])
+def test_the_settings_it_names_exist(field: str) -> None:
+    assert field in type(RunConfig.model_fields["train"].default).model_fields
+    assert f"`{field}`" in (ROOT / PAGE).read_text()

@@ -1,0 +1,178 @@
+"""What each process of a test with several does: `python -m fakes.processes SCENARIO FOLDER`, as `together` runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares
+from t2i.errors import T2IError
+from t2i.training.config import OptimizerConfig
+from t2i.training.objective import Batch, Objective, Player
+from t2i.training.trainer import Trainer, TrainResult
+from t2i_cgan.config import CGANConfig, CGANObjectiveConfig
+from t2i_cgan.generator import ConditionalGAN
+from t2i_cgan.training import CGANObjective
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    code: int
+    err: str
+
+
+def together(scenario: str, folder: Path, count: int = 2) -> list[Ended]:
+    """Run `scenario` in `count` processes that know of each other as a launcher would tell them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "fakes.processes", scenario, str(folder)]
+    started = [
+        subprocess.Popen(
+            command,
+            env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    try:
+        errors = [process.communicate(timeout=1200)[1] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    return [Ended(process.returncode, err) for process, err in zip(started, errors, strict=True)]
+
+
+def gan() -> Objective:
+    """A two-player GAN with R1: its discriminator's gradient is a second derivative."""
+    shape = {"resolution": 16, "widths": (16, 8), "condition_dim": 16, "hidden_dim": 16, "noise_dim": 8, "text_dim": 8}
+    game = {"discriminator_widths": (8, 8), "squared_error": 1, "r1_gamma": 10, "text_noise": 0.1}
+    return CGANObjective(ConditionalGAN(CGANConfig.model_validate(shape)), CGANObjectiveConfig.model_validate(game))
+
+
+def one_player() -> Objective:
+    return OnePlayer(OptimizerConfig(lr=1e-2, warmup_steps=3, schedule="cosine"))
+
+
+MATCHING: dict[str, tuple[Callable[[], Objective], dict[str, object]]] = {
+    "gan": (gan, {"batch_size": 6}),
+    "gan-unequal-parts": (gan, {"batch_size": 7, "accumulate": 1}),
+    "gan-accumulated-clipped": (gan, {"batch_size": 6, "accumulate": 3, "clip_norm": 0.5}),
+    "one-player": (one_player, {"batch_size": 6}),
+    "two-phases": (TwoPhases, {"batch_size": 6}),
+}
+"""Games whose loss is a mean over pictures, without dropout or batch statistics."""
+
+
+def train_one(objective: Objective, run: Path, **changes: object) -> TrainResult:
+    config = settings(checkpoint_every=6, **changes)
+    return Trainer(objective, squares(objective.generator.resolution), config, run, device="cpu").fit()
+
+
+def match(folder: Path, rank: int) -> None:
+    """Every game; what each process saw, and where it writes nothing unless it is the first."""
+    for name, (make, changes) in MATCHING.items():
+        torch.manual_seed(0)
+        seen: list[tuple[int, ...]] = []
+        watched = Watched(make(), lambda player, batch, seen=seen: seen.append(batch.noise.seeds))
+        train_one(watched, folder / f"rank{rank}" / name, **changes)
+        (folder / f"{name}.{rank}.json").write_text(json.dumps(seen))
+
+
+def resume(folder: Path, rank: int) -> None:
+    """Dropout and batch norm, in two processes: whole, and again from its step 3."""
+    for name in ("whole", "again"):
+        torch.manual_seed(rank if name == "again" else 0)  # other initial weights: all must come from the checkpoint
+        objective = TwoPhases(dropout=0.3, norm=True)
+        drawn: list[float] = []
+        watched = Watched(objective, lambda player, batch, drawn=drawn: drawn.append(torch.rand(()).item()))
+        begun = "checkpoints/step-00000003"
+        if name == "again" and rank == 0:
+            shutil.copytree(folder / "whole" / begun, folder / "again" / begun)
+        config = settings(checkpoint_every=1, keep_checkpoints=6)
+        Trainer(watched, squares(8), config, folder / name, device="cpu").fit()
+        buffers = {key: value.tolist() for key, value in objective.generator.named_buffers()}
+        (folder / f"{name}.{rank}.json").write_text(json.dumps({"drawn": drawn, "buffers": buffers}))
+
+
+def stop(folder: Path, rank: int) -> None:
+    """A Ctrl-C that reaches the second process alone."""
+
+    def before(player: Player, batch: Batch) -> None:
+        calls.append(player.name)
+        if len(calls) == 3 and rank == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    calls: list[str] = []
+    torch.manual_seed(0)
+    result = train_one(Watched(one_player(), before), folder / "run", steps=100)
+    (folder / f"stopped.{rank}.json").write_text(json.dumps([result.step, result.finished]))
+
+
+def everything(folder: Path, rank: int) -> None:
+    """All that ends well, in one start."""
+    match(folder, rank)
+    resume(folder, rank)
+    stop(folder, rank)
+
+
+def failing(act: Callable[[], None]) -> Callable[[Path, int], None]:
+    """A run whose second process does `act` in its fifth step; checkpoints at each second one."""
+
+    def scenario(folder: Path, rank: int) -> None:
+        def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+            calls.append(player.name)
+            if len(calls) == 5 and rank == 1:
+                act()
+            return terms
+
+        calls: list[str] = []
+        torch.manual_seed(0)
+        config = settings(steps=50, checkpoint_every=2)
+        Trainer(Watched(one_player(), change=change), squares(8), config, folder / "run", device="cpu").fit()
+
+    return scenario
+
+
+def _raise() -> None:
+    raise MemoryError("injected")
+
+
+SCENARIOS = {
+    "everything": everything,
+    "raises": failing(_raise),
+    "killed": failing(lambda: os.kill(os.getpid(), signal.SIGKILL)),
+}
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    try:
+        SCENARIOS[sys.argv[1]](Path(sys.argv[2]), int(os.environ["RANK"]))
+    except T2IError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
