@@ -92,7 +92,7 @@ def test_offline_the_cache_serves_a_commit_and_a_branch_and_the_hub_is_not_asked
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert download("org/name", None) == download("org/name", commit) == (folder, commit)
     assert hub.asked == [] and caplog.records == []
-    with pytest.raises(OfflineError, match="HF_HUB_OFFLINE forbids.* unset HF_HUB_OFFLINE, or use a bundled model"):
+    with pytest.raises(OfflineError, match=r"HF_HUB_OFFLINE forbids.* unset HF_HUB_OFFLINE, or use a bundled model"):
         download("org/other", None)
 
 
@@ -107,6 +107,7 @@ def test_a_hub_that_is_away_leaves_the_copy_in_the_cache_and_says_so(hub, repo, 
 
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(hub, repo, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
     whole, ranges = SNAPSHOT["model.safetensors"], []
 
     async def breaks_off_once(request: Request) -> Response | None:
@@ -216,7 +217,7 @@ def test_an_answer_that_is_no_hubs_is_one_sentence(hub, answer):
         return Response(answer, media_type="application/json")
 
     hub.fault = babbles
-    with pytest.raises(SnapshotError, match="it answers as no Hub does .*check HF_ENDPOINT"):
+    with pytest.raises(SnapshotError, match=r"it answers as no Hub does .*check HF_ENDPOINT"):
         download("org/name", None)
 
 

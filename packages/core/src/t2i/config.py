@@ -49,7 +49,8 @@ def parse_value(text: str, where: str) -> Any:
 
 def _sentences(kind: type[Config], error: ValidationError) -> str:
     sentences = []
-    for problem in error.errors(include_url=False):
+    problems = error.errors(include_url=False)
+    for problem in problems[:MOST_PROBLEMS]:
         field = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             known = _fields_at(kind, problem["loc"][:-1])
@@ -59,8 +60,8 @@ def _sentences(kind: type[Config], error: ValidationError) -> str:
             message = problem["msg"][0].lower() + problem["msg"][1:]
             subject = f"field {_shown(field)}: " if field else ""
             sentences.append(f"{subject}{message}, but {_shown(problem['input'])} came.")
-    more = f" And {len(sentences) - MOST_PROBLEMS} more." if len(sentences) > MOST_PROBLEMS else ""
-    return " ".join(sentences[:MOST_PROBLEMS]) + more
+    more = len(problems) - len(sentences)
+    return " ".join(sentences) + (f" And {more} more." if more else "")
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from t2i.errors import InvalidInputError, T2IError
 from t2i.files import unwritable
@@ -27,24 +27,24 @@ def client() -> HfApi:
 
 
 @contextmanager
-def asking(refused: Callable[[str, bool], T2IError]) -> Iterator[None]:
+def asking(refused: Callable[[str, bool], T2IError], patience: float | None = None) -> Iterator[None]:
     """Whatever the client raises in this block becomes `refused(reason, away)`.
 
     Args:
         refused: makes the error of half a sentence and whether the Hub is away (not there, or not itself)
             rather than unwilling.
+        patience: seconds of silence until one attempt is given up; by default HF_HUB_DOWNLOAD_TIMEOUT.
 
     Raises:
         InvalidInputError: the repository's name is none.
         OutputError: the Hugging Face cache cannot be written.
     """
-    from huggingface_hub import constants, get_session
+    from huggingface_hub import constants
     from huggingface_hub.errors import HFValidationError
 
-    session = get_session()
-    patience, session.timeout = session.timeout, constants.HF_HUB_DOWNLOAD_TIMEOUT  # of itself it waits for ever
     try:
-        yield
+        with _bounded(patience or constants.HF_HUB_DOWNLOAD_TIMEOUT):
+            yield
     except T2IError:
         raise
     except HFValidationError as error:
@@ -54,8 +54,26 @@ def asking(refused: Callable[[str, bool], T2IError]) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise unwritable(Path(constants.HF_HUB_CACHE), error) from None
         raise refused(*_reason(cause or error)) from None
+
+
+@contextmanager
+def _bounded(seconds: float) -> Iterator[None]:
+    """Let no request of the client wait longer for a sign of life; of itself it waits for some without end."""
+    from huggingface_hub import get_session
+
+    def bound(request: Any) -> None:
+        waits = request.extensions.get("timeout", {})
+        request.extensions["timeout"] = {
+            phase: min(waits.get(phase) or seconds, seconds) for phase in ("connect", "read", "write", "pool")
+        }
+
+    session = get_session()
+    hooks = session.event_hooks
+    session.event_hooks = {**hooks, "request": [*hooks["request"], bound]}
+    try:
+        yield
     finally:
-        session.timeout = patience
+        session.event_hooks = hooks
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:

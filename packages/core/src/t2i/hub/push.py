@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PICTURES, RUN_FILE = "samples.png", "run.yaml"
 PICTURES_SHOWN = 16
+PATIENCE = 120  # seconds; the Hub checks a commit before it answers
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotC
         return SnapshotError(f"The Hub did not take {target.repo}: {reason}. Nothing there was changed.")
 
     api = client()
-    with asking(refused):
+    with asking(refused, PATIENCE):
         if not target.create_pr:
             api.create_repo(target.repo, private=target.private or None, exist_ok=True)
             if target.private and not api.model_info(target.repo).private:
