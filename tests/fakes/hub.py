@@ -14,11 +14,16 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import huggingface_hub
+import pytest
 import uvicorn
 import yaml
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from huggingface_hub import constants
+from huggingface_hub.utils import _http
 
 TOKEN, STRANGER = "hf_owner", "hf_stranger"
 Tree = dict[str, bytes]
@@ -310,3 +315,32 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
     yield hub
     server.should_exit = True
     thread.join(5)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[FakeHub]:
+    with serving(FakeHub()) as hub:
+        yield hub
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "hub-cache"
+
+
+@pytest.fixture
+def hub(server: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    """An empty Hub, an empty cache, and the owner's token, as HF_ENDPOINT, HF_HUB_CACHE and HF_TOKEN would set them."""
+    server.reset()
+    for name, value in {
+        "ENDPOINT": server.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(cache),
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,  # another protocol to another server
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(_http, "_HUB_ORIGINS", frozenset({_http._url_origin(server.url)}))
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    huggingface_hub.close_session()
+    return server

@@ -138,11 +138,11 @@ def test_what_people_typed_stays_text(text):
     found, expected = (Reader(MARKDOWN.render(ModelCard(card).text)) for card in (wild, tame))
     assert found.tags == expected.tags
     assert found.attributes == expected.attributes
-    assert "\x1b" not in ModelCard(wild).text.replace(text, "") and "\u202e" not in found.text.replace(text, "")
+    assert not {"\x1b", "\u202e", "\0"} & set(found.text)
     assert ModelCard(wild).data.tags == ["t2i", text]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_any_text_renders_as_itself(text):
     rendered = Reader(MARKDOWN.render(f"x {plain(text)} y"))

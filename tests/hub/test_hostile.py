@@ -19,7 +19,7 @@ from safetensors.torch import load, save, save_file
 from fakes.command_line import T2I
 from fakes.hub import FakeHub, Repo, cut
 from fakes.models import FakeGenerator
-from t2i.errors import IntegrityError, InvalidConfigError, OfflineError, SnapshotError, T2IError
+from t2i.errors import IntegrityError, InvalidConfigError, OfflineError, OutputError, SnapshotError, T2IError
 from t2i.hub import snapshots
 from t2i.hub.layout import MAX_CONFIG_BYTES
 from t2i.hub.snapshots import load_generator, resolve
@@ -263,6 +263,29 @@ def test_file_names_that_climb_out(hub, trees, cache, tmp_path):
     assert not [asked for asked in hub.asked if "evil" in asked]
     assert {path.name for path in tmp_path.iterdir()} <= {cache.name}
     assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
+
+
+@pytest.mark.parametrize("header", ["ETag", "X-Linked-Etag", "X-Repo-Commit"])
+def test_a_server_that_names_files_of_its_own_choice(hub, trees, tmp_path, cache, header):
+    hub.repo("org/climbs", trees[0])
+
+    async def names(request: Request) -> Response | None:
+        headers = {"X-Repo-Commit": "a" * 40, "ETag": '"abc"'} | {header: '"../../../../evil"'}
+        return Response(b"evil", headers=headers) if "/resolve/" in request.url.path else None
+
+    hub.fault = names
+    refused(SnapshotError, "it answers as no Hub does", "hf-hub:org/climbs")
+    assert not [path for path in tmp_path.parent.rglob("*") if path.name == "evil"]
+
+
+def test_a_cache_that_is_read_alone_serves(hub, repo, cache, monkeypatch):
+    def read_only(*args: object) -> None:
+        raise OutputError("read-only")
+
+    (ref,) = cache.rglob("refs/main")
+    ref.unlink()
+    monkeypatch.setattr("t2i.hub.download.write_atomic", read_only)
+    assert load_generator(resolve(NAME)).resolution == 8
 
 
 def test_a_symlink_in_a_repository_is_no_way_to_a_file_here(hub, repo, trees, tmp_path):

@@ -269,7 +269,7 @@ def test_t2i_push_prints_the_address_and_exits_with_0_or_2(hub: FakeHub, run: Pa
     result = t2i("push", run, "org/name")
     commit = hub.repos["org/name"].refs["main"]
     assert (result.code, result.out) == (0, f"{hub.url}/org/name/commit/{commit}\n")
-    assert f"--model hf-hub:org/name, or org/name@{commit}" in result.err or f"@{commit}" in result.err
+    assert f"--model hf-hub:org/name (this very one: hf-hub:org/name@{commit})" in result.err
     assert t2i("push", run, "org/secret", "--private", "--prompt", "a red heart").code == 0
     assert hub.repos["org/secret"].private
     assert t2i("push", run, "org/name", "--revision", "next").code == 0
@@ -278,5 +278,6 @@ def test_t2i_push_prints_the_address_and_exits_with_0_or_2(hub: FakeHub, run: Pa
     assert t2i("push", run, "org/name", "--create-pr", "--prompt", "x").out == f"{hub.url}/org/name/discussions/1\n"
     assert "HTTP 403" in t2i("push", run, "org/name").error
     assert "named org/name" in t2i("push", run, "name").error
+    assert "Leave private out" in t2i("push", run, "org/name", "--private", "--create-pr").error
     assert "A branch is named" in t2i("push", run, "org/name", "--revision", "../x").error
     assert "There is no folder" in t2i("push", "runs/none", "org/name").error

@@ -27,4 +27,4 @@ def push(
     if create_pr:
         say("Its owners decide now.")
     else:
-        say(f'Draw with it: t2i generate "..." --model {target.name}, or {repo}@{pushed.commit} for this very one')
+        say(f'Draw with it: t2i generate "..." --model {target.name} (this very one: hf-hub:{repo}@{pushed.commit})')

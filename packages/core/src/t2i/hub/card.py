@@ -178,7 +178,7 @@ def _spec(config: SnapshotConfig) -> ModelSpec | None:
 
 def plain(text: str) -> str:
     """`text` as one line of Markdown that shows just these characters: no markup, no link, no HTML, no table cell."""
-    line = " ".join("".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text).split())
+    line = " ".join(_visible(text).split())
     escaped = re.sub(r"([\\`*_{}\[\]<>|&~#!$@^])", r"\\\1", line)
     escaped = re.sub(r"(?<=:)//", r"\\/\\/", escaped)
     return re.sub(r"(?i)(?<=www)\.", r"\\.", escaped)
@@ -186,5 +186,11 @@ def plain(text: str) -> str:
 
 def fence(code: str, language: str = "") -> str:
     """`code` as a block that no line of it can end."""
+    code = "\n".join(_visible(line) for line in code.split("\n"))
     ticks = "`" * max(3, 1 + max(map(len, re.findall(r"`+", code)), default=0))
     return f"{ticks}{language}\n{code}\n{ticks}\n"
+
+
+def _visible(text: str) -> str:
+    """`text` with a space for each character that shows nothing, or shows others in another order."""
+    return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -43,7 +44,7 @@ def asking(refused: Callable[[str, bool], T2IError], patience: float | None = No
     from huggingface_hub.errors import HFValidationError
 
     try:
-        with _bounded(patience or constants.HF_HUB_DOWNLOAD_TIMEOUT):
+        with _guarded(patience or constants.HF_HUB_DOWNLOAD_TIMEOUT):
             yield
     except T2IError:
         raise
@@ -57,8 +58,11 @@ def asking(refused: Callable[[str, bool], T2IError], patience: float | None = No
 
 
 @contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
-    """Let no request of the client wait longer for a sign of life; of itself it waits for some without end."""
+def _guarded(seconds: float) -> Iterator[None]:
+    """Let no request of the client wait longer for a sign of life; of itself it waits for some without end.
+
+    Nor let an answer name the client's files.
+    """
     from huggingface_hub import get_session
 
     def bound(request: Any) -> None:
@@ -69,11 +73,23 @@ def _bounded(seconds: float) -> Iterator[None]:
 
     session = get_session()
     hooks = session.event_hooks
-    session.event_hooks = {**hooks, "request": [*hooks["request"], bound]}
+    session.event_hooks = {"request": [*hooks["request"], bound], "response": [*hooks["response"], _plausible]}
     try:
         yield
     finally:
         session.event_hooks = hooks
+
+
+def _plausible(response: Any) -> None:
+    """The client names files after what these headers say, so they must be names and no paths.
+
+    Raises:
+        ValueError: one is a path.
+    """
+    if response.request.method == "HEAD":
+        for header in ("ETag", "X-Linked-Etag", "X-Repo-Commit"):
+            if not re.fullmatch(r'(W/)?"?[\w-]*"?', response.headers.get(header, "")):
+                raise ValueError(f"{header} is no name")
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:

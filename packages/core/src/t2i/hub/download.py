@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from t2i.errors import IntegrityError, InvalidInputError, OfflineError, SnapshotError, T2IError
+from t2i.errors import IntegrityError, InvalidInputError, OfflineError, OutputError, SnapshotError, T2IError
 from t2i.files import sha256_of, write_atomic
 from t2i.hub.client import asking, client
 from t2i.hub.layout import FILES, WEIGHTS, check_listing
@@ -55,10 +55,10 @@ def fetched(
     try:
         yield folder, commit
     except IntegrityError as error:
-        _forget(folder / WEIGHTS)
-        raise IntegrityError(f"{error} It left the cache.{_older(repo, revision, patterns)}") from None
+        left = " It left the cache." if _forget(folder / WEIGHTS) else ""
+        raise IntegrityError(f"{error}{left}{_older(repo, revision, patterns)}") from None
     if revision != commit:
-        write_atomic(folder.parent.parent / "refs" / (revision or "main"), commit.encode())
+        _remember(folder.parent.parent / "refs" / (revision or "main"), commit)
 
 
 def download(repo: str, revision: str | None, patterns: Sequence[str] = FILES) -> tuple[Path, str]:
@@ -139,13 +139,28 @@ def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str 
         )
 
 
-def _forget(weights: Path) -> None:
-    """Remove the file from the cache, and its content too unless another commit holds the same and rightly so."""
+def _remember(ref: Path, commit: str) -> None:
+    """Keep where a branch points, as the client does; a cache that is read alone stays as it is."""
+    if not (ref.is_file() and ref.read_text() == commit):
+        with suppress(OutputError):
+            write_atomic(ref, commit.encode())
+
+
+def _forget(weights: Path) -> bool:
+    """Remove the file from the cache, and its content too unless another commit holds the same and rightly so.
+
+    Returns:
+        Whether it is gone; a cache that is read alone keeps it.
+    """
     blob = weights.resolve()
-    weights.unlink(missing_ok=True)
-    shared = any(other.resolve() == blob for other in weights.parent.parent.glob(f"*/{WEIGHTS}"))
-    if blob.exists() and not (shared and sha256_of(blob) == blob.name):
-        blob.unlink()
+    try:
+        weights.unlink(missing_ok=True)
+        shared = any(other.resolve() == blob for other in weights.parent.parent.glob(f"*/{WEIGHTS}"))
+        if blob.exists() and not (shared and sha256_of(blob) == blob.name):
+            blob.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _warn(message: str) -> None:

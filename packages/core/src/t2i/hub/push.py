@@ -47,6 +47,8 @@ class Target:
     def __post_init__(self) -> None:
         if self.repo.count("/") != 1:
             raise InvalidInputError(f"A Hub model is named org/name, but {self.repo!r} came.")
+        if self.private and self.create_pr:
+            raise InvalidInputError("What is proposed to a repository is seen by all who see it. Leave private out.")
         if self.revision is not None and not REVISION.fullmatch(self.revision):
             raise InvalidInputError(f"A branch is named such as main or v2, but {self.revision!r} came.")
 
@@ -83,11 +85,11 @@ def push(
         UnknownNameError, SnapshotError: as `resolve`; or the Hub refuses, and says why.
     """
     snapshot = resolve(name)
-    run = snapshot.folder.parent.parent.parent
+    run = _run_of(snapshot.folder)
     files: dict[str, Path | bytes] = {
         file: snapshot.folder / file for file in (CONFIG, WEIGHTS, GOLDEN) if (snapshot.folder / file).is_file()
     }
-    if (run / RUN_FILE).is_file():
+    if run:
         files[RUN_FILE] = run / RUN_FILE
     try:
         files[PICTURES] = _pictures(snapshot, run, prompts)
@@ -147,13 +149,19 @@ def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotC
     return Pushed(commit.pr_url or commit.commit_url, commit.oid)
 
 
-def _pictures(snapshot: Snapshot, run: Path, prompts: Sequence[str]) -> bytes:
+def _run_of(snapshot: Path) -> Path | None:
+    """The run folder whose checkpoint holds the snapshot, if one does."""
+    run = snapshot.parent.parent.parent
+    return run if (run / RUN_FILE).is_file() else None
+
+
+def _pictures(snapshot: Snapshot, run: Path | None, prompts: Sequence[str]) -> bytes:
     """A sheet of what the model draws: the run's own, as it is, or drawn now.
 
     Raises:
         T2IError: there is no sheet, and nothing to draw or no way to.
     """
-    sheets = sorted((run / "samples").glob("step-*.png"))
+    sheets = sorted((run / "samples").glob("step-*.png")) if run else []
     drawn = [sheet for sheet in sheets if sheet.stem <= snapshot.folder.parent.name]
     if drawn and not prompts:
         return drawn[-1].read_bytes()
