@@ -8,26 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fakes.command_line import T2I, Result
+from fakes.command_line import t2i as t2i
 from fakes.distributions import site as site
 from t2i.cli import main
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white", "pink", "grey")
-
-
-@pytest.fixture
-def t2i(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> T2I:
-    """Run `t2i` with these arguments."""
-
-    def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["t2i", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exited:
-            main()
-        assert isinstance(exited.value.code, int)
-        return Result(exited.value.code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(autouse=True)

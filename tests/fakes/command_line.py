@@ -1,10 +1,15 @@
-"""What running `t2i` inside the test's process gives."""
+"""Running `t2i` inside the test's process, and what that gives."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+from t2i.cli import main
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,21 @@ class Result:
 
 
 T2I = Callable[..., Result]
+
+
+@pytest.fixture
+def t2i(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> T2I:
+    """Run `t2i` with these arguments."""
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["t2i", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exited:
+            main()
+        assert isinstance(exited.value.code, int)
+        return Result(exited.value.code, *capsys.readouterr())
+
+    return run
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -1,16 +1,43 @@
-"""The model card, as the Hub's own reader understands it."""
+"""The model card, as the Hub's own reader and a Markdown renderer understand it."""
 
 from __future__ import annotations
 
-from huggingface_hub import ModelCard
+from html.parser import HTMLParser
+
+import pytest
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from fakes.models import FakeTextEncoder
-from t2i.hub.card import render_card
+from t2i.hub.card import CardExtras, card_head, fence, plain, render_card
 from t2i.hub.snapshots import SnapshotConfig, SnapshotFacts
 
+MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 
-def config(**facts) -> SnapshotConfig:
-    return SnapshotConfig(technique="cgan", config={}, facts=SnapshotFacts(**facts), weights_sha256="a" * 64)
+
+def config(technique: str = "cgan", **facts) -> SnapshotConfig:
+    settings = {"resolution": 64}
+    return SnapshotConfig(technique=technique, config=settings, facts=SnapshotFacts(**facts), weights_sha256="a" * 64)
+
+
+class Reader(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [f"{name}={value}" for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
 
 
 def test_the_hub_reads_the_cards_head():
@@ -21,6 +48,38 @@ def test_the_hub_reads_the_cards_head():
     assert card.data.tags == ["t2i", "cgan"]
 
 
+@pytest.mark.parametrize(
+    ("spdx", "hub", "name"),
+    [
+        ("Apache-2.0", "apache-2.0", None),
+        ("GPL-3.0-only", "gpl-3.0", None),
+        ("LGPL-3.0-or-later", "lgpl-3.0", None),
+        ("unknown", "unknown", None),
+        ("CC-BY-SA-9.9", "other", "CC-BY-SA-9.9"),
+        ("no: yaml\n- here", "other", "no: yaml\n- here"),
+    ],
+)
+def test_a_licence_is_one_the_hub_knows_or_other_and_its_name(spdx, hub, name):
+    data = ModelCard(render_card(config(license=spdx))).data
+    assert (data.license, data.license_name) == (hub, name)
+
+
+def test_scores_are_the_hubs_own_eval_results_and_a_table():
+    protocol = {"extractor": "inception-v3", "split": "test"}
+    results = [
+        EvalResult("text-to-image", "openmoji", "openmoji:test", "fid", 41.5, metric_args=protocol),
+        EvalResult(
+            "text-to-image", "openmoji", "openmoji:test", "kid", 0.02, metric_args={"score": {"protocol": protocol}}
+        ),
+    ]
+    text = render_card(config(), CardExtras(scores=results, title="red-hearts"))
+    data = ModelCard(text).data
+    assert (data.model_name, data.eval_results) == ("red-hearts", results)
+    assert isinstance(data, ModelCardData)
+    for row in ("| fid | 41.5 |", "| kid | 0.02 |"):
+        assert f"{row} openmoji:test | extractor inception-v3, split test |" in text
+
+
 def test_the_card_states_every_fact():
     facts = {"dataset": "openmoji:train", "license": "CC-BY-SA-4.0", "steps": 12_345, "images_seen": 6_789_000}
     text = render_card(config(text_encoder=FakeTextEncoder().identity, command="t2i train cgan --steps 9", **facts))
@@ -28,10 +87,86 @@ def test_the_card_states_every_fact():
     weights = f"| model.safetensors | sha256 {'a' * 64} |"
     for said in (encoder, weights, "openmoji:train", "CC-BY-SA-4.0", "12,345", "6,789,000", "t2i train cgan --steps 9"):
         assert said in text
+    assert "64 x 64 pixels" in text and "pip install t2i-cgan" in text and "Reed" in text
 
 
 def test_a_card_without_facts_says_that_they_are_not_said():
-    text = render_card(config())
-    assert "| dataset | not said |" in text
-    assert "| text encoder | not said |" in text
-    assert "Made again by" not in text
+    text = render_card(config("nobodys"))
+    for row in ("dataset", "text encoder", "trained for"):
+        assert f"| {row} | not said |" in text
+    assert "Made again by" not in text and "Nobody said how it was made" in text and "None were measured" in text
+
+
+def test_the_snippet_of_a_card_is_python_of_three_lines():
+    page = render_card(config(), CardExtras(name="hf-hub:org/name"))
+    (snippet,) = [token.content for token in MARKDOWN.parse(page) if token.info == "python"]
+    compile(snippet, "card", "exec")
+    assert len(snippet.splitlines()) == 3 and "hf-hub:org/name" in snippet
+
+
+MARKUP = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![x](https://evil.example/pixel.png)",
+    "[click](javascript:alert(1))",
+    "https://evil.example www.evil.example me@evil.example",
+    "a | b | c\n|---|---|\n# heading\n- list",
+    "**bold** _it_ `code` ~~gone~~ $x$ &lt; \\",
+    "```\n</code></pre><script>x</script>\n```",
+    "---\nlicense: mit\n---",
+    "{{ jinja }} {% raw %}",
+    "\u202egnp.exe \x1b[31m \0 \r\n",
+    "<!-- -->",
+    "1. one",
+    "# a",
+]
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_what_people_typed_stays_text(text):
+    facts = {"dataset": text, "license": text, "command": text}
+    result = EvalResult("text-to-image", text, text, text, text, metric_args={text: text})
+    wild = render_card(config(text, **facts), CardExtras(title=text, picture="samples.png", scores=[result]))
+    tame = render_card(
+        config("word", dataset="word", license="word", command="word"),
+        CardExtras(
+            title="word",
+            picture="samples.png",
+            scores=[EvalResult("text-to-image", "word", "word", "word", "word", metric_args={"word": "word"})],
+        ),
+    )
+    found, expected = (Reader(MARKDOWN.render(ModelCard(card).text)) for card in (wild, tame))
+    assert found.tags == expected.tags
+    assert found.attributes == expected.attributes
+    assert not {"\x1b", "\u202e", "\0"} & set(found.text)
+    assert ModelCard(wild).data.tags == ["t2i", text]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+def test_any_text_renders_as_itself(text):
+    rendered = Reader(MARKDOWN.render(f"x {plain(text)} y"))
+    assert rendered.tags == ["p"]
+    assert rendered.text.split() == ["x", *plain_words(text), "y"]
+
+
+def plain_words(text: str) -> list[str]:
+    import unicodedata
+
+    return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text).split()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text("`~\n a#<>", max_size=30))
+def test_any_code_stays_in_its_fence(code):
+    tokens = MARKDOWN.parse(f"{fence(code, 'sh')}\nafter")
+    assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
+    assert tokens[0].content == f"{code}\n"
+
+
+def test_the_head_holds_plain_values_alone():
+    """What YAML reads back needs no tag of Python's."""
+    import yaml
+
+    head = card_head(config(license="MIT"), CardExtras())
+    assert yaml.safe_load(yaml.safe_dump(head)) == head

@@ -1,104 +1,230 @@
-"""The Hub is asked only for what is not here, and every refusal of it becomes one of our sentences."""
+"""The real Hub client against a Hub on loopback: what is asked, what is kept, and whose sentence a refusal becomes."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
-from unittest.mock import Mock
 
-import huggingface_hub
 import pytest
-from huggingface_hub import errors as hub_errors
+from fastapi import Request, Response
+from huggingface_hub import constants
 
-from fakes.models import FakeGenerator, FakeTextEncoder
-from t2i.errors import InvalidInputError, OfflineError, SnapshotError
-from t2i.hub.download import PATTERNS, download
-from t2i.hub.snapshots import load_generator, resolve
+from fakes.hub import STRANGER, TOKEN, FakeHub, cut
+from t2i.errors import InvalidInputError, OfflineError, OutputError, SnapshotError
+from t2i.hub.download import download
+from t2i.hub.layout import FILES
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SNAPSHOT = {"config.json": b"{}", "model.safetensors": b"0123456789" * 5000, "README.md": b"a card"}
 
 
 @pytest.fixture
-def hub(monkeypatch) -> Mock:
-    double = Mock(spec=huggingface_hub.snapshot_download)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", double)
-    return double
+def repo(hub: FakeHub):
+    return hub.repo("org/name", SNAPSHOT)
 
 
-def refusal(kind: type[Exception]) -> Exception:
-    """A Hub error as its own client builds it, without a server."""
-    error = kind.__new__(kind)
-    Exception.__init__(error, "the server said no")
-    return error
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_pinned_revision_in_the_cache_needs_no_network(hub):
-    hub.return_value = f"/cache/snapshots/{COMMIT}"
-    assert download("org/name", COMMIT) == (Path(f"/cache/snapshots/{COMMIT}"), COMMIT)
-    hub.assert_called_once_with("org/name", revision=COMMIT, allow_patterns=PATTERNS, local_files_only=True)
+def test_a_branch_a_tag_and_a_commit_each_give_what_they_point_to(hub, repo):
+    first = repo.refs["main"]
+    repo.refs["v1.0"] = first
+    second = repo.commit(SNAPSHOT | {"config.json": b'{"second": 2}'})
+    for revision, commit in ((None, second), ("main", second), ("v1.0", first), (first, first)):
+        folder, found = download("org/name", revision)
+        assert found == commit
+        assert contents(folder) == repo.commits[commit]
 
 
-def test_a_pinned_revision_that_is_not_cached_is_fetched(hub):
-    hub.side_effect = [hub_errors.LocalEntryNotFoundError("not cached"), f"/cache/snapshots/{COMMIT}"]
-    assert download("org/name", COMMIT)[1] == COMMIT
-    assert [call.kwargs.get("local_files_only", False) for call in hub.call_args_list] == [True, False]
+def test_only_a_snapshots_own_files_are_fetched(hub):
+    hub.repo("org/name", SNAPSHOT | {"pytorch_model.bin": b"a pickle", "modeling.py": b"code", "more.png": b""})
+    folder, _ = download("org/name", None)
+    assert contents(folder) == SNAPSHOT
+    assert not [asked for asked in hub.asked if asked.endswith((".bin", ".py", ".png"))]
+    assert {Path(name).suffix for name in FILES} == {".json", ".safetensors", ".md"}
 
 
-@pytest.mark.parametrize("revision", [None, "main", "v1.0", COMMIT[:12]])
-def test_a_moving_revision_asks_the_hub_where_it_points(hub, revision):
-    hub.return_value = f"/cache/snapshots/{COMMIT}"
-    assert download("org/name", revision)[1] == COMMIT
-    assert hub.call_args.kwargs["revision"] == revision
-    assert not hub.call_args.kwargs.get("local_files_only")
+def test_a_second_load_of_a_commit_asks_nothing_and_of_a_branch_where_it_points(hub, repo):
+    commit = download("org/name", None)[1]
+    hub.requests.clear()
+    assert download("org/name", commit)[1] == commit
+    assert hub.asked == []
+    assert download("org/name", None)[1] == commit
+    assert hub.asked == ["GET /api/models/org/name"]
 
 
-def test_nothing_that_could_hold_code_or_a_pickle_is_fetched():
-    assert {Path(name).suffix for name in PATTERNS} == {".json", ".safetensors", ".md"}
-    assert not any(set(name) & set("*?[") for name in PATTERNS)
+def test_a_new_commit_fetches_only_what_changed(hub, repo):
+    download("org/name", None)
+    hub.requests.clear()
+    repo.commit(SNAPSHOT | {"config.json": b'{"new": 1}'})
+    folder, _ = download("org/name", None)
+    assert contents(folder)["config.json"] == b'{"new": 1}'
+    assert [asked for asked in hub.asked if asked.startswith("GET") and "/api/" not in asked] == [
+        f"GET /org/name/resolve/{repo.refs['main']}/config.json"
+    ]
+
+
+def test_a_private_repository_opens_for_its_token_alone(hub, monkeypatch):
+    hub.repo("org/name", SNAPSHOT, private=True)
+    for token in ("", STRANGER):
+        monkeypatch.setenv("HF_TOKEN", token)
+        with pytest.raises(SnapshotError, match=r"org/name: there is none of that name, or it is private|HTTP 401"):
+            download("org/name", None)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert contents(download("org/name", None)[0]) == SNAPSHOT
+
+
+def test_the_token_is_told_to_the_hub_and_not_to_where_it_redirects(hub, repo):
+    download("org/name", None)
+    elsewhere = [request for request in hub.requests if request.url.path.startswith("/cdn/")]
+    assert elsewhere and all(request.url.hostname == "localhost" for request in elsewhere)
+    for request in hub.requests:
+        assert ("authorization" in request.headers) == (request not in elsewhere)
+
+
+def test_offline_the_cache_serves_a_commit_and_a_branch_and_the_hub_is_not_asked(hub, repo, monkeypatch, caplog):
+    folder, commit = download("org/name", None)
+    hub.requests.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert download("org/name", None) == download("org/name", commit) == (folder, commit)
+    assert hub.asked == [] and caplog.records == []
+    with pytest.raises(OfflineError, match=r"HF_HUB_OFFLINE forbids.* unset HF_HUB_OFFLINE, or use a bundled model"):
+        download("org/other", None)
+
+
+def test_a_hub_that_is_away_leaves_the_copy_in_the_cache_and_says_so(hub, repo, monkeypatch, caplog):
+    folder, commit = download("org/name", None)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody listens
+    assert download("org/name", None) == (folder, commit)
+    assert f"The copy in the cache is used, commit {commit}" in caplog.text
+    with pytest.raises(OfflineError, match=r"cannot be reached, or the connection broke \(ConnectError\)"):
+        download("org/other", None)
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_stopped(hub, repo, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
+    whole, ranges = SNAPSHOT["model.safetensors"], []
+
+    async def breaks_off_once(request: Request) -> Response | None:
+        if request.method == "GET" and request.url.path.startswith("/cdn/"):
+            ranges.append(request.headers.get("range"))
+            return cut(whole[:20_000], len(whole), {}) if len(ranges) == 1 else None
+        return None
+
+    hub.fault = breaks_off_once
+    folder, _ = download("org/name", None)
+    assert contents(folder) == SNAPSHOT
+    assert ranges == [None, "bytes=20000-"]
+
+
+def test_an_interrupted_load_leaves_no_half_file_and_the_next_fetches_only_the_rest(hub, repo, cache, monkeypatch):
+    async def fails(request: Request) -> Response | None:
+        return Response(status_code=500) if request.url.path.startswith("/cdn/") else None
+
+    hub.fault = fails
+    with pytest.raises(OfflineError, match=r"HTTPStatusError|HTTP 500"):
+        download("org/name", None)
+    for path in (path for path in cache.rglob("*") if path.is_file() and "snapshots" in path.parts):
+        assert path.read_bytes() == SNAPSHOT[path.name]
+    assert not list(cache.rglob("*.incomplete"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(OfflineError):  # what is there is known not to be all
+        download("org/name", None)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    hub.fault = None
+    hub.requests.clear()
+    assert contents(download("org/name", None)[0]) == SNAPSHOT
+    assert not [asked for asked in hub.asked if asked.endswith(("config.json", "README.md"))]
+
+
+LOAD = """
+import sys
+from t2i.hub.download import download
+folder, commit = download("org/name", None)
+assert "torch" not in sys.modules
+print(commit, (folder / "model.safetensors").stat().st_size)
+"""
+
+
+def test_two_processes_that_load_at_once_both_get_the_whole(hub, repo, cache, tmp_path):
+    endpoint = {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", LOAD], env=os.environ | endpoint, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = {process.communicate(timeout=120)[0].strip() for process in processes}
+    assert said == {f"{repo.refs['main']} {len(SNAPSHOT['model.safetensors'])}"}
+    assert [process.returncode for process in processes] == [0, 0]
+    assert not list(cache.rglob("*.incomplete"))
+
+
+@pytest.mark.parametrize("name", ["org/name/more", "..", "a b", "org//x", "-x/y"])
+def test_what_is_no_repositorys_name_is_refused_by_the_client(hub, name):
+    with pytest.raises(InvalidInputError, match="A Hub model is named org/name"):
+        download(name, None)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("revision", ["../../x", "/etc", "a//b", "a b", "", "v1/", "-d", "x\n"])
+def test_what_can_be_no_revision_is_refused_before_the_hub_is_asked(hub, revision):
+    with pytest.raises(InvalidInputError, match="A revision is a commit, branch or tag"):
+        download("org/name", revision)
+    assert hub.asked == []
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "says"),
+    ("status", "headers", "kind", "says"),
     [
-        (refusal(hub_errors.RepositoryNotFoundError), SnapshotError, "The Hub has no org/name@v1, or it is private"),
-        (refusal(hub_errors.RevisionNotFoundError), SnapshotError, "The Hub has no org/name@v1"),
-        (refusal(hub_errors.GatedRepoError), SnapshotError, "org/name@v1"),
-        (hub_errors.HFValidationError("bad"), InvalidInputError, "named org/name"),
-        (hub_errors.LocalEntryNotFoundError("x"), OfflineError, "not on this machine"),
-        (hub_errors.OfflineModeIsEnabled("x"), OfflineError, "unset HF_HUB_OFFLINE"),
-        (refusal(hub_errors.HfHubHTTPError), OfflineError, "cannot be reached"),
-        (ConnectionError("x"), OfflineError, "ConnectionError"),
+        (401, {}, SnapshotError, r"not accepted \(HTTP 401\): `hf auth login`"),
+        (403, {}, SnapshotError, r"the token does not allow it \(HTTP 403\)"),
+        (403, {"X-Error-Code": "GatedRepo"}, SnapshotError, "ask for it on its page"),
+        (404, {"X-Error-Code": "RepoNotFound"}, SnapshotError, "none of that name, or it is private"),
+        (404, {"X-Error-Code": "RevisionNotFound"}, SnapshotError, "it has no such revision"),
+        (404, {}, SnapshotError, r"no such thing \(HTTP 404\)"),
+        (418, {}, SnapshotError, "it answers HTTP 418"),
+        (429, {}, OfflineError, r"too much to do \(HTTP 429\)"),
+        (500, {}, OfflineError, r"a trouble of its own \(HTTP 500\)"),
+        (503, {}, OfflineError, r"HTTP 503"),
     ],
 )
-def test_each_refusal_of_the_hub_is_one_sentence_of_ours(hub, error, kind, says):
-    hub.side_effect = error
+def test_each_refusal_is_one_sentence_and_the_older_copy_stays(hub, repo, status, headers, kind, says):
+    commit = download("org/name", None)[1]
+
+    async def refuses(request: Request) -> Response:
+        return Response("<html>a page\n of their own</html>", status, headers)
+
+    hub.fault = refuses
     with pytest.raises(kind, match=says) as caught:
-        download("org/name", "v1")
-    assert type(caught.value) is kind
-    assert caught.value.__suppress_context__
+        download("org/other", "v1")
+    assert "org/other@v1" in str(caught.value) and "\n" not in str(caught.value)
+    assert type(caught.value) is kind and caught.value.__suppress_context__
+    assert download("org/name", commit)[1] == commit
+    if kind is OfflineError:
+        assert download("org/name", None)[1] == commit
+    else:
+        with pytest.raises(SnapshotError, match=f"An older copy is here: hf-hub:org/name@{commit}"):
+            download("org/name", None)
 
 
-@pytest.mark.parametrize("revision", [None, COMMIT])
-def test_offline_with_nothing_cached_the_real_client_ends_in_our_sentence(revision):
-    with pytest.raises(OfflineError, match="unset HF_HUB_OFFLINE, or use a bundled model") as caught:
-        download("org/name", revision)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("answer", [b"", b"{", b"[]", b"{}", b'{"id": 3, "sha": "../../x", "siblings": [{}]}', b"null"])
+def test_an_answer_that_is_no_hubs_is_one_sentence(hub, answer):
+    async def babbles(request: Request) -> Response:
+        return Response(answer, media_type="application/json")
+
+    hub.fault = babbles
+    with pytest.raises(SnapshotError, match=r"it answers as no Hub does .*check HF_ENDPOINT"):
+        download("org/name", None)
 
 
-@pytest.mark.parametrize("repo", ["org/name/more", "..", "a b", "org//x", "-x/y"])
-def test_what_is_no_repository_name_is_refused_by_the_real_client(repo):
-    with pytest.raises(InvalidInputError, match="A Hub model is named org/name"):
-        download(repo, None)
+def test_a_full_disk_is_named(hub, repo, cache, monkeypatch):
+    def full(*args: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
 
-
-def test_a_cached_snapshot_resolves_offline_through_the_real_client(fakes_installed, tmp_path):
-    """The cache's layout is the Hub client's: refs/main names a commit, snapshots/<commit> holds the files."""
-    cache = Path(huggingface_hub.constants.HF_HUB_CACHE) / "models--org--cached"
-    (cache / "refs").mkdir(parents=True)
-    (cache / "refs" / "main").write_text(COMMIT)
-    generator = FakeGenerator()
-    generator.save_pretrained(cache / "snapshots" / COMMIT, text_encoder=FakeTextEncoder().identity)
-    for name in ("hf-hub:org/cached", f"hf-hub:org/cached@{COMMIT}"):
-        snapshot = resolve(name)
-        assert (snapshot.name, snapshot.revision) == (name, COMMIT)
-        loaded = load_generator(snapshot)
-        assert loaded.state_dict()["to_pixels.bias"].equal(generator.state_dict()["to_pixels.bias"])
+    monkeypatch.setattr("huggingface_hub.snapshot_download", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        download("org/name", None)

@@ -6,13 +6,10 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import Mock
 
-import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import HfHubHTTPError
 from safetensors.torch import load_file, save_file
 
 import t2i
@@ -30,14 +27,15 @@ from t2i.errors import (
 from t2i.files import sha256_of
 from t2i.generator import Noise
 from t2i.hub import snapshots
+from t2i.hub.layout import MAX_CONFIG_BYTES
 from t2i.hub.snapshots import (
     CARD,
     CONFIG,
     GOLDEN,
     GOLDEN_TOLERANCE,
-    MAX_CONFIG_BYTES,
     WEIGHTS,
     SnapshotFacts,
+    _open,
     golden_error,
     load_generator,
     resolve,
@@ -236,7 +234,7 @@ def flip_a_bit(path: Path) -> None:
 )
 def test_weights_that_are_not_the_published_ones_are_refused_before_use(folder, damage, monkeypatch):
     damage(folder / WEIGHTS)
-    monkeypatch.setattr(snapshots, "load_file", Mock(side_effect=AssertionError("a tensor was read")))
+    monkeypatch.setattr("t2i.hub.weights.load_file", Mock(side_effect=AssertionError("a tensor was read")))
     with pytest.raises(IntegrityError, match=f"must have the sha256 .*, but has {sha256_of(folder / WEIGHTS)}"):
         t2i.create_model(f"local-dir:{folder}")
 
@@ -258,27 +256,6 @@ def test_a_snapshot_that_vouches_for_itself_is_still_held_to_the_registered_sha2
         resolve("fake.x")
     monkeypatch.setattr(snapshots, "weights_spec", lambda name: replace(spec, sha256=sha256_of(folder / WEIGHTS)))
     assert resolve("fake").name == "fake.x"
-
-
-def test_registered_weights_on_the_hub_are_held_to_the_registered_sha256(folder, monkeypatch):
-    spec = WeightsSpec(
-        model="fake",
-        tag="x",
-        sha256="f" * 64,
-        size_bytes=1,
-        dataset="",
-        resolution=8,
-        license="MIT",
-        text_encoder="fake",
-        repo="org/name",
-        revision="c" * 40,
-    )
-    hub = Mock(return_value=str(folder))
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
-    monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
-    with pytest.raises(IntegrityError, match="f" * 64):
-        resolve("fake.x")
-    assert hub.call_args.kwargs["revision"] == "c" * 40
 
 
 def test_offline_a_model_on_the_hub_says_how_to_go_on():
@@ -350,11 +327,10 @@ def test_a_technique_nobody_installed_is_named(folder, technique, says):
 
 
 @pytest.mark.parametrize(("name", "says"), [(CONFIG, "no readable config.json"), (WEIGHTS, "no readable model.safe")])
-def test_a_missing_file_is_named(folder, name, says, monkeypatch):
+def test_a_missing_file_is_named(folder, name, says):
     (folder / name).unlink()
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **options: str(folder))
     with pytest.raises(SnapshotError, match=says):
-        resolve("hf-hub:org/name")
+        _open("m", folder)
 
 
 def test_the_card_and_the_golden_tensors_are_not_needed_to_draw(folder):
@@ -426,44 +402,6 @@ def test_an_unknown_fact_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(InvalidConfigError, match="Did you mean 'dataset'"):
         FakeGenerator().save_pretrained(tmp_path / "m", datset="x")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def hub(monkeypatch) -> Mock:
-    """The Hub's client; what is uploaded is kept in `hub.uploaded`."""
-    api = Mock(spec=huggingface_hub.HfApi)
-
-    def upload(*, repo_id, folder_path):
-        api.uploaded = {path.name: path.read_bytes() for path in Path(folder_path).iterdir()}
-        return SimpleNamespace(commit_url=f"https://huggingface.co/{repo_id}/commit/abc")
-
-    api.upload_folder.side_effect = upload
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
-    return api
-
-
-def test_pushing_uploads_a_whole_snapshot(hub, tmp_path):
-    url = FakeGenerator().push_to_hub("me/model", private=True, license="MIT")
-    assert url == "https://huggingface.co/me/model/commit/abc"
-    hub.create_repo.assert_called_once_with("me/model", private=True, exist_ok=True)
-    for name, content in hub.uploaded.items():
-        (tmp_path / name).write_bytes(content)
-    snapshot = resolve(f"local-dir:{tmp_path}")
-    assert snapshot.config.facts.license == "MIT"
-    assert golden_error(snapshot, load_generator(snapshot)) == 0
-
-
-def test_a_push_the_hub_refuses_is_one_sentence(hub):
-    error = HfHubHTTPError.__new__(HfHubHTTPError)
-    Exception.__init__(error, "401 Unauthorized")
-    hub.create_repo.side_effect = error
-    with pytest.raises(SnapshotError, match=r"did not take me/model.*hf auth login"):
-        FakeGenerator().push_to_hub("me/model")
-
-
-def test_pushing_offline_is_one_sentence():
-    with pytest.raises(SnapshotError, match="did not take me/model"):
-        FakeGenerator().push_to_hub("me/model")
 
 
 def test_a_snapshot_may_be_moved(folder, tmp_path):

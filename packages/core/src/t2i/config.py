@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ class Config(BaseModel):
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+MOST_PROBLEMS = 10  # told of one config
 
 
 def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
@@ -47,17 +49,26 @@ def parse_value(text: str, where: str) -> Any:
 
 def _sentences(kind: type[Config], error: ValidationError) -> str:
     sentences = []
-    for problem in error.errors(include_url=False):
+    problems = error.errors(include_url=False)
+    for problem in problems[:MOST_PROBLEMS]:
         field = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             known = _fields_at(kind, problem["loc"][:-1])
             remedy = did_you_mean(str(problem["loc"][-1]), known) or f" Known fields: {', '.join(known) or 'none'}."
-            sentences.append(f"unknown field {field!r}.{remedy}")
+            sentences.append(f"unknown field {_shown(field)}.{remedy}")
         else:
             message = problem["msg"][0].lower() + problem["msg"][1:]
-            subject = f"field {field!r}: " if field else ""
-            sentences.append(f"{subject}{message}, but {problem['input']!r} came.")
-    return " ".join(sentences)
+            subject = f"field {_shown(field)}: " if field else ""
+            sentences.append(f"{subject}{message}, but {_shown(problem['input'])} came.")
+    more = len(problems) - len(sentences)
+    return " ".join(sentences) + (f" And {more} more." if more else "")
+
+
+def _shown(value: Any) -> str:
+    """`repr(value)`, of which a stranger's file cannot make pages."""
+    shortened = reprlib.Repr()
+    shortened.maxstring = shortened.maxother = shortened.maxlong = 120
+    return shortened.repr(value)
 
 
 def _fields_at(kind: type[Config], path: tuple[int | str, ...]) -> list[str]:

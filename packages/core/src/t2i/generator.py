@@ -125,8 +125,28 @@ class Generator(nn.Module, ABC):
 
         return save_snapshot(self, Path(folder), parse_config(SnapshotFacts, facts, "save_pretrained"))
 
-    def push_to_hub(self, repo_id: str, *, private: bool = False, **facts: Any) -> str:
-        """Publish a snapshot on the Hugging Face Hub; returns the commit's address."""
-        from t2i.hub.snapshots import SnapshotFacts, push_snapshot
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool = False,
+        create_pr: bool = False,
+        revision: str | None = None,
+        **facts: Any,
+    ) -> str:
+        """Publish a snapshot on the Hugging Face Hub; returns the address of the commit or pull request.
 
-        return push_snapshot(self, repo_id, parse_config(SnapshotFacts, facts, "push_to_hub"), private=private)
+        Args:
+            repo_id: "org/name"; made where it is not there.
+            private, create_pr, revision: see `t2i.hub.push.Target`.
+            facts: fields of `t2i.hub.snapshots.SnapshotFacts`.
+
+        Raises:
+            InvalidInputError: the repository or a fact cannot be named so.
+            SnapshotError: the Hub refuses; says why.
+        """
+        from t2i.hub.push import Target, push_generator
+        from t2i.hub.snapshots import SnapshotFacts
+
+        target = Target(repo_id, private, create_pr, revision)
+        return push_generator(self, target, parse_config(SnapshotFacts, facts, "push_to_hub")).address

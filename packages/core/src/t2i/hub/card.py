@@ -1,37 +1,196 @@
-"""The model card: what a snapshot's README.md says, in the Hub's own format."""
+"""The model card: what a snapshot's README.md says, in the Hub's own format. Whatever people typed stays text."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+import shlex
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from t2i.errors import T2IError
+from t2i.registry.plugins import registry
+from t2i.registry.specs import ModelSpec
+
 if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
     from t2i.hub.snapshots import SnapshotConfig
 
+HERE = "local-dir:PATH_TO_THIS_FOLDER"
+SCORES_BEGIN, SCORES_END = "<!-- scores, written by t2i evaluate -->", "<!-- end of scores -->"
+HUB_LICENSES = {  # those of https://huggingface.co/docs/hub/repositories-licenses that pictures come under
+    *("afl-3.0", "agpl-3.0", "apache-2.0", "artistic-2.0", "bsd", "bsd-2-clause", "bsd-3-clause", "bsl-1.0"),
+    *("cc", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0"),
+    *("cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0"),
+    *("cc-by-sa-3.0", "cc-by-sa-4.0", "cc0-1.0", "gpl", "gpl-2.0", "gpl-3.0", "isc", "lgpl", "lgpl-2.1", "lgpl-3.0"),
+    *("mit", "mpl-2.0", "openrail", "pddl", "unknown", "unlicense", "wtfpl", "zlib"),
+}
 
-def render_card(config: SnapshotConfig) -> str:
+
+@dataclass(frozen=True)
+class CardExtras:
+    """What a card says beyond its snapshot's config.json.
+
+    Attributes:
+        name: what loads the model, such as "hf-hub:org/name".
+        title: by default what it is.
+        picture: a PNG beside the card, or "".
+        run_file: a run's settings beside the card, or "".
+        scores: as the Hub keeps them, `metric_args` stating the protocol.
+    """
+
+    name: str = HERE
+    title: str = ""
+    picture: str = ""
+    run_file: str = ""
+    scores: Sequence[EvalResult] = ()
+
+
+def render_card(config: SnapshotConfig, extras: CardExtras | None = None) -> str:
     """The card of a snapshot as Markdown under a YAML head."""
-    facts = config.facts
-    head = {
+    extras = extras or CardExtras()
+    head = yaml.safe_dump(card_head(config, extras), sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n\n{card_body(config, extras)}"
+
+
+def card_head(config: SnapshotConfig, extras: CardExtras) -> dict[str, Any]:
+    """The card's metadata, as the Hub reads it."""
+    license_id = re.sub(r"-(only|or-later)$", "", config.facts.license.lower())
+    known = license_id in HUB_LICENSES
+    head: dict[str, Any] = {
         "library_name": "t2i",
         "pipeline_tag": "text-to-image",
-        "license": facts.license.lower(),
+        "license": license_id if known else "other",
+        **({} if known else {"license_name": config.facts.license}),
         "tags": ["t2i", config.technique],
     }
-    encoder = facts.text_encoder
+    if extras.scores:
+        from huggingface_hub.repocard_data import eval_results_to_model_index
+
+        head["model-index"] = eval_results_to_model_index(extras.title or config.technique, list(extras.scores))
+    return head
+
+
+def card_body(config: SnapshotConfig, extras: CardExtras) -> str:
+    """What people read: pictures, three lines to use it, what it is made of, scores, limits, how to make it again."""
+    return "\n".join(
+        [
+            f"# {plain(extras.title or f'{config.technique} by t2i')}\n",
+            _what(config, extras),
+            _use(config, extras),
+            _made_of(config),
+            _scores(extras.scores),
+            _limits(config),
+            _again(config, extras),
+        ]
+    )
+
+
+def _what(config: SnapshotConfig, extras: CardExtras) -> str:
+    side = config.config.get("resolution")
+    pixels = f" of {side} x {side} pixels" if isinstance(side, int) else ""
+    spec = _spec(config)
+    about = f" The technique: {plain(spec.summary)} ({plain(spec.paper)})." if spec else ""
+    shown = f"![Pictures it drew, each above its caption]({extras.picture})\n\n" if extras.picture else ""
+    return (
+        f"Draws pictures{pixels} from a caption, by the technique {plain(config.technique)} of "
+        f"[t2i](https://pypi.org/project/t2i/).{about}\n\n{shown}"
+    )
+
+
+def _use(config: SnapshotConfig, extras: CardExtras) -> str:
+    spec, package = _spec(config), "t2i"
+    if spec is not None:
+        package = registry().get(ModelSpec, config.technique)[1].distribution
+    lines = [
+        "import t2i",
+        f'pipe = t2i.pipeline("{extras.name}")',
+        'pipe("a red heart", seed=7).images[0].save("heart.png")',
+    ]
+    command = f'pip install {package}\nt2i generate "a red heart" --model {extras.name}'
+    return f"## Use it\n\n{fence(command, 'sh')}\nOr in Python:\n\n{fence(chr(10).join(lines), 'python')}"
+
+
+def _made_of(config: SnapshotConfig) -> str:
+    facts, encoder = config.facts, config.facts.text_encoder
     rows = {
         "technique": config.technique,
         "dataset": facts.dataset or "not said",
         "licence": facts.license,
         "text encoder": f"{encoder.name}, {encoder.dim}-d, sha256 {encoder.sha256}" if encoder else "not said",
-        "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures",
+        "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures" if facts.steps else "not said",
         "model.safetensors": f"sha256 {config.weights_sha256}",
     }
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
-    again = f"\nMade again by:\n\n    {facts.command}\n" if facts.command else ""
-    return (
-        f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n# {config.technique} by t2i\n\n"
-        f"| | |\n|---|---|\n{table}\n{again}\n"
-        f'Use it:\n\n    t2i generate "..." --model local-dir:PATH_TO_THIS_FOLDER\n'
+    table = "\n".join(f"| {key} | {plain(value)} |" for key, value in rows.items())
+    return f"## What it is made of\n\n| | |\n|---|---|\n{table}\n"
+
+
+def _scores(scores: Sequence[EvalResult]) -> str:
+    if not scores:
+        return f"{SCORES_BEGIN}\n## Scores\n\nNone were measured.\n{SCORES_END}\n"
+    rows = "\n".join(
+        f"| {plain(str(result.metric_name or result.metric_type))} | {plain(str(result.metric_value))} | "
+        f"{plain(result.dataset_name)} | {plain(_protocol(result.metric_args or {}))} |"
+        for result in scores
     )
+    table = f"| score | value | data | protocol |\n|---|---|---|---|\n{rows}"
+    return f"{SCORES_BEGIN}\n## Scores\n\n{table}\n{SCORES_END}\n"
+
+
+def _protocol(settings: Mapping[str, Any]) -> str:
+    """A score's protocol, as `t2i evaluate` nests it or flat."""
+    score = settings.get("score")
+    protocol = score.get("protocol", settings) if isinstance(score, Mapping) else settings
+    return ", ".join(f"{key} {value}" for key, value in protocol.items())
+
+
+def _limits(config: SnapshotConfig) -> str:
+    data = plain(config.facts.dataset) if config.facts.dataset else "the pictures it was trained on"
+    return (
+        f"## Limits\n\n"
+        f"- It knows what {data} shows and the words its captions use; of other captions it draws the nearest it has.\n"
+        f"- Its pictures have one size, and their licence and biases are those of that data.\n"
+        f"- One seed gives one picture, but another device or library version rounds differently.\n"
+        f"- It was not made to show real persons or to inform decisions, and nothing filters what it draws.\n"
+    )
+
+
+def _again(config: SnapshotConfig, extras: CardExtras) -> str:
+    if not config.facts.command and not extras.run_file:
+        return "## Make it again\n\nNobody said how it was made.\n"
+    command = f"Made again by:\n\n{fence(config.facts.command, 'sh')}" if config.facts.command else ""
+    recipe = f"t2i train {shlex.quote(config.technique)} --recipe {extras.run_file} --out runs/again"
+    settings = f"{extras.run_file} beside this card holds every setting:\n\n{fence(recipe, 'sh')}"
+    return f"## Make it again\n\n{command}{settings if extras.run_file else ''}"
+
+
+def _spec(config: SnapshotConfig) -> ModelSpec | None:
+    """What its plugin says of the technique, where it is installed."""
+    try:
+        return registry().get(ModelSpec, config.technique)[0]
+    except T2IError:
+        return None
+
+
+def plain(text: str) -> str:
+    """`text` as one line of Markdown that shows just these characters: no markup, no link, no HTML, no table cell."""
+    line = " ".join(_visible(text).split())
+    escaped = re.sub(r"([\\`*_{}\[\]<>|&~#!$@^])", r"\\\1", line)
+    escaped = re.sub(r"(?<=:)//", r"\\/\\/", escaped)
+    return re.sub(r"(?i)(?<=www)\.", r"\\.", escaped)
+
+
+def fence(code: str, language: str = "") -> str:
+    """`code` as a block that no line of it can end."""
+    code = "\n".join(_visible(line) for line in code.split("\n"))
+    ticks = "`" * max(3, 1 + max(map(len, re.findall(r"`+", code)), default=0))
+    return f"{ticks}{language}\n{code}\n{ticks}\n"
+
+
+def _visible(text: str) -> str:
+    """`text` with a space for each character that shows nothing, or shows others in another order."""
+    return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

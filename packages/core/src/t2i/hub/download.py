@@ -1,51 +1,171 @@
-"""Snapshots from the Hugging Face Hub or its cache; huggingface_hub does the fetching and keeping."""
+"""Snapshots from the Hugging Face Hub or its cache; huggingface_hub does the fetching and keeping.
+
+A commit that is in the cache is used without a question. A branch or tag costs one: where does it point, and what
+lies there? So what cannot be used is refused before it is fetched, and where a branch points is remembered only
+when its files have been verified: a bad commit never takes the place of a good one.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from t2i.errors import InvalidInputError, OfflineError, SnapshotError
+from t2i.errors import IntegrityError, InvalidInputError, OfflineError, OutputError, SnapshotError, T2IError
+from t2i.files import sha256_of, write_atomic
+from t2i.hub.client import asking, client
+from t2i.hub.layout import FILES, WEIGHTS, check_listing
 
-PATTERNS = ["config.json", "model.safetensors", "golden.safetensors", "README.md"]
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+REVISION = re.compile(r"(?!.*(\.\.|//))\w([\w./+-]*\w)?")  # what git calls a ref, less what a path could abuse
+
+log = logging.getLogger(__name__)
 
 
-def download(repo: str, revision: str | None) -> tuple[Path, str]:
-    """The snapshot of `repo` at `revision`: from the cache where it is pinned and there, else from the Hub.
+@contextmanager
+def fetched(
+    repo: str, revision: str | None, patterns: Sequence[str] = FILES, sha256: str | None = None
+) -> Iterator[tuple[Path, str]]:
+    """The snapshot of `repo` at `revision`, for a block that verifies it: its folder and the full commit hash.
 
-    Returns:
-        Its folder and the full commit hash.
+    When the block raises IntegrityError, the weights leave the cache, and a branch goes on pointing, here, to what
+    it pointed to before.
+
+    Args:
+        repo: "org/name".
+        revision: a commit, branch or tag; by default "main".
+        patterns: the files wanted; others are left there. By default those of a snapshot of ours.
+        sha256: of model.safetensors, where it is known; others are not fetched.
 
     Raises:
-        InvalidInputError: `repo` is not "org/name".
+        InvalidInputError: `repo` is not "org/name", or `revision` can be none.
         OfflineError: it is not in the cache and the Hub cannot be reached (or HF_HUB_OFFLINE forbids it).
-        SnapshotError: the Hub has no such repository or revision.
+        SnapshotError: the Hub has no such repository or revision, refuses, or holds no snapshot there.
+        IntegrityError: the weights there are not those of `sha256`.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    where = f"{repo}@{revision}" if revision else repo
-    pinned = bool(revision and re.fullmatch(r"[0-9a-f]{40}", revision))
+    if revision is not None and not REVISION.fullmatch(revision):
+        raise InvalidInputError(f"A revision is a commit, branch or tag such as main or v1.0, but {revision!r} came.")
+    folder, commit = _find(repo, revision, patterns, sha256)
     try:
-        try:
-            folder = Path(snapshot_download(repo, revision=revision, allow_patterns=PATTERNS, local_files_only=pinned))
-        except LocalEntryNotFoundError:
-            if not pinned:
-                raise
-            folder = Path(snapshot_download(repo, revision=revision, allow_patterns=PATTERNS))
-    except HFValidationError as error:
-        raise InvalidInputError(f"A Hub model is named org/name, but {repo!r} came ({error}).") from None
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        raise SnapshotError(f"The Hub has no {where}, or it is private. Check the name, or `hf auth login`.") from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise OfflineError(
-            f"{where} is not on this machine, and the Hub cannot be reached ({type(error).__name__}). "
-            f"Connect and unset HF_HUB_OFFLINE, or use a bundled model (t2i models)."
-        ) from None
-    return folder, folder.name
+        yield folder, commit
+    except IntegrityError as error:
+        left = " It left the cache." if _forget(folder / WEIGHTS) else ""
+        raise IntegrityError(f"{error}{left}{_older(repo, revision, patterns)}") from None
+    if revision != commit:
+        _remember(folder.parent.parent / "refs" / (revision or "main"), commit)
+
+
+def download(repo: str, revision: str | None, patterns: Sequence[str] = FILES) -> tuple[Path, str]:
+    """As `fetched`, where nothing is left to verify."""
+    with fetched(repo, revision, patterns) as found:
+        return found
+
+
+def _find(repo: str, revision: str | None, patterns: Sequence[str], sha256: str | None) -> tuple[Path, str]:
+    where = f"{repo}@{revision}" if revision else repo
+
+    def refused(reason: str, away: bool) -> T2IError:
+        if away:
+            return OfflineError(
+                f"{where} is not whole on this machine, and the Hub does not give it: {reason}. Connect and unset "
+                f"HF_HUB_OFFLINE, or use a bundled model (t2i models)."
+            )
+        return SnapshotError(f"The Hub does not give {where}: {reason}.{_older(repo, revision, patterns)}")
+
+    with asking(refused):
+        kept = _cached(repo, revision, patterns)
+        if kept and kept.name == revision:
+            return kept, kept.name
+    try:
+        with asking(refused):
+            listing = _ask(repo, revision)
+    except OfflineError as error:
+        if kept is None:
+            raise
+        _warn(f"{error} The copy in the cache is used, commit {kept.name}.")
+        return kept, kept.name
+    commit = str(listing.sha)
+    _check(listing, where, patterns, sha256)
+    with asking(refused):
+        from huggingface_hub import snapshot_download
+
+        known = _cached(repo, commit, patterns)
+        return known or Path(snapshot_download(repo, revision=commit, allow_patterns=list(patterns))), commit
+
+
+def _cached(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | None:
+    """The whole snapshot in the cache, or None; the Hub is not asked."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(patterns), local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _older(repo: str, revision: str | None, patterns: Sequence[str]) -> str:
+    """A sentence naming the copy that `revision` pointed to before, where it is here."""
+    kept = None if revision and COMMIT.fullmatch(revision) else _cached(repo, revision, patterns)
+    return f" An older copy is here: hf-hub:{repo}@{kept.name}." if kept else ""
+
+
+def _ask(repo: str, revision: str | None) -> ModelInfo:
+    """What the Hub has there: the commit and its files, in one request."""
+    from huggingface_hub import constants
+
+    listing = client().model_info(repo, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    if not COMMIT.fullmatch(listing.sha or ""):
+        raise ValueError("the commit's name is not one")
+    return listing
+
+
+def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str | None) -> None:
+    """Refuse, by what the Hub says of its files, what would be of no use here."""
+    files = {file.rfilename: file for file in listing.siblings or ()}
+    if tuple(patterns) == FILES:
+        check_listing(where, {name: file.size for name, file in files.items()})
+    lfs = files[WEIGHTS].lfs if WEIGHTS in files else None
+    if sha256 and lfs and lfs.sha256 != sha256:
+        raise IntegrityError(
+            f"{WEIGHTS} of {where} must have the sha256 {sha256}, but the Hub has one of {lfs.sha256}; nothing was "
+            f"fetched. Update the distribution that names it."
+        )
+
+
+def _remember(ref: Path, commit: str) -> None:
+    """Keep where a branch points, as the client does; a cache that is read alone stays as it is."""
+    if not (ref.is_file() and ref.read_text() == commit):
+        with suppress(OutputError):
+            write_atomic(ref, commit.encode())
+
+
+def _forget(weights: Path) -> bool:
+    """Remove the file from the cache, and its content too unless another commit holds the same and rightly so.
+
+    Returns:
+        Whether it is gone; a cache that is read alone keeps it.
+    """
+    blob = weights.resolve()
+    try:
+        weights.unlink(missing_ok=True)
+        shared = any(other.resolve() == blob for other in weights.parent.parent.glob(f"*/{WEIGHTS}"))
+        if blob.exists() and not (shared and sha256_of(blob) == blob.name):
+            blob.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _warn(message: str) -> None:
+    """Unless it was the user who went offline."""
+    from huggingface_hub import constants
+
+    if not constants.HF_HUB_OFFLINE:
+        log.warning(message)

@@ -24,13 +24,14 @@ from t2i.errors import IntegrityError, SnapshotError, UnknownNameError
 from t2i.files import atomic_folder, sha256_of
 from t2i.generator import Generator, Noise
 from t2i.hub.card import render_card
+from t2i.hub.layout import CARD, CONFIG, GOLDEN, check_config_size, check_listing, check_not_pickled
+from t2i.hub.layout import WEIGHTS as WEIGHTS
+from t2i.hub.weights import load_weights
 from t2i.registry.models import weights_spec
 from t2i.registry.plugins import registry
 from t2i.registry.specs import ModelSpec, bundled_folder, load_target
 from t2i.text import EncoderIdentity, TextEmbedding
 
-CONFIG, WEIGHTS, GOLDEN, CARD = "config.json", "model.safetensors", "golden.safetensors", "README.md"
-MAX_CONFIG_BYTES = 1_000_000
 GOLDEN_TOLERANCE = 1e-3  # of [-1, 1]; devices and libraries round differently
 
 
@@ -92,11 +93,8 @@ def resolve(name: str) -> Snapshot:
     if name.startswith("local-dir:"):
         return _open(name, _model_folder(Path(name.removeprefix("local-dir:"))))
     if name.startswith("hf-hub:"):
-        from t2i.hub.download import download
-
         repo, _, revision = name.removeprefix("hf-hub:").partition("@")
-        folder, revision = download(repo, revision or None)
-        return _open(name, folder, revision=revision)
+        return _open_from_hub(name, repo, revision or None)
     if Path(name).is_dir():
         return _open(name, _model_folder(Path(name)))
     if "/" in name:
@@ -104,10 +102,9 @@ def resolve(name: str) -> Snapshot:
     spec = weights_spec(name)
     if spec.bundled:
         return _open(spec.name, bundled_folder(spec), spec.sha256)
-    from t2i.hub.download import download
-
-    folder, revision = download(spec.repo, spec.revision)
-    return _open(spec.name, folder, spec.sha256, revision)
+    if not spec.repo:
+        raise SnapshotError(f"{spec.name} is declared without saying where its files are. Update its distribution.")
+    return _open_from_hub(spec.name, spec.repo, spec.revision or None, spec.sha256)
 
 
 def load_generator(snapshot: Snapshot, device: torch.device | str = "cpu") -> Generator:
@@ -116,17 +113,12 @@ def load_generator(snapshot: Snapshot, device: torch.device | str = "cpu") -> Ge
     Raises:
         UnknownNameError, PluginError: its technique is not installed or cannot be used.
         InvalidConfigError: its config has a field the technique does not know.
-        SnapshotError: its tensors cannot be read, or do not fit the config.
+        SnapshotError: its tensors cannot be read, do not fit the config, or are not finite.
     """
     spec, _ = registry().get(ModelSpec, snapshot.config.technique)
     config = parse_config(load_target(spec.config), snapshot.config.config, f"{snapshot.folder / CONFIG}")
-    generator = cast(Generator, load_target(spec.target)(config))
-    try:
-        generator.load_state_dict(load_file(snapshot.folder / WEIGHTS))
-    except (SafetensorError, OSError) as error:
-        raise SnapshotError(f"{snapshot.folder / WEIGHTS} is no readable safetensors file ({error}).") from None
-    except RuntimeError as error:
-        raise SnapshotError(f"The weights in {snapshot.folder} do not fit their config: {error}") from None
+    technique = load_target(spec.target)
+    generator = load_weights(lambda: cast(Generator, technique(config)), snapshot.folder / WEIGHTS)
     return generator.eval().requires_grad_(False).to(device)
 
 
@@ -158,27 +150,6 @@ def save_snapshot(generator: Generator, folder: Path, facts: SnapshotFacts, dtyp
         (scratch / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (scratch / CARD).write_text(render_card(config), encoding="utf-8")
     return folder
-
-
-def push_snapshot(generator: Generator, repo_id: str, facts: SnapshotFacts, *, private: bool) -> str:
-    """Publish a snapshot in the Hub repository `repo_id`; returns the commit's address.
-
-    Raises:
-        SnapshotError: the Hub refused; says why.
-    """
-    import tempfile
-
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = save_snapshot(generator, Path(scratch) / "snapshot", facts)
-        api = HfApi()
-        try:
-            api.create_repo(repo_id, private=private, exist_ok=True)
-            return str(api.upload_folder(repo_id=repo_id, folder_path=folder).commit_url)
-        except (HfHubHTTPError, OSError) as error:
-            raise SnapshotError(f"The Hub did not take {repo_id}: {error}. Log in with `hf auth login`.") from None
 
 
 def golden_error(snapshot: Snapshot, generator: Generator) -> float:
@@ -228,12 +199,21 @@ def _model_folder(path: Path) -> Path:
         raise UnknownNameError(f"There is no folder {path}. Give a run folder, a snapshot or a model's name.")
     if (path / CONFIG).exists():
         return path
+    check_not_pickled(str(path), [entry.name for entry in path.iterdir()])
     from t2i.training.checkpoint import latest_checkpoint
 
     return latest_checkpoint(path).snapshot
 
 
+def _open_from_hub(name: str, repo: str, revision: str | None, sha256: str | None = None) -> Snapshot:
+    from t2i.hub.download import fetched
+
+    with fetched(repo, revision, sha256=sha256) as (folder, commit):
+        return _open(name, folder, sha256, commit)
+
+
 def _open(name: str, folder: Path, sha256: str | None = None, revision: str = "") -> Snapshot:
+    check_listing(str(folder), {path.name: path.stat().st_size for path in folder.iterdir() if path.exists()})
     config = read_config(folder)
     expected = sha256 or config.weights_sha256
     try:
@@ -243,7 +223,7 @@ def _open(name: str, folder: Path, sha256: str | None = None, revision: str = ""
     if found != expected:
         raise IntegrityError(
             f"{folder / WEIGHTS} must have the sha256 {expected}, but has {found}: it is damaged, cut short or "
-            f"not the published file. Delete it and fetch or install it again."
+            f"not the published file. {'Fetch' if revision else 'Delete it and fetch or install'} it again."
         )
     return Snapshot(name, folder, config, revision)
 
@@ -257,8 +237,7 @@ def read_config(folder: Path) -> SnapshotConfig:
     """
     path = folder / CONFIG
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise SnapshotError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is no snapshot's config.")
+        check_config_size(str(path), path.stat().st_size)
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SnapshotError(f"{folder} holds no readable {CONFIG} ({error.strerror}).") from None

@@ -1,0 +1,30 @@
+"""`t2i push`: a model on the Hugging Face Hub, with a card that shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from t2i.cli.console import say, warn
+
+
+def push(
+    model: Annotated[str, typer.Argument(help="A run folder, a snapshot or a model's name.")],
+    repo: Annotated[str, typer.Argument(help="Where to, such as org/name; made where it is not there.")],
+    private: Annotated[bool, typer.Option("--private", help="Only its owners see it.")] = False,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Propose it to the repository's owners.")] = False,
+    revision: Annotated[str | None, typer.Option(help="The branch; by default main.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="Draw this for the card; may be given often.")] = None,
+) -> None:
+    """Publish a model on the Hugging Face Hub; log in with `hf auth login` first. Prints the commit's address."""
+    from t2i.hub.push import Target
+    from t2i.hub.push import push as publish
+
+    target = Target(repo, private, create_pr, revision)
+    pushed = publish(model, target, prompts=prompt or (), warn=warn)
+    print(pushed.address)
+    if create_pr:
+        say("Its owners decide now.")
+    else:
+        say(f'Draw with it: t2i generate "..." --model {target.name} (this very one: hf-hub:{repo}@{pushed.commit})')

@@ -1,0 +1,57 @@
+"""The files of a snapshot, and what is refused by names and sizes alone. Costs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
+
+from t2i.errors import SnapshotError
+
+CONFIG, WEIGHTS, GOLDEN, CARD = "config.json", "model.safetensors", "golden.safetensors", "README.md"
+FILES = (CONFIG, WEIGHTS, GOLDEN, CARD)
+MAX_CONFIG_BYTES = 1_000_000
+PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+
+
+def check_listing(where: str, sizes: Mapping[str, int | None]) -> None:
+    """Refuse what can be no snapshot, before a byte of it is read or fetched.
+
+    Args:
+        where: the folder or repository, for the error.
+        sizes: bytes by file name; None where nobody says.
+
+    Raises:
+        SnapshotError: config.json is missing or too large, or the weights are missing or pickled.
+    """
+    check_not_pickled(where, sizes)
+    missing = [name for name in (CONFIG, WEIGHTS) if name not in sizes]
+    if missing:
+        raise SnapshotError(
+            f"A model is a {CONFIG} and a {WEIGHTS}, but {where} holds no readable {' and no '.join(missing)}. "
+            f"Check the name, or fetch it again."
+        )
+    check_config_size(f"{where}: {CONFIG}", sizes[CONFIG])
+
+
+def check_not_pickled(where: str, names: Collection[str]) -> None:
+    """Refuse weights of which there is nothing but a pickle.
+
+    Raises:
+        SnapshotError: names the file, and the converter.
+    """
+    pickled = sorted(name for name in names if PurePosixPath(name).suffix in PICKLES)
+    if pickled and WEIGHTS not in names:
+        raise SnapshotError(
+            f"Weights are read from {WEIGHTS} alone, but {where} holds {pickled[0]!r}: a pickle, which can run code "
+            f"when it is opened. Turn it into a snapshot with `t2i convert`."
+        )
+
+
+def check_config_size(path: str, size: int | None) -> None:
+    """Refuse a config.json that nobody wrote.
+
+    Raises:
+        SnapshotError: it is larger than MAX_CONFIG_BYTES.
+    """
+    if size is not None and size > MAX_CONFIG_BYTES:
+        raise SnapshotError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is no snapshot's config.")

@@ -1,0 +1,20 @@
+"""A Hub on loopback with the real client turned to it, and something to put there."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.command_line import t2i as t2i
+from fakes.hub import cache as cache
+from fakes.hub import hub as hub
+from fakes.hub import server as server
+from fakes.models import FakeGenerator, FakeTextEncoder
+
+
+@pytest.fixture(scope="session")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The files of two snapshots of the fake technique, with other weights."""
+    folder = tmp_path_factory.mktemp("trees")
+    saved = [FakeGenerator().save_pretrained(folder / x, text_encoder=FakeTextEncoder().identity) for x in "ab"]
+    first, second = ({path.name: path.read_bytes() for path in snapshot.iterdir()} for snapshot in saved)
+    return first, second

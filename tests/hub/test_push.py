@@ -1,0 +1,283 @@
+"""Published with the real client on a Hub on loopback, and loaded from there."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import EvalResult, HfApi, ModelCard, constants
+from PIL import Image
+
+import t2i as package
+from fakes.command_line import T2I
+from fakes.hub import STRANGER, FakeHub
+from fakes.models import FakeGenerator, FakeTextEncoder
+from t2i.errors import InvalidConfigError, InvalidInputError, SnapshotError
+from t2i.generator import Noise
+from t2i.hub.publish import publish_bundled
+from t2i.hub.push import Target, push
+from t2i.hub.snapshots import GOLDEN_TOLERANCE, golden_error, load_generator, resolve
+from t2i.images import grid
+from t2i.provenance import png_bytes
+from t2i.registry.plugins import Registry
+from t2i.registry.specs import WeightsSpec
+from t2i.training.checkpoint import save_checkpoint
+
+pytestmark = pytest.mark.usefixtures("fakes_installed")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder as training leaves it, with two checkpoints and three sheets of samples."""
+    folder = tmp_path / "runs" / "a"
+    for step in (1, 3):
+        facts = {"text_encoder": FakeTextEncoder().identity, "dataset": "squares", "license": "MIT", "steps": step}
+        save_checkpoint(
+            folder, step, {}, lambda path, facts=facts: FakeGenerator().save_pretrained(path, **facts), keep=9
+        )
+    (folder / "run.yaml").write_text("technique: fake\ndata: squares\n")
+    (folder / "samples").mkdir()
+    for step, colour in ((1, "red"), (2, "green"), (4, "blue")):
+        sheet = grid([Image.new("RGB", (8, 8), colour)])
+        (folder / "samples" / f"step-{step:08d}.png").write_bytes(png_bytes(sheet))
+    return folder
+
+
+def drawn(generator: package.Generator) -> torch.Tensor:
+    text = FakeTextEncoder().encode(["a red heart", "pizza"])
+    with torch.inference_mode():
+        return generator.generate(text, Noise([1, 2]))
+
+
+def test_what_is_pushed_is_loaded_by_branch_tag_and_commit(hub: FakeHub):
+    first, second = FakeGenerator(), FakeGenerator()
+    address = first.push_to_hub("org/name", license="MIT")
+    HfApi().create_tag("org/name", tag="v1.0")
+    second.push_to_hub("org/name")
+    commit = address.rpartition("/")[2]
+    assert address == f"{hub.url}/org/name/commit/{commit}"
+    for name, generator in (("", second), ("@main", second), ("@v1.0", first), (f"@{commit}", first)):
+        loaded = FakeGenerator.from_pretrained(f"hf-hub:org/name{name}")
+        assert torch.equal(drawn(loaded), drawn(generator))
+        assert loaded.config == generator.config
+    snapshot = resolve("hf-hub:org/name@v1.0")
+    assert (snapshot.revision, snapshot.config.facts.license) == (commit, "MIT")
+    assert golden_error(snapshot, load_generator(snapshot)) <= GOLDEN_TOLERANCE
+
+
+def test_a_loaded_model_is_drawn_from_by_its_name_and_remembers_its_commit(hub: FakeHub, run: Path):
+    commit = push(str(run), Target("org/name")).commit
+    hub.requests.clear()
+    picture = package.pipeline(f"hf-hub:org/name@{commit}")("a red heart", seed=7).pictures[0]
+    assert (picture.provenance.model, picture.provenance.revision) == (f"hf-hub:org/name@{commit}", commit)
+    assert hub.asked
+    hub.requests.clear()
+    again = package.pipeline(f"hf-hub:org/name@{commit}")("a red heart", seed=7).pictures[0]
+    assert hub.asked == []
+    assert again.image.tobytes() == picture.image.tobytes()
+
+
+def test_a_run_is_pushed_with_its_newest_weights_its_sheet_its_settings_and_its_card(hub: FakeHub, run: Path):
+    commit = push(str(run), Target("org/name")).commit
+    tree = hub.repos["org/name"].commits[commit]
+    snapshot = run / "checkpoints" / "step-00000003" / "snapshot"
+    for name in ("config.json", "model.safetensors", "golden.safetensors"):
+        assert tree[name] == (snapshot / name).read_bytes()
+    assert tree["run.yaml"] == (run / "run.yaml").read_bytes()
+    assert Image.open(io.BytesIO(tree["samples.png"])).getpixel((6, 6)) == (0, 128, 0)  # step 2's, not step 4's
+    card = tree["README.md"].decode()
+    for said in ("hf-hub:org/name", "](samples.png)", "squares", "3 steps", "t2i train fake --recipe run.yaml"):
+        assert said in card
+    assert set(tree) == {
+        ".gitattributes",
+        "README.md",
+        "run.yaml",
+        "samples.png",
+        *(p.name for p in snapshot.iterdir()),
+    }
+
+
+def test_pushing_the_same_again_makes_no_new_commit_and_uploads_nothing(hub: FakeHub, run: Path):
+    first = push(str(run), Target("org/name"))
+    uploads = list(hub.uploads)
+    assert push(str(run), Target("org/name")) == first
+    assert hub.uploads == uploads and len(uploads) == 3
+
+
+def test_prompts_are_drawn_for_the_card(hub: FakeHub, run: Path):
+    commit = push(str(run), Target("org/name"), prompts=["a red heart", "a blue star", "pizza"]).commit
+    sheet = Image.open(io.BytesIO(hub.repos["org/name"].commits[commit]["samples.png"]))
+    images = package.pipeline(str(run))(["a red heart", "a blue star", "pizza"], seed=0).images
+    expected = grid(images, captions=["a red heart", "a blue star", "pizza"], scale=12)
+    assert sheet.tobytes() == expected.tobytes()
+
+
+def test_a_snapshot_that_cannot_be_drawn_from_is_pushed_without_pictures(hub: FakeHub, tmp_path: Path):
+    FakeGenerator().save_pretrained(tmp_path / "m", text_encoder=FakeTextEncoder().identity, dataset="gone")
+    said: list[str] = []
+    commit = push(str(tmp_path / "m"), Target("org/name"), warn=said.append).commit
+    tree = hub.repos["org/name"].commits[commit]
+    assert "samples.png" not in tree and b"samples.png" not in tree["README.md"]
+    assert len(said) == 1 and "The card shows no pictures" in said[0] and "gone" in said[0]
+
+
+def test_scores_that_a_card_holds_are_carried_along(hub: FakeHub, run: Path):
+    path = run / "checkpoints" / "step-00000003" / "snapshot" / "README.md"
+    card = ModelCard.load(path)
+    protocol = {"extractor": "inception-v3", "n_real": "2000", "split": "test"}
+    result = EvalResult("text-to-image", "squares", "squares:test", "fid", 12.5, metric_args=protocol)
+    card.data.model_name, card.data.eval_results = "m", [result]
+    card.save(path)
+    commit = push(str(run), Target("org/name")).commit
+    pushed = ModelCard(hub.repos["org/name"].commits[commit]["README.md"].decode())
+    assert pushed.data.eval_results == [result]
+    assert r"| fid | 12.5 | squares:test | extractor inception-v3, n\_real 2000, split test |" in pushed.text
+
+
+def test_a_private_repository_is_private_from_the_start(hub: FakeHub, monkeypatch):
+    FakeGenerator().push_to_hub("org/name", private=True)
+    assert hub.repos["org/name"].private
+    monkeypatch.setenv("HF_TOKEN", STRANGER)
+    with pytest.raises(SnapshotError, match="none of that name, or it is private"):
+        resolve("hf-hub:org/name")
+
+
+def test_what_should_be_private_is_not_pushed_where_all_can_see(hub: FakeHub):
+    FakeGenerator().push_to_hub("org/name")
+    before = dict(hub.repos["org/name"].refs)
+    with pytest.raises(InvalidInputError, match="there already, and public"):
+        FakeGenerator().push_to_hub("org/name", private=True)
+    assert hub.repos["org/name"].refs == before
+
+
+def test_a_branch_is_made_and_main_stays(hub: FakeHub):
+    FakeGenerator().push_to_hub("org/name")
+    main = hub.repos["org/name"].refs["main"]
+    generator = FakeGenerator()
+    generator.push_to_hub("org/name", revision="next")
+    generator.push_to_hub("org/name", revision="next", license="MIT")
+    assert hub.repos["org/name"].refs["main"] == main
+    assert torch.equal(drawn(FakeGenerator.from_pretrained("hf-hub:org/name@next")), drawn(generator))
+    assert b"hf-hub:org/name@next" in hub.repos["org/name"].commits[hub.repos["org/name"].refs["next"]]["README.md"]
+
+
+def test_a_stranger_proposes_and_the_proposal_can_be_loaded(hub: FakeHub, monkeypatch):
+    FakeGenerator().push_to_hub("org/name")
+    main = hub.repos["org/name"].refs["main"]
+    monkeypatch.setenv("HF_TOKEN", STRANGER)
+    generator = FakeGenerator()
+    assert generator.push_to_hub("org/name", create_pr=True) == f"{hub.url}/org/name/discussions/1"
+    assert hub.repos["org/name"].refs["main"] == main
+    assert torch.equal(drawn(FakeGenerator.from_pretrained("hf-hub:org/name@refs/pr/1")), drawn(generator))
+
+
+@pytest.mark.parametrize(
+    ("token", "says"), [("", r"HTTP 401\): `hf auth login`"), (STRANGER, r"does not allow it \(HTTP 403\)")]
+)
+def test_without_the_right_token_nothing_is_pushed(hub: FakeHub, monkeypatch, token, says):
+    FakeGenerator().push_to_hub("org/name")
+    before = dict(hub.repos["org/name"].refs)
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(SnapshotError, match=says) as caught:
+        FakeGenerator().push_to_hub("org/name")
+    assert "did not take org/name" in str(caught.value) and "\n" not in str(caught.value)
+    assert hub.repos["org/name"].refs == before
+
+
+def test_offline_nothing_is_pushed(hub: FakeHub, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(SnapshotError, match="did not take org/name: HF_HUB_OFFLINE forbids"):
+        FakeGenerator().push_to_hub("org/name")
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("repo", ["name", "a/b/c", "", "/"])
+def test_a_repository_is_named_with_its_owner(hub: FakeHub, repo):
+    with pytest.raises(InvalidInputError, match="A Hub model is named org/name"):
+        FakeGenerator().push_to_hub(repo)
+
+
+def test_an_unknown_fact_is_refused_before_the_hub_is_asked(hub: FakeHub):
+    with pytest.raises(InvalidConfigError, match="Did you mean 'license'"):
+        FakeGenerator().push_to_hub("org/name", licence="MIT")
+    assert hub.asked == []
+
+
+def test_names_resolve_in_the_documented_order(hub: FakeHub, tmp_path: Path, monkeypatch):
+    """A local folder, a bundled snapshot, the cache, the Hub at its pinned revision."""
+    from t2i.hub import snapshots
+
+    commit = FakeGenerator().push_to_hub("org/name").rpartition("/")[2]
+    weights = hub.repos["org/name"].commits[commit]["model.safetensors"]
+    bundled = FakeGenerator().save_pretrained(tmp_path / "bundled")
+    local = FakeGenerator().save_pretrained(tmp_path / "here" / "fake.x")
+    sha256 = {path: json.loads((path / "config.json").read_text())["weights_sha256"] for path in (bundled, local)}
+    common = {"model": "fake", "tag": "x", "size_bytes": 1, "dataset": "", "resolution": 8, "license": "MIT"}
+    spec = WeightsSpec(**common, text_encoder="fake", sha256=sha256[bundled], bundled=f"fakes:{bundled}")
+    monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
+    monkeypatch.chdir(tmp_path / "here")
+    hub.requests.clear()
+    assert resolve("fake.x").folder == Path("fake.x")
+    shutil.rmtree("fake.x")
+    assert resolve("fake.x").folder == bundled
+    assert hub.asked == []
+    import hashlib
+
+    spec = WeightsSpec(
+        **common, text_encoder="fake", sha256=hashlib.sha256(weights).hexdigest(), repo="org/name", revision=commit
+    )
+    assert resolve("fake.x").revision == commit
+    assert hub.asked
+    hub.requests.clear()
+    assert resolve("fake.x").revision == commit
+    assert hub.asked == []
+
+
+def test_weights_that_are_nowhere_say_so(hub: FakeHub, monkeypatch):
+    from t2i.hub import snapshots
+
+    spec = WeightsSpec("fake", "x", "0" * 64, 1, "", 8, "MIT", "fake")
+    monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
+    with pytest.raises(SnapshotError, match=r"fake\.x is declared without saying where its files are"):
+        resolve("fake.x")
+
+
+def test_every_bundled_snapshot_is_published_once(hub: FakeHub, tmp_path: Path, monkeypatch, capsys):
+    from t2i.hub import snapshots
+
+    folder = FakeGenerator().save_pretrained(tmp_path / "m", text_encoder=FakeTextEncoder().identity, license="MIT")
+    sha256 = json.loads((folder / "config.json").read_text())["weights_sha256"]
+    spec = WeightsSpec(
+        "fake", "x", sha256, 1, "squares", 8, "MIT", "fake", f"fakes:{folder}", scores={"fid2k": "12.5 ± 0.3"}
+    )
+    monkeypatch.setattr(Registry, "all", lambda self, kind: [(spec, None)] if kind is WeightsSpec else [])
+    monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
+    first = publish_bundled("org")
+    commit = first["fake.x"].commit
+    assert f'repo="org/fake-x", revision="{commit}"' in capsys.readouterr().err
+    tree = hub.repos["org/fake-x"].commits[commit]
+    assert tree["model.safetensors"] == (folder / "model.safetensors").read_bytes()
+    assert "| fid2k | 12.5 ± 0.3 | squares |" in tree["README.md"].decode()
+    assert publish_bundled("org") == first
+
+
+def test_t2i_push_prints_the_address_and_exits_with_0_or_2(hub: FakeHub, run: Path, t2i: T2I, monkeypatch):
+    result = t2i("push", run, "org/name")
+    commit = hub.repos["org/name"].refs["main"]
+    assert (result.code, result.out) == (0, f"{hub.url}/org/name/commit/{commit}\n")
+    assert f"--model hf-hub:org/name (this very one: hf-hub:org/name@{commit})" in result.err
+    assert t2i("push", run, "org/secret", "--private", "--prompt", "a red heart").code == 0
+    assert hub.repos["org/secret"].private
+    assert t2i("push", run, "org/name", "--revision", "next").code == 0
+    assert "next" in hub.repos["org/name"].refs
+    monkeypatch.setenv("HF_TOKEN", STRANGER)
+    assert t2i("push", run, "org/name", "--create-pr", "--prompt", "x").out == f"{hub.url}/org/name/discussions/1\n"
+    assert "HTTP 403" in t2i("push", run, "org/name").error
+    assert "named org/name" in t2i("push", run, "name").error
+    assert "Leave private out" in t2i("push", run, "org/name", "--private", "--create-pr").error
+    assert "A branch is named" in t2i("push", run, "org/name", "--revision", "../x").error
+    assert "There is no folder" in t2i("push", "runs/none", "org/name").error
