@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,3 +106,26 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSite]:
         del sys.modules[name]
     monkeypatch.undo()
     found.refresh()
+
+
+def install_project(project: Path) -> Path:
+    """What `pip install -e` would make of a project with its package in src; returns the folder for sys.path."""
+    facts = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    source = project / "src"
+    information = source / f"{facts['name'].replace('-', '_')}-{facts['version']}.dist-info"
+    information.mkdir()
+    head = {
+        "Metadata-Version": "2.4",
+        "Name": facts["name"],
+        "Version": facts["version"],
+        "Summary": facts["description"],
+        "License-Expression": facts["license"],
+        "License-File": facts["license-files"][0],
+    }
+    lines = [f"{key}: {value}" for key, value in head.items()]
+    lines += [f"Requires-Dist: {line}" for line in facts["dependencies"]]
+    readme = (project / facts["readme"]).read_text()
+    (information / "METADATA").write_text("\n".join(lines) + f"\n\n{readme}")
+    entries = "\n".join(f"{name} = {target}" for name, target in facts["entry-points"]["t2i"].items())
+    (information / "entry_points.txt").write_text(f"[t2i]\n{entries}\n")
+    return source

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from textwrap import dedent
 
 import pytest
 
 import t2i
-from fakes.distributions import PLUGIN, FakeSite
+from fakes.distributions import PLUGIN, PREFIX, FakeSite
 from t2i.errors import (
     NameClashError,
     PluginBrokenError,
@@ -18,7 +19,7 @@ from t2i.errors import (
     UnknownNameError,
 )
 from t2i.registry import API_VERSION, ModelSpec
-from t2i.registry.plugins import Plugin, registry
+from t2i.registry.plugins import Plugin, registry, unknown_choices
 
 GOOD = PLUGIN.format(models='[model("good-model")]', weights="[]", api="1")
 BROKEN = {
@@ -47,6 +48,24 @@ BROKEN = {
         "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_modles():\n    return []",
         "t2i_modles",
     ),
+    "recurses for ever": ("def f():\n    return f()\nf()", "RecursionError"),
+    "has a hook that recurses": (PLUGIN.format(models="t2i_models()", weights="[]", api="1"), "RecursionError"),
+    "raises what cannot be said": (
+        "class Unspeakable(Exception):\n    def __str__(self):\n        raise self\nraise Unspeakable",
+        "Unspeakable",
+    ),
+    "raises what cannot be printed": ("raise ValueError('\\ud800')", "ValueError"),
+    "raises no Exception": ("raise BaseException('base')", "BaseException: base"),
+    "returns specs without end": (
+        PLUGIN.format(models="(model(f'm{n}') for n in iter(int, 1))", weights="[]", api="1"),
+        "t2i_models returns more than 1000 specs",
+    ),
+    "names a model by a number": (
+        PLUGIN.format(models="[model(5)]", weights="[]", api="1"),
+        "name of a ModelSpec is a str",
+    ),
+    "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "'a.b' came"),
+    "misses a field": (PLUGIN.format(models="[ModelSpec(name='a')]", weights="[]", api="1"), "TypeError"),
     "has a hook with arguments": (
         "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_models(registry):\n    return []",
         "t2i_models",
@@ -206,6 +225,23 @@ def test_damaged_metadata_of_one_distribution_harms_no_other(site: FakeSite, fil
     assert_others_are_well()
 
 
+def test_metadata_that_is_no_text_is_told(site: FakeSite) -> None:
+    site.install("good", GOOD)
+    site.install("bad", GOOD.replace("good-model", "bad-model"))
+    (site.folder / "bad-1.0.dist-info" / "METADATA").write_bytes(b"Name: bad\nVersion: \xff\n")
+    site.refresh()
+    assert plugin("bad").state == "broken" and "METADATA cannot be read" in plugin("bad").reason
+    assert_others_are_well()
+
+
+def test_entry_points_that_cannot_be_read_are_told(site: FakeSite) -> None:
+    site.install("good", GOOD)
+    site.install("bad", GOOD, files={"entry_points.txt": "[t2i]\nbad = not a module at all !\n"})
+    assert plugin("bad").state == "broken" and "entry_points.txt cannot be read" in plugin("bad").reason
+    assert "pip uninstall bad" in plugin("bad").remedy
+    assert_others_are_well()
+
+
 def test_what_a_broken_off_uninstall_left_harms_no_other(site: FakeSite) -> None:
     site.install("good", GOOD)
     site.install("bad", GOOD.replace("good-model", "bad-model"))
@@ -266,3 +302,112 @@ def test_a_first_party_plugin_not_released_yet_is_not_offered_for_installing() -
 
     assert "pip install" not in KnownPlugin("t2i-later", "gan", "", released=False).remedy
     assert KnownPlugin("t2i-now", "gan", "").remedy == "pip install t2i-now"
+
+
+UNFIT = {
+    "newer": ("t2i-core>=99", "pip install --upgrade t2i-core"),
+    "newer, with a ceiling": ("t2i-core >=99,<100", "pip install --upgrade t2i-core"),
+    "newer, as a wheel spells it": ("T2I_Core (~=99.0)", "pip install --upgrade t2i-core"),
+    "one only": ("t2i-core==99.*", "pip install --upgrade t2i-core"),
+    "older": ("t2i-core<0.1", "pip install --upgrade bad"),
+    "no version": ("t2i-core >= one", "pip install --upgrade bad"),
+}
+
+
+@pytest.mark.parametrize(("requirement", "remedy"), UNFIT.values(), ids=UNFIT)
+def test_a_plugin_for_another_core_is_never_imported(site: FakeSite, requirement: str, remedy: str) -> None:
+    site.install("good", GOOD)
+    module = site.install("bad", "raise RuntimeError('boom')", requires=["torch>=2", requirement])
+    found = plugin("bad")
+    assert (found.state, found.remedy) == ("incompatible", remedy)
+    assert "requires" in found.reason or "requirement" in found.reason
+    assert module not in sys.modules
+    assert_others_are_well()
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "t2i-core>=0.1,<0.2",
+        "t2i-core",
+        "t2i-core>=99; extra == 'later'",
+        "t2i-core>=99; python_version < '3'",
+        "t2i-cored>=99",
+    ],
+)
+def test_a_plugin_for_this_core_is_imported(site: FakeSite, requirement: str) -> None:
+    site.install("good", GOOD, requires=[requirement])
+    assert_others_are_well()
+
+
+@pytest.mark.parametrize(
+    ("named", "loaded"),
+    [("good", {"good"}), ("entry-of-bad, good", {"good", "bad"}), ("t2i-cgan", {"t2i-cgan"}), ("", set())],
+)
+def test_only_the_plugins_asked_for_are_imported(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, named: str, loaded: set[str]
+) -> None:
+    site.install("good", GOOD)
+    module = site.install("bad", "T2I_API = 1", entry="entry-of-bad")
+    monkeypatch.setenv("T2I_LOAD_PLUGINS", named)
+    states = {found.distribution: found.state for found in registry().plugins}
+    assert {name for name, state in states.items() if state != "disabled"} == loaded
+    assert (module in sys.modules) == (states["bad"] == "ok")
+    if states["bad"] == "disabled":
+        with pytest.raises(PluginDisabledError, match="add it to T2I_LOAD_PLUGINS"):
+            t2i.create_model("entry-of-bad")
+
+
+def test_disabling_wins_over_loading(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.install("good", GOOD)
+    monkeypatch.setenv("T2I_LOAD_PLUGINS", "good")
+    monkeypatch.setenv("T2I_DISABLE_PLUGINS", "good")
+    assert plugin("good").state == "disabled"
+
+
+STRICT = {
+    "broken": ("raise RuntimeError('boom')", PluginBrokenError),
+    "incompatible": ("T2I_API = 99", PluginIncompatibleError),
+    "clash": (GOOD, NameClashError),
+}
+
+
+@pytest.mark.parametrize(("source", "kind"), STRICT.values(), ids=STRICT)
+def test_strict_plugins_raise_at_once(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, source: str, kind: type[PluginError]
+) -> None:
+    site.install("good", GOOD)
+    site.install("bad", source)
+    monkeypatch.setenv("T2I_STRICT_PLUGINS", "1")
+    with pytest.raises(kind, match="bad"):
+        t2i.list_models()
+    monkeypatch.setenv("T2I_STRICT_PLUGINS", "0")
+    assert "cgan" in t2i.list_models()
+
+
+def test_strict_plugins_may_be_disabled(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.install("bad", "raise RuntimeError('boom')")
+    monkeypatch.setenv("T2I_STRICT_PLUGINS", "1")
+    monkeypatch.setenv("T2I_DISABLE_PLUGINS", "bad")
+    assert "cgan" in t2i.list_models()
+
+
+def test_a_choice_that_no_plugin_has_is_told(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T2I_DISABLE_PLUGINS", "cgna,t2i-openmoji")
+    (sentence,) = unknown_choices(registry().plugins)
+    assert sentence == "T2I_DISABLE_PLUGINS names 'cgna', but no plugin is called so. Did you mean 'cgan'?"
+
+
+def test_what_a_plugin_prints_is_no_result(site: FakeSite, capsys: pytest.CaptureFixture[str]) -> None:
+    site.install(
+        "chatty", "print('hello')\n" + dedent(PLUGIN).format(models="print('again') or []", weights="[]", api="1")
+    )
+    assert plugin("chatty").state == "ok"
+    written = capsys.readouterr()
+    assert (written.out, written.err) == ("", "hello\nagain\n")
+
+
+def test_two_entry_points_may_name_one_module(site: FakeSite) -> None:
+    files = {"entry_points.txt": f"[t2i]\none = {PREFIX}twin\ntwo = {PREFIX}twin\n"}
+    site.install("twin", "T2I_API = 1", files=files)
+    assert [found.state for found in registry().plugins if found.distribution == "twin"] == ["ok", "ok"]

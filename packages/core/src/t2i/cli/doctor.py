@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from t2i.errors import PluginError
-from t2i.registry.plugins import registry
+from t2i.registry.plugins import discover, unknown_choices
 from t2i.registry.specs import WeightsSpec, bundled_folder
 
 
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """List installed plugins and what each declares."""
-    found = registry().plugins
+    found = discover().plugins
     if as_json:
         print(json.dumps([asdict(plugin) for plugin in found], indent=2, default=str))
         return
@@ -26,19 +26,19 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs."
     for plugin in found:
         told = ", ".join(spec.name for spec in plugin.specs) or plugin.reason
         table.add_row(plugin.name, f"{plugin.distribution} {plugin.version}", plugin.state, told)
-    Console().print(table)
+    Console(markup=False).print(table)  # what strangers wrote is text
 
 
 def doctor() -> int:
     """Check every plugin, every name and every bundled file; exits with 1 where something is wrong."""
-    wrong = 0
+    found, wrong = discover(), 0
 
     def line(state: str, what: str, reason: str = "", remedy: str = "") -> None:
         print(f"{state:<13}{what}" + (f": {reason}" if reason else ""))
         if remedy:
             print(f"{'':<13}mend it: {remedy}")
 
-    for plugin in registry().plugins:
+    for plugin in found.plugins:
         line(
             plugin.state,
             f"plugin {plugin.name} ({plugin.distribution} {plugin.version})",
@@ -46,10 +46,13 @@ def doctor() -> int:
             plugin.remedy,
         )
         wrong += plugin.state in ("broken", "incompatible")
-    for clash in registry().clashes:
+    for clash in found.clashes:
         line("clash", clash.name, clash.reason, clash.remedy)
         wrong += 1
-    for spec, plugin in registry().all(WeightsSpec):
+    for sentence in unknown_choices(found.plugins):
+        line("unknown", sentence)
+        wrong += 1
+    for spec, plugin in found.all(WeightsSpec):
         problem = _check_bundle(spec)
         line(
             "broken" if problem else "ok",
@@ -58,7 +61,7 @@ def doctor() -> int:
             f"pip install --force-reinstall {plugin.distribution}" if problem else "",
         )
         wrong += bool(problem)
-    if not registry().plugins:
+    if not found.plugins:
         line("broken", "no plugin is installed", "nothing can draw", "pip install t2i")
         wrong += 1
     return 1 if wrong else 0
@@ -76,4 +79,7 @@ def _check_bundle(spec: WeightsSpec) -> str:
         return str(error).rstrip(".")
     if not weights.is_file():
         return f"{weights} is missing"
-    return "" if sha256_of(weights) == spec.sha256 else f"{weights} is not the published file"
+    try:
+        return "" if sha256_of(weights) == spec.sha256 else f"{weights} is not the published file"
+    except OSError as error:
+        return f"{weights} cannot be read ({error.strerror})"

@@ -7,11 +7,13 @@ from typing import Any
 
 import typer
 
+from t2i.cli.check import check
 from t2i.cli.console import fail
 from t2i.cli.doctor import doctor, plugins
 from t2i.cli.generate import generate
 from t2i.cli.info import info
 from t2i.cli.models import models
+from t2i.cli.new import new
 from t2i.cli.push import push
 from t2i.cli.regenerate import regenerate
 from t2i.cli.train import train
@@ -23,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, regenerate, models, info, train, push, plugins, doctor):
+for verb in (generate, regenerate, models, info, train, push, plugins, doctor, new, check):
     app.command()(verb)
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry and do not export

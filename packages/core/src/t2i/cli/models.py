@@ -51,4 +51,4 @@ def _print(first: str, others: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     for row in rows:
         table.add_row(*row)
     if rows:
-        Console(highlight=False).print(table, "")
+        Console(highlight=False, markup=False).print(table, "")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint
+from itertools import islice
 from types import ModuleType
 from typing import Literal, TypeVar, cast
 
 import pluggy
 
+from t2i import __version__
 from t2i.errors import (
     NameClashError,
     PluginBrokenError,
@@ -23,7 +27,16 @@ from t2i.errors import (
 )
 from t2i.registry import hookspecs
 from t2i.registry.catalogue import KNOWN_PLUGINS
-from t2i.registry.specs import DatasetSpec, EvaluatorSpec, ModelSpec, Spec, TextEncoderSpec, WeightsSpec
+from t2i.registry.installed import UNREADABLE, entry_points, facts, unmet
+from t2i.registry.specs import (
+    DatasetSpec,
+    EvaluatorSpec,
+    ModelSpec,
+    Spec,
+    TextEncoderSpec,
+    WeightsSpec,
+    check_spec,
+)
 
 State = Literal["ok", "broken", "incompatible", "disabled"]
 SpecT = TypeVar("SpecT", ModelSpec, WeightsSpec, TextEncoderSpec, EvaluatorSpec, DatasetSpec)
@@ -42,6 +55,9 @@ WORDS = {
     EvaluatorSpec: "evaluator",
     DatasetSpec: "dataset",
 }
+
+UPDATE_CORE = "pip install --upgrade t2i-core"
+MOST_SPECS = 1000  # of one role in one plugin; more come from a hook that never ends
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,10 @@ class Clash:
     def remedy(self) -> str:
         return " or ".join(f"pip uninstall {name}" for name in self.distributions)
 
+    def error(self) -> NameClashError:
+        """What asking for the name raises."""
+        return NameClashError(f"A name has one owner, but {self.reason}. Remove one: {self.remedy}")
+
 
 @dataclass(frozen=True)
 class Registry:
@@ -117,8 +137,7 @@ class Registry:
         """
         claims = self.owners.get((kind, name), ())
         if len(claims) > 1:
-            clash = _clash(kind, name, claims)
-            raise NameClashError(f"A name has one owner, but {clash.reason}. Remove one: {clash.remedy}")
+            raise _clash(kind, name, claims).error()
         if claims:
             return cast(SpecT, claims[0][1]), claims[0][0]
         raise self._unknown(kind, name)
@@ -155,11 +174,28 @@ class Registry:
 
 @cache
 def registry() -> Registry:
-    """What is installed, found once per process. Imports only the plugins' light modules."""
+    """What is installed, found once per process. Imports only the plugins' light modules.
+
+    Raises:
+        PluginError: T2I_STRICT_PLUGINS is set, and a plugin is broken or incompatible, or two claim one name.
+    """
+    found = discover()
+    if os.environ.get("T2I_STRICT_PLUGINS", "").lower() not in ("", "0", "no", "false"):
+        for plugin in found.plugins:
+            if plugin.state in ("broken", "incompatible"):
+                raise plugin.error()
+        for clash in found.clashes:
+            raise clash.error()
+    return found
+
+
+def discover() -> Registry:
+    """The same, looked for afresh and never strict: every illness is in what it returns."""
     manager = pluggy.PluginManager("t2i")
     manager.add_hookspecs(hookspecs)
-    disabled = {name.strip() for name in os.environ.get("T2I_DISABLE_PLUGINS", "").split(",")} - {""}
-    plugins = tuple(_load(manager, *found, disabled) for found in _entry_points())
+    choice = _Choice.of_environment()
+    with redirect_stdout(sys.stderr):  # what a plugin prints is no result of ours
+        plugins = tuple(_load(manager, *found, choice) for found in _entry_points())
     owners: dict[tuple[type[Spec], str], tuple[tuple[Plugin, Spec], ...]] = {}
     for plugin in plugins:
         for spec in plugin.specs:
@@ -168,79 +204,104 @@ def registry() -> Registry:
     return Registry(plugins, owners)
 
 
+def unknown_choices(plugins: Iterable[Plugin]) -> list[str]:
+    """A sentence for each name in T2I_LOAD_PLUGINS or T2I_DISABLE_PLUGINS that no installed plugin has."""
+    choice, known = (
+        _Choice.of_environment(),
+        {name for plugin in plugins for name in (plugin.name, plugin.distribution)},
+    )
+    named = [("T2I_LOAD_PLUGINS", choice.load or ()), ("T2I_DISABLE_PLUGINS", choice.disabled)]
+    return [
+        f"{variable} names {name!r}, but no plugin is called so.{did_you_mean(name, known)}"
+        for variable, names in named
+        for name in sorted(set(names) - known)
+    ]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which plugins this process may load, by the name of entry point or distribution; `load` None: all."""
+
+    load: frozenset[str] | None
+    disabled: frozenset[str]
+
+    @classmethod
+    def of_environment(cls) -> _Choice:
+        load, disabled = os.environ.get("T2I_LOAD_PLUGINS"), os.environ.get("T2I_DISABLE_PLUGINS", "")
+        return cls(None if load is None else _names(load), _names(disabled))
+
+    def refusal(self, *names: str) -> tuple[str, str] | None:
+        """Why the plugin that goes by `names` is not loaded, and the remedy."""
+        if self.disabled & {*names}:
+            return "T2I_DISABLE_PLUGINS names it", "remove it from T2I_DISABLE_PLUGINS"
+        if self.load is not None and not self.load & {*names}:
+            return "T2I_LOAD_PLUGINS does not name it", "add it to T2I_LOAD_PLUGINS, or unset that"
+        return None
+
+
+def _names(value: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in value.split(",")) - {""}
+
+
 def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
-    """Each distribution's entry points once, though a folder stand twice on sys.path; ordered by name."""
-    found: dict[tuple[str, str], tuple[EntryPoint, Distribution]] = {}
-    for distribution in distributions():
-        try:
-            named = bool(distribution.name and distribution.version)
-            entries = tuple(distribution.entry_points.select(group=hookspecs.GROUP)) if named else ()
-        except Exception:  # what a broken-off uninstall left has no name to be listed under
-            entries = ()
-        for entry in entries:
-            found.setdefault((entry.name, distribution.name), (entry, distribution))
-    return [found[key] for key in sorted(found)]
+    return entry_points(hookspecs.GROUP)
 
 
-def _load(manager: pluggy.PluginManager, entry: EntryPoint, distribution: Distribution, disabled: set[str]) -> Plugin:
+def _load(manager: pluggy.PluginManager, entry: EntryPoint, distribution: Distribution, choice: _Choice) -> Plugin:
+    said = facts(distribution)
+
     def plugin(state: State, reason: str = "", remedy: str = "", specs: tuple[Spec, ...] = ()) -> Plugin:
-        return Plugin(entry.name, distribution.name, distribution.version, state, reason, remedy, specs)
+        return Plugin(entry.name, said.name, said.version, state, reason, remedy, specs)
 
-    update = f"pip install --upgrade {distribution.name}"
-    if disabled & {entry.name, distribution.name}:
-        return plugin("disabled", "T2I_DISABLE_PLUGINS names it", "remove it from T2I_DISABLE_PLUGINS")
+    update = f"pip install --upgrade {said.name}"
+    refusal = choice.refusal(entry.name, said.name)
+    if refusal:
+        return plugin("disabled", *refusal)
+    if said.problem or entry.name == UNREADABLE:
+        reason = said.problem or "its entry_points.txt cannot be read"
+        return plugin("broken", reason, f"{update} --force-reinstall, or pip uninstall {said.name}")
+    for requirement in said.requires_core:
+        unfit = unmet(requirement, __version__)
+        if unfit:
+            return plugin("incompatible", unfit.reason, UPDATE_CORE if unfit.newer else update)
+    doing, remedy = f"importing {entry.value}", f"{update} --force-reinstall"
     try:
         module = entry.load()
+        version = getattr(module, "T2I_API", None)
+        if type(version) is not int or version != hookspecs.API_VERSION:
+            came = "declares no T2I_API" if version is None else f"was made for plugin API {version}"
+            newer = isinstance(version, int) and version > hookspecs.API_VERSION
+            reason = f"it {came}, and this core speaks {hookspecs.API_VERSION}"
+            return plugin("incompatible", reason, UPDATE_CORE if newer else update)
+        doing, remedy = "declaring its specs", update
+        return plugin("ok", specs=tuple(_declared(manager, module)))
     except BaseException as error:  # a stranger's module may raise anything, SystemExit included
         if isinstance(error, KeyboardInterrupt):
             raise
-        requirement = _unmet_core(distribution)
-        if requirement:
-            return plugin("incompatible", requirement, "pip install --upgrade t2i-core")
-        return plugin("broken", f"importing {entry.value} raised {_brief(error)}", f"{update} --force-reinstall")
-    version = getattr(module, "T2I_API", None)
-    if version != hookspecs.API_VERSION:
-        came = "declares no T2I_API" if version is None else f"was made for plugin API {version}"
-        newer = isinstance(version, int) and version > hookspecs.API_VERSION
-        remedy = "pip install --upgrade t2i-core" if newer else update
-        return plugin("incompatible", f"it {came}, and this core speaks {hookspecs.API_VERSION}", remedy)
+        return plugin("broken", f"{doing} raised {_brief(error)}", remedy)
+
+
+def _declared(manager: pluggy.PluginManager, module: ModuleType) -> list[Spec]:
+    """What the module's hooks return, checked; the manager knows no plugin before and after."""
+    declared: list[Spec] = []
     try:
-        manager.register(module, name=f"{distribution.name}:{entry.name}")
+        manager.register(module)
         manager.check_pending()
-        return plugin("ok", specs=tuple(_declared(manager, module)))
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
+        for caller in manager.get_hookcallers(module) or ():
+            kind = ROLES[caller.name]
+            (implementation,) = caller.get_hookimpls()
+            specs = list(islice(cast("Iterable[object]", implementation.function()), MOST_SPECS + 1))
+            if len(specs) > MOST_SPECS:
+                raise ValueError(f"{caller.name} returns more than {MOST_SPECS} specs")
+            for spec in specs:
+                if not isinstance(spec, kind):
+                    raise TypeError(f"{caller.name} returns {kind.__name__}s, not {spec!r}")
+                check_spec(spec)
+                declared.append(spec)
+    finally:
         if manager.is_registered(module):
             manager.unregister(module)
-        return plugin("broken", f"declaring its specs raised {_brief(error)}", update)
-
-
-def _declared(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[Spec]:
-    for caller in manager.get_hookcallers(module) or ():
-        kind = ROLES[caller.name]
-        for implementation in caller.get_hookimpls():
-            if implementation.plugin is module:
-                for spec in cast("Iterable[object]", implementation.function()):
-                    if not isinstance(spec, kind):
-                        raise TypeError(f"{caller.name} returns {kind.__name__}s, not {spec!r}")
-                    yield spec
-
-
-def _unmet_core(distribution: Distribution) -> str:
-    """Why this core does not satisfy the plugin's own requirement, or ""."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    from t2i import __version__
-
-    for line in distribution.requires or ():
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if requirement.name == "t2i-core" and not requirement.specifier.contains(__version__, prereleases=True):
-            return f"it requires t2i-core{requirement.specifier}, and this is {__version__}"
-    return ""
+    return declared
 
 
 def _clash(kind: type[Spec], name: str, claims: tuple[tuple[Plugin, Spec], ...]) -> Clash:
@@ -248,5 +309,9 @@ def _clash(kind: type[Spec], name: str, claims: tuple[tuple[Plugin, Spec], ...])
 
 
 def _brief(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    """Type and first line, printable and short whatever the error is."""
+    try:
+        lines = str(error).encode("utf-8", "backslashreplace").decode().splitlines()
+    except Exception:  # a stranger's __str__ may raise, too
+        lines = []
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ class ModelSpec:
         kind: family: "gan", "vae", "transformer", "hybrid" or "diffusion".
         summary: one line.
         paper: authors, title, venue, year.
-        recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin.
+        recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin; the one
+            called "tiny" is what `t2i check` builds.
+        expected_failures: checks of `t2i check` it is known to fail, each with the reason.
     """
 
     name: str
@@ -36,6 +39,7 @@ class ModelSpec:
     objective: str = ""
     objective_config: str = ""
     recipes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -80,15 +84,19 @@ class TextEncoderSpec:
     summary: str
     license: str
     takes_reference: bool = False
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
 class EvaluatorSpec:
-    """A judge. `target` is a callable (**settings) -> Evaluator, each setting with a default."""
+    """A judge. `target` is a callable (**settings) -> Evaluator, each setting with a default; `check_settings` are
+    those that `t2i check` asks for, such as {"subset_size": 8}: it shows two dozen small pictures."""
 
     name: str
     target: str
     summary: str
+    check_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -100,9 +108,35 @@ class DatasetSpec:
     splits: tuple[str, ...]
     license: str
     summary: str
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 Spec = ModelSpec | WeightsSpec | TextEncoderSpec | EvaluatorSpec | DatasetSpec
+
+NAME = re.compile("[a-z0-9][a-z0-9_-]*")
+KINDS: Mapping[str, type] = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "tuple[str, ...]": tuple,
+    "Mapping[str, str]": Mapping,
+    "Mapping[str, Any]": Mapping,
+}
+
+
+def check_spec(spec: Spec) -> None:
+    """
+    Raises:
+        TypeError: a field is not of its type.
+        ValueError: a name cannot be asked for.
+    """
+    for field_ in fields(spec):
+        value, kind = getattr(spec, field_.name), KINDS[str(field_.type)]
+        if not isinstance(value, kind):
+            raise TypeError(f"{field_.name} of a {type(spec).__name__} is a {field_.type}, not {value!r}")
+    name = spec.model if isinstance(spec, WeightsSpec) else spec.name
+    if not NAME.fullmatch(name) or (isinstance(spec, WeightsSpec) and not spec.tag):
+        raise ValueError(f"names are lower-case letters, digits, - and _, but {spec.name!r} came")
 
 
 def load_target(target: str) -> Any:
@@ -114,7 +148,9 @@ def load_target(target: str) -> Any:
     module, _, name = target.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except Exception as error:  # a stranger's module may raise anything
+    except BaseException as error:  # a stranger's module may raise anything, SystemExit included
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise PluginBrokenError(
             f"What a plugin declares can be imported, but {target} raised {type(error).__name__}: {error}. "
             f"Install what it needs, or update its distribution (see `t2i plugins`)."
@@ -132,7 +168,9 @@ def bundled_folder(weights: WeightsSpec) -> Path:
     package, _, path = weights.bundled.partition(":")
     try:
         return Path(str(files(package))) / path
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise PluginBrokenError(
             f"{weights.name} is bundled in {package}, which cannot be imported: {error}."
         ) from error

@@ -1,4 +1,6 @@
-"""Conformance suites: an author inherits one, names what is tested, and every check of the contract runs.
+"""Conformance: the promises of every contract, checked the same way here, in your tests and by `t2i check NAME`.
+
+As a pytest class, whose body says what is tested (needs pytest):
 
     from t2i.testing.generators import GeneratorSuite
 
@@ -7,6 +9,7 @@
         def generator(self) -> Generator:
             return MyTechnique(MyConfig(resolution=16))
 
-`generators`, `text_encoders`, `datasets` and `objectives` hold one suite each. They need pytest, which t2i-core
-does not depend on: pip install pytest
+`generators`, `objectives`, `text_encoders`, `evaluators`, `datasets` and `plugins` hold one suite each. The checks
+themselves are plain functions in `t2i.testing.checks`; `bind` gives them to pytest.mark.parametrize or to a loop. A
+promise you cannot keep goes into `expected_failures`, with the reason.
 """

@@ -1,0 +1,71 @@
+"""`t2i check`: every promise of an installed model, text encoder, evaluator or dataset, kept or not."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from t2i.testing.checks import Outcome
+    from t2i.testing.installed import Section
+
+WORDS = {
+    "passed": "pass",
+    "failed": "FAIL",
+    "expected failure": "known",
+    "unexpected pass": "mended",
+}
+
+
+def check(
+    name: Annotated[str, typer.Argument(help='An installed model, "model.tag", text encoder, evaluator or dataset.')],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    verbose: Annotated[bool, typer.Option(help="Say of every check why it is made.")] = False,
+) -> int:
+    """Check what NAME promises, as its own tests do; exits with 1 where a promise is broken."""
+    from t2i.testing.installed import sections
+
+    found = sections(name)
+    outcomes: list[Outcome] = []
+    told = []
+    for section in found:
+        if not as_json:
+            print(section.title)
+        for outcome in section.outcomes():
+            outcomes.append(outcome)
+            told.append(_as_json(section, outcome))
+            if not as_json:
+                _print(outcome, verbose)
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        counts = Counter(outcome.state for outcome in outcomes)
+        said = ", ".join(f"{counts[state]} {state}" for state in WORDS if counts[state])
+        print(f"{name}: {said}, in {sum(outcome.seconds for outcome in outcomes):.1f} s")
+    return 1 if any(outcome.is_bad for outcome in outcomes) else 0
+
+
+def _print(outcome: Outcome, verbose: bool) -> None:
+    print(f"  {WORDS[outcome.state]:<8}{outcome.check.replace('_', ' ')}", flush=True)
+    lines = [(f"{'':<10}", outcome.message)] if outcome.message else []
+    if outcome.is_bad or verbose:
+        lines.append((f"{'':<10}why: ", outcome.why))
+    if outcome.is_bad:
+        lines.append((f"{'':<10}mend it: ", outcome.remedy))
+    for start, text in lines:
+        print(start + " ".join(text.split()))
+
+
+def _as_json(section: Section, outcome: Outcome) -> dict[str, object]:
+    return {
+        "section": section.title,
+        "check": outcome.check,
+        "outcome": outcome.state,
+        "message": outcome.message,
+        "why": outcome.why,
+        "remedy": outcome.remedy,
+        "seconds": round(outcome.seconds, 3),
+    }

@@ -1,0 +1,143 @@
+"""`t2i new`: a whole small plugin project, whose tests pass before anything is edited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from enum import StrEnum
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import typer
+
+from t2i import __version__
+from t2i.cli.console import say, warn
+from t2i.errors import InvalidInputError
+from t2i.registry import API_VERSION
+from t2i.registry.catalogue import KNOWN_PLUGINS
+from t2i.registry.plugins import WORDS, discover
+
+NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
+MOST_CHARACTERS = 24  # what the templates' lines have room for
+SUFFIX = ".tmpl"
+RESERVED = ("core",)  # t2i-core is what plugins stand on
+
+
+class Kind(StrEnum):
+    """What a plugin may bring; each has its folder in t2i/templates."""
+
+    generator = "generator"
+    text_encoder = "text-encoder"
+    evaluator = "evaluator"
+    dataset = "dataset"
+
+
+ROLE = {
+    Kind.generator: "model",
+    Kind.text_encoder: "text encoder",
+    Kind.evaluator: "evaluator",
+    Kind.dataset: "dataset",
+}
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Of your technique, such as my-technique; makes t2i-my-technique.")],
+    kind: Annotated[Kind, typer.Option(help="What it brings.")] = Kind.generator,
+    out: Annotated[Path | None, typer.Option(help="The new folder; t2i-NAME by default.")] = None,
+) -> None:
+    """Write a whole small plugin project, with a toy that works in the place of yours."""
+    from t2i.files import atomic_folder
+
+    name = check_name(name)
+    folder = out or Path(f"t2i-{name}")
+    project = render(name, kind)
+    with atomic_folder(folder) as scratch:
+        for path, text in project.items():
+            target = scratch / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    for warning in _clashes(name, kind):
+        warn(warning)
+    say(
+        f"{folder} is a plugin. Try it:\n"
+        f'  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  t2i check {name}\n'
+        f"Then put yours in the toy's place: src/{_package(name)}/{_module(kind)}.py"
+    )
+
+
+def check_name(name: str) -> str:
+    """The name without a leading "t2i-".
+
+    Raises:
+        InvalidInputError: it cannot name a distribution, a package and a registered thing at once.
+    """
+    short = name.removeprefix("t2i-")
+    if not NAME.fullmatch(short) or len(short) > MOST_CHARACTERS:
+        raise InvalidInputError(
+            f"A plugin's name is lower-case letters and digits in words joined by single hyphens, beginning with a "
+            f"letter, at most {MOST_CHARACTERS} characters, but {name!r} came. Try {_nearest(name)!r}."
+        )
+    if short in RESERVED:
+        raise InvalidInputError(f"t2i-{short} is t2i's own distribution. Choose another name.")
+    return short
+
+
+def render(name: str, kind: Kind) -> dict[str, str]:
+    """Every file of the project, by its path."""
+    major, minor = __version__.split(".")[:2]
+    values = {
+        "name": name,
+        "distribution": f"t2i-{name}",
+        "package": _package(name),
+        "prefix": "".join(word.capitalize() for word in name.split("-")),
+        "summary": f"The {ROLE[kind]} {name}",
+        "core_range": f">={major}.{minor},<{major}.{int(minor) + 1}",
+        "api": str(API_VERSION),
+        "year": str(date.today().year),
+    }
+    places = {"PACKAGE": values["package"], "MODULE": name.replace("-", "_")}
+    project = {}
+    for source in ("common", kind.value):
+        for path, text in _texts(files("t2i") / "templates" / source):
+            for word, value in places.items():
+                path = path.replace(word, value)
+            project[path] = Template(text).substitute(values)
+    return project
+
+
+def _texts(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
+    """Path and text of every template below `folder`, without the suffix."""
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _texts(entry, f"{above}{entry.name}/")
+        elif entry.name.endswith(SUFFIX):
+            yield above + entry.name.removesuffix(SUFFIX), entry.read_text(encoding="utf-8")
+
+
+def _clashes(name: str, kind: Kind) -> Iterator[str]:
+    """A sentence for each thing that goes by this name already."""
+    found = discover()
+    for (role, taken), claims in found.owners.items():
+        if taken == name and WORDS[role] == ROLE[kind]:
+            yield f"{claims[0][0].distribution} declares the {ROLE[kind]} {name!r} already; both installed are a clash"
+    distributions = {plugin.distribution for plugin in found.plugins} | {known.distribution for known in KNOWN_PLUGINS}
+    if f"t2i-{name}" in distributions:
+        yield f"there is a distribution t2i-{name} already; installing yours would replace it"
+
+
+def _package(name: str) -> str:
+    return f"t2i_{name.replace('-', '_')}"
+
+
+def _module(kind: Kind) -> str:
+    return kind.value.replace("-", "_")
+
+
+def _nearest(name: str) -> str:
+    """A name that will do, made of what came."""
+    words = re.findall("[a-z0-9]+", name.lower())
+    return "-".join(words).lstrip("0123456789-")[:MOST_CHARACTERS].strip("-").removeprefix("t2i-") or "my-technique"

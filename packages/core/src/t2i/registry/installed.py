@@ -1,0 +1,107 @@
+"""What installed distributions say of themselves, read without importing or trusting any of them.
+
+Reading is most of what finding plugins costs, so only distributions with an entry point of ours are read, and of
+their METADATA only the head: what follows the first empty line is a readme.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import PurePath
+
+UNREADABLE = "?"  # the entry point of a distribution whose entry points cannot be read
+REQUIRES_CORE = re.compile(r"t2i[-_.]+core(?![\w.-])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The head of a distribution's METADATA.
+
+    Attributes:
+        name, version: as installed; the name of its folder, and "?", where the head does not say.
+        requires_core: its requirements on t2i-core.
+        problem: why the metadata cannot be trusted, or "".
+    """
+
+    name: str
+    version: str
+    requires_core: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def entry_points(group: str) -> list[tuple[EntryPoint, Distribution]]:
+    """Each distribution's entry points of `group` once, though a folder stand twice on sys.path; ordered by name.
+
+    A distribution that has some but whose list of them cannot be read has one called UNREADABLE.
+    """
+    found: dict[tuple[str, str], tuple[EntryPoint, Distribution]] = {}
+    for distribution in distributions():
+        entries = _of_group(distribution, group)
+        if not entries:
+            continue
+        name = facts(distribution).name
+        for entry in entries:
+            found.setdefault((entry.name, name), (entry, distribution))
+    return [found[key] for key in sorted(found)]
+
+
+def facts(distribution: Distribution) -> Facts:
+    """What `distribution` says of itself."""
+    folder = PurePath(str(getattr(distribution, "_path", "?"))).name.partition("-")[0]
+    try:
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO")
+    except (OSError, UnicodeError) as error:
+        return Facts(folder, "?", problem=f"its METADATA cannot be read ({type(error).__name__})")
+    if not text:
+        return Facts(folder, "?", problem="it has no METADATA")
+    head = HeaderParser().parsestr(text.partition("\n\n")[0])
+    name, version = (str(head[key] or "").strip() for key in ("Name", "Version"))
+    requires = tuple(str(line) for line in head.get_all("Requires-Dist") or () if REQUIRES_CORE.match(str(line)))
+    missing = " and ".join(what for what, value in (("name", name), ("version", version)) if not value)
+    return Facts(name or folder, version or "?", requires, f"its METADATA gives no {missing}" if missing else "")
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """Why this core does not do for a plugin; `newer`: because the plugin wants a newer one."""
+
+    reason: str
+    newer: bool
+
+
+@cache
+def unmet(requirement: str, core_version: str) -> Unmet | None:
+    """What is wrong with `requirement`, such as "t2i-core>=0.1,<0.2", on this core; None where it is met."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.version import Version
+
+    try:
+        parsed = Requirement(requirement)
+    except InvalidRequirement:
+        return Unmet(f"its requirement {requirement!r} cannot be read", newer=False)
+    if parsed.marker is not None and not parsed.marker.evaluate({"extra": ""}):
+        return None
+    if parsed.specifier.contains(core_version, prereleases=True):
+        return None
+    floors = [part.version for part in parsed.specifier if part.operator in (">=", ">", "~=", "==")]
+    newer = any(Version(floor.removesuffix(".*")) > Version(core_version) for floor in floors)
+    return Unmet(f"it requires t2i-core{parsed.specifier}, and this is {core_version}", newer)
+
+
+def _of_group(distribution: Distribution, group: str) -> tuple[EntryPoint, ...]:
+    try:
+        text = distribution.read_text("entry_points.txt") or ""
+    except Exception:  # not UTF-8, or not to be read: it may be anybody's
+        return ()
+    if f"[{group}]" not in text:
+        return ()
+    try:
+        entries = tuple(distribution.entry_points.select(group=group))
+        [entry.module for entry in entries]  # raises where a value is no object reference
+    except Exception:
+        return (EntryPoint(UNREADABLE, "", group),)
+    return entries

@@ -1,0 +1,23 @@
+"""Every promise of every contract, as plain functions; pytest is not needed here.
+
+Each role has its own list: `generators.GENERATOR_CHECKS`, `objectives.OBJECTIVE_CHECKS`,
+`text_encoders.TEXT_ENCODER_CHECKS`, `evaluators.EVALUATOR_CHECKS`, `datasets.DATASET_CHECKS`,
+`plugins.PLUGIN_CHECKS` and `weights.WEIGHTS_CHECKS`.
+"""
+
+from t2i.testing.checks.check import BoundCheck, Check, CheckFailed, Checks, Outcome, bind, outcome
+from t2i.testing.checks.probes import ROUNDING, captions, no_global_randomness, same
+
+__all__ = [
+    "ROUNDING",
+    "BoundCheck",
+    "Check",
+    "CheckFailed",
+    "Checks",
+    "Outcome",
+    "bind",
+    "captions",
+    "no_global_randomness",
+    "outcome",
+    "same",
+]

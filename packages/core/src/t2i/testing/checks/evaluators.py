@@ -1,0 +1,298 @@
+"""What every Evaluator promises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import TypeCheckError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from t2i.errors import InvalidInputError
+from t2i.evaluator import Evaluator, Score
+from t2i.testing.checks.check import Checks
+from t2i.testing.checks.probes import no_global_randomness, undocumented, watched
+
+MakeEvaluator = Callable[[], Evaluator]
+EVALUATOR_CHECKS: Checks[MakeEvaluator] = Checks()
+COLOURS = ("red", "green", "blue", "yellow", "purple", "orange")
+COUNT, SIDE = 24, 32  # pictures of each sort, and their pixels a side
+ROUNDING = 1e-4  # of a score; what sums in another order may change
+
+
+@EVALUATOR_CHECKS.add(
+    why="a number without its protocol compares with nothing",
+    remedy="return {name: Score(value, protocol)}; the protocol names all that fixes the unit, as strings",
+)
+def scores_carry_their_protocol(make: MakeEvaluator) -> None:
+    scores = _seen(make, _everything()).compute()
+    assert isinstance(scores, Mapping) and scores, f"compute returns at least one named score, not {scores!r}"
+    for name, score in scores.items():
+        assert isinstance(name, str) and isinstance(score, Score), f"{name!r} is {score!r}, which is no Score"
+        assert math.isfinite(score.value), f"{name} is {score.value}"
+        error = score.standard_error
+        assert error is None or (math.isfinite(error) and error >= 0), f"the standard error of {name} is {error}"
+        assert score.protocol, f"{name} has an empty protocol"
+        odd = {key: value for key, value in score.protocol.items() if not (isinstance(value, str) and value)}
+        assert not odd, f"a protocol maps words to words, but that of {name} has {odd}"
+        assert not score.better_than(score), f"{name} is better than itself"
+
+
+@EVALUATOR_CHECKS.add(
+    why="the size of a batch is a matter of memory, not of quality",
+    remedy="keep sums (or features) over pictures, never means of batches",
+)
+def the_size_of_batches_changes_nothing(make: MakeEvaluator) -> None:
+    whole = _seen(make, _everything()).compute()
+    for size in (1, 7):
+        _expect(_seen(make, _everything(size)).compute(), whole, f"in batches of {size}")
+
+
+@EVALUATOR_CHECKS.add(
+    why="pictures come as loaders and processes give them",
+    remedy="keep sums, or sort what is kept; random parts of a protocol (folds, distractors) follow contents or a seed",
+)
+def the_order_of_batches_changes_nothing(make: MakeEvaluator) -> None:
+    batches = _everything(6)
+    forwards, backwards = (_seen(make, order).compute() for order in (batches, batches[::-1]))
+    _expect(backwards, forwards, "in the opposite order", within_error=True)
+
+
+@EVALUATOR_CHECKS.add(
+    why="several processes judge one set of pictures, each its part",
+    remedy="make `state` hold all that `compute` uses, and `merge` add it",
+)
+def merged_states_equal_one_that_saw_all(make: MakeEvaluator) -> None:
+    batches = _everything(6)
+    whole = _seen(make, batches).compute()
+    first, second = _seen(make, batches[:3]), _seen(make, batches[3:])
+    fresh = make()
+    fresh.merge(first.state())
+    fresh.merge(second.state())
+    _expect(fresh.compute(), whole, "merged into a fresh one", within_error=True)
+    first.merge(second.state())
+    _expect(first.compute(), whole, "merged into the first", within_error=True)
+
+
+@EVALUATOR_CHECKS.add(
+    why="states are saved and sent as tensors; pickles are not opened here",
+    remedy="return a dict of named CPU tensors: numbers as 0-d tensors, texts as their bytes",
+)
+def a_state_survives_a_file(make: MakeEvaluator) -> None:
+    judge = _seen(make, _everything())
+    state = judge.state()
+    odd = {name: type(value).__name__ for name, value in state.items() if not isinstance(value, Tensor)}
+    assert not odd, f"a state holds tensors alone, but {odd}"
+    again = make()
+    again.merge(load(save({name: value.contiguous().clone() for name, value in state.items()})))
+    _expect(again.compute(), judge.compute(), "saved and loaded")
+
+
+@EVALUATOR_CHECKS.add(
+    why="a state that was taken is somebody else's; a judge that goes on must not change it",
+    remedy="return clones from `state`",
+)
+def a_state_stays_as_it_was_taken(make: MakeEvaluator) -> None:
+    batches = _everything(6)
+    judge = _seen(make, batches[:4])
+    taken = judge.state()
+    before = {name: value.clone() for name, value in taken.items()}
+    _watch(judge, batches[4:])
+    changed = [name for name, value in before.items() if not torch.equal(value, taken[name])]
+    assert not changed, f"seeing more changes the state taken before, in {', '.join(changed)}"
+
+
+@EVALUATOR_CHECKS.add(
+    why="one judge serves many models, one after the other",
+    remedy="set everything back in `reset`",
+)
+def reset_forgets_everything(make: MakeEvaluator) -> None:
+    judge = _seen(make, _everything(seed=1))
+    judge.reset()
+    _watch(judge, _everything())
+    _expect(judge.compute(), _seen(make, _everything()).compute(), "after a reset")
+
+
+@EVALUATOR_CHECKS.add(
+    why="a score may be looked at on the way",
+    remedy="let `compute` read, and write nothing",
+)
+def computing_changes_nothing(make: MakeEvaluator) -> None:
+    batches = _everything(12)
+    judge = _seen(make, batches)
+    first = judge.compute()
+    assert _values(first) == _values(judge.compute()), "computing twice gives two scores"
+    judge.reset()
+    for batch in batches:
+        _watch(judge, [batch])
+        try:
+            judge.compute()
+        except InvalidInputError:  # too few, as yet
+            continue
+    _expect(judge.compute(), first, "computed on the way, too")
+
+
+@EVALUATOR_CHECKS.add(
+    why="a score of nothing is a number that means nothing",
+    remedy="raise t2i.errors.InvalidInputError, saying how many pictures the score needs",
+)
+def too_few_pictures_are_refused(make: MakeEvaluator) -> None:
+    judge = make()
+    _refused(judge.compute, "computing without a picture")
+    judge = _seen(make, _everything())
+    judge.reset()
+    _refused(judge.compute, "computing after a reset")
+
+
+@EVALUATOR_CHECKS.add(
+    why="pictures on another scale score badly for no fault of theirs, and nobody notices",
+    remedy="raise t2i.errors.InvalidInputError before anything is taken in",
+)
+def bad_pictures_are_refused(make: MakeEvaluator) -> None:
+    (first, *_) = _everything()
+    images = first["images"]
+    bad = {
+        "bytes": (images * 127).to(torch.uint8),
+        "grey": images[:, :1],
+        "without a batch": images[0],
+        "on the scale 0..255": images.add(1).mul(127.5),
+        "not finite": images.clone().fill_(math.nan),
+    }
+    judge = _seen(make, _everything())
+    before = _values(judge.compute())
+    for what, pictures in bad.items():
+        _refused(lambda pictures=pictures: judge.update(**first | {"images": pictures}), f"pictures that are {what}")
+    for part in ("captions", "groups"):
+        words = first[part][1:]
+        _refused(lambda part=part, words=words: judge.update(**first | {part: words}), f"too few {part}")
+    assert _values(judge.compute()) == before, "refused pictures were taken in all the same"
+
+
+@EVALUATOR_CHECKS.add(
+    why="two halves judged by different rules have no common score",
+    remedy="compare keys, shapes and settings in `merge`, and raise t2i.errors.InvalidInputError",
+)
+def foreign_states_are_refused(make: MakeEvaluator) -> None:
+    judge = _seen(make, _everything())
+    before, state = _values(judge.compute()), judge.state()
+    first = next(iter(state))
+    foreign = {
+        "another kind of evaluator": {"no_such_sum": torch.zeros(3)},
+        "nobody": {},
+        "another shape": {**state, first: torch.zeros((*state[first].shape, 3))},
+    }
+    for what, values in foreign.items():
+        _refused(lambda values=values: judge.merge(values), f"a state of {what}")
+    assert _values(judge.compute()) == before, "a refused state was merged all the same"
+
+
+@EVALUATOR_CHECKS.add(
+    why="the same pictures must have the same score next year",
+    remedy="draw folds and distractors from a generator of your own, seeded by the protocol's seed",
+)
+def nothing_is_random(make: MakeEvaluator) -> None:
+    first = _seen(make, _everything()).compute()
+    judge = make()
+    with no_global_randomness("judging"):
+        _watch(judge, _everything())
+        second = judge.compute()
+    assert _values(first) == _values(second), f"the same pictures score {_values(first)}, then {_values(second)}"
+
+
+@EVALUATOR_CHECKS.add(
+    why="the same batch goes to several judges",
+    remedy="normalise a copy",
+)
+def pictures_are_left_as_they_were(make: MakeEvaluator) -> None:
+    judge = make()
+    for batch in _everything():
+        before = batch["images"].clone()
+        judge.update(**batch)
+        assert torch.equal(before, batch["images"]), "update changes the pictures it is given"
+
+
+@EVALUATOR_CHECKS.add(
+    why="judging runs in the middle of a training run, perhaps without a network",
+    remedy="fetch and read the extractor's weights when the evaluator is made",
+)
+def judging_reaches_nothing_and_writes_nothing(make: MakeEvaluator) -> None:
+    _seen(make, _everything()).compute()  # what is imported on first use
+    judge = make()
+    with watched(unplugged=True) as touched:
+        _watch(judge, _everything())
+        judge.compute()
+    told = ", ".join([*touched.reached, *touched.written])
+    assert not told, f"judging reaches no address and writes no file, but did: {told}"
+
+
+@EVALUATOR_CHECKS.add(
+    why="a score is as good as what is known of how it is made",
+    remedy="give the class a docstring: what is measured, which way is up, and the paper",
+)
+def is_documented(make: MakeEvaluator) -> None:
+    missing = undocumented(type(make()))
+    assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"
+
+
+def _everything(size: int = COUNT, seed: int = 0) -> list[dict[str, Any]]:
+    """What `update` is given, batch by batch: real pictures of each colour in turn, and blurred generated ones."""
+    stream = torch.Generator().manual_seed(seed)
+    colours = torch.rand(len(COLOURS), 3, 1, 1, generator=stream) * 2 - 1
+    plain = colours.repeat(COUNT // len(COLOURS), 1, 1, 1)  # b 3 1 1
+    grain = torch.rand(2, COUNT, 3, SIDE, SIDE, generator=stream) - 0.5
+    real, fake = (plain + grain[0]).clamp(-1, 1), (0.5 * plain + grain[1]).clamp(-1, 1)
+    groups = [COLOURS[index % len(COLOURS)] for index in range(COUNT)]
+    captions = [f"{group} square number {index}" for index, group in enumerate(groups)]
+    batches = []
+    for start in range(0, COUNT, size):
+        part = slice(start, start + size)
+        for images, is_real in ((real, True), (fake, False)):
+            batches.append(
+                {
+                    "images": images[part].clone(),
+                    "captions": captions[part],
+                    "groups": groups[part],
+                    "real": is_real,
+                }
+            )
+    return batches
+
+
+def _watch(judge: Evaluator, batches: Sequence[dict[str, Any]]) -> None:
+    for batch in batches:
+        judge.update(**batch)
+
+
+def _seen(make: MakeEvaluator, batches: Sequence[dict[str, Any]]) -> Evaluator:
+    judge = make()
+    _watch(judge, batches)
+    return judge
+
+
+def _values(scores: Mapping[str, Score]) -> dict[str, float]:
+    return {name: score.value for name, score in scores.items()}
+
+
+def _expect(found: Mapping[str, Score], wanted: Mapping[str, Score], how: str, *, within_error: bool = False) -> None:
+    """Two computations agree; `within_error`: or differ by less than the score's own standard error."""
+    assert found.keys() == wanted.keys(), f"{how}, the scores are {sorted(found)}, not {sorted(wanted)}"
+    for name, score in wanted.items():
+        allowed = ROUNDING * max(1.0, abs(score.value))
+        if within_error:
+            allowed = max(allowed, score.standard_error or 0.0)
+        other = found[name]
+        assert abs(other.value - score.value) <= allowed, f"{how}, {name} is {other.value:.6g}, not {score.value:.6g}"
+        assert other.protocol == score.protocol, f"{how}, the protocol of {name} is another: {other.protocol}"
+
+
+def _refused(call: Callable[[], object], what: str) -> None:
+    try:
+        call()
+    except (InvalidInputError, TypeCheckError):  # the latter where signatures are checked as the program runs
+        return
+    except Exception as error:
+        raise AssertionError(f"{what} is refused by {type(error).__name__}, not InvalidInputError") from error
+    raise AssertionError(f"{what} is taken, not refused")

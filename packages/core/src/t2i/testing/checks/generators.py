@@ -1,0 +1,312 @@
+"""What every Generator promises."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from t2i.config import Config, parse_config
+from t2i.errors import InvalidConfigError
+from t2i.generator import Generator, Noise
+from t2i.hub.snapshots import WEIGHTS, Snapshot, golden_error, load_generator, read_config, resolve
+from t2i.registry.plugins import registry
+from t2i.registry.specs import ModelSpec, load_target
+from t2i.testing.checks.check import Checks
+from t2i.testing.checks.probes import (
+    ROUNDING,
+    captions,
+    captions_of_lengths,
+    no_global_randomness,
+    same,
+    undocumented,
+    watched,
+)
+from t2i.text import TextEmbedding
+
+GENERATOR_CHECKS: Checks[Generator] = Checks()
+PICKLES = (b"\x80", b"PK\x03\x04")  # how a pickle and torch's zip of pickles begin
+
+
+def draw(generator: Generator, text: TextEmbedding, seeds: Sequence[int], **options: Any) -> Tensor:
+    """The pictures of `text`, drawn as a pipeline draws them."""
+    generator.eval()
+    with torch.inference_mode():
+        return generator.generate(text, Noise(seeds), **options)
+
+
+@GENERATOR_CHECKS.add(
+    why="everything after the generator (grids, judges, files) counts on one image convention",
+    remedy="end in tanh or clamp(-1, 1), in float32, at the resolution the config says, on the noise's device",
+)
+def pictures_are_rgb_in_range(generator: Generator) -> None:
+    for count in (1, 3):
+        images = draw(generator, captions(count, generator.text_dim), range(count))
+        side = generator.resolution
+        assert images.dtype == torch.float32, f"pictures are float32, not {images.dtype}"
+        assert images.shape == (count, 3, side, side), (
+            f"{count} captions at resolution {side} make [{count}, 3, {side}, {side}], not {list(images.shape)}"
+        )
+        assert images.device == torch.device("cpu"), f"text and noise are on the CPU, but pictures on {images.device}"
+        assert images.isfinite().all(), "a pixel is not a finite number"
+        assert images.abs().max() <= 1, f"pixels lie in [-1, 1], but one is {images.abs().max():.3g} from 0"
+
+
+@GENERATOR_CHECKS.add(
+    why="the Trainer and the pipeline match text encoder and generator by it",
+    remedy="return the width that the first layer on the text was built for",
+)
+def text_dim_is_honest(generator: Generator) -> None:
+    try:
+        draw(generator, captions(2, generator.text_dim + 1), range(2))
+    except Exception:  # a stranger's network may raise anything
+        return
+    raise AssertionError(f"text_dim is {generator.text_dim}, but text one number wider was drawn all the same")
+
+
+@GENERATOR_CHECKS.add(
+    why="people write captions of any length, and encoders keep as many words as they can",
+    remedy="pool or attend under the mask; where the network has room for fewer words, use the first ones",
+)
+def captions_of_one_word_and_of_500_are_drawn(generator: Generator) -> None:
+    text = captions_of_lengths([1, 500], generator.text_dim)
+    for name, part in (("one word", text[:1]), ("one word beside one of 500", text), ("500 words", text[1:])):
+        images = draw(generator, TextEmbedding(part.sentence, part.words, part.mask), range(len(part)))
+        assert images.isfinite().all(), f"a caption of {name} makes pixels that are not finite numbers"
+
+
+@GENERATOR_CHECKS.add(
+    why="a seed names a picture: the same wherever it stands in a batch",
+    remedy="draw random numbers from noise.normal and noise.uniform alone, and use no position in the batch",
+)
+def a_picture_does_not_depend_on_its_place_in_the_batch(generator: Generator) -> None:
+    text, order = captions(8, generator.text_dim), torch.tensor([3, 7, 0, 5, 1, 6, 2, 4])
+    whole = draw(generator, text, range(8))
+    shuffled = draw(generator, text[order], order.tolist())
+    assert same(shuffled, whole[order], ROUNDING), "a picture depends on its place in the batch"
+    assert same(shuffled, whole[order]), (
+        "a picture's bits depend on its place in the batch, though its size is a multiple of 4"
+    )
+
+
+@GENERATOR_CHECKS.add(
+    why="a picture drawn alone must be the one that was drawn in a batch of 64, or provenance lies",
+    remedy="no statistics over the batch in eval mode: batch norm with running statistics, or group or layer norm",
+)
+def a_picture_does_not_depend_on_its_neighbours(generator: Generator) -> None:
+    text = captions(8, generator.text_dim)
+    whole = draw(generator, text, range(8))
+    for count in (4, 3, 1):
+        part = draw(generator, text[:count], range(count))
+        assert same(part, whole[:count], ROUNDING), f"{count} pictures alone differ from the same in a batch of 8"
+    half = draw(generator, text[4:], range(4, 8))
+    assert same(half, whole[4:]), "a picture's bits in a batch of 4 differ from those in a batch of 8"
+
+
+@GENERATOR_CHECKS.add(
+    why="captions are padded to the longest beside them, which must not change their pictures",
+    remedy="mask attention and pooling with text.mask; infer nothing from zeros or from the number of columns",
+)
+def padding_words_change_nothing(generator: Generator) -> None:
+    text = captions(4, generator.text_dim)
+    more = TextEmbedding(
+        text.sentence,
+        torch.nn.functional.pad(text.words, (0, 0, 0, 3)),
+        torch.nn.functional.pad(text.mask, (0, 3), value=False),
+    )
+    plain, padded = (draw(generator, each, range(4)) for each in (text, more))
+    assert same(plain, padded, ROUNDING), "words that the mask leaves out change the picture"
+
+
+@GENERATOR_CHECKS.add(
+    why="the same caption and seed must make the same picture next year, in any program",
+    remedy="draw from `noise`, never from torch.rand or numpy.random, and seed nothing",
+)
+def noise_is_the_only_randomness(generator: Generator) -> None:
+    text = captions(4, generator.text_dim)
+    with no_global_randomness("generate"):
+        first = draw(generator, text, range(4))
+    torch.manual_seed(int(torch.initial_seed()) ^ 1)
+    assert same(first, draw(generator, text, range(4))), "the same text and noise make another picture"
+
+
+@GENERATOR_CHECKS.add(
+    why="a picture must not depend on what was drawn before it",
+    remedy="keep no counters, caches or running statistics in buffers while drawing",
+)
+def drawing_leaves_the_generator_as_it_was(generator: Generator) -> None:
+    generator.eval()
+    before = copy.deepcopy(generator.state_dict())
+    draw(generator, captions(4, generator.text_dim), range(4))
+    changed = [name for name, tensor in generator.state_dict().items() if not torch.equal(tensor, before[name])]
+    assert not changed, f"drawing changes {', '.join(changed)}"
+
+
+@GENERATOR_CHECKS.add(
+    why="a model is its config and its weights; what it read elsewhere would be missing on another machine",
+    remedy="move what it reads into the weights or the package, and read it in __init__",
+)
+def opens_no_file_and_no_socket(generator: Generator) -> None:
+    text = captions(4, generator.text_dim)
+    draw(generator, text, range(4))  # torch imports parts of itself when they are first used
+    with watched() as touched:
+        draw(generator, text, range(4))
+    opened = ", ".join(touched.everything)
+    assert not opened, f"a generator opens no file and no socket, but generate did: {opened}"
+
+
+@GENERATOR_CHECKS.add(
+    why="options are recorded in a picture's provenance and offered on the command line",
+    remedy="name each keyword of generate in options_type, with the same default",
+)
+def options_are_declared(generator: Generator) -> None:
+    kind, text = generator.options_type, captions(4, generator.text_dim)
+    _refuses_unknown(kind, "options")
+    defaults = kind().model_dump()
+    plain, spelled_out = draw(generator, text, range(4)), draw(generator, text, range(4), **defaults)
+    assert same(plain, spelled_out), f"the defaults of {kind.__name__} are not the defaults of generate"
+
+
+@GENERATOR_CHECKS.add(
+    why="a snapshot rebuilds the network from config.json alone",
+    remedy="keep every argument that shapes the network in the config, and the config as given",
+)
+def config_makes_it_again(generator: Generator) -> None:
+    kind, config = generator.config_type, generator.config
+    assert type(config) is kind, f"config is a {type(config).__name__}, but config_type is {kind.__name__}"
+    assert kind.model_validate_json(config.model_dump_json()) == config, "the config does not survive JSON"
+    _refuses_unknown(kind, "config")
+    again = _rebuilt(generator).state_dict()
+    shapes = {name: tensor.shape for name, tensor in generator.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in again.items()} == shapes, "the config makes another network"
+
+
+@GENERATOR_CHECKS.add(
+    why="a published model must draw what its author saw",
+    remedy="register everything that drawing uses as a parameter or a persistent buffer",
+)
+def saved_and_loaded_it_draws_the_same_bits(generator: Generator) -> None:
+    with _saved(generator) as folder:
+        loaded = _rebuilt(generator).eval().requires_grad_(False)
+        loaded.load_state_dict(load_file(folder / WEIGHTS))
+        text = captions(4, generator.text_dim)
+        assert same(draw(loaded, text, range(4)), draw(generator, text, range(4))), "loaded weights draw otherwise"
+
+
+@GENERATOR_CHECKS.add(
+    why="`t2i info --verify` tells a damaged or differently computed model by its golden pictures",
+    remedy="as for saving and loading: nothing that drawing uses may lie outside the state dict",
+)
+def golden_pictures_are_drawn_again(generator: Generator) -> None:
+    with _saved(generator) as folder:
+        loaded = _rebuilt(generator).eval().requires_grad_(False)
+        loaded.load_state_dict(load_file(folder / WEIGHTS))
+        error = golden_error(Snapshot("", folder, read_config(folder)), loaded)
+        assert error == 0, f"the loaded generator misses its golden pictures by {error:.3g}"
+
+
+@GENERATOR_CHECKS.add(
+    why="a key that is silently left out or ignored is a model that silently draws worse",
+    remedy="leave load_state_dict strict",
+)
+def weights_load_key_by_key(generator: Generator) -> None:
+    whole = dict(generator.state_dict())
+    first = next(iter(whole))
+    lacking = {name: tensor for name, tensor in whole.items() if name != first}
+    extended = {**whole, "no.such.weight": torch.zeros(1)}
+    for weights, told in ((lacking, f"lack {first!r}"), (extended, "hold 'no.such.weight' too")):
+        try:
+            _rebuilt(generator).load_state_dict(weights)
+        except Exception:  # torch raises RuntimeError, a stranger's own loader anything
+            refused = True
+        else:
+            refused = False
+        assert refused, f"weights that {told} are loaded without a word"
+
+
+@GENERATOR_CHECKS.add(
+    why="unpickling runs code; a snapshot is opened by people who trust nobody",
+    remedy="keep state in tensors (no get_extra_state, no torch.save), all of them in model.safetensors",
+)
+def a_snapshot_holds_no_pickle(generator: Generator) -> None:
+    tensorless = [name for name, value in generator.state_dict().items() if not isinstance(value, Tensor)]
+    assert not tensorless, f"the state dict holds tensors alone, but {', '.join(tensorless)} is none"
+    with _saved(generator) as folder:
+        pickles = [path.name for path in folder.rglob("*") if path.is_file() and path.read_bytes().startswith(PICKLES)]
+        assert not pickles, f"a snapshot holds no pickle, but {', '.join(pickles)} begins like one"
+
+
+@GENERATOR_CHECKS.add(
+    why="who says where a model goes does not expect files elsewhere",
+    remedy="write nothing in save_pretrained and in hooks of state_dict; the snapshot is the core's to write",
+)
+def saving_writes_in_the_given_folder_alone(generator: Generator) -> None:
+    with _saved(generator):  # what is imported on first use
+        pass
+    with TemporaryDirectory() as scratch, watched() as touched:
+        generator.save_pretrained(Path(scratch) / "snapshot")
+    elsewhere = [path for path in touched.written if not path.startswith(scratch)]
+    assert not elsewhere, f"saving writes in the given folder alone, but also wrote {', '.join(elsewhere)}"
+
+
+@GENERATOR_CHECKS.add(
+    why="the moving average that is sampled and published begins as a deep copy",
+    remedy="keep no reference to a module or tensor outside of the module tree",
+)
+def a_copy_draws_the_same_bits(generator: Generator) -> None:
+    text = captions(4, generator.text_dim)
+    copied = copy.deepcopy(generator)
+    assert same(draw(copied, text, range(4)), draw(generator, text, range(4))), "a deep copy draws otherwise"
+
+
+@GENERATOR_CHECKS.add(
+    why="a snapshot names its technique, and that name must lead back to this class",
+    remedy="declare it in plugin.py under `technique`, with this class and config as targets, and install the plugin",
+)
+def is_registered_under_its_name(generator: Generator) -> None:
+    name, kind = generator.technique, type(generator)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name), f"a technique's name is lower-case, not {name!r}"
+    spec, _ = registry().get(ModelSpec, name)
+    assert load_target(spec.target) is kind, f"{name!r} is registered as {spec.target}, not {kind.__qualname__}"
+    assert load_target(spec.config) is generator.config_type, f"{name!r} is registered with another config"
+    with _saved(generator) as folder:
+        assert type(load_generator(resolve(f"local-dir:{folder}"))) is kind
+
+
+@GENERATOR_CHECKS.add(
+    why="`help(...)` is where people look first",
+    remedy="give the class, its config and its options a docstring each",
+)
+def is_documented(generator: Generator) -> None:
+    missing = undocumented(type(generator), generator.config_type, generator.options_type)
+    assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"
+
+
+@contextmanager
+def _saved(generator: Generator) -> Iterator[Path]:
+    """A snapshot of the generator, for as long as the block runs."""
+    generator.eval().requires_grad_(False)
+    with TemporaryDirectory() as scratch:
+        yield generator.save_pretrained(Path(scratch) / "snapshot")
+
+
+def _rebuilt(generator: Generator) -> Generator:
+    values = generator.config_type.model_validate_json(generator.config.model_dump_json())
+    make: Any = type(generator)
+    return make(values)
+
+
+def _refuses_unknown(kind: type[Config], what: str) -> None:
+    try:
+        parse_config(kind, {"no_such_field": 1}, what)
+    except InvalidConfigError:
+        return
+    raise AssertionError(f"{kind.__name__} refuses no unknown field, though every t2i.config.Config does")

@@ -1,0 +1,184 @@
+"""What every TextEncoder promises."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from t2i.errors import InvalidInputError
+from t2i.testing.checks.check import Checks
+from t2i.testing.checks.probes import no_global_randomness, same, undocumented, watched
+from t2i.text import TextEncoder
+
+TEXT_ENCODER_CHECKS: Checks[TextEncoder] = Checks()
+CAPTIONS = [
+    "heart",
+    "a red heart",
+    "a small bird with a blue crown and a short beak",
+    "flag of Japan",
+    "two dogs",
+    "a cat on the roof of a red house",
+    "the sun",
+    "pizza",
+]
+ROUNDING = 1e-5  # what a kernel for another batch size may change
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="generators are built for these widths and types",
+    remedy="return float32 sentence and words without gradient, and a bool mask: encode under torch.inference_mode()",
+)
+def shapes(encoder: TextEncoder) -> None:
+    text, dim = encoder.encode(CAPTIONS), encoder.identity.dim
+    count, longest = len(CAPTIONS), text.mask.shape[1]
+    shapes = [list(tensor.shape) for tensor in (text.sentence, text.words, text.mask)]
+    wanted = [[count, dim], [count, longest, dim], [count, longest]]
+    assert shapes == wanted, f"sentence, words and mask are {wanted} at dim {dim}, not {shapes}"
+    assert text.sentence.dtype == text.words.dtype == torch.float32, "sentence and words are float32"
+    assert text.mask.dtype == torch.bool, f"the mask is bool, not {text.mask.dtype}"
+    assert text.sentence.isfinite().all() and text.words.isfinite().all(), "a number is not finite"
+    assert not text.sentence.requires_grad and not text.words.requires_grad, "an encoder is frozen"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="generators trust the mask alone",
+    remedy="count special tokens as words, zero the rest, and pad to the longest caption of the batch, no further",
+)
+def mask_tells_real_words(encoder: TextEncoder) -> None:
+    text = encoder.encode(CAPTIONS)
+    lengths = text.mask.sum(1)
+    assert lengths.min() >= 1, "the mask leaves a caption without a word"
+    assert lengths.max() == text.mask.shape[1], (
+        f"l is the longest caption's number of tokens, {int(lengths.max())}, not {text.mask.shape[1]}"
+    )
+    assert (text.words[~text.mask] == 0).all(), "words that the mask leaves out are not zero"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="a snapshot records the encoder it was trained with, down to its weights",
+    remedy="return the constant EncoderIdentity of your weights file",
+)
+def identity(encoder: TextEncoder) -> None:
+    identity = encoder.identity
+    assert identity.name, "an encoder has a name"
+    assert re.fullmatch("[0-9a-f]{64}", identity.sha256), f"sha256 is 64 hex digits, not {identity.sha256!r}"
+    assert identity == encoder.identity, "the identity changes from call to call"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="a caption's picture must not change with what else is asked for",
+    remedy="mask padding inside the network, and pool under the mask",
+)
+def an_embedding_does_not_depend_on_its_neighbours(encoder: TextEncoder) -> None:
+    whole = encoder.encode(CAPTIONS)
+    order = [5, 0, 7, 2, 4, 1, 6, 3]
+    shuffled = encoder.encode([CAPTIONS[index] for index in order])
+    for part in ("sentence", "words", "mask"):
+        one, other = getattr(shuffled, part).float(), getattr(whole, part)[order].float()
+        assert same(one, other, ROUNDING), f"{part} depends on the caption's place in the batch"
+    for index, caption in enumerate(CAPTIONS):
+        alone = encoder.encode([caption])
+        words = whole.words[index][whole.mask[index]]
+        assert same(alone.sentence[0], whole.sentence[index], ROUNDING), (
+            f"the sentence of {caption!r} depends on its neighbours"
+        )
+        assert same(alone.words[0], words, ROUNDING), f"the words of {caption!r} depend on their neighbours"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="captions that look the same to a generator draw the same picture",
+    remedy="check the tokenizer: it may map every word to the unknown one",
+)
+def captions_are_told_apart(encoder: TextEncoder) -> None:
+    sentences = encoder.encode(CAPTIONS).sentence
+    near = torch.pdist(sentences).min()
+    assert near > ROUNDING, "two different captions have the same sentence"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="embeddings are cached, and a picture must come out the same next year",
+    remedy="put the network in eval mode, and seed nothing",
+)
+def nothing_is_random(encoder: TextEncoder) -> None:
+    first = encoder.encode(CAPTIONS)
+    with no_global_randomness("encode"):
+        second = encoder.encode(CAPTIONS)
+    assert torch.equal(first.sentence, second.sentence), "the same captions have another sentence"
+    assert torch.equal(first.words, second.words), "the same captions have other words"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="callers may scale or mix embeddings in place",
+    remedy="return a clone of what a cache holds",
+)
+def what_it_returns_may_be_changed(encoder: TextEncoder) -> None:
+    before = encoder.encode(CAPTIONS[:1]).sentence.clone()
+    encoder.encode(CAPTIONS[:1]).sentence.zero_()
+    assert torch.equal(encoder.encode(CAPTIONS[:1]).sentence, before), "changing a result changes the next one"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="people paste whole paragraphs",
+    remedy="truncate to max_words, special tokens included",
+)
+def long_captions_are_cut(encoder: TextEncoder) -> None:
+    length = encoder.encode(["one two three " * (encoder.max_words + 10)]).mask.shape[1]
+    assert length <= encoder.max_words, f"max_words is {encoder.max_words}, but a caption kept {length} tokens"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="an empty caption is a mistake to be told, not to be drawn",
+    remedy="raise t2i.errors.InvalidInputError for no caption and for white space",
+)
+def refuses_nothing_to_read(encoder: TextEncoder) -> None:
+    for captions in ([], [""], ["a heart", " "]):
+        try:
+            encoder.encode(captions)
+        except InvalidInputError:
+            continue
+        except Exception as error:
+            raise AssertionError(f"{captions} raises {type(error).__name__}, not InvalidInputError") from error
+        raise AssertionError(f"{captions} is encoded, not refused")
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="encoders are moved as modules are: encoder = encoder.to(device)",
+    remedy="return self",
+)
+def moving_returns_the_encoder(encoder: TextEncoder) -> None:
+    assert encoder.to("cpu") is encoder, "to(device) returns the encoder itself"
+    assert encoder.encode(CAPTIONS[:1]).sentence.device.type == "cpu"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="people write captions of any length, side by side",
+    remedy="cut to max_words before padding, and keep at least one word",
+)
+def captions_of_one_word_and_of_500_are_read(encoder: TextEncoder) -> None:
+    text = encoder.encode(["heart", "red " * 499 + "heart"])
+    lengths = text.mask.sum(1).tolist()
+    assert lengths[0] >= 1, "a caption of one word keeps none"
+    assert lengths[0] <= lengths[1] <= encoder.max_words, f"captions of 1 and 500 words keep {lengths} tokens"
+    assert text.sentence.isfinite().all(), "a caption of 500 words has a sentence that is not finite"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="a model that is on this machine works on a train, and leaves nothing behind",
+    remedy="fetch and read everything when the encoder is made, and keep caches in memory",
+)
+def encoding_reaches_nothing_and_writes_nothing(encoder: TextEncoder) -> None:
+    encoder.encode(CAPTIONS)  # what is imported on first use
+    with watched(unplugged=True) as touched:
+        encoder.encode([f"{caption}, again" for caption in CAPTIONS])
+    told = ", ".join([*touched.reached, *touched.written])
+    assert not told, f"encode reaches no address and writes no file, but did: {told}"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="a model's card says what its words and sentence are",
+    remedy="give the class a docstring: what `words` and `sentence` are, and whose weights",
+)
+def is_documented(encoder: TextEncoder) -> None:
+    missing = undocumented(type(encoder))
+    assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"

@@ -1,0 +1,322 @@
+"""A zoo of generators, each broken in one way: the checks name that way, and let an honest one pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from fakes.checking import caught, expect, failures
+from fakes.models import FakeConfig, FakeGenerator, FakeOptions
+from t2i.generator import Generator, Noise
+from t2i.testing.checks import Check
+from t2i.testing.checks.generators import GENERATOR_CHECKS
+from t2i.text import TextEmbedding
+
+Pictures = Float[Tensor, "b 3 h w"]
+
+
+class Sane(Generator):
+    """A FakeGenerator, for others to spoil."""
+
+    technique = "fake"
+    config_type = FakeConfig
+    options_type = FakeOptions
+
+    def __init__(self, config: FakeConfig | None = None) -> None:
+        super().__init__()
+        self.config: FakeConfig = config or FakeConfig()
+        self.inner = FakeGenerator(self.config)
+
+    @property
+    def resolution(self) -> int:
+        return self.config.resolution
+
+    @property
+    def text_dim(self) -> int:
+        return self.config.text_dim
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        return self.inner.generate(text, noise, **options)
+
+
+class GlobalNoise(Sane):
+    """Draws from torch's global stream."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        return self.inner(text.sentence, torch.randn(len(text), self.config.noise_dim))
+
+
+class SeedsGlobally(Sane):
+    """Seeds everybody's NumPy."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        np.random.seed(noise.seeds[0] % 2**32)
+        return super().generate(text, noise, **options)
+
+
+class LooksAtNeighbours(Sane):
+    """Subtracts the batch's mean."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        return super().generate(text, noise, **options) - text.sentence.mean() / 10
+
+
+class BatchStatistics(Sane):
+    """A batch norm that has no running statistics, so that it couples the batch in eval mode too."""
+
+    def __init__(self, config: FakeConfig | None = None) -> None:
+        super().__init__(config)
+        self.norm = nn.BatchNorm2d(3, track_running_stats=False)
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        return torch.tanh(self.norm(super().generate(text, noise, **options)))
+
+
+class LooksAtPlace(Sane):
+    """Dims the first pictures of a batch."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        place = torch.linspace(0.9, 1, 8)[: len(text), None, None, None]
+        return super().generate(text[:8], noise, **options) * place if len(text) <= 8 else self.inner(text, noise)
+
+
+class TooBright(Sane):
+    """Pictures in 0..127."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        return super().generate(text, noise, **options) * 127.5
+
+
+class Double(Sane):
+    """Pictures in double precision."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Tensor:
+        return super().generate(text, noise, **options).double()
+
+
+class WrongSize(Sane):
+    """Says twice the resolution it draws."""
+
+    @property
+    def resolution(self) -> int:
+        return 2 * self.config.resolution
+
+
+class WrongTextDim(Sane):
+    """Says it reads one number more than it does."""
+
+    @property
+    def text_dim(self) -> int:
+        return self.config.text_dim + 1
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        dim = self.config.text_dim
+        cut = TextEmbedding(text.sentence[:, :dim], text.words[..., :dim], text.mask)
+        return super().generate(cut, noise, **options)
+
+
+class FewPositions(Sane):
+    """Has room for 64 words and cuts nothing."""
+
+    def __init__(self, config: FakeConfig | None = None) -> None:
+        super().__init__(config)
+        self.positions = nn.Parameter(torch.zeros(64, self.config.text_dim))
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        placed = (text.words + self.positions[: text.words.shape[1]]) * text.mask[..., None]
+        return self.inner(text.sentence + 0 * placed.sum(1), noise.normal(self.config.noise_dim))
+
+
+class ReadsPadding(Sane):
+    """Divides by the number of columns."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        return super().generate(text, noise, **options) / text.words.shape[1]
+
+
+class KeepsCount(Sane):
+    """Counts its calls in a buffer."""
+
+    def __init__(self, config: FakeConfig | None = None) -> None:
+        super().__init__(config)
+        self.register_buffer("count", torch.zeros(()))
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        self.count += 1
+        return super().generate(text, noise, **options)
+
+
+class OpensFile(Sane):
+    """Reads a file while drawing."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        Path(__file__).read_bytes()
+        return super().generate(text, noise, **options)
+
+
+class OtherDefaults(Sane):
+    """A default of generate that is not the declared one."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, *, gain: float = 2.0, **_: Any) -> Pictures:
+        return self.inner.generate(text, noise, gain=gain)
+
+
+class OtherConfig(Sane):
+    """A config of another type than it says."""
+
+    config_type = FakeOptions
+
+
+class IgnoresConfig(Sane):
+    """An argument that shapes the network and is in no config."""
+
+    def __init__(self, config: FakeConfig | None = None, width: int = 3) -> None:
+        super().__init__(config)
+        self.extra = nn.Linear(width, width)
+
+
+class Forgets(Sane):
+    """Some weights are in no state dict."""
+
+    def __init__(self, config: FakeConfig | None = None) -> None:
+        super().__init__(config)
+        self.hidden = torch.rand(()) / 2 + 0.5
+
+    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+        return super().generate(text, noise, **options) * self.hidden
+
+
+class Lenient(Sane):
+    """Loads what fits and is silent on the rest."""
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        return super().load_state_dict(state, strict=False, assign=assign)
+
+
+class Pickles(Sane):
+    """Leaves a pickle beside the weights."""
+
+    def save_pretrained(self, folder: str | Path, **facts: Any) -> Path:
+        path = super().save_pretrained(folder, **facts)
+        torch.save(self.state_dict(), path / "optimizer.bin")
+        return path
+
+
+class WritesElsewhere(Sane):
+    """Keeps a log beside the snapshot's folder."""
+
+    log = os.devnull
+
+    def save_pretrained(self, folder: str | Path, **facts: Any) -> Path:
+        Path(self.log).write_text("saved")
+        return super().save_pretrained(folder, **facts)
+
+
+class SharesItself(Sane):
+    """Draws with a network that a deep copy does not take along."""
+
+    def __init__(self, config: FakeConfig | None = None) -> None:
+        super().__init__(config)
+        self.scale = nn.Parameter(torch.tensor(0.5))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharesItself:
+        return SharesItself(self.config)
+
+
+class Undocumented(Sane):
+    pass
+
+
+SAVED = "saved_and_loaded_it_draws_the_same_bits"
+GOLDEN = "golden_pictures_are_drawn_again"
+PLACE = "a_picture_does_not_depend_on_its_place_in_the_batch"
+NEIGHBOURS = "a_picture_does_not_depend_on_its_neighbours"
+SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
+    (Sane, {}),
+    (
+        GlobalNoise,
+        {
+            "noise_is_the_only_randomness": "generate touches the global random generator of torch",
+            PLACE: "a picture depends on its place",
+            NEIGHBOURS: "4 pictures alone differ",
+            "padding_words_change_nothing": "the mask leaves out",
+            "options_are_declared": "defaults",
+            SAVED: "draw otherwise",
+            GOLDEN: "misses its golden pictures",
+            "a_copy_draws_the_same_bits": "deep copy",
+        },
+    ),
+    (SeedsGlobally, {"noise_is_the_only_randomness": "the global random generator of NumPy"}),
+    (LooksAtNeighbours, {NEIGHBOURS: "4 pictures alone differ"}),
+    (BatchStatistics, {NEIGHBOURS: "4 pictures alone differ"}),
+    (
+        LooksAtPlace,
+        {
+            PLACE: "a picture depends on its place",
+            NEIGHBOURS: "bits in a batch of 4 differ from those in a batch of 8",
+        },
+    ),
+    (TooBright, {"pictures_are_rgb_in_range": "pixels lie in [-1, 1]"}),
+    (Double, {"pictures_are_rgb_in_range": "pictures are float32, not torch.float64"}),
+    (WrongSize, {"pictures_are_rgb_in_range": "make [1, 3, 16, 16], not [1, 3, 8, 8]"}),
+    (WrongTextDim, {"text_dim_is_honest": "text_dim is 9, but text one number wider"}),
+    (FewPositions, {"captions_of_one_word_and_of_500_are_drawn": "must match the size"}),
+    (ReadsPadding, {"padding_words_change_nothing": "words that the mask leaves out change the picture"}),
+    (KeepsCount, {"drawing_leaves_the_generator_as_it_was": "drawing changes count"}),
+    (OpensFile, {"opens_no_file_and_no_socket": "test_generator_checks.py"}),
+    (OtherDefaults, {"options_are_declared": "the defaults of FakeOptions are not the defaults of generate"}),
+    (Forgets, {SAVED: "loaded weights draw otherwise", GOLDEN: "misses its golden pictures"}),
+    (Lenient, {"weights_load_key_by_key": "weights that lack 'inner.to_pixels.weight' are loaded without a word"}),
+    (Pickles, {"a_snapshot_holds_no_pickle": "optimizer.bin begins like one"}),
+    (WritesElsewhere, {"saving_writes_in_the_given_folder_alone": f"but also wrote {os.devnull}"}),
+    (SharesItself, {"a_copy_draws_the_same_bits": "a deep copy draws otherwise"}),
+    (Undocumented, {"is_documented": "Undocumented has none"}),
+    (
+        lambda: IgnoresConfig(width=4),
+        {
+            "config_makes_it_again": "the config makes another network",
+            SAVED: "size mismatch for extra.weight",
+            GOLDEN: "size mismatch for extra.weight",
+        },
+    ),
+]
+UNREGISTERED = {"is_registered_under_its_name": "'fake' is registered as"}
+
+
+def test_a_generator_nobody_registered_is_told() -> None:
+    (check,) = [check for check in GENERATOR_CHECKS if check.name == "is_registered_under_its_name"]
+    expect(failures([check], FakeGenerator), {check.name: "There is no model 'fake'"})
+
+
+@pytest.mark.usefixtures("fakes_installed_for_module")
+def test_an_honest_generator_passes() -> None:
+    assert failures(GENERATOR_CHECKS, FakeGenerator) == {}
+
+
+@pytest.mark.usefixtures("fakes_installed_for_module")
+@pytest.mark.parametrize(("make", "reasons"), SPECIMENS)
+def test_a_generator_fails_for_what_it_breaks(make: Callable[[], Generator], reasons: dict[str, str]) -> None:
+    expect(failures(GENERATOR_CHECKS, make), reasons | UNREGISTERED)
+
+
+def test_every_check_catches_a_specimen() -> None:
+    assert caught(SPECIMENS) | set(UNREGISTERED) == {check.name for check in GENERATOR_CHECKS}
+
+
+@pytest.mark.usefixtures("fakes_installed_for_module")
+def test_a_config_of_another_type_is_told() -> None:
+    (check,) = [check for check in GENERATOR_CHECKS if check.name == "config_makes_it_again"]
+    assert "config is a FakeConfig, but config_type is FakeOptions" in failures([check], OtherConfig)[check.name]
+
+
+@pytest.mark.parametrize("check", GENERATOR_CHECKS, ids=lambda check: check.name)
+def test_every_check_says_why_and_how_to_mend(check: Check[Generator]) -> None:
+    assert len(check.why) > 20 and len(check.remedy) > 10

@@ -1,0 +1,169 @@
+"""A zoo of text encoders, each broken in one way: the checks name that way, and let an honest one pass."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from fakes.checking import caught, expect, failures
+from fakes.models import FakeTextEncoder
+from t2i.errors import InvalidInputError
+from t2i.testing.checks.text_encoders import TEXT_ENCODER_CHECKS
+from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
+
+
+class Encoder(TextEncoder):
+    """A FakeTextEncoder that refuses nothing to read, with its embedding changed by `spoil`."""
+
+    def __init__(self, spoil: Callable[[TextEmbedding], TextEmbedding] = lambda text: text, **changes: Any) -> None:
+        self._inner, self._spoil, self._changes = FakeTextEncoder(), spoil, changes
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        return EncoderIdentity(**{"name": "fake", "revision": "", "sha256": "0" * 64, "dim": 8} | self._changes)
+
+    @property
+    def max_words(self) -> int:
+        return 4 if self._spoil is long else 6
+
+    def encode(self, captions: Sequence[str]) -> TextEmbedding:
+        if self._spoil is not reads_anything and (not captions or not all(map(str.strip, captions))):
+            raise InvalidInputError("nothing to read")
+        return self._spoil(self._inner.encode(captions))
+
+    def to(self, device: torch.device | str) -> TextEncoder:
+        return Encoder() if self._spoil is moves_away else self
+
+
+def nonzero(text: TextEmbedding) -> TextEmbedding:
+    return TextEmbedding(text.sentence, text.words + 1, text.mask)
+
+
+def all_true(text: TextEmbedding) -> TextEmbedding:
+    return TextEmbedding(text.sentence, text.words, torch.ones_like(text.mask))
+
+
+def centred(text: TextEmbedding) -> TextEmbedding:
+    return TextEmbedding(text.sentence - text.sentence.mean(0), text.words, text.mask)
+
+
+def dropped_out(text: TextEmbedding) -> TextEmbedding:
+    return TextEmbedding(text.sentence + 1e-7 * torch.randn(()), text.words, text.mask)
+
+
+def longer(text: TextEmbedding) -> TextEmbedding:
+    pad = nn.functional.pad
+    return TextEmbedding(text.sentence, pad(text.words, (0, 0, 0, 1)), pad(text.mask, (0, 1)))
+
+
+def constant(text: TextEmbedding) -> TextEmbedding:
+    return TextEmbedding(torch.ones_like(text.sentence), text.words, text.mask)
+
+
+def trainable(text: TextEmbedding) -> TextEmbedding:
+    return TextEmbedding(text.sentence.clone().requires_grad_(), text.words, text.mask)
+
+
+def long(text: TextEmbedding) -> TextEmbedding:
+    return text
+
+
+def reads_anything(text: TextEmbedding) -> TextEmbedding:
+    return text
+
+
+def moves_away(text: TextEmbedding) -> TextEmbedding:
+    return text
+
+
+def phones_home(text: TextEmbedding) -> TextEmbedding:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("telemetry.invalid", 80), timeout=0.01)
+    return text
+
+
+def writes_log(text: TextEmbedding) -> TextEmbedding:
+    Path(os.devnull).write_text("encoded")
+    return text
+
+
+def forgets_short_ones(text: TextEmbedding) -> TextEmbedding:
+    """Keeps only captions' words from the second on, where some other caption has so many."""
+    mask = text.mask.clone()
+    mask[:, 0] &= text.mask.shape[1] < 6
+    return TextEmbedding(text.sentence, text.words * mask[..., None], mask)
+
+
+class Undocumented(Encoder):
+    pass
+
+
+NEIGHBOURS = "an_embedding_does_not_depend_on_its_neighbours"
+ENDS = "captions_of_one_word_and_of_500_are_read"
+QUIET = "encoding_reaches_nothing_and_writes_nothing"
+SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
+    (Encoder, {}),
+    (lambda: Encoder(nonzero), {"mask_tells_real_words": "words that the mask leaves out are not zero"}),
+    (lambda: Encoder(all_true), {NEIGHBOURS: "the words of 'heart' depend on their neighbours"}),
+    (
+        lambda: Encoder(longer),
+        {
+            "mask_tells_real_words": "the longest caption's number of tokens",
+            NEIGHBOURS: "the words of 'heart'",
+            "long_captions_are_cut": "max_words is 6",
+        },
+    ),
+    (lambda: Encoder(centred), {NEIGHBOURS: "the sentence of 'heart' depends on its neighbours"}),
+    (
+        lambda: Encoder(dropped_out),
+        {
+            "nothing_is_random": "encode touches the global random generator of torch",
+            "what_it_returns_may_be_changed": "changing a result",
+        },
+    ),
+    (
+        lambda: Encoder(constant),
+        {"captions_are_told_apart": "two different captions have the same sentence"},
+    ),
+    (
+        lambda: Encoder(trainable),
+        {"shapes": "an encoder is frozen", "what_it_returns_may_be_changed": "leaf Variable that requires grad"},
+    ),
+    (
+        lambda: Encoder(long),
+        {"long_captions_are_cut": "max_words is 4, but a caption kept 6 tokens", ENDS: "keep [1, 6] tokens"},
+    ),
+    (
+        lambda: Encoder(forgets_short_ones),
+        {
+            "mask_tells_real_words": "leaves a caption without a word",
+            NEIGHBOURS: "the words of 'heart' depend",
+            ENDS: "a caption of one word keeps none",
+        },
+    ),
+    (lambda: Encoder(reads_anything), {"refuses_nothing_to_read": "not InvalidInputError"}),
+    (lambda: Encoder(moves_away), {"moving_returns_the_encoder": "to(device) returns the encoder itself"}),
+    (lambda: Encoder(phones_home), {QUIET: "telemetry.invalid"}),
+    (lambda: Encoder(writes_log), {QUIET: os.devnull}),
+    (lambda: Encoder(dim=9), {"shapes": "at dim 9"}),
+    (lambda: Encoder(sha256="abc"), {"identity": "64 hex digits, not 'abc'"}),
+    (lambda: Encoder(name=""), {"identity": "an encoder has a name"}),
+    (Undocumented, {"is_documented": "Undocumented has none"}),
+]
+
+
+@pytest.mark.parametrize(("make", "reasons"), SPECIMENS)
+def test_an_encoder_fails_for_what_it_breaks(make: Callable[[], TextEncoder], reasons: dict[str, str]) -> None:
+    expect(failures(TEXT_ENCODER_CHECKS, make), reasons)
+
+
+def test_every_check_catches_a_specimen() -> None:
+    assert caught(SPECIMENS) == {check.name for check in TEXT_ENCODER_CHECKS}
