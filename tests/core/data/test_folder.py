@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import t2i
+from t2i.data.captions import MAX_CAPTION_FILE_BYTES
 from t2i.data.dataset import Problem
-from t2i.data.folder import MAX_CAPTION_FILE_BYTES, FolderDataset
+from t2i.data.folder import read_folder
 from t2i.errors import DataError
 
 
@@ -32,11 +33,11 @@ def metadata(folder: Path, *lines: object) -> None:
 
 
 def found(folder: Path) -> dict[str, tuple[str, ...]]:
-    return {example.id: example.captions for example in FolderDataset(folder)}
+    return {example.id: example.captions for example in read_folder(folder)}
 
 
 def problems(folder: Path) -> dict[str, str]:
-    return {problem.where: problem.reason for problem in FolderDataset(folder).problems}
+    return {problem.where: problem.reason for problem in read_folder(folder).problems}
 
 
 def test_captions_are_the_lines_beside_each_picture(tmp_path):
@@ -59,7 +60,7 @@ def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path):
 def test_pictures_of_one_sub_folder_are_one_group_and_loose_ones_each_their_own(tmp_path):
     for name in ("x.png", "y.png", "birds/a.png", "birds/b.png", "birds/rare/c.png"):
         put(tmp_path, name, "a picture")
-    groups = {example.id: example.group for example in FolderDataset(tmp_path)}
+    groups = {example.id: example.group for example in read_folder(tmp_path)}
     assert len(set(groups.values())) == 4
     assert groups["birds/a.png"] == groups["birds/b.png"] != groups["birds/rare/c.png"]
 
@@ -122,7 +123,7 @@ def test_metadata_gives_captions_as_the_imagefolder_layout_has_them(tmp_path):
         ({"file_name": "a.png", "text": {"en": "a heart"}}, "text is neither a text nor a list of texts"),
         ({"file_name": "a.png", "text": [["a heart"]]}, "text is neither a text nor a list of texts"),
         ({"file_name": "a.png", "text": 3}, "text is neither a text nor a list of texts"),
-        (b'{"file_name": "a.png", "text": "\\ud800"}', "text is not Unicode"),
+        (b'{"file_name": "a.png", "text": "\\ud800"}', "a caption is not Unicode"),
         ({"file_name": "gone.png", "text": "a heart"}, "there is no picture gone.png"),
         ({"file_name": "../outside.png", "text": "a heart"}, "../outside.png lies outside the folder"),
         ({"file_name": "a/../../outside.png", "text": "a heart"}, "lies outside the folder"),
@@ -161,7 +162,7 @@ def test_any_metadata_at_all_is_read_or_reported(tmp_path_factory, lines):
     folder = tmp_path_factory.mktemp("any")
     put(folder, "a.png")
     metadata(folder, {"file_name": "a.png", "text": "good"}, *lines)
-    dataset = FolderDataset(folder)
+    dataset = read_folder(folder)
     assert dataset.examples[0].captions[0] == "good"
     assert all(problem.skipped and problem.reason for problem in dataset.problems)
 
@@ -170,34 +171,34 @@ def test_a_folder_that_is_missing_or_a_file_says_so(tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "gone", tmp_path / "file"):
         with pytest.raises(DataError, match=f"{path} is not a folder"):
-            FolderDataset(path)
+            read_folder(path)
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
     with pytest.raises(DataError, match=r"No captioned picture in .*Put picture.txt.* or a metadata.jsonl"):
-        FolderDataset(tmp_path)
+        read_folder(tmp_path)
 
 
 def test_pictures_without_captions_are_counted_and_the_first_named(tmp_path):
     put(tmp_path, "a.png")
     put(tmp_path, "b.png")
     with pytest.raises(DataError, match=r"2 could not be used, first a.png: no caption file a.txt beside it"):
-        FolderDataset(tmp_path)
+        read_folder(tmp_path)
 
 
 def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
     names = [f"{number}.png" for number in range(12)]
     for name in names:
         put(tmp_path, name, name)
-    first = FolderDataset(tmp_path)
-    real = os.scandir
+    first = read_folder(tmp_path)
+    real = os.walk
 
-    def backwards(path):
-        entries = sorted(real(path), key=lambda entry: entry.name, reverse=True)
-        return type("Entries", (), {"__enter__": lambda self: iter(entries), "__exit__": lambda *args: None})()
+    def backwards(*arguments, **options):
+        for parent, folders, files in real(*arguments, **options):
+            yield parent, folders[::-1], sorted(files, reverse=True)
 
-    monkeypatch.setattr(os, "scandir", backwards)
-    again = FolderDataset(tmp_path)
+    monkeypatch.setattr(os, "walk", backwards)
+    again = read_folder(tmp_path)
     assert [example.id for example in again] == [example.id for example in first] == sorted(names)
     assert again.fingerprint == first.fingerprint
 
@@ -214,10 +215,10 @@ def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
 )
 def test_the_fingerprint_changes_with_what_is_there(tmp_path, change):
     put(tmp_path, "a.png", "a heart")
-    before = FolderDataset(tmp_path).fingerprint
-    assert FolderDataset(tmp_path).fingerprint == before
+    before = read_folder(tmp_path).fingerprint
+    assert read_folder(tmp_path).fingerprint == before
     change(tmp_path)
-    assert FolderDataset(tmp_path).fingerprint != before
+    assert read_folder(tmp_path).fingerprint != before
 
 
 def test_two_folders_of_one_name_and_content_do_not_share_a_fingerprint_by_accident(tmp_path):
@@ -225,7 +226,7 @@ def test_two_folders_of_one_name_and_content_do_not_share_a_fingerprint_by_accid
     for number, colour in enumerate(["red", "blue"]):
         put(tmp_path / str(number) / "data", "a.png", "a heart", colour=colour)
         os.utime(tmp_path / str(number) / "data" / "a.png", ns=(number, number))
-    one, other = (FolderDataset(tmp_path / str(number) / "data") for number in range(2))
+    one, other = (read_folder(tmp_path / str(number) / "data") for number in range(2))
     assert one.name == other.name
     assert one.fingerprint != other.fingerprint
 

@@ -93,13 +93,21 @@ class EvaluatorSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A dataset. `target` is a callable (split) -> CaptionedDataset; the first split is the default."""
+    """A dataset, or a reader of somebody's files.
+
+    Attributes:
+        target: a callable (split) -> CaptionedDataset; with `takes_reference`, (reference, split or None) ->
+            CaptionedDataset, reached as "name:reference" or "name:reference:split".
+        splits: its splits, the first of which is the default; of a reader, () where the files decide.
+        license: SPDX id of the pictures' licence, or "unknown".
+    """
 
     name: str
     target: str
     splits: tuple[str, ...]
     license: str
     summary: str
+    takes_reference: bool = False
 
 
 Spec = ModelSpec | WeightsSpec | TextEncoderSpec | EvaluatorSpec | DatasetSpec
