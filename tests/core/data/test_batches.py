@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fakes.data import numbered
+from t2i.data import batches as batches_module
 from t2i.data.batches import BatchMaker
 from t2i.data.sampling import Draw, Sampler
 from t2i.generator import Noise
@@ -85,3 +88,33 @@ def test_the_same_draw_gives_the_same_batch_with_its_noise_fresh():
     [again] = maker.make(a_draw, 1, 0.0)
     assert torch.equal(first.images, again.images)
     assert torch.equal(again.noise.normal(5), numbers)
+
+
+def test_data_that_fits_the_device_lies_there_and_gives_the_same_batches(monkeypatch):
+    a_draw = Sampler(DATA, 8, seed=0).draw(5)
+    size = DATA.images.nbytes + DATA.captions.nbytes
+    batches = {}
+    for room in (size * 4 - 4, size * 4):
+        monkeypatch.setattr(batches_module, "free_memory", lambda device, room=room: room)
+        maker = BatchMaker(DATA, 4, True, CPU)
+        [batches[maker.resident]] = maker.make(a_draw, 1, 0.0)
+    assert batches.keys() == {True, False}
+    assert torch.equal(batches[True].images, batches[False].images)
+    for part in ("sentence", "words", "mask"):
+        assert torch.equal(getattr(batches[True].text, part), getattr(batches[False].text, part))
+
+
+def test_a_cpu_has_no_memory_of_its_own_to_fill():
+    assert batches_module.free_memory(CPU) == 0
+    assert not BatchMaker(DATA, 4, True, CPU).resident
+
+
+@given(st.integers(1, 6), st.integers(0, 99), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_one_gather_cuts_and_flips_as_a_loop_over_pictures_would(resolution, step, flip):
+    a_draw = Sampler(DATA, 5, seed=1).draw(step)
+    [made] = BatchMaker(DATA, resolution, flip, CPU).make(a_draw, 1, 0.0)
+    for place, (picture, (y, x, mirror)) in enumerate(zip(a_draw.pictures, a_draw.places, strict=True)):
+        top, left = (int(chance * (6 - resolution + 1)) for chance in (y, x))
+        cut = DATA.images[picture, :, top : top + resolution, left : left + resolution]
+        assert torch.equal(to_uint8(made.images)[place], cut.flip(2) if flip and mirror < 0.5 else cut)

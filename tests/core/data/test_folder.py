@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import t2i
+from t2i.data.captions import MAX_CAPTION_FILE_BYTES
 from t2i.data.dataset import Problem
-from t2i.data.folder import MAX_CAPTION_FILE_BYTES, FolderDataset
-from t2i.errors import DataError
+from t2i.data.folder import read_folder
+from t2i.errors import DataError, InvalidInputError
 
 
 def put(folder: Path, name: str, caption: str | bytes | None = None, colour: str = "red") -> None:
@@ -32,11 +33,11 @@ def metadata(folder: Path, *lines: object) -> None:
 
 
 def found(folder: Path) -> dict[str, tuple[str, ...]]:
-    return {example.id: example.captions for example in FolderDataset(folder)}
+    return {example.id: example.captions for example in read_folder(folder)}
 
 
 def problems(folder: Path) -> dict[str, str]:
-    return {problem.where: problem.reason for problem in FolderDataset(folder).problems}
+    return {problem.where: problem.reason for problem in read_folder(folder).problems}
 
 
 def test_captions_are_the_lines_beside_each_picture(tmp_path):
@@ -59,7 +60,7 @@ def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path):
 def test_pictures_of_one_sub_folder_are_one_group_and_loose_ones_each_their_own(tmp_path):
     for name in ("x.png", "y.png", "birds/a.png", "birds/b.png", "birds/rare/c.png"):
         put(tmp_path, name, "a picture")
-    groups = {example.id: example.group for example in FolderDataset(tmp_path)}
+    groups = {example.id: example.group for example in read_folder(tmp_path)}
     assert len(set(groups.values())) == 4
     assert groups["birds/a.png"] == groups["birds/b.png"] != groups["birds/rare/c.png"]
 
@@ -122,7 +123,7 @@ def test_metadata_gives_captions_as_the_imagefolder_layout_has_them(tmp_path):
         ({"file_name": "a.png", "text": {"en": "a heart"}}, "text is neither a text nor a list of texts"),
         ({"file_name": "a.png", "text": [["a heart"]]}, "text is neither a text nor a list of texts"),
         ({"file_name": "a.png", "text": 3}, "text is neither a text nor a list of texts"),
-        (b'{"file_name": "a.png", "text": "\\ud800"}', "text is not Unicode"),
+        (b'{"file_name": "a.png", "text": "\\ud800"}', "a caption is not Unicode"),
         ({"file_name": "gone.png", "text": "a heart"}, "there is no picture gone.png"),
         ({"file_name": "../outside.png", "text": "a heart"}, "../outside.png lies outside the folder"),
         ({"file_name": "a/../../outside.png", "text": "a heart"}, "lies outside the folder"),
@@ -161,7 +162,7 @@ def test_any_metadata_at_all_is_read_or_reported(tmp_path_factory, lines):
     folder = tmp_path_factory.mktemp("any")
     put(folder, "a.png")
     metadata(folder, {"file_name": "a.png", "text": "good"}, *lines)
-    dataset = FolderDataset(folder)
+    dataset = read_folder(folder)
     assert dataset.examples[0].captions[0] == "good"
     assert all(problem.skipped and problem.reason for problem in dataset.problems)
 
@@ -170,34 +171,34 @@ def test_a_folder_that_is_missing_or_a_file_says_so(tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "gone", tmp_path / "file"):
         with pytest.raises(DataError, match=f"{path} is not a folder"):
-            FolderDataset(path)
+            read_folder(path)
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
     with pytest.raises(DataError, match=r"No captioned picture in .*Put picture.txt.* or a metadata.jsonl"):
-        FolderDataset(tmp_path)
+        read_folder(tmp_path)
 
 
 def test_pictures_without_captions_are_counted_and_the_first_named(tmp_path):
     put(tmp_path, "a.png")
     put(tmp_path, "b.png")
     with pytest.raises(DataError, match=r"2 could not be used, first a.png: no caption file a.txt beside it"):
-        FolderDataset(tmp_path)
+        read_folder(tmp_path)
 
 
 def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
     names = [f"{number}.png" for number in range(12)]
     for name in names:
         put(tmp_path, name, name)
-    first = FolderDataset(tmp_path)
-    real = os.scandir
+    first = read_folder(tmp_path)
+    real = os.walk
 
-    def backwards(path):
-        entries = sorted(real(path), key=lambda entry: entry.name, reverse=True)
-        return type("Entries", (), {"__enter__": lambda self: iter(entries), "__exit__": lambda *args: None})()
+    def backwards(*arguments, **options):
+        for parent, folders, files in real(*arguments, **options):
+            yield parent, folders[::-1], sorted(files, reverse=True)
 
-    monkeypatch.setattr(os, "scandir", backwards)
-    again = FolderDataset(tmp_path)
+    monkeypatch.setattr(os, "walk", backwards)
+    again = read_folder(tmp_path)
     assert [example.id for example in again] == [example.id for example in first] == sorted(names)
     assert again.fingerprint == first.fingerprint
 
@@ -214,10 +215,10 @@ def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
 )
 def test_the_fingerprint_changes_with_what_is_there(tmp_path, change):
     put(tmp_path, "a.png", "a heart")
-    before = FolderDataset(tmp_path).fingerprint
-    assert FolderDataset(tmp_path).fingerprint == before
+    before = read_folder(tmp_path).fingerprint
+    assert read_folder(tmp_path).fingerprint == before
     change(tmp_path)
-    assert FolderDataset(tmp_path).fingerprint != before
+    assert read_folder(tmp_path).fingerprint != before
 
 
 def test_two_folders_of_one_name_and_content_do_not_share_a_fingerprint_by_accident(tmp_path):
@@ -225,7 +226,7 @@ def test_two_folders_of_one_name_and_content_do_not_share_a_fingerprint_by_accid
     for number, colour in enumerate(["red", "blue"]):
         put(tmp_path / str(number) / "data", "a.png", "a heart", colour=colour)
         os.utime(tmp_path / str(number) / "data" / "a.png", ns=(number, number))
-    one, other = (FolderDataset(tmp_path / str(number) / "data") for number in range(2))
+    one, other = (read_folder(tmp_path / str(number) / "data") for number in range(2))
     assert one.name == other.name
     assert one.fingerprint != other.fingerprint
 
@@ -241,3 +242,138 @@ def test_the_real_imagefolder_is_read_whole(fashion):
     assert {example.id: example.captions for example in dataset} == {name: (text,) for name, text in usable.items()}
     assert len(dataset.problems) == len(lines) - len(usable)
     assert dataset.picture(0, 16)[0].size == (16, 16)
+
+
+def test_metadata_may_be_csv(tmp_path):
+    put(tmp_path, "a.png")
+    put(tmp_path, "b.png")
+    rows = '\ufefffile_name,text,group\na.png,"a heart, red",love\nb.png,"two\nlines",\n\ngone.png,x,\n'
+    (tmp_path / "metadata.csv").write_text(rows, encoding="utf-8")
+    dataset = read_folder(tmp_path)
+    assert {e.id: (e.captions, e.group) for e in dataset} == {
+        "a.png": (("a heart, red",), "love"),
+        "b.png": (("two\nlines",), "b.png"),
+    }
+    assert [str(problem) for problem in dataset.problems] == ["metadata.csv:6: there is no picture gone.png"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"a.png", "not an object with file_name and text"),
+        (b"a.png,", "text holds no caption"),
+        (b"a.png,caf\xe9", "a caption is not Unicode"),
+        (b"../x.png,y", "lies outside the folder"),
+        (b"a.png," + b"x" * 200_000, "not a line of CSV"),
+        (b"a.png," + b"x" * 100_000, "a caption of 100000 characters (at most 2000)"),
+        (b"a.png,a\0b", "control characters"),
+    ],
+)
+def test_a_bad_line_of_csv_is_left_out_by_line_and_reason(tmp_path, row, reason):
+    put(tmp_path, "a.png")
+    (tmp_path / "metadata.csv").write_bytes(b"file_name,text\na.png,good\n" + row + b"\n")
+    assert found(tmp_path) == {"a.png": ("good",)}
+    assert reason in problems(tmp_path)["metadata.csv:3"]
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_any_csv_at_all_is_read_or_reported(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("any")
+    put(folder, "a.png")
+    (folder / "metadata.csv").write_bytes(b"file_name,text\na.png,good\n" + content)
+    assert read_folder(folder).examples[0].captions[0] == "good"
+
+
+def test_without_any_caption_file_the_sub_folders_are_the_captions(tmp_path):
+    """The layout of torchvision's ImageFolder."""
+    for name in ("golden_retriever/1.png", "golden_retriever/2.png", "deep/tabby-cat/1.png"):
+        put(tmp_path, name)
+    put(tmp_path, "loose.png")
+    dataset = read_folder(tmp_path)
+    assert {e.id: (e.captions, e.group) for e in dataset} == {
+        "golden_retriever/1.png": (("golden retriever",), "golden_retriever"),
+        "golden_retriever/2.png": (("golden retriever",), "golden_retriever"),
+        "deep/tabby-cat/1.png": (("tabby cat",), "deep/tabby-cat"),
+    }
+    assert problems(tmp_path) == {"loose.png": "it lies in no class sub-folder"}
+
+
+def test_one_sub_folder_for_all_is_no_class(tmp_path):
+    for name in ("images/a.png", "images/b.png"):
+        put(tmp_path, name)
+    metadata(tmp_path, *({"file_name": f"images/{name}.png", "text": name} for name in "ab"))
+    assert {example.group for example in read_folder(tmp_path)} == {"images/a.png", "images/b.png"}
+    metadata(tmp_path, *({"file_name": f"images/{name}.png", "text": name, "label": 7} for name in "ab"))
+    assert {example.group for example in read_folder(tmp_path)} == {"7"}
+
+
+def test_a_split_is_a_sub_folder(tmp_path):
+    put(tmp_path / "cats", "train/a.png", "a cat")
+    put(tmp_path / "cats", "test/b.png", "another")
+    dataset = t2i.load_dataset(f"folder:{tmp_path}/cats:test")
+    assert ([e.id for e in dataset], dataset.name) == (["b.png"], "folder:cats:test")
+
+
+def test_two_pictures_of_one_name_do_not_share_its_captions(tmp_path):
+    put(tmp_path, "a.png", "a heart")
+    put(tmp_path, "a.jpg")
+    assert found(tmp_path) == {"a.jpg": ("a heart",)}
+    assert problems(tmp_path) == {"a.png": "a.txt belongs to another picture of that name"}
+
+
+def test_links_that_leave_the_folder_are_not_followed(tmp_path):
+    put(tmp_path / "out", "secret.png", "secret")
+    folder = tmp_path / "in"
+    put(folder, "a.png", "a heart")
+    put(folder, "b.png")
+    (folder / "b.txt").symlink_to(tmp_path / "out" / "secret.txt")
+    (folder / "c.png").symlink_to(tmp_path / "out" / "secret.png")
+    (folder / "c.txt").write_text("a caption")
+    (folder / "d").symlink_to(tmp_path / "out")
+    (folder / "e.png").symlink_to(folder / "gone.png")
+    (folder / "f.png").symlink_to(folder / "a.png")
+    (folder / "f.txt").write_text("the same heart")
+    assert found(folder) == {"a.png": ("a heart",), "f.png": ("the same heart",)}
+    assert problems(folder) == {
+        "b.png": "b.txt lies outside the folder",
+        "c.png": "c.png lies outside the folder",
+        "d": "a link to a folder, which is not followed",
+        "e.png": "there is no picture e.png",
+    }
+
+
+def test_a_pipe_with_a_picture_s_name_is_not_waited_for(tmp_path):
+    put(tmp_path, "a.png", "a heart")
+    os.mkfifo(tmp_path / "b.png")
+    assert found(tmp_path) == {"a.png": ("a heart",)}
+    assert problems(tmp_path) == {"b.png": "there is no picture b.png"}
+
+
+@pytest.mark.parametrize("long", [b"x" * 100_000, b"a\0b", b"a\x1b[2Jb"], ids=["long", "binary", "escape"])
+def test_a_line_that_is_no_caption_is_left_out_and_the_others_stay(tmp_path, long):
+    put(tmp_path, "a.png", b"a heart\n" + long)
+    put(tmp_path, "b.png", long)
+    dataset = read_folder(tmp_path)
+    assert {e.id: e.captions for e in dataset} == {"a.png": ("a heart",)}
+    assert [(p.where, p.skipped) for p in dataset.problems] == [("a.png", False), ("b.png", True)]
+
+
+def test_transparent_pictures_lie_on_the_background_asked_for(tmp_path):
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("nothing")
+    dataset = read_folder(tmp_path)
+    assert dataset.picture(0, 4)[0].getpixel((0, 0)) == (255, 255, 255)
+    grey = dataset.on_background("#808080")
+    assert grey.picture(0, 4)[0].getpixel((0, 0)) == (128, 128, 128)
+    assert grey.fingerprint != dataset.fingerprint
+    with pytest.raises(InvalidInputError, match="'greyish' came"):
+        dataset.on_background("greyish")
+
+
+def test_sizes_are_those_of_the_upright_picture(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.jpg", exif=exif)
+    (tmp_path / "a.txt").write_text("lying")
+    assert read_folder(tmp_path).size(0) == (4, 8)

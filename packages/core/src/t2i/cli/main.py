@@ -9,6 +9,7 @@ import typer
 
 from t2i.cli.check import check
 from t2i.cli.console import fail
+from t2i.cli.data import data
 from t2i.cli.doctor import doctor, plugins
 from t2i.cli.generate import generate
 from t2i.cli.info import info
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for verb in (generate, regenerate, models, info, train, push, plugins, doctor, new, check):
     app.command()(verb)
+app.add_typer(data, name="data")
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry and do not export
 

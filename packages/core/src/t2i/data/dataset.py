@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from t2i.errors import InvalidInputError
+
 
 @dataclass(frozen=True)
 class Example:
@@ -69,6 +71,25 @@ class CaptionedDataset(ABC):
         Raises:
             DataError: the picture cannot be used; the message is half a sentence saying why.
         """
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Width and height in pixels of picture `index` as it is kept, from its header; None where it has none.
+
+        Raises:
+            DataError: the picture cannot be read.
+        """
+        return None
+
+    def on_background(self, colour: str) -> CaptionedDataset:
+        """The same dataset, its transparent pictures laid on `colour` instead of white.
+
+        Raises:
+            InvalidInputError: the pictures of this dataset come as they are, or Pillow knows no such colour.
+        """
+        raise InvalidInputError(
+            f"A background is for picture files with transparency, but those of {self.name} come as they are. "
+            f"Leave --background out."
+        )
 
     @property
     def problems(self) -> Sequence[Problem]:

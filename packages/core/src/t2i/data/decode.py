@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from t2i.errors import DataError
 
@@ -23,37 +26,88 @@ FORMATS = {
 }
 
 
-def decode_picture(path: Path, resolution: int) -> tuple[Image.Image, str]:
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels of the upright picture."""
+
+
+def decode_picture(
+    source: Path | bytes,
+    resolution: int,
+    *,
+    name: str = "",
+    box: Box | None = None,
+    background: str = "white",
+) -> tuple[Image.Image, str]:
     """Read a picture, turn it upright, cut it to a centred square and resize it (Lanczos, antialiased).
 
-    CMYK, 16-bit, grey, palette and transparent pictures become RGB on white; of an animation, nothing is
-    guessed: it is refused.
+    CMYK, 16-bit, grey, palette and transparent pictures become RGB on the background; of an animation, nothing
+    is guessed: it is refused.
+
+    Args:
+        source: a file, or its content.
+        name: what the content is called, for its suffix.
+        box: only this part of the picture, clipped to it; the square is cut from the part's centre.
+        background: a colour Pillow knows, for what is transparent.
 
     Returns:
         The RGB square, `resolution` pixels a side, and a note: "" or how the file departs from plain RGB
         or grey of 8 bits that its name promises.
 
     Raises:
-        DataError: the file is empty, no picture, damaged, animated, or larger than MAX_PIXELS.
+        DataError: the file is empty, no picture, damaged, animated, larger than MAX_PIXELS, or `box` lies outside.
     """
+    with _opened(source, name) as file:
+        if getattr(file, "n_frames", 1) > 1:
+            raise DataError(f"an animation of {file.n_frames} frames, not one picture")  # type: ignore[attr-defined]
+        note = _note(file, Path(name) if isinstance(source, bytes) else source)
+        picture = _to_rgb(ImageOps.exif_transpose(file), background)
+        if box is not None:
+            picture = picture.crop(_clipped(box, picture.size))
+    return ImageOps.fit(picture, (resolution, resolution), Image.Resampling.LANCZOS), note
+
+
+def picture_size(source: Path | bytes, *, name: str = "", box: Box | None = None) -> tuple[int, int]:
+    """Width and height of the upright picture, or of `box` in it, from its header alone.
+
+    Raises:
+        DataError: as decode_picture does.
+    """
+    with _opened(source, name) as file:
+        turned = file.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        width, height = file.size[::-1] if turned else file.size
+    if box is None:
+        return width, height
+    left, top, right, bottom = _clipped(box, (width, height))
+    return right - left, bottom - top
+
+
+@contextmanager
+def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
+    """The picture file, its size checked; whatever goes wrong with it, here or in the block, is a DataError."""
     try:
-        if path.stat().st_size == 0:
+        if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
             raise DataError("the file is empty")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; what matters is refused below
-            with Image.open(path, formats=sorted(set(FORMATS.values()))) as file:
+            content = io.BytesIO(source) if isinstance(source, bytes) else source
+            with Image.open(content, formats=sorted(set(FORMATS.values()))) as file:
                 if file.width * file.height > MAX_PIXELS:
                     raise DataError(f"{file.width}x{file.height} is more than {MAX_PIXELS // 10**6} megapixels")
-                if getattr(file, "n_frames", 1) > 1:
-                    raise DataError(f"an animation of {file.n_frames} frames, not one picture")  # type: ignore[attr-defined]
-                note = _note(file, path)
-                picture = _to_rgb(ImageOps.exif_transpose(file))
+                yield file
     except DataError:
         raise
     except Exception as error:  # Pillow's readers meet damage with IndexError, TypeError, struct.error and more
-        reason = str(error).replace(str(path), path.name) or type(error).__name__
+        where, said = (name, "the file") if isinstance(source, bytes) else (str(source), source.name)
+        reason = (str(error).replace(where, said) if where else str(error)) or type(error).__name__
         raise DataError(f"not a readable picture ({reason})") from None
-    return ImageOps.fit(picture, (resolution, resolution), Image.Resampling.LANCZOS), note
+
+
+def _clipped(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    (left, top, right, bottom), (width, height) = box, size
+    clipped = max(0, int(left)), max(0, int(top)), min(width, int(right)), min(height, int(bottom))
+    if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
+        raise DataError(f"its box {tuple(map(int, box))} lies outside the picture of {width}x{height}")
+    return clipped
 
 
 def _note(file: Image.Image, path: Path) -> str:
@@ -65,13 +119,12 @@ def _note(file: Image.Image, path: Path) -> str:
     return {"CMYK": "CMYK", "P": "palette"}.get(file.mode, f"mode {file.mode}") + " converted to RGB"
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, background: str) -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
         values = np.asarray(picture).astype(np.float64)
         top = 255.0 if values.max(initial=0.0) <= 255 else 65535.0
         picture = Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8))
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA"):
         picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)
     return picture.convert("RGB")

@@ -1,155 +1,170 @@
-"""Anybody's folder: pictures with a caption file beside each, or one metadata.jsonl for all."""
+"""Anybody's folder: pictures with a caption file beside each, one metadata file for all, or class sub-folders."""
 
 from __future__ import annotations
 
-import hashlib
+import csv
 import json
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
-
-from t2i.data.dataset import CaptionedDataset, Example, Problem
-from t2i.data.decode import FORMATS, decode_picture
+from t2i.data.captions import CAPTION_FIELDS, GROUP_FIELDS, read_caption_file, usable_captions
+from t2i.data.dataset import Problem
+from t2i.data.decode import FORMATS
+from t2i.data.pictures import FileDataset, Findings, picture_file
 from t2i.errors import DataError
 
-MAX_CAPTION_FILE_BYTES = 1_000_000
+HINT = (
+    "Put picture.txt, one caption a line, beside each picture.png, or a metadata.jsonl (or .csv) with file_name and "
+    "text, or sort the pictures into sub-folders named after what they show."
+)
 
 
-class FolderDataset(CaptionedDataset):
-    """A folder of pictures, searched to any depth.
+def read_folder(reference: str | Path, split: str | None = None) -> FileDataset:
+    """A folder of pictures, searched to any depth; `split` is a sub-folder read in its place.
 
-    Captions come from `metadata.jsonl` (the Hugging Face imagefolder layout: {"file_name": ..., "text": ...}
-    a line; "text" may be a list) where the folder has one, else from `picture.txt` beside `picture.png`, one
-    caption a line. Pictures in sub-folders take the sub-folder as their group.
+    Captions come from `metadata.jsonl` or `metadata.csv` (the Hugging Face imagefolder layout: `file_name` and
+    `text`, which may be a list, and perhaps `group`) where the folder has one; else from `picture.txt` beside
+    `picture.png`, one caption a line; where no picture has such a file, from the sub-folders' names. Pictures
+    of one sub-folder are one group, unless all are of that one.
+
+    Raises:
+        DataError: the folder is missing, or holds no captioned picture.
     """
+    folder = Path(reference) / (split or "")
+    if not folder.is_dir():
+        raise DataError(f"A dataset folder holds pictures and captions, but {folder} is not a folder.")
+    metadata = [path for path in (folder / "metadata.jsonl", folder / "metadata.csv") if path.is_file()]
+    found = _from_metadata(folder, metadata[0]) if metadata else _from_sub_folders(folder)
+    name = folder.resolve().name if split is None else f"{Path(reference).resolve().name}:{split}"
+    return FileDataset(f"folder:{name}", found, HINT)
 
-    def __init__(self, folder: Path) -> None:
-        """Read the captions; pictures are decoded when asked for.
 
-        Raises:
-            DataError: the folder is missing, or holds no captioned picture.
-        """
-        if not folder.is_dir():
-            raise DataError(f"A dataset folder holds pictures and captions, but {folder} is not a folder.")
-        self._folder = folder
-        self._problems: list[Problem] = []
-        metadata = folder / "metadata.jsonl"
-        captions = self._from_metadata(metadata) if metadata.is_file() else self._from_text_files()
-        self._examples = [
-            Example(id=name, captions=lines, group=self._group(name)) for name, lines in sorted(captions.items())
-        ]
-        if not self._examples:
-            found = f"; {len(self._problems)} could not be used, first {self._problems[0]}" if self._problems else ""
-            raise DataError(
-                f"No captioned picture in {folder}{found}. Put picture.txt, one caption a line, beside each "
-                f"picture.png, or a metadata.jsonl with file_name and text."
-            )
+def _groups(names: list[str]) -> dict[str, str]:
+    """Each picture's group: its sub-folder, or itself where it has none or shares it with all."""
+    parents = {name: str(Path(name).parent) for name in names}
+    shared = len(set(parents.values())) == 1
+    return {name: name if shared or parent == "." else parent for name, parent in parents.items()}
 
-    @property
-    def name(self) -> str:
-        return f"folder:{self._folder.resolve().name}"
 
-    @property
-    def license(self) -> str:
-        return "unknown"
+def _from_sub_folders(folder: Path) -> Findings:
+    found = Findings()
+    names = sorted(_pictures(folder, found))
+    texts = {name: Path(name).with_suffix(".txt") for name in names}
+    has_text = {name for name, text in texts.items() if (folder / text).is_file()}
+    nested = [name for name in names if Path(name).parent != Path()]
+    groups, taken = _groups(names), Counter[Path]()
+    for name in names:
+        taken[texts[name]] += 1
+        try:
+            path = picture_file(folder, name)
+            if name in has_text:
+                if taken[texts[name]] > 1:
+                    raise DataError(f"{texts[name].name} belongs to another picture of that name")
+                captions = read_caption_file(picture_file(folder, str(texts[name])))
+                if not any(line.strip() for line in captions):
+                    raise DataError(f"{texts[name].name} holds no caption")
+            elif nested and not has_text:
+                if name not in nested:
+                    raise DataError("it lies in no class sub-folder")
+                captions = [Path(name).parent.name.replace("_", " ").replace("-", " ")]
+            else:
+                raise DataError(f"no caption file {texts[name].name} beside it")
+        except DataError as error:
+            found.leave_out(name, str(error))
+            continue
+        found.add(name, name, captions, groups[name], path)
+    return found
 
-    @property
-    def examples(self) -> Sequence[Example]:
-        return self._examples
 
-    @property
-    def problems(self) -> Sequence[Problem]:
-        return self._problems
+def _pictures(folder: Path, found: Findings) -> Iterator[str]:
+    """Relative names of everything that is named as pictures are; links to folders are not followed."""
+    for parent, folders, files in os.walk(folder, onerror=lambda error: found.leave_out(*_unreadable(folder, error))):
+        for name in folders:
+            if (Path(parent) / name).is_symlink():
+                relative = (Path(parent) / name).relative_to(folder).as_posix()
+                found.leave_out(relative, "a link to a folder, which is not followed")
+        for name in files:
+            if Path(name).suffix.lower() in FORMATS:
+                yield (Path(parent) / name).relative_to(folder).as_posix()
 
-    @property
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256(super().fingerprint.encode())
-        for example in self._examples:
-            facts = (self._folder / example.id).stat()
-            digest.update(f"{facts.st_size} {facts.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
 
-    def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
-        return decode_picture(self._folder / self._examples[index].id, resolution)
+def _unreadable(folder: Path, error: OSError) -> tuple[str, str]:
+    return os.path.relpath(error.filename, folder), f"cannot be read ({error.strerror})"
 
-    def _group(self, name: str) -> str:
-        parent = Path(name).parent
-        return name if parent == Path() else str(parent)
 
-    def _from_text_files(self) -> dict[str, tuple[str, ...]]:
-        captions = {}
-        for path in sorted(self._folder.rglob("*")):
-            if path.suffix.lower() not in FORMATS or not path.is_file():
-                continue
-            name = path.relative_to(self._folder).as_posix()
-            text = path.with_suffix(".txt")
-            if not text.is_file():
-                self._problems.append(Problem(name, f"no caption file {text.name} beside it"))
+def _from_metadata(folder: Path, metadata: Path) -> Findings:
+    found = Findings()
+    entries: dict[str, tuple[str, tuple[str, ...], str]] = {}
+    for number, entry in _entries(metadata, found):
+        where = f"{metadata.name}:{number}"
+        try:
+            name, texts, group = _checked(entry)
+            captions, reason = usable_captions(texts)
+            if not captions:
+                raise DataError(reason or "text holds no caption")
+            path = picture_file(folder, name)
+        except DataError as error:
+            found.leave_out(where, str(error))
+            continue
+        if reason:
+            found.problems.append(Problem(where, f"{reason}, left out", skipped=False))
+        name = Path(os.path.relpath(path, folder)).as_posix()
+        first, before, known = entries.get(name, (where, (), group))
+        entries[name] = (first, before + captions, known or group)
+    sub_folders = _groups(list(entries))
+    for name in sorted(entries):
+        where, captions, group = entries[name]
+        found.add(where, name, captions, group or sub_folders[name], folder / name)
+    return found
+
+
+def _entries(metadata: Path, found: Findings) -> Iterator[tuple[int, object]]:
+    """Each line of metadata, read, with its number."""
+    if metadata.suffix == ".csv":
+        yield from _rows(metadata, found)
+        return
+    with metadata.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
                 continue
             try:
-                lines = _lines(text)
-            except DataError as error:
-                self._problems.append(Problem(name, str(error)))
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                found.leave_out(f"{metadata.name}:{number}", f"not an object with file_name and text ({error})")
+
+
+def _rows(metadata: Path, found: Findings) -> Iterator[tuple[int, object]]:
+    with metadata.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = csv.reader(file)
+        header: list[str] | None = None
+        while True:
+            try:
+                row = next(lines, None)
+            except csv.Error as error:
+                found.leave_out(f"{metadata.name}:{lines.line_num}", f"not a line of CSV ({error})")
                 continue
-            if lines:
-                captions[name] = lines
-            else:
-                self._problems.append(Problem(name, f"{text.name} holds no caption"))
-        return captions
-
-    def _from_metadata(self, metadata: Path) -> dict[str, tuple[str, ...]]:
-        captions: dict[str, tuple[str, ...]] = {}
-        with metadata.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                where = f"{metadata.name}:{number}"
-                try:
-                    name, lines = _entry(line)
-                except DataError as error:
-                    self._problems.append(Problem(where, str(error)))
-                    continue
-                try:
-                    path = (self._folder / name).resolve()
-                    inside, there = path.is_relative_to(self._folder.resolve()), path.is_file()
-                except (OSError, ValueError):  # too long for a file's name, or a NUL in it
-                    inside, there = True, False
-                if not inside:
-                    self._problems.append(Problem(where, f"{name} lies outside the folder"))
-                elif not there:
-                    self._problems.append(Problem(where, f"there is no picture {name}"))
-                else:
-                    name = Path(os.path.relpath(self._folder / name, self._folder)).as_posix()
-                    captions[name] = captions.get(name, ()) + lines
-        return captions
+            if row is None:
+                return
+            if header is None:
+                header = row
+            elif row:
+                yield lines.line_num, dict(zip(header, row, strict=False))
 
 
-def _entry(line: bytes) -> tuple[str, tuple[str, ...]]:
-    try:
-        entry = json.loads(line)
-        name, text = entry["file_name"], entry["text"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"not an object with file_name and text ({type(error).__name__}: {error})") from None
+def _checked(entry: object) -> tuple[str, list[object], str]:
+    """File name, captions and group ("" where there is none) of one entry."""
+    if not isinstance(entry, dict) or "file_name" not in entry:
+        raise DataError("not an object with file_name and text")
+    field = next((field for field in CAPTION_FIELDS if field in entry), None)
+    if field is None:
+        raise DataError(f"not an object with file_name and text (it has {', '.join(map(str, entry))})")
+    name, text = entry["file_name"], entry[field]
     if not isinstance(name, str):
         raise DataError("file_name is not a text")
-    captions = text if isinstance(text, list) else [text or ""]
-    if not all(isinstance(caption, str) for caption in captions):
-        raise DataError("text is neither a text nor a list of texts")
-    if any("\ud800" <= character <= "\udfff" for caption in captions for character in caption):
-        raise DataError("text is not Unicode")
-    lines = tuple(caption.strip() for caption in captions if caption.strip())
-    if not lines:
-        raise DataError("text holds no caption")
-    return name, lines
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    if path.stat().st_size > MAX_CAPTION_FILE_BYTES:
-        raise DataError(f"{path.name} is larger than {MAX_CAPTION_FILE_BYTES} bytes")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 at byte {error.start}") from None
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    captions = text if isinstance(text, list) else [text]
+    if not all(isinstance(caption, str | None) for caption in captions):
+        raise DataError(f"{field} is neither a text nor a list of texts")
+    group = next((entry[key] for key in GROUP_FIELDS if isinstance(entry.get(key), str | int)), "")
+    return name, captions, str(group)

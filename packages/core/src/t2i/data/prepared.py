@@ -1,73 +1,46 @@
-"""A dataset made ready for training: pictures decoded once, captions encoded once, both cached by what they are."""
+"""A dataset made ready for training: a pack of its pictures and the features of its captions, made once and kept."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import astuple, dataclass
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from jaxtyping import UInt8
 from torch import Tensor
 
 from t2i.data.dataset import CaptionedDataset, Problem
+from t2i.data.features import (
+    EncodedCaptions,
+    as_tensor,
+    captions_digest,
+    encode_captions,
+    features_name,
+    open_features,
+)
+from t2i.data.pack import Pack, PackedDataset, open_pack, refuse_problems, source_of, write_pack
+from t2i.data.progress import Progress, silent
 from t2i.errors import DataError
-from t2i.files import cache_home, write_atomic
-from t2i.text import TextEmbedding, TextEncoder
+from t2i.files import cache_home
+from t2i.text import TextEncoder
 
-FORMAT = "2"  # part of every cache key; raise it when a layout below changes
-
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-
-
-@contextmanager
-def silent(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A Progress that shows nothing."""
-    yield lambda steps: None
-
-
-@dataclass(frozen=True)
-class EncodedCaptions:
-    """c captions, their words stored end to end.
-
-    Attributes:
-        sentence: [c, d].
-        words: [t, d], half precision; the words of caption i are rows starts[i] to starts[i + 1].
-        starts: [c + 1].
-    """
-
-    sentence: Float[Tensor, "c d"]
-    words: Float[Tensor, "t d"]
-    starts: Int[Tensor, c1]
-
-    def __getitem__(self, captions: Int[Tensor, b]) -> TextEmbedding:
-        """The captions at these positions as one padded batch."""
-        first, lengths = self.starts[captions], self.starts[captions + 1] - self.starts[captions]
-        slots = torch.arange(int(lengths.max()))  # l
-        mask = slots < lengths[:, None]
-        rows = (first[:, None] + slots).clamp_(max=len(self.words) - 1)
-        words = self.words[rows].float().masked_fill_(~mask[..., None], 0)  # b l d
-        return TextEmbedding(self.sentence[captions], words, mask)
+__all__ = ["EncodedCaptions", "PreparedData", "Progress", "prepare", "silent"]
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """What the sampler draws from.
+    """What the sampler draws from; pictures and captions lie in files mapped into memory.
 
     Attributes:
-        images: [n, 3, r, r].
+        images: [n, 3, r, r], never written to.
         captions: every distinct caption, encoded.
         caption_texts: the same captions as text.
         captions_of: for each picture the positions of its captions.
         groups: [n], the pictures' groups by number.
         problems: pictures left out or converted, each with its reason.
+        looks: [n], equal where pictures are equal; None where that is not known.
     """
 
     name: str
@@ -78,6 +51,7 @@ class PreparedData:
     captions_of: Sequence[Sequence[int]]
     groups: np.ndarray
     problems: Sequence[Problem]
+    looks: np.ndarray | None = None
 
 
 def prepare(
@@ -88,111 +62,65 @@ def prepare(
     strict: bool = False,
     progress: Progress = silent,
 ) -> PreparedData:
-    """Decode every picture at `resolution` and encode every caption, or take both from the cache.
+    """Decode every picture at `resolution` and encode every caption, or take both from a pack or the cache.
 
     Pictures that cannot be used are left out and reported in `problems`; with `strict`, any problem is an
-    error instead.
+    error instead. What is damaged in the cache is made again.
 
     Raises:
-        DataError: no picture can be used, or `strict` and something is wrong with one.
+        DataError: no picture can be used, `strict` and something is wrong with one, or `dataset` is a pack of
+            another resolution.
     """
-    images, kept, problems = _pictures(dataset, resolution, progress)
-    problems = [*dataset.problems, *problems]
-    if strict and problems:
+    pack = dataset.pack if isinstance(dataset, PackedDataset) else _cached_pack(dataset, resolution, progress)
+    if pack.resolution != resolution:
         raise DataError(
-            f"{dataset.name} must be flawless under --strict, but has {len(problems)} problems: "
-            f"{'; '.join(map(str, problems[:5]))}. Mend or remove them, or leave --strict out."
+            f"Pictures of {resolution} px are needed, but {pack.folder} holds some of {pack.resolution} px. "
+            f"Pack the data again with --resolution {resolution}."
         )
-    if not kept:
-        reasons = "; ".join(map(str, problems[:5]))
-        raise DataError(f"None of the {len(dataset)} pictures of {dataset.name} can be used: {reasons}.")
-    examples = [dataset.examples[index] for index in kept]
-    texts = sorted({caption for example in examples for caption in example.captions})
-    position = {text: index for index, text in enumerate(texts)}
-    names = {group: number for number, group in enumerate(sorted({example.group for example in examples}))}
+    refuse_problems(pack.name, pack.problems if strict else ())
     return PreparedData(
-        name=dataset.name,
-        license=dataset.license,
-        images=images,
-        captions=_captions(texts, encoder, progress),
-        caption_texts=texts,
-        captions_of=[[position[caption] for caption in example.captions] for example in examples],
-        groups=np.array([names[example.group] for example in examples]),
-        problems=problems,
+        name=pack.name,
+        license=pack.license,
+        images=as_tensor(pack.images),
+        captions=captions_of(pack, encoder, progress),
+        caption_texts=pack.captions,
+        captions_of=pack.captions_of,
+        groups=np.array(pack.groups),
+        problems=pack.problems,
+        looks=np.array(pack.looks),
     )
 
 
-def _pictures(
-    dataset: CaptionedDataset, resolution: int, progress: Progress
-) -> tuple[Tensor, list[int], list[Problem]]:
-    path = _cached("pictures", dataset.fingerprint, str(resolution))
-    cached = _load(path)
-    if cached is not None:
-        problems = [Problem(*entry) for entry in json.loads(bytes(cached["problems"].numpy()))]
-        return cached["images"], cached["kept"].tolist(), problems
+def captions_of(pack: Pack, encoder: TextEncoder, progress: Progress = silent) -> EncodedCaptions:
+    """The features of the pack's captions by this very encoder: the pack's own, else the cache's, else new ones there.
 
-    def decode(index: int) -> np.ndarray | Problem | tuple[np.ndarray, Problem]:
-        name = dataset.examples[index].id
+    Raises:
+        DataError: the pack's own are damaged.
+    """
+    own = own_features(pack, encoder)
+    if own.is_dir():
         try:
-            picture, note = dataset.picture(index, resolution)
+            return open_features(own, encoder.identity, pack.captions)
         except DataError as error:
-            return Problem(name, str(error))
-        pixels = np.asarray(picture).transpose(2, 0, 1)
-        return (pixels, Problem(name, note, skipped=False)) if note else pixels
-
-    pixels, kept, problems = [], [], []
-    with progress("Decoding pictures", len(dataset)) as advance, ThreadPoolExecutor() as pool:
-        for index, result in enumerate(pool.map(decode, range(len(dataset)))):
-            advance(1)
-            if isinstance(result, Problem):
-                problems.append(result)
-                continue
-            if isinstance(result, tuple):
-                result, note = result
-                problems.append(note)
-            pixels.append(result)
-            kept.append(index)
-    if not kept:
-        return torch.empty(0, 3, resolution, resolution, dtype=torch.uint8), kept, problems
-    images = torch.from_numpy(np.ascontiguousarray(np.stack(pixels)))
-    rows = json.dumps([astuple(problem) for problem in problems]).encode()
-    tensors = {
-        "images": images,
-        "kept": torch.tensor(kept),
-        "problems": torch.frombuffer(bytearray(rows), dtype=torch.uint8),
-    }
-    write_atomic(path, save(tensors))
-    return images, kept, problems
-
-
-def _captions(texts: Sequence[str], encoder: TextEncoder, progress: Progress) -> EncodedCaptions:
-    path = _cached("captions", encoder.identity.sha256, json.dumps(texts))
-    tensors = _load(path)
-    if tensors is None:
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        sentences = torch.empty(len(texts), encoder.identity.dim)
-        words: list[Tensor] = [torch.empty(0)] * len(texts)
-        with progress("Encoding captions", len(texts)) as advance:
-            for chunk in (order[start : start + 256] for start in range(0, len(order), 256)):
-                text = encoder.encode([texts[index] for index in chunk]).to("cpu")
-                sentences[chunk] = text.sentence
-                for row, index in enumerate(chunk):
-                    words[index] = text.words[row, text.mask[row]].half()
-                advance(len(chunk))
-        lengths = torch.tensor([0, *(len(rows) for rows in words)])
-        tensors = {"sentence": sentences, "words": torch.cat(words), "starts": lengths.cumsum(0)}
-        write_atomic(path, save(tensors))
-    return EncodedCaptions(**tensors)
-
-
-def _cached(kind: str, *key: str) -> Path:
-    digest = hashlib.sha256("\0".join((FORMAT, kind, *key)).encode()).hexdigest()
-    return cache_home() / "prepared" / f"{kind}-{digest[:32]}.safetensors"
-
-
-def _load(path: Path) -> dict[str, Tensor] | None:
-    """The cached tensors; None where they are absent or damaged, and so to be made again."""
+            raise DataError(f"{error}. Nothing of it is used; remove {own}, or pack again.") from None
+    folder = cache_home() / "features" / f"{features_name(encoder.identity)}-{captions_digest(pack.captions)[:32]}"
     try:
-        return load_file(path)
-    except (FileNotFoundError, SafetensorError):
-        return None
+        return open_features(folder, encoder.identity, pack.captions)
+    except DataError:
+        shutil.rmtree(folder, ignore_errors=True)
+    encode_captions(pack.captions, encoder, folder, progress)
+    return open_features(folder, encoder.identity, pack.captions)
+
+
+def own_features(pack: Pack, encoder: TextEncoder) -> Path:
+    """Where a pack keeps the features of its captions by `encoder`, whether or not it has them."""
+    return pack.folder / "text" / features_name(encoder.identity)
+
+
+def _cached_pack(dataset: CaptionedDataset, resolution: int, progress: Progress) -> Pack:
+    folder = cache_home() / "packs" / source_of(dataset, resolution)[:32]
+    try:
+        return open_pack(folder)
+    except DataError:
+        shutil.rmtree(folder, ignore_errors=True)
+    return write_pack(dataset, folder, resolution, progress=progress)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
 
+from t2i.data.likeness import Likeness
 from t2i.data.prepared import PreparedData
+from t2i.data.store import Ragged, starts_of
 from t2i.errors import DataError
 from t2i.seeds import MAX_SEED
+
+ROUNDS = 20  # of guessing a mismatch, before all are looked through
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Draw:
 
     Attributes:
         pictures, captions: [b], a picture and one of its captions.
-        mismatched: [b], a caption of another group.
+        mismatched: [b], a caption of another group, of a picture that is no duplicate.
         seeds: [b], one noise seed per picture.
         places: [b, 3] in [0, 1): where to cut (y, x) and whether to flip.
     """
@@ -54,37 +57,50 @@ class Sampler:
                 f"Training draws mismatched captions from another group, but {data.name} holds only one "
                 f"({len(data.images)} usable pictures). Add pictures of something else."
             )
-        self._data, self._batch_size, self._seed = data, batch_size, seed
-        members = [[index] for index in range(len(data.images))]
+        self._batch_size, self._seed = batch_size, seed
+        self._count, self._groups = len(data.images), data.groups
+        self._captions = Ragged.of(data.captions_of)
+        self._likeness = Likeness(self._captions, data.looks)
         if balance == "group":
-            members = [np.flatnonzero(data.groups == group).tolist() for group in np.unique(data.groups)]
-        self._members = members
+            _, sizes = np.unique(data.groups, return_counts=True)
+            self._members = Ragged(np.argsort(data.groups, kind="stable"), starts_of(sizes))
+        else:
+            self._members = Ragged(np.arange(self._count), np.arange(self._count + 1))
         self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def draw(self, step: int) -> Draw:
         """What step `step` (from 0) sees."""
         rng = self._rng(step)
         size = self._batch_size
-        positions = np.arange(step * size, (step + 1) * size)
-        units = [
-            self._shuffled(epoch)[place] for epoch, place in (divmod(int(p), len(self._members)) for p in positions)
-        ]
-        pictures = np.array([_pick(self._members[unit], u) for unit, u in zip(units, rng.random(size), strict=True)])
-        captions = self._caption(pictures, rng)
-        others = rng.integers(len(self._data.images), size=size)
-        while (same := self._data.groups[others] == self._data.groups[pictures]).any():
-            others[same] = rng.integers(len(self._data.images), size=int(same.sum()))
+        epochs, places = np.divmod(np.arange(step * size, (step + 1) * size), len(self._members))
+        units = np.concatenate([self._shuffled(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
+        pictures = self._members.pick(units, rng.random(size))
+        captions = self._captions.pick(pictures, rng.random(size))
+        others = rng.integers(self._count, size=size)
+        for _ in range(ROUNDS):
+            if not (bad := self._match(pictures, others)).any():
+                break
+            others[bad] = rng.integers(self._count, size=int(bad.sum()))
+        for place in np.flatnonzero(self._match(pictures, others)):
+            fit = self._fit(int(pictures[place]))
+            others[place] = fit[rng.integers(len(fit))]
         return Draw(
             pictures=pictures,
             captions=captions,
-            mismatched=self._caption(others, rng),
+            mismatched=self._captions.pick(others, rng.random(size)),
             seeds=rng.integers(MAX_SEED, size=size),
             places=rng.random((size, 3)),
         )
 
-    def _caption(self, pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        chances = rng.random(len(pictures))
-        return np.array([_pick(self._data.captions_of[index], u) for index, u in zip(pictures, chances, strict=True)])
+    def _match(self, pictures: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """[b], where a caption of the other would be no mismatch."""
+        return (self._groups[others] == self._groups[pictures]) | self._likeness(pictures, others)
+
+    def _fit(self, picture: int) -> np.ndarray:
+        """All pictures whose captions mismatch `picture`; of another group at least, where it is like all of those."""
+        foreign = self._groups != self._groups[picture]
+        unlike = foreign & self._likeness.unlike(picture)
+        return np.flatnonzero(unlike if unlike.any() else foreign)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         if self._epoch[0] != epoch:
@@ -93,7 +109,3 @@ class Sampler:
 
     def _rng(self, counter: int, stream: int = 0) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 0, counter, stream]))
-
-
-def _pick(choices: Sequence[int], u: float) -> int:
-    return int(choices[int(u * len(choices))])

@@ -168,33 +168,63 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
 
 
 def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
-    """A registered dataset, "name" or "name:split", or the captioned pictures in a folder.
+    """A registered dataset, somebody's files through a reader, or the pack or captioned folder at a path.
 
     Args:
-        name: a registered dataset's name, or a path to a folder (write "./name" where both exist).
+        name: "name" or "name:split" of a dataset, "reader:reference" or "reader:reference:split" (such as
+            "coco:path:val2017"), or a path (write "./name" where both exist).
         split: one of the dataset's splits; its first by default.
 
     Raises:
-        UnknownNameError: there is neither such a dataset nor such a folder.
-        DataError: the folder or the dataset's files cannot be read.
+        UnknownNameError: there is neither such a dataset nor such a path, or no such split.
+        InvalidInputError: a reader was named without what to read.
+        DataError: the files cannot be read.
     """
     from pathlib import Path
 
-    kind, _, named_split = name.partition(":")
-    split = split or named_split or None
+    kind, colon, rest = name.partition(":")
     try:
         spec, _ = registry().get(DatasetSpec, kind)
     except T2IError:
         if Path(name).exists():
-            from t2i.data.folder import FolderDataset
+            from t2i.data.readers import read_path
 
-            return FolderDataset(Path(name))
+            return read_path(Path(name), split)
         if "/" in name:
             raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
         raise
-    if split is not None and split not in spec.splits:
-        raise UnknownNameError(f"{kind!r} has the splits {', '.join(spec.splits)}, but {split!r} was asked for.")
+    if spec.takes_reference:
+        return _read(spec, rest, split) if colon else _read_bare(spec, name, split)
+    split = split or rest or None
+    _check_split(spec, split)
     return cast("CaptionedDataset", load_target(spec.target)(split or spec.splits[0]))
+
+
+def _read(spec: DatasetSpec, rest: str, split: str | None) -> CaptionedDataset:
+    """What "reader:rest" names; the part behind the last colon is a split unless it has a slash."""
+    reference, colon, named_split = rest.rpartition(":")
+    if not colon or "/" in named_split:
+        reference, named_split = rest, ""
+    if not reference:
+        raise InvalidInputError(f"The reader {spec.name!r} is asked for as '{spec.name}:what-to-read'.")
+    split = split or named_split or None
+    _check_split(spec, split)
+    return cast("CaptionedDataset", load_target(spec.target)(reference, split))
+
+
+def _read_bare(spec: DatasetSpec, name: str, split: str | None) -> CaptionedDataset:
+    from pathlib import Path
+
+    if Path(name).exists():
+        from t2i.data.readers import read_path
+
+        return read_path(Path(name), split)
+    raise InvalidInputError(f"The reader {name!r} is asked for as '{name}:what-to-read', but {name!r} alone came.")
+
+
+def _check_split(spec: DatasetSpec, split: str | None) -> None:
+    if split is not None and spec.splits and split not in spec.splits:
+        raise UnknownNameError(f"{spec.name!r} has the splits {', '.join(spec.splits)}, but {split!r} was asked for.")
 
 
 def _known_techniques(installed: bool) -> list[str]:

@@ -101,14 +101,25 @@ class EvaluatorSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A dataset. `target` is a callable (split) -> CaptionedDataset; the first split is the default."""
+    """A dataset, or a reader of somebody's files.
+
+    Attributes:
+        target: a callable (split) -> CaptionedDataset; with `takes_reference`, (reference, split or None) ->
+            CaptionedDataset, reached as "name:reference" or "name:reference:split".
+        splits: its splits, the first of which is the default; of a reader, () where the files decide.
+        license: SPDX id of the pictures' licence, or "unknown".
+    """
 
     name: str
     target: str
     splits: tuple[str, ...]
     license: str
     summary: str
+<<<<<<< HEAD
     expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
+=======
+    takes_reference: bool = False
+>>>>>>> part-3a
 
 
 Spec = ModelSpec | WeightsSpec | TextEncoderSpec | EvaluatorSpec | DatasetSpec

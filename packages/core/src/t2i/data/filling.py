@@ -1,0 +1,140 @@
+"""A folder that is filled chunk by chunk, survives Ctrl-C and kill -9 on the way, and appears only when it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from t2i.files import cache_home, unwritable
+
+JOURNAL = "journal.jsonl"
+
+
+class Filling:
+    """What is done already of a folder, and how to go on.
+
+    Every chunk is on disk before the journal says so, hence whatever the journal does not say of is cut off.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        """
+        Args:
+            folder: what will appear in the end.
+            key: of what fills it; remains of another key are thrown away.
+
+        Raises:
+            OutputError: nothing can be written beside `folder`.
+        """
+        self.scratch = scratch_of(folder)
+        self.folder = folder
+        self.chunks: list[Any] = []
+        """What was noted with each finished chunk."""
+        self.done = 0
+        """How many items the finished chunks hold together."""
+        self._sizes: dict[str, int] = {}
+        try:
+            if not self._resume(key):
+                shutil.rmtree(self.scratch, ignore_errors=True)
+                self.scratch.mkdir(parents=True)
+                self.chunks, self.done, self._sizes = [], 0, {}
+                self._note({"key": key})
+        except OSError as error:
+            raise unwritable(folder, error) from None
+
+    def append(self, items: int, content: Mapping[str, bytes], note: Any) -> None:
+        """Add a chunk of `items` to the arrays named in `content`, and keep `note`.
+
+        Raises:
+            OutputError: the disk is full; the finished chunks stay.
+        """
+        try:
+            for name, piece in content.items():
+                with (self.scratch / f"{name}.bin").open("ab") as file:
+                    file.write(piece)
+                    file.flush()
+                    os.fsync(file.fileno())
+                self._sizes[name] = self._sizes.get(name, 0) + len(piece)
+            self.done += items
+            self.chunks.append(note)
+            self._note({"done": self.done, "sizes": self._sizes, "note": note})
+        except OSError as error:
+            raise unwritable(self.folder, error) from None
+
+    def finish(self) -> None:
+        """Make the filled folder appear."""
+        try:
+            (self.scratch / JOURNAL).unlink()
+            self.scratch.rename(self.folder)
+        except OSError as error:
+            raise unwritable(self.folder, error) from None
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _resume(self, key: str) -> bool:
+        """Read the journal and cut what it does not vouch for; False where there is nothing to go on with."""
+        try:
+            first, *lines = (self.scratch / JOURNAL).read_bytes().splitlines(keepends=True)
+            if json.loads(first) != {"key": key}:
+                return False
+        except (OSError, ValueError):
+            return False
+        whole = len(first)
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                done, sizes, note = entry["done"], entry["sizes"], entry["note"]
+            except (ValueError, KeyError, TypeError):
+                break  # a kill cut the line short
+            if not line.endswith(b"\n"):
+                break
+            self.done, self._sizes = done, sizes
+            self.chunks.append(note)
+            whole += len(line)
+        for path in self.scratch.iterdir():
+            size = whole if path.name == JOURNAL else self._sizes.get(path.stem, 0)
+            if path.stat().st_size < size:
+                return False
+            os.truncate(path, size)
+        return all((self.scratch / f"{name}.bin").is_file() for name in self._sizes)
+
+    def _note(self, entry: Mapping[str, Any]) -> None:
+        with (self.scratch / JOURNAL).open("ab") as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def scratch_of(folder: Path) -> Path:
+    """Where `folder` is filled until it is whole."""
+    return folder.parent / f".{folder.name}.unfinished"
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process fills `folder`; a process that is killed lets go.
+
+    Raises:
+        OutputError: no lock can be kept in the cache.
+    """
+    name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
+    path = cache_home() / "locks" / f"{name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire()
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,15 @@
+"""How long work says how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""(title, total) -> a block in which the number of steps done is told, again and again."""
+
+
+@contextmanager
+def silent(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A Progress that shows nothing."""
+    yield lambda steps: None

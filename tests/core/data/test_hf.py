@@ -1,0 +1,130 @@
+"""Tables through `datasets`: local parquet, what the Hub would give, and tables that are no captioned pictures."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+
+import pytest
+from PIL import Image
+
+import t2i
+from t2i.data.hf import read_hf
+from t2i.errors import DataError
+from t2i.testing.datasets import DatasetSuite
+
+datasets = pytest.importorskip("datasets")
+
+
+def png(colour: str) -> dict:
+    buffer = io.BytesIO()
+    Image.new("RGB", (12, 10), colour).save(buffer, "PNG")
+    return {"bytes": buffer.getvalue(), "path": f"{colour}.png"}
+
+
+COLUMNS = {
+    "image": [png("red"), png("blue"), png("green")],
+    "text": ["red", "blue ", "green"],
+    "label": [1, 2, 1],
+}
+
+
+def write(path, image_column: bool = True, **changes):
+    table = datasets.Dataset.from_dict({**COLUMNS, **changes})
+    if image_column:
+        table = table.cast_column("image", datasets.Image())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(str(path))
+    return path
+
+
+class TestHF(DatasetSuite):
+    @pytest.fixture
+    def splits(self, tmp_path):
+        for split in ("train", "test"):
+            write(tmp_path / f"{split}-00000-of-00001.parquet")
+        return {name: lambda name=name: read_hf(tmp_path, name) for name in ("train", "test")}
+
+
+@pytest.mark.parametrize("image_column", [True, False], ids=["image", "bytes and path"])
+def test_local_parquet_is_pictures_captions_and_groups(tmp_path, image_column):
+    path = write(tmp_path / "a.parquet", image_column)
+    dataset = t2i.load_dataset(f"hf:{path}")
+    assert [(e.id, e.captions, e.group) for e in dataset] == [
+        ("0", ("red",), "1"),
+        ("1", ("blue",), "2"),
+        ("2", ("green",), "1"),
+    ]
+    picture, note = dataset.picture(1, 8)
+    assert (picture.getpixel((4, 4)), note) == ((0, 0, 255), "")
+    assert dataset.size(0) == (12, 10)
+
+
+def test_a_name_goes_to_the_hub_with_its_revision_and_split(tmp_path, monkeypatch):
+    asked = []
+
+    def load_dataset(name, split, revision):
+        asked.append((name, split, revision))
+        return datasets.Dataset.from_dict(COLUMNS).cast_column("image", datasets.Image())
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert t2i.load_dataset("hf:org/name@abc:validation").name == "hf:org/name@abc:validation"
+    assert t2i.load_dataset("hf:org/name").examples[0].captions == ("red",)
+    assert asked == [("org/name", "validation", "abc"), ("org/name", "train", None)]
+
+
+def test_offline_a_name_is_one_sentence():
+    with pytest.raises(DataError, match="`datasets` cannot read org/nowhere"):
+        read_hf("org/nowhere")
+
+
+def test_captions_may_be_lists_and_flawed_rows_are_named(tmp_path):
+    texts = [["red", "a red one"], ["", " "], ["x" * 100_000]]
+    dataset = read_hf(write(tmp_path / "a.parquet", text=texts))
+    assert [example.captions for example in dataset] == [("red", "a red one")]
+    assert [str(problem) for problem in dataset.problems] == [
+        "row 1: it has no caption",
+        "row 2: a caption of 100000 characters (at most 2000)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        (None, "is not part of the dataset"),
+        ({"bytes": b"", "path": "x.png"}, "the file is empty"),
+        ({"bytes": b"no picture", "path": None}, "not a readable picture"),
+        ({"bytes": None, "path": "/etc/passwd"}, "'/etc/passwd' is not part of the dataset"),
+        ({"bytes": None, "path": "https://example.org/x.png"}, "is not part of the dataset"),
+    ],
+)
+def test_a_cell_that_is_no_picture_says_why(tmp_path, cell, reason):
+    dataset = read_hf(write(tmp_path / "a.parquet", False, image=[png("red"), cell, png("blue")]))
+    with pytest.raises(DataError, match=reason):
+        dataset.picture(1, 8)
+    assert dataset.picture(2, 8)[0].size == (8, 8)
+
+
+def test_a_table_without_the_two_columns_names_those_it_has(tmp_path):
+    datasets.Dataset.from_dict({"words": ["x"], "n": [1]}).to_parquet(str(tmp_path / "a.parquet"))
+    with pytest.raises(DataError, match=r"has the columns words, n. It needs a column of images"):
+        read_hf(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" + bytes(90) + b"PAR1"])
+def test_a_file_that_is_no_parquet_is_one_sentence(tmp_path, content):
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(DataError, match="`datasets` cannot read"):
+        read_hf(tmp_path / "a.parquet")
+
+
+def test_a_folder_without_parquet_is_one_sentence(tmp_path):
+    with pytest.raises(DataError, match="There is no parquet file in"):
+        read_hf(tmp_path)
+
+
+def test_without_the_distribution_the_command_is_named(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "datasets" else real(name))
+    with pytest.raises(DataError, match="pip install datasets"):
+        read_hf("org/name")

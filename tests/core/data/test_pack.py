@@ -1,0 +1,404 @@
+"""Packs: whole or refused, resumed after a kill, and never another resolution's or another encoder's."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import t2i
+from fakes.models import FakeTextEncoder
+from t2i.data import features, pack
+from t2i.data.dataset import CaptionedDataset, Example
+from t2i.data.features import encode_captions, features_name, open_features
+from t2i.data.filling import scratch_of
+from t2i.data.pack import PackedDataset, open_pack, write_pack
+from t2i.data.prepared import own_features, prepare
+from t2i.data.store import Ragged, Texts, starts_of
+from t2i.errors import DataError, OutputError
+from t2i.testing.datasets import DatasetSuite
+
+pytestmark = pytest.mark.usefixtures("t2i_cache")
+
+
+class Numbers(CaptionedDataset):
+    """`count` pictures of one grey each, every third one broken; counts what it is asked for."""
+
+    def __init__(self, count: int = 20, stop_at: int | None = None) -> None:
+        self.count, self.stop_at, self.asked = count, stop_at, []
+
+    @property
+    def name(self) -> str:
+        return "numbers"
+
+    @property
+    def license(self) -> str:
+        return "CC0-1.0"
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        return [Example(f"{n}.png", (f"number {n}", "a number"), f"of {n % 4}") for n in range(self.count)]
+
+    def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
+        self.asked.append(index)
+        if index == self.stop_at:
+            raise KeyboardInterrupt
+        if index % 3 == 2:
+            raise DataError("every third is broken")
+        note = "was grey" if index % 5 == 0 else ""
+        return Image.new("RGB", (resolution, resolution), (index, index, index)), note
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(pack, "CHUNK", 4)
+    monkeypatch.setattr(features, "CHUNK", 4)
+
+
+class TestPackedDataset(DatasetSuite):
+    @pytest.fixture
+    def splits(self, tmp_path):
+        for count in (12, 15):
+            write_pack(Numbers(count), tmp_path / str(count), 16)
+        opened = {count: PackedDataset(open_pack(tmp_path / str(count))) for count in (12, 15)}
+        return {"twelve": lambda: opened[12], "fifteen": lambda: opened[15]}
+
+    def test_splits_are_told_apart(self, splits):
+        assert splits["twelve"]().fingerprint != splits["fifteen"]().fingerprint  # both bear their source's name
+
+
+def test_a_pack_is_its_dataset(tmp_path):
+    numbers = Numbers()
+    packed = PackedDataset(write_pack(numbers, tmp_path / "pack", 8))
+    kept = [index for index in range(20) if index % 3 != 2]
+    assert list(packed.examples) == [numbers.examples[index] for index in kept]
+    assert packed.pack.images[:, :, 0, 0].tolist() == [[index] * 3 for index in kept]
+    assert (packed.name, packed.license, packed.pack.resolution) == ("numbers", "CC0-1.0", 8)
+    assert [problem.where for problem in packed.problems if problem.skipped] == [f"{n}.png" for n in range(2, 20, 3)]
+    assert {p.where for p in packed.problems if not p.skipped} == {"0.png", "10.png", "15.png"}
+    assert [np.asarray(packed.picture(index, 8)[0])[0, 0, 0] for index in range(14)] == kept
+
+
+def test_training_reads_the_pack_itself(tmp_path):
+    numbers, encoder = Numbers(), FakeTextEncoder()
+    write_pack(numbers, tmp_path / "pack", 8)
+    direct, packed = (prepare(data, 8, encoder) for data in (numbers, t2i.load_dataset(str(tmp_path / "pack"))))
+    assert torch.equal(direct.images, packed.images)
+    assert list(direct.caption_texts) == list(packed.caption_texts)
+    assert list(direct.captions_of) == list(packed.captions_of)
+    assert (direct.groups == packed.groups).all()
+    assert direct.problems == packed.problems
+    assert (direct.name, direct.license) == (packed.name, packed.license)
+
+
+def test_pictures_are_mapped_not_read(tmp_path):
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    opened = open_pack(tmp_path / "pack")
+    assert isinstance(opened.images, np.memmap) and opened.images.filename == tmp_path / "pack" / "images.bin"
+    data = prepare(PackedDataset(opened), 8, FakeTextEncoder())
+    assert data.images.data_ptr() == opened.images.ctypes.data
+
+
+def test_another_resolution_is_refused(tmp_path):
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    with pytest.raises(DataError, match=r"Pictures of 16 px are needed, but .* 8 px. Pack the data again with --res"):
+        prepare(t2i.load_dataset(str(tmp_path / "pack")), 16, FakeTextEncoder())
+
+
+def test_another_encoder_is_encoded_anew_and_the_pack_stays_as_it_was(tmp_path):
+    packed = write_pack(Numbers(), tmp_path / "pack", 8)
+    first, other = FakeTextEncoder(sha256="1" * 64), FakeTextEncoder(sha256="2" * 64, dim=12)
+    encode_captions(packed.captions, first, own_features(packed, first))
+    before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "pack").rglob("*"))
+    again = FakeTextEncoder(sha256="1" * 64)
+    assert prepare(PackedDataset(packed), 8, again).captions.sentence.shape[1] == 8
+    assert again.encoded == []
+    assert prepare(PackedDataset(packed), 8, other).captions.sentence.shape[1] == 12
+    assert len(other.encoded) == len(packed.captions)
+    assert sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "pack").rglob("*")) == before
+
+
+def test_features_that_are_not_the_encoder_s_or_the_captions_are_refused(tmp_path):
+    first, other = FakeTextEncoder(sha256="1" * 64), FakeTextEncoder(sha256="2" * 64)
+    encode_captions(["a", "b"], first, tmp_path / "f")
+    assert len(open_features(tmp_path / "f", first.identity, ["a", "b"]).sentence) == 2
+    with pytest.raises(DataError, match="holds features of the encoder"):
+        open_features(tmp_path / "f", other.identity, ["a", "b"])
+    with pytest.raises(DataError, match="of other captions"):
+        open_features(tmp_path / "f", first.identity, ["b", "a"])
+    assert features_name(first.identity) != features_name(other.identity)
+
+
+# --- interrupted ---------------------------------------------------------------------------------------------------
+
+
+def same_files(one: Path, other: Path) -> bool:
+    names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    return names == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file()) and all(
+        (one / name).read_bytes() == (other / name).read_bytes() for name in names
+    )
+
+
+@pytest.mark.parametrize("stop_at", [0, 3, 9, 19])
+def test_interrupted_packing_goes_on_behind_the_last_whole_chunk(tmp_path, small_chunks, stop_at):
+    write_pack(Numbers(), tmp_path / "whole", 8)
+    with pytest.raises(KeyboardInterrupt):
+        write_pack(Numbers(stop_at=stop_at), tmp_path / "pack", 8)
+    assert not (tmp_path / "pack").exists()
+    rest = Numbers()
+    write_pack(rest, tmp_path / "pack", 8)
+    assert sorted(rest.asked) == list(range(stop_at - stop_at % 4, 20))
+    assert same_files(tmp_path / "whole", tmp_path / "pack")
+    assert not scratch_of(tmp_path / "pack").exists()
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40, 100_000])
+def test_what_the_journal_does_not_vouch_for_is_cut_off(tmp_path, small_chunks, cut):
+    write_pack(Numbers(), tmp_path / "whole", 8)
+    with pytest.raises(KeyboardInterrupt):
+        write_pack(Numbers(stop_at=13), tmp_path / "pack", 8)
+    scratch = scratch_of(tmp_path / "pack")
+    for path in (scratch / "images.bin", scratch / "looks.bin"):
+        with path.open("ab") as file:
+            file.write(b"junk" * 50)
+    journal = scratch / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    assert same_files(tmp_path / "whole", tmp_path / "pack")
+
+
+def test_remains_shorter_than_the_journal_says_are_thrown_away(tmp_path, small_chunks):
+    write_pack(Numbers(), tmp_path / "whole", 8)
+    with pytest.raises(KeyboardInterrupt):
+        write_pack(Numbers(stop_at=13), tmp_path / "pack", 8)
+    os.truncate(scratch_of(tmp_path / "pack") / "images.bin", 10)
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    assert same_files(tmp_path / "whole", tmp_path / "pack")
+
+
+def test_remains_of_other_data_are_not_used(tmp_path, small_chunks):
+    with pytest.raises(KeyboardInterrupt):
+        write_pack(Numbers(stop_at=13), tmp_path / "pack", 8)
+    other = Numbers(19)
+    write_pack(other, tmp_path / "pack", 8)
+    assert len(set(other.asked)) == 19
+
+
+def test_interrupted_encoding_goes_on_too(tmp_path, small_chunks):
+    texts = [f"caption {number}" for number in range(11)]
+    encode_captions(texts, FakeTextEncoder(), tmp_path / "whole")
+
+    class Stops(FakeTextEncoder):
+        def encode(self, captions):
+            if "caption 9" in captions:
+                raise KeyboardInterrupt
+            return super().encode(captions)
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_captions(texts, Stops(), tmp_path / "f")
+    rest = FakeTextEncoder()
+    encode_captions(texts, rest, tmp_path / "f")
+    assert sorted(rest.encoded) == sorted(texts[8:])
+    assert same_files(tmp_path / "whole", tmp_path / "f")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from PIL import Image
+from t2i.data import pack
+from t2i.data.folder import read_folder
+pack.CHUNK = 4
+real, done = pack.decode, []
+def decode(*arguments):
+    done.append(1)
+    if len(done) == 11:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+pack.decode = decode
+pack.write_pack(read_folder(sys.argv[1]), Path(sys.argv[2]), 8)
+"""
+
+
+def test_kill_9_leaves_no_pack_and_the_next_call_finishes_it(tmp_path, small_chunks):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(14):
+        Image.new("RGB", (9, 9), (number, 0, 0)).save(folder / f"{number:02}.png")
+        (folder / f"{number:02}.txt").write_text(f"number {number}")
+    result = subprocess.run([sys.executable, "-c", KILLED, folder, tmp_path / "pack"], capture_output=True)
+    assert result.returncode == -signal.SIGKILL, result.stderr.decode()
+    assert not (tmp_path / "pack").exists()
+    assert scratch_of(tmp_path / "pack").is_dir()
+    dataset = t2i.load_dataset(str(folder))
+    write_pack(dataset, tmp_path / "pack", 8)
+    write_pack(dataset, tmp_path / "whole", 8)
+    assert same_files(tmp_path / "whole", tmp_path / "pack")
+
+
+def test_two_at_once_make_one_pack(tmp_path, small_chunks):
+    datasets = [Numbers(), Numbers()]
+    threads = [threading.Thread(target=write_pack, args=(data, tmp_path / "pack", 8)) for data in datasets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(len(data.asked) for data in datasets) == [0, 20]
+    assert len(open_pack(tmp_path / "pack").ids) == 14
+
+
+# --- refused -------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_pack_is_opened_again_and_anything_else_is_never_overwritten(tmp_path):
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    again = Numbers()
+    write_pack(again, tmp_path / "pack", 8)
+    assert again.asked == []
+    for data, resolution in ((Numbers(19), 8), (Numbers(), 9)):
+        with pytest.raises(OutputError, match="already exists and is not this pack"):
+            write_pack(data, tmp_path / "pack", resolution)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OutputError, match="mine already exists"):
+        write_pack(Numbers(), tmp_path / "mine", 8)
+
+
+def test_strict_leaves_no_pack(tmp_path):
+    with pytest.raises(DataError, match="numbers must be flawless under --strict, but has 9 problems"):
+        write_pack(Numbers(), tmp_path / "pack", 8, strict=True)
+    assert not (tmp_path / "pack").exists()
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    with pytest.raises(DataError, match="must be flawless"):
+        write_pack(Numbers(), tmp_path / "pack", 8, strict=True)
+
+
+FILES = ("pack.json", "images.bin", "looks.bin", "groups.bin", "captions.bin", "caption_starts.bin", "ids.bin")
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("damage", ["flip", "cut", "longer", "gone"])
+def test_a_damaged_pack_is_refused_and_the_file_named(tmp_path, file, damage):
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    path = tmp_path / "pack" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed = {"flip": content, "cut": content[:-1], "longer": content + b"\0"}.get(damage)
+    path.unlink()
+    if changed is not None:
+        path.write_bytes(changed)
+    if (file, damage) == ("pack.json", "longer"):
+        path.write_bytes(b"[" + bytes(changed))
+    with pytest.raises(DataError, match=rf"{file}"):
+        t2i.load_dataset(f"pack:{tmp_path / 'pack'}")
+
+
+def test_a_pack_of_another_format_says_so(tmp_path):
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    manifest = tmp_path / "pack" / "pack.json"
+    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 99'))
+    with pytest.raises(DataError, match=r"pack.json is of format 99, and this version reads 3"):
+        open_pack(tmp_path / "pack")
+
+
+def test_damaged_features_in_a_pack_are_refused_not_made_again_silently(tmp_path):
+    packed, encoder = write_pack(Numbers(), tmp_path / "pack", 8), FakeTextEncoder()
+    encode_captions(packed.captions, encoder, own_features(packed, encoder))
+    words = own_features(packed, encoder) / "words.bin"
+    words.write_bytes(words.read_bytes()[:-2] + b"\0\0")
+    with pytest.raises(DataError, match=r"words.bin is damaged: its sha256 is not the recorded one. Nothing of it"):
+        prepare(PackedDataset(packed), 8, encoder)
+
+
+def rewritten(folder: Path, change) -> None:
+    """A manifest changed as somebody would who also renews its checksum."""
+    from t2i.data.store import _digest
+
+    body = json.loads((folder / "pack.json").read_text())
+    del body["sha256"]
+    change(body)
+    (folder / "pack.json").write_text(json.dumps({"sha256": _digest(body)} | body))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body["arrays"].update({"../images": body["arrays"]["images"]}),
+        lambda body: body["arrays"].update(images=body["arrays"]["images"] | {"dtype": "object"}),
+        lambda body: body["arrays"].update(images=body["arrays"]["images"] | {"shape": [14, 3, 8, -8]}),
+        lambda body: body["arrays"].update(images=body["arrays"]["images"] | {"shape": [14, 3, 16, 4]}),
+        lambda body: body["arrays"].update(images=body["arrays"]["images"] | {"shape": [7, 6, 8, 8]}),
+        lambda body: body["arrays"].update(groups=body["arrays"]["caption_numbers"]),
+        lambda body: body["arrays"].pop("looks"),
+        lambda body: body["facts"].pop("name"),
+        lambda body: body.update(arrays=[]),
+    ],
+)
+def test_a_pack_that_contradicts_itself_is_refused_though_its_checksum_agrees(tmp_path, change):
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    rewritten(tmp_path / "pack", change)
+    with pytest.raises(DataError):
+        open_pack(tmp_path / "pack")
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=60, deadline=None)
+def test_any_manifest_at_all_is_refused_in_a_sentence(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("pack")
+    (folder / "pack.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"pack.json"):
+        open_pack(folder)
+
+
+def test_a_pickle_is_never_read(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (Path(tmp_path / "exploded").touch, ())
+
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    (tmp_path / "pack" / "looks.bin").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(DataError, match=r"looks.bin"):
+        open_pack(tmp_path / "pack")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_copied_pack_is_the_same_pack(tmp_path):
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    shutil.copytree(tmp_path / "pack", tmp_path / "elsewhere")
+    assert open_pack(tmp_path / "elsewhere").sha256 == open_pack(tmp_path / "pack").sha256
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=4), min_size=1, max_size=6), st.data())
+@settings(max_examples=50, deadline=None)
+def test_rows_end_to_end_are_the_rows(rows, data):
+    ragged = Ragged.of(rows)
+    assert list(ragged) == rows
+    assert ragged[-1] == rows[-1] and ragged[1:] == rows[1:]
+    picks = data.draw(st.lists(st.tuples(st.integers(0, len(rows) - 1), st.floats(0, 0.999)), min_size=1))
+    got = ragged.pick(np.array([row for row, _ in picks]), np.array([chance for _, chance in picks]))
+    assert got.tolist() == [rows[row][int(chance * len(rows[row]))] for row, chance in picks]
+
+
+@given(st.lists(st.text(max_size=6), min_size=1, max_size=6))
+@settings(max_examples=50, deadline=None)
+def test_texts_end_to_end_are_the_texts(texts):
+    content = [text.encode() for text in texts]
+    stored = Texts(np.frombuffer(b"".join(content), np.uint8), starts_of([len(each) for each in content]))
+    assert list(stored) == texts
+    assert stored[-1] == texts[-1] and stored[1:] == texts[1:]
