@@ -152,11 +152,14 @@ def _batch(objective: Objective, progress: float = 0.0, count: int = 4) -> Batch
         mismatched=text[[*range(1, count), 0]],
         noise=Noise(range(count)),
         progress=progress,
+        pictures=torch.arange(count),
     )
 
 
 def _players(objective: Objective) -> Iterator[tuple[Phase, Player]]:
     for phase in objective.phases:
+        if phase.start is not None:
+            phase.start(tiny_data(objective.generator).images)
         for player in phase.players:
             yield phase, player
 

@@ -21,6 +21,7 @@ class OptimizerConfig(Config):
     warmup_steps: int = Field(0, ge=0, description="linear, from 0 to lr")
     schedule: Literal["constant", "halving", "cosine"] = "constant"
     halve_every_kimg: float = Field(100.0, gt=0, description="for 'halving': thousand pictures per halving")
+    clock: Literal["run", "phase"] = Field("run", description="whose steps warm-up and schedule count")
 
 
 class TrainConfig(Config):

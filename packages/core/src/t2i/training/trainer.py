@@ -122,6 +122,7 @@ class Trainer:
         self._batches = BatchMaker(
             data, objective.generator.resolution, config.horizontal_flip, self.accelerator.device
         )
+        self._images, self._begun = data.images, ""
         self.step = 0
         self._stop = False
 
@@ -159,7 +160,9 @@ class Trainer:
         return self.step % every == 0 or self.step == self.config.steps
 
     def one_step(self) -> dict[str, Tensor]:
-        phase, progress = self._phase()
+        phase, done, length = self._phase()
+        if phase.name != self._begun:
+            self._begin(phase)
         draw = self._sampler.draw(self.step)
         terms: dict[str, Tensor] = {}
         for turn, player in enumerate(phase.players):
@@ -167,19 +170,27 @@ class Trainer:
                 continue
             torch.manual_seed(_mix(self.config.seed, self.step, turn))  # dropout and the like
             mover = self._players[phase.name, player.name]
-            batches = self._batches.make(draw, self.config.accumulate, progress)
-            lr = learning_rate(player.optimizer, self.step, self.config.steps, self.config.batch_size)
+            batches = self._batches.make(draw, self.config.accumulate, done / length)
+            clock = (done, length) if player.optimizer.clock == "phase" else (self.step, self.config.steps)
+            lr = learning_rate(player.optimizer, *clock, self.config.batch_size)
             for name, value in mover.move(batches, self.config.accumulate, self.config.clip_norm, lr).items():
                 terms[f"{player.name}/{name}"] = value
         self.ema.update((self.step + 1) * self.config.batch_size, self.config.batch_size)
         return terms
 
-    def _phase(self) -> tuple[Phase, float]:
-        """The phase of this step, and how much of it is done."""
+    def _begin(self, phase: Phase) -> None:
+        """Settle what the phase builds upon, and let it look at the pictures once."""
+        self.ema.settle(p for player in phase.players for m in player.modules.values() for p in m.parameters())
+        if phase.start is not None:
+            phase.start(self._images)
+        self._begun = phase.name
+
+    def _phase(self) -> tuple[Phase, int, int]:
+        """The phase of this step, how many of its steps are done, and how many it has."""
         start = 0
         for phase, end in zip(self.objective.phases, self._phase_ends, strict=True):
             if self.step < end:
-                return phase, (self.step - start) / (end - start)
+                return phase, self.step - start, end - start
             start = end
         raise AssertionError("no step lies behind the last phase")
 
