@@ -11,7 +11,9 @@ from t2i.cli.console import fail
 from t2i.cli.doctor import doctor, plugins
 from t2i.cli.generate import generate
 from t2i.cli.info import info
+from t2i.cli.interpolate import interpolate
 from t2i.cli.models import models
+from t2i.cli.reconstruct import reconstruct
 from t2i.cli.regenerate import regenerate
 from t2i.cli.train import train
 from t2i.errors import T2IError
@@ -22,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, regenerate, models, info, train, plugins, doctor):
+for verb in (generate, regenerate, interpolate, reconstruct, models, info, train, plugins, doctor):
     app.command()(verb)
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry and do not export
