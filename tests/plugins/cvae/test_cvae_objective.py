@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from fakes.models import FakeTextEncoder
@@ -138,7 +138,12 @@ def test_a_perceptual_distance_by_hand() -> None:
     pytest.importorskip("timm")
     distance = make(perceptual=1.0, backbone_pretrained=False)._perceptual
     assert distance is not None
-    distance.features = lambda x: [x[:, :2], 5 * x[:, :2]]  # type: ignore[assignment]
+
+    class Stages(nn.Module):
+        def forward(self, x: Tensor) -> list[Tensor]:
+            return [x[:, :2], 5 * x[:, :2]]
+
+    distance.features = Stages()
     distance.mean, distance.std = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
     one, other = torch.zeros(1, 3, 1, 2) - 1, torch.zeros(1, 3, 1, 2) - 1
     one[0, 0], other[0, 0, 0, 0], other[0, 1, 0, 1] = 1, 1, 1  # equal at the left, at right angles at the right

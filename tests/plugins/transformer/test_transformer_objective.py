@@ -22,6 +22,7 @@ from t2i.training.trainer import Trainer
 from t2i_transformer.config import TransformerConfig, TransformerObjectiveConfig
 from t2i_transformer.generator import TokenTransformer
 from t2i_transformer.prior import Memory
+from t2i_transformer.tokenizer import Tokenizer
 from t2i_transformer.training import TransformerObjective
 
 CODES, N = 24, 16
@@ -46,6 +47,14 @@ def pictures(count: int) -> Tensor:
     return torch.randint(256, (count, 3, 16, 16), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
 
 
+def followed(tokenizer: Tokenizer) -> list[Tensor]:
+    """Will hold the tokens that the codebook finds, before it moves."""
+    tokens: list[Tensor] = []
+    follow = tokenizer.codebook.follow
+    tokenizer.codebook.follow = lambda *given: tokens.append(follow(*given)) or tokens[-1]  # type: ignore[method-assign]
+    return tokens
+
+
 # --- the tokenizer -------------------------------------------------------------------------------------------------
 
 
@@ -53,9 +62,9 @@ def test_tokenizer_terms_by_hand() -> None:
     """Van den Oord 2017, eq. 3: reconstruction, and beta |z - sg(e)|^2."""
     objective, seen = make(absolute_error=2.0, squared_error=3.0, commitment=0.5), batch()
     tokenizer = objective.generator.tokenizer
-    latents = tokenizer.latents(seen.images).detach()
+    latents, tokens = tokenizer.latents(seen.images).detach(), followed(tokenizer)
     terms = objective.tokenizer_loss(seen)
-    codes = tokenizer.codebook.codes[tokenizer.codebook.nearest(latents)]
+    codes = tokenizer.codebook.codes[tokens[0]]
     again = tokenizer.picture(codes).detach()
     difference = again - seen.images
     torch.testing.assert_close(terms["absolute_error"].detach(), 2 * difference.abs().mean())
@@ -80,10 +89,11 @@ def test_the_commitment_pulls_latents_to_their_codes_alone() -> None:
     objective = make(absolute_error=0.0, squared_error=0.0, commitment=0.25)
     tokenizer = objective.generator.tokenizer
     kept: list[Tensor] = []
+    tokens = followed(tokenizer)
     tokenizer.encoder.register_forward_hook(lambda _, __, out: kept.append(out) or out.retain_grad())
     sum(objective.tokenizer_loss(batch()).values()).backward()  # type: ignore[union-attr]
     latents = kept[0].flatten(2).transpose(1, 2)
-    codes = tokenizer.codebook.codes[tokenizer.codebook.nearest(latents)]
+    codes = tokenizer.codebook.codes[tokens[0]]
     wanted = 2 * 0.25 * (latents - codes) / latents.numel()
     torch.testing.assert_close(kept[0].grad.flatten(2).transpose(1, 2), wanted.detach())  # type: ignore[union-attr]
 
@@ -105,9 +115,9 @@ def test_cross_entropy_is_the_log_likelihood_token_by_token() -> None:
     objective.tokenise(pictures(4))
     generator = objective.generator
     tokens = generator.tokenizer.encode(seen.images)
-    memory = Memory(generator.prior, generator.prior.read(seen.text, torch.zeros(4, dtype=torch.bool)))
     before, likelihood = F.pad(tokens, (1, 0), value=CODES), torch.zeros(4)
     with torch.no_grad():
+        memory = Memory(generator.prior, generator.prior.read(seen.text, torch.zeros(4, dtype=torch.bool)))
         for position in range(N):
             distribution = torch.distributions.Categorical(logits=memory.logits(before[:, position], position))
             likelihood += distribution.log_prob(tokens[:, position])

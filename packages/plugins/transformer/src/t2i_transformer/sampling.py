@@ -14,6 +14,7 @@ from t2i_transformer.config import TransformerOptions
 from t2i_transformer.prior import Memory, Prior, Reading
 
 
+@torch.no_grad()
 def autoregressive(prior: Prior, text: TextEmbedding, noise: Noise, options: TransformerOptions) -> Int[Tensor, "b n"]:
     """Token after token, each from one uniform number of its picture's stream."""
     b, copies = len(text), _copies(options)
@@ -28,6 +29,7 @@ def autoregressive(prior: Prior, text: TextEmbedding, noise: Noise, options: Tra
     return written
 
 
+@torch.no_grad()
 def masked(prior: Prior, text: TextEmbedding, noise: Noise, options: TransformerOptions) -> Int[Tensor, "b n"]:
     """All tokens at once, the least certain of them anew in the next round (Chang et al. 2022, sec. 3.2)."""
     b, n, copies = len(text), prior.length, _copies(options)
