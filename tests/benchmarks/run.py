@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-NAMES = ("startup", "generate", "pipeline", "trainer", "processes", "quality")
+NAMES = ("startup", "generate", "pipeline", "trainer", "processes", "quality", "transformer", "cvae")
 
 
 def main() -> None:

@@ -13,9 +13,11 @@ from t2i.cli.data import data
 from t2i.cli.doctor import doctor, plugins
 from t2i.cli.generate import generate
 from t2i.cli.info import info
+from t2i.cli.interpolate import interpolate
 from t2i.cli.models import models
 from t2i.cli.new import new
 from t2i.cli.push import push
+from t2i.cli.reconstruct import reconstruct
 from t2i.cli.regenerate import regenerate
 from t2i.cli.train import train
 from t2i.errors import T2IError
@@ -26,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, regenerate, models, info, train, push, plugins, doctor, new, check):
+for verb in (generate, regenerate, models, info, train, push, plugins, doctor, new, check, interpolate, reconstruct):
     app.command()(verb)
 app.add_typer(data, name="data")
 

@@ -41,6 +41,7 @@ class BatchMaker:
                 mismatched=self._text(draw.mismatched[part]),
                 noise=Noise(draw.seeds[part].tolist(), self._device),
                 progress=progress,
+                pictures=torch.from_numpy(draw.pictures[part]).to(self._device),
             )
 
     def _images(self, pictures: np.ndarray, places: np.ndarray) -> Tensor:

@@ -115,11 +115,8 @@ class DatasetSpec:
     splits: tuple[str, ...]
     license: str
     summary: str
-<<<<<<< HEAD
-    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
-=======
     takes_reference: bool = False
->>>>>>> part-3a
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 Spec = ModelSpec | WeightsSpec | TextEncoderSpec | EvaluatorSpec | DatasetSpec

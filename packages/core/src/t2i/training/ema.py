@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from t2i.generator import Generator
 
@@ -30,3 +31,11 @@ class EMA:
         torch._foreach_lerp_(averaged, current, weight)
         for kept, buffer in zip(self.generator.buffers(), self._source.buffers(), strict=True):
             kept.copy_(buffer)
+
+    @torch.no_grad()
+    def settle(self, moving: Iterable[nn.Parameter]) -> None:
+        """Give the generator its average wherever nobody is `moving`: what is built upon is what will be drawn with."""
+        free = set(moving)
+        for kept, current in zip(self.generator.parameters(), self._source.parameters(), strict=True):
+            if current not in free:
+                current.copy_(kept)

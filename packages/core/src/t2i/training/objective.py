@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from t2i.generator import Generator, Noise
@@ -24,6 +24,7 @@ class Batch:
         mismatched: for each, a caption of another group (GAN-CLS's wrong text).
         noise: one stream per picture; equal wherever and whenever this step is computed.
         progress: how much of the phase is done, in [0, 1), for weights that warm up or decay.
+        pictures: the pictures' positions among those `Phase.start` was given; None outside a run.
     """
 
     images: Float[Tensor, "b 3 h w"]
@@ -31,6 +32,7 @@ class Batch:
     mismatched: TextEmbedding
     noise: Noise
     progress: float
+    pictures: Int[Tensor, b] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Player:
     Attributes:
         name: unique in its phase, such as "discriminator".
         modules: what it updates, by names that are unique in the whole objective.
-        loss: Batch -> {term: scalar}; the terms, already weighted, are summed.
+        loss: Batch -> {term: scalar}; the terms, already weighted, are summed. A detached term is logged alone.
         optimizer: its settings.
         every: it moves at each `every`-th step.
     """
@@ -58,11 +60,14 @@ class Phase:
 
     Attributes:
         share: of the run's steps; the shares of all phases sum to 1.
+        start: called once when the phase begins, or is resumed, with the dataset's prepared pictures, so that what
+            the phase keeps of them is computed once. It draws on nothing but them and the modules' state.
     """
 
     name: str
     players: Sequence[Player]
     share: float = 1.0
+    start: Callable[[UInt8[Tensor, "n 3 h w"]], None] | None = None
 
 
 class Objective(ABC):

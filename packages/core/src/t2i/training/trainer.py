@@ -117,6 +117,7 @@ class Trainer:
             data, objective.generator.resolution, config.horizontal_flip, self.accelerator.device
         )
         self._clock = Clock(self.accelerator.device)
+        self._images, self._begun = data.images, ""
         self.step = 0
         self._stop = False
 
@@ -163,6 +164,8 @@ class Trainer:
     def one_step(self) -> dict[str, Tensor]:
         """Every player's move; returns the terms as far as this process saw them (see Mover.move)."""
         phase, progress = self._phase()
+        if phase.name != self._begun:
+            self._begin(phase)
         draw = self._sampler.draw(self.step).share(self.processes.index, self.processes.count)
         terms: dict[str, Tensor] = {}
         for turn, player in enumerate(phase.players):
@@ -170,13 +173,21 @@ class Trainer:
                 continue
             torch.manual_seed(_mix(self.config.seed, self.step, turn, self.processes.index))  # dropout and the like
             batches = self._clock.waiting_for(self._batches.make(draw, self.config.accumulate, progress))
-            lr = learning_rate(player.optimizer, self.step, self.config.steps, self.config.batch_size)
+            start, end = (round(share * self.config.steps) for share in player.span)
+            lr = learning_rate(player.optimizer, self.step - start, end - start, self.config.batch_size)
             mover = self._players[phase.name, player.name]
             for name, value in mover.move(batches, self.config.batch_size, self.config.clip_norm, lr).items():
                 terms[f"{player.name}/{name}"] = value
         self.processes.average_buffers(list(self._modules.values()))
         self.ema.update((self.step + 1) * self.config.batch_size, self.config.batch_size)
         return terms
+
+    def _begin(self, phase: Phase) -> None:
+        """Settle what the phase builds upon, and let it look at the pictures once."""
+        self.ema.settle(p for player in phase.players for m in player.modules.values() for p in m.parameters())
+        if phase.start is not None:
+            phase.start(self._images)
+        self._begun = phase.name
 
     def _phase(self) -> tuple[Phase, float]:
         """The phase of this step, and how much of it is done."""

@@ -154,7 +154,7 @@ def each_player_learns_one_batch(objective: Objective) -> None:
         for _ in range(MOVES + 1):
             torch.manual_seed(7)  # one batch, one dropout mask
             terms = _losses(objective, player, _batch(objective, progress=0.5))
-            loss = torch.stack([value.float() for value in terms.values()]).sum()
+            loss = torch.stack([value.float() for value in terms.values() if value.requires_grad]).sum()
             losses.append(loss.item())
             loss.backward()
             optimizer.step()
@@ -228,11 +228,14 @@ def _batch(objective: Objective, progress: float = 0.0, count: int = 4) -> Batch
         mismatched=text[[*range(1, count), 0]],
         noise=Noise(range(count)),
         progress=progress,
+        pictures=torch.arange(count),
     )
 
 
 def _players(objective: Objective) -> Iterator[tuple[Phase, Player]]:
     for phase in objective.phases:
+        if phase.start is not None:
+            phase.start(tiny_data(objective.generator).images)
         for player in phase.players:
             yield phase, player
 

@@ -1,0 +1,44 @@
+"""`t2i reconstruct`: a picture through a model and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from t2i.cli.console import say, warn
+from t2i.errors import DataError, InvalidInputError, OutputError
+
+
+def reconstruct(
+    picture: Annotated[Path, typer.Argument(help="Any picture; the middle square of it is read.")],
+    prompt: Annotated[str, typer.Option(help="What it shows; not every technique reads it.")],
+    model: Annotated[
+        str, typer.Option(help="technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION].")
+    ] = "cvae",
+    out: Annotated[Path, typer.Option("-o", "--out", help="The picture as the model gives it back.")] = Path(
+        "reconstructed.png"
+    ),
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps. Default: the accelerator.")] = None,
+) -> None:
+    """Send a picture through a model and back, to see what the model keeps of it."""
+    if out.suffix.lower() != ".png":
+        raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
+    if not picture.is_file():
+        raise InvalidInputError(f"There is no picture at {picture}.")
+    from t2i import abilities
+    from t2i.data.decode import decode_picture
+    from t2i.files import write_atomic
+    from t2i.pipelines import pipeline
+    from t2i.provenance import png_bytes
+
+    pipe = pipeline(model, device=device)
+    try:
+        square, note = decode_picture(picture, pipe.generator.resolution)
+    except DataError as error:
+        raise InvalidInputError(f"{picture} cannot be read: {error}.") from None
+    if note:
+        warn(f"{picture}: {note}")
+    write_atomic(out, png_bytes(abilities.reconstruct(pipe, square, prompt)))
+    say(f"{out}")

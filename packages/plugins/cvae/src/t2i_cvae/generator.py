@@ -1,0 +1,85 @@
+"""The conditional VAE as a Generator that also reconstructs and interpolates."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from t2i.errors import InvalidConfigError
+from t2i.generator import Generator, Noise
+from t2i.text import TextEmbedding
+from t2i_cvae.config import CVAEConfig, CVAEOptions
+from t2i_cvae.model import BASE, GROUPS, Decoder, Encoder, slerp
+
+
+@final
+class ConditionalVAE(Generator):
+    """One picture from a sentence embedding and z ~ N(0, 1); or z from a picture and its sentence."""
+
+    technique: ClassVar[str] = "cvae"
+    config_type: ClassVar[type[CVAEConfig]] = CVAEConfig
+    options_type: ClassVar[type[CVAEOptions]] = CVAEOptions
+
+    def __init__(self, config: CVAEConfig) -> None:
+        """
+        Raises:
+            InvalidConfigError: widths and patch do not reach the resolution.
+        """
+        super().__init__()
+        self.config: CVAEConfig = config
+        _check_shape(config)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    @property
+    def resolution(self) -> int:
+        return self.config.resolution
+
+    @property
+    def text_dim(self) -> int:
+        return self.config.text_dim
+
+    def generate(
+        self, text: TextEmbedding, noise: Noise, *, temperature: float = 1.0, **options: Any
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Draw one picture per caption; `temperature` scales z."""
+        return self.decoder(temperature * noise.normal(self.config.latent_dim), text.sentence)
+
+    def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
+        """The pictures from the posterior's means and their captions."""
+        mean, _ = self.encoder(images, text.sentence)
+        return self.decoder(mean, text.sentence)
+
+    def interpolate(
+        self,
+        text: TextEmbedding,
+        noise: Noise,
+        weights: Float[Tensor, f],
+        *,
+        temperature: float = 1.0,
+        **options: Any,
+    ) -> Float[Tensor, "f 3 h w"]:
+        """Pictures between two: z along an arc, the sentence along a line.
+
+        Args:
+            text, noise: of the two ends; one caption twice moves in z alone, one seed twice in the text alone.
+            weights: of the second end, in [0, 1].
+        """
+        z = slerp(*(temperature * noise.normal(self.config.latent_dim)), weights)
+        return self.decoder(z, torch.lerp(*text.sentence, weights[:, None]))
+
+
+def _check_shape(config: CVAEConfig) -> None:
+    for name, widths in (("encoder_widths", config.encoder_widths), ("widths", config.widths)):
+        reached = BASE * 2 ** (len(widths) - 1) * config.patch
+        if reached != config.resolution:
+            raise InvalidConfigError(
+                f"cvae: {len(widths)} {name} and patch={config.patch} make {reached} px a side, but "
+                f"resolution={config.resolution} was asked for. Change one of them."
+            )
+        uneven = [width for width in widths if width % GROUPS]
+        if uneven:
+            raise InvalidConfigError(f"cvae: {name} are multiples of {GROUPS}, but {uneven} came.")

@@ -1,0 +1,108 @@
+"""Encoder and decoder: residual blocks whose norms the text scales and shifts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from t2i_cvae.config import CVAEConfig
+
+GROUPS = 8
+BASE = 4  # pixels a side where the picture is smallest
+
+
+class Encoder(nn.Module):
+    """Picture and sentence to the posterior's mean and log variance."""
+
+    def __init__(self, config: CVAEConfig) -> None:
+        super().__init__()
+        widths, text = config.encoder_widths, config.text_features
+        self.text = _text(config)
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(config.patch), nn.Conv2d(3 * config.patch**2, widths[0], 3, padding=1)
+        )
+        self.blocks = nn.ModuleList(Block(inputs, outputs, text, up=False) for inputs, outputs in pairwise(widths))
+        self.narrow = nn.Conv2d(widths[-1], 64, 1)
+        self.posterior = nn.Linear(64 * BASE**2, 2 * config.latent_dim)
+
+    def forward(
+        self, images: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"]
+    ) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b z"]]:
+        text = self.text(_rms_normalised(sentence))
+        x = self.stem(images)
+        for block in self.blocks:
+            x = block(x, text)
+        mean, log_variance = self.posterior(F.leaky_relu(self.narrow(x), 0.2).flatten(1)).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-12, 12)  # e^12 is no float's limit, but beyond it KL is all there is
+
+
+class Decoder(nn.Module):
+    """Sentence and z to a picture: both start it at 4x4 and modulate every block."""
+
+    def __init__(self, config: CVAEConfig) -> None:
+        super().__init__()
+        widths, condition = config.widths, config.condition_dim
+        self.text = _text(config)
+        self.condition = nn.Sequential(
+            nn.Linear(config.text_features + config.latent_dim, config.hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(config.hidden_dim, condition),
+            nn.LeakyReLU(0.2),
+        )
+        self.start = nn.Linear(condition, widths[0] * BASE**2)
+        self.blocks = nn.ModuleList(Block(inputs, outputs, condition, up=True) for inputs, outputs in pairwise(widths))
+        self.norm = nn.GroupNorm(GROUPS, widths[-1])
+        self.to_rgb = nn.Sequential(
+            nn.Conv2d(widths[-1], 3 * config.patch**2, 3, padding=1), nn.PixelShuffle(config.patch), nn.Tanh()
+        )
+
+    def forward(self, z: Float[Tensor, "b z"], sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b 3 h w"]:
+        condition = self.condition(torch.cat([self.text(_rms_normalised(sentence)), z], dim=1))
+        x = self.start(condition).unflatten(1, (-1, BASE, BASE)).contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            x = block(x, condition)
+        return self.to_rgb(F.leaky_relu(self.norm(x), 0.2))
+
+
+class Block(nn.Module):
+    """Residual block that doubles or halves the side; the condition scales and shifts its norms (FiLM, Perez 2018)."""
+
+    def __init__(self, inputs: int, outputs: int, condition: int, *, up: bool) -> None:
+        super().__init__()
+        self.film1, self.film2 = nn.Linear(condition, 2 * inputs), nn.Linear(condition, 2 * outputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1)
+        self.shrink = nn.Identity() if up else nn.AvgPool2d(2)  # each where the convolutions are cheaper for it
+        self.grow = nn.Upsample(scale_factor=2) if up else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b d"]) -> Float[Tensor, "b c2 h2 w2"]:
+        h = self.conv1(self.shrink(self._modulated(x, self.film1(condition))))
+        h = self.conv2(self._modulated(self.grow(h), self.film2(condition)))
+        return self.grow(self.skip(self.shrink(x))) + h
+
+    def _modulated(self, x: Tensor, film: Float[Tensor, "b c2"]) -> Tensor:
+        scale, shift = film[:, :, None, None].chunk(2, dim=1)
+        return F.leaky_relu(F.group_norm(x, GROUPS) * (1 + scale) + shift, 0.2)
+
+
+def slerp(one: Float[Tensor, z], other: Float[Tensor, z], weights: Float[Tensor, f]) -> Float[Tensor, "f z"]:
+    """Points on the arc between two Gaussian vectors; a straight line would lose their length (White 2016, 2.1)."""
+    angle = F.cosine_similarity(one, other, dim=0).clamp(-1, 1).acos()
+    w = weights[:, None]
+    if angle.sin() < 1e-4:  # one direction: the arc is the line
+        return torch.lerp(one, other, w)
+    return (((1 - w) * angle).sin() * one + (w * angle).sin() * other) / angle.sin()
+
+
+def _text(config: CVAEConfig) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(config.text_dim, config.text_features), nn.LeakyReLU(0.2))
+
+
+def _rms_normalised(sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+    """Each sentence at root mean square 1, whatever its encoder's scale."""
+    return F.rms_norm(sentence, sentence.shape[1:])

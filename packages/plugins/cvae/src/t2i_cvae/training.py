@@ -1,0 +1,75 @@
+"""What the conditional VAE optimises: the evidence lower bound, with free bits and a KL term that warms up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i_cvae.config import CVAEObjectiveConfig
+from t2i_cvae.generator import ConditionalVAE
+
+
+@final
+class CVAEObjective(Objective):
+    """One player, one phase."""
+
+    def __init__(self, generator: ConditionalVAE, config: CVAEObjectiveConfig) -> None:
+        """
+        Raises:
+            PluginError: a perceptual distance is asked for, but its backbone cannot be had; says why.
+        """
+        self.generator: ConditionalVAE = generator
+        self._config = config
+        self._perceptual = None
+        if config.perceptual:
+            from t2i_cvae.perceptual import PerceptualDistance
+
+            self._perceptual = PerceptualDistance(config.backbone, pretrained=config.backbone_pretrained)
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        return [Phase("elbo", [Player("vae", {"generator": self.generator}, self.loss, self._config.optimizer)])]
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Sohn et al. 2015, eq. 4 with the prior N(0, 1), divided by the number of pixel values."""
+        c, vae = self._config, self.generator
+        sentence = self._noisy(batch)
+        mean, log_variance = vae.encoder(batch.images, sentence)
+        z = mean + (0.5 * log_variance).exp() * batch.noise.normal(vae.config.latent_dim)
+        again = vae.decoder(z, sentence)
+        nats = kl_per_latent(mean, log_variance)
+        warmth = min(1.0, batch.progress / c.kl_warmup) if c.kl_warmup else 1.0
+        terms = {
+            "kl": c.beta * warmth * free_bits(nats, c.free_bits) / batch.images[0].numel(),
+            "kl_nats": nats.sum(1).mean().detach(),  # logged alone
+        }
+        if c.absolute_error:
+            terms["absolute_error"] = c.absolute_error * F.l1_loss(again, batch.images)
+        if c.squared_error:
+            terms["squared_error"] = c.squared_error * F.mse_loss(again, batch.images)
+        if self._perceptual is not None:
+            distance = self._perceptual.to(again.device)(again, batch.images)
+            terms["perceptual"] = c.perceptual * distance
+        return terms
+
+    def _noisy(self, batch: Batch) -> Float[Tensor, "b d"]:
+        sentence, sd = batch.text.sentence, self._config.text_noise
+        if not sd:
+            return sentence
+        rms = sentence.square().mean(dim=1, keepdim=True).sqrt()
+        return sentence + sd * rms * batch.noise.normal(sentence.shape[1])
+
+
+def kl_per_latent(mean: Float[Tensor, "b z"], log_variance: Float[Tensor, "b z"]) -> Float[Tensor, "b z"]:
+    """KL of N(mean, variance) from N(0, 1), in nats (Kingma and Welling 2014, app. B)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+
+
+def free_bits(nats: Float[Tensor, "b z"], floor: float) -> Float[Tensor, ""]:
+    """The KL, each latent's mean over the batch counted as `floor` at least (Kingma et al. 2016, eq. 15)."""
+    return nats.mean(0).clamp_min(floor).sum()

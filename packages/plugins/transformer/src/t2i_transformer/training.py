@@ -1,0 +1,97 @@
+"""What tokenizer and prior optimise: first pictures as few tokens that give them back, then the tokens of a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from t2i.images import from_uint8
+from t2i.text import TextEmbedding
+from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i_transformer.config import TransformerObjectiveConfig
+from t2i_transformer.generator import TokenTransformer
+from t2i_transformer.tokenizer import perplexity
+
+CHUNK = 256  # pictures tokenised at once
+
+
+@final
+class TransformerObjective(Objective):
+    """Two phases of one player each. In the second the tokenizer is frozen, so the dataset is tokenised once: the
+    middle of each picture, unmirrored."""
+
+    def __init__(self, generator: TokenTransformer, config: TransformerObjectiveConfig) -> None:
+        self.generator: TokenTransformer = generator
+        self._config = config
+        self._tokens: Int[Tensor, "n t"] = torch.empty(0, 0, dtype=torch.int32)
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        c, networks, share = self._config, self.generator, self._config.tokenizer_share
+        tokenizer = Player(
+            "tokenizer", {"tokenizer": networks.tokenizer}, self.tokenizer_loss, c.tokenizer, span=(0, share)
+        )
+        prior = Player("prior", {"prior": networks.prior}, self.prior_loss, c.optimizer, span=(share, 1))
+        return [
+            Phase("tokenizer", [tokenizer], share=share),
+            Phase("prior", [prior], share=1 - share, start=self.tokenise),
+        ]
+
+    def tokenizer_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Van den Oord et al. 2017, eq. 3, its middle term replaced by the codebook's moving averages."""
+        c, tokenizer = self._config, self.generator.tokenizer
+        latents = tokenizer.latents(batch.images)
+        chances = torch.rand(self.generator.config.codes, device=latents.device)
+        tokens = tokenizer.codebook.follow(latents, chances, c)
+        codes = tokenizer.codebook.codes[tokens]
+        again = tokenizer.picture(latents + (codes - latents).detach())  # the gradient passes straight through
+        return {
+            "absolute_error": c.absolute_error * F.l1_loss(again, batch.images),
+            "squared_error": c.squared_error * F.mse_loss(again, batch.images),
+            "commitment": c.commitment * F.mse_loss(latents, codes),
+            "perplexity": perplexity(tokens, self.generator.config.codes),  # logged alone
+        }
+
+    @torch.no_grad()
+    def tokenise(self, images: UInt8[Tensor, "n 3 h w"]) -> None:
+        """Keep the tokens of the whole dataset."""
+        side, tokenizer = self.generator.resolution, self.generator.tokenizer
+        top, left = (extent - side for extent in images.shape[2:])
+        middle = images[..., top // 2 :, left // 2 :][..., :side, :side]
+        device = tokenizer.codebook.codes.device
+        chunks = [tokenizer.encode(from_uint8(chunk.to(device))) for chunk in middle.split(CHUNK)]
+        self._tokens = torch.cat(chunks).to(torch.int32)
+
+    def prior_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the tokens in nats: of all from those before them, or of the hidden ones from the rest."""
+        prior = self.generator.prior
+        tokens = self._tokens[batch.pictures].long()
+        dropped, share = batch.noise.uniform(2).unbind(1)
+        reading = prior.read(self._noisy(batch), dropped < self._config.condition_dropout)
+        if prior.causal:
+            return {"cross_entropy": self._cross_entropy(prior(tokens, reading), tokens).mean()}
+        rank = batch.noise.uniform(prior.length).argsort(1).argsort(1)
+        count = (prior.length * (torch.pi / 2 * share).cos()).ceil()  # Chang et al. 2022, sec. 3.1; one at least
+        unknown = rank < count[:, None]
+        logits = prior(tokens.masked_fill(unknown, prior.codes), reading)
+        return {"cross_entropy": self._cross_entropy(logits, tokens)[unknown].mean()}
+
+    def _cross_entropy(self, logits: Float[Tensor, "b n k"], tokens: Int[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+        return F.cross_entropy(
+            logits.float().transpose(1, 2), tokens, reduction="none", label_smoothing=self._config.label_smoothing
+        )
+
+    def _noisy(self, batch: Batch) -> TextEmbedding:
+        text, sd = batch.text, self._config.text_noise
+        if not sd:
+            return text
+        d = text.words.shape[2]
+        noise = batch.noise.normal(text.words.shape[1] + 1, d)
+        every = torch.cat([text.sentence[:, None], text.words], dim=1)  # b 1+l d
+        every = every + sd * every.square().mean(2, keepdim=True).sqrt() * noise
+        return TextEmbedding(every[:, 0], every[:, 1:], text.mask)

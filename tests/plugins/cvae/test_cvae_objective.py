@@ -1,0 +1,198 @@
+"""The bound's terms against torch.distributions and numbers worked out by hand, and whether it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal, kl_divergence
+
+from fakes.models import FakeTextEncoder
+from fakes.training import settings, squares
+from t2i.errors import PluginError
+from t2i.generator import Noise
+from t2i.images import from_uint8
+from t2i.training.objective import Batch
+from t2i.training.run import read_recipe
+from t2i.training.trainer import Trainer
+from t2i_cvae.config import CVAEConfig, CVAEObjectiveConfig
+from t2i_cvae.generator import ConditionalVAE
+from t2i_cvae.training import CVAEObjective, free_bits, kl_per_latent
+
+VALUES = 3 * 16 * 16
+
+
+def make(**values: Any) -> CVAEObjective:
+    torch.manual_seed(0)
+    shape = {"resolution": 16, "text_dim": 12, "encoder_widths": (8, 16), "widths": (16, 8), "latent_dim": 8}
+    shape |= {"text_features": 8, "condition_dim": 16, "hidden_dim": 16}
+    generator = ConditionalVAE(CVAEConfig.model_validate(shape))
+    return CVAEObjective(generator, CVAEObjectiveConfig.model_validate(values))
+
+
+def batch(count: int = 4, progress: float = 0.5) -> Batch:
+    encoder = FakeTextEncoder(dim=12)
+    text, wrong = (encoder.encode([f"{word} {i}" for i in range(count)]) for word in ("right", "wrong"))
+    images = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return Batch(images, text, wrong, Noise(range(count)), progress)
+
+
+def test_kl_is_torchs() -> None:
+    mean, log_variance = torch.randn(5, 7), torch.randn(5, 7)
+    wanted = kl_divergence(Normal(mean, (0.5 * log_variance).exp()), Normal(0, 1))
+    torch.testing.assert_close(kl_per_latent(mean, log_variance), wanted)
+    assert kl_per_latent(torch.zeros(2, 3), torch.zeros(2, 3)).eq(0).all()
+
+
+def test_free_bits_by_hand() -> None:
+    """Kingma 2016, eq. 15: means 0.5, 2 and 0.1 of three latents over the batch, counted as 0.25 at least."""
+    nats = torch.tensor([[1.0, 1.0, 0.2], [0.0, 3.0, 0.0]], requires_grad=True)
+    total = free_bits(nats, 0.25)
+    assert total.item() == pytest.approx(0.5 + 2 + 0.25)
+    total.backward()
+    assert nats.grad is not None and nats.grad.tolist() == [[0.5, 0.5, 0], [0.5, 0.5, 0]]  # the third is free
+    assert free_bits(nats.detach(), 0).item() == pytest.approx(nats.sum(1).mean().item())
+
+
+def test_terms_are_the_bound_over_pixel_values() -> None:
+    objective, seen = make(absolute_error=2, squared_error=3, beta=0.7, free_bits=0, kl_warmup=0), batch()
+    terms = objective.loss(seen)
+    vae = objective.generator
+    mean, log_variance = vae.encoder(seen.images, seen.text.sentence)
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    z = posterior.mean + posterior.stddev * Noise(range(4)).normal(8)
+    difference = vae.decoder(z, seen.text.sentence) - seen.images
+    nats = kl_divergence(posterior, Normal(0, 1)).sum(1).mean()
+    torch.testing.assert_close(terms["kl"], 0.7 * nats / VALUES)
+    torch.testing.assert_close(terms["absolute_error"], 2 * difference.abs().mean())
+    torch.testing.assert_close(terms["squared_error"], 3 * difference.square().mean())
+    assert set(terms) == {"kl", "kl_nats", "absolute_error", "squared_error"}
+    torch.testing.assert_close(terms["kl_nats"], nats.detach())
+    assert not terms["kl_nats"].requires_grad
+
+
+def test_a_laplace_likelihood_of_scale_beta_is_what_it_bounds() -> None:
+    """beta / values times the negative bound, up to a constant: |x - x'| mean + beta KL / values."""
+    objective, seen = make(beta=0.3, free_bits=0, kl_warmup=0), batch()
+    terms, again = objective.loss(seen), objective.loss(replace(seen, noise=Noise(range(4))))
+    vae = objective.generator
+    mean, log_variance = vae.encoder(seen.images, seen.text.sentence)
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    z = posterior.mean + posterior.stddev * Noise(range(4)).normal(8)
+    likelihood = torch.distributions.Laplace(vae.decoder(z, seen.text.sentence), 0.3)
+    bound = (likelihood.log_prob(seen.images).sum((1, 2, 3)) - kl_divergence(posterior, Normal(0, 1)).sum(1)).mean()
+    constant = torch.log(torch.tensor(2 * 0.3)) * 0.3
+    torch.testing.assert_close(terms["absolute_error"] + terms["kl"], -bound * 0.3 / VALUES - constant)
+    assert {name: value.item() for name, value in terms.items()} == {name: v.item() for name, v in again.items()}
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 0.0), (0.1, 0.5), (0.2, 1.0), (0.9, 1.0)])
+def test_beta_warms_up(progress: float, share: float) -> None:
+    warm, full = (make(kl_warmup=warmup, beta=2).loss(batch(progress=progress)) for warmup in (0.2, 0))
+    assert warm["kl"].item() == pytest.approx(share * full["kl"].item())
+    assert warm["absolute_error"] == full["absolute_error"]
+
+
+def test_text_noise_reaches_encoder_and_decoder_alike() -> None:
+    objective, texts = make(text_noise=0.5), []
+    vae = objective.generator
+    vae.encoder.register_forward_pre_hook(lambda _, given: texts.append(given[1]))
+    vae.decoder.register_forward_pre_hook(lambda _, given: texts.append(given[1]))
+    seen = batch()
+    objective.loss(seen)
+    assert torch.equal(*texts)
+    rms = seen.text.sentence.square().mean(1, keepdim=True).sqrt()
+    torch.testing.assert_close(texts[0], seen.text.sentence + 0.5 * rms * Noise(range(4)).normal(12))
+
+
+def test_gradients_reach_every_parameter() -> None:
+    objective = make(free_bits=0)
+    torch.stack(list(objective.loss(batch(16)).values())).sum().backward()
+    for name, parameter in objective.generator.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), name
+
+
+# --- a perceptual reconstruction -----------------------------------------------------------------------------------
+
+
+def test_a_perceptual_distance_is_none_between_equals_and_trains_the_decoder() -> None:
+    pytest.importorskip("timm")
+    objective, seen = make(perceptual=0.5, backbone_pretrained=False, absolute_error=0, free_bits=0), batch()
+    distance = objective._perceptual
+    assert distance is not None and distance(seen.images, seen.images).item() == 0
+    assert distance(seen.images, -seen.images).item() > 0
+    terms = objective.loss(seen)
+    assert set(terms) == {"kl", "kl_nats", "perceptual"}
+    terms["perceptual"].backward()
+    assert all(p.grad is not None and p.grad.any() for p in objective.generator.decoder.parameters())
+    assert not any(p.requires_grad or p.grad is not None for p in distance.parameters())
+    assert not distance.training
+
+
+def test_a_perceptual_distance_by_hand() -> None:
+    """Two stages of made-up features: squared distances of unit vectors, summed over channels, averaged over places."""
+    pytest.importorskip("timm")
+    distance = make(perceptual=1.0, backbone_pretrained=False)._perceptual
+    assert distance is not None
+
+    class Stages(nn.Module):
+        def forward(self, x: Tensor) -> list[Tensor]:
+            return [x[:, :2], 5 * x[:, :2]]
+
+    distance.features = Stages()
+    distance.mean, distance.std = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
+    one, other = torch.zeros(1, 3, 1, 2) - 1, torch.zeros(1, 3, 1, 2) - 1
+    one[0, 0], other[0, 0, 0, 0], other[0, 1, 0, 1] = 1, 1, 1  # equal at the left, at right angles at the right
+    torch.testing.assert_close(distance(one, other), torch.tensor(1.0))
+
+
+def test_an_unknown_backbone_is_named_with_the_remedy() -> None:
+    pytest.importorskip("timm")
+    with pytest.raises(PluginError, match=r"'resnot18', but it cannot be had.*backbone_pretrained=false"):
+        make(perceptual=1.0, backbone="resnot18", backbone_pretrained=False)
+
+
+def test_timm_is_imported_only_where_it_is_asked_for() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from t2i_cvae.training import *; from t2i_cvae.config import *;"
+        "CVAEObjective(ConditionalVAE(CVAEConfig()), CVAEObjectiveConfig()); assert 'timm' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- does it learn? ------------------------------------------------------------------------------------------------
+
+
+def test_one_batch_is_learned_by_heart() -> None:
+    """8 pictures: the error falls below 0.08 of [-1, 1], and drawing needs the caption alone."""
+    data, encoder = squares(16), FakeTextEncoder(dim=12)
+    objective = make(beta=1.0, kl_warmup=0.5)
+    images = from_uint8(data.images)
+    text = encoder.encode([data.caption_texts[own[0]] for own in data.captions_of])
+    optimizer = torch.optim.Adam(objective.generator.parameters(), lr=1e-2)
+    terms: dict[str, Tensor] = {}
+    for step in range(200):
+        terms = objective.loss(Batch(images, text, text, Noise(range(8 * step, 8 * step + 8)), step / 200))
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+    assert terms["absolute_error"] < 0.08
+    with torch.no_grad():
+        drawn = objective.generator.generate(text, Noise(range(8)), temperature=0.5)
+        again = objective.generator.reconstruct(images, text)
+    assert (drawn - images).abs().mean() < 0.15 and (again - images).abs().mean() < 0.1
+
+
+def test_the_tiny_recipe_trains(tmp_path: Path) -> None:
+    recipe = read_recipe("cvae", "tiny")
+    generator = ConditionalVAE(CVAEConfig.model_validate(recipe["model"] | {"text_dim": 8}))
+    objective = CVAEObjective(generator, CVAEObjectiveConfig.model_validate(recipe["objective"]))
+    result = Trainer(objective, squares(16), settings(**recipe["train"]), tmp_path / "run", device="cpu").fit()
+    assert result.finished and "vae/kl_nats" in (result.run / "metrics.jsonl").read_text()

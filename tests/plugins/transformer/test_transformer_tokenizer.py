@@ -1,0 +1,121 @@
+"""The codebook against van den Oord's formulas worked out by hand, and what the tokenizer promises."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from t2i.generator import Noise
+from t2i_transformer.config import TransformerConfig, TransformerObjectiveConfig
+from t2i_transformer.tokenizer import Codebook, Tokenizer, perplexity
+
+FOLLOW = TransformerObjectiveConfig(codebook_decay=0.75, restart_below=0.1)
+
+
+def tiny(**values: object) -> Tokenizer:
+    torch.manual_seed(0)
+    shape = {"resolution": 16, "widths": (8, 16), "codes": 24, "code_dim": 8} | values
+    return Tokenizer(TransformerConfig.model_validate(shape))
+
+
+def codebook(codes: list[list[float]], uses: list[float]) -> Codebook:
+    """As if each code were the mean of `uses` latents."""
+    made = Codebook(len(codes), len(codes[0]))
+    made.codes.copy_(torch.tensor(codes))
+    made.uses.copy_(torch.tensor(uses))
+    made.sums.copy_(made.codes * made.uses[:, None])
+    return made
+
+
+def test_nearest_is_the_smallest_distance() -> None:
+    made, latents = Codebook(50, 7), torch.randn(3, 11, 7)
+    assert torch.equal(made.nearest(latents), torch.cdist(latents, made.codes.expand(3, -1, -1)).argmin(-1))
+
+
+def test_a_code_follows_the_latents_it_stands_for() -> None:
+    """App. A.1 with gamma 3/4. Two latents, 1 and 2, near code 0: N = 3/4 * 4 + 1/4 * 2 = 3.5 and
+    m = 3/4 * 0 + 1/4 * 3 = 0.75. Nobody near code 10: N = 3, m = 30, and the code stays."""
+    made = codebook([[0.0], [10.0]], [4.0, 4.0])
+    tokens = made.follow(torch.tensor([[[1.0], [2.0]]]), torch.zeros(2), FOLLOW)
+    assert tokens.tolist() == [[0, 0]]
+    assert made.uses.tolist() == [3.5, 3.0] and made.sums.tolist() == [[0.75], [30.0]]
+    torch.testing.assert_close(made.codes, torch.tensor([[0.75 / 3.5], [10.0]]))
+
+
+def test_codes_become_the_means_of_what_they_stand_for() -> None:
+    """k-means by moving averages: two clusters, two codes."""
+    made = codebook([[0.0, 0.0], [1.0, 1.0]], [8.0, 8.0])
+    clusters = torch.tensor([[-3.0, 0.0], [5.0, 4.0]])
+    latents = (clusters[:, None] + 0.1 * torch.randn(2, 16, 2)).flatten(0, 1)[None]
+    for _ in range(60):
+        made.follow(latents, torch.zeros(2), FOLLOW)
+    torch.testing.assert_close(made.codes, latents[0].view(2, 16, 2).mean(1), atol=1e-3, rtol=0)
+
+
+def test_a_dead_code_begins_anew_at_a_latent_of_the_batch() -> None:
+    made = codebook([[0.0], [1000.0]], [4.0, 0.05])
+    latents = torch.tensor([[[0.0], [1.0], [2.0], [7.0]]])
+    tokens = made.follow(latents, torch.tensor([0.0, 0.8]), FOLLOW)  # 0.8 of 4: the last
+    assert tokens.tolist() == [[0, 0, 0, 1]]
+    assert made.codes[1].item() == 7 and made.uses[1].item() == 1
+    alive = codebook([[0.0], [1000.0]], [4.0, 0.2])
+    alive.follow(latents, torch.tensor([0.0, 0.8]), FOLLOW)
+    assert alive.codes[1].item() == 1000
+
+
+def test_a_fresh_codebook_begins_at_latents() -> None:
+    made, latents = Codebook(8, 3), 100 + torch.randn(2, 16, 3)
+    tokens = made.follow(latents, torch.rand(8), FOLLOW)
+    assert (made.codes[tokens] - latents).norm(dim=2).max() < 10
+
+
+def test_all_of_a_codebook_is_in_buffers() -> None:
+    assert not list(Codebook(4, 2).parameters())
+    assert set(Codebook(4, 2).state_dict()) == {"codes", "uses", "sums"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "wanted"), [([0] * 8, 1.0), ([0, 1] * 4, 2.0), (list(range(8)), 8.0), ([0, 0, 0, 1], 4 / 3**0.75)]
+)
+def test_perplexity_is_the_exponential_of_the_entropy(tokens: list[int], wanted: float) -> None:
+    found = perplexity(torch.tensor([tokens]), 8).item()
+    assert found == pytest.approx(wanted)
+    shares = torch.bincount(torch.tensor(tokens), minlength=8) / len(tokens)
+    assert math.log(found) == pytest.approx(torch.distributions.Categorical(shares).entropy().item(), abs=1e-6)
+
+
+def test_a_token_is_a_patch_row_by_row() -> None:
+    """Far from each other, one token's code changes the picture around its own place alone."""
+    tokenizer = tiny(resolution=64, widths=(8, 8)).eval()
+    tokens = torch.zeros(1, 256, dtype=torch.long)
+    changed = tokens.clone()
+    changed[0, 16 * 3 + 12] = 1  # row 3, column 12 of 16
+    with torch.no_grad():
+        norms = [m for m in tokenizer.decoder.modules() if isinstance(m, torch.nn.GroupNorm)]
+        for norm in norms:  # which would mix all places
+            norm.forward = lambda x: x  # type: ignore[method-assign]
+        difference = (tokenizer.decode(changed) - tokenizer.decode(tokens)).abs().amax((0, 1))
+    y, x = torch.nonzero(difference > 1e-7).float().mean(0).tolist()
+    assert abs(y - (3.5 * 4 - 0.5)) < 3 and abs(x - (12.5 * 4 - 0.5)) < 3
+    assert difference[40:].max() < 1e-7 and difference[:, :20].max() < 1e-7
+
+
+def test_encoding_is_rounding_to_the_codebook() -> None:
+    tokenizer, images = tiny(), torch.rand(3, 3, 16, 16) * 2 - 1
+    latents = tokenizer.latents(images)
+    assert latents.shape == (3, 16, 8)
+    assert torch.equal(tokenizer.encode(images), tokenizer.codebook.nearest(latents))
+    drawn = tokenizer.decode(tokenizer.encode(images))
+    torch.testing.assert_close(drawn, tokenizer.picture(tokenizer.codebook.codes[tokenizer.encode(images)]))
+    assert drawn.shape == images.shape and drawn.abs().max() <= 1
+
+
+def test_restarts_are_the_streams_own() -> None:
+    latents = Noise(range(2)).normal(16, 3)
+    one, other = Codebook(8, 3), Codebook(8, 3)
+    other.load_state_dict(one.state_dict())
+    for made in (one, other):
+        made.follow(latents, torch.linspace(0, 0.99, 8), FOLLOW)
+    assert all(torch.equal(a, b) for a, b in zip(one.buffers(), other.buffers(), strict=True))
