@@ -25,6 +25,8 @@ class ModelSpec:
         summary: one line.
         paper: authors, title, venue, year.
         recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin.
+        converter: a callable (name -> tensor of a foreign checkpoint) -> t2i.hub.foreign.Converted, for `t2i convert`;
+            "" where there is none.
     """
 
     name: str
@@ -36,6 +38,7 @@ class ModelSpec:
     objective: str = ""
     objective_config: str = ""
     recipes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    converter: str = ""
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,8 @@ class Trainer:
             torch.manual_seed(_mix(self.config.seed, self.step, turn))  # dropout and the like
             mover = self._players[phase.name, player.name]
             batches = self._batches.make(draw, self.config.accumulate, progress)
-            lr = learning_rate(player.optimizer, self.step, self.config.steps, self.config.batch_size)
+            start, end = (round(share * self.config.steps) for share in player.span)
+            lr = learning_rate(player.optimizer, self.step - start, end - start, self.config.batch_size)
             for name, value in mover.move(batches, self.config.accumulate, self.config.clip_norm, lr).items():
                 terms[f"{player.name}/{name}"] = value
         self.ema.update((self.step + 1) * self.config.batch_size, self.config.batch_size)
