@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from t2i.cli.console import fail
+from t2i.cli.convert import convert
 from t2i.cli.doctor import doctor, plugins
 from t2i.cli.generate import generate
 from t2i.cli.info import info
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, regenerate, models, info, train, plugins, doctor):
+for verb in (generate, regenerate, models, info, train, convert, plugins, doctor):
     app.command()(verb)
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry and do not export

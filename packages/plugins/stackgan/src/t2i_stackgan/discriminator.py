@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from t2i_stackgan.model import conv3x3, joined, normal_init, orthogonal_init
+from t2i_stackgan.model import conv3x3, normal_init, orthogonal_init
 
 SIDE = 4  # pixels a side where the text joins
 TOP = 8  # times the first width: the widest the text joins
@@ -65,7 +66,9 @@ class Discriminator(nn.Module):
 
     def logits(self, features: list[Tensor], condition: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
         """How real the picture is, and how well the condition fits it."""
-        return self.judge(self.joint(joined(features[-1], condition))).flatten()
+        top = features[-1]
+        planes = condition[:, :, None, None].expand(-1, -1, *top.shape[2:])
+        return self.judge(self.joint(torch.cat([top, planes], dim=1))).flatten()
 
     def picture_logits(self, features: list[Tensor]) -> Float[Tensor, " b"]:
         """How real the picture is, whatever the text."""

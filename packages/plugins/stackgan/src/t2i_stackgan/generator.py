@@ -113,9 +113,9 @@ class StackGANv2(Generator):
 
 def _check_sides(config: StackGANConfig) -> None:
     first, second = 4 * 2 ** (len(config.widths) - 1), config.resolutions[-1]
-    if first < 2 ** (len(config.encoder_widths) - 1):
+    if first < 2 ** len(config.encoder_widths):
         raise InvalidConfigError(
-            f"stackgan: {len(config.encoder_widths)} encoder_widths halve stage I's {first} px too often. Give fewer."
+            f"stackgan: {len(config.encoder_widths)} encoder_widths halve stage I's {first} px below 2. Give fewer."
         )
     if second <= first:
         raise InvalidConfigError(

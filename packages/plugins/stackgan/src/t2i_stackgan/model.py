@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import fusion
 
 from t2i_stackgan.config import StackGANConfig, StackGANv2Config
 
@@ -92,6 +94,62 @@ def block(layer: type[UpConv] | type[nn.Conv2d], inputs: int, outputs: int, gate
     return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.GLU(1) if gated else nn.ReLU())
 
 
+class JointConv(nn.Module):
+    """A 3x3 convolution without bias over features and a condition that stands at every pixel.
+
+    What the condition adds is one vector at all inner pixels, so it is computed on 3x3 pixels and spread: the same
+    numbers without a convolution over planes of constants.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(self, condition: int, features: int, outputs: int, condition_first: bool) -> None:
+        super().__init__()
+        self.weight = nn.Conv2d(condition + features, outputs, 3, bias=False).weight  # o (c + f, or f + c) 3 3
+        self.register_parameter("bias", None)  # of a twin for drawing
+        self.condition, self.condition_first = condition, condition_first
+
+    def forward(self, condition: Float[Tensor, "b c"], features: Float[Tensor, "b f h w"]) -> Float[Tensor, "b o h w"]:
+        """`features` are at least 2 pixels a side."""
+        start = 0 if self.condition_first else self.weight.shape[1] - self.condition
+        rest = self.condition if self.condition_first else 0
+        of_condition = self.weight.narrow(1, start, self.condition)
+        of_features = self.weight.narrow(1, rest, self.weight.shape[1] - self.condition)
+        added = F.conv2d(condition[:, :, None, None].expand(-1, -1, 3, 3), of_condition, self.bias, padding=1)
+        for axis in (2, 3):  # first, inner and last pixels
+            first, inner, last = added.chunk(3, axis)
+            shape = [-1, -1, *inner.shape[2:]]
+            shape[axis] = features.shape[axis] - 2
+            added = torch.cat([first, inner.expand(shape), last], axis)
+        return F.conv2d(features, of_features, padding=1) + added
+
+
+class Joint(nn.Module):
+    """JointConv, batch norm, then GLU or ReLU."""
+
+    def __init__(self, condition: int, features: int, gated: bool) -> None:
+        super().__init__()
+        width = 2 * features if gated else features
+        self.convolution = JointConv(condition, features, width, condition_first=gated)  # each paper's order
+        self.norm: nn.Module = nn.BatchNorm2d(width)
+        self.activation = nn.GLU(1) if gated else nn.ReLU()
+
+    def forward(self, condition: Float[Tensor, "b c"], features: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
+        return self.activation(self.norm(self.convolution(condition, features)))
+
+    def for_drawing(self) -> Joint:
+        """The same, its norm folded into the convolution."""
+        twin, norm = copy.deepcopy(self), self.norm
+        if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None and norm.running_var is not None
+            folded = fusion.fuse_conv_bn_weights(
+                self.convolution.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
+            twin.convolution.weight, twin.convolution.bias = folded
+            twin.norm = nn.Identity()
+        return twin
+
+
 class Residual(nn.Module):
     """Two 3x3 convolutions around a skip; v1 ends with ReLU, v2 with nothing."""
 
@@ -153,7 +211,7 @@ class StageTwo(nn.Module):
                 for inputs, outputs in pairwise(down)
             ),
         )
-        self.joint = block(nn.Conv2d, down[-1] + condition, down[-1], gated=False)
+        self.joint = Joint(condition, down[-1], gated=False)
         self.residuals = nn.Sequential(*(Residual(down[-1], gated=False) for _ in range(config.residual_blocks)))
         self.ups = nn.Sequential(*(block(UpConv, *pair, gated=False) for pair in pairwise((down[-1], *up))))
         self.to_rgb = conv3x3(up[-1], 3)
@@ -167,7 +225,7 @@ class StageTwo(nn.Module):
     ) -> tuple[Float[Tensor, "b 3 h2 w2"], Condition]:
         """The picture before its tanh, given stage I's before its own; and the condition."""
         condition = self.augmentation(sentence, noise)
-        h = self.joint(joined(self.encoder(torch.tanh(before)), condition.drawn))
+        h = self.joint(condition.drawn, self.encoder(torch.tanh(before)))
         picture = self.to_rgb(self.ups(self.residuals(h)))
         return picture + enlarged(before, self.side) if self.skip else picture, condition
 
@@ -207,12 +265,12 @@ class Branch(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, config: StackGANv2Config) -> None:
         super().__init__()
-        self.joint = block(nn.Conv2d, config.condition_dim + inputs, inputs, gated=True)
+        self.joint = Joint(config.condition_dim, inputs, gated=True)
         self.residuals = nn.Sequential(*(Residual(inputs, gated=True) for _ in range(config.residual_blocks)))
         self.up = block(UpConv, inputs, outputs, gated=True)
 
     def forward(self, h: Float[Tensor, "b i h w"], condition: Float[Tensor, "b c"]) -> Float[Tensor, "b o h2 w2"]:
-        return self.up(self.residuals(self.joint(joined(condition, h))))
+        return self.up(self.residuals(self.joint(condition, h)))
 
 
 def enlarged(picture: Float[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 s s"]:
@@ -220,23 +278,16 @@ def enlarged(picture: Float[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3
     return F.interpolate(picture, size=(side, side), mode="bilinear")
 
 
-def joined(*parts: Tensor) -> Float[Tensor, "b c h w"]:
-    """Features and a condition, one behind the other, the condition at every pixel."""
-    side = max(part.shape[-1] for part in parts if part.dim() == 4)
-    planes = [part if part.dim() == 4 else part[:, :, None, None].expand(-1, -1, side, side) for part in parts]
-    return torch.cat(planes, dim=1).contiguous(memory_format=torch.channels_last)
-
-
 def normal_init(module: nn.Module) -> None:
     """N(0, .02), as DCGAN and v1."""
-    if isinstance(module, nn.Conv2d | nn.Linear | UpConv):
+    if isinstance(module, nn.Conv2d | nn.Linear | UpConv | JointConv):
         nn.init.normal_(module.weight, 0, 0.02)
     _other_init(module)
 
 
 def orthogonal_init(module: nn.Module) -> None:
     """Orthogonal, as v2's released code."""
-    if isinstance(module, nn.Conv2d | nn.Linear | UpConv):
+    if isinstance(module, nn.Conv2d | nn.Linear | UpConv | JointConv):
         nn.init.orthogonal_(module.weight)
     _other_init(module)
 
