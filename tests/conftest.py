@@ -15,7 +15,8 @@ from pathlib import Path
 import jaxtyping
 
 sys.path.insert(0, str(Path(__file__).parent))  # `import shapes` and `import fakes`, whatever pytest's import mode
-CHECKED = ["t2i", "t2i_cgan", "t2i_cvae", "t2i_openmoji", "t2i_starter", "t2i_text_hf", "t2i_transformer"]
+ROOT = Path(__file__).parents[1]
+CHECKED = ["t2i", *sorted(path.name for path in ROOT.glob("packages/plugins/*/src/t2i_*"))]
 jaxtyping.install_import_hook(CHECKED, "shapes.checked")
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="t2i-tests-"))

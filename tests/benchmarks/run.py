@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-NAMES = ("startup", "generate", "pipeline", "trainer", "processes", "quality", "transformer", "cvae")
+NAMES = ("startup", "generate", "pipeline", "trainer", "processes", "quality", "stackgan", "transformer", "cvae")
 
 
 def main() -> None:

@@ -92,6 +92,25 @@ class Generator(nn.Module, ABC):
             RGB in [-1, 1], float32, [b, 3, resolution, resolution].
         """
 
+    @property
+    def stage_resolutions(self) -> tuple[int, ...]:
+        """Pixels a side of each picture that `stages` gives, `resolution` last."""
+        return (self.resolution,)
+
+    def stages(self, text: TextEmbedding, noise: Noise, **options: Any) -> list[Float[Tensor, "b 3 _ _"]]:
+        """The pictures a technique makes on its way, coarse to fine; the last are those of `generate`.
+
+        Techniques that draw in several stages override this and `stage_resolutions`.
+        """
+        return [self.generate(text, noise, **options)]
+
+    def for_drawing(self) -> Generator:
+        """What a pipeline draws with: this, or a twin that draws the same up to rounding, faster (`t2i.inference`).
+
+        A twin is never saved; its tensors may be others.
+        """
+        return self
+
     @classmethod
     def from_pretrained(cls, name: str, *, device: torch.device | str = "cpu") -> Self:
         """Load "name.tag", "hf-hub:org/repo@revision", "local-dir:path" or a path to a snapshot or run folder.

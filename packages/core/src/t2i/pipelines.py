@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from t2i.config import parse_config
-from t2i.errors import EncoderMismatchError, InvalidInputError
+from t2i.errors import EncoderMismatchError, InvalidInputError, UnknownNameError
 from t2i.generator import Generator, Noise
 from t2i.hub.snapshots import Snapshot, load_generator, resolve
 from t2i.images import to_pil
@@ -35,10 +35,15 @@ ROW_TILE = 4  # CPU matrix kernels give a row the same bits in every batch whose
 
 @dataclass(frozen=True)
 class Picture:
-    """One generated picture and how to make it again."""
+    """One generated picture and how to make it again.
+
+    Attributes:
+        stages: the pictures made on the way to it, coarse to fine, itself last; none unless they were asked for.
+    """
 
     image: Image.Image
     provenance: Provenance
+    stages: tuple[Image.Image, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -89,6 +94,7 @@ class Pipeline:
                 f"{encoder.identity.name!r} gives {encoder.identity.dim}. Use the encoder it was trained with."
             )
         self.snapshot, self.generator, self.encoder = snapshot, generator, encoder
+        self._artist = generator.for_drawing()
         self.device = next(generator.parameters()).device
         _, plugin = registry().get(ModelSpec, generator.technique)
         self._versions = {name: version(name) for name in ("t2i-core", "torch", plugin.distribution)}
@@ -121,18 +127,41 @@ class Pipeline:
         return PipelineOutput(tuple(self.stream(requests, batch_size=batch_size, **options)))
 
     def stream(
-        self, requests: Sequence[tuple[str, int]], *, batch_size: int = DEFAULT_BATCH_SIZE, **options: Any
+        self,
+        requests: Sequence[tuple[str, int]],
+        *,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        stages: bool = False,
+        **options: Any,
     ) -> Iterator[Picture]:
-        """Draw one picture per (prompt, seed), batch after batch, so that a long list needs little memory."""
+        """Draw one picture per (prompt, seed), batch after batch, so that a long list needs little memory.
+
+        Args:
+            stages: give each picture's stages too.
+        """
         if batch_size < 1:
             raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
+        if stages:
+            self.check_stages()
         settings = self.settings(options)
         todo = iter(requests)
         while chunk := list(islice(todo, batch_size)):
             prompts, seeds = zip(*chunk, strict=True)
             check_prompts(prompts)
-            for image, prompt, seed in zip(self._draw(prompts, seeds, settings), prompts, seeds, strict=True):
-                yield Picture(image, self._provenance(prompt, seed, settings))
+            drawn = self._draw(prompts, seeds, settings, stages)
+            for images, prompt, seed in zip(drawn, prompts, seeds, strict=True):
+                yield Picture(images[-1], self._provenance(prompt, seed, settings), images if stages else ())
+
+    def check_stages(self) -> None:
+        """
+        Raises:
+            InvalidInputError: the generator draws in one stage.
+        """
+        if len(self.generator.stage_resolutions) < 2:
+            raise InvalidInputError(
+                f"{self.snapshot.name} draws its pictures in one stage, so there are no others to show. "
+                f"Leave out --stages, or ask a model that has several, such as stackgan."
+            )
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All of the generator's options, those not given at their defaults.
@@ -143,7 +172,10 @@ class Pipeline:
         kind = self.generator.options_type
         return parse_config(kind, options, f"options of {self.generator.technique}").model_dump()
 
-    def _draw(self, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]) -> list[Image.Image]:
+    def _draw(
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any], stages: bool
+    ) -> list[tuple[Image.Image, ...]]:
+        """Each request's stages, or its picture alone."""
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
         padding = -len(rows) % ROW_TILE
@@ -151,8 +183,13 @@ class Pipeline:
         padded_seeds = [*seeds, *[seeds[-1]] * padding]
         with torch.inference_mode():
             text = self.encoder.encode(distinct)[rows].to(self.device)
-            images = self.generator.generate(text, Noise(padded_seeds, self.device), **settings)
-        return to_pil(images[: len(prompts)])
+            noise = Noise(padded_seeds, self.device)
+            drawn = (
+                self._artist.stages(text, noise, **settings)
+                if stages
+                else [self._artist.generate(text, noise, **settings)]
+            )
+        return list(zip(*(to_pil(images[: len(prompts)]) for images in drawn), strict=True))
 
     def _provenance(self, prompt: str, seed: int, options: dict[str, Any]) -> Provenance:
         identity = self.encoder.identity
@@ -184,7 +221,16 @@ def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None) -> Pipeli
     snapshot = resolve(model)
     generator = load_generator(snapshot, where)
     trained_with = snapshot.config.facts.text_encoder
-    encoder = create_text_encoder(trained_with.name) if trained_with else create_text_encoder()
+    try:
+        encoder = create_text_encoder(trained_with.name) if trained_with else create_text_encoder()
+    except UnknownNameError as error:
+        if trained_with is None:
+            raise
+        raise EncoderMismatchError(
+            f"{model} reads the text encoder {trained_with.name!r}, which is not installed. {error} "
+            f"Without it, it draws from embeddings alone, in Python: t2i.create_model({model!r}, pretrained=True)"
+            f".generate(TextEmbedding.of_sentences(...), Noise([7]))"
+        ) from None
     return Pipeline(snapshot, generator, encoder.to(where))
 
 

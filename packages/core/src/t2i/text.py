@@ -29,6 +29,11 @@ class TextEmbedding:
     words: Float[Tensor, "b l d"]
     mask: Bool[Tensor, "b l"]
 
+    @classmethod
+    def of_sentences(cls, sentence: Float[Tensor, "b d"]) -> TextEmbedding:
+        """Captions of which only the sentence vectors are known; each is its own one word."""
+        return cls(sentence, sentence[:, None], torch.ones(len(sentence), 1, dtype=torch.bool, device=sentence.device))
+
     def __len__(self) -> int:
         return self.sentence.shape[0]
 
@@ -48,7 +53,7 @@ class EncoderIdentity:
     Attributes:
         name: what `t2i.create_text_encoder` takes, such as "minilm".
         revision: the publisher's revision of the weights, or "" where there is none.
-        sha256: of the weights file.
+        sha256: of the weights file, or "" where it is not known.
         dim: width d of `sentence` and `words`.
     """
 
@@ -65,7 +70,7 @@ class EncoderIdentity:
         """
         mine, theirs = asdict(self), asdict(other)
         for part in ("sha256", "dim", "name"):
-            if mine[part] != theirs[part]:
+            if mine[part] and mine[part] != theirs[part]:
                 raise EncoderMismatchError(
                     f"{model} was trained with the text encoder {self.name!r} whose {part} is "
                     f"{mine[part]!r}, but the one installed here has {theirs[part]!r}. "

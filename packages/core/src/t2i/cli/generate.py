@@ -13,7 +13,7 @@ from t2i.errors import InvalidInputError, OutputError, T2IError
 from t2i.registry.models import DEFAULT_MODEL, weights_spec
 
 if TYPE_CHECKING:
-    from t2i.pipelines import Pipeline
+    from t2i.pipelines import Picture, Pipeline
 
 MAX_PROMPTS_BYTES = 100_000_000
 MAX_GRID_PICTURES = 400
@@ -35,6 +35,9 @@ def generate(
     option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the technique's own.")
     ] = None,
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Also write NAME-stages.png, how the picture came about, coarse to fine.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps. Default: the accelerator.")] = None,
 ) -> None:
     """Draw pictures of prompts; in a folder, one file per picture and a grid. Files already there are kept."""
@@ -52,10 +55,12 @@ def generate(
     options = dict(map(parse_option, option or []))
     pipe = pipeline(model, device=device)
     options = pipe.settings(options)
+    if stages:
+        pipe.check_stages()
     if out.suffix.lower() == ".png":
-        _one(pipe, texts[0], seeds[0], out, options)
+        _one(pipe, texts[0], seeds[0], out, options, stages)
     else:
-        _many(pipe, [(text, each) for text in texts for each in seeds], count, out, batch_size, options)
+        _many(pipe, [(text, each) for text in texts for each in seeds], count, out, batch_size, options, stages)
 
 
 def check_request(texts: list[str], count: int, seed: int | None, out: Path) -> None:
@@ -131,12 +136,14 @@ def file_name(number: int, prompt: str, seed: int) -> str:
     return f"{number:04d}-{slug}-{seed}.png"
 
 
-def _one(pipe: Pipeline, prompt: str, seed: int, out: Path, options: dict[str, Any]) -> None:
-    from t2i.files import write_atomic
-    from t2i.provenance import png_bytes
+def strip_path(picture: Path) -> Path:
+    """Where a picture's stages are written."""
+    return picture.with_name(f"{picture.stem}-stages.png")
 
-    (picture,) = pipe.stream([(prompt, seed)], **options)
-    write_atomic(out, png_bytes(picture.image, picture.provenance))
+
+def _one(pipe: Pipeline, prompt: str, seed: int, out: Path, options: dict[str, Any], stages: bool) -> None:
+    (picture,) = pipe.stream([(prompt, seed)], stages=stages, **options)
+    _write(picture, out)
     say(f"{out} (seed {seed})")
 
 
@@ -147,6 +154,7 @@ def _many(
     out: Path,
     batch_size: int,
     options: dict[str, Any],
+    stages: bool,
 ) -> None:
     from PIL import Image
 
@@ -155,11 +163,15 @@ def _many(
     from t2i.provenance import png_bytes
 
     paths = [out / file_name(index // columns + 1, *request) for index, request in enumerate(requests)]
-    todo = [index for index, path in enumerate(paths) if not _is_done(path, pipe, requests[index], options)]
+    todo = [
+        index
+        for index, path in enumerate(paths)
+        if not _is_done(path, pipe, requests[index], options) or (stages and not strip_path(path).exists())
+    ]
     with progress("Drawing", len(todo)) as advance:
-        drawn = pipe.stream([requests[index] for index in todo], batch_size=batch_size, **options)
+        drawn = pipe.stream([requests[index] for index in todo], batch_size=batch_size, stages=stages, **options)
         for index, picture in zip(todo, drawn, strict=True):
-            write_atomic(paths[index], png_bytes(picture.image, picture.provenance))
+            _write(picture, paths[index])
             advance(1)
     kept = f", {len(requests) - len(todo)} were there already" if len(todo) < len(requests) else ""
     say(f"{out}/: {len(todo)} pictures{kept}")
@@ -171,6 +183,18 @@ def _many(
         say(f"{out / 'grid.png'}")
     else:
         say(f"no grid: it shows at most {MAX_GRID_PICTURES} pictures")
+
+
+def _write(picture: Picture, path: Path) -> None:
+    """The picture, and first its stages side by side, all at its size."""
+    from t2i.files import write_atomic
+    from t2i.images import grid
+    from t2i.provenance import png_bytes
+
+    if picture.stages:
+        enlarged = [stage.resize(picture.image.size, 0) for stage in picture.stages]  # 0: nearest, pixels stay pixels
+        write_atomic(strip_path(path), png_bytes(grid(enlarged, columns=len(enlarged))))
+    write_atomic(path, png_bytes(picture.image, picture.provenance))
 
 
 def _is_done(path: Path, pipe: Pipeline, request: tuple[str, int], options: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import typer
 
 from t2i.cli.check import check
 from t2i.cli.console import fail
+from t2i.cli.convert import convert
 from t2i.cli.data import data
 from t2i.cli.doctor import doctor, plugins
 from t2i.cli.generate import generate
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, regenerate, models, info, train, push, plugins, doctor, new, check, interpolate, reconstruct):
+for verb in (generate, regenerate, models, info, train, push, plugins, doctor, new, check, interpolate, reconstruct, convert):
     app.command()(verb)
 app.add_typer(data, name="data")
 

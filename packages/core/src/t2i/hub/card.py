@@ -121,7 +121,10 @@ def _made_of(config: SnapshotConfig) -> str:
         "technique": config.technique,
         "dataset": facts.dataset or "not said",
         "licence": facts.license,
-        "text encoder": f"{encoder.name}, {encoder.dim}-d, sha256 {encoder.sha256}" if encoder else "not said",
+        "text encoder": f"{encoder.name}, {encoder.dim}-d, sha256 {encoder.sha256 or 'unknown'}"
+        if encoder
+        else "not said",
+        **({"converted from": facts.source} if facts.source else {}),
         "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures" if facts.steps else "not said",
         "model.safetensors": f"sha256 {config.weights_sha256}",
     }

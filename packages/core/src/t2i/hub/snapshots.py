@@ -44,6 +44,7 @@ class SnapshotFacts(Config):
     steps: int = Field(0, ge=0)
     images_seen: int = Field(0, ge=0)
     command: str = Field("", description="what makes these weights again")
+    source: str = Field("", description="the file of other code they were converted from, with its sha256")
 
     def after(self, steps: int, images_seen: int) -> SnapshotFacts:
         """The same facts later in a run."""

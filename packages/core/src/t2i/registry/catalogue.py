@@ -37,7 +37,7 @@ KNOWN_PLUGINS = (
     KnownPlugin("t2i-starter", "weights", "small pretrained weights, bundled"),
     KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", text_encoders=("minilm", "hf")),
     KnownPlugin("t2i-openmoji", "data", "named emoji in one style", datasets=("openmoji",)),
-    KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", models=("stackgan", "stackgan-v2"), released=False),
+    KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", models=("stackgan", "stackgan-v2")),
     KnownPlugin("t2i-attngan", "gan", "word attention between two scales", models=("attngan",), released=False),
     KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", models=("cvae",)),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", models=("transformer",)),

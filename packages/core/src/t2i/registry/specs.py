@@ -28,6 +28,8 @@ class ModelSpec:
         recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin; the one
             called "tiny" is what `t2i check` builds.
         expected_failures: checks of `t2i check` it is known to fail, each with the reason.
+        converter: a callable (name -> tensor of a foreign checkpoint) -> t2i.hub.foreign.Converted, for `t2i convert`;
+            "" where there is none.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelSpec:
     objective: str = ""
     objective_config: str = ""
     recipes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    converter: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 

@@ -45,6 +45,8 @@ class Player:
         loss: Batch -> {term: scalar}; the terms, already weighted, are summed. A detached term is logged alone.
         optimizer: its settings.
         every: it moves at each `every`-th step.
+        span: the shares of the run between which its learning rate follows its schedule; a technique that trains
+            one network after another gives each its own.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Player:
     loss: Callable[[Batch], Mapping[str, Tensor]]
     optimizer: OptimizerConfig
     every: int = 1
+    span: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)

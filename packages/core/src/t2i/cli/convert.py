@@ -1,0 +1,47 @@
+"""`t2i convert`: a checkpoint of the authors' own code in, a snapshot out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from t2i.cli.console import say
+from t2i.errors import InvalidInputError, OutputError
+
+
+def convert(
+    technique: Annotated[str, typer.Argument(help="Whose checkpoint it is, such as stackgan-v2 (see `t2i models`).")],
+    checkpoint: Annotated[Path, typer.Argument(help="A state_dict that torch.save wrote, such as netG.pth.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The new snapshot's folder.")],
+) -> None:
+    """Turn a generator's checkpoint into a snapshot: nothing in it is executed, and every tensor must have a place."""
+    from t2i.registry.plugins import registry
+    from t2i.registry.specs import ModelSpec, load_target
+
+    spec, _ = registry().get(ModelSpec, technique)
+    if not spec.converter:
+        able = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.converter)
+        raise InvalidInputError(
+            f"{technique!r} reads no other code's checkpoints. Those that do: {', '.join(able) or 'none'}."
+        )
+    if out.exists():
+        raise OutputError(f"{out} already exists, and folders are never overwritten. Choose another name.")
+    from t2i.files import sha256_of
+    from t2i.hub.foreign import Converted, read_checkpoint
+    from t2i.hub.snapshots import SnapshotFacts, save_snapshot
+
+    converted: Converted = load_target(spec.converter)(read_checkpoint(checkpoint))
+    facts = SnapshotFacts(
+        text_encoder=converted.text_encoder,
+        source=f"{checkpoint.name}, sha256 {sha256_of(checkpoint)}",
+        command=shlex.join(["t2i", *sys.argv[1:]]),
+    )
+    save_snapshot(converted.generator, out, facts)
+    size = sum(parameter.numel() for parameter in converted.generator.parameters())
+    say(f"{out}/: {technique}, {size / 1e6:.1f} M parameters, {converted.generator.resolution} px")
+    if converted.note:
+        say(converted.note)

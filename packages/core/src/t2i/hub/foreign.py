@@ -1,0 +1,137 @@
+"""Checkpoints of other code: read without running any of theirs, renamed by a table, and held to fit exactly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from t2i.errors import SnapshotError
+from t2i.generator import Generator
+from t2i.text import EncoderIdentity
+
+GeneratorT = TypeVar("GeneratorT", bound=Generator)
+PARALLEL = "module."  # what torch.nn.DataParallel puts before every name
+COUNTER = "num_batches_tracked"  # of a batch norm; torch before 0.4 had none, and drawing does not read it
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a technique's converter makes of a checkpoint.
+
+    Attributes:
+        generator: with the checkpoint's weights.
+        text_encoder: the one it reads, perhaps not installed and then without a sha256.
+        note: what else must be known to draw with it.
+    """
+
+    generator: Generator
+    text_encoder: EncoderIdentity | None = None
+    note: str = ""
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors in a file that `torch.save` wrote, by name, without DataParallel's "module.".
+
+    Nothing in the file is executed (`weights_only=True`).
+
+    Raises:
+        SnapshotError: it is missing, no such file, holds anything but named tensors of finite numbers, or claims
+            more numbers than it has.
+    """
+    if not path.is_file():
+        raise SnapshotError(f"There is no file {path}. Give a checkpoint such as netG.pth.")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a stranger's bytes may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SnapshotError(
+            f"{path} must be a file of tensors that torch.save wrote, and nothing else is read from it: {reason}"
+        ) from None
+    if not isinstance(found, Mapping) or not found:
+        raise SnapshotError(f"{path} must hold tensors by name, but holds a {type(found).__name__}.")
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise SnapshotError(
+                f"{path} must hold tensors by name, but {name!r} is a {type(value).__name__}. "
+                f"Save the network's state_dict() alone."
+            )
+        if value.layout != torch.strided or value.is_quantized:
+            raise SnapshotError(f"{path} must hold plain tensors, but {name!r} is not one.")
+    claimed = sum(value.numel() * value.element_size() for value in found.values())
+    if claimed > path.stat().st_size:
+        raise SnapshotError(f"{path} claims {claimed:,} bytes of numbers, but is only {path.stat().st_size:,} long.")
+    for name, value in found.items():
+        if not bool(value.isfinite().all()):
+            raise SnapshotError(f"Weights are finite numbers, but some of {name!r} in {path} are not.")
+    prefix = PARALLEL if all(name.startswith(PARALLEL) for name in found) else ""
+    return {name.removeprefix(prefix): value for name, value in found.items()}
+
+
+def renamed(tensors: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
+    """The tensors under our names.
+
+    Args:
+        table: a module of theirs -> the same of ours, such as "upsample<n>.1": "ups.<n-1>.0" for every number n.
+
+    Raises:
+        SnapshotError: a tensor's module is not in the table; names them.
+    """
+    patterns = [(re.compile(_pattern(theirs)), ours) for theirs, ours in table.items()]
+    result, strangers = {}, []
+    for name, tensor in tensors.items():
+        module, _, rest = name.rpartition(".")
+        for pattern, ours in patterns:
+            if match := pattern.fullmatch(module):
+                result[f"{_placed(ours, match)}.{rest}"] = tensor
+                break
+        else:
+            strangers.append(name)
+    if strangers:
+        raise SnapshotError(
+            f"Every tensor of the checkpoint has a place, but these have none: {_some(strangers)}. "
+            f"It is another network's, or of another version."
+        )
+    return result
+
+
+def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
+    """`generator` with these very tensors; batch norms' counters may be missing.
+
+    Raises:
+        SnapshotError: a tensor is missing, left over, of another shape or not of floating point; names them.
+    """
+    wanted = generator.state_dict()
+    tensors = {name: value for name, value in wanted.items() if name.endswith(COUNTER)} | dict(tensors)
+    for problem, names in {
+        "are missing": wanted.keys() - tensors.keys(),
+        "have no place": tensors.keys() - wanted.keys(),
+        "have another shape": {n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape},
+        "are no floating-point numbers": {
+            n for n, value in tensors.items() if not value.is_floating_point() and not n.endswith(COUNTER)
+        },
+    }.items():
+        if names:
+            raise SnapshotError(f"The checkpoint must fit {generator.technique}, but these {problem}: {_some(names)}.")
+    generator.load_state_dict(tensors)
+    return generator
+
+
+def _pattern(module: str) -> str:
+    return re.sub(r"<(\w)>", r"(?P<\1>0|[1-9]\\d?)", re.escape(module))
+
+
+def _placed(module: str, match: re.Match[str]) -> str:
+    return re.sub(r"<(\w)(-\d)?>", lambda place: str(int(match[place[1]]) + int(place[2] or 0)), module)
+
+
+def _some(names: Iterable[str]) -> str:
+    """At most five names."""
+    listed = sorted(names)
+    rest = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+    return ", ".join(listed[:5]) + rest

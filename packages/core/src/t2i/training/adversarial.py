@@ -1,0 +1,48 @@
+"""The arithmetic adversarial techniques share: losses of logits, and what compares two pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+Kind = Literal["hinge", "bce"]
+"""bce: Goodfellow et al. 2014, eq. 1, the generator's non-saturating (sec. 3); hinge: Lim and Ye 2017."""
+
+
+def real_loss(logits: Float[Tensor, ...], kind: Kind) -> Float[Tensor, ""]:
+    """Low where the discriminator calls real what is."""
+    return F.softplus(-logits).mean() if kind == "bce" else F.relu(1 - logits).mean()
+
+
+def fake_loss(logits: Float[Tensor, ...], kind: Kind) -> Float[Tensor, ""]:
+    """Low where the discriminator calls fake what is."""
+    return F.softplus(logits).mean() if kind == "bce" else F.relu(1 + logits).mean()
+
+
+def fooling_loss(logits: Float[Tensor, ...], kind: Kind) -> Float[Tensor, ""]:
+    """Low where the discriminator calls real what the generator drew."""
+    return F.softplus(-logits).mean() if kind == "bce" else -logits.mean()
+
+
+def gradient_penalty(logits: Float[Tensor, " b"], images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
+    """R1: the mean squared norm of d logit / d image on real pictures (Mescheder et al. 2018, eq. 9)."""
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean()
+
+
+def feature_distance(features: Sequence[Tensor], wanted: Sequence[Tensor]) -> Float[Tensor, ""]:
+    """Mean over layers of the L1 distance relative to the wanted features' size (Salimans et al. 2016, sec. 3.1)."""
+    return torch.stack([F.l1_loss(f, w) / w.abs().mean() for f, w in zip(features, wanted, strict=True)]).mean()
+
+
+def rolled(most: int, *images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+    """All of `images` rolled by one random offset of at most `most` pixels a side (DiffAugment, Zhao et al. 2020)."""
+    if not most:
+        return images
+    dy, dx = torch.randint(-most, most + 1, (2,)).tolist()
+    return tuple(each.roll((dy, dx), dims=(2, 3)) for each in images)

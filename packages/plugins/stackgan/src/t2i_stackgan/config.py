@@ -1,0 +1,114 @@
+"""The settings of both StackGANs: their networks, and what they are trained for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from t2i.config import Config
+from t2i.training.config import OptimizerConfig
+
+Widths = tuple[PositiveInt, ...]
+
+
+class _TextConfig(Config):
+    """How both read the text. v1 is Zhang et al. 2017, v2 is Zhang et al. 2018."""
+
+    text_dim: int = Field(384, ge=1, le=65536, description="width of the sentence embedding")
+    normalize_text: bool = Field(True, description="each sentence at RMS 1; False is the papers'")
+    condition_dim: int = Field(128, ge=1, le=8192, description="width of mu, of logvar and of the condition; v1 sec. 5")
+    noise_dim: int = Field(100, ge=1, le=8192, description="z; v1 sec. 5")
+    residual_blocks: int = Field(2, ge=0, le=16, description="per stage behind the first")
+    skip: bool = Field(
+        True,
+        description="a stage adds to the picture before it (output skips, Karras 2020, fig. 7b); False, the papers', "
+        "draws it anew",
+    )
+
+
+class StackGANConfig(_TextConfig):
+    """v1: stage I draws at 4, 8, 16, ... px; stage II reads its picture down, joins the text and draws it larger."""
+
+    stages: Literal[1, 2] = Field(2, description="1: stage I alone")
+    widths: Widths = Field(
+        (256, 256, 128, 48), min_length=2, max_length=9, description="stage I: channels at 4, 8, ... px"
+    )
+    encoder_widths: Widths = Field(
+        (32, 64, 128), min_length=1, max_length=9, description="stage II, down: at stage I's side, half of it, ..."
+    )
+    decoder_widths: Widths = Field(
+        (128, 64, 32), min_length=1, max_length=9, description="stage II, up: at twice the last encoder's side, ..."
+    )
+    augmentation: Literal["linear", "relu", "glu"] = Field(
+        "linear", description="on mu and logvar; 'relu', in the official code and not the paper, keeps sigma above 1"
+    )
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Pixels a side of each stage's picture."""
+        first = 4 * 2 ** (len(self.widths) - 1)
+        second = first // 2 ** (len(self.encoder_widths) - 1) * 2 ** len(self.decoder_widths)
+        return (first, second)[: self.stages]
+
+
+class StackGANv2Config(_TextConfig):
+    """v2: a trunk up to the first scale, then one branch per further scale, each twice as large."""
+
+    widths: Widths = Field((256, 256, 128), min_length=2, max_length=9, description="trunk: channels at 4, 8, ... px")
+    branch_widths: Widths = Field((64, 32), max_length=5, description="channels of each further scale")
+    augmentation: Literal["linear", "relu", "glu"] = Field("glu", description="on mu and logvar; GLU is the paper's")
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Pixels a side of each scale's picture."""
+        first = 4 * 2 ** (len(self.widths) - 1)
+        return tuple(first * 2**scale for scale in range(1 + len(self.branch_widths)))
+
+
+class StackGANOptions(Config):
+    """What `generate` takes beside text and noise."""
+
+    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 safer, above 1 wilder pictures")
+    variation: float = Field(
+        1.0, ge=0, le=2, description="scales the condition's own noise; 0 takes the text's mean (v1 sec. 3.2)"
+    )
+
+
+class _GameConfig(Config):
+    """What both train for. Every stabiliser is off in recipes/*-paper.yaml."""
+
+    discriminator_width: int = Field(24, ge=1, description="channels after the first convolution")
+    spectral_norm: bool = Field(True, description="in place of D's batch norms (Miyato 2018)")
+    loss: Literal["hinge", "bce"] = Field("hinge", description="bce: the papers'; hinge: Lim and Ye 2017")
+    r1_gamma: float = Field(0.0, ge=0, description="Mescheder 2018, eq. 9; 0 leaves it out")
+    kl: float = Field(
+        2.0, ge=0, description="weight of KL(N(mu, sigma^2) || N(0, 1)), a mean over dimensions; v1 eq. 2"
+    )
+    adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms")
+    reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
+    squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
+    feature_matching: float = Field(
+        0.0, ge=0, description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)"
+    )
+    reconstruct_first: float = Field(
+        0.0, ge=0, lt=1, description="share of each stage's training in which G only reconstructs, before D plays"
+    )
+    text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on G's text, in units of its RMS")
+    shift: int = Field(0, ge=0, description="px; D sees every batch rolled at random (DiffAugment, Zhao 2020)")
+    generator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
+    discriminator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
+
+
+class StackGANObjectiveConfig(_GameConfig):
+    """v1: stage I, then stage II over a frozen stage I. `generator` and `discriminator` train stage I."""
+
+    stage_one: float = Field(0.5, gt=0, lt=1, description="share of the run in which stage I trains")
+    generator_two: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
+    discriminator_two: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
+
+
+class StackGANv2ObjectiveConfig(_GameConfig):
+    """v2: all scales at once."""
+
+    unconditional: float = Field(1.0, ge=0, description="weight of the terms that look at no text; v2 eq. 4 and 5")

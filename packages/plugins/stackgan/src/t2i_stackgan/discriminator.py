@@ -1,0 +1,76 @@
+"""The discriminator of every stage and scale of both papers (v1 fig. 2, v2 fig. 3)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from t2i_stackgan.model import conv3x3, normal_init, orthogonal_init
+
+SIDE = 4  # pixels a side where the text joins
+TOP = 8  # times the first width: the widest the text joins
+
+
+class Discriminator(nn.Module):
+    """Pictures to a logit that judges picture and condition, and one that judges the picture alone.
+
+    Convolutions halve the side to 4 pixels and double the width; others then narrow it to 8 times the first.
+    """
+
+    def __init__(
+        self, resolution: int, condition_dim: int, width: int, *, spectral: bool, unconditional: bool, orthogonal: bool
+    ) -> None:
+        """
+        Args:
+            resolution: pixels a side, 4 times a power of two above 1.
+            unconditional: whether there is the second logit (v1's stage I has none).
+            orthogonal: v2's initial weights; else v1's.
+        """
+        super().__init__()
+        halvings = (resolution // SIDE).bit_length() - 1
+        down = [width * 2**step for step in range(halvings)]
+        narrow = [width * 2**step for step in reversed(range(TOP.bit_length() - 1, halvings))]
+        top = narrow[-1] if narrow else down[-1]
+
+        def layer(convolution: nn.Conv2d) -> nn.Sequential:
+            norm = [] if spectral else [nn.BatchNorm2d(convolution.out_channels)]
+            return nn.Sequential(convolution, *norm, nn.LeakyReLU(0.2))
+
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)),
+                *(layer(nn.Conv2d(*pair, 4, 2, 1, bias=False)) for pair in pairwise(down)),
+                *(layer(conv3x3(*pair)) for pair in pairwise(narrow)),
+            ]
+        )
+        self.joint = layer(conv3x3(top + condition_dim, top))
+        self.judge = nn.Conv2d(top, 1, SIDE)
+        self.judge_picture = nn.Conv2d(top, 1, SIDE) if unconditional else None
+        self.apply(orthogonal_init if orthogonal else normal_init)
+        if spectral:
+            for module in list(self.modules()):
+                if isinstance(module, nn.Conv2d):
+                    spectral_norm(module)
+
+    def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """What each layer sees, finest first."""
+        found = []
+        for stage in self.stages:
+            images = stage(images)
+            found.append(images)
+        return found
+
+    def logits(self, features: list[Tensor], condition: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
+        """How real the picture is, and how well the condition fits it."""
+        top = features[-1]
+        planes = condition[:, :, None, None].expand(-1, -1, *top.shape[2:])
+        return self.judge(self.joint(torch.cat([top, planes], dim=1))).flatten()
+
+    def picture_logits(self, features: list[Tensor]) -> Float[Tensor, " b"]:
+        """How real the picture is, whatever the text."""
+        assert self.judge_picture is not None
+        return self.judge_picture(features[-1]).flatten()

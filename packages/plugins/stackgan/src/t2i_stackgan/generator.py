@@ -1,0 +1,124 @@
+"""Both StackGANs as Generators; every stage's picture can be asked for."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from t2i.errors import InvalidConfigError
+from t2i.generator import Generator, Noise
+from t2i.inference import folded
+from t2i.text import TextEmbedding
+from t2i_stackgan.config import StackGANConfig, StackGANOptions, StackGANv2Config
+from t2i_stackgan.model import StageOne, StageTwo, Tree
+
+
+@final
+class StackGAN(Generator):
+    """StackGAN (Zhang et al. 2017): stage I sketches the text, stage II reads sketch and text and draws it larger."""
+
+    technique: ClassVar[str] = "stackgan"
+    config_type: ClassVar[type[StackGANConfig]] = StackGANConfig
+    options_type: ClassVar[type[StackGANOptions]] = StackGANOptions
+
+    def __init__(self, config: StackGANConfig) -> None:
+        """
+        Raises:
+            InvalidConfigError: the encoder halves stage I's picture to nothing, or stage II does not enlarge it.
+        """
+        super().__init__()
+        self.config: StackGANConfig = config
+        self.stage_one = StageOne(config)
+        if config.stages == 2:
+            _check_sides(config)
+            self.stage_two = StageTwo(config)
+
+    @property
+    def resolution(self) -> int:
+        return self.config.resolutions[-1]
+
+    @property
+    def stage_resolutions(self) -> tuple[int, ...]:
+        return self.config.resolutions
+
+    @property
+    def text_dim(self) -> int:
+        return self.config.text_dim
+
+    def generate(
+        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, variation: float = 1.0, **options: Any
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Draw one picture per caption; `truncation` scales z, `variation` the noise of each stage's condition."""
+        return self.stages(text, noise, truncation=truncation, variation=variation)[-1]
+
+    def stages(
+        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, variation: float = 1.0, **options: Any
+    ) -> list[Float[Tensor, "b 3 _ _"]]:
+        """Stage I's pictures, then stage II's."""
+        z, dim = truncation * noise.normal(self.config.noise_dim), self.config.condition_dim
+        drawn = [self.stage_one(text.sentence, z, variation * noise.normal(dim))[0]]
+        if self.config.stages == 2:
+            drawn.append(self.stage_two(drawn[0], text.sentence, variation * noise.normal(dim))[0])
+        return [torch.tanh(picture) for picture in drawn]
+
+    def for_drawing(self) -> Self:
+        return folded(self)
+
+
+@final
+class StackGANv2(Generator):
+    """StackGAN++ (Zhang et al. 2018): a tree of generators that draws one picture at several scales."""
+
+    technique: ClassVar[str] = "stackgan-v2"
+    config_type: ClassVar[type[StackGANv2Config]] = StackGANv2Config
+    options_type: ClassVar[type[StackGANOptions]] = StackGANOptions
+
+    def __init__(self, config: StackGANv2Config) -> None:
+        super().__init__()
+        self.config: StackGANv2Config = config
+        self.tree = Tree(config)
+
+    @property
+    def resolution(self) -> int:
+        return self.config.resolutions[-1]
+
+    @property
+    def stage_resolutions(self) -> tuple[int, ...]:
+        return self.config.resolutions
+
+    @property
+    def text_dim(self) -> int:
+        return self.config.text_dim
+
+    def generate(
+        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, variation: float = 1.0, **options: Any
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Draw one picture per caption; `truncation` scales z, `variation` the condition's noise."""
+        return self.stages(text, noise, truncation=truncation, variation=variation)[-1]
+
+    def stages(
+        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, variation: float = 1.0, **options: Any
+    ) -> list[Float[Tensor, "b 3 _ _"]]:
+        """The pictures at every scale, smallest first."""
+        z = truncation * noise.normal(self.config.noise_dim)
+        pictures, _ = self.tree(text.sentence, z, variation * noise.normal(self.config.condition_dim))
+        return pictures
+
+    def for_drawing(self) -> Self:
+        return folded(self)
+
+
+def _check_sides(config: StackGANConfig) -> None:
+    first, second = 4 * 2 ** (len(config.widths) - 1), config.resolutions[-1]
+    if first < 2 ** len(config.encoder_widths):
+        raise InvalidConfigError(
+            f"stackgan: {len(config.encoder_widths)} encoder_widths halve stage I's {first} px below 2. Give fewer."
+        )
+    if second <= first:
+        raise InvalidConfigError(
+            f"stackgan: stage II draws larger than stage I, but {len(config.encoder_widths)} encoder_widths and "
+            f"{len(config.decoder_widths)} decoder_widths lead from {first} to {second} px. Give more decoder_widths."
+        )

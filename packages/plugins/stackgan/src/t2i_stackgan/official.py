@@ -1,0 +1,137 @@
+"""Checkpoints of the authors' own code (StackGAN-Pytorch and StackGAN-v2) as our generators.
+
+The tables say which of their modules is which of ours; <n>, <r> and <m> are numbers. Sizes are read off shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from t2i.config import parse_config
+from t2i.errors import SnapshotError
+from t2i.hub.foreign import Converted, filled, renamed
+from t2i.text import EncoderIdentity
+from t2i_stackgan.config import StackGANConfig, StackGANv2Config
+from t2i_stackgan.generator import StackGAN, StackGANv2
+
+STAGE_ONE = {
+    "ca_net.fc": "augmentation.fc",
+    "fc.<n>": "trunk.start.<n>",
+    "upsample<n>.1": "trunk.ups.<n-1>.0",
+    "upsample<n>.2": "trunk.ups.<n-1>.1",
+    "img.0": "to_rgb",
+}
+STAGE_TWO = {
+    "ca_net.fc": "augmentation.fc",
+    "encoder.0": "encoder.0.0",
+    "encoder.2": "encoder.1.0",
+    "encoder.3": "encoder.1.1",
+    "encoder.5": "encoder.2.0",
+    "encoder.6": "encoder.2.1",
+    "hr_joint.0": "joint.convolution",
+    "hr_joint.1": "joint.norm",
+    "residual.<r>.block.<m>": "residuals.<r>.body.<m>",
+    "upsample<n>.1": "ups.<n-1>.0",
+    "upsample<n>.2": "ups.<n-1>.1",
+    "img.0": "to_rgb",
+}
+TREE = {
+    "ca_net.fc": "augmentation.fc",
+    "h_net1.fc.<n>": "trunk.start.<n>",
+    "h_net1.upsample<n>.1": "trunk.ups.<n-1>.0",
+    "h_net1.upsample<n>.2": "trunk.ups.<n-1>.1",
+    "h_net<n>.jointConv.0": "branches.<n-2>.joint.convolution",
+    "h_net<n>.jointConv.1": "branches.<n-2>.joint.norm",
+    "h_net<n>.residual.<r>.block.<m>": "branches.<n-2>.residuals.<r>.body.<m>",
+    "h_net<n>.upsample.1": "branches.<n-2>.up.0",
+    "h_net<n>.upsample.2": "branches.<n-2>.up.1",
+    "img_net<n>.img.0": "to_rgb.<n-1>",
+}
+NOTE = (
+    "It reads char-CNN-RNN embeddings (Reed et al. 2016), which no encoder installed here makes. Draw from embeddings "
+    "in Python: t2i.create_model(FOLDER, pretrained=True).generate(TextEmbedding.of_sentences(...), Noise([7]))"
+)
+
+
+def stackgan(tensors: Mapping[str, Tensor]) -> Converted:
+    """StackGAN-Pytorch's netG of either stage; that of stage II holds stage I as STAGE1_G.
+
+    Raises:
+        SnapshotError: the tensors are not exactly such a network's.
+    """
+    inner = {name.removeprefix("STAGE1_G."): t for name, t in tensors.items() if name.startswith("STAGE1_G.")}
+    one, two = (inner, {n: t for n, t in tensors.items() if not n.startswith("STAGE1_G.")}) if inner else (tensors, {})
+    ups = _blocks(one, "upsample{}.1.weight", first=1)
+    config: dict[str, Any] = _text(one, "fc.0.weight", doubled=2) | {
+        "augmentation": "relu",
+        "widths": [_size(one, "fc.0.weight", 0) // 16, *(_size(one, name, 0) for name in ups)],
+        "stages": 2 if two else 1,
+    }
+    ours = {f"stage_one.{name}": tensor for name, tensor in renamed(one, STAGE_ONE).items()}
+    if two:
+        ups = _blocks(two, "upsample{}.1.weight", first=1)
+        config |= {
+            "encoder_widths": [_size(two, f"encoder.{layer}.weight", 0) for layer in (0, 2, 5)],
+            "decoder_widths": [_size(two, name, 0) for name in ups],
+            "residual_blocks": len(_blocks(two, "residual.{}.block.0.weight", first=0)),
+        }
+        ours |= {f"stage_two.{name}": tensor for name, tensor in renamed(two, STAGE_TWO).items()}
+    generator = StackGAN(parse_config(StackGANConfig, config, "the checkpoint's sizes"))
+    return Converted(filled(generator, ours), _encoder(generator.text_dim), NOTE)
+
+
+def stackgan_v2(tensors: Mapping[str, Tensor]) -> Converted:
+    """StackGAN-v2's conditional netG, with any number of branches.
+
+    Raises:
+        SnapshotError: the tensors are not exactly such a network's.
+    """
+    ups = _blocks(tensors, "h_net1.upsample{}.1.weight", first=1)
+    branches = _blocks(tensors, "h_net{}.upsample.1.weight", first=2)
+    config = _text(tensors, "h_net1.fc.0.weight", doubled=4) | {
+        "augmentation": "glu",
+        "widths": [_size(tensors, "h_net1.fc.0.weight", 0) // 32, *(_size(tensors, name, 0) // 2 for name in ups)],
+        "branch_widths": [_size(tensors, name, 0) // 2 for name in branches],
+        "residual_blocks": len(_blocks(tensors, "h_net2.residual.{}.block.0.weight", first=0)),
+    }
+    ours = {f"tree.{name}": tensor for name, tensor in renamed(tensors, TREE).items()}
+    generator = StackGANv2(parse_config(StackGANv2Config, config, "the checkpoint's sizes"))
+    return Converted(filled(generator, ours), _encoder(generator.text_dim), NOTE)
+
+
+def _text(tensors: Mapping[str, Tensor], start: str, doubled: int) -> dict[str, Any]:
+    """What both configs say of the text, with the papers' switches; `doubled`: outputs of ca_net per condition."""
+    condition = _size(tensors, "ca_net.fc.weight", 0) // doubled
+    return {
+        "normalize_text": False,
+        "skip": False,
+        "text_dim": _size(tensors, "ca_net.fc.weight", 1),
+        "condition_dim": condition,
+        "noise_dim": _size(tensors, start, 1) - condition,
+    }
+
+
+def _size(tensors: Mapping[str, Tensor], name: str, axis: int) -> int:
+    tensor = tensors.get(name)
+    if tensor is None or tensor.dim() <= axis:
+        judge = any(each.startswith(("encode_img.", "img_code_")) for each in tensors)
+        raise SnapshotError(
+            f"A conditional generator of the official code has the tensor {name!r}, but this checkpoint has none"
+            f"{': it is a discriminator' if judge else ''}. Give netG's."
+        )
+    return tensor.shape[axis]
+
+
+def _blocks(tensors: Mapping[str, Tensor], pattern: str, first: int) -> list[str]:
+    """The names `pattern` gives with `first`, `first` + 1, ... as far as they are there."""
+    names: list[str] = []
+    while (name := pattern.format(first + len(names))) in tensors:
+        names.append(name)
+    return names
+
+
+def _encoder(dim: int) -> EncoderIdentity:
+    return EncoderIdentity(name="char-cnn-rnn", revision="", sha256="", dim=dim)

@@ -1,0 +1,146 @@
+"""What both StackGANs optimise: v1 one stage after the other, v2 all scales at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from t2i.training.config import OptimizerConfig
+from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i_stackgan.config import StackGANObjectiveConfig, StackGANv2ObjectiveConfig
+from t2i_stackgan.discriminator import Discriminator
+from t2i_stackgan.game import Game, Weights
+from t2i_stackgan.generator import StackGAN, StackGANv2
+from t2i_stackgan.model import Condition
+
+ONE = Weights(real=1, wrong_text=1 / 2, fake=1 / 2)  # v1 eq. 3 and 4, as released
+TWO = Weights(
+    1 / 2, 1 / 3, 1 / 3, real_picture=1 / 2, fake_picture=1 / 3, fool_picture=1
+)  # v1 eq. 5 and 6, as released
+
+
+@final
+class StackGANObjective(Objective):
+    """v1: two players for stage I, then two for stage II, while stage I is frozen."""
+
+    def __init__(self, generator: StackGAN, config: StackGANObjectiveConfig) -> None:
+        """
+        Raises:
+            InvalidConfigError: nothing would train a stage at first.
+        """
+        self.generator: StackGAN = generator
+        self._config, shape = config, generator.config
+        self.discriminators = [
+            Discriminator(
+                side,
+                shape.condition_dim,
+                config.discriminator_width,
+                spectral=config.spectral_norm,
+                unconditional=side > shape.resolutions[0],
+                orthogonal=False,
+            )
+            for side in shape.resolutions
+        ]
+        judges = [{side: judge} for side, judge in zip(shape.resolutions, self.discriminators, strict=True)]
+        self.games = [Game(config, self._draw_one, generator.stage_one.augmentation, judges[0], ONE)]
+        if shape.stages == 2:
+            self.games.append(Game(config, self._draw_two, generator.stage_two.augmentation, judges[1], TWO))
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        c, whole = self._config, self.generator.config.stages == 1
+        one = self._phases("one", (0.0, 1.0 if whole else c.stage_one), (c.generator, c.discriminator))
+        if whole:
+            return one
+        return one + self._phases("two", (c.stage_one, 1.0), (c.generator_two, c.discriminator_two))
+
+    def _phases(
+        self, name: str, span: tuple[float, float], optimizers: tuple[OptimizerConfig, OptimizerConfig]
+    ) -> list[Phase]:
+        """What trains stage `name` in the part `span` of the run."""
+        number = ("one", "two").index(name)
+        game, stage = self.games[number], (f"stage_{name}", getattr(self.generator, f"stage_{name}"))
+        judge = (f"discriminator_{name}", self.discriminators[number])
+        alone = Player(f"generator_{name}", dict([stage]), game.reconstruction_loss, optimizers[0], span=span)
+        against = Player(f"generator_{name}", dict([stage]), game.generator_loss, optimizers[0], span=span)
+        judging = Player(f"discriminator_{name}", dict([judge]), game.discriminator_loss, optimizers[1], span=span)
+        share, first = span[1] - span[0], self._config.reconstruct_first
+        reconstruct = [Phase(f"reconstruct_{name}", [alone], share * first)] if first else []
+        return [*reconstruct, Phase(f"gan_{name}", [judging, against], share * (1 - first))]
+
+    def _draw_one(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
+        picture, condition = self.generator.stage_one(sentence, *self._noise(batch))
+        return [torch.tanh(picture)], condition
+
+    def _draw_two(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
+        self.generator.stage_one.eval()  # frozen: it draws as it will when it is asked
+        z, noise = self._noise(batch)
+        with torch.no_grad():
+            before, _ = self.generator.stage_one(batch.text.sentence, z, noise)
+        noise = batch.noise.normal(self.generator.config.condition_dim)
+        picture, condition = self.generator.stage_two(before, sentence, noise)
+        return [torch.tanh(picture)], condition
+
+    def _noise(self, batch: Batch) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b c"]]:
+        shape = self.generator.config
+        return batch.noise.normal(shape.noise_dim), batch.noise.normal(shape.condition_dim)
+
+
+@final
+class StackGANv2Objective(Objective):
+    """v2: the tree, and one discriminator per scale.
+
+    The discriminators are one player: Adam steps each number by itself, so they move as with an optimiser each, and
+    the tree draws for them once.
+    """
+
+    def __init__(self, generator: StackGANv2, config: StackGANv2ObjectiveConfig) -> None:
+        """
+        Raises:
+            InvalidConfigError: nothing would train the generator at first.
+        """
+        self.generator: StackGANv2 = generator
+        self._config, shape, weight = config, generator.config, config.unconditional
+        self.discriminators = {
+            side: Discriminator(
+                side,
+                shape.condition_dim,
+                config.discriminator_width,
+                spectral=config.spectral_norm,
+                unconditional=weight > 0,
+                orthogonal=True,
+            )
+            for side in shape.resolutions
+        }
+        # v2 eq. 4 and 5: as released, the picture of the wrong pair counts as real, so real pictures count twice
+        weights = Weights(1, 1, 1, real_picture=2 * weight, fake_picture=weight, fool_picture=weight)
+        self.game = Game(config, self._draw, generator.tree.augmentation, self.discriminators, weights)
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        c, first = self._config, self._config.reconstruct_first
+        judges: dict[str, nn.Module] = {f"discriminator_{side}": judge for side, judge in self.discriminators.items()}
+        tree = {"tree": self.generator.tree}
+        gan = Phase(
+            "gan",
+            [
+                Player("discriminators", judges, self.game.discriminator_loss, c.discriminator),
+                Player("generator", tree, self.game.generator_loss, c.generator),
+            ],
+            share=1 - first,
+        )
+        if not first:
+            return [gan]
+        return [
+            Phase("reconstruct", [Player("generator", tree, self.game.reconstruction_loss, c.generator)], first),
+            gan,
+        ]
+
+    def _draw(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
+        shape = self.generator.config
+        z = batch.noise.normal(shape.noise_dim)
+        return self.generator.tree(sentence, z, batch.noise.normal(shape.condition_dim))

@@ -1,0 +1,156 @@
+"""StackGAN and StackGAN-v2: drawing, folded, against the module run plainly; training against a plain loop."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from measure import functions, line, ratio
+from torch import Tensor, nn
+
+from t2i.data.batches import BatchMaker
+from t2i.data.sampling import Sampler
+from t2i.generator import Generator, Noise
+from t2i.hub.snapshots import resolve
+from t2i.pipelines import Pipeline
+from t2i.registry.models import create_model, create_text_encoder
+from t2i.registry.plugins import registry
+from t2i.registry.specs import ModelSpec, load_target
+from t2i.testing.objectives import tiny_data
+from t2i.training.config import TrainConfig
+from t2i.training.objective import Objective, Phase
+from t2i.training.run import read_recipe
+from t2i.training.trainer import Trainer
+from t2i_stackgan.model import Joint, UpConv
+
+BATCH, STEPS = 32, 2
+
+
+def run() -> None:
+    for name in ("stackgan", "stackgan-v2"):
+        drawing(name)
+        training(name)
+
+
+def drawing(name: str) -> None:
+    generator = create_model(name, **read_recipe(name, "openmoji64")["model"]).eval().requires_grad_(False)
+    encoder = create_text_encoder()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = generator.save_pretrained(Path(scratch) / "snapshot", text_encoder=encoder.identity)
+        pipe = Pipeline(resolve(str(folder)), generator, encoder)
+    text = encoder.encode(["a red heart"])[[0] * BATCH]
+    textbook = as_textbook(name, generator)
+
+    def plain(network: Generator) -> None:
+        network.generate(text, Noise(range(BATCH)))
+
+    def piped() -> None:
+        pipe("a red heart", num_images_per_prompt=BATCH, seed=0, batch_size=BATCH)
+
+    with torch.no_grad():
+        ours, book, module = functions(piped, lambda: plain(textbook), lambda: plain(generator))
+    line(f"{name} at 64 px, batch {BATCH}: pipeline, folded, channels last", f"{BATCH / ours.median:.0f} images/s")
+    line("  against our own module run plainly (norms unfolded)", f"{ratio(module, ours):.2f} x")
+    line("  against the textbook module (upsample, then convolve; planes)", f"{ratio(book, ours):.2f} x")
+
+
+def as_textbook(name: str, generator: Generator) -> Generator:
+    """The same weights in the layers the papers draw: an Upsample, and planes of the condition, contiguous."""
+    plain = create_model(name, **generator.config.model_dump()).eval().requires_grad_(False)
+    plain.load_state_dict(generator.state_dict())
+    for parent in list(plain.modules()):
+        for key, child in list(parent.named_children()):
+            if isinstance(child, UpConv):
+                setattr(parent, key, Upsampled(child.weight))
+            elif isinstance(child, Joint):
+                setattr(parent, key, Planes(child))
+    return plain
+
+
+class Upsampled(nn.Module):
+    def __init__(self, weight: nn.Parameter) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.interpolate(x.contiguous(), scale_factor=2), self.weight, padding=1)
+
+
+class Planes(nn.Module):
+    def __init__(self, joint: Joint) -> None:
+        super().__init__()
+        self.joint = joint
+
+    def forward(self, condition: Tensor, h: Tensor) -> Tensor:
+        planes = condition[:, :, None, None].expand(-1, -1, *h.shape[2:])
+        parts = (planes, h) if self.joint.convolution.condition_first else (h, planes)
+        x = F.conv2d(torch.cat(parts, 1), self.joint.convolution.weight, padding=1)
+        return self.joint.activation(self.joint.norm(x))
+
+
+def training(name: str) -> None:
+    """The adversarial phase of the last stage, where both players move."""
+    recipe = read_recipe(name, "openmoji64")
+    spec, _ = registry().get(ModelSpec, name)
+    settings = {"steps": 10**6, "checkpoint_every": 10**6, "sample_every": 10**6, "precision": "no", "tracker": "none"}
+    config = TrainConfig.model_validate(recipe["train"] | settings)
+
+    def objective() -> Objective:
+        torch.manual_seed(0)
+        game = load_target(spec.objective_config).model_validate(recipe["objective"])
+        made: Objective = load_target(spec.objective)(create_model(name, **recipe["model"]), game)
+        return made
+
+    with tempfile.TemporaryDirectory() as scratch:
+        mine = objective()
+        data = tiny_data(mine.generator, 64)
+        trainer = Trainer(mine, data, config, Path(scratch), device="cpu")
+        first = trainer.step = config.steps - 1000
+
+        def ours() -> None:
+            trainer.step = first
+            for _ in range(STEPS):
+                trainer.one_step()
+                trainer.step += 1
+
+        theirs = HandWritten(objective(), data, config, first)
+        trained, written = functions(ours, theirs)
+    line(f"{name}: hand-written loop, both players, batch 32, float32", f"{written.median / STEPS * 1000:.0f} ms/step")
+    line("  Trainer", f"{trained.median / STEPS * 1000:.0f} ms/step")
+    line("  ratio", f"{ratio(trained, written):.3f} x", "goal: at most 1.03 x")
+
+
+class HandWritten:
+    """What one would write without a Trainer: the same sampling and losses, an optimiser each, an average."""
+
+    def __init__(self, objective: Objective, data: Any, config: TrainConfig, first: int) -> None:
+        self.phase: Phase = objective.phases[-1]
+        self.generator = objective.generator
+        self.networks = [nn.ModuleList(player.modules.values()) for player in self.phase.players]
+        for network in (self.generator, *self.networks):
+            network.to(memory_format=torch.channels_last).train().requires_grad_(False)  # type: ignore[call-overload]
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.generator, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999), use_buffers=True
+        )
+        self.optimizers = [
+            torch.optim.Adam(network.parameters(), player.optimizer.lr, (player.optimizer.beta1, 0.99), fused=True)
+            for network, player in zip(self.networks, self.phase.players, strict=True)
+        ]
+        self.sampler = Sampler(data, config.batch_size, 0, "group")
+        self.batches = BatchMaker(data, self.generator.resolution, False, torch.device("cpu"))
+        self.first = first
+
+    def __call__(self) -> None:
+        for step in range(self.first, self.first + STEPS):
+            draw = self.sampler.draw(step)
+            for player, network, optimizer in zip(self.phase.players, self.networks, self.optimizers, strict=True):
+                (batch,) = self.batches.make(draw, 1, 0.0)
+                network.requires_grad_(True)
+                optimizer.zero_grad()
+                torch.stack(list(player.loss(batch).values())).sum().backward()
+                optimizer.step()
+                network.requires_grad_(False)
+            self.average.update_parameters(self.generator)

@@ -1,0 +1,251 @@
+"""Both generators' networks and the discriminators, against torch's own layers and arithmetic done here by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fakes.official_stackgan import lived_in
+from t2i.config import parse_config
+from t2i.errors import InvalidConfigError
+from t2i.generator import Generator, Noise
+from t2i.inference import folded
+from t2i.testing.checks import captions
+from t2i.training.run import read_recipe
+from t2i_stackgan.config import StackGANConfig, StackGANv2Config
+from t2i_stackgan.discriminator import Discriminator
+from t2i_stackgan.generator import StackGAN, StackGANv2
+from t2i_stackgan.model import ConditioningAugmentation, Joint, JointConv, UpConv
+
+TINY = {"text_dim": 12, "condition_dim": 8, "noise_dim": 8, "widths": (16, 8)}
+V1 = StackGANConfig.model_validate(TINY | {"encoder_widths": (8, 8), "decoder_widths": (8, 8)})
+V2 = StackGANv2Config.model_validate(TINY | {"branch_widths": (8,)})
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def generators() -> list[Generator]:
+    torch.manual_seed(0)
+    made = [StackGAN(V1), StackGANv2(V2)]
+    for generator in made:
+        lived_in(generator)
+    return made
+
+
+# --- sizes ---------------------------------------------------------------------------------------------------------
+
+
+def test_v2_of_the_paper_has_21_2_million_parameters() -> None:
+    """
+    text      1024*512 + 512                                                    =    524,800
+    4 px      228*32768 + BN 2*32768                                            =  7,536,640
+    8..64 px  1024*1024*9 + 2048, 512*512*9 + 1024, 256*256*9 + 512,
+              128*128*9 + 256                                                   = 12,537,600
+    128 px    192*128*9 + 256; 2 (64*128*9 + 256 + 64*64*9 + 128); 64*64*9 + 128 =    480,384
+    256 px    160*64*9 + 128; 2 (32*64*9 + 128 + 32*32*9 + 64); 32*32*9 + 64     =    157,248
+    pictures  (64 + 32 + 16) * 27                                               =      3,024
+    """
+    config = parse_config(StackGANv2Config, read_recipe("stackgan-v2", "paper")["model"] | {"text_dim": 1024}, "paper")
+    generator = StackGANv2(config)
+    assert generator.stage_resolutions == (64, 128, 256)
+    assert count(generator) == sum([524_800, 7_536_640, 12_537_600, 480_384, 157_248, 3_024]) == 21_239_696
+
+
+def test_v1_of_the_paper_is_its_layers_sum() -> None:
+    """
+    each stage's text  1024*256 + 256                                           =    262,400
+    I   4 px           228*24576 + BN 2*24576                                   =  5,652,480
+        8..64 px       1536*768*9 + 1536, 768*384*9 + 768, 384*192*9 + 384,
+                       192*96*9 + 192                                           = 14,103,360
+        picture        96*27                                                    =      2,592
+    II  down           3*192*9; 192*384*16 + 768; 384*768*16 + 1536             =  5,905,728
+        joint          (768 + 128)*768*9 + 1536                                 =  6,194,688
+        residual       2 (2*768*768*9 + 2*1536)                                 = 21,239,808
+        up             768*384*9 + 768, 384*192*9 + 384, 192*96*9 + 192,
+                       96*48*9 + 96                                             =  3,526,560
+        picture        48*27                                                    =      1,296
+    """
+    config = parse_config(StackGANConfig, read_recipe("stackgan", "paper")["model"] | {"text_dim": 1024}, "paper")
+    generator = StackGAN(config)
+    assert generator.stage_resolutions == (64, 256)
+    one = 262_400 + 5_652_480 + 14_103_360 + 2_592
+    two = 262_400 + 5_905_728 + 6_194_688 + 21_239_808 + 3_526_560 + 1_296
+    assert (count(generator.stage_one), count(generator.stage_two)) == (one, two)
+    assert count(generator) == 57_151_312
+
+
+@pytest.mark.parametrize("name", ["stackgan", "stackgan-v2"])
+def test_the_openmoji_recipes_fit_in_16_mib_at_64_px(name: str) -> None:
+    values = read_recipe(name, "openmoji64")["model"]
+    generator: Generator = (
+        StackGAN(StackGANConfig(**values)) if name == "stackgan" else StackGANv2(StackGANv2Config(**values))
+    )
+    size = sum(tensor.numel() * tensor.element_size() for tensor in generator.state_dict().values())
+    assert size <= 16 * 2**20 and generator.resolution == 64
+
+
+@pytest.mark.parametrize(
+    ("side", "sides", "widths"),
+    [
+        (16, (8, 4), (4, 8)),
+        (64, (32, 16, 8, 4), (4, 8, 16, 32)),
+        (128, (64, 32, 16, 8, 4, 4), (4, 8, 16, 32, 64, 32)),
+        (256, (128, 64, 32, 16, 8, 4, 4, 4), (4, 8, 16, 32, 64, 128, 64, 32)),
+    ],
+)
+def test_discriminators_halve_to_4_px_and_narrow_to_8_times_the_first_width(
+    side: int, sides: tuple[int, ...], widths: tuple[int, ...]
+) -> None:
+    network = Discriminator(side, 6, 4, spectral=False, unconditional=True, orthogonal=False).eval()
+    features = network.features(torch.zeros(2, 3, side, side))
+    assert tuple(f.shape[-1] for f in features) == sides and tuple(f.shape[1] for f in features) == widths
+    assert network.logits(features, torch.zeros(2, 6)).shape == network.picture_logits(features).shape == (2,)
+
+
+def test_spectral_norm_takes_the_batch_norms_place() -> None:
+    network = Discriminator(16, 6, 4, spectral=True, unconditional=True, orthogonal=True)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    with torch.no_grad():
+        for _ in range(60):  # one power iteration each
+            network.logits(network.features(torch.randn(1, 3, 16, 16)), torch.randn(1, 6))
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module is not network.judge_picture:
+            assert torch.linalg.matrix_norm(module.weight.flatten(1), ord=2).item() == pytest.approx(1, abs=0.03)
+
+
+# --- layers against torch's own -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [1, 2, 5])
+def test_upconv_is_upsampling_then_a_convolution(side: int) -> None:
+    layer, x = UpConv(6, 5), torch.randn(2, 6, side, side, requires_grad=True)
+    wanted = F.conv2d(nn.Upsample(scale_factor=2)(x), layer.weight, padding=1)
+    found = layer(x)
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(layer.for_drawing()(x), wanted)
+    towards = torch.randn_like(wanted)
+    for one, other in zip(
+        torch.autograd.grad(found, (x, layer.weight), towards),
+        torch.autograd.grad(wanted, (x, layer.weight), towards),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("side", [2, 3, 6])
+def test_jointconv_is_a_convolution_over_features_and_planes(side: int, first: bool) -> None:
+    layer, c, h = JointConv(4, 6, 5, condition_first=first), torch.randn(2, 4), torch.randn(2, 6, side, side)
+    planes = c[:, :, None, None].expand(-1, -1, side, side)
+    both = torch.cat([planes, h] if first else [h, planes], dim=1)
+    torch.testing.assert_close(layer(c, h), F.conv2d(both, layer.weight, padding=1))
+
+
+def test_a_text_becomes_a_gaussian() -> None:
+    """Drawn with many noises, its mean and variance are mu and exp(logvar)."""
+    torch.manual_seed(0)
+    augmentation = ConditioningAugmentation(V1)
+    sentence = torch.randn(1, 12)
+    mu, logvar = augmentation.gaussian(sentence)
+    drawn = augmentation(sentence.expand(20_000, -1), torch.randn(20_000, 8)).drawn
+    torch.testing.assert_close(drawn.mean(0), mu[0], atol=0.05, rtol=0)
+    torch.testing.assert_close(drawn.var(0).log(), logvar[0], atol=0.05, rtol=0)
+    torch.testing.assert_close(augmentation.gaussian(7 * sentence)[0], mu)  # the direction alone counts
+
+
+def test_the_released_v1_codes_relu_keeps_sigma_above_1() -> None:
+    augmentation = ConditioningAugmentation(V1.model_copy(update={"augmentation": "relu", "normalize_text": False}))
+    mu, logvar = augmentation.gaussian(torch.randn(50, 12))
+    assert mu.min() == 0 and logvar.min() == 0
+    assert augmentation.gaussian(torch.randn(50, 12))[1].shape == (50, 8)
+
+
+# --- stages --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_last_stage_is_the_picture(which: int) -> None:
+    generator, text = generators()[which], captions(4, 12)
+    stages = generator.stages(text, Noise(range(4)), truncation=0.7, variation=0.3)
+    assert tuple(each.shape[-1] for each in stages) == generator.stage_resolutions == (8, 16)
+    assert torch.equal(stages[-1], generator.generate(text, Noise(range(4)), truncation=0.7, variation=0.3))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_untrained_stage_shows_the_one_before_it(which: int) -> None:
+    """With output skips a stage begins as a faint change of the picture before it, enlarged bilinearly."""
+    torch.manual_seed(0)
+    generator = (StackGAN(V1), StackGANv2(V2))[which].eval()
+    with torch.no_grad():
+        small, large = generator.stages(captions(4, 12), Noise(range(4)))
+    enlarged = F.interpolate(torch.atanh(small), scale_factor=2, mode="bilinear").tanh()
+    assert (large - enlarged).abs().max() < 0.05 < large.std() + 0.05
+    assert not torch.equal(large, enlarged)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_variation_0_leaves_z_alone(which: int) -> None:
+    generator, text = generators()[which], captions(4, 12)
+    fixed = [generator.generate(text, Noise([s] * 4), truncation=0.0, variation=0.0) for s in (1, 2)]
+    assert torch.equal(*fixed)
+    varied = [generator.generate(text, Noise([s] * 4), truncation=0.0) for s in (1, 2)]
+    assert not torch.equal(*varied)
+
+
+# --- the twin for drawing --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_twin_draws_the_same_without_norms(which: int) -> None:
+    generator, text = generators()[which], captions(4, 12)
+    before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    twin = generator.for_drawing()
+    assert type(twin) is type(generator)
+    assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | UpConv) for module in twin.modules())
+    with torch.inference_mode():
+        for one, other in zip(twin.stages(text, Noise(range(4))), generator.stages(text, Noise(range(4))), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+            assert other.std() > 0.01
+    after = generator.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_twins_pictures_have_the_same_bits_in_every_batch(which: int) -> None:
+    twin, text = generators()[which].for_drawing(), captions(8, 12)
+    with torch.inference_mode():
+        whole = twin.generate(text, Noise(range(8)))
+        half = twin.generate(text[4:], Noise(range(4, 8)))
+    assert torch.equal(whole[4:], half)
+
+
+def test_folding_is_torchs_own_arithmetic() -> None:
+    plain = lived_in(
+        nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.ConvTranspose2d(4, 5, 4, 2), nn.BatchNorm2d(5),
+            nn.Flatten(), nn.Linear(5 * 14 * 14, 6, bias=False), nn.BatchNorm1d(6), nn.BatchNorm1d(6),
+        )
+    )  # fmt: skip
+    x = torch.randn(4, 3, 8, 8)
+    twin = folded(plain)
+    torch.testing.assert_close(twin(x), plain(x), atol=1e-5, rtol=1e-4)
+    assert [type(module) for module in twin].count(nn.Identity) == 3 and type(plain[1]) is nn.BatchNorm2d
+    assert type(twin[8]) is nn.BatchNorm1d  # follows no layer it could go into
+    joint = lived_in(Joint(4, 6, gated=True))
+    c, h = torch.randn(4, 4), torch.randn(4, 6, 5, 5)
+    torch.testing.assert_close(folded(nn.ModuleList([joint]))[0](c, h), joint(c, h), atol=1e-5, rtol=1e-4)
+
+
+# --- shapes that cannot be --------------------------------------------------------------------------------------------
+
+
+def test_stages_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InvalidConfigError, match="below 2"):
+        StackGAN(V1.model_copy(update={"encoder_widths": (8, 8, 8, 8)}))
+    with pytest.raises(InvalidConfigError, match="lead from 8 to 8 px"):
+        StackGAN(V1.model_copy(update={"decoder_widths": (8,)}))
+    StackGAN(V1.model_copy(update={"decoder_widths": (8,), "stages": 1}))  # not read

@@ -1,0 +1,333 @@
+"""Each term of both objectives against numbers worked out by hand, where gradients go, and whether they learn."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fakes.models import FakeTextEncoder
+from fakes.training import squares
+from t2i.errors import InvalidConfigError
+from t2i.generator import Noise
+from t2i.images import from_uint8
+from t2i.training.adversarial import feature_distance, gradient_penalty, rolled
+from t2i.training.objective import Batch, Objective, Player
+from t2i_stackgan.config import (
+    StackGANConfig,
+    StackGANObjectiveConfig,
+    StackGANv2Config,
+    StackGANv2ObjectiveConfig,
+)
+from t2i_stackgan.discriminator import Discriminator
+from t2i_stackgan.game import divergence, resized
+from t2i_stackgan.generator import StackGAN, StackGANv2
+from t2i_stackgan.training import StackGANObjective, StackGANv2Objective
+
+TINY = {"text_dim": 8, "condition_dim": 8, "noise_dim": 4, "residual_blocks": 1, "widths": (16, 8)}
+RIGHT, WRONG, FAKE = (torch.tensor(v) for v in ([2, 0.5, -1, 0], [-2, 0, 1, -0.5], [-1, -3, 0.5, 0]))
+REAL_PICTURE, FAKE_PICTURE = torch.tensor([1.0, 0.5, 3, -1]), torch.tensor([0.5, -2, 0, -1.5])
+
+
+class FixedDiscriminator(nn.Module):
+    """Answers by what it is asked; its features are the pictures themselves."""
+
+    def __init__(self, real: Tensor, right: Tensor, wrong: Tensor) -> None:
+        super().__init__()
+        self.real, self.right, self.wrong = real, right, wrong
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        return [images, 2 * images]
+
+    def logits(self, features: list[Tensor], condition: Tensor) -> Tensor:
+        if not torch.equal(features[0], self.real):
+            assert torch.equal(condition, self.right)
+            return FAKE
+        if torch.equal(condition, self.right):
+            return RIGHT
+        assert torch.equal(condition, self.wrong)
+        return WRONG
+
+    def picture_logits(self, features: list[Tensor]) -> Tensor:
+        return REAL_PICTURE if torch.equal(features[0], self.real) else FAKE_PICTURE
+
+
+def v1(stages: int = 2, **settings: Any) -> StackGANObjective:
+    torch.manual_seed(0)
+    shape = TINY | {"encoder_widths": (8, 8), "decoder_widths": (8, 8), "stages": stages}
+    values = {"discriminator_width": 4} | settings
+    return StackGANObjective(
+        StackGAN(StackGANConfig.model_validate(shape)), StackGANObjectiveConfig.model_validate(values)
+    )
+
+
+def v2(**settings: Any) -> StackGANv2Objective:
+    torch.manual_seed(0)
+    values = {"discriminator_width": 4} | settings
+    shape = StackGANv2Config.model_validate(TINY | {"branch_widths": (8,)})
+    return StackGANv2Objective(StackGANv2(shape), StackGANv2ObjectiveConfig.model_validate(values))
+
+
+def batch(count: int = 4) -> Batch:
+    encoder, data = FakeTextEncoder(), squares(16)
+    names = [data.caption_texts[captions[0]] for captions in data.captions_of[:count]]
+    text, wrong = encoder.encode(names), encoder.encode([f"wrong {i}" for i in range(count)])
+    return Batch(from_uint8(data.images[:count]), text, wrong, Noise(range(count)), 0.0)
+
+
+def judged(objective: StackGANObjective | StackGANv2Objective, seen: Batch, side: int) -> None:
+    """Put fixed discriminators in place of all."""
+    two = isinstance(objective, StackGANObjective) and side == 16
+    game = objective.games[two] if isinstance(objective, StackGANObjective) else objective.game
+    mu = game._augmentation.gaussian
+    with torch.no_grad():
+        right, wrong = mu(seen.text.sentence)[0], mu(seen.mismatched.sentence)[0]
+    for each in list(game._discriminators):
+        fixed = FixedDiscriminator(resized(seen.images, each), right, wrong)
+        game._discriminators[each] = fixed  # type: ignore[index]
+
+
+def numbers(terms: dict[str, Tensor]) -> dict[str, float]:
+    return {name: value.item() for name, value in terms.items()}
+
+
+# --- the discriminators' terms ---------------------------------------------------------------------------------------
+
+
+def hinge(logits: Tensor, sign: int) -> float:
+    return sum(max(0.0, 1 - sign * each) for each in logits.tolist()) / len(logits)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "bce"])
+def test_v1_stage_one_is_real_plus_half_of_fake_and_wrong(loss: str) -> None:
+    objective, seen = v1(loss=loss), batch()
+    judged(objective, seen, 8)
+    terms = numbers(objective.games[0].discriminator_loss(seen))
+    assert terms == pytest.approx(
+        {"real": asked(loss, RIGHT, 1), "wrong_text": asked(loss, WRONG, 0) / 2, "fake": asked(loss, FAKE, 0) / 2}
+    )
+
+
+@pytest.mark.parametrize("loss", ["hinge", "bce"])
+def test_v1_stage_two_is_the_mean_of_two_real_and_of_three_fake_answers(loss: str) -> None:
+    objective, seen = v1(loss=loss), batch()
+    judged(objective, seen, 16)
+    terms = numbers(objective.games[1].discriminator_loss(seen))
+    real = (asked(loss, RIGHT, 1) + asked(loss, REAL_PICTURE, 1)) / 2
+    fake = (asked(loss, FAKE, 0) + asked(loss, WRONG, 0) + asked(loss, FAKE_PICTURE, 0)) / 3
+    assert sum(terms.values()) == pytest.approx(real + fake)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "bce"])
+def test_v2_adds_conditional_and_unconditional_answers_at_every_scale(loss: str) -> None:
+    """As released: wrong pairs' pictures are real ones, so without the text real pictures are asked about twice."""
+    objective, seen = v2(loss=loss, unconditional=0.5), batch()
+    judged(objective, seen, 16)
+    terms = numbers(objective.game.discriminator_loss(seen))
+    assert {name.rpartition("_")[2] for name in terms} == {"8", "16"}
+    conditional = asked(loss, RIGHT, 1) + asked(loss, WRONG, 0) + asked(loss, FAKE, 0)
+    unconditional = 2 * asked(loss, REAL_PICTURE, 1) + asked(loss, FAKE_PICTURE, 0)
+    assert sum(terms.values()) == pytest.approx(2 * (conditional + 0.5 * unconditional))
+
+
+def asked(loss: str, logits: Tensor, real: int) -> float:
+    if loss == "bce":
+        return F.binary_cross_entropy_with_logits(logits, torch.full((4,), float(real))).item()
+    return hinge(logits, 1 if real else -1)
+
+
+@pytest.mark.parametrize("make", [v1, v2])
+def test_discriminators_give_the_generator_no_gradient(make: Callable[[], Objective]) -> None:
+    objective = make()
+    for _, player in players(objective):
+        if "discriminator" in player.name:
+            frozen(objective, player)
+            torch.stack(list(player.loss(batch()).values())).sum().backward()
+            assert all(parameter.grad is None for parameter in objective.generator.parameters())
+
+
+def test_r1_is_half_gamma_times_the_squared_gradient() -> None:
+    weight, seen = torch.randn(3, 8, 8), batch()
+
+    class Linear(FixedDiscriminator):
+        def logits(self, features: list[Tensor], condition: Tensor) -> Tensor:
+            return (features[0] * weight).flatten(1).sum(1)
+
+    objective = v1(r1_gamma=10, shift=3)
+    objective.games[0]._discriminators[8] = Linear(seen.images, RIGHT, WRONG)  # type: ignore[index]
+    terms = objective.games[0].discriminator_loss(seen)
+    torch.testing.assert_close(terms["r1"], 5 * weight.square().sum())
+
+
+# --- the generators' terms -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["hinge", "bce"])
+def test_what_fools_the_discriminators(loss: str) -> None:
+    def fooled(logits: Tensor) -> float:
+        return asked("bce", logits, 1) if loss == "bce" else -logits.mean().item()
+
+    one, two, tree, seen = v1(loss=loss, adversarial=0.3), v1(loss=loss), v2(loss=loss, unconditional=0.5), batch()
+    judged(one, seen, 8)
+    judged(two, seen, 16)
+    judged(tree, seen, 16)
+    assert one.games[0].generator_loss(seen)["adversarial"].item() == pytest.approx(0.3 * fooled(FAKE))
+    second = numbers(two.games[1].generator_loss(batch()))
+    assert second["adversarial"] + second["adversarial_picture"] == pytest.approx(fooled(FAKE) + fooled(FAKE_PICTURE))
+    scales = numbers(tree.game.generator_loss(batch()))
+    for side in (8, 16):
+        assert scales[f"adversarial_{side}"] == pytest.approx(fooled(FAKE))
+        assert scales[f"adversarial_picture_{side}"] == pytest.approx(0.5 * fooled(FAKE_PICTURE))
+
+
+def test_kl_is_torchs() -> None:
+    mu, logvar = torch.randn(5, 8), torch.randn(5, 8)
+    normal = torch.distributions.Normal
+    wanted = torch.distributions.kl_divergence(normal(mu, (logvar / 2).exp()), normal(0.0, 1.0)).mean()
+    torch.testing.assert_close(divergence(mu, logvar), wanted)
+    objective, seen = v2(kl=3.0, squared_error=1), batch()
+    mu, logvar = objective.generator.tree.augmentation.gaussian(seen.text.sentence)
+    torch.testing.assert_close(objective.game.reconstruction_loss(seen)["kl"], 3 * divergence(mu, logvar))
+
+
+def test_reconstruction_at_every_scale_by_hand() -> None:
+    objective, seen = v2(reconstruction=2, squared_error=3, kl=0), batch()
+    noise = Noise(range(4))
+    pictures, _ = objective.generator.tree(seen.text.sentence, noise.normal(4), noise.normal(8))
+    terms = objective.game.reconstruction_loss(seen)
+    assert set(terms) == {"reconstruction_8", "squared_error_8", "reconstruction_16", "squared_error_16"}
+    half = seen.images.unfold(2, 2, 2).unfold(3, 2, 2).mean((-1, -2))
+    for picture, real in zip(pictures, (half, seen.images), strict=True):
+        side = real.shape[-1]
+        torch.testing.assert_close(terms[f"reconstruction_{side}"], 2 * (picture - real).abs().mean())
+        torch.testing.assert_close(terms[f"squared_error_{side}"], 3 * (picture - real).square().mean())
+
+
+def test_adversarial_arithmetic() -> None:
+    """R1 of a quadratic discriminator a |x|^2 / 2 is a^2 mean |x|^2; features' distances are relative; rolls agree."""
+    images, a = torch.randn(5, 3, 4, 4, requires_grad=True), 0.7
+    penalty = gradient_penalty(a * images.square().flatten(1).sum(1) / 2, images)
+    torch.testing.assert_close(penalty, a**2 * images.detach().square().flatten(1).sum(1).mean())
+    one, other = torch.randn(2, 3), torch.randn(2, 3)
+    wanted = (one - other).abs().mean() / other.abs().mean()
+    torch.testing.assert_close(feature_distance([one, 5 * one], [other, 5 * other]), wanted)
+    offsets = set()
+    for seed in range(30):
+        torch.manual_seed(seed)
+        first, second = rolled(1, images, 2 * images)
+        assert torch.equal(second, 2 * first)
+        steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+        offsets |= {o for o in steps if torch.equal(images.roll(o, (2, 3)), first)}
+    assert len(offsets) == 9 and rolled(0, images) == (images,)
+
+
+# --- phases and gradients --------------------------------------------------------------------------------------------
+
+
+def players(objective: Objective) -> list[tuple[str, Player]]:
+    return [(phase.name, player) for phase in objective.phases for player in phase.players]
+
+
+def frozen(objective: Objective, player: Player) -> None:
+    """All but the player's own parameters, as the Trainer has it at a player's move."""
+    modules = [objective.generator, *(m for _, each in players(objective) for m in each.modules.values())]
+    for module in modules:
+        module.train().requires_grad_(False).zero_grad()
+    for module in player.modules.values():
+        module.requires_grad_(True)
+
+
+def test_v1_trains_one_stage_after_the_other() -> None:
+    phases = v1(stage_one=0.4, reconstruct_first=0.75, reconstruction=1).phases
+    assert [(p.name, pytest.approx(p.share)) for p in phases] == [
+        ("reconstruct_one", 0.3),
+        ("gan_one", 0.1),
+        ("reconstruct_two", 0.45),
+        ("gan_two", 0.15),
+    ]
+    spans = {player.name: player.span for _, player in players(v1(stage_one=0.4))}
+    assert set(spans.values()) == {(0.0, 0.4), (0.4, 1.0)} and spans["generator_two"] == (0.4, 1.0)
+    assert [phase.name for phase in v1(stages=1).phases] == ["gan_one"]
+
+
+def test_v2_is_one_game_of_all_scales() -> None:
+    (gan,) = v2().phases
+    assert [(p.name, set(p.modules)) for p in gan.players] == [
+        ("discriminators", {"discriminator_8", "discriminator_16"}),
+        ("generator", {"tree"}),
+    ]
+    first, second = v2(reconstruct_first=0.7, squared_error=1).phases
+    assert (first.name, first.share, second.share) == ("reconstruct", 0.7, pytest.approx(0.3))
+
+
+@pytest.mark.parametrize("make", [v1, v2])
+def test_reconstruct_first_needs_something_to_reconstruct_by(make: Callable[..., Objective]) -> None:
+    with pytest.raises(InvalidConfigError, match="reconstruct_first needs"):
+        make(reconstruct_first=0.5)
+
+
+@pytest.mark.parametrize("paper", [True, False], ids=["paper", "default"])
+@pytest.mark.parametrize("make", [v1, v2])
+def test_gradients_reach_every_parameter_of_every_player(make: Callable[..., Objective], paper: bool) -> None:
+    objective = make(loss="bce", spectral_norm=not paper, kl=2.0)
+    for phase, player in players(objective):
+        frozen(objective, player)
+        torch.stack(list(player.loss(batch()).values())).sum().backward()
+        for name, module in player.modules.items():
+            lost = [key for key, p in module.named_parameters() if p.grad is None or not p.grad.any()]
+            assert not lost, f"{phase}/{player.name} does not reach {name}: {lost}"
+
+
+def test_stage_one_stays_as_it_is_while_stage_two_trains() -> None:
+    objective = v1()
+    before = copy.deepcopy(objective.generator.stage_one.state_dict())
+    for phase, player in players(objective):
+        if phase == "gan_two":
+            frozen(objective, player)
+            torch.stack(list(player.loss(batch()).values())).sum().backward()
+    after = objective.generator.stage_one.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)  # its batch norms' averages too
+    assert all(p.grad is None for p in objective.generator.stage_one.parameters())
+
+
+# --- does it learn? --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [v1, v2])
+def test_one_batch_can_be_learnt_by_heart(make: Callable[..., Objective]) -> None:
+    """Squared error of four squares: from above .2 to below .02 at the last stage, with the discriminators playing."""
+    rate = {"lr": 1e-2, "beta1": 0.5}
+    rates = {"generator": rate, "generator_two": rate} if make is v1 else {"generator": rate}
+    objective = make(squared_error=1.0, adversarial=0.005, kl=0.001, **rates)
+    errors: list[float] = []
+    for phase in objective.phases:
+        steppers = [
+            torch.optim.Adam(
+                [p for module in player.modules.values() for p in module.parameters()],
+                player.optimizer.lr,
+                (player.optimizer.beta1, 0.99),
+            )
+            for player in phase.players
+        ]
+        for _ in range(120):
+            for player, stepper in zip(phase.players, steppers, strict=True):
+                frozen(objective, player)
+                terms = player.loss(batch())
+                torch.stack(list(terms.values())).sum().backward()
+                stepper.step()
+            errors.append(next(v for k, v in reversed(numbers(dict(terms)).items()) if k.startswith("squared_error")))
+    assert errors[0] > 0.2 and min(errors[-10:]) < 0.02, (errors[0], errors[-10:])
+
+
+def test_discriminators_see_pictures_of_their_own_side() -> None:
+    objective = v2()
+    assert {side: type(judge) for side, judge in objective.discriminators.items()} == {
+        8: Discriminator,
+        16: Discriminator,
+    }
+    assert torch.equal(resized(batch().images, 16), batch().images)
