@@ -15,7 +15,7 @@ from pathlib import Path
 import jaxtyping
 
 sys.path.insert(0, str(Path(__file__).parent))  # `import shapes` and `import fakes`, whatever pytest's import mode
-CHECKED = ["t2i", "t2i_cgan", "t2i_openmoji", "t2i_starter", "t2i_text_hf"]
+CHECKED = ["t2i", "t2i_cgan", "t2i_metrics", "t2i_openmoji", "t2i_starter", "t2i_text_hf"]
 jaxtyping.install_import_hook(CHECKED, "shapes.checked")
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="t2i-tests-"))

@@ -37,6 +37,12 @@ KNOWN_PLUGINS = (
     KnownPlugin("t2i-starter", "weights", "small pretrained weights, bundled"),
     KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", text_encoders=("minilm", "hf")),
     KnownPlugin("t2i-openmoji", "data", "named emoji in one style", datasets=("openmoji",)),
+    KnownPlugin(
+        "t2i-metrics",
+        "judge",
+        "FID, KID, IS, PRDC, memorisation, diversity, R-precision, CLIP score",
+        evaluators=("fid", "kid", "is", "prdc", "memorisation", "diversity", "r_precision", "clip_score"),
+    ),
     KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", models=("stackgan", "stackgan-v2"), released=False),
     KnownPlugin("t2i-attngan", "gan", "word attention between two scales", models=("attngan",), released=False),
     KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", models=("cvae",), released=False),
@@ -47,5 +53,4 @@ KNOWN_PLUGINS = (
         models=("transformer",),
         released=False,
     ),
-    KnownPlugin("t2i-metrics", "judge", "FID, KID, IS, R-precision", evaluators=("fid", "kid", "is"), released=False),
 )
