@@ -7,10 +7,13 @@ from typing import Any
 
 import typer
 
+from t2i.cli.compare import compare
 from t2i.cli.console import fail
 from t2i.cli.doctor import doctor, plugins
+from t2i.cli.evaluate import evaluate
 from t2i.cli.generate import generate
 from t2i.cli.info import info
+from t2i.cli.leaderboard import leaderboard
 from t2i.cli.models import models
 from t2i.cli.regenerate import regenerate
 from t2i.cli.train import train
@@ -22,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, regenerate, models, info, train, plugins, doctor):
+for verb in (generate, regenerate, compare, models, info, train, evaluate, leaderboard, plugins, doctor):
     app.command()(verb)
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry and do not export

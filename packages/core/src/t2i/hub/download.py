@@ -10,8 +10,11 @@ from t2i.errors import InvalidInputError, OfflineError, SnapshotError
 PATTERNS = ["config.json", "model.safetensors", "golden.safetensors", "README.md"]
 
 
-def download(repo: str, revision: str | None) -> tuple[Path, str]:
+def download(repo: str, revision: str | None, patterns: list[str] = PATTERNS) -> tuple[Path, str]:
     """The snapshot of `repo` at `revision`: from the cache where it is pinned and there, else from the Hub.
+
+    Args:
+        patterns: the files wanted, others are left there; by default those of a snapshot of ours.
 
     Returns:
         Its folder and the full commit hash.
@@ -34,11 +37,11 @@ def download(repo: str, revision: str | None) -> tuple[Path, str]:
     pinned = bool(revision and re.fullmatch(r"[0-9a-f]{40}", revision))
     try:
         try:
-            folder = Path(snapshot_download(repo, revision=revision, allow_patterns=PATTERNS, local_files_only=pinned))
+            folder = Path(snapshot_download(repo, revision=revision, allow_patterns=patterns, local_files_only=pinned))
         except LocalEntryNotFoundError:
             if not pinned:
                 raise
-            folder = Path(snapshot_download(repo, revision=revision, allow_patterns=PATTERNS))
+            folder = Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
     except HFValidationError as error:
         raise InvalidInputError(f"A Hub model is named org/name, but {repo!r} came ({error}).") from None
     except (RepositoryNotFoundError, RevisionNotFoundError):
