@@ -1,17 +1,19 @@
-"""What text judges keep of every picture: its vector, its caption and its group."""
+"""What text judges do first: check pictures and captions, and keep every picture's vector, caption and group."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidInputError
+from t2i_metrics.image_text import ImageTextEncoder, create_image_text_encoder
+from t2i_metrics.reader import check_images
 
 
 @dataclass
@@ -32,77 +34,107 @@ class Captioned:
         return len(self.captions)
 
     def add(self, vectors: Float[Tensor, "b d"], captions: Sequence[str], groups: Sequence[str]) -> None:
-        """Take in b more."""
+        """Append b more."""
         self.vectors.append(vectors)
         self.captions += captions
         self.groups += groups
 
-    def all_vectors(self) -> Float[Tensor, "n d"]:
-        """All of them; [0, 0] of none."""
+    def rows(self) -> Float[Tensor, "n d"]:
+        """All vectors; [0, 0] of none."""
         return torch.cat(self.vectors) if self.vectors else torch.empty(0, 0)
 
-    def state(self, prefix: str) -> dict[str, Tensor]:
-        """As tensors under `prefix`."""
+
+@final
+class CaptionedReader:
+    """The eyes and the memory of one judge that reads text."""
+
+    def __init__(self, judge: str, encoder: str | ImageTextEncoder, **settings: str) -> None:
+        """
+        Args:
+            judge: whose; in errors and states.
+            encoder: see `create_image_text_encoder`, or one of your own.
+            settings: the judge's other ones; they become part of the protocol of its scores.
+
+        Raises:
+            UnknownNameError, SnapshotError: as `create_image_text_encoder`.
+        """
+        self.encoder = create_image_text_encoder(encoder) if isinstance(encoder, str) else encoder
+        self._judge = judge
+        self._identity = {
+            "encoder": self.encoder.name,
+            "encoder_sha256": self.encoder.sha256,
+            **self.encoder.protocol,
+            **settings,
+        }
+        self.reset()
+
+    def read(self, images: Tensor, captions: Sequence[str] | None, groups: Sequence[str] | None, real: bool) -> None:
+        """Take in b pictures; without groups, each caption is one of its own.
+
+        Raises:
+            InvalidInputError: captions or groups are missing, of another number, or empty; or the pictures are no
+                finite RGB in [-1, 1].
+        """
+        check_images(images, self._judge)
+        if captions is None:
+            raise InvalidInputError(
+                f"{self._judge} reads what each picture should show, but no captions came. Give it captions, as a "
+                f"captioned dataset has."
+            )
+        for what, texts in (("caption", captions), ("group", groups or captions)):
+            if len(texts) != len(images) or not all(text.strip() for text in texts):
+                raise InvalidInputError(
+                    f"{self._judge} reads one {what} a picture, none empty, but {len(texts)} came with {len(images)} "
+                    f"pictures, {sum(not text.strip() for text in texts)} of them empty."
+                )
+        (self.real if real else self.fake).add(self.encoder.images(images), captions, groups or captions)
+
+    def protocol(self, **counts: int | str) -> dict[str, str]:
+        """The protocol of a score: encoder, settings, and how many were seen."""
+        return {**self._identity, **{name: str(count) for name, count in counts.items()}}
+
+    def state(self) -> dict[str, Tensor]:
+        """The settings, and everything seen."""
+        fake, real = self.fake, self.real
         return {
-            f"{prefix}.vectors": self.all_vectors(),
-            f"{prefix}.captions": text_tensor([self.captions, self.groups]),
+            "settings": _to_tensor([self._judge, self._identity]),
+            "fake": fake.rows(),
+            "fake_texts": _to_tensor([fake.captions, fake.groups]),
+            "real": real.rows(),
+            "real_texts": _to_tensor([real.captions, real.groups]),
         }
 
-    def merge(self, prefix: str, state: Mapping[str, Tensor]) -> None:
-        """Take in what `state` gave."""
-        vectors = state[f"{prefix}.vectors"]
-        if len(vectors):
-            self.add(vectors.clone(), *text_of(state[f"{prefix}.captions"]))
+    def merge(self, state: Mapping[str, Tensor]) -> None:
+        """Append what another saw.
+
+        Raises:
+            InvalidInputError: it is another kind of judge, or of other settings; says what differs.
+        """
+        missing = sorted(self.state().keys() - state.keys())
+        if missing:
+            raise InvalidInputError(
+                f"{self._judge} merges states of its own kind, but one came that lacks {', '.join(missing)}."
+            )
+        judge, theirs = _from_tensor(state["settings"])
+        if judge != self._judge:
+            raise InvalidInputError(f"{self._judge} merges states of its own kind, but one of {judge} came.")
+        different = [key for key in sorted({*self._identity, *theirs}) if self._identity.get(key) != theirs.get(key)]
+        if different:
+            parts = "; ".join(f"{key}: {self._identity.get(key)} and {theirs.get(key)}" for key in different)
+            raise InvalidInputError(f"{self._judge} merges states of its own settings, but these differ in {parts}.")
+        for seen, name in ((self.fake, "fake"), (self.real, "real")):
+            if len(state[name]):
+                seen.add(state[name], *_from_tensor(state[f"{name}_texts"]))
+
+    def reset(self) -> None:
+        """Forget everything seen."""
+        self.fake, self.real = Captioned(), Captioned()
 
 
-def check_captioned(images: Tensor, captions: Sequence[str] | None, judge: str) -> Sequence[str]:
-    """The captions, once they and the pictures are known to be readable.
-
-    Raises:
-        InvalidInputError: captions are missing, of another number or empty; or a picture holds NaN or infinity.
-    """
-    if captions is None:
-        raise InvalidInputError(
-            f"{judge} reads what each picture should show, but no captions came. Give a dataset with captions."
-        )
-    if len(captions) != len(images):
-        raise InvalidInputError(
-            f"{judge} reads one caption a picture, but {len(captions)} came with {len(images)} pictures."
-        )
-    if not all(caption.strip() for caption in captions):
-        raise InvalidInputError(f"{judge} reads captions, but one of {len(captions)} is empty. Leave that picture out.")
-    broken = (~images.flatten(1).isfinite().all(1)).nonzero().flatten()
-    if len(broken):
-        raise InvalidInputError(
-            f"{judge} reads finite pixels in [-1, 1], but picture {int(broken[0])} of a batch of {len(images)} has NaN "
-            f"or infinity. The model has diverged; use an earlier checkpoint."
-        )
-    return captions
-
-
-def check_settings(state: Mapping[str, Tensor], settings: Mapping[str, str], keys: Iterable[str], judge: str) -> None:
-    """Refuse the state of another judge, or of this one under other settings.
-
-    Raises:
-        InvalidInputError: says which settings differ.
-    """
-    missing = sorted({"settings", *keys} - state.keys())
-    if missing:
-        raise InvalidInputError(f"This is no state of {judge}: it lacks {', '.join(missing)}.")
-    theirs = text_of(state["settings"])
-    different = sorted(key for key in {*settings, *theirs} if settings.get(key) != theirs.get(key))
-    if different:
-        parts = "; ".join(
-            f"{key}: {settings.get(key, 'not said')} and {theirs.get(key, 'not said')}" for key in different
-        )
-        raise InvalidInputError(f"States of {judge} merge under one set of settings, but these differ in {parts}.")
-
-
-def text_tensor(value: object) -> Tensor:
+def _to_tensor(value: object) -> Tensor:
     """JSON as bytes, so that texts travel among tensors."""
-    return torch.frombuffer(bytearray(json.dumps(value, ensure_ascii=True).encode()), dtype=torch.uint8)
+    return torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
 
 
-def text_of(tensor: Tensor) -> Any:
-    """Undo `text_tensor`."""
+def _from_tensor(tensor: Tensor) -> Any:
     return json.loads(bytes(tensor.cpu().numpy()))

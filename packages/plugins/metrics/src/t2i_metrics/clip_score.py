@@ -1,4 +1,4 @@
-"""CLIP score: the cosine between a picture and its caption (Hessel et al. 2021), without their factor of 2.5."""
+"""CLIP score: the cosine of picture and caption (Hessel et al. 2021), without their factor of 2.5."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from torch import Tensor
 
 from t2i.errors import InvalidInputError
 from t2i.evaluator import Evaluator, Score
-from t2i_metrics.captioned import Captioned, check_captioned, check_settings, text_tensor
-from t2i_metrics.image_text import ImageTextEncoder, create_image_text_encoder
+from t2i_metrics.captioned import Captioned, CaptionedReader
+from t2i_metrics.image_text import ImageTextEncoder
 
-NAME = "CLIP score"
+DEFAULT_ENCODER = "clip:openai/clip-vit-base-patch32"
+FEWEST = 2  # a mean with an error
 
 
 @final
 class CLIPScore(Evaluator):
-    """100 times the mean cosine of picture and caption, negative ones counted as 0; in [0, 100].
+    """100 times the mean cosine of picture and caption, negative ones counted as 0; 0 to 100, as torchmetrics has it.
 
-    Judge with another CLIP than the one the model was trained with, or drawn towards: a model may satisfy its own
-    teacher with pictures nobody else would recognise. `compute` gives "clip_score" and, where real pictures were
-    seen, "clip_score_ceiling", what the same CLIP makes of them.
+    Judge by another CLIP than the one the model was trained with or drawn towards: a model may please its teacher with
+    pictures nobody else would recognise.
     """
 
-    def __init__(self, encoder: str | ImageTextEncoder = "clip:openai/clip-vit-base-patch32") -> None:
+    def __init__(self, encoder: str | ImageTextEncoder = DEFAULT_ENCODER) -> None:
         """
         Args:
-            encoder: "clip:org/name[@revision]", "clip:folder", or an encoder.
+            encoder: "clip:org/name[@revision]", "clip:folder", or an encoder of your own.
 
         Raises:
             OfflineError: the CLIP is not on this machine and the Hub cannot be reached.
-            UnknownNameError, SnapshotError: as `create_image_text_encoder`.
+            InvalidInputError, UnknownNameError, SnapshotError: as `create_image_text_encoder`.
         """
-        self._encoder = create_image_text_encoder(encoder) if isinstance(encoder, str) else encoder
-        self.reset()
+        self._reader = CaptionedReader("clip_score", encoder)
 
     def update(
         self,
@@ -45,36 +44,40 @@ class CLIPScore(Evaluator):
         groups: Sequence[str] | None = None,
         real: bool = False,
     ) -> None:
-        captions = check_captioned(images, captions, NAME)
-        seen = self._real if real else self._fake
-        seen.add(self._encoder.images(images), captions, groups or captions)
+        """Take in b pictures with their captions; groups are not read."""
+        self._reader.read(images, captions, None, real)
 
     def compute(self) -> dict[str, Score]:
-        if len(self._fake) < 2:
-            raise InvalidInputError(f"A mean and its error need at least 2 pictures, but {len(self._fake)} were seen.")
-        scores = {"clip_score": self._score(self._fake, "n_fake")}
-        if len(self._real) >= 2:
-            scores["clip_score_ceiling"] = self._score(self._real, "n_real")
+        """ "clip_score", and "clip_score_ceiling" where real pictures were seen: what the same CLIP makes of those.
+
+        Raises:
+            InvalidInputError: fewer than two generated pictures were seen.
+        """
+        if len(self._reader.fake) < FEWEST:
+            raise InvalidInputError(
+                f"clip_score needs at least {FEWEST} generated pictures, but {len(self._reader.fake)} came."
+            )
+        scores = {"clip_score": self._score(self._reader.fake, "n_fake")}
+        if len(self._reader.real) >= FEWEST:
+            scores["clip_score_ceiling"] = self._score(self._reader.real, "n_real")
         return scores
 
     def state(self) -> dict[str, Tensor]:
-        return {"settings": text_tensor(self._settings()), **self._fake.state("fake"), **self._real.state("real")}
+        """Vector and caption of all pictures seen."""
+        return self._reader.state()
 
     def merge(self, state: Mapping[str, Tensor]) -> None:
-        check_settings(state, self._settings(), self.state(), NAME)
-        self._fake.merge("fake", state)
-        self._real.merge("real", state)
+        """Append another's; see `Evaluator.merge`."""
+        self._reader.merge(state)
 
     def reset(self) -> None:
-        self._fake, self._real = Captioned(), Captioned()
-
-    def _settings(self) -> dict[str, str]:
-        return {"judge": NAME, "encoder": self._encoder.name, "sha256": self._encoder.sha256}
+        """Forget everything seen."""
+        self._reader.reset()
 
     def _score(self, seen: Captioned, count: str) -> Score:
         distinct = sorted(set(seen.captions))
-        place = {caption: index for index, caption in enumerate(distinct)}
-        text = self._encoder.captions(distinct)[[place[caption] for caption in seen.captions]]
-        each = 100 * (seen.all_vectors() * text).sum(1).clamp(min=0).double()
-        protocol = {**self._settings(), **self._encoder.protocol, count: str(len(seen))}
+        place = {caption: position for position, caption in enumerate(distinct)}
+        text = self._reader.encoder.captions(distinct)[[place[caption] for caption in seen.captions]]
+        each = 100 * (seen.rows() * text).sum(1).clamp(min=0).double()
+        protocol = self._reader.protocol(**{count: len(seen)})
         return Score(float(each.mean()), protocol, standard_error=float(each.std() / len(each) ** 0.5))

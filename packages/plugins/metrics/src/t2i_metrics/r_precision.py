@@ -14,11 +14,10 @@ from torch import Tensor
 
 from t2i.errors import InvalidInputError
 from t2i.evaluator import Evaluator, Score
-from t2i_metrics.captioned import Captioned, check_captioned, check_settings, text_tensor
-from t2i_metrics.image_text import JUDGE, ImageTextEncoder, create_image_text_encoder
+from t2i_metrics.captioned import Captioned, CaptionedReader
+from t2i_metrics.image_text import JUDGE, ImageTextEncoder
 
-NAME = "R-precision"
-CHUNK = 256  # pictures ranked at once
+AT_ONCE = 256  # pictures ranked together
 RESAMPLES = 1000
 
 
@@ -26,11 +25,9 @@ RESAMPLES = 1000
 class RPrecision(Evaluator):
     """The share of pictures whose own caption ranks first, by cosine, among it and captions of other groups.
 
-    The other captions are drawn from those seen, by a hash of the caption itself: so every model is asked the same
-    questions, in whatever order or process its pictures come. Each caption is encoded once.
-
-    `compute` gives "r_precision", its floor "r_precision_chance" and, where real pictures were seen,
-    "r_precision_ceiling": what the encoder makes of them under the same questions.
+    Wrong captions are chosen, from all captions seen, by a hash of the right one: every model meets the same questions,
+    in whatever order or process its pictures come. Each caption is encoded once. The encoder is to be one that did not
+    train the model; the paper's own, DAMSM, was also its training loss.
     """
 
     def __init__(
@@ -38,22 +35,25 @@ class RPrecision(Evaluator):
     ) -> None:
         """
         Args:
-            encoder: "judge", "clip:org/name", "clip:folder", or an encoder; one that did not train the model.
+            encoder: "judge", "clip:org/name[@revision]", "clip:folder", or an encoder of your own.
             distractors: wrong captions beside the right one.
             folds: the standard error is that of the mean over so many parts.
-            seed: of the choice of distractors.
+            seed: of the choice of wrong captions.
 
         Raises:
-            InvalidInputError: a number is outside its range.
+            InvalidInputError: a number is too low.
             UnknownNameError, SnapshotError: as `create_image_text_encoder`.
         """
         if distractors < 1 or folds < 2:
             raise InvalidInputError(
-                f"{NAME} takes at least 1 distractor and 2 folds, but distractors={distractors}, folds={folds} came."
+                f"r_precision takes at least 1 distractor and 2 folds, but distractors={distractors} and "
+                f"folds={folds} came."
             )
-        self._encoder = create_image_text_encoder(encoder) if isinstance(encoder, str) else encoder
+        question = f"1 of {1 + distractors}, others of other groups"
+        self._reader = CaptionedReader(
+            "r_precision", encoder, question=question, folds=str(folds), drawn=f"seed {seed}"
+        )
         self._distractors, self._folds, self._seed = distractors, folds, seed
-        self.reset()
 
     def update(
         self,
@@ -63,77 +63,65 @@ class RPrecision(Evaluator):
         groups: Sequence[str] | None = None,
         real: bool = False,
     ) -> None:
-        captions = check_captioned(images, captions, NAME)
-        if groups is None or len(groups) != len(images):
-            raise InvalidInputError(
-                f"{NAME} takes wrong captions from other groups, so it needs one group a picture, but "
-                f"{'none' if groups is None else len(groups)} came with {len(images)} pictures."
-            )
-        seen = self._real if real else self._fake
-        seen.add(self._encoder.images(images), captions, groups)
+        """Take in b pictures with their captions; without groups, every other caption is a wrong one."""
+        self._reader.read(images, captions, groups, real)
 
     def compute(self) -> dict[str, Score]:
-        if len(self._fake) < self._folds:
+        """ "r_precision", its floor "r_precision_chance", and "r_precision_ceiling" where real pictures were seen.
+
+        The ceiling is what the encoder makes of the real pictures, asked the same questions.
+
+        Raises:
+            InvalidInputError: fewer pictures than folds were seen, or too few captions of other groups.
+        """
+        fake, real = self._reader.fake, self._reader.real
+        if len(fake) < self._folds:
             raise InvalidInputError(
-                f"{NAME} over {self._folds} folds needs at least {self._folds} generated pictures, but "
-                f"{len(self._fake)} were seen."
+                f"r_precision over {self._folds} folds needs at least {self._folds} generated pictures, but "
+                f"{len(fake)} came."
             )
-        captions, groups = _pool(self._fake, self._real)
-        place = {pair: index for index, pair in enumerate(zip(captions, groups, strict=True))}
+        pool = sorted({*zip(fake.captions, fake.groups, strict=True), *zip(real.captions, real.groups, strict=True)})
+        captions, groups = [caption for caption, _ in pool], [group for _, group in pool]
         candidates = draw_candidates(captions, groups, self._distractors, self._seed)
-        text = self._encoder.captions(captions)
-        pool = hashlib.sha256("\0".join(captions).encode()).hexdigest()
-        protocol = {**self._settings(), **self._encoder.protocol, "captions": f"{len(captions)}, sha256 {pool}"}
+        place = {pair: position for position, pair in enumerate(pool)}
+        text = self._reader.encoder.captions(captions)
+        known = f"{len(pool)}, sha256 {hashlib.sha256(chr(0).join(captions).encode()).hexdigest()}"
 
         def score(seen: Captioned, count: str) -> Score:
-            own = np.array([place[pair] for pair in zip(seen.captions, seen.groups, strict=True)])
-            hits = first_ranked(seen.all_vectors(), text, torch.from_numpy(candidates[own])).numpy()
-            return self._score(hits, seen.captions, {**protocol, count: str(len(seen))})
+            own = [place[pair] for pair in zip(seen.captions, seen.groups, strict=True)]
+            hits = first_ranked(seen.rows(), text, torch.from_numpy(candidates[own])).tolist()
+            return self._score(hits, seen.captions, self._reader.protocol(captions=known, **{count: len(seen)}))
 
-        scores = {"r_precision": score(self._fake, "n_fake")}
-        if len(self._real) >= self._folds:
-            scores["r_precision_ceiling"] = score(self._real, "n_real")
-        scores["r_precision_chance"] = Score(1 / (1 + self._distractors), {**protocol, "n": "closed form"})
-        return scores
+        scores = {"r_precision": score(fake, "n_fake")}
+        if len(real) >= self._folds:
+            scores["r_precision_ceiling"] = score(real, "n_real")
+        chance = self._reader.protocol(captions=known, how="closed form")
+        return scores | {"r_precision_chance": Score(1 / (1 + self._distractors), chance)}
 
     def state(self) -> dict[str, Tensor]:
-        return {
-            "settings": text_tensor(self._settings()),
-            **self._fake.state("fake"),
-            **self._real.state("real"),
-        }
+        """Vector, caption and group of all pictures seen."""
+        return self._reader.state()
 
     def merge(self, state: Mapping[str, Tensor]) -> None:
-        check_settings(state, self._settings(), self.state(), NAME)
-        self._fake.merge("fake", state)
-        self._real.merge("real", state)
+        """Append another's; see `Evaluator.merge`."""
+        self._reader.merge(state)
 
     def reset(self) -> None:
-        self._fake, self._real = Captioned(), Captioned()
+        """Forget everything seen."""
+        self._reader.reset()
 
-    def _settings(self) -> dict[str, str]:
-        return {
-            "judge": NAME,
-            "encoder": self._encoder.name,
-            "sha256": self._encoder.sha256,
-            "distractors": f"{self._distractors} of other groups",
-            "folds": str(self._folds),
-            "distractor_seed": str(self._seed),
-        }
-
-    def _score(self, hits: np.ndarray, captions: Sequence[str], protocol: Mapping[str, str]) -> Score:
+    def _score(self, hits: Sequence[bool], captions: Sequence[str], protocol: Mapping[str, str]) -> Score:
         by_caption: defaultdict[str, list[bool]] = defaultdict(list)
-        for caption, hit in zip(captions, hits.tolist(), strict=True):
+        for caption, hit in zip(captions, hits, strict=True):
             by_caption[caption].append(hit)
-        # In an order that neither batches nor processes change; pictures of one caption stay together.
-        shuffled = sorted(by_caption, key=lambda caption: _digest(self._seed, caption))
-        ordered = np.concatenate([sorted(by_caption[caption]) for caption in shuffled])
-        folds = [fold.mean() for fold in np.array_split(ordered, self._folds)]
+        # In an order that neither batches nor processes change; the pictures of one caption stay together.
+        ordered = [sorted(by_caption[caption]) for caption in sorted(by_caption, key=lambda c: _digest(self._seed, c))]
+        folds = [fold.mean() for fold in np.array_split(np.concatenate(ordered), self._folds)]
         return Score(
-            float(hits.mean()),
+            float(np.mean(hits)),
             protocol,
             standard_error=float(np.std(folds, ddof=1) / self._folds**0.5),
-            interval=_bootstrap([by_caption[caption] for caption in shuffled]),
+            interval=_bootstrap(ordered),
         )
 
 
@@ -151,7 +139,7 @@ def draw_candidates(
         others = np.flatnonzero((group != group[own]) & (text != text[own]))
         if len(others) < distractors:
             raise InvalidInputError(
-                f"{NAME} shows each picture {distractors} captions of other groups, but only {len(others)} stand "
+                f"r_precision shows each picture {distractors} captions of other groups, but only {len(others)} stand "
                 f"beside {caption!r} ({len(set(groups))} groups in all). Evaluate more pictures or more "
                 f"kinds of them, or set fewer distractors."
             )
@@ -165,17 +153,10 @@ def first_ranked(
 ) -> Bool[Tensor, " n"]:
     """Whether each picture is nearer, by cosine, to its first candidate than to every other; a tie is a miss."""
     found = []
-    for rows, wanted in zip(torch.split(images, CHUNK), torch.split(candidates, CHUNK), strict=True):
+    for rows, wanted in zip(torch.split(images, AT_ONCE), torch.split(candidates, AT_ONCE), strict=True):
         cosine = torch.einsum("bd,bkd->bk", rows, text[wanted])
         found.append((cosine[:, :1] > cosine[:, 1:]).all(1))
     return torch.cat(found)
-
-
-def _pool(*seen: Captioned) -> tuple[list[str], list[str]]:
-    """Every (caption, group) seen, sorted."""
-    pairs = sorted({pair for each in seen for pair in zip(each.captions, each.groups, strict=True)})
-    captions, groups = zip(*pairs, strict=True)
-    return list(captions), list(groups)
 
 
 def _bootstrap(hits: Sequence[Sequence[bool]]) -> tuple[float, float]:

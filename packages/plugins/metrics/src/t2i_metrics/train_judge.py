@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,9 @@ TEMPERATURE = 0.07  # at the start; learned
 SEED = 0
 HELD_OUT = 0.1  # of the concepts, in the first run
 LICENSE = """\
-The weights in this folder were trained on OpenMoji, the open-source emoji and icon project (openmoji.org), licensed under
-the Creative Commons Attribution-ShareAlike 4.0 International licence (CC BY-SA 4.0). They are published under the same
-licence: https://creativecommons.org/licenses/by-sa/4.0/
+The weights in this folder were trained on OpenMoji, the open-source emoji and icon project (openmoji.org), licensed
+under the Creative Commons Attribution-ShareAlike 4.0 International licence (CC BY-SA 4.0). They are published under the
+same licence: https://creativecommons.org/licenses/by-sa/4.0/
 """
 CARD = """\
 ---
@@ -50,10 +51,10 @@ tags: [t2i, judge]
 
 # The judge of t2i-metrics
 
-Two small heads (model.safetensors, sha256 SHA256) that bring pictures and captions into one space, so that R-precision can
-be measured with no network. A picture is read by EfficientNet-Lite0 of ImageNet, a caption by all-MiniLM-L6-v2; both are
-frozen, and come from their own packages under Apache-2.0. Trained on OpenMoji's split `train` alone, under changes that
-make it lenient with blur and noise; held apart from every generator's training.
+Two small heads (model.safetensors, sha256 SHA256) that bring pictures and captions into one space, so that R-precision
+can be measured with no network. A picture is read by EfficientNet-Lite0 of ImageNet, a caption by all-MiniLM-L6-v2;
+both are frozen, and come from their own packages under Apache-2.0. Trained on OpenMoji's split `train` alone, under
+changes that make it lenient with blur and noise; held apart from every generator's training.
 
 | right caption among 100, on real pictures | R-precision |
 |---|---|
@@ -118,7 +119,7 @@ class Texts:
         captions = [caption for example in examples for caption in example.captions]
         ends = np.cumsum([0, *(len(example.captions) for example in examples)]).tolist()
         encoder = create_text_encoder(TEXT_ENCODER)
-        return cls(encoder.encode(captions).sentence, [range(*pair) for pair in zip(ends, ends[1:], strict=False)])
+        return cls(encoder.encode(captions).sentence, [range(*pair) for pair in pairwise(ends)])
 
 
 def view(data: CaptionedDataset, number: int) -> Float[Tensor, "n f"]:
