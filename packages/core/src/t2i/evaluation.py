@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -108,7 +108,6 @@ def evaluate(
     side = resolution or pipe.generator.resolution
     options, settings = pipe.settings(options or {}), settings or {}
     judges = {name: create_evaluator(name, **settings.get(name, {})) for name in metrics}
-    plan = make_plan(dataset.examples, n, seed)
     protocol = {
         "data": dataset.name,
         "data_sha256": dataset.fingerprint,
@@ -116,39 +115,27 @@ def evaluate(
         "seed": str(seed),
     }
     state = PartialState()
-    batches = share(plan, batch_size, state.process_index, state.num_processes)
+    batches = share(make_plan(dataset.examples, n, seed), batch_size, state.process_index, state.num_processes)
+    saved = Saved(
+        judges,
+        *(pipe.snapshot.config.weights_sha256, pipe.encoder.identity.sha256, options, protocol, n, batch_size),
+        *(settings, [versions(name) for name in metrics], state.process_index, state.num_processes),
+    )
     drawn, seconds = 0, 0.0
-
-    def watch(requests: Sequence[Request]) -> None:
-        nonlocal drawn, seconds
-        if requests[0].real:
-            requests, pictures = read_pictures(dataset, requests, side, warn)
-        else:
-            start = time.perf_counter()
-            pictures = [
-                picture.image
-                for picture in pipe.stream([(r.caption, r.seed) for r in requests], batch_size=batch_size, **options)
-            ]
-            drawn, seconds = drawn + len(requests), seconds + time.perf_counter() - start
-        if requests:
-            images = to_images(pictures, side)
-            captions, groups = [r.caption for r in requests], [r.group for r in requests]
-            for judge in judges.values():
-                judge.update(images, captions=captions, groups=groups, real=requests[0].real)
-
-    key = [
-        *(pipe.snapshot.config.weights_sha256, pipe.encoder.identity.sha256, protocol, n, batch_size, options),
-        *(settings, {name: versions(name) for name in metrics}, state.process_index, state.num_processes),
-    ]
-    saved = Saved(key, judges)
     with progress("Evaluating", sum(map(len, batches))) as advance:
         done = saved.load()
         advance(sum(map(len, batches[:done])))
         for position, requests in enumerate(batches[done:], start=done + 1):
-            watch(requests)
+            if requests[0].real:
+                seen, pictures = read_pictures(dataset, requests, side, warn)
+            else:
+                start = time.perf_counter()
+                seen, pictures = requests, draw_pictures(pipe, requests, options)
+                drawn, seconds = drawn + len(requests), seconds + time.perf_counter() - start
+            if seen:
+                show(judges, seen, to_images(pictures, side))
             advance(len(requests))
             saved.keep(position)
-
     merge_processes(judges, state)
     saved.forget()
     if not state.is_main_process:
@@ -219,6 +206,19 @@ def read_pictures(
     return kept, pictures
 
 
+def draw_pictures(pipe: Pipeline, requests: Sequence[Request], options: Mapping[str, Any]) -> list[Image.Image]:
+    """The pictures `pipe` draws, in one batch; the very ones `t2i generate` writes."""
+    asked = [(request.caption, request.seed) for request in requests]
+    return [picture.image for picture in pipe.stream(asked, batch_size=len(asked), **options)]
+
+
+def show(judges: Mapping[str, Evaluator], requests: Sequence[Request], images: Float[Tensor, "b 3 h w"]) -> None:
+    """Let every judge see a batch, all real or all drawn."""
+    captions, groups = [request.caption for request in requests], [request.group for request in requests]
+    for judge in judges.values():
+        judge.update(images, captions=captions, groups=groups, real=requests[0].real)
+
+
 def to_images(pictures: Sequence[Image.Image], side: int) -> Float[Tensor, "b 3 h w"]:
     """RGB pictures as one batch in [-1, 1], resized to `side` (Lanczos, antialiased) where they are not of it."""
     size = (side, side)
@@ -263,12 +263,12 @@ def versions(evaluator: str) -> str:
 class Saved:
     """What the judges have seen, on disk now and then, so that an interrupted evaluation can go on."""
 
-    def __init__(self, key: Iterable[Any], judges: Mapping[str, Evaluator]) -> None:
+    def __init__(self, judges: Mapping[str, Evaluator], *key: Any) -> None:
         """
         Args:
-            key: everything the judges' states depend on.
+            key: everything the judges' states depend on; what is kept under another is another evaluation's.
         """
-        digest = hashlib.sha256(json.dumps(list(key), sort_keys=True, default=str).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps([list(judges), *key], sort_keys=True, default=str).encode()).hexdigest()
         self.path = cache_home() / "evaluations" / f"{digest[:32]}.safetensors"
         self._judges = judges
         self._last = time.monotonic()

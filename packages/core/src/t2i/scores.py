@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
+from yaml import YAMLError
 
 from t2i.errors import OutputError
 from t2i.evaluator import Score
@@ -98,11 +99,12 @@ def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
 
     try:
         page = ModelCard.load(card)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, YAMLError) as error:
         raise OutputError(f"Scores go into a model card, but {card} is none that can be read ({error}).") from None
     kept: list[Scored] = []
     for row in [*_rows_of(page), *rows]:
         kept = [old for old in kept if not _same_question(old, row)] + [row]
+    kept.sort(key=_data)  # the Hub's format groups them so
     page.data.model_name = page.data.model_name or rows[0].model
     page.data.eval_results = [_result(row) for row in kept]
     before, _, rest = page.text.partition(BEGIN)
@@ -117,7 +119,7 @@ def read_card_scores(card: Path) -> list[Scored]:
 
     try:
         return _rows_of(ModelCard.load(card))
-    except (OSError, ValueError):
+    except (OSError, ValueError, YAMLError):
         return []
 
 
@@ -135,10 +137,14 @@ def _same_question(one: Scored, other: Scored) -> bool:
     return (one.metric, one.score.protocol, one.options) == (other.metric, other.score.protocol, other.options)
 
 
+def _data(row: Scored) -> str:
+    return row.score.protocol.get("data", "unknown")
+
+
 def _result(row: Scored) -> EvalResult:
     from huggingface_hub import EvalResult
 
-    data = row.score.protocol.get("data", "unknown")
+    data = _data(row)
     kind, _, split = data.partition(":")
     return EvalResult(
         task_type="text-to-image",
@@ -154,7 +160,7 @@ def _result(row: Scored) -> EvalResult:
 
 def _section(rows: Sequence[Scored]) -> str:
     lines = [
-        f"| {row.metric} | {row.score} | {row.score.protocol.get('data', '')} | "
+        f"| {row.metric} | {row.score} | {_data(row)} | "
         f"{', '.join(f'{key} {value}' for key, value in row.options.items())} | {row.time[:10]} |"
         for row in rows
     ]
