@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +16,6 @@ from t2i.files import sha256_of
 from t2i.hub.download import download
 from t2i.images import to_uint8
 from t2i_metrics.image_text import ImageTextEncoder
-
-if TYPE_CHECKING:
-    from transformers import CLIPModel
 
 # Weights only as safetensors: no pickle is ever read.
 FILES = ["*.json", "*.txt", "model.safetensors"]
@@ -96,7 +93,7 @@ class CLIP(ImageTextEncoder):
 
     def to(self, device: torch.device | str) -> CLIP:
         self._device = torch.device(device)
-        self._network.to(self._device)  # type: ignore[arg-type]
+        self._network.to(self._device)
         return self
 
     @staticmethod
@@ -106,17 +103,19 @@ class CLIP(ImageTextEncoder):
         return F.normalize(projected.float(), dim=1).cpu()
 
 
-def _load(folder: Path, reference: str) -> tuple[CLIPModel, Any, Any]:
-    from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
+def _load(folder: Path, reference: str) -> tuple[Any, Any, Any]:
+    from safetensors import SafetensorError
+    import transformers
 
+    auto: Any = transformers  # whose loaders state no types
     trusted = {"trust_remote_code": False, "local_files_only": True}
     try:
-        network, report = CLIPModel.from_pretrained(
+        network, report = auto.CLIPModel.from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, **trusted)
-        processor = AutoImageProcessor.from_pretrained(folder, **trusted)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        tokenizer = auto.AutoTokenizer.from_pretrained(folder, **trusted)
+        processor = auto.AutoImageProcessor.from_pretrained(folder, **trusted)
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         raise SnapshotError(
             f"'clip:{reference}' must be a CLIP, but transformers cannot load it: {error}. Choose another."
         ) from error

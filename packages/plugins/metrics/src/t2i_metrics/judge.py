@@ -64,6 +64,9 @@ class PictureFeatures(nn.Module):
 class Heads(nn.Module):
     """The trained part: features and sentences into one space."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, hidden: int = 512, dim: int = 256) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(FEATURES))
