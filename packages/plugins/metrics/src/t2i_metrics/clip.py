@@ -104,8 +104,8 @@ class CLIP(ImageTextEncoder):
 
 
 def _load(folder: Path, reference: str) -> tuple[Any, Any, Any]:
-    from safetensors import SafetensorError
     import transformers
+    from safetensors import SafetensorError
 
     auto: Any = transformers  # whose loaders state no types
     trusted = {"trust_remote_code": False, "local_files_only": True}
