@@ -37,11 +37,11 @@ class Moments:
         return (self._products - torch.outer(self._sum, self._sum / self.count)) / (self.count - 1)
 
     def state(self, prefix: str) -> dict[str, Tensor]:
-        """The sums, as tensors under `prefix`."""
+        """The sums so far, as tensors under `prefix`."""
         return {
             f"{prefix}.count": torch.tensor(self.count),
-            f"{prefix}.sum": self._sum,
-            f"{prefix}.products": self._products,
+            f"{prefix}.sum": self._sum.clone(),
+            f"{prefix}.products": self._products.clone(),
         }
 
     def merge(self, prefix: str, state: Mapping[str, Tensor]) -> None:

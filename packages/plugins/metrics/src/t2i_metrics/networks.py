@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -75,7 +75,7 @@ def efficientnet_lite0(weights: Mapping[str, Tensor]) -> Extracting:
     """
     import timm
 
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     names = list(network.state_dict())
     _fill(network, dict(zip(names, weights.values(), strict=False)) if len(names) == len(weights) else weights)
     classifier = network.get_classifier()
