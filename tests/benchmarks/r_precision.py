@@ -1,4 +1,4 @@
-"""R-precision over 1,000 pictures against the official-style loop, which encodes 99 wrong captions for every picture."""
+"""R-precision over 1,000 pictures against the official-style loop, which encodes 100 captions for each of them."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def evaluate(
                 seen, pictures = requests, draw_pictures(pipe, requests, options)
                 drawn, seconds = drawn + len(requests), seconds + time.perf_counter() - start
             if seen:
-                show(judges, seen, to_images(pictures, side))
+                show(judges, seen, to_images(pictures, side).to(pipe.device))
             advance(len(requests))
             saved.keep(position)
     merge_processes(judges, state)

@@ -71,6 +71,8 @@ class CLIP(ImageTextEncoder):
 
     @torch.inference_mode()
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        if images.device != self._device:
+            self.to(images.device)
         pixels = self._processor(images=list(to_uint8(images)), return_tensors="pt")["pixel_values"]
         return self._unit(self._network.get_image_features(pixel_values=pixels.to(self._device)))
 

@@ -34,7 +34,10 @@ class ImageTextEncoder(ABC):
 
     @abstractmethod
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """b pictures in [-1, 1], of any size, as vectors of length 1, float32, on the CPU."""
+        """b pictures in [-1, 1], of any size, as vectors of length 1, float32, on the CPU.
+
+        The encoder moves to the pictures' device.
+        """
 
     @abstractmethod
     def captions(self, captions: Sequence[str]) -> Float[Tensor, "b d"]:

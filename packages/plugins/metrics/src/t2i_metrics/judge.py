@@ -120,7 +120,9 @@ class Judge(ImageTextEncoder):
 
     @torch.inference_mode()
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        parts = torch.split(images.to(self._device), AT_ONCE)
+        if images.device != self._device:
+            self.to(images.device)
+        parts = torch.split(images, AT_ONCE)
         return torch.cat([self._heads.of_pictures(self._features(part)) for part in parts]).cpu()
 
     @torch.inference_mode()
