@@ -7,7 +7,10 @@ import os
 import platform
 import sys
 
-NAMES = ("startup", "generate", "pipeline", "trainer", "processes", "quality", "stackgan", "transformer", "cvae")
+NAMES = (
+    *("startup", "generate", "pipeline", "trainer", "processes", "quality"),
+    *("stackgan", "transformer", "cvae", "r_precision"),
+)
 
 
 def main() -> None:

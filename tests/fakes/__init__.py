@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from t2i.registry import ModelSpec, TextEncoderSpec, hookimpl
+from t2i.registry import EvaluatorSpec, ModelSpec, TextEncoderSpec, hookimpl
 
 T2I_API = 1
 
@@ -28,3 +28,8 @@ def t2i_text_encoders() -> list[TextEncoderSpec]:
             name="fake", target="fakes.models:FakeTextEncoder", summary="a hash per word", license="Apache-2.0"
         )
     ]
+
+
+@hookimpl
+def t2i_evaluators() -> list[EvaluatorSpec]:
+    return [EvaluatorSpec(name="bright", target="fakes.evaluators:Brightness", summary="the mean pixel")]

@@ -22,12 +22,19 @@ class Score:
             "resize": "bilinear 299", "n_real": "2000", "n_fake": "2000", "split": "test", "seed": "0"}.
         standard_error: of `value`, in its unit, where the evaluator can estimate it.
         higher_is_better: which way is up.
+        interval: the 95 % interval of `value`, where the evaluator has one better than 1.96 standard errors.
     """
 
     value: float
     protocol: Mapping[str, str] = field(hash=False)
     standard_error: float | None = None
     higher_is_better: bool = True
+    interval: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        """ "0.412 ± 0.013"."""
+        error = f" ± {self.standard_error:.2g}" if self.standard_error is not None else ""
+        return f"{self.value:.4g}{error}"
 
     def better_than(self, other: Score) -> bool:
         """Whether this score is the better one.

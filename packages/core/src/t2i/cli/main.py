@@ -8,13 +8,16 @@ from typing import Any
 import typer
 
 from t2i.cli.check import check
+from t2i.cli.compare import compare
 from t2i.cli.console import fail
 from t2i.cli.convert import convert
 from t2i.cli.data import data
 from t2i.cli.doctor import doctor, plugins
+from t2i.cli.evaluate import evaluate
 from t2i.cli.generate import generate
 from t2i.cli.info import info
 from t2i.cli.interpolate import interpolate
+from t2i.cli.leaderboard import leaderboard
 from t2i.cli.models import models
 from t2i.cli.new import new
 from t2i.cli.push import push
@@ -29,7 +32,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, regenerate, models, info, train, push, plugins, doctor, new, check, interpolate, reconstruct, convert):
+VERBS = (
+    *(generate, regenerate, compare, interpolate, reconstruct),
+    *(models, info, train, evaluate, leaderboard),
+    *(convert, push, plugins, doctor, check, new),
+)
+for verb in VERBS:
     app.command()(verb)
 app.add_typer(data, name="data")
 

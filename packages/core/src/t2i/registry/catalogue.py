@@ -41,5 +41,10 @@ KNOWN_PLUGINS = (
     KnownPlugin("t2i-attngan", "gan", "word attention between two scales", models=("attngan",), released=False),
     KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", models=("cvae",)),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", models=("transformer",)),
-    KnownPlugin("t2i-metrics", "judge", "FID, KID, IS, R-precision", evaluators=("fid", "kid", "is"), released=False),
+    KnownPlugin(
+        "t2i-metrics",
+        "judge",
+        "FID, KID, IS, PRDC, memorisation, diversity, R-precision, CLIP score",
+        evaluators=("fid", "kid", "is", "prdc", "memorisation", "diversity", "r_precision", "clip_score"),
+    ),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from t2i.errors import InvalidInputError, T2IError, UnknownNameError
+from t2i.errors import InvalidConfigError, InvalidInputError, T2IError, UnknownNameError, did_you_mean
 from t2i.registry.catalogue import KNOWN_PLUGINS
 from t2i.registry.plugins import registry
 from t2i.registry.specs import (
@@ -163,8 +164,20 @@ def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
 
 
 def create_evaluator(name: str, **settings: Any) -> Evaluator:
-    """The evaluator "name", with the settings it documents, such as `protocol="clean"`."""
-    return cast("Evaluator", load_target(registry().get(EvaluatorSpec, name)[0].target)(**settings))
+    """The evaluator "name", with the settings it documents, such as `protocol="clean"`.
+
+    Raises:
+        UnknownNameError, PluginError: nothing usable goes by that name.
+        InvalidConfigError: it has no such setting.
+    """
+    target = load_target(registry().get(EvaluatorSpec, name)[0].target)
+    known = inspect.signature(target).parameters
+    for setting in settings.keys() - known.keys():
+        raise InvalidConfigError(
+            f"{name}: unknown setting {setting!r}.{did_you_mean(setting, known)} "
+            f"Known settings: {', '.join(known) or 'none'}."
+        )
+    return cast("Evaluator", target(**settings))
 
 
 def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:

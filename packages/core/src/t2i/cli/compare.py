@@ -1,0 +1,105 @@
+"""`t2i compare`: the same prompts drawn by several models, and their scores, on one sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from t2i.cli.console import fail, progress, say, warn
+from t2i.cli.generate import read_prompts
+from t2i.cli.judging import (
+    DEFAULT_METRICS,
+    BatchOption,
+    CountOption,
+    DeviceOption,
+    MetricsOption,
+    ResolutionOption,
+    SettingOption,
+    check_model,
+    judge,
+    load,
+    metric_names,
+    parse_settings,
+)
+from t2i.errors import InvalidInputError, OutputError
+
+MAX_PICTURES = 400
+
+
+def compare(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names, run folders or snapshots.")],
+    prompts_file: Annotated[Path | None, typer.Option("--prompts", help="A text file, one prompt a line.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option("-p", "--prompt", help="A prompt; may come again.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every picture on the sheet.")] = 0,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The sheet.")] = Path("compare.png"),
+    data: Annotated[
+        str | None, typer.Option(help="Score the models on this dataset now. Default: what their cards say.")
+    ] = None,
+    n: CountOption = 2000,
+    metrics: MetricsOption = DEFAULT_METRICS,
+    setting: SettingOption = None,
+    batch_size: BatchOption = 64,
+    resolution: ResolutionOption = None,
+    device: DeviceOption = None,
+) -> int:
+    """Draw one sheet: a row per prompt, a column per model, the same seed, and the models' scores under the columns."""
+    texts = [*(prompt or []), *(read_prompts(prompts_file) if prompts_file else [])]
+    check_request(models, texts, out)
+    names = metric_names(metrics) if data else []
+    settings = parse_settings(setting or [], names)
+    for model in models:
+        check_model(model)
+    from t2i.comparison import agreeing, common_scores, draw, entry, markdown, under_columns
+    from t2i.files import write_atomic
+    from t2i.hub.snapshots import CARD
+    from t2i.provenance import png_bytes
+    from t2i.registry.models import load_dataset
+    from t2i.scores import read_card_scores
+    from t2i.sheet import sheet
+    from t2i.text import check_prompts
+
+    texts = check_prompts(texts)
+    dataset = load_dataset(data) if data else None
+    pipes = [load(model, device) for model in models]
+    rows = draw(pipes, texts, seed, batch_size, progress)
+    failures: dict[str, str] = {}
+    if dataset is None:
+        known = [read_card_scores(pipe.snapshot.folder / CARD) for pipe in pipes]
+        entries = [entry(*each) for each in zip(pipes, models, agreeing(known, warn), strict=True)]
+    else:
+        entries = []
+        plan: dict[str, Any] = {"n": n, "batch_size": batch_size, "resolution": resolution, "settings": settings}
+        for pipe, model in zip(pipes, models, strict=True):
+            evaluation, _ = judge(pipe, dataset, names, **plan)
+            entries.append(entry(pipe, model, evaluation.scores, evaluation.seconds_per_image))
+            failures |= {f"{model}: {name}": reason for name, reason in evaluation.failures.items()}
+    write_atomic(out, png_bytes(sheet(rows, texts, models, under_columns(entries))))
+    say(f"{out}: {len(texts)} prompts, {len(models)} models, seed {seed}")
+    print(markdown(entries), end="")
+    if not common_scores(entries):
+        say("no scores: the models' cards share none. Score them on a dataset: --data openmoji:compose")
+    for what, reason in failures.items():
+        fail(f"{what}: {reason}")
+    return 2 if failures else 0
+
+
+def check_request(models: list[str], texts: list[str], out: Path) -> None:
+    """What can be known to be wrong before anything heavy is imported.
+
+    Raises:
+        InvalidInputError, OutputError: one sentence each.
+    """
+    if not texts:
+        raise InvalidInputError("No prompt came. Say what to draw: t2i compare cgan --prompts prompts.txt")
+    twice = sorted({model for model in models if models.count(model) > 1})
+    if twice:
+        raise InvalidInputError(f"Each model has one column, but {', '.join(twice)} came twice. Name it once.")
+    if len(texts) * len(models) > MAX_PICTURES:
+        raise InvalidInputError(
+            f"A sheet shows at most {MAX_PICTURES} pictures, but {len(texts)} prompts by {len(models)} models are "
+            f"{len(texts) * len(models)}. Take fewer prompts."
+        )
+    if out.suffix.lower() != ".png":
+        raise OutputError(f"The sheet is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")

@@ -1,0 +1,307 @@
+"""A model's scores: a plan of captions and seeds, its pictures in batches, the judges that watch, their scores.
+
+An interrupted evaluation goes on where it stopped, and several processes (through accelerate) share one. Both give the
+number that one uninterrupted process gives: batches are the same, and judges meet them in the same order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from jaxtyping import Float
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from t2i.data.dataset import CaptionedDataset, Example
+from t2i.data.prepared import Progress, silent
+from t2i.errors import DataError, InvalidInputError, T2IError
+from t2i.evaluator import Evaluator, Score
+from t2i.files import cache_home, write_atomic
+from t2i.images import from_uint8
+from t2i.pipelines import DEFAULT_BATCH_SIZE, Pipeline
+from t2i.registry.models import create_evaluator
+from t2i.registry.plugins import registry
+from t2i.registry.specs import EvaluatorSpec
+from t2i.seeds import check_seed
+
+DEFAULT_METRICS = ("fid", "kid", "r_precision")
+DEFAULT_COUNT = 2000
+SAVE_EVERY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture of a plan.
+
+    Attributes:
+        example: position of the example in the dataset.
+        caption: one of its captions.
+        group: its group.
+        seed: of the drawn picture.
+        real: the dataset's own picture is looked at, none is drawn.
+    """
+
+    example: int
+    caption: str
+    group: str
+    seed: int
+    real: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found; empty in every process but the first.
+
+    Attributes:
+        scores: by name, such as "r_precision"; each protocol names data, seed and versions too.
+        failures: judges that could not say a score, and why.
+        seconds_per_image: of drawing, as far as this process drew; None where nothing was left to draw.
+    """
+
+    scores: Mapping[str, Score]
+    failures: Mapping[str, str]
+    seconds_per_image: float | None
+
+
+def evaluate(
+    pipe: Pipeline,
+    dataset: CaptionedDataset,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    *,
+    n: int = DEFAULT_COUNT,
+    seed: int = 0,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    resolution: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: Progress = silent,
+    warn: Callable[[str], None] = lambda message: None,
+) -> Evaluation:
+    """Show the judges every picture of `dataset` and `n` pictures drawn by `pipe` from its captions.
+
+    Args:
+        metrics: names of evaluators.
+        n: pictures drawn.
+        seed: chooses the captions; picture i of the plan is drawn with seed + i.
+        batch_size: pictures drawn and judged at once.
+        resolution: pixels a side at which all are judged; the model's own by default.
+        options: the generator's own, see its `options_type`.
+        settings: of each evaluator by its name, such as {"fid": {"protocol": "clean"}}.
+
+    Raises:
+        InvalidInputError, UnknownNameError: an argument is outside its range, or a judge cannot read the pictures.
+        DataError: none of the dataset's pictures can be read.
+    """
+    side = resolution or pipe.generator.resolution
+    options, settings = pipe.settings(options or {}), settings or {}
+    judges = {name: create_evaluator(name, **settings.get(name, {})) for name in metrics}
+    protocol = {
+        "data": dataset.name,
+        "data_sha256": dataset.fingerprint,
+        "resolution": f"{side} px",
+        "seed": str(seed),
+    }
+    state = PartialState()
+    batches = share(make_plan(dataset.examples, n, seed), batch_size, state.process_index, state.num_processes)
+    saved = Saved(
+        judges,
+        *(pipe.snapshot.config.weights_sha256, pipe.encoder.identity.sha256, options, protocol, n, batch_size),
+        *(settings, [versions(name) for name in metrics], state.process_index, state.num_processes),
+    )
+    drawn, seconds = 0, 0.0
+    with progress("Evaluating", sum(map(len, batches))) as advance:
+        done = saved.load()
+        advance(sum(map(len, batches[:done])))
+        for position, requests in enumerate(batches[done:], start=done + 1):
+            if requests[0].real:
+                seen, pictures = read_pictures(dataset, requests, side, warn)
+            else:
+                start = time.perf_counter()
+                seen, pictures = requests, draw_pictures(pipe, requests, options)
+                drawn, seconds = drawn + len(requests), seconds + time.perf_counter() - start
+            if seen:
+                show(judges, seen, to_images(pictures, side).to(pipe.device))
+            advance(len(requests))
+            saved.keep(position)
+    merge_processes(judges, state)
+    saved.forget()
+    if not state.is_main_process:
+        return Evaluation({}, {}, None)
+    scores, failures = compute(judges, protocol)
+    return Evaluation(scores, failures, seconds / drawn if drawn else None)
+
+
+def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Request]:
+    """Every example's own picture, then `n` to be drawn; no example comes again before each has come.
+
+    The dataset's pictures are shown under the captions the first round draws.
+
+    Raises:
+        InvalidInputError: `n` is below 1, or a seed would be outside [0, 2**63).
+    """
+    if n < 1:
+        raise InvalidInputError(f"An evaluation draws at least one picture, but n={n} came.")
+    check_seed(seed)
+    check_seed(seed + n - 1)
+    rounds = -(-n // len(examples))
+    stream = np.random.Generator(np.random.Philox(key=seed))
+    asked = []
+    for _ in range(max(1, rounds)):
+        for index in stream.permutation(len(examples)).tolist():
+            example = examples[index]
+            asked.append((index, example.captions[stream.integers(len(example.captions))], example.group))
+    real = [Request(*each, seed=0, real=True) for each in asked[: len(examples)]]
+    return real + [Request(*each, seed=seed + number, real=False) for number, each in enumerate(asked[:n])]
+
+
+def share(plan: Sequence[Request], batch_size: int, process: int, processes: int) -> list[Sequence[Request]]:
+    """The batches of one process: an unbroken run of the real ones, and one of the drawn ones.
+
+    Raises:
+        InvalidInputError: `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
+    mine: list[Sequence[Request]] = []
+    for real in (True, False):
+        requests = [request for request in plan if request.real == real]
+        batches = [requests[start : start + batch_size] for start in range(0, len(requests), batch_size)]
+        first, last = (len(batches) * each // processes for each in (process, process + 1))
+        mine += batches[first:last]
+    return mine
+
+
+def read_pictures(
+    dataset: CaptionedDataset, requests: Sequence[Request], side: int, warn: Callable[[str], None]
+) -> tuple[list[Request], list[Image.Image]]:
+    """The dataset's own pictures of `requests`; those that cannot be read are left out and named."""
+
+    def read(request: Request) -> Image.Image | DataError:
+        try:
+            return dataset.picture(request.example, side)[0]
+        except DataError as error:
+            return error
+
+    kept, pictures = [], []
+    with ThreadPoolExecutor() as pool:
+        for request, picture in zip(requests, pool.map(read, requests), strict=True):
+            if isinstance(picture, DataError):
+                warn(f"{dataset.name}: {dataset.examples[request.example].id} is left out: {picture}")
+            else:
+                kept.append(request)
+                pictures.append(picture)
+    return kept, pictures
+
+
+def draw_pictures(pipe: Pipeline, requests: Sequence[Request], options: Mapping[str, Any]) -> list[Image.Image]:
+    """The pictures `pipe` draws, in one batch; the very ones `t2i generate` writes."""
+    asked = [(request.caption, request.seed) for request in requests]
+    return [picture.image for picture in pipe.stream(asked, batch_size=len(asked), **options)]
+
+
+def show(judges: Mapping[str, Evaluator], requests: Sequence[Request], images: Float[Tensor, "b 3 h w"]) -> None:
+    """Let every judge see a batch, all real or all drawn."""
+    captions, groups = [request.caption for request in requests], [request.group for request in requests]
+    for judge in judges.values():
+        judge.update(images, captions=captions, groups=groups, real=requests[0].real)
+
+
+def to_images(pictures: Sequence[Image.Image], side: int) -> Float[Tensor, "b 3 h w"]:
+    """RGB pictures as one batch in [-1, 1], resized to `side` (Lanczos, antialiased) where they are not of it."""
+    size = (side, side)
+    fitting = [p if p.size == size else p.resize(size, Image.Resampling.LANCZOS) for p in pictures]
+    pixels = np.stack([np.asarray(picture) for picture in fitting])  # b h w c
+    return from_uint8(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())
+
+
+def merge_processes(judges: Mapping[str, Evaluator], state: PartialState) -> None:
+    """Let the first process's judges know what those of the others saw, in the order of the plan."""
+    if state.num_processes == 1:
+        return
+    everything = gather_object([{name: judge.state() for name, judge in judges.items()}])
+    if state.is_main_process:
+        for states in everything[1:]:
+            for name, judge in judges.items():
+                judge.merge(states[name])
+
+
+def compute(judges: Mapping[str, Evaluator], protocol: Mapping[str, str]) -> tuple[dict[str, Score], dict[str, str]]:
+    """All scores, and why a judge has none; one judge's failure leaves the others' scores."""
+    scores: dict[str, Score] = {}
+    failures = {}
+    for name, judge in judges.items():
+        try:
+            found = judge.compute()
+        except InvalidInputError as error:
+            failures[name] = str(error)
+            continue
+        for label, score in found.items():
+            scores[label] = replace(score, protocol={**protocol, "versions": versions(name), **score.protocol})
+    return scores, failures
+
+
+def versions(evaluator: str) -> str:
+    """Of what an evaluator's numbers depend on: "t2i-core 0.1.0, t2i-metrics 0.1.0, torch 2.6.0"."""
+    _, plugin = registry().get(EvaluatorSpec, evaluator)
+    names = dict.fromkeys(("t2i-core", plugin.distribution, "torch"))
+    return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+class Saved:
+    """What the judges have seen, on disk now and then, so that an interrupted evaluation can go on."""
+
+    def __init__(self, judges: Mapping[str, Evaluator], *key: Any) -> None:
+        """
+        Args:
+            key: everything the judges' states depend on; what is kept under another is another evaluation's.
+        """
+        digest = hashlib.sha256(json.dumps([list(judges), *key], sort_keys=True, default=str).encode()).hexdigest()
+        self.path = cache_home() / "evaluations" / f"{digest[:32]}.safetensors"
+        self._judges = judges
+        self._last = time.monotonic()
+
+    def load(self) -> int:
+        """Give the judges what they had seen; how many batches that was, 0 where nothing whole is there."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                done = int(file.metadata()["done"])
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            for name, judge in self._judges.items():
+                judge.merge(_under(f"{name}/", tensors))
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, T2IError):
+            for judge in self._judges.values():
+                judge.reset()
+            return 0
+        return done
+
+    def keep(self, done: int) -> None:
+        """Write what has been seen in `done` batches, at most every SAVE_EVERY_SECONDS."""
+        if time.monotonic() - self._last >= SAVE_EVERY_SECONDS:
+            tensors = {
+                f"{name}/{key}": tensor.contiguous()
+                for name, judge in self._judges.items()
+                for key, tensor in judge.state().items()
+            }
+            write_atomic(self.path, save(tensors, metadata={"done": str(done)}))
+            self._last = time.monotonic()
+
+    def forget(self) -> None:
+        """The evaluation is over."""
+        self.path.unlink(missing_ok=True)
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,178 @@
+"""The judge that needs no network: an ImageNet backbone and MiniLM, frozen, joined by two small heads trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from t2i.errors import IntegrityError, SnapshotError
+from t2i.files import sha256_of
+from t2i.registry.models import create_text_encoder
+from t2i_metrics.image_text import JUDGE, ImageTextEncoder
+from t2i_metrics.networks import efficientnet_lite0
+from t2i_metrics.protocols import PROTOCOLS
+from t2i_metrics.weights import read_weights
+
+TEXT_ENCODER = "minilm"
+TEXT_DIM = 384
+SEEN_SIDE, NETWORK_SIDE = 64, 96  # px: pictures are brought to the first, and enlarged to the second
+THUMB_SIDE = 8  # px
+STAGES = {1: 24, 2: 40, 4: 112}  # blocks of the backbone whose means are taken, and their channels
+FEATURES = 3 * THUMB_SIDE**2 + sum(STAGES.values()) + 1280
+AT_ONCE = 64
+WEIGHTS = "judge/model.safetensors"
+SHA256 = ""
+
+
+@final
+class PictureFeatures(nn.Module):
+    """What is kept of a picture: a thumbnail, and channel means of efficientnet_lite0 at four depths."""
+
+    def __init__(self) -> None:
+        """
+        Raises:
+            OfflineError, IntegrityError: the backbone's weights are not installed, or not the published ones.
+        """
+        super().__init__()
+        self.backbone = efficientnet_lite0(read_weights(PROTOCOLS["effnet-lite0"].weights.find())).body
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
+        """b pictures in [-1, 1], of any size, as FEATURES numbers each."""
+        if images.shape[-2:] != (SEEN_SIDE, SEEN_SIDE):
+            images = _resized(images, SEEN_SIDE)
+        kept = [F.adaptive_avg_pool2d(images, THUMB_SIDE).flatten(1)]
+        x = _resized(images, NETWORK_SIDE).contiguous(memory_format=torch.channels_last)
+        x = self.backbone.bn1(self.backbone.conv_stem(x))
+        for number, block in enumerate(self.backbone.blocks):
+            x = block(x)
+            if number in STAGES:
+                kept.append(x.mean((2, 3)))
+        x = self.backbone.bn2(self.backbone.conv_head(x))
+        return torch.cat([*kept, x.mean((2, 3))], dim=1)
+
+
+@final
+class Heads(nn.Module):
+    """The trained part: features and sentences into one space."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, hidden: int = 512, dim: int = 256) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(FEATURES))
+        self.register_buffer("deviation", torch.ones(FEATURES))
+        self.pictures = _mlp(FEATURES, hidden, dim, dropout=0.2)
+        self.captions = _mlp(TEXT_DIM, hidden, dim, dropout=0.1)
+
+    def of_pictures(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:
+        """Features as vectors of length 1."""
+        return F.normalize(self.pictures((features - self.mean) / self.deviation), dim=1)
+
+    def of_captions(self, sentences: Float[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """MiniLM's sentences as vectors of length 1."""
+        return F.normalize(self.captions(sentences), dim=1)
+
+
+@final
+class Judge(ImageTextEncoder):
+    """The bundled judge, trained on OpenMoji's split `train` alone (`python -m t2i_metrics.train_judge`).
+
+    Pictures are seen at 64 px. Its card tells how often it is right about real pictures it never saw.
+    """
+
+    def __init__(self, weights: Path | None = None) -> None:
+        """
+        Args:
+            weights: heads trained anew; the bundled ones by default.
+
+        Raises:
+            IntegrityError: the bundled heads or the backbone's weights are not the published ones.
+            OfflineError: the backbone's weights are not installed.
+            SnapshotError: `weights` are no heads.
+        """
+        path = weights or Path(str(files("t2i_metrics"))) / WEIGHTS
+        self._heads, self._sha256 = read_heads(path, None if weights else SHA256)
+        self._features = PictureFeatures().eval()
+        self._text = create_text_encoder(TEXT_ENCODER)
+        self._device = torch.device("cpu")
+
+    @property
+    def name(self) -> str:
+        return JUDGE
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256
+
+    @property
+    def protocol(self) -> dict[str, str]:
+        return {"resize": f"bicubic antialiased {SEEN_SIDE}, bicubic {NETWORK_SIDE}"}
+
+    @torch.inference_mode()
+    def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        if images.device != self._device:
+            self.to(images.device)
+        parts = torch.split(images, AT_ONCE)
+        return torch.cat([self._heads.of_pictures(self._features(part)) for part in parts]).cpu()
+
+    @torch.inference_mode()
+    def captions(self, captions: Sequence[str]) -> Float[Tensor, "b d"]:
+        return self._heads.of_captions(self._text.encode(captions).sentence.to(self._device)).cpu()
+
+    def to(self, device: torch.device | str) -> Judge:
+        self._device = torch.device(device)
+        self._heads.to(self._device)
+        self._features.to(self._device)
+        self._text.to(self._device)
+        return self
+
+
+def read_heads(path: Path, sha256: str | None = None) -> tuple[Heads, str]:
+    """Trained heads, and their file's sha256.
+
+    Raises:
+        SnapshotError: `path` holds no heads.
+        IntegrityError: its sha256 is not `sha256`.
+    """
+    try:
+        found, tensors = sha256_of(path), load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SnapshotError(
+            f"The judge's heads cannot be read from {path} ({error}). Install t2i-metrics again."
+        ) from None
+    if sha256 not in (None, found):
+        raise IntegrityError(
+            f"{path} must have the sha256 {sha256}, but has {found}: it is damaged or was changed. "
+            f"Install it again (pip install --force-reinstall --no-deps t2i-metrics)."
+        )
+    heads = Heads()
+    try:
+        heads.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise SnapshotError(f"{path} holds no heads of this judge: {error}") from None
+    return heads.eval().requires_grad_(False), found
+
+
+def _mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dropout(dropout),
+        nn.Linear(inputs, hidden),
+        nn.GELU(),
+        nn.LayerNorm(hidden),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, outputs),
+    )
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    return F.interpolate(images, size=(side, side), mode="bicubic", align_corners=False, antialias=True).clamp(-1, 1)

@@ -1,0 +1,30 @@
+"""What t2i-metrics brings: eight judges; imports no torch."""
+
+from __future__ import annotations
+
+from t2i.registry import EvaluatorSpec, hookimpl
+
+T2I_API = 1
+
+
+@hookimpl
+def t2i_evaluators() -> list[EvaluatorSpec]:
+    """Declare the judges."""
+    return [
+        EvaluatorSpec("fid", "t2i_metrics.fid:FID", "Fréchet distance of features (Heusel et al. 2017)"),
+        EvaluatorSpec("kid", "t2i_metrics.kid:KID", "kernel distance of features (Binkowski et al. 2018)"),
+        EvaluatorSpec(
+            "is", "t2i_metrics.inception_score:InceptionScore", "Inception score, 10 folds (Salimans et al. 2016)"
+        ),
+        EvaluatorSpec("prdc", "t2i_metrics.prdc:PRDC", "precision, recall, density and coverage (Naeem et al. 2020)"),
+        EvaluatorSpec(
+            "memorisation", "t2i_metrics.memorisation:Memorisation", "nearest training neighbours in feature space"
+        ),
+        EvaluatorSpec("diversity", "t2i_metrics.diversity:Diversity", "how far apart the pictures of one prompt lie"),
+        EvaluatorSpec(
+            "r_precision", "t2i_metrics.r_precision:RPrecision", "the right caption among 100 (Xu et al. 2018)"
+        ),
+        EvaluatorSpec(
+            "clip_score", "t2i_metrics.clip_score:CLIPScore", "cosine of picture and caption (Hessel et al. 2021)"
+        ),
+    ]

