@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-NAMES = ("startup", "generate", "pipeline", "trainer", "quality")
+NAMES = ("startup", "generate", "pipeline", "trainer", "quality", "fid")
 
 
 def main() -> None:
