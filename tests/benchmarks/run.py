@@ -8,8 +8,9 @@ import platform
 import sys
 
 NAMES = (
-    *("startup", "generate", "pipeline", "trainer", "processes", "quality"),
-    *("stackgan", "transformer", "cvae", "r_precision"),
+    *("startup", "generate", "pipeline", "trainer", "processes"),
+    *("stackgan", "transformer", "cvae"),
+    *("fid", "r_precision", "quality"),
 )
 
 
