@@ -25,6 +25,7 @@ from t2i.training.checkpoint import latest_checkpoint, save_checkpoint
 
 OBJECTIVES = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.objective)
 STEPS = 8
+DISK = 2 * 2**20
 TRAIN = {
     "steps": STEPS,
     "batch_size": 6,  # of eight squares, so that epochs end inside steps
@@ -153,10 +154,12 @@ def test_killed_at_any_moment_every_checkpoint_is_whole(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A tmpfs of 200 KiB."""
+    """A tmpfs of DISK bytes."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", disk], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"a tmpfs cannot be mounted here ({mounted.stderr.strip()})")
     yield disk
@@ -168,9 +171,8 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_whole_checkpoint(small_dis
     train(OnePlayer(width=16), tmp_path / "whole", checkpoint_every=2)
     torch.manual_seed(0)
     folder = small_disk / "run"
-    free = 200 * 1024 - 4096
     needed = sum(path.stat().st_size for path in (tmp_path / "whole" / "checkpoints" / "step-00000006").rglob("*"))
-    (small_disk / "filler").write_bytes(bytes(free - int(1.6 * needed)))
+    (small_disk / "filler").write_bytes(bytes(DISK - int(1.6 * needed)))
     with pytest.raises(OutputError, match=r"Cannot write .*step-0000000[24].*(No space|space)"):
         train(OnePlayer(width=16), folder, checkpoint_every=2)
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000002"]

@@ -1,14 +1,26 @@
-"""Rows of metrics.jsonl as curves."""
+"""The rows of metrics.jsonl, read and drawn as curves. Imports no torch."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import Literal
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 MOST_POINTS = 500  # a line; more cannot be seen, and a week of rows would make a slow page
 
 Row = Mapping[str, float]
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of metrics.jsonl; a last one cut off by kill -9 is dropped."""
+    if path.exists():
+        for line in path.read_text().splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return
 
 
 def plot_curves(

@@ -19,8 +19,7 @@ from t2i.errors import InvalidInputError, T2IError, TrainingError
 from t2i.files import write_atomic
 from t2i.registry.plugins import registry
 from t2i.registry.specs import ModelSpec
-from t2i.training.curves import Row, plot_curves
-from t2i.training.report import read_rows
+from t2i.training.curves import Row, plot_curves, read_rows
 from t2i.training.settings import SECTIONS, RunConfig, read_run, recipe_path
 
 POINTS = 200  # lines of a reference

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -21,7 +20,7 @@ from t2i.generator import Generator, Noise
 from t2i.images import grid, to_pil
 from t2i.provenance import png_bytes
 from t2i.text import TextEmbedding
-from t2i.training.curves import plot_curves
+from t2i.training.curves import plot_curves, read_rows
 from t2i.training.health import diagnose
 from t2i.training.page import run_page
 from t2i.training.processes import Processes
@@ -154,13 +153,3 @@ class RunReport:
             settings.read_text(encoding="utf-8") if settings.is_file() else "",
         )
         write_atomic(self._run / "index.html", page.encode())
-
-
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of metrics.jsonl; a last one cut off by kill -9 is dropped."""
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                return

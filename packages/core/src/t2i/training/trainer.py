@@ -202,9 +202,9 @@ class Trainer:
         """What is worth knowing of the last `steps` beside the losses: speed, gradients, fp16's scale."""
         found = self._clock.read(steps * self.config.batch_size)
         for (_, player), mover in self._players.items():
-            if mover.norm is not None:
-                found[f"gradient/{player}"] = float(mover.norm)
-                mover.norm = None
+            if mover.norm is not None and math.isfinite(norm := float(mover.norm)):  # fp16 skips steps that overflow
+                found[f"gradient/{player}"] = norm
+            mover.norm = None
         if self.accelerator.scaler is not None:
             found["fp16/loss_scale"] = float(self.accelerator.scaler.get_scale())
         return found
