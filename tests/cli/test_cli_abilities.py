@@ -58,7 +58,12 @@ def test_a_gif_goes_there_and_back(t2i: T2I, models: dict[str, Path], here: Path
     result = t2i("interpolate", "a cat", "a dog", "--model", models["cvae"], "--seed", 1, "--frames", 4, "-o", "w.gif")
     assert result.code == 0 and "w.gif (seeds 1 to 1)" in result.err
     with Image.open(here / "w.gif") as walk:
-        assert (walk.format, walk.n_frames, walk.size, walk.info["loop"]) == ("GIF", 7, (128, 128), 0)
+        assert (walk.format, walk.n_frames, walk.size, walk.info["loop"]) == (
+            "GIF",
+            6,
+            (128, 128),
+            0,
+        )  # the loop closes itself
 
 
 def test_one_caption_walks_between_two_seeds(t2i: T2I, models: dict[str, Path], here: Path) -> None:

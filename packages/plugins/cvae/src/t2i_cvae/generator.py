@@ -68,8 +68,9 @@ class ConditionalVAE(Generator):
             text, noise: of the two ends; one caption twice moves in z alone, one seed twice in the text alone.
             weights: of the second end, in [0, 1].
         """
-        z = slerp(*(temperature * noise.normal(self.config.latent_dim)), weights)
-        return self.decoder(z, torch.lerp(*text.sentence, weights[:, None]))
+        start, end = temperature * noise.normal(self.config.latent_dim)
+        first, last = text.sentence
+        return self.decoder(slerp(start, end, weights), torch.lerp(first, last, weights[:, None]))
 
 
 def _check_shape(config: CVAEConfig) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +62,7 @@ class Prior(nn.Module):
         seen = F.pad(text.mask & ~dropped[:, None], (1, 0), value=True)
         return Reading(
             sentence=torch.where(dropped[:, None], self.no_sentence, sentence),
-            words=[layer.read(words) for layer in self.layers],
+            words=[cast(Layer, layer).read(words) for layer in self.layers],
             mask=seen,
         )
 
@@ -105,7 +107,7 @@ class Layer(nn.Module):
         """Keys and values of the words, by the weights that serve the tokens."""
         d = words.shape[2]
         keys_values = F.linear(self.norm1(words), self.qkv.weight[d:], self.qkv.bias[d:])
-        return keys_values.unflatten(2, (2, self.heads, -1)).permute(0, 2, 3, 1, 4)
+        return keys_values.view(*words.shape[:2], 2, self.heads, -1).permute(0, 2, 3, 1, 4)
 
     def forward(
         self, x: Float[Tensor, "b n d"], words: Float[Tensor, "b 2 h s e"], mask: Bool[Tensor, "b 1 n m"]
@@ -147,7 +149,7 @@ class Memory:
         self._slots = first.new_empty(len(reading.words), b, 2, first.shape[2], s + prior.length, first.shape[4])
         for slots, words in zip(self._slots, reading.words, strict=True):
             slots[:, :, :, :s] = words
-        self._layers = list(zip(prior.layers, self._slots, strict=True))
+        self._layers = list(zip(cast(Iterable[Layer], prior.layers), self._slots, strict=True))
         mask = first.new_zeros(b, 1, 1, s + prior.length)
         mask[:, 0, 0, :s].masked_fill_(~reading.mask, float("-inf"))
         self._masks = [mask[..., : s + 1 + position] for position in range(prior.length)]

@@ -60,7 +60,7 @@ class Tokenizer(nn.Module):
     def picture(self, codes: Float[Tensor, "b n c"]) -> Float[Tensor, "b 3 h w"]:
         """Codes, row by row of the picture, as pictures."""
         side = round(codes.shape[1] ** 0.5)
-        return self.decoder(codes.transpose(1, 2).unflatten(2, (side, side)))
+        return self.decoder(codes.transpose(1, 2).reshape(len(codes), -1, side, side))
 
 
 class Codebook(nn.Module):

@@ -64,7 +64,7 @@ class TransformerObjective(Objective):
         top, left = (extent - side for extent in images.shape[2:])
         middle = images[..., top // 2 :, left // 2 :][..., :side, :side]
         device = tokenizer.codebook.codes.device
-        chunks = [tokenizer.encode(from_uint8(chunk.to(device))) for chunk in middle.split(CHUNK)]
+        chunks = [tokenizer.encode(from_uint8(chunk.to(device))) for chunk in torch.split(middle, CHUNK)]
         self._tokens = torch.cat(chunks).to(torch.int32)
 
     def prior_loss(self, batch: Batch) -> dict[str, Tensor]:
