@@ -8,20 +8,19 @@ import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from t2i.errors import T2IError
-from t2i.registry.plugins import Plugin, registry
-from t2i.registry.specs import ModelSpec, Spec, TextEncoderSpec
+from t2i.registry.plugins import Plugin, SpecT, registry
+from t2i.registry.specs import ModelSpec, TextEncoderSpec
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
     from t2i.hub.snapshots import SnapshotConfig
 
-SpecT = TypeVar("SpecT", bound=Spec)
 HERE = "local-dir:PATH_TO_THIS_FOLDER"
 SCORES_BEGIN, SCORES_END = "<!-- scores, written by t2i evaluate -->", "<!-- end of scores -->"
 HUB_LICENSES = {  # those of https://huggingface.co/docs/hub/repositories-licenses that pictures come under
