@@ -212,7 +212,7 @@ def _writing(hub: FakeHub) -> None:
             return refusal(403 if bearer(request) else 401, message="You don't have the rights.")
         if name in hub.repos:
             return JSONResponse({"error": "You already created this model repo", "url": f"{hub.url}/{name}"}, 409)
-        hub.repo(name, private=asked.get("visibility") == "private")
+        hub.repo(name, private=asked.get("visibility") == "private" or asked.get("private") is True)
         return JSONResponse({"url": f"{hub.url}/{name}"})
 
     @hub.app.post("/api/validate-yaml")

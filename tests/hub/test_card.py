@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import shlex
 from html.parser import HTMLParser
 
 import pytest
@@ -87,7 +89,7 @@ def test_the_card_states_every_fact():
     weights = f"| model.safetensors | sha256 {'a' * 64} |"
     for said in (encoder, weights, "openmoji:train", "CC-BY-SA-4.0", "12,345", "6,789,000", "t2i train cgan --steps 9"):
         assert said in text
-    assert "64 x 64 pixels" in text and "pip install t2i-cgan" in text and "Reed" in text
+    assert "64 x 64 pixels" in text and "pip install t2i-cgan\n" in text and "Reed" in text
 
 
 def test_a_card_without_facts_says_that_they_are_not_said():
@@ -97,11 +99,16 @@ def test_a_card_without_facts_says_that_they_are_not_said():
     assert "Made again by" not in text and "Nobody said how it was made" in text and "None were measured" in text
 
 
-def test_the_snippet_of_a_card_is_python_of_three_lines():
-    page = render_card(config(), CardExtras(name="hf-hub:org/name"))
+@pytest.mark.parametrize("prompt", ["a red heart", "it's a \"quoted\" 'heart'\n", "$(rm -rf /) `x` \\"])
+def test_the_snippet_of_a_card_is_python_of_three_lines(prompt):
+    page = render_card(config(), CardExtras(name="hf-hub:org/name", prompt=prompt))
     (snippet,) = [token.content for token in MARKDOWN.parse(page) if token.info == "python"]
     compile(snippet, "card", "exec")
     assert len(snippet.splitlines()) == 3 and "hf-hub:org/name" in snippet
+    call = ast.parse(snippet).body[2].value.func.value.value.value
+    assert ast.literal_eval(call.args[0]) == prompt
+    (command, *_) = [token.content for token in MARKDOWN.parse(page) if token.info == "sh"]
+    assert shlex.split(command)[-4:] == ["generate", prompt, "--model", "hf-hub:org/name"]
 
 
 MARKUP = [
@@ -126,7 +133,8 @@ MARKUP = [
 def test_what_people_typed_stays_text(text):
     facts = {"dataset": text, "license": text, "command": text}
     result = EvalResult("text-to-image", text, text, text, text, metric_args={text: text})
-    wild = render_card(config(text, **facts), CardExtras(title=text, picture="samples.png", scores=[result]))
+    extras = CardExtras(title=text, prompt=text, picture="samples.png", scores=[result])
+    wild = render_card(config(text, **facts), extras)
     tame = render_card(
         config("word", dataset="word", license="word", command="word"),
         CardExtras(

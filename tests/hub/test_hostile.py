@@ -364,6 +364,21 @@ def test_a_server_that_stalls(hub, repo, trees, cache, monkeypatch, where):
     assert_the_old_version_still_loads(hub, first, monkeypatch)
 
 
+@pytest.mark.parametrize("headers", [{"Retry-After": "100000"}, {"RateLimit": '"api";r=0;t=100000'}])
+@pytest.mark.parametrize(("where", "status"), [("/tree/", 429), ("/resolve/", 429), ("/cdn/", 429), ("/tree/", 503)])
+def test_a_server_that_asks_to_wait_for_a_day(hub, repo, trees, monkeypatch, headers, where, status):
+    repo.commit(trees[1])
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+
+    async def delays(request: Request) -> Response | None:
+        return Response(status_code=status, headers=headers) if where in request.url.path else None
+
+    hub.fault = delays
+    refused(OfflineError, f"HTTP {status}")
+    assert max(waits, default=0) <= 60
+
+
 def test_the_command_line_says_it_in_one_line_and_exits_with_2(hub, repo, trees, t2i: T2I):
     hub.repo("org/pickle", {"config.json": b"{}", "pytorch_model.bin": b"\x80\x04."})
     repo.commit(with_config(trees[0], weights_sha256="0" * 64))

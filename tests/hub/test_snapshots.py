@@ -333,6 +333,11 @@ def test_a_missing_file_is_named(folder, name, says):
         _open("m", folder)
 
 
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    with pytest.raises(SnapshotError, match=r"m is in .*gone, which cannot be read \(No such file"):
+        _open("m", tmp_path / "gone")
+
+
 def test_the_card_and_the_golden_tensors_are_not_needed_to_draw(folder):
     (folder / CARD).unlink()
     (folder / GOLDEN).unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import unicodedata
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from t2i.errors import T2IError
-from t2i.registry.plugins import registry
-from t2i.registry.specs import ModelSpec
+from t2i.registry.plugins import Plugin, SpecT, registry
+from t2i.registry.specs import ModelSpec, TextEncoderSpec
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -38,6 +39,7 @@ class CardExtras:
     Attributes:
         name: what loads the model, such as "hf-hub:org/name".
         title: by default what it is.
+        prompt: what it may be asked for, as an example.
         picture: a PNG beside the card, or "".
         run_file: a run's settings beside the card, or "".
         scores: as the Hub keeps them, `metric_args` stating the protocol.
@@ -45,6 +47,7 @@ class CardExtras:
 
     name: str = HERE
     title: str = ""
+    prompt: str = "a red heart"
     picture: str = ""
     run_file: str = ""
     scores: Sequence[EvalResult] = ()
@@ -77,42 +80,41 @@ def card_head(config: SnapshotConfig, extras: CardExtras) -> dict[str, Any]:
 
 def card_body(config: SnapshotConfig, extras: CardExtras) -> str:
     """What people read: pictures, three lines to use it, what it is made of, scores, limits, how to make it again."""
-    return "\n".join(
-        [
-            f"# {plain(extras.title or f'{config.technique} by t2i')}\n",
-            _what(config, extras),
-            _use(config, extras),
-            _made_of(config),
-            _scores(extras.scores),
-            _limits(config),
-            _again(config, extras),
-        ]
-    )
+    sections = [
+        f"# {plain(extras.title or f'{config.technique} by t2i')}",
+        _what(config, extras),
+        _use(config, extras),
+        _made_of(config),
+        _scores(extras.scores),
+        _limits(config),
+        _again(config, extras),
+    ]
+    return "\n\n".join(sections) + "\n"
 
 
 def _what(config: SnapshotConfig, extras: CardExtras) -> str:
     side = config.config.get("resolution")
     pixels = f" of {side} x {side} pixels" if isinstance(side, int) else ""
-    spec = _spec(config)
-    about = f" The technique: {plain(spec.summary)} ({plain(spec.paper)})." if spec else ""
-    shown = f"![Pictures it drew, each above its caption]({extras.picture})\n\n" if extras.picture else ""
+    owner = _owner(ModelSpec, config.technique)
+    about = f" The technique: {plain(owner[0].summary)} ({plain(owner[0].paper)})." if owner else ""
+    shown = f"\n\n![Pictures it drew, each above its caption]({extras.picture})" if extras.picture else ""
     return (
         f"Draws pictures{pixels} from a caption, by the technique {plain(config.technique)} of "
-        f"[t2i](https://pypi.org/project/t2i/).{about}\n\n{shown}"
+        f"[t2i](https://pypi.org/project/t2i/).{about}{shown}"
     )
 
 
 def _use(config: SnapshotConfig, extras: CardExtras) -> str:
-    spec, package = _spec(config), "t2i"
-    if spec is not None:
-        package = registry().get(ModelSpec, config.technique)[1].distribution
-    lines = [
-        "import t2i",
-        f'pipe = t2i.pipeline("{extras.name}")',
-        'pipe("a red heart", seed=7).images[0].save("heart.png")',
-    ]
-    command = f'pip install {package}\nt2i generate "a red heart" --model {extras.name}'
-    return f"## Use it\n\n{fence(command, 'sh')}\nOr in Python:\n\n{fence(chr(10).join(lines), 'python')}"
+    encoder = config.facts.text_encoder.name.partition(":")[0] if config.facts.text_encoder else ""
+    owners = [_owner(ModelSpec, config.technique), _owner(TextEncoderSpec, encoder)]
+    packages = " ".join(dict.fromkeys(owner[1].distribution for owner in owners if owner)) or "t2i"
+    command = f"pip install {packages}\nt2i generate {shlex.quote(extras.prompt)} --model {extras.name}"
+    snippet = (
+        f"import t2i\n"
+        f'pipe = t2i.pipeline("{extras.name}")\n'
+        f'pipe({json.dumps(extras.prompt)}, seed=7).images[0].save("picture.png")'
+    )
+    return f"## Use it\n\n{fence(command, 'sh')}\n\nOr in Python:\n\n{fence(snippet, 'python')}"
 
 
 def _made_of(config: SnapshotConfig) -> str:
@@ -129,19 +131,17 @@ def _made_of(config: SnapshotConfig) -> str:
         "model.safetensors": f"sha256 {config.weights_sha256}",
     }
     table = "\n".join(f"| {key} | {plain(value)} |" for key, value in rows.items())
-    return f"## What it is made of\n\n| | |\n|---|---|\n{table}\n"
+    return f"## What it is made of\n\n| | |\n|---|---|\n{table}"
 
 
 def _scores(scores: Sequence[EvalResult]) -> str:
-    if not scores:
-        return f"{SCORES_BEGIN}\n## Scores\n\nNone were measured.\n{SCORES_END}\n"
-    rows = "\n".join(
+    rows = [
         f"| {plain(str(result.metric_name or result.metric_type))} | {plain(str(result.metric_value))} | "
         f"{plain(result.dataset_name)} | {plain(_protocol(result.metric_args or {}))} |"
         for result in scores
-    )
-    table = f"| score | value | data | protocol |\n|---|---|---|---|\n{rows}"
-    return f"{SCORES_BEGIN}\n## Scores\n\n{table}\n{SCORES_END}\n"
+    ]
+    table = "\n".join(["| score | value | data | protocol |", "|---|---|---|---|", *rows])
+    return f"{SCORES_BEGIN}\n## Scores\n\n{table if rows else 'None were measured.'}\n{SCORES_END}"
 
 
 def _protocol(settings: Mapping[str, Any]) -> str:
@@ -158,23 +158,24 @@ def _limits(config: SnapshotConfig) -> str:
         f"- It knows what {data} shows and the words its captions use; of other captions it draws the nearest it has.\n"
         f"- Its pictures have one size, and their licence and biases are those of that data.\n"
         f"- One seed gives one picture, but another device or library version rounds differently.\n"
-        f"- It was not made to show real persons or to inform decisions, and nothing filters what it draws.\n"
+        f"- It was not made to show real persons or to inform decisions, and nothing filters what it draws."
     )
 
 
 def _again(config: SnapshotConfig, extras: CardExtras) -> str:
-    if not config.facts.command and not extras.run_file:
-        return "## Make it again\n\nNobody said how it was made.\n"
-    command = f"Made again by:\n\n{fence(config.facts.command, 'sh')}" if config.facts.command else ""
-    recipe = f"t2i train {shlex.quote(config.technique)} --recipe {extras.run_file} --out runs/again"
-    settings = f"{extras.run_file} beside this card holds every setting:\n\n{fence(recipe, 'sh')}"
-    return f"## Make it again\n\n{command}{settings if extras.run_file else ''}"
+    parts = ["## Make it again"]
+    if config.facts.command:
+        parts += ["Made again by:", fence(config.facts.command, "sh")]
+    if extras.run_file:
+        recipe = f"t2i train {shlex.quote(config.technique)} --recipe {extras.run_file} --out runs/again"
+        parts += [f"{extras.run_file} beside this card holds every setting:", fence(recipe, "sh")]
+    return "\n\n".join(parts if len(parts) > 1 else [*parts, "Nobody said how it was made."])
 
 
-def _spec(config: SnapshotConfig) -> ModelSpec | None:
-    """What its plugin says of the technique, where it is installed."""
+def _owner(kind: type[SpecT], name: str) -> tuple[SpecT, Plugin] | None:
+    """What is registered under `name`, and by whom, where it is installed."""
     try:
-        return registry().get(ModelSpec, config.technique)[0]
+        return registry().get(kind, name)
     except T2IError:
         return None
 
@@ -191,7 +192,7 @@ def fence(code: str, language: str = "") -> str:
     """`code` as a block that no line of it can end."""
     code = "\n".join(_visible(line) for line in code.split("\n"))
     ticks = "`" * max(3, 1 + max(map(len, re.findall(r"`+", code)), default=0))
-    return f"{ticks}{language}\n{code}\n{ticks}\n"
+    return f"{ticks}{language}\n{code}\n{ticks}"
 
 
 def _visible(text: str) -> str:

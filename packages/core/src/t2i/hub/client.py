@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 LOGIN = "`hf auth login`"
+LONGEST_WAIT = 60  # seconds, until the next attempt
 DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
 
 
@@ -81,15 +82,22 @@ def _guarded(seconds: float) -> Iterator[None]:
 
 
 def _plausible(response: Any) -> None:
-    """The client names files after what these headers say, so they must be names and no paths.
+    """Let no answer choose a path here or make the client wait for hours.
 
     Raises:
-        ValueError: one is a path.
+        ValueError: a header that the client names files after is no name.
+        HTTPStatusError: httpx's; the next attempt is to be later than LONGEST_WAIT.
     """
     if response.request.method == "HEAD":
         for header in ("ETag", "X-Linked-Etag", "X-Repo-Commit"):
             if not re.fullmatch(r'(W/)?"?[\w-]*"?', response.headers.get(header, "")):
                 raise ValueError(f"{header} is no name")
+    waits = [
+        response.headers.get("Retry-After", ""),
+        *re.findall(r"\bt\s*=\s*(\d+)", response.headers.get("RateLimit", "")),
+    ]
+    if any(wait.strip().isdigit() and int(wait) > LONGEST_WAIT for wait in waits):
+        response.raise_for_status()
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:

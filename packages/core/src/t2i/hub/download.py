@@ -105,9 +105,11 @@ def _cached(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | 
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(patterns), local_files_only=True))
+        folder = snapshot_download(repo, revision=revision, allow_patterns=list(patterns), local_files_only=True)
     except LocalEntryNotFoundError:
         return None
+    lacks_weights = WEIGHTS in patterns and not (Path(folder) / WEIGHTS).exists()  # older clients give half a snapshot
+    return None if lacks_weights else Path(folder)
 
 
 def _older(repo: str, revision: str | None, patterns: Sequence[str]) -> str:

@@ -49,9 +49,9 @@ def _scores(spec: WeightsSpec) -> list[EvalResult]:
 
 
 if __name__ == "__main__":
-    try:
-        publish_bundled(*sys.argv[1:])
-    except TypeError:
+    if len(sys.argv) != 2:
         sys.exit(fail("A namespace is needed, such as: python -m t2i.hub.publish my-org"))
+    try:
+        publish_bundled(sys.argv[1])
     except T2IError as error:
         sys.exit(fail(str(error)))

@@ -100,6 +100,7 @@ def push(
     extras = CardExtras(
         name=target.name,
         title=target.repo.partition("/")[2],
+        prompt=next(iter(prompts), CardExtras.prompt),
         picture=PICTURES if PICTURES in files else "",
         run_file=RUN_FILE if RUN_FILE in files else "",
         scores=_scores_beside(snapshot.folder) if scores is None else scores,

@@ -214,7 +214,11 @@ def _open_from_hub(name: str, repo: str, revision: str | None, sha256: str | Non
 
 
 def _open(name: str, folder: Path, sha256: str | None = None, revision: str = "") -> Snapshot:
-    check_listing(str(folder), {path.name: path.stat().st_size for path in folder.iterdir() if path.exists()})
+    try:
+        sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.exists()}
+    except OSError as error:
+        raise SnapshotError(f"{name} is in {folder}, which cannot be read ({error.strerror}).") from None
+    check_listing(str(folder), sizes)
     config = read_config(folder)
     expected = sha256 or config.weights_sha256
     try:
