@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-NAMES = ("startup", "generate", "pipeline", "trainer", "quality", "r_precision")
+NAMES = ("startup", "generate", "pipeline", "trainer", "quality", "fid", "r_precision")
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def test_pytorch_fids_files_are_read(tmp_path: Path, value: float) -> None:
 def test_a_dataset_is_looked_at_once(
     training_folder: FolderDataset, value: float, t2i_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = fid(reference=str(training_folder.folder))
+    judge = fid(reference=str(training_folder._folder))
     judge.update(FAKE)
     assert judge.compute()["fid"].value == pytest.approx(value, rel=1e-6)
     looks: list[int] = []

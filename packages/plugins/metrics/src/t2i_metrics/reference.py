@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from t2i.data.dataset import CaptionedDataset
 from t2i.errors import DataError, InvalidInputError, OfflineError
 from t2i.files import cache_home, sha256_of, write_atomic
 from t2i.images import from_uint8
-from t2i_metrics.extractor import Extractor
+from t2i_metrics.extractor import AT_ONCE, Extractor
 from t2i_metrics.moments import Moments
 
 FORMAT = "1"  # of statistics files and of the cache; raise it when a layout below changes
@@ -117,7 +117,7 @@ def dataset_reference(dataset: CaptionedDataset, side: int, extractor: Extractor
     except InvalidInputError:
         pass  # it is not there, or was damaged
     moments = Moments(extractor.protocol.dim)
-    for features, _ in _features(dataset, side, extractor):
+    for features, _ in features_of(dataset, side, extractor):
         moments.add(features)
     if moments.count < 2:
         raise DataError(f"Statistics are of at least 2 pictures, but {moments.count} of {dataset.name} can be read.")
@@ -140,7 +140,7 @@ def dataset_features(
         return cached["features"], cached["positions"].tolist()
     except (OSError, SafetensorError, KeyError):
         pass  # it is not there, or was damaged
-    parts = list(_features(dataset, side, extractor))
+    parts = list(features_of(dataset, side, extractor))
     positions = [position for _, some in parts for position in some]
     if not positions:
         raise DataError(f"None of the {len(dataset)} pictures of {dataset.name} can be read.")
@@ -149,20 +149,25 @@ def dataset_features(
     return features, positions
 
 
-def _features(
-    dataset: CaptionedDataset, side: int, extractor: Extractor, at_once: int = 64
-) -> Iterator[tuple[Tensor, list[int]]]:
+def features_of(
+    dataset: CaptionedDataset, side: int, extractor: Extractor, positions: Sequence[int] | None = None
+) -> Iterator[tuple[Float[Tensor, "b d"], list[int]]]:
+    """Features of the readable ones of a dataset's pictures at `side` pixels, with their positions, batch by batch."""
+
     def read(position: int) -> Tensor | None:
         try:
             return torch.from_numpy(np.array(dataset.picture(position, side)[0])).permute(2, 0, 1)
         except DataError:
             return None
 
+    wanted = range(len(dataset)) if positions is None else positions
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(dataset), at_once):
-            positions = range(start, min(start + at_once, len(dataset)))
+        for start in range(0, len(wanted), AT_ONCE):
+            some = wanted[start : start + AT_ONCE]
             read_well = {
-                p: pixels for p, pixels in zip(positions, pool.map(read, positions), strict=True) if pixels is not None
+                position: pixels
+                for position, pixels in zip(some, pool.map(read, some), strict=True)
+                if pixels is not None
             }
             if read_well:
                 yield extractor(from_uint8(torch.stack(list(read_well.values())))).features, list(read_well)

@@ -102,9 +102,10 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
             return load_file(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InvalidInputError(
             f"An extractor's weights are a .safetensors file or a PyTorch state dict, but {path} cannot be read as one "
-            f"({str(error).splitlines()[0]}). Save the network's state_dict()."
+            f"({reason}). Save the network's state_dict()."
         ) from None
     if not isinstance(tensors, Mapping) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise InvalidInputError(
