@@ -146,7 +146,7 @@ def test_compare_draws_a_sheet_with_the_scores_the_cards_share(t2i: T2I, model: 
     for name in ("run", "other"):
         assert t2i("evaluate", name, "--data", squares, *FEW).code == 0
     scored = t2i("compare", "run", "other", "--prompts", "p.txt", "-o", "scored.png", "--device", "cpu")
-    assert scored.code == 0 and "| model | r_precision ↑ |" in scored.out, scored
+    assert scored.code == 0 and "| model | r_precision, higher is better |" in scored.out, scored
     with Image.open("scored.png") as sheet:
         assert sheet.height > height
 
@@ -156,14 +156,14 @@ def test_scores_of_other_protocols_are_left_out_and_told(t2i: T2I, model: Path, 
     t2i("evaluate", "run", "--data", squares, *FEW)
     t2i("evaluate", "other", "--data", squares, *FEW, "--seed", 9)
     result = t2i("compare", "run", "other", "-p", "a red square", "--device", "cpu")
-    assert result.code == 0 and "r_precision ↑" not in result.out
+    assert result.code == 0 and "r_precision, higher" not in result.out
     assert "r_precision is left out" in result.err and "seed: 0 and 9" in result.err
 
 
 def test_compare_can_score_at_once(t2i: T2I, model: Path, squares: Path, here: Path):
     shutil.copytree(model, here / "other")
     result = t2i("compare", "run", "other", "-p", "a red square", "--data", squares, *FEW)
-    assert result.code == 0 and "| run | " in result.out and "r_precision ↑" in result.out
+    assert result.code == 0 and "| run | " in result.out and "r_precision, higher" in result.out
     assert (here / "compare.png").is_file()
 
 

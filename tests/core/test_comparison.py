@@ -35,7 +35,7 @@ ENTRIES = [entry("first", 0.4, 30.0), entry("sec|ond", 0.6, 40.0), entry("third"
 
 def test_the_best_of_each_column_is_marked_whichever_way_is_up():
     heads, rows = cells(ENTRIES)
-    assert heads == ["model", "r_precision ↑", "fid ↓", "s/image", "MiB"]
+    assert heads == ["model", "r_precision, higher is better", "fid, lower is better", "s/image", "MiB"]
     assert [row[1] for row in rows] == ["0.4 ± 0.02", "0.6 ± 0.02*", "0.5 ± 0.02"]
     assert [row[2] for row in rows] == ["30", "40", "20*"]
     assert [row[3:] for row in rows] == [["0.01", "3.0"], ["0.01", "3.0"], ["", "3.0"]]

@@ -118,7 +118,7 @@ def cells(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
     """A table as text: the heads of its columns, and a row a model; the best scores end in an asterisk."""
     names = common_scores(entries)
     best = {name: ranked(entries, name)[0].scores[name].value for name in names}
-    heads = [f"{name} {'↑' if entries[0].scores[name].higher_is_better else '↓'}" for name in names]
+    heads = [f"{name}, {'higher' if entries[0].scores[name].higher_is_better else 'lower'} is better" for name in names]
     rows = [
         [
             entry.model,
@@ -164,20 +164,15 @@ def chart(entries: Sequence[Entry]) -> bytes:
 
     names = common_scores(entries)
     timed = [entry for entry in entries if entry.seconds_per_image]
-    figure = Figure(figsize=(7, 3.4 * len(names) + 0.4), layout="constrained")
+    figure = Figure(figsize=(9, 3.2 * len(names) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, name in zip(figure.subplots(len(names), squeeze=False)[:, 0], names, strict=True):
         for entry in timed:
             score, mib = entry.scores[name], entry.size_bytes / 2**20
-            point = axes.errorbar(entry.seconds_per_image, score.value, yerr=score.standard_error, capsize=3)
-            axes.scatter(entry.seconds_per_image, score.value, s=20 * mib, alpha=0.5, color=point[0].get_color())
-            axes.annotate(
-                f"{entry.model}\n{mib:.1f} MiB",
-                (entry.seconds_per_image, score.value),
-                (10, 6),
-                textcoords="offset points",
-                fontsize="small",
-            )
+            where = (entry.seconds_per_image, score.value)
+            label = f"{entry.model}, {mib:.1f} MiB"
+            point = axes.errorbar(*where, yerr=score.standard_error, fmt="o", markersize=4, capsize=3, label=label)
+            axes.scatter(*where, s=20 * mib, alpha=0.4, color=point[0].get_color())
         for bound in BOUNDS:
             if f"{name}_{bound}" in entries[0].scores:
                 value = entries[0].scores[f"{name}_{bound}"].value
@@ -193,7 +188,9 @@ def chart(entries: Sequence[Entry]) -> bytes:
                 )
         way = "higher" if entries[0].scores[name].higher_is_better else "lower"
         axes.set(xscale="log", xlabel="seconds per image", ylabel=f"{name} ({way} is better)")
-        axes.margins(0.25, 0.2)
+        axes.margins(0.15, 0.15)
+        if timed:
+            axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

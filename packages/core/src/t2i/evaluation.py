@@ -37,7 +37,7 @@ from t2i.registry.plugins import registry
 from t2i.registry.specs import EvaluatorSpec
 from t2i.seeds import check_seed
 
-DEFAULT_METRICS = ("fid", "kid", "r_precision")
+DEFAULT_METRICS = ("kid", "r_precision")
 DEFAULT_COUNT = 2000
 SAVE_EVERY_SECONDS = 30.0
 

@@ -83,7 +83,7 @@ class Evaluator(ABC):
 
     @abstractmethod
     def compute(self) -> dict[str, Score]:
-        """The scores of everything seen since the last `reset`.
+        """The scores of everything seen since the last `reset`, by name; "x_ceiling" and "x_chance" are bounds of "x".
 
         Raises:
             InvalidInputError: fewer pictures were seen than the score needs.

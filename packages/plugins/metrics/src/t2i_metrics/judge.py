@@ -67,7 +67,7 @@ class Heads(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, hidden: int = 512, dim: int = 256) -> None:
+    def __init__(self, hidden: int = 256, dim: int = 128) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(FEATURES))
         self.register_buffer("deviation", torch.ones(FEATURES))

@@ -30,8 +30,8 @@ from t2i.registry.models import create_text_encoder, load_dataset
 from t2i_metrics.judge import SEEN_SIDE, TEXT_ENCODER, Heads, Judge, PictureFeatures
 from t2i_metrics.r_precision import RPrecision
 
-VIEWS = 6  # changed copies of each picture
-STEPS, BATCH = 1200, 256
+VIEWS = 3  # changed copies of each picture
+STEPS, BATCH = 600, 256
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.05
 TEMPERATURE = 0.07  # at the start; learned
 SEED = 0
