@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-NAMES = ("startup", "generate", "pipeline", "trainer", "quality")
+NAMES = ("startup", "plugins", "generate", "pipeline", "trainer", "quality")
 
 
 def main() -> None:
