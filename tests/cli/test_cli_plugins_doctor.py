@@ -150,6 +150,6 @@ def test_nothing_that_is_installed_stops_those_who_look(
         return
     assert result.code == (1 if verb == "doctor" else 0)
     if verb == "doctor":
-        assert all(f"({name} " in result.out for name in (*DREADFUL, "no-entry-points", "no-metadata"))
+        assert all(f"({name} " in result.out for name in (*DREADFUL, "no-entry-points", "no_metadata"))
         assert "[/red]" in result.out and "weights zoo.w" in result.out
         assert "ok           plugin cgan" in result.out
