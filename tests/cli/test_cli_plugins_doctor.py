@@ -112,3 +112,44 @@ def test_plugins_as_json_parses(t2i: T2I, site: FakeSite) -> None:
     assert entries["bad"]["state"] == "broken" and entries["bad"]["remedy"]
     assert [spec["name"] for spec in entries["zoo"]["specs"]] == ["zoo-ant"]
     assert entries["cgan"]["distribution"] == "t2i-cgan"
+
+
+def test_a_choice_that_no_plugin_has_is_told(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T2I_DISABLE_PLUGINS", "cgna")
+    result = t2i("doctor")
+    assert result.code == 1 and "T2I_DISABLE_PLUGINS names 'cgna', but no plugin is called so" in result.out
+
+
+DREADFUL = {
+    "raises": "raise RuntimeError('[/red] \\ud800 [bold]')",
+    "no-python": "def f(:",
+    "exits": "import sys; sys.exit(3)",
+    "recurses": "def f():\n    return f()\nf()",
+    "hook-with-arguments": "import pluggy\nT2I_API = 1\n@pluggy.HookimplMarker('t2i')\ndef t2i_models(x):\n    pass",
+    "needs-more": "import no_such_module",
+    "unspeakable": "class E(BaseException):\n    def __str__(self):\n        raise self\nraise E",
+    "later": "T2I_API = 99",
+    "odd-api": "class A(int):\n    def __eq__(self, other):\n        raise ValueError\nT2I_API = A(1)",
+}
+
+
+@pytest.mark.parametrize("verb", ["doctor", "plugins", "models"])
+@pytest.mark.parametrize("strict", ["", "1"])
+def test_nothing_that_is_installed_stops_those_who_look(
+    t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch, verb: str, strict: str
+) -> None:
+    for name, source in DREADFUL.items():
+        site.install(name, source)
+    site.install("no-entry-points", "T2I_API = 1", files={"entry_points.txt": "[t2i]\nbad = not a module !\n"})
+    site.install("no-metadata", "T2I_API = 1", files={"METADATA": ""})
+    site.install_plugin("zoo", models='[model("zoo")]', weights='[weights("zoo", "w", bundled="fakedist_exits:w")]')
+    monkeypatch.setenv("T2I_STRICT_PLUGINS", strict)
+    result = t2i(verb)
+    if strict and verb == "models":
+        assert "is broken" in result.error or "is incompatible" in result.error
+        return
+    assert result.code == (1 if verb == "doctor" else 0)
+    if verb == "doctor":
+        assert all(f"({name} " in result.out for name in (*DREADFUL, "no-entry-points", "no_metadata"))
+        assert "[/red]" in result.out and "weights zoo.w" in result.out
+        assert "ok           plugin cgan" in result.out

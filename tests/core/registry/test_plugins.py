@@ -61,8 +61,8 @@ BROKEN = {
         "t2i_models returns more than 1000 specs",
     ),
     "names a model by a number": (
-        PLUGIN.format(models="[model(5)]", weights="[]", api="1"),
-        "name of a ModelSpec is a str",
+        PLUGIN.format(models="[(m := model('a'), object.__setattr__(m, 'name', 5))[0]]", weights="[]", api="1"),
+        "name of a ModelSpec is a str, not 5",
     ),
     "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "'a.b' came"),
     "misses a field": (PLUGIN.format(models="[ModelSpec(name='a')]", weights="[]", api="1"), "TypeError"),

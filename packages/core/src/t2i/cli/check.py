@@ -42,7 +42,7 @@ def check(
     if as_json:
         print(json.dumps(told, indent=2))
     else:
-        counts = Counter(outcome.state for outcome in outcomes)
+        counts: Counter[str] = Counter(outcome.state for outcome in outcomes)
         said = ", ".join(f"{counts[state]} {state}" for state in WORDS if counts[state])
         print(f"{name}: {said}, in {sum(outcome.seconds for outcome in outcomes):.1f} s")
     return 1 if any(outcome.is_bad for outcome in outcomes) else 0

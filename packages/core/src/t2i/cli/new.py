@@ -22,7 +22,7 @@ from t2i.registry.catalogue import KNOWN_PLUGINS
 from t2i.registry.plugins import WORDS, discover
 
 NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
-MOST_CHARACTERS = 24  # what the templates' lines have room for
+MOST_CHARACTERS = 20  # what the templates' lines have room for
 SUFFIX = ".tmpl"
 RESERVED = ("core",)  # t2i-core is what plugins stand on
 

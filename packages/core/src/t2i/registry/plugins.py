@@ -312,6 +312,8 @@ def _brief(error: BaseException) -> str:
     """Type and first line, printable and short whatever the error is."""
     try:
         lines = str(error).encode("utf-8", "backslashreplace").decode().splitlines()
-    except Exception:  # a stranger's __str__ may raise, too
+    except BaseException as another:  # a stranger's __str__ may raise, too
+        if isinstance(another, KeyboardInterrupt):
+            raise
         lines = []
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

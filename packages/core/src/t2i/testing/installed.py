@@ -51,17 +51,16 @@ def sections(name: str) -> list[Section]:
     kind, _, reference = name.partition(":")
     if dot and any(spec.name == technique for spec, _ in registry().all(ModelSpec)):
         return [_weights(weights_spec(name))]
-    found: list[tuple[Spec, str]] = []
-    for role in (ModelSpec, TextEncoderSpec, EvaluatorSpec, DatasetSpec, WeightsSpec):
-        for spec, plugin in registry().all(role):  # type: ignore[type-var]
-            if spec.name in (name, kind) or plugin.distribution == name:
-                found.append((spec, plugin.distribution))
+    found = [
+        (spec, claims[0][0].distribution)
+        for (_, declared), claims in registry().owners.items()
+        for _, spec in claims
+        if len(claims) == 1 and (declared in (name, kind) or claims[0][0].distribution == name)
+    ]
     if not found:
         raise _unknown(name)
-    listed = [_plugin(distribution) for distribution in dict.fromkeys(owner for _, owner in found)]
-    for spec, _ in found:
-        listed += _of_spec(spec, reference)
-    return listed
+    roles = [section for spec, _ in found for section in _of_spec(spec, reference)]
+    return [*(_plugin(owner, roles) for owner in dict.fromkeys(owner for _, owner in found)), *roles]
 
 
 def _of_spec(spec: Spec, reference: str) -> list[Section]:
@@ -87,8 +86,21 @@ def _of_spec(spec: Spec, reference: str) -> list[Section]:
             return [_weights(spec)]
 
 
-def _plugin(distribution: str) -> Section:
-    return Section(f"the distribution {distribution}", PLUGIN_CHECKS, lambda: distribution)
+def _plugin(distribution: str, roles: Sequence[Section]) -> Section:
+    """The distribution's own section, and that what it declares to fail are checks of one of its roles."""
+    known = {check.name for section in roles for check in section.checks}
+
+    def expected_failures_are_checks(name: str) -> None:
+        odd = sorted({failure for section in roles for failure in section.expected_failures} - known)
+        assert not odd, f"expected_failures of {name} name checks, but there is no {', '.join(odd)}"
+
+    declared = Check(
+        "expected_failures_are_checks",
+        "a misspelt name hides nothing, and says that something is wrong",
+        "name checks as `t2i check` does, with underscores",
+        expected_failures_are_checks,
+    )
+    return Section(f"the distribution {distribution}", [*PLUGIN_CHECKS, declared], lambda: distribution)
 
 
 def _weights(spec: WeightsSpec) -> Section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -164,10 +165,10 @@ def bad_pictures_are_refused(make: MakeEvaluator) -> None:
     judge = _seen(make, _everything())
     before = _values(judge.compute())
     for what, pictures in bad.items():
-        _refused(lambda pictures=pictures: judge.update(**first | {"images": pictures}), f"pictures that are {what}")
+        _refused(partial(judge.update, **first | {"images": pictures}), f"pictures that are {what}")
     for part in ("captions", "groups"):
         words = first[part][1:]
-        _refused(lambda part=part, words=words: judge.update(**first | {part: words}), f"too few {part}")
+        _refused(partial(judge.update, **first | {part: words}), f"too few {part}")
     assert _values(judge.compute()) == before, "refused pictures were taken in all the same"
 
 
@@ -185,7 +186,7 @@ def foreign_states_are_refused(make: MakeEvaluator) -> None:
         "another shape": {**state, first: torch.zeros((*state[first].shape, 3))},
     }
     for what, values in foreign.items():
-        _refused(lambda values=values: judge.merge(values), f"a state of {what}")
+        _refused(partial(judge.merge, values), f"a state of {what}")
     assert _values(judge.compute()) == before, "a refused state was merged all the same"
 
 
@@ -263,7 +264,7 @@ def _everything(size: int = COUNT, seed: int = 0) -> list[dict[str, Any]]:
 
 def _watch(judge: Evaluator, batches: Sequence[dict[str, Any]]) -> None:
     for batch in batches:
-        judge.update(**batch)
+        judge.update(**batch | {"images": batch["images"].clone()})  # others are shown the same batch
 
 
 def _seen(make: MakeEvaluator, batches: Sequence[dict[str, Any]]) -> Evaluator:

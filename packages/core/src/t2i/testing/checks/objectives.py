@@ -156,7 +156,7 @@ def each_player_learns_one_batch(objective: Objective) -> None:
             terms = _losses(objective, player, _batch(objective, progress=0.5))
             loss = torch.stack([value.float() for value in terms.values() if value.requires_grad]).sum()
             losses.append(loss.item())
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
         first, best = losses[0], min(losses[1:])
         assert first - best > 1e-3 * abs(first), (

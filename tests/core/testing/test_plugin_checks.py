@@ -1,0 +1,115 @@
+"""A zoo of distributions, each broken in one way: the checks name that way, and let an honest one pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import pytest
+
+from fakes.checking import caught, expect, failures
+from fakes.distributions import FakeSite
+from t2i.testing.checks.plugins import PLUGIN_CHECKS
+
+DOCSTRING = '"""What this distribution declares."""'
+SOURCE = f"""{DOCSTRING}
+from t2i.registry import EvaluatorSpec, ModelSpec, TextEncoderSpec, hookimpl
+
+T2I_API = 1
+
+
+@hookimpl
+def t2i_models():
+    return [ModelSpec("fake", "fakes.models:FakeGenerator", "fakes.models:FakeConfig", "gan", "a fake", "none")]
+
+
+@hookimpl
+def t2i_text_encoders():
+    return [TextEncoderSpec("fake", "fakes.models:FakeTextEncoder", "a fake", "MIT")]
+"""
+JUDGE = """
+
+@hookimpl
+def t2i_evaluators():
+    return [EvaluatorSpec("odd", "fakedist_zoo:judge", "odd")]
+
+
+class judge:
+    \"\"\"A judge, made.\"\"\"
+
+    def __init__(self):
+        import contextlib, socket
+        with contextlib.suppress(OSError):
+            {deed}
+"""
+METADATA = """Metadata-Version: 2.4
+Name: zoo
+Version: 1.0
+Summary: a zoo
+License-Expression: MIT
+License-File: LICENSE
+Requires-Dist: torch
+Requires-Dist: t2i-core>=0.1,<0.2
+
+# zoo
+
+A readme.
+"""
+BUSY = "\nimport time\nuntil = time.process_time() + 0.2\nwhile time.process_time() < until:\n    pass\n"
+LIGHT = "looking_around_imports_nothing_heavy"
+CORE = "says_which_core_it_needs"
+THERE = "what_it_declares_is_there"
+SAYS = "declares_what_the_code_says"
+NETWORK = "no_network_is_reached_when_offline"
+WRITTEN = "nothing_is_written_outside_of_caches"
+DOCUMENTED = "is_documented"
+WELL = "is_found_and_well"
+SPECIMENS: list[tuple[tuple[str, str], Mapping[str, str]]] = [
+    ((SOURCE, METADATA), {}),
+    ((SOURCE + "\nimport torch\n", METADATA), {LIGHT: "torch"}),
+    ((SOURCE + BUSY, METADATA), {LIGHT: "the budget is 0.1 s"}),
+    ((SOURCE, METADATA.replace("Requires-Dist: t2i-core>=0.1,<0.2\n", "")), {CORE: "has no such requirement"}),
+    ((SOURCE, METADATA.replace(",<0.2", "")), {CORE: "the range of cores has an end, but t2i-core>=0.1 has none"}),
+    ((SOURCE, METADATA.replace("License-Expression: MIT\n", "")), {"says_its_licence": "name none"}),
+    ((SOURCE, METADATA.replace("License-File: LICENSE\n", "")), {"says_its_licence": "ships no licence file"}),
+    ((SOURCE, METADATA.replace("Summary: a zoo\n", "")), {"has_a_summary_and_a_readme": "no summary"}),
+    ((SOURCE, METADATA.partition("\n\n")[0] + "\n\n"), {"has_a_summary_and_a_readme": "no readme"}),
+    ((SOURCE.replace(DOCSTRING, ""), METADATA), {DOCUMENTED: "fakedist_zoo has none"}),
+    ((SOURCE.replace('"fake",', '"feke",'), METADATA), {
+        SAYS: "plugin.py declares {'name': 'feke', 'config': <class 'fakes.models.FakeConfig'>}, but the code says"}),
+    ((SOURCE.replace("fakes.models:FakeGenerator", "fakes.models:Nothing"), METADATA), {
+        THERE: "Nothing", SAYS: "Nothing", NETWORK: "Nothing", WRITTEN: "Nothing", DOCUMENTED: "Nothing"}),
+    ((SOURCE + JUDGE.format(deed='socket.create_connection(("telemetry.invalid", 80))'), METADATA), {
+        NETWORK: "telemetry.invalid was tried"}),
+    ((SOURCE + JUDGE.format(deed=f'open({os.devnull!r}, "w").close()'), METADATA), {
+        WRITTEN: f"also wrote {os.devnull}"}),
+    (("raise RuntimeError('boom')", METADATA), {WELL: "is broken: importing fakedist_zoo raised RuntimeError: boom",
+                                                LIGHT: "RuntimeError: boom", DOCUMENTED: "boom"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("installed", "reasons"), SPECIMENS)
+def test_a_distribution_fails_for_what_it_breaks(
+    site: FakeSite, installed: tuple[str, str], reasons: dict[str, str]
+) -> None:
+    source, metadata = installed
+    site.install("zoo", source, files={"METADATA": metadata})
+    expect(failures(PLUGIN_CHECKS, lambda: "zoo"), reasons)
+
+
+def test_every_check_catches_a_specimen() -> None:
+    assert caught(SPECIMENS) == {check.name for check in PLUGIN_CHECKS}
+
+
+def test_a_clash_is_told_to_both(site: FakeSite) -> None:
+    site.install_plugin("other", models='[model("fake")]')
+    site.install("zoo", SOURCE, files={"METADATA": METADATA})
+    (check,) = [check for check in PLUGIN_CHECKS if check.name == WELL]
+    for distribution in ("other", "zoo"):
+        expect(failures([check], lambda name=distribution: name), {WELL: "declared by other and zoo"})
+
+
+def test_what_is_not_installed_is_told(site: FakeSite) -> None:
+    found = failures(PLUGIN_CHECKS, lambda: "t2i-absent")
+    assert found.keys() == {check.name for check in PLUGIN_CHECKS}
+    assert all("t2i-absent is installed" in told for told in found.values())

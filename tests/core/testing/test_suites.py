@@ -1,0 +1,157 @@
+"""The checks through pytest itself: classes with one fixture, parametrised functions, failures that are expected."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from t2i.errors import InvalidInputError
+from t2i.testing.checks import Check, CheckFailed, bind, outcome
+from t2i.testing.checks.datasets import DATASET_CHECKS
+from t2i.testing.datasets import DatasetSuite
+from t2i.testing.suite import Suite
+
+pytest_plugins = ["pytester"]
+HEAD = """
+import pytest
+from fakes.training import ColouredSquares
+from t2i.testing.checks import bind
+from t2i.testing.checks.datasets import DATASET_CHECKS
+from t2i.testing.datasets import DatasetSuite
+
+class OneName(ColouredSquares):
+    '''Both splits go by one name.'''
+    name = "squares"
+
+def opened(kind):
+    return {split: lambda split=split: kind(split) for split in ("train", "test")}
+"""
+
+
+def test_a_class_is_a_fixture_and_nothing_more(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        HEAD
+        + """
+class TestSquares(DatasetSuite):
+    @pytest.fixture
+    def splits(self):
+        return opened(ColouredSquares)
+
+class TestNothing(DatasetSuite):
+    pass
+
+@pytest.mark.parametrize("check", bind(DATASET_CHECKS, lambda: opened(ColouredSquares)), ids=str)
+def test_the_same_as_functions(check):
+    check()
+"""
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-v")
+    count = len(DATASET_CHECKS)
+    result.assert_outcomes(passed=2 * count, errors=count)
+    result.stdout.fnmatch_lines(["*A DatasetSuite overrides the fixture `splits`.*"])
+    result.stdout.fnmatch_lines(["*::test_the_same_as_functions[[]splits_are_told_apart[]] PASSED*"])
+
+
+def test_a_failure_says_the_promise_why_and_the_remedy_and_may_be_expected(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        HEAD
+        + """
+class TestOneName(DatasetSuite):
+    @pytest.fixture
+    def splits(self):
+        return opened(OneName)
+
+class TestKnown(TestOneName):
+    expected_failures = {"splits_are_told_apart": "they are one"}
+
+class TestMended(DatasetSuite):
+    expected_failures = {"splits_are_told_apart": "they are one"}
+
+    @pytest.fixture
+    def splits(self):
+        return opened(ColouredSquares)
+"""
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rx", "-k", "told_apart")
+    result.assert_outcomes(failed=2, xfailed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*CheckFailed: train and test have one name, squares*",
+            "*why: a split that passes for another*",
+            "*mend: put the split into the name*",
+            "*splits_are_told_apart is declared to fail (they are one), but it passes*",
+            "XFAIL*TestKnown::test_splits_are_told_apart*they are one*",
+        ]
+    )
+
+
+def test_an_expected_failure_of_no_check_is_refused() -> None:
+    with pytest.raises(TypeError, match="names 'no_such_check', but there is no such check"):
+        type("TestTypo", (DatasetSuite,), {"expected_failures": {"no_such_check": "a typo"}})
+    assert issubclass(DatasetSuite, Suite)
+
+
+def failing(subject: int) -> None:
+    assert subject == 1, f"subjects are 1, not {subject}"
+
+
+def crashing(subject: int) -> None:
+    raise ZeroDivisionError("division")
+
+
+def refusing(subject: int) -> None:
+    raise InvalidInputError("too small")
+
+
+def leaving(subject: int) -> None:
+    sys.exit(3)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (failing, "subjects are 1, not 2"),
+        (crashing, "ZeroDivisionError: division (test_suites.py, line"),
+        (refusing, "too small"),
+        (leaving, "SystemExit: 3 (test_suites.py, line"),
+    ],
+)
+def test_whatever_is_raised_is_a_failure_with_a_message(function: object, message: str) -> None:
+    (bound,) = bind([Check("a_check", "it matters", "do better", function)], lambda: 2)  # type: ignore[arg-type]
+    found = outcome(bound, {})
+    assert (found.state, found.is_bad, found.why, found.remedy) == ("failed", True, "it matters", "do better")
+    assert found.message.startswith(message)
+    known = outcome(bound, {"a_check": "being mended"})
+    assert (known.state, known.is_bad, known.message) == ("expected failure", False, "being mended")
+
+
+def test_a_pass_is_a_pass_and_an_unexpected_one_is_told() -> None:
+    (bound,) = bind([Check("a_check", "it matters", "do better", failing)], lambda: 1)
+    assert (outcome(bound, {}).state, outcome(bound, {}).message) == ("passed", "")
+    mended = outcome(bound, {"a_check": "being mended"})
+    assert mended.state == "unexpected pass" and not mended.is_bad
+    assert "being mended" in mended.message and "take the declaration out" in mended.message
+
+
+def test_a_called_check_raises_all_it_knows() -> None:
+    with pytest.raises(CheckFailed, match=r"(?s)subjects are 1, not 2\n  why: it matters\n  mend: do better"):
+        Check("a_check", "it matters", "do better", failing)(2)
+    with pytest.raises(ZeroDivisionError) as caught:
+        Check("a_check", "it matters", "do better", crashing)(2)
+    assert "mend: do better" in caught.value.__notes__[0]
+
+
+def test_an_interrupt_is_no_failure() -> None:
+    def interrupted(subject: int) -> None:
+        raise KeyboardInterrupt
+
+    (bound,) = bind([Check("a_check", "it matters", "do better", interrupted)], lambda: 1)
+    with pytest.raises(KeyboardInterrupt):
+        outcome(bound, {})
+
+
+def test_checks_need_no_pytest() -> None:
+    code = "import sys; sys.modules['pytest'] = None; import t2i.testing.installed"
+    subprocess.run([sys.executable, "-c", code], check=True)
