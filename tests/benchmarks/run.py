@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-NAMES = ("startup", "generate", "pipeline", "trainer", "quality")
+NAMES = ("startup", "generate", "pipeline", "data", "trainer", "quality")
 
 
 def main() -> None:
