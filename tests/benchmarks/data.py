@@ -1,4 +1,4 @@
-"""Packed loading against ImageFolder and `datasets` with two workers each; what packing costs; memory as a pack grows."""
+"""Packed loading against ImageFolder and `datasets` with two workers each; time to pack; memory as a pack grows."""
 
 from __future__ import annotations
 

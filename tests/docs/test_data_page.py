@@ -38,16 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     root = tmp_path / "path" / "to"
     squares = {f"{colour}.jpg": Image.new("RGB", (70, 70), colour) for colour in COLOURS}
-    places = (
-        "folder",
-        "folder/train",
-        "coco/val2017",
-        "vg/VG_100K",
-        "CUB_200_2011/images/001.Bird",
-        "shards",
-        "parquet",
-    )
-    for place in places:
+    bird = "CUB_200_2011/images/001.Bird"
+    for place in ("folder", "folder/train", "coco/val2017", "vg/VG_100K", bird, "shards", "parquet"):
         (root / place).mkdir(parents=True)
     for number, (name, picture) in enumerate(squares.items()):
         for place in ("folder", "folder/train"):
@@ -55,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             (root / place / name).with_suffix(".txt").write_text(f"a {Path(name).stem} square\n")
         picture.save(root / "coco" / "val2017" / name)
         picture.save(root / "vg" / "VG_100K" / f"{number}.jpg")
-        picture.save(root / "CUB_200_2011" / "images" / "001.Bird" / name)
+        picture.save(root / bird / name)
     _coco(root / "coco", list(squares))
     _visual_genome(root / "vg")
     _cub(root / "CUB_200_2011", list(squares))
