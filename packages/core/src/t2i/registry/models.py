@@ -6,7 +6,7 @@ import fnmatch
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from t2i.errors import InvalidInputError, T2IError, UnknownNameError
+from t2i.errors import DataError, InvalidInputError, T2IError, UnknownNameError
 from t2i.registry.catalogue import KNOWN_PLUGINS
 from t2i.registry.plugins import registry
 from t2i.registry.specs import (
@@ -209,7 +209,10 @@ def _read(spec: DatasetSpec, rest: str, split: str | None) -> CaptionedDataset:
         raise InvalidInputError(f"The reader {spec.name!r} is asked for as '{spec.name}:what-to-read'.")
     split = split or named_split or None
     _check_split(spec, split)
-    return cast("CaptionedDataset", load_target(spec.target)(reference, split))
+    try:
+        return cast("CaptionedDataset", load_target(spec.target)(reference, split))
+    except OSError as error:  # a reader tells of what it expects; this is a disk or a permission
+        raise DataError(f"{reference} cannot be read ({error}).") from None
 
 
 def _read_bare(spec: DatasetSpec, name: str, split: str | None) -> CaptionedDataset:
