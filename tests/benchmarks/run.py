@@ -8,7 +8,7 @@ import platform
 import sys
 
 NAMES = (
-    *("startup", "generate", "pipeline", "trainer", "processes"),
+    *("startup", "plugins", "generate", "pipeline", "data", "trainer", "processes"),
     *("stackgan", "transformer", "cvae"),
     *("fid", "r_precision", "quality"),
 )

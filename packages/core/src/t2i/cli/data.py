@@ -92,13 +92,11 @@ def pack(
     try:
         packed = write_pack(opened, out, resolution, strict=strict, progress=progress)
         if text_encoder != "none":
-            from t2i.data.features import encode_captions, open_features
+            from t2i.data.features import encode_captions
             from t2i.registry.models import create_text_encoder
 
             encoder = create_text_encoder(text_encoder)
-            folder = own_features(packed, encoder)
-            encode_captions(packed.captions, encoder, folder, progress)
-            open_features(folder, encoder.identity, packed.captions)
+            encode_captions(packed.captions, encoder, own_features(packed, encoder), progress=progress)
     except KeyboardInterrupt:
         say("Interrupted. The same command goes on where it stopped.")
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -73,16 +74,27 @@ def captions_digest(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def encode_captions(texts: Sequence[str], encoder: TextEncoder, folder: Path, progress: Progress = silent) -> None:
-    """Encode `texts` into the new folder `folder`; goes on where an interrupted call stopped.
+def encode_captions(
+    texts: Sequence[str], encoder: TextEncoder, folder: Path, *, mend: bool = False, progress: Progress = silent
+) -> EncodedCaptions:
+    """Encode `texts` into `folder`, or open what is there; goes on where an interrupted call stopped.
+
+    Args:
+        mend: make again what is damaged.
 
     Raises:
+        DataError: what is there is damaged, or not these captions by this encoder; not with `mend`.
         OutputError: the folder cannot be written.
     """
     captions = captions_digest(texts)
     with alone(folder):
         if folder.exists():
-            return
+            try:
+                return open_features(folder, encoder.identity, texts)
+            except DataError as error:
+                if not mend:
+                    raise DataError(f"{error}. Nothing of it is used; remove {folder}, or pack again.") from None
+                shutil.rmtree(folder)
         filling = Filling(folder, _key(encoder.identity, captions))
         with progress("Encoding captions", len(texts)) as advance:
             advance(filling.done)
@@ -106,6 +118,7 @@ def encode_captions(texts: Sequence[str], encoder: TextEncoder, folder: Path, pr
             },
         )
         filling.finish()
+    return open_features(folder, encoder.identity, texts)
 
 
 def open_features(folder: Path, identity: EncoderIdentity, texts: Sequence[str]) -> EncodedCaptions:

@@ -72,6 +72,9 @@ class Filling:
         """Make the filled folder appear."""
         try:
             (self.scratch / JOURNAL).unlink()
+            for path in self.scratch.iterdir():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
             self.scratch.rename(self.folder)
         except OSError as error:
             raise unwritable(self.folder, error) from None
@@ -101,7 +104,10 @@ class Filling:
             self.chunks.append(note)
             whole += len(line)
         for path in self.scratch.iterdir():
-            size = whole if path.name == JOURNAL else self._sizes.get(path.stem, 0)
+            size = whole if path.name == JOURNAL else self._sizes.get(path.stem)
+            if size is None:  # written behind the last chunk, and to be written again
+                path.unlink()
+                continue
             if path.stat().st_size < size:
                 return False
             os.truncate(path, size)

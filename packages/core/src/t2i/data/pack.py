@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -115,11 +116,21 @@ def open_pack(folder: Path) -> Pack:
 
 
 def write_pack(
-    dataset: CaptionedDataset, folder: Path, resolution: int, *, strict: bool = False, progress: Progress = silent
+    dataset: CaptionedDataset,
+    folder: Path,
+    resolution: int,
+    *,
+    strict: bool = False,
+    mend: bool = False,
+    progress: Progress = silent,
 ) -> Pack:
     """Decode every picture of `dataset` at `resolution` into a new pack, or open the one that is there.
 
     Memory holds a few hundred pictures at a time. Interrupted, by Ctrl-C or kill -9, the next call goes on.
+
+    Args:
+        strict: refuse a dataset with any flaw.
+        mend: make a damaged pack again instead of refusing it.
 
     Raises:
         DataError: no picture can be used, or `strict` and something is wrong with one.
@@ -128,9 +139,11 @@ def write_pack(
     source = source_of(dataset, resolution)
     with alone(folder):
         if folder.exists():
-            if is_pack(folder) and (pack := open_pack(folder)).source == source:
+            pack = _found(folder, mend)
+            if pack is not None and pack.source == source:
                 refuse_problems(dataset.name, pack.problems if strict else ())
                 return pack
+        if folder.exists():
             raise OutputError(f"{folder} already exists and is not this pack. Remove it, or choose another name.")
         filling = Filling(folder, source)
         _fill(filling, dataset, resolution, progress)
@@ -152,6 +165,17 @@ def write_pack(
         seal(filling.scratch, KIND, {"name": dataset.name, "license": dataset.license, "source": source}, arrays)
         filling.finish()
     return open_pack(folder)
+
+
+def _found(folder: Path, mend: bool) -> Pack | None:
+    """The pack that is there; None where none is, or a damaged one was removed."""
+    try:
+        return open_pack(folder) if is_pack(folder) or mend else None
+    except DataError:
+        if not mend:
+            raise
+        shutil.rmtree(folder)
+        return None
 
 
 def source_of(dataset: CaptionedDataset, resolution: int) -> str:

@@ -115,8 +115,7 @@ class FileDataset(CaptionedDataset):
         times: dict[Path, str] = {}
         for record in self._found.records:
             if record.path not in times:
-                facts = record.path.stat()
-                times[record.path] = f"{facts.st_size} {facts.st_mtime_ns}"
+                times[record.path] = _version(record.path)
             digest.update(f"{times[record.path]} {record.box} {record.span}\n".encode())
         return digest.hexdigest()
 
@@ -192,6 +191,18 @@ def _source(record: Record) -> Path | bytes:
     offset, size = record.span
     if size > MAX_PICTURE_BYTES:
         raise DataError(f"{size} bytes are more than {MAX_PICTURE_BYTES // 2**20} MiB")
-    with record.path.open("rb") as file:
-        file.seek(offset)
-        return file.read(size)
+    try:
+        with record.path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+    except OSError as error:
+        raise DataError(f"{record.path.name} cannot be read ({error.strerror})") from None
+
+
+def _version(path: Path) -> str:
+    """What changes when the file does."""
+    try:
+        facts = path.stat()
+    except OSError:  # it has gone since; that is told when it is asked for
+        return "gone"
+    return f"{facts.st_size} {facts.st_mtime_ns}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,8 @@ from t2i.data.features import (
     captions_digest,
     encode_captions,
     features_name,
-    open_features,
 )
-from t2i.data.pack import Pack, PackedDataset, open_pack, refuse_problems, source_of, write_pack
+from t2i.data.pack import Pack, PackedDataset, refuse_problems, source_of, write_pack
 from t2i.data.progress import Progress, silent
 from t2i.errors import DataError
 from t2i.files import cache_home
@@ -99,17 +97,9 @@ def captions_of(pack: Pack, encoder: TextEncoder, progress: Progress = silent) -
     """
     own = own_features(pack, encoder)
     if own.is_dir():
-        try:
-            return open_features(own, encoder.identity, pack.captions)
-        except DataError as error:
-            raise DataError(f"{error}. Nothing of it is used; remove {own}, or pack again.") from None
+        return encode_captions(pack.captions, encoder, own, progress=progress)
     folder = cache_home() / "features" / f"{features_name(encoder.identity)}-{captions_digest(pack.captions)[:32]}"
-    try:
-        return open_features(folder, encoder.identity, pack.captions)
-    except DataError:
-        shutil.rmtree(folder, ignore_errors=True)
-    encode_captions(pack.captions, encoder, folder, progress)
-    return open_features(folder, encoder.identity, pack.captions)
+    return encode_captions(pack.captions, encoder, folder, mend=True, progress=progress)
 
 
 def own_features(pack: Pack, encoder: TextEncoder) -> Path:
@@ -119,8 +109,4 @@ def own_features(pack: Pack, encoder: TextEncoder) -> Path:
 
 def _cached_pack(dataset: CaptionedDataset, resolution: int, progress: Progress) -> Pack:
     folder = cache_home() / "packs" / source_of(dataset, resolution)[:32]
-    try:
-        return open_pack(folder)
-    except DataError:
-        shutil.rmtree(folder, ignore_errors=True)
-    return write_pack(dataset, folder, resolution, progress=progress)
+    return write_pack(dataset, folder, resolution, mend=True, progress=progress)

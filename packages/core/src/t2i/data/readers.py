@@ -21,4 +21,7 @@ def read_path(path: Path, split: str | None = None) -> CaptionedDataset:
             f"A path to data is a folder or a pack, but {path} is not a folder. For a file, name its reader: "
             f"coco:{path}, hf:{path} or webdataset:{path}."
         )
-    return read_pack(path, split) if is_pack(path) else read_folder(path, split)
+    try:
+        return read_pack(path, split) if is_pack(path) else read_folder(path, split)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}).") from None

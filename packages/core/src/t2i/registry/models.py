@@ -7,7 +7,14 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from t2i.errors import InvalidConfigError, InvalidInputError, T2IError, UnknownNameError, did_you_mean
+from t2i.errors import (
+    DataError,
+    InvalidConfigError,
+    InvalidInputError,
+    T2IError,
+    UnknownNameError,
+    did_you_mean,
+)
 from t2i.registry.catalogue import KNOWN_PLUGINS
 from t2i.registry.plugins import registry
 from t2i.registry.specs import (
@@ -222,7 +229,10 @@ def _read(spec: DatasetSpec, rest: str, split: str | None) -> CaptionedDataset:
         raise InvalidInputError(f"The reader {spec.name!r} is asked for as '{spec.name}:what-to-read'.")
     split = split or named_split or None
     _check_split(spec, split)
-    return cast("CaptionedDataset", load_target(spec.target)(reference, split))
+    try:
+        return cast("CaptionedDataset", load_target(spec.target)(reference, split))
+    except OSError as error:  # a reader tells of what it expects; this is a disk or a permission
+        raise DataError(f"{reference} cannot be read ({error}).") from None
 
 
 def _read_bare(spec: DatasetSpec, name: str, split: str | None) -> CaptionedDataset:

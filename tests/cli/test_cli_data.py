@@ -1,0 +1,193 @@
+"""`t2i data`: what a folder holds, what is wrong with it, its contact sheet and its pack."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageColor
+
+from fakes.command_line import T2I, contents
+from t2i.data.pack import open_pack
+
+
+@pytest.fixture
+def flawed(squares: Path, here: Path) -> Path:
+    """The ten squares, one doubled, and one of everything that can be wrong with a file."""
+    data = Path(shutil.copytree(squares, here / "data"))
+    shutil.copy(data / "red.png", data / "double.png")
+    frames = [Image.new("RGB", (8, 8), ink) for ink in ("red", "blue")]
+    frames[0].save(data / "moving.gif", save_all=True, append_images=frames[1:])
+    (data / "zero.png").write_bytes(b"")
+    (data / "cut.png").write_bytes((data / "red.png").read_bytes()[:40])
+    (data / "text.png").write_text("no picture")
+    Image.new("CMYK", (8, 8)).save(data / "inks.jpg")
+    for name in ("double", "moving", "zero", "cut", "text", "inks"):
+        (data / f"{name}.txt").write_text("a red square" if name == "double" else f"a picture called {name}")
+    Image.new("RGB", (8, 8)).save(data / "silent.png")
+    (data / "latin.txt").write_bytes(b"caf\xe9")
+    Image.new("RGB", (8, 8)).save(data / "latin.png")
+    return data
+
+
+def facts(t2i: T2I, *arguments: object) -> dict:
+    result = t2i("data", *arguments, "--json")
+    assert result.code == 0, result
+    return json.loads(result.out)
+
+
+def test_info_counts_without_decoding(t2i: T2I, squares: Path) -> None:
+    found = facts(t2i, "info", squares)
+    assert (found["pictures"], found["captions"], found["distinct captions"], found["classes"]) == (10, 10, 10, 10)
+    assert found["words a caption"] == {"smallest": 3, "median": 3.0, "largest": 3}
+    assert found["sizes"] == {"smallest": "16x16", "median": "16x16", "largest": "16x16"}
+    assert (found["left out"], found["problems"]) == (0, [])
+    shown = t2i("data", "info", squares).out
+    assert "pictures:             10" in shown and "words a caption:      smallest 3" in shown
+
+
+def test_info_shows_how_classes_are_balanced(t2i: T2I, here: Path) -> None:
+    for name, count in (("cats", 5), ("dogs", 2)):
+        (here / "data" / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (8, 8 + number)).save(here / "data" / name / f"{number}.png")
+    found = facts(t2i, "info", "data")
+    assert found["classes"] == 2
+    assert found["pictures a class"] == {"smallest": 2, "median": 3.5, "largest": 5}
+    assert found["largest classes"] == {"cats": 5, "dogs": 2}
+    assert found["sizes"]["largest"] == "8x12"
+
+
+def test_check_names_every_flaw_and_every_double(t2i: T2I, flawed: Path) -> None:
+    found = facts(t2i, "check", flawed)
+    reasons = {problem["where"]: problem["reason"] for problem in found["problems"] if problem["skipped"]}
+    assert reasons.pop("zero.png") == "the file is empty"
+    assert reasons.pop("moving.gif") == "an animation of 2 frames, not one picture"
+    assert reasons.pop("silent.png") == "no caption file silent.txt beside it"
+    assert reasons.pop("latin.png") == "latin.txt is not UTF-8 at byte 3"
+    for name in ("cut.png", "text.png"):
+        assert reasons.pop(name).startswith("not a readable picture")
+    assert reasons == {}
+    assert (found["usable pictures"], found["left out"], found["converted"]) == (12, 6, 1)
+    assert found["duplicates"]["pictures"] == ["red.png = double.png"]
+    assert found["duplicates"]["captions"] == ["'a red square' (2 pictures)"]
+    shown = t2i("data", "check", flawed)
+    assert "flaw: zero.png: the file is empty" in shown.err
+    assert "red.png = double.png" in shown.out
+
+
+@pytest.mark.parametrize("verb", [["info"], ["check"], ["pack", "--out", "pack", "--resolution", "8"]])
+def test_strict_refuses(t2i: T2I, flawed: Path, squares: Path, here: Path, verb: list[str]) -> None:
+    error = t2i("data", *verb, flawed, "--strict").error
+    assert "must be flawless under --strict" in error and "Mend or remove them" in error
+    assert not (here / "pack").exists()
+    assert t2i("data", "check", squares, "--strict").code == 0
+
+
+def test_show_draws_each_picture_over_its_caption_and_a_broken_one_as_its_reason(t2i: T2I, flawed: Path) -> None:
+    assert t2i("data", "show", flawed, "-o", "sheet.png", "-n", 16, "--resolution", 32).code == 0
+    with Image.open("sheet.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB")).reshape(-1, 3)
+    colours, numbers = np.unique(pixels, axis=0, return_counts=True)
+    counts = dict(zip(map(tuple, colours.tolist()), numbers.tolist(), strict=True))
+    for colour in ("red", "blue", "purple", "orange"):
+        assert counts[ImageColor.getrgb(colour)] >= 32 * 32
+    assert counts[ImageColor.getrgb("#eeeeee")] >= 4 * 32 * 32 * 0.9
+    assert counts[ImageColor.getrgb("#b00000")] > 0
+
+
+def test_show_lays_transparent_pictures_on_the_background(t2i: T2I, here: Path) -> None:
+    (here / "data").mkdir()
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(here / "data" / "clear.png")
+    (here / "data" / "clear.txt").write_text("nothing")
+    assert t2i("data", "show", "data", "--background", "#0000ff", "--resolution", 32).code == 0
+    with Image.open("sheet.png") as sheet:
+        assert sheet.convert("RGB").getpixel((16, 16)) == (0, 0, 255)
+
+
+def test_a_pack_is_made_once_and_trained_on(t2i: T2I, squares: Path, here: Path) -> None:
+    pack = ("data", "pack", squares, "--out", "pack", "--resolution", 16)
+    result = t2i(*pack)
+    assert result.code == 0 and "pack: 10 pictures of 16 px, 10 distinct captions" in result.err
+    before = contents(here / "pack")
+    assert any(name.startswith("text/minilm-") for name in before)
+    assert t2i(*pack).code == 0
+    assert contents(here / "pack") == before
+    train = ("train", "cgan", "--recipe", "tiny", "--device", "cpu", "--steps", 2, "--data")
+    for data, run in (("pack", "packed"), (squares, "direct")):
+        assert t2i(*train, data, "--out", run).code == 0
+    weights = "checkpoints/step-00000002/snapshot/model.safetensors"
+    assert (here / "packed" / weights).read_bytes() == (here / "direct" / weights).read_bytes()
+    snapshot = json.loads((here / "packed" / "checkpoints/step-00000002/snapshot/config.json").read_text())
+    assert snapshot["facts"]["dataset"] == f"folder:{squares.name}"
+    assert contents(here / "pack") == before
+
+
+BAD = {
+    "another resolution": (["train", "cgan", "--recipe", "tiny", "--data", "pack", "--out", "run"], "--resolution 16"),
+    "out is there": (["data", "pack", "{squares}", "--out", "pack", "--resolution", "9"], "pack already exists"),
+    "out is a file": (["data", "pack", "{squares}", "--out", "file", "--resolution", "9"], "file already exists"),
+    "out under a file": (["data", "pack", "{squares}", "--out", "file/x", "--resolution", "9"], "Cannot write"),
+    "no resolution": (["data", "pack", "{squares}", "--out", "x"], "--resolution"),
+    "resolution zero": (["data", "pack", "{squares}", "--out", "x", "--resolution", "0"], "--resolution"),
+    "unknown encoder": (
+        ["data", "pack", "{squares}", "--out", "pack", "--resolution", "8", "--text-encoder", "minilmm"],
+        "Did you mean 'minilm'",
+    ),
+    "a damaged pack": (["data", "info", "damaged"], "images.bin is damaged"),
+    "a damaged pack trained on": (
+        ["train", "cgan", "--recipe", "tiny", "--data", "damaged", "--out", "run"],
+        "images.bin is damaged",
+    ),
+    "no such data": (["data", "info", "./gone"], "no folder ./gone"),
+    "no such reader": (["data", "info", "coko:x"], "Did you mean 'coco'"),
+    "no such split": (["data", "info", "cub:x:val"], "seen, unseen"),
+    "an empty folder": (["data", "check", "empty"], "No captioned picture"),
+    "a sheet that is no png": (["data", "show", "{squares}", "-o", "sheet.jpg"], "sheet.png"),
+    "a background nobody knows": (["data", "show", "{squares}", "--background", "greyish"], "'greyish' came"),
+    "a background for drawings": (["data", "show", "openmoji", "--background", "black"], "Leave --background out"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "told"), BAD.values(), ids=BAD)
+def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
+    t2i: T2I, squares: Path, here: Path, arguments: list[str], told: str
+) -> None:
+    assert t2i("data", "pack", squares, "--out", "pack", "--resolution", 8, "--text-encoder", "none").code == 0
+    shutil.copytree(here / "pack", here / "damaged")
+    images = here / "damaged" / "images.bin"
+    images.write_bytes(b"x" + images.read_bytes()[1:])
+    (here / "empty").mkdir()
+    (here / "file").write_text("mine")
+    before = contents(here)
+    assert told in t2i(*(argument.format(squares=squares) for argument in arguments)).error
+    assert contents(here) == before
+
+
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(t2i: T2I, here: Path) -> None:
+    (here / "data").mkdir()
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8))
+    picture.save(here / "0.png")
+    for number in range(700):
+        os.link(here / "0.png", here / "data" / f"{number}.png")
+        (here / "data" / f"{number}.txt").write_text(f"noise {number}")
+    arguments = ["data", "pack", "data", "--out", "pack", "--resolution", "8", "--text-encoder", "none"]
+    journal = here / ".pack.unfinished" / "journal.jsonl"
+    with subprocess.Popen([sys.executable, "-m", "t2i", *arguments], stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 1):
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "The same command goes on where it stopped." in err and "Traceback" not in err
+    assert journal.exists() and not (here / "pack").exists()
+    assert t2i(*arguments).code == 0
+    assert len(open_pack(here / "pack").ids) == 700
+    assert not journal.exists()
