@@ -107,6 +107,25 @@ class GeneratorSuite:
         plain, spelled_out = draw(generator, text, range(4)), draw(generator, text, range(4), **defaults)
         assert same(plain, spelled_out), f"the defaults of {kind.__name__} are not the defaults of generate"
 
+    def test_stages_end_in_the_picture(self, generator: Generator) -> None:
+        text = captions(4, generator.text_dim)
+        generator.eval()
+        with torch.inference_mode():
+            stages = generator.stages(text, Noise(range(4)))
+        sides = tuple(stage.shape[-1] for stage in stages)
+        assert sides == generator.stage_resolutions, f"stages are {sides} px, not {generator.stage_resolutions}"
+        assert same(stages[-1], draw(generator, text, range(4))), "the last stage is not what generate draws"
+
+    def test_its_twin_for_drawing_draws_the_same(self, generator: Generator) -> None:
+        text, before = captions(8, generator.text_dim), copy.deepcopy(generator.state_dict())
+        generator.eval()
+        twin = generator.for_drawing()
+        whole = draw(twin, text, range(8))
+        assert same(whole, draw(generator, text, range(8)), ROUNDING), "the twin for drawing draws otherwise"
+        assert same(draw(twin, text[4:], range(4, 8)), whole[4:]), "the twin's bits depend on the batch"
+        changed = [name for name, tensor in generator.state_dict().items() if not torch.equal(tensor, before[name])]
+        assert not changed, f"making a twin changes {', '.join(changed)}"
+
     def test_config_makes_it_again(self, generator: Generator) -> None:
         kind, config = generator.config_type, generator.config
         assert type(config) is kind, f"config is a {type(config).__name__}, but config_type is {kind.__name__}"
