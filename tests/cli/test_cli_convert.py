@@ -71,6 +71,14 @@ def huge() -> dict[str, Tensor]:
     return {"ca_net.fc.weight": torch.zeros(1).expand(10**6, 10**6)}
 
 
+def implied() -> dict[str, Tensor]:
+    """Small tensors that fit no network but one of terabytes."""
+    wide = {f"upsample{n}.1.weight": torch.zeros(50_000, 1, 1, 1) for n in range(1, 5)}
+    wide |= {f"h_net1.{name}": tensor for name, tensor in wide.items()}
+    starts = {"fc.0.weight": torch.zeros(32, 9), "h_net1.fc.0.weight": torch.zeros(32, 9)}
+    return wide | starts | {"ca_net.fc.weight": torch.zeros(8, 4)}
+
+
 BAD: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "garbage": lambda path: path.write_bytes(b"\x80\x04 no tensors at all"),
@@ -85,6 +93,7 @@ BAD: dict[str, Callable[[Path], object]] = {
     "sparse": lambda path: torch.save({"a": torch.eye(3).to_sparse()}, path),
     "infinite": lambda path: torch.save({"ca_net.fc.weight": torch.full((4, 4), float("inf"))}, path),
     "huge": lambda path: torch.save(huge(), path),
+    "claims-a-huge-network": lambda path: torch.save(implied(), path),
     "another-network": lambda path: torch.save(nn.Linear(3, 3).state_dict(), path),
     "a-discriminator": lambda path: torch.save({"img_code_s16.0.weight": torch.zeros(4, 3, 4, 4)}, path),
     "scalars": lambda path: torch.save({"ca_net.fc.weight": torch.tensor(1.0)}, path),

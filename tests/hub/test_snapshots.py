@@ -318,7 +318,7 @@ def test_the_technique_s_own_config_is_refused_by_field(folder, config, says):
 
 
 @pytest.mark.parametrize(
-    ("technique", "says"), [("cgn", "Did you mean 'cgan'"), ("stackgan", r"t2i-stackgan"), ("zzz", "no model 'zzz'")]
+    ("technique", "says"), [("cgn", "Did you mean 'cgan'"), ("attngan", r"t2i-attngan"), ("zzz", "no model 'zzz'")]
 )
 def test_a_technique_nobody_installed_is_named(folder, technique, says):
     edit(folder, technique=technique)

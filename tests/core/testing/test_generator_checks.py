@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -86,6 +87,27 @@ class LooksAtPlace(Sane):
     def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
         place = torch.linspace(0.9, 1, 8)[: len(text), None, None, None]
         return super().generate(text[:8], noise, **options) * place if len(text) <= 8 else self.inner(text, noise)
+
+
+class UnequalStages(Sane):
+    """A first stage of another size than it says."""
+
+    @property
+    def stage_resolutions(self) -> tuple[int, ...]:
+        return (2, 8)
+
+    def stages(self, text: TextEmbedding, noise: Noise, **options: Any) -> list[Pictures]:
+        images = self.generate(text, noise, **options)
+        return [nn.functional.avg_pool2d(images, 2), images]
+
+
+class FalseTwin(Sane):
+    """Draws paler in a pipeline."""
+
+    def for_drawing(self) -> Generator:
+        twin = copy.deepcopy(self)
+        twin.inner.to_pixels.weight.data.mul_(0.5)
+        return twin
 
 
 class TooBright(Sane):
@@ -249,6 +271,7 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
             NEIGHBOURS: "4 pictures alone differ",
             "padding_words_change_nothing": "the mask leaves out",
             "options_are_declared": "defaults",
+            "stages_end_in_the_picture": "the last stage is not what generate draws",
             SAVED: "draw otherwise",
             GOLDEN: "misses its golden pictures",
             "a_copy_draws_the_same_bits": "deep copy",
@@ -278,6 +301,8 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (Pickles, {"a_snapshot_holds_no_pickle": "optimizer.bin begins like one"}),
     (WritesElsewhere, {"saving_writes_in_the_given_folder_alone": f"but also wrote {os.devnull}"}),
     (SharesItself, {"a_copy_draws_the_same_bits": "a deep copy draws otherwise"}),
+    (UnequalStages, {"stages_end_in_the_picture": "stages are (4, 8) px, not (2, 8)"}),
+    (FalseTwin, {"its_twin_for_drawing_draws_the_same": "the twin for drawing draws otherwise"}),
     (Undocumented, {"is_documented": "Undocumented has none"}),
     (
         lambda: IgnoresConfig(width=4),

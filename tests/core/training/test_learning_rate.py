@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, StepLR
 
+from fakes.training import OnePlayer, settings, squares
 from t2i.training.config import OptimizerConfig
+from t2i.training.objective import Phase
 from t2i.training.schedule import learning_rate
+from t2i.training.trainer import Trainer
 
 
 def reference(scheduler: type, lr: float, steps: int, **settings: object) -> list[float]:
@@ -64,3 +70,30 @@ def test_the_smallest_halving_is_no_division_by_zero() -> None:
     wanted = reference(LambdaLR, 2e-4, 5, lr_lambda=lambda step: 0.5**step)
     config = OptimizerConfig(lr=2e-4, schedule="halving", halve_every_kimg=0.008)
     assert ours(config, 5) == pytest.approx(wanted)
+
+
+def test_a_players_span_is_its_schedules_whole_run(tmp_path: Path) -> None:
+    """A technique that trains one network after another anneals each from its peak."""
+    config = OptimizerConfig(lr=3e-3, schedule="cosine")
+
+    class Spanned(OnePlayer):
+        @property
+        def phases(self) -> list[Phase]:
+            (phase,) = super().phases
+            (player,) = phase.players
+            halves = [("first", (0.0, 0.4)), ("second", (0.4, 1.0))]
+            return [
+                Phase(name, [dataclasses.replace(player, span=span)], share=span[1] - span[0]) for name, span in halves
+            ]
+
+    objective = Spanned(config)
+    data = squares(objective.generator.resolution)
+    trainer = Trainer(objective, data, settings(steps=50), tmp_path / "run", device="cpu")
+    rates = []
+    for _ in range(50):
+        phase, _ = trainer._phase()
+        trainer.one_step()
+        trainer.step += 1
+        rates.append(trainer._players[phase.name, "generator"].optimizer.param_groups[0]["lr"])
+    wanted = [rate for steps in (20, 30) for rate in reference(CosineAnnealingLR, 3e-3, steps, T_max=steps)]
+    assert rates == pytest.approx(wanted, rel=1e-9)

@@ -34,11 +34,11 @@ RIGHT, WRONG, FAKE = (torch.tensor(v) for v in ([2, 0.5, -1, 0], [-2, 0, 1, -0.5
 REAL_PICTURE, FAKE_PICTURE = torch.tensor([1.0, 0.5, 3, -1]), torch.tensor([0.5, -2, 0, -1.5])
 
 
-class FixedDiscriminator(nn.Module):
+class FixedDiscriminator(Discriminator):
     """Answers by what it is asked; its features are the pictures themselves."""
 
     def __init__(self, real: Tensor, right: Tensor, wrong: Tensor) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
         self.real, self.right, self.wrong = real, right, wrong
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -101,13 +101,17 @@ def renamed(tensors: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str
 
 
 def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
-    """`generator` with these very tensors; batch norms' counters may be missing.
+    """`generator` with these very tensors, on the CPU; batch norms' counters may be missing.
+
+    Args:
+        generator: best built on torch's "meta" device, so that sizes a file only claims take no memory.
 
     Raises:
         SnapshotError: a tensor is missing, left over, of another shape or not of floating point; names them.
     """
     wanted = generator.state_dict()
-    tensors = {name: value for name, value in wanted.items() if name.endswith(COUNTER)} | dict(tensors)
+    counters = {n: torch.zeros_like(value, device="cpu") for n, value in wanted.items() if n.endswith(COUNTER)}
+    tensors = counters | dict(tensors)
     for problem, names in {
         "are missing": wanted.keys() - tensors.keys(),
         "have no place": tensors.keys() - wanted.keys(),
@@ -118,7 +122,7 @@ def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
     }.items():
         if names:
             raise SnapshotError(f"The checkpoint must fit {generator.technique}, but these {problem}: {_some(names)}.")
-    generator.load_state_dict(tensors)
+    generator.to_empty(device="cpu").load_state_dict(tensors)
     return generator
 
 

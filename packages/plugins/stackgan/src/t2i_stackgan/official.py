@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from t2i.config import parse_config
@@ -79,7 +80,8 @@ def stackgan(tensors: Mapping[str, Tensor]) -> Converted:
             "residual_blocks": len(_blocks(two, "residual.{}.block.0.weight", first=0)),
         }
         ours |= {f"stage_two.{name}": tensor for name, tensor in renamed(two, STAGE_TWO).items()}
-    generator = StackGAN(parse_config(StackGANConfig, config, "the checkpoint's sizes"))
+    with torch.device("meta"):  # no memory for what may not fit
+        generator = StackGAN(parse_config(StackGANConfig, config, "the sizes in netG's checkpoint"))
     return Converted(filled(generator, ours), _encoder(generator.text_dim), NOTE)
 
 
@@ -98,7 +100,8 @@ def stackgan_v2(tensors: Mapping[str, Tensor]) -> Converted:
         "residual_blocks": len(_blocks(tensors, "h_net2.residual.{}.block.0.weight", first=0)),
     }
     ours = {f"tree.{name}": tensor for name, tensor in renamed(tensors, TREE).items()}
-    generator = StackGANv2(parse_config(StackGANv2Config, config, "the checkpoint's sizes"))
+    with torch.device("meta"):  # no memory for what may not fit
+        generator = StackGANv2(parse_config(StackGANv2Config, config, "the sizes in netG's checkpoint"))
     return Converted(filled(generator, ours), _encoder(generator.text_dim), NOTE)
 
 

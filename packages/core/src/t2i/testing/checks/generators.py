@@ -176,6 +176,36 @@ def options_are_declared(generator: Generator) -> None:
 
 
 @GENERATOR_CHECKS.add(
+    why="people ask for every stage to watch a picture sharpen, and the last one is the picture",
+    remedy="let generate return the last of stages, and name each one's side in stage_resolutions",
+)
+def stages_end_in_the_picture(generator: Generator) -> None:
+    text = captions(4, generator.text_dim)
+    generator.eval()
+    with torch.inference_mode():
+        stages = generator.stages(text, Noise(range(4)))
+    sides = tuple(stage.shape[-1] for stage in stages)
+    assert sides[:-1] == generator.stage_resolutions[:-1], f"stages are {sides} px, not {generator.stage_resolutions}"
+    assert same(stages[-1], draw(generator, text, range(4)), ROUNDING), "the last stage is not what generate draws"
+
+
+@GENERATOR_CHECKS.add(
+    why="a pipeline draws with the twin, and what is saved is the generator",
+    remedy="fold or fuse a deep copy, and change nothing of the generator itself",
+)
+def its_twin_for_drawing_draws_the_same(generator: Generator) -> None:
+    text, before = captions(8, generator.text_dim), copy.deepcopy(generator.eval().state_dict())
+    twin = generator.for_drawing()
+    changed = [name for name, tensor in generator.state_dict().items() if not torch.equal(tensor, before[name])]
+    assert not changed, f"making a twin changes {', '.join(changed)}"
+    if twin is generator:
+        return
+    whole = draw(twin, text, range(8))
+    assert same(whole, draw(generator, text, range(8)), ROUNDING), "the twin for drawing draws otherwise"
+    assert same(draw(twin, text[4:], range(4, 8)), whole[4:]), "the bits of the twin's pictures depend on the batch"
+
+
+@GENERATOR_CHECKS.add(
     why="a snapshot rebuilds the network from config.json alone",
     remedy="keep every argument that shapes the network in the config, and the config as given",
 )
