@@ -1,4 +1,4 @@
-"""What each process of a test with several does: `python -m fakes.processes SCENARIO FOLDER`, as `together` runs it."""
+"""What each process of a test with several does, and `together`, which forks them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import warnings
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
+from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares
@@ -37,35 +37,42 @@ class Ended:
 
 
 def together(scenario: str, folder: Path, count: int = 2) -> list[Ended]:
-    """Run `scenario` in `count` processes that know of each other as a launcher would tell them."""
+    """Run `scenario` in `count` forked processes that know of each other as a launcher would tell them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": str(count),
-        "LOCAL_WORLD_SIZE": str(count),
-        "OMP_NUM_THREADS": "1",
-    }
-    command = [sys.executable, "-m", "fakes.processes", scenario, str(folder)]
-    started = [
-        subprocess.Popen(
-            command,
-            env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
-    ]
+    children = []
+    for rank in range(count):
+        child = os.fork()
+        if child == 0:
+            _be_one_of(count, rank, port, scenario, folder)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    return [Ended(code, (folder / f"stderr.{rank}").read_text()) for rank, code in enumerate(codes)]
+
+
+def _be_one_of(count: int, rank: int, port: int, scenario: str, folder: Path) -> NoReturn:
+    """As the command line ends: 0, 2 with a sentence, or 1 with a traceback."""
+    code = 1
     try:
-        errors = [process.communicate(timeout=1200)[1] for process in started]
+        signal.alarm(1200)
+        os.dup2(os.open(folder / f"stderr.{rank}", os.O_CREAT | os.O_WRONLY), 2)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        os.environ |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+        torch.set_num_threads(1)
+        AcceleratorState._reset_state(reset_partial_state=True)
+        SCENARIOS[scenario](folder, rank)
+        code = 0
+    except T2IError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except BaseException:
+        traceback.print_exc()
     finally:
-        for process in started:
-            process.kill()
-    return [Ended(process.returncode, err) for process, err in zip(started, errors, strict=True)]
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def gan() -> Objective:
@@ -170,12 +177,3 @@ SCENARIOS = {
     "raises": failing(_raise),
     "killed": failing(lambda: os.kill(os.getpid(), signal.SIGKILL)),
 }
-
-
-if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    try:
-        SCENARIOS[sys.argv[1]](Path(sys.argv[2]), int(os.environ["RANK"]))
-    except T2IError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
