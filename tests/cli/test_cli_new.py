@@ -167,3 +167,10 @@ def test_the_wheel_holds_all_that_is_needed(kind: Kind, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     if kind is Kind.generator:
         assert "mine" in python("-m", "t2i", "models", paths=[site], cwd=tmp_path).stdout
+
+
+def test_writing_a_project_imports_no_torch(here: Path) -> None:
+    code = "from t2i.cli.main import app; app(['new', 'mine'], standalone_mode=False); import sys; print(*sys.modules)"
+    done = python("-c", code, paths=[], cwd=here)
+    assert done.returncode == 0 and (here / "t2i-mine").is_dir(), done.stderr
+    assert {"torch", "numpy"}.isdisjoint(done.stdout.split())

@@ -1,4 +1,4 @@
-"""docs/write_a_plugin.md, followed to the letter: begun, changed file by file, checked, trained and used."""
+"""docs/write_a_plugin.md, followed to the letter: begun, changed file by file, tested, trained and used."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_its_own_tests_pass(project: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_its_commands_check_list_train_and_draw(project: Path) -> None:
+def test_its_commands_list_train_and_draw(project: Path) -> None:
     for command in CODE["use it"].splitlines():
         result = run(project, *shlex.split(command))
         assert result.returncode == 0, result.stdout + result.stderr
