@@ -53,7 +53,7 @@ def compare(
         check_model(model)
     from t2i.comparison import agreeing, common_scores, draw, entry, markdown, under_columns
     from t2i.files import write_atomic
-    from t2i.hub.snapshots import CARD
+    from t2i.hub.layout import CARD
     from t2i.provenance import png_bytes
     from t2i.registry.models import load_dataset
     from t2i.scores import read_card_scores

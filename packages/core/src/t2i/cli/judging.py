@@ -105,7 +105,7 @@ def judge(
         plan: the other arguments of `t2i.evaluation.evaluate`.
     """
     from t2i.evaluation import evaluate
-    from t2i.hub.snapshots import CARD
+    from t2i.hub.layout import CARD
     from t2i.scores import SCORES_FILE, Scored, append_scores, write_card_scores
 
     options = pipe.settings(options or {})

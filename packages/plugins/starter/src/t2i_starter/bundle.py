@@ -15,7 +15,8 @@ import torch
 
 from t2i.errors import T2IError
 from t2i.files import write_atomic
-from t2i.hub.snapshots import CARD, WEIGHTS, load_generator, resolve, save_snapshot
+from t2i.hub.layout import CARD, WEIGHTS
+from t2i.hub.snapshots import load_generator, resolve, save_snapshot
 from t2i.registry import WeightsSpec
 from t2i_starter.plugin import INDEX, t2i_weights
 

@@ -6,7 +6,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from t2i.hub.snapshots import CARD, GOLDEN_TOLERANCE, WEIGHTS, golden_error, load_generator, resolve
+from t2i.hub.layout import CARD, WEIGHTS
+from t2i.hub.snapshots import GOLDEN_TOLERANCE, golden_error, load_generator, resolve
 from t2i.registry.specs import WeightsSpec
 from t2i.testing.checks.check import Checks
 from t2i.testing.checks.generators import PICKLES
