@@ -13,7 +13,7 @@ from PIL import Image
 import t2i.evaluation as module
 from fakes.models import FakeGenerator, FakeTextEncoder
 from fakes.training import COLOURS, ColouredSquares, write_squares
-from t2i.data.folder import FolderDataset
+from t2i.data.folder import read_folder
 from t2i.errors import InvalidConfigError, InvalidInputError, UnknownNameError
 from t2i.evaluation import evaluate, make_plan, share, to_images
 from t2i.hub.snapshots import resolve
@@ -128,7 +128,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(pipe: Pipeline, tmp
     folder = write_squares(tmp_path / "data")
     (folder / "blue.png").write_bytes(b"no picture")
     said: list[str] = []
-    found = evaluate(pipe, FolderDataset(folder), ["bright"], n=4, warn=said.append)
+    found = evaluate(pipe, read_folder(folder), ["bright"], n=4, warn=said.append)
     assert found.scores["bright_ceiling"].protocol["n_real"] == str(len(COLOURS) - 1)
     assert len(said) == 1 and "blue.png is left out: not a readable picture" in said[0]
 

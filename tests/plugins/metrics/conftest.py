@@ -11,7 +11,8 @@ from torch import nn
 from torchvision.models.inception import Inception3
 
 from fakes.pictures import pictures
-from t2i.data.folder import FolderDataset
+from t2i.data.dataset import CaptionedDataset
+from t2i.data.folder import read_folder
 from t2i.images import to_pil
 
 
@@ -49,10 +50,10 @@ def torchvision_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def training_folder(tmp_path_factory: pytest.TempPathFactory) -> FolderDataset:
+def training_folder(tmp_path_factory: pytest.TempPathFactory) -> CaptionedDataset:
     """Twelve captioned pictures of 32 px, those of pictures(12, seed=7)."""
     folder = tmp_path_factory.mktemp("training")
     for number, picture in enumerate(to_pil(pictures(12, seed=7))):
         picture.save(folder / f"{number:02}.png")
         (folder / f"{number:02}.txt").write_text(f"blob {number}\n")
-    return FolderDataset(folder)
+    return read_folder(folder)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fakes.pictures import pictures
-from t2i.data.folder import FolderDataset
+from t2i.data.dataset import CaptionedDataset
 from t2i.errors import InvalidInputError, UnknownNameError
 from t2i.evaluator import Evaluator
 from t2i.registry.models import create_evaluator
@@ -59,7 +59,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make(name: str, training_folder: FolderDataset):
+def make(name: str, training_folder: CaptionedDataset):
     def make(**settings: Any) -> Evaluator:
         given = SETTINGS[name] | ({"train": training_folder} if name == "memorisation" else {})
         return create_evaluator(name, **{**given, **settings})

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from fakes.pictures import pictures
-from t2i.data.folder import FolderDataset
+from t2i.data.dataset import CaptionedDataset
+from t2i.data.folder import read_folder
 from t2i.errors import InvalidInputError
 from t2i_metrics.extractor import get_extractor
 from t2i_metrics.memorisation import Memorisation
@@ -17,7 +18,7 @@ TRAIN, HELD_OUT, FRESH = pictures(12, seed=7), pictures(12, seed=8), pictures(12
 
 
 @pytest.fixture
-def judge(training_folder: FolderDataset) -> Memorisation:
+def judge(training_folder: CaptionedDataset) -> Memorisation:
     judge = Memorisation(train=training_folder, pairs=3)
     judge.update(HELD_OUT, real=True)
     return judge
@@ -55,7 +56,7 @@ def test_half_copied(judge: Memorisation) -> None:
     assert 0.2 < scores["memorisation"].value < 0.8
 
 
-def test_the_nearest_pairs_are_shown_nearest_first(judge: Memorisation, training_folder: FolderDataset) -> None:
+def test_the_nearest_pairs_are_shown_nearest_first(judge: Memorisation, training_folder: CaptionedDataset) -> None:
     judge.update(FRESH)
     judge.update(TRAIN[4:5])
     sheet = judge.pairs()
@@ -68,7 +69,7 @@ def test_the_nearest_pairs_are_shown_nearest_first(judge: Memorisation, training
     assert distances[0] < 1e-3 < distances[1] <= distances[2]
 
 
-def test_the_nearest_pairs_of_two_processes_are_those_of_one(training_folder: FolderDataset) -> None:
+def test_the_nearest_pairs_of_two_processes_are_those_of_one(training_folder: CaptionedDataset) -> None:
     alone, first, second = (Memorisation(train=training_folder, pairs=4) for _ in range(3))
     for images in (FRESH, TRAIN[:3]):
         alone.update(images)
@@ -79,7 +80,7 @@ def test_the_nearest_pairs_of_two_processes_are_those_of_one(training_folder: Fo
     assert first.pairs().tobytes() == alone.pairs().tobytes()
 
 
-def test_training_pictures_are_no_held_out_ones(training_folder: FolderDataset) -> None:
+def test_training_pictures_are_no_held_out_ones(training_folder: CaptionedDataset) -> None:
     judge = Memorisation(train=training_folder)
     judge.update(TRAIN, real=True)
     judge.update(FRESH)
@@ -87,12 +88,12 @@ def test_training_pictures_are_no_held_out_ones(training_folder: FolderDataset) 
         judge.compute()
 
 
-def test_oblong_pictures_have_no_neighbours(training_folder: FolderDataset) -> None:
+def test_oblong_pictures_have_no_neighbours(training_folder: CaptionedDataset) -> None:
     with pytest.raises(InvalidInputError, match="32x16 came"):
         Memorisation(train=training_folder).update(torch.zeros(2, 3, 16, 32))
 
 
-def test_no_pairs_of_nothing(training_folder: FolderDataset) -> None:
+def test_no_pairs_of_nothing(training_folder: CaptionedDataset) -> None:
     with pytest.raises(InvalidInputError, match="none came"):
         Memorisation(train=training_folder).pairs()
 
@@ -104,7 +105,7 @@ def test_training_pictures_that_cannot_be_read_are_left_out(tmp_path: Path, t2i_
         picture.save(tmp_path / f"{number}.png")
         (tmp_path / f"{number}.txt").write_text(f"blob {number}\n")
     (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:60])
-    judge = Memorisation(train=FolderDataset(tmp_path))
+    judge = Memorisation(train=read_folder(tmp_path))
     judge.update(HELD_OUT, real=True)
     judge.update(TRAIN[3:4])
     judge.update(FRESH)

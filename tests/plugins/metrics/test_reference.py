@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fakes.pictures import pictures
-from t2i.data.folder import FolderDataset
+from t2i.data.dataset import CaptionedDataset
 from t2i.errors import InvalidInputError, OfflineError
 from t2i.registry.models import create_evaluator
 from t2i_metrics import reference as module
@@ -72,7 +72,7 @@ def test_pytorch_fids_files_are_read(tmp_path: Path, value: float) -> None:
 
 
 def test_a_dataset_is_looked_at_once(
-    training_folder: FolderDataset, value: float, t2i_cache: Path, monkeypatch: pytest.MonkeyPatch
+    training_folder: CaptionedDataset, value: float, t2i_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = fid(reference=str(training_folder._folder))
     judge.update(FAKE)
@@ -92,7 +92,7 @@ def test_a_dataset_is_looked_at_once(
     assert looks == [12, 12], "and so is one of another size"
 
 
-def test_features_of_a_dataset_are_those_of_its_pictures(training_folder: FolderDataset, t2i_cache: Path) -> None:
+def test_features_of_a_dataset_are_those_of_its_pictures(training_folder: CaptionedDataset, t2i_cache: Path) -> None:
     extractor = get_extractor()
     for _ in range(2):
         features, positions = dataset_features(training_folder, 32, extractor)

@@ -1,6 +1,8 @@
 """The maintainers' way in: a trained run becomes a bundled snapshot, its weights in half precision.
 
-python -m t2i_starter.bundle runs/openmoji64 cgan.openmoji64
+    python -m t2i_starter.bundle runs/openmoji64 cgan.openmoji64
+
+Then its folder can be scored (`t2i evaluate local-dir:...`), and bundling it once more takes the scores into the index.
 """
 
 from __future__ import annotations
@@ -8,26 +10,36 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+import yaml
 
 from t2i.errors import T2IError
 from t2i.files import write_atomic
+from t2i.hub.card import CardExtras, render_card
 from t2i.hub.layout import CARD, WEIGHTS
-from t2i.hub.snapshots import load_generator, resolve, save_snapshot
+from t2i.hub.snapshots import Snapshot, load_generator, resolve, save_snapshot
+from t2i.images import grid
+from t2i.pipelines import pipeline
+from t2i.provenance import png_bytes
 from t2i.registry import WeightsSpec
+from t2i.scores import Scored, read_card_scores, write_card_scores
 from t2i_starter.plugin import INDEX, t2i_weights
 
 SNAPSHOTS = INDEX.parent / "snapshots"
 NOTES = Path(__file__).parents[2] / "notes"  # beside src: not shipped
+SHEET = "samples.png"
+COLUMNS = 8
 
 
 def bundle(run: Path, name: str) -> WeightsSpec:
     """Save the newest snapshot of `run` as snapshots/NAME and enter it in the index.
 
-    The card ends with notes/NAME.md, where there is one: what a person saw in its pictures.
+    Its card shows the run's sample prompts drawn by the bundled weights, ends with notes/NAME.md, where there is one
+    (what a person saw in the pictures), and keeps the scores that these very weights were given before.
 
     Raises:
         T2IError: the run is no model, or belongs to another technique.
@@ -36,19 +48,15 @@ def bundle(run: Path, name: str) -> WeightsSpec:
     source = resolve(str(run))
     facts = source.config.facts
     if source.config.technique != model or not tag:
-        raise T2IError(
-            f"A run of {source.config.technique!r} is bundled as {source.config.technique}.TAG, not {name!r}."
-        )
+        raise T2IError(f"A run of {source.config.technique!r} is bundled under its name and a tag, not as {name!r}.")
     generator = load_generator(source)
     folder = SNAPSHOTS / name
+    scores = read_card_scores(folder / CARD)
     shutil.rmtree(folder, ignore_errors=True)
     save_snapshot(generator, folder, facts, torch.float16)
-    notes = NOTES / f"{name}.md"
-    if notes.is_file():
-        card = folder / CARD
-        write_atomic(card, f"{card.read_text(encoding='utf-8')}\n{notes.read_text(encoding='utf-8')}".encode())
     snapshot = resolve(f"local-dir:{folder}")
-    old = {spec.name: spec for spec in t2i_weights()}
+    scores = [replace(row, model=name) for row in scores if row.weights_sha256 == snapshot.config.weights_sha256]
+    _write_card(snapshot, run, name, scores)
     spec = WeightsSpec(
         model=model,
         tag=tag,
@@ -59,11 +67,26 @@ def bundle(run: Path, name: str) -> WeightsSpec:
         license=facts.license,
         text_encoder=facts.text_encoder.name if facts.text_encoder else "",
         bundled=f"t2i_starter:snapshots/{name}",
-        scores=old[name].scores if name in old else {},
+        scores={row.metric: f"{row.score} on {row.score.protocol.get('data', 'unknown')}" for row in scores},
     )
-    entries = [asdict(entry) for entry in sorted((old | {name: spec}).values(), key=lambda entry: entry.name)]
-    write_atomic(INDEX, (json.dumps(entries, indent=2) + "\n").encode())
+    entries = {old.name: old for old in t2i_weights()} | {name: spec}
+    index = [asdict(entry) for _, entry in sorted(entries.items())]
+    write_atomic(INDEX, (json.dumps(index, indent=2) + "\n").encode())
     return spec
+
+
+def _write_card(snapshot: Snapshot, run: Path, name: str, scores: Sequence[Scored]) -> None:
+    prompts = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))["train"]["sample_prompts"]
+    images = pipeline(snapshot.name)(prompts, seed=0).images
+    sheet = grid(images, COLUMNS, prompts, scale=max(1, 96 // images[0].width))
+    write_atomic(snapshot.folder / SHEET, png_bytes(sheet))
+    card, notes = snapshot.folder / CARD, NOTES / f"{name}.md"
+    text = render_card(snapshot.config, CardExtras(name=name, title=name, picture=SHEET))
+    if notes.is_file():
+        text += f"\n{notes.read_text(encoding='utf-8')}"
+    write_atomic(card, text.encode())
+    if scores:
+        write_card_scores(card, scores)
 
 
 if __name__ == "__main__":
