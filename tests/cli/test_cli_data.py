@@ -28,7 +28,7 @@ def flawed(squares: Path, here: Path) -> Path:
     (data / "zero.png").write_bytes(b"")
     (data / "cut.png").write_bytes((data / "red.png").read_bytes()[:40])
     (data / "text.png").write_text("no picture")
-    Image.new("CMYK", (8, 8)).save(data / "inks.jpg")
+    Image.new("CMYK", (8, 8), (90, 0, 0, 0)).save(data / "inks.jpg")
     for name in ("double", "moving", "zero", "cut", "text", "inks"):
         (data / f"{name}.txt").write_text("a red square" if name == "double" else f"a picture called {name}")
     Image.new("RGB", (8, 8)).save(data / "silent.png")
