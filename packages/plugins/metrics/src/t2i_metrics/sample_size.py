@@ -61,6 +61,8 @@ def plot(rows: Sequence[Row], title: str) -> bytes:
             axes.plot([row.count] * len(values), values, ".", color="tab:blue", alpha=0.5)
         axes.plot([row.count for row in rows], [np.mean(getattr(row, name)) for row in rows], color="tab:blue")
         axes.set(xscale="log", xlabel="pictures of each kind", title=f"{name.upper()} of two halves; the truth is 0")
+        axes.set_xticks([row.count for row in rows], labels=[str(row.count) for row in rows])
+        axes.minorticks_off()
     figure.suptitle(title, fontsize="small")
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=90)
