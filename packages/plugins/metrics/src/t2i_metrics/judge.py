@@ -29,8 +29,8 @@ THUMB_SIDE = 8  # px
 STAGES = {1: 24, 2: 40, 4: 112}  # blocks of the backbone whose means are taken, and their channels
 FEATURES = 3 * THUMB_SIDE**2 + sum(STAGES.values()) + 1280
 AT_ONCE = 64
-WEIGHTS = "judge/model.safetensors"
-SHA256 = ""
+WEIGHTS = "heads/model.safetensors"
+SHA256 = "f95db73c350a7d57c393838906ea59088958ca8d62394fe48af179071eff47de"
 
 
 @final
