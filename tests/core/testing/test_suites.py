@@ -136,7 +136,7 @@ def test_a_pass_is_a_pass_and_an_unexpected_one_is_told() -> None:
 
 
 def test_a_called_check_raises_all_it_knows() -> None:
-    with pytest.raises(CheckFailed, match=r"(?s)subjects are 1, not 2\n  why: it matters\n  mend: do better"):
+    with pytest.raises(CheckFailed, match=r"(?s)subjects are 1, not 2.*\n  why: it matters\n  mend: do better"):
         Check("a_check", "it matters", "do better", failing)(2)
     with pytest.raises(ZeroDivisionError) as caught:
         Check("a_check", "it matters", "do better", crashing)(2)
