@@ -20,7 +20,8 @@ from torchvision.datasets import ImageFolder
 
 from t2i.data.batches import BatchMaker
 from t2i.data.dataset import CaptionedDataset, Example
-from t2i.data.pack import PackedDataset, open_pack, write_pack
+from t2i.data.pack import open_pack, write_pack
+from t2i.data.packed import PackedDataset
 from t2i.data.prepared import prepare
 from t2i.data.sampling import Sampler
 from t2i.registry.models import create_text_encoder, load_dataset

@@ -26,7 +26,8 @@ from t2i.data import features, pack
 from t2i.data.dataset import CaptionedDataset, Example
 from t2i.data.features import encode_captions, features_name, open_features
 from t2i.data.filling import scratch_of
-from t2i.data.pack import PackedDataset, open_pack, write_pack
+from t2i.data.pack import open_pack, write_pack
+from t2i.data.packed import PackedDataset
 from t2i.data.prepared import own_features, prepare
 from t2i.data.store import Ragged, Texts, starts_of
 from t2i.errors import DataError, OutputError

@@ -27,7 +27,7 @@ def read_folder(reference: str | Path, split: str | None = None) -> FileDataset:
     Captions come from `metadata.jsonl` or `metadata.csv` (the Hugging Face imagefolder layout: `file_name` and
     `text`, which may be a list, and perhaps `group`) where the folder has one; else from `picture.txt` beside
     `picture.png`, one caption a line; where no picture has such a file, from the sub-folders' names. Pictures
-    of one sub-folder are one group, unless all are of that one.
+    of one sub-folder are one group; a sub-folder that holds all that metadata names (`images/`) is none.
 
     Raises:
         DataError: the folder is missing, or holds no captioned picture.
@@ -42,10 +42,9 @@ def read_folder(reference: str | Path, split: str | None = None) -> FileDataset:
 
 
 def _groups(names: list[str]) -> dict[str, str]:
-    """Each picture's group: its sub-folder, or itself where it has none or shares it with all."""
+    """Each picture's group: its sub-folder, or itself where it lies in none."""
     parents = {name: str(Path(name).parent) for name in names}
-    shared = len(set(parents.values())) == 1
-    return {name: name if shared or parent == "." else parent for name, parent in parents.items()}
+    return {name: name if parent == "." else parent for name, parent in parents.items()}
 
 
 def _from_sub_folders(folder: Path) -> Findings:
@@ -114,6 +113,8 @@ def _from_metadata(folder: Path, metadata: Path) -> Findings:
         first, before, known = entries.get(name, (where, (), group))
         entries[name] = (first, before + captions, known or group)
     sub_folders = _groups(list(entries))
+    if len(set(sub_folders.values())) == 1:
+        sub_folders = {name: name for name in entries}
     for name in sorted(entries):
         where, captions, group = entries[name]
         found.add(where, name, captions, group or sub_folders[name], folder / name)

@@ -16,10 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import final
 
 import numpy as np
-from PIL import Image
 
 from t2i.data.dataset import CaptionedDataset, Example, Problem
 from t2i.data.filling import Filling, alone
@@ -270,70 +268,3 @@ def _check(pack: Pack) -> None:
     in_range = all(values.size and 0 <= values.min() <= values.max() < limit for values, limit in numbered)
     if not (count and shapes and square and captioned and in_range):
         raise DataError(f"{where} contradicts itself: its pictures, captions and groups do not fit each other")
-
-
-@final
-class PackedDataset(CaptionedDataset):
-    """A pack, read again as the dataset it was made of."""
-
-    def __init__(self, pack: Pack) -> None:
-        self.pack = pack
-
-    @property
-    def name(self) -> str:
-        return self.pack.name
-
-    @property
-    def license(self) -> str:
-        return self.pack.license
-
-    @property
-    def examples(self) -> Sequence[Example]:
-        return _Examples(self.pack)
-
-    @property
-    def problems(self) -> Sequence[Problem]:
-        return self.pack.problems
-
-    @property
-    def fingerprint(self) -> str:
-        return self.pack.sha256
-
-    def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
-        picture = Image.fromarray(np.ascontiguousarray(self.pack.images[index].transpose(1, 2, 0)))
-        return picture.resize((resolution, resolution), Image.Resampling.LANCZOS), ""
-
-    def size(self, index: int) -> tuple[int, int]:
-        return self.pack.resolution, self.pack.resolution
-
-
-class _Examples(Sequence[Example]):
-    def __init__(self, pack: Pack) -> None:
-        self._pack = pack
-
-    def __len__(self) -> int:
-        return len(self._pack.ids)
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
-        pack = self._pack
-        captions = tuple(pack.captions[number] for number in pack.captions_of[index])
-        return Example(pack.ids[index], captions, pack.group_names[int(pack.groups[index])])
-
-
-def read_pack(reference: str | Path, split: str | None = None) -> PackedDataset:
-    """The pack in the folder `reference`, as a dataset.
-
-    Raises:
-        DataError: it is no whole pack, or a split is asked for.
-    """
-    folder = Path(reference)
-    if split is not None:
-        raise DataError(f"A pack holds one split, but {split!r} of {folder} was asked for. Pack that split.")
-    if not is_pack(folder):
-        raise DataError(f"A pack is a folder with a {KIND}.json, but {folder} has none. Make one: t2i data pack")
-    try:
-        return PackedDataset(open_pack(folder))
-    except DataError as error:
-        raise DataError(f"{error}. Nothing of it is used; remove {folder} and pack again.") from None

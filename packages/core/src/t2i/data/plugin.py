@@ -16,7 +16,7 @@ def t2i_datasets() -> list[DatasetSpec]:
     """Declare the readers."""
     return [
         _reader("folder", "folder:read_folder", "pictures with captions beside them, metadata, or class sub-folders"),
-        _reader("pack", "pack:read_pack", "what `t2i data pack` wrote"),
+        _reader("pack", "packed:read_pack", "what `t2i data pack` wrote"),
         _reader("coco", "coco:read_coco", "captions_*.json and its pictures"),
         _reader(
             "visual_genome",

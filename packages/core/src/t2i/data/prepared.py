@@ -18,7 +18,8 @@ from t2i.data.features import (
     encode_captions,
     features_name,
 )
-from t2i.data.pack import Pack, PackedDataset, refuse_problems, source_of, write_pack
+from t2i.data.pack import Pack, refuse_problems, source_of, write_pack
+from t2i.data.packed import PackedDataset
 from t2i.data.progress import Progress, silent
 from t2i.errors import DataError
 from t2i.files import cache_home

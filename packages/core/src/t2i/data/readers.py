@@ -6,7 +6,8 @@ from pathlib import Path
 
 from t2i.data.dataset import CaptionedDataset
 from t2i.data.folder import read_folder
-from t2i.data.pack import is_pack, read_pack
+from t2i.data.pack import is_pack
+from t2i.data.packed import read_pack
 from t2i.errors import DataError
 
 

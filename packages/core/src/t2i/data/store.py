@@ -11,11 +11,12 @@ import hashlib
 import json
 import math
 import re
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from t2i.errors import DataError
 from t2i.files import sha256_of, write_atomic
 
 FORMAT = 3  # part of every cache key; raise it when a layout changes
+T = TypeVar("T")
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 """Arrays by name: dtype and shape."""
 DTYPES = ("uint8", "uint64", "int32", "int64", "float16")
@@ -47,8 +49,23 @@ class Store:
         return Texts(self.arrays[name], self.arrays[f"{name}_starts"])
 
 
+class Rows(Sequence[T]):
+    """A sequence whose items are made when they are asked for."""
+
+    @abstractmethod
+    def at(self, index: int) -> T:
+        """Item `index`, from 0 to len - 1."""
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        if isinstance(index, slice):
+            return [self.at(position) for position in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self.at(index % len(self))
+
+
 @dataclass(frozen=True)
-class Texts(Sequence[str]):
+class Texts(Rows[str]):
     """Texts stored end to end as UTF-8; text i is bytes starts[i] to starts[i + 1]."""
 
     content: np.ndarray
@@ -57,17 +74,12 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        start, end = self.starts[index % len(self)], self.starts[index % len(self) + 1]
-        return self.content[start:end].tobytes().decode()
+    def at(self, index: int) -> str:
+        return self.content[self.starts[index] : self.starts[index + 1]].tobytes().decode()
 
 
 @dataclass(frozen=True)
-class Ragged(Sequence[list[int]]):
+class Ragged(Rows[list[int]]):
     """Rows of numbers of different lengths, end to end; row i is values[starts[i] : starts[i + 1]]."""
 
     values: np.ndarray
@@ -84,12 +96,8 @@ class Ragged(Sequence[list[int]]):
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return self.values[self.starts[index % len(self)] : self.starts[index % len(self) + 1]].tolist()
+    def at(self, index: int) -> list[int]:
+        return cast("list[int]", self.values[self.starts[index] : self.starts[index + 1]].tolist())
 
     def pick(self, rows: np.ndarray, chances: np.ndarray) -> np.ndarray:
         """One value of each of `rows`, chosen by `chances` in [0, 1)."""
