@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from t2i.data.prepared import PreparedData
 from t2i.data.sampling import Sampler
 from t2i.errors import DivergedError
 from t2i.hub.snapshots import SnapshotFacts, save_snapshot
-from t2i.training.accelerator import make_accelerator
+from t2i.training.accelerator import deterministic_kernels, make_accelerator
 from t2i.training.checkpoint import (
     has_checkpoints,
     latest_checkpoint,
@@ -138,7 +136,7 @@ class Trainer:
         with (
             report.trackers(),
             interruptible(self._request_stop),
-            _deterministic(self.config.deterministic),
+            deterministic_kernels(self.config.deterministic),
             report.progress(self.step, total, batch_size) as advance,
         ):
             stopped, logged = False, self.step
@@ -262,23 +260,6 @@ class Trainer:
 
     def _request_stop(self) -> None:
         self._stop = True
-
-
-@contextmanager
-def _deterministic(wanted: bool) -> Iterator[None]:
-    """Let torch use nothing but deterministic kernels, and fail where it has none; nothing if not `wanted`."""
-    if not wanted:
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which cuBLAS reads at its first use
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]
 
 
 def _mix(seed: int, step: int, turn: int, process: int = 0) -> int:
