@@ -1,4 +1,4 @@
-"""`python -m t2i_metrics.train_judge OUT`: the bundled judge, made again; about ten minutes on two CPU cores.
+"""`python -m t2i_metrics.train_judge OUT`: the bundled judge, made again; some four minutes of one CPU core.
 
 Pictures of OpenMoji's split `train` pass the backbone once as they are and VIEWS times changed at random, as generated
 ones would be: shifted, turned, scaled, blurred, tinted a little, noisy. Two small heads then learn to bring picture and
