@@ -32,6 +32,7 @@ def features() -> dict[str, Tensor]:
     return {"real": extractor(REAL).features, "fake": extractor(FAKE).features, "logits": extractor(FAKE).logits}
 
 
+@pytest.mark.slow  # eigenvalues of a non-symmetric matrix of 1,280 features, twice
 def test_fid_is_torch_fidelitys_and_torchmetrics(features: dict[str, Tensor]) -> None:
     fidelity = pytest.importorskip("torch_fidelity.metric_fid")
     score = watch(create_evaluator("fid", min_images=2))["fid"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from t2i_metrics.frechet import frechet_distance, trace_of_root
+from t2i_metrics.frechet import frechet_distance, frechet_distance_of, trace_of_root
 from t2i_metrics.moments import Moments
 
 
@@ -97,3 +97,10 @@ def test_many_gaussian_features_come_near_the_distance_of_their_gaussians() -> N
         two.add(torch.randn(5000, 8, generator=generator) * scale + shift)
     found = frechet_distance(one.mean, one.covariance, two.mean, two.covariance)
     assert found == pytest.approx(float((scale - 1).square().sum() + shift.square().sum()), rel=0.02)
+
+
+@pytest.mark.parametrize(("m", "n"), [(40, 50), (7, 5), (2, 30)])
+def test_the_distance_of_two_sets_is_that_of_their_covariances(m: int, n: int) -> None:
+    x, y = torch.randn(m, 12), torch.randn(n, 12) + 1
+    wanted = frechet_distance(*(part for each in (x, y) for part in (each.double().mean(dim=0), each.double().T.cov())))
+    assert frechet_distance_of(x, y) == pytest.approx(wanted, rel=1e-6)

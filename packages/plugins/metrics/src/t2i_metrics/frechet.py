@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 
@@ -18,20 +18,42 @@ def frechet_distance(
     return float(apart) - 2 * trace_of_root(covariance1, covariance2)
 
 
+def frechet_distance_of(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"]) -> float:
+    """The same of the Gaussians that fit two sets of at least two vectors; quick where they are fewer than d."""
+    x, y = x.double(), y.double()
+    one, two = ((each - each.mean(dim=0)) / (len(each) - 1) ** 0.5 for each in (x, y))  # C = one.T @ one
+    apart = (x.mean(dim=0) - y.mean(dim=0)).square().sum() + one.square().sum() + two.square().sum()
+    return float(apart - 2 * torch.linalg.svdvals(one @ two.T).sum())
+
+
 def trace_of_root(covariance1: Float64[Tensor, "d d"], covariance2: Float64[Tensor, "d d"]) -> float:
     """tr((C1 C2)^½) of two symmetric matrices without negative eigenvalues.
 
-    With C = R Rᵀ, the eigenvalues of C1 C2 are the squared singular values of R1ᵀ R2: no square root of a
-    non-symmetric matrix is taken, nothing turns complex, and a singular C costs no precision.
+    With C1 = R Rᵀ, C1 C2 has the eigenvalues of the symmetric Rᵀ C2 R: no square root of a non-symmetric matrix is
+    taken, and nothing turns complex.
     """
-    return float(torch.linalg.svdvals(_root(covariance1).T @ _root(covariance2)).sum())
+    root, other = _cholesky(covariance1), covariance2
+    if root is None:
+        root, other = _cholesky(covariance2), covariance1
+    if root is None:
+        root = _eigen_root(covariance2)
+    values = torch.linalg.eigvalsh(root.T @ other @ root)
+    return float(values.where(values > _rounding(values), 0).sqrt().sum())
 
 
-def _root(covariance: Float64[Tensor, "d d"]) -> Float64[Tensor, "d r"]:
-    """R with C = R Rᵀ: Cholesky's, or where C is singular its eigenvectors by the roots of their eigenvalues."""
+def _cholesky(covariance: Float64[Tensor, "d d"]) -> Float64[Tensor, "d d"] | None:
+    """R with C = R Rᵀ, or None where C is singular."""
     factor, failed = torch.linalg.cholesky_ex(covariance)
-    if not failed:
-        return factor
+    return None if failed else factor
+
+
+def _eigen_root(covariance: Float64[Tensor, "d d"]) -> Float64[Tensor, "d r"]:
+    """R with C = R Rᵀ, of as many columns as C has directions."""
     values, vectors = torch.linalg.eigh(covariance)
-    kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1].clamp(min=0)
+    kept = values > _rounding(values)
     return vectors[:, kept] * values[kept].sqrt()
+
+
+def _rounding(values: Float64[Tensor, d]) -> float:
+    """Below this, eigenvalues in ascending order are errors of rounding."""
+    return len(values) * torch.finfo(values.dtype).eps * max(0.0, float(values[-1])) if len(values) else 0.0

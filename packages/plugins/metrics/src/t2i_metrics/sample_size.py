@@ -1,6 +1,6 @@
 """How FID and KID depend on the number of pictures, shown on two halves of one dataset, whose distance is zero.
 
-python -m t2i_metrics.sample_size --data openmoji --pictures 1200 -o sample_size.png
+python -m t2i_metrics.sample_size --data openmoji --pictures 600 -o sample_size.png
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from torch import Tensor
 from t2i.files import write_atomic
 from t2i.registry.models import load_dataset
 from t2i_metrics.extractor import get_extractor
-from t2i_metrics.frechet import frechet_distance
+from t2i_metrics.frechet import frechet_distance_of
 from t2i_metrics.kid import kernel_distance
-from t2i_metrics.moments import Moments
 from t2i_metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from t2i_metrics.reference import features_of
 
@@ -44,10 +43,7 @@ def distances(features: Float[Tensor, "n d"], counts: Sequence[int], draws: int,
         for _ in range(draws):
             order = torch.from_numpy(stream.permutation(len(features)))
             one, two = features[order[:count]], features[order[count : 2 * count]]
-            moments = [Moments(features.shape[1]) for _ in range(2)]
-            for each, some in zip(moments, (one, two), strict=True):
-                each.add(some)
-            fid.append(frechet_distance(*(part for each in moments for part in (each.mean, each.covariance))))
+            fid.append(frechet_distance_of(one, two))
             kid.append(kernel_distance(one, two)[0])
         rows.append(Row(count, tuple(fid), tuple(kid)))
     return rows
@@ -65,6 +61,8 @@ def plot(rows: Sequence[Row], title: str) -> bytes:
             axes.plot([row.count] * len(values), values, ".", color="tab:blue", alpha=0.5)
         axes.plot([row.count for row in rows], [np.mean(getattr(row, name)) for row in rows], color="tab:blue")
         axes.set(xscale="log", xlabel="pictures of each kind", title=f"{name.upper()} of two halves; the truth is 0")
+        axes.set_xticks([row.count for row in rows], labels=[str(row.count) for row in rows])
+        axes.minorticks_off()
     figure.suptitle(title, fontsize="small")
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=90)
@@ -75,7 +73,7 @@ def main() -> None:
     """Read the arguments, look at the pictures, write the plot, and print its numbers."""
     parser = argparse.ArgumentParser(prog="python -m t2i_metrics.sample_size", description=__doc__)
     parser.add_argument("--data", default="openmoji", help="a dataset's name or a folder")
-    parser.add_argument("--pictures", type=int, default=1200, help="how many of its pictures are looked at")
+    parser.add_argument("--pictures", type=int, default=600, help="how many of its pictures are looked at")
     parser.add_argument("--side", type=int, default=64, help="pixels a side")
     parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, choices=list(PROTOCOLS))
     parser.add_argument("--draws", type=int, default=3, help="of subsets, for every number of pictures")
