@@ -61,8 +61,9 @@ changes that make it lenient with blur and noise; held apart from every generato
 {rows}
 | chance | 0.01 |
 
-What a generator scores lies between chance and the second line. The judge has seen emoji only: of photographs it knows
-nothing. Generators that read MiniLM share its reading of captions, though not its training.
+What a generator scores lies between chance and the second line. Of hearts in nine
+colours it names 7, and 6 when blurred; orange it takes for red. It has seen emoji only: it knows nothing of photographs.
+Generators that read MiniLM share its reading of captions, though not its training.
 
 Made again by
 
