@@ -62,7 +62,7 @@ changes that make it lenient with blur and noise; held apart from every generato
 | chance | 0.01 |
 
 What a generator scores lies between chance and the second line. Of hearts in nine
-colours it names 7, and 6 when blurred; orange it takes for red. It has seen emoji only: it knows nothing of photographs.
+colours it names 7, and 6 when blurred; orange it takes for red. It has seen emoji only, no photograph.
 Generators that read MiniLM share its reading of captions, though not its training.
 
 Made again by
