@@ -71,12 +71,14 @@ def test_wrong_captions_are_chance(unseen):
 
 def test_it_sees_colours_and_looks_through_blur(judge: Judge):
     data = load_dataset("openmoji", "train")
-    names = ["red heart", "blue heart", "green heart", "orange heart"]
+    colours = ("red", "blue", "green", "black", "yellow", "purple", "white", "brown", "orange")
+    names = [f"{colour} heart" for colour in colours]
     index = {example.captions[0]: position for position, example in enumerate(data.examples)}
     pictures = [data.picture(index[name], 64)[0] for name in names]
     for shown in (pictures, [picture.filter(ImageFilter.GaussianBlur(2)) for picture in pictures]):
         cosine = judge.images(to_images(shown, 64)) @ judge.captions(names).T
-        assert cosine.argmax(1).tolist() == [0, 1, 2, 3]
+        found = sum(best == own for own, best in enumerate(cosine.argmax(1).tolist()))
+        assert found >= 6  # its card says 7 sharp and 6 blurred; chance is 1
 
 
 def test_vectors_depend_neither_on_neighbours_nor_on_size(judge: Judge, unseen):

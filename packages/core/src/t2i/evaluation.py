@@ -130,7 +130,7 @@ def evaluate(
                 seen, pictures = read_pictures(dataset, requests, side, warn)
             else:
                 start = time.perf_counter()
-                seen, pictures = requests, draw_pictures(pipe, requests, options)
+                seen, pictures = list(requests), draw_pictures(pipe, requests, options)
                 drawn, seconds = drawn + len(requests), seconds + time.perf_counter() - start
             if seen:
                 show(judges, seen, to_images(pictures, side).to(pipe.device))

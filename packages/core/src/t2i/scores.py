@@ -125,7 +125,7 @@ def read_card_scores(card: Path) -> list[Scored]:
 
 def _rows_of(page: ModelCard) -> list[Scored]:
     rows = []
-    for result in (page.data.to_dict() and getattr(page.data, "eval_results", None)) or []:
+    for result in getattr(page.data, "eval_results", None) or []:
         try:
             rows.append(ROWS.validate_python(result.metric_args))
         except ValidationError:

@@ -19,7 +19,7 @@ FEWEST = 2  # a mean with an error
 
 @final
 class CLIPScore(Evaluator):
-    """100 times the mean cosine of picture and caption, negative ones counted as 0; 0 to 100, as torchmetrics has it.
+    """100 times the mean cosine of picture and caption, each negative one counted as 0; 0 to 100.
 
     Judge by another CLIP than the one the model was trained with or drawn towards: a model may please its teacher with
     pictures nobody else would recognise.
