@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 from fastapi import Request, Response
 from huggingface_hub import constants
@@ -219,6 +220,15 @@ def test_an_answer_that_is_no_hubs_is_one_sentence(hub, answer):
     hub.fault = babbles
     with pytest.raises(SnapshotError, match=r"it answers as no Hub does .*check HF_ENDPOINT"):
         download("org/name", None)
+
+
+def test_the_shared_session_is_left_as_it_was(hub, repo):
+    session = huggingface_hub.get_session()
+    before = session.event_hooks
+    download("org/name", None)
+    with pytest.raises(SnapshotError):
+        download("org/none", None)
+    assert huggingface_hub.get_session() is session and session.event_hooks == before
 
 
 def test_a_full_disk_is_named(hub, repo, cache, monkeypatch):

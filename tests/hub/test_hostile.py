@@ -336,7 +336,7 @@ def test_a_server_that_truncates(hub, repo, trees, cache, monkeypatch, claims):
         return None
 
     hub.fault = truncates
-    refused(OfflineError, "org/name is not whole on this machine")
+    refused(OfflineError, "org/name is not on this machine")
     assert sum(waits) < 60
     assert not list(cache.rglob("*.incomplete"))
     assert_the_old_version_still_loads(hub, first, monkeypatch)
@@ -358,7 +358,7 @@ def test_a_server_that_stalls(hub, repo, trees, cache, monkeypatch, where):
         return None
 
     hub.fault = stalls
-    refused(OfflineError, "is not whole on this machine, and the Hub does not give it", f"{NAME}@{repo.refs['main']}")
+    refused(OfflineError, "is not on this machine, and the Hub does not give it", f"{NAME}@{repo.refs['main']}")
     assert sum(waits) < 60 * len(trees[1])  # of files fetched side by side
     assert not list(cache.rglob("*.incomplete"))
     assert_the_old_version_still_loads(hub, first, monkeypatch)

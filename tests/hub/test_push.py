@@ -138,6 +138,13 @@ def test_scores_that_a_card_holds_are_carried_along(hub: FakeHub, run: Path):
     assert r"| fid | 12.5 | squares:test | extractor inception-v3, n\_real 2000, split test |" in pushed.text
 
 
+@pytest.mark.parametrize("card", [b"no head", b"---\n[: \n---\n", b"---\n- a\n---\n", b"\xff"])
+def test_a_card_that_cannot_be_read_is_written_anew(hub: FakeHub, run: Path, card: bytes):
+    (run / "checkpoints" / "step-00000003" / "snapshot" / "README.md").write_bytes(card)
+    commit = push(str(run), Target("org/name")).commit
+    assert ModelCard(hub.repos["org/name"].commits[commit]["README.md"].decode()).data.library_name == "t2i"
+
+
 def test_a_private_repository_is_private_from_the_start(hub: FakeHub, monkeypatch):
     FakeGenerator().push_to_hub("org/name", private=True)
     assert hub.repos["org/name"].private

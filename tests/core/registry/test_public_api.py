@@ -84,7 +84,15 @@ class Methods:
 
     def Generator__save_pretrained(self, folder: str | Path, **facts: Any) -> Path: ...
 
-    def Generator__push_to_hub(self, repo_id: str, *, private: bool = False, **facts: Any) -> str: ...
+    def Generator__push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool = False,
+        create_pr: bool = False,
+        revision: str | None = None,
+        **facts: Any,
+    ) -> str: ...
 
     def TextEncoder__encode(self, captions: Sequence[str]) -> TextEmbedding: ...
 

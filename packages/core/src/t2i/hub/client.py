@@ -60,10 +60,8 @@ def asking(refused: Callable[[str, bool], T2IError], patience: float | None = No
 
 @contextmanager
 def _guarded(seconds: float) -> Iterator[None]:
-    """Let no request of the client wait longer for a sign of life; of itself it waits for some without end.
-
-    Nor let an answer name the client's files.
-    """
+    """Let no request of the client wait longer for a sign of life (of itself it waits for some without end), and
+    check each answer."""
     from huggingface_hub import get_session
 
     def bound(request: Any) -> None:
@@ -72,16 +70,22 @@ def _guarded(seconds: float) -> Iterator[None]:
             phase: min(waits.get(phase) or seconds, seconds) for phase in ("connect", "read", "write", "pool")
         }
 
+    def plausible(response: Any) -> None:
+        _check_plausible(response)
+
     session = get_session()
     hooks = session.event_hooks
-    session.event_hooks = {"request": [*hooks["request"], bound], "response": [*hooks["response"], _plausible]}
+    session.event_hooks = {"request": [*hooks["request"], bound], "response": [*hooks["response"], plausible]}
     try:
         yield
-    finally:
-        session.event_hooks = hooks
+    finally:  # another thread may have added its own
+        session.event_hooks = {
+            event: [hook for hook in added if hook not in (bound, plausible)]
+            for event, added in session.event_hooks.items()
+        }
 
 
-def _plausible(response: Any) -> None:
+def _check_plausible(response: Any) -> None:
     """Let no answer choose a path here or make the client wait for hours.
 
     Raises:

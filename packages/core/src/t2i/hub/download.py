@@ -73,7 +73,7 @@ def _find(repo: str, revision: str | None, patterns: Sequence[str], sha256: str 
     def refused(reason: str, away: bool) -> T2IError:
         if away:
             return OfflineError(
-                f"{where} is not whole on this machine, and the Hub does not give it: {reason}. Connect and unset "
+                f"{where} is not on this machine, and the Hub does not give it: {reason}. Connect and unset "
                 f"HF_HUB_OFFLINE, or use a bundled model (t2i models)."
             )
         return SnapshotError(f"The Hub does not give {where}: {reason}.{_older(repo, revision, patterns)}")

@@ -127,7 +127,8 @@ def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotC
     from huggingface_hub import CommitOperationAdd
 
     def refused(reason: str, away: bool) -> T2IError:
-        return SnapshotError(f"The Hub did not take {target.repo}: {reason}. Nothing there was changed.")
+        rest = "Look there whether a commit was made before you try again" if away else "No commit was made"
+        return SnapshotError(f"The Hub did not take {target.repo}: {reason}. {rest}.")
 
     api = client()
     with asking(refused, PATIENCE):
@@ -180,14 +181,15 @@ def _captions(dataset: str) -> list[str]:
     if not dataset:
         raise InvalidInputError("It does not say what it was trained on. Give prompts: --prompt 'a red heart'")
     examples = load_dataset(dataset).examples
-    return [example.captions[0] for example in examples[:: -(-len(examples) // PICTURES_SHOWN)]]
+    return [example.captions[0] for example in examples[:: max(1, -(-len(examples) // PICTURES_SHOWN))]]
 
 
 def _scores_beside(folder: Path) -> list[EvalResult]:
     """The scores that a snapshot's own card holds; none where it has no readable card."""
     from huggingface_hub import ModelCard
+    from yaml import YAMLError
 
     try:
         return list(ModelCard.load(folder / CARD).data.eval_results or ())
-    except (OSError, ValueError):
+    except (OSError, ValueError, YAMLError):
         return []
