@@ -38,9 +38,9 @@ def run() -> None:
     )
     line(f"t2i-transformer, {what}", f"{tokens / ours.median:.0f} tokens/s")
     line("transformers generate, GPT-2, guidance_scale=3", f"{tokens / guided.median:.0f} tokens/s")
-    line("  t2i-transformer against it", f"{ratio(guided, ours):.2f} x")
+    line("  t2i-transformer against it", f"{ratio(guided, ours):.2f} x", "goal: at least 1.5 x")
     line("the same without guidance, twice the batch", f"{tokens / double.median:.0f} tokens/s")
-    line("  t2i-transformer against it", f"{ratio(double, ours):.2f} x", "goal: at least 1.5 x")
+    line("  t2i-transformer against it", f"{ratio(double, ours):.2f} x", "no goal: the same rows, free of text")
     for name, goal, measured in zip(("defaults", "use_cache"), (8, 2), dalle, strict=False):
         line(f"dalle-pytorch 1.6.6, {name}", f"{tokens / measured.median:.0f} tokens/s")
         line("  t2i-transformer against it", f"{ratio(measured, ours):.1f} x", f"goal: at least {goal} x")

@@ -66,7 +66,9 @@ def test_the_modules_named_heavy_are_those_that_drawing_imports() -> None:
     assert all(find_spec(name) for name in ours)
 
 
-@pytest.mark.parametrize("verb", ["generate", "regenerate", "models", "info", "train", "plugins", "doctor"])
+@pytest.mark.parametrize(
+    "verb", ["generate", "regenerate", "interpolate", "reconstruct", "models", "info", "train", "plugins", "doctor"]
+)
 def test_every_verb_explains_itself(verb: str, t2i: T2I) -> None:
     result = t2i(verb, "--help")
     assert result.code == 0 and f"t2i {verb}" in result.out
