@@ -10,6 +10,7 @@ dalle-pytorch no longer installs cleanly. For its rows, put it in a folder of it
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import types
 from collections.abc import Callable
@@ -38,9 +39,9 @@ def run() -> None:
     )
     line(f"t2i-transformer, {what}", f"{tokens / ours.median:.0f} tokens/s")
     line("transformers generate, GPT-2, guidance_scale=3", f"{tokens / guided.median:.0f} tokens/s")
-    line("  t2i-transformer against it", f"{ratio(guided, ours):.2f} x")
+    line("  t2i-transformer against it", f"{ratio(guided, ours):.2f} x", "goal: at least 1.5 x")
     line("the same without guidance, twice the batch", f"{tokens / double.median:.0f} tokens/s")
-    line("  t2i-transformer against it", f"{ratio(double, ours):.2f} x", "goal: at least 1.5 x")
+    line("  t2i-transformer against it", f"{ratio(double, ours):.2f} x", "no goal: the same rows, free of text")
     for name, goal, measured in zip(("defaults", "use_cache"), (8, 2), dalle, strict=False):
         line(f"dalle-pytorch 1.6.6, {name}", f"{tokens / measured.median:.0f} tokens/s")
         line("  t2i-transformer against it", f"{ratio(measured, ours):.1f} x", f"goal: at least {goal} x")
@@ -87,17 +88,21 @@ def _gpt2(batch: int, guidance: float | None) -> Callable[[], None]:
 
 
 def _dalle_pytorch() -> list[Callable[[], None]]:
-    """As its users run it, and with its cache; stand-ins for what it imports and does not need here."""
+    """As its users run it (no cache), and with its cache; stand-ins for what it imports and does not need here."""
     stand_ins = {
         "omegaconf": {"OmegaConf": None},
+        "requests": {},
         "pkg_resources": {"get_distribution": lambda name: types.SimpleNamespace(version="1.6.6")},
         "taming": {},
         "taming.models": {},
         "taming.models.vqgan": {"VQModel": None, "GumbelVQ": None},
         "youtokentome": {},
     }
+    made: set[str] = set()
     for name, contents in stand_ins.items():
-        if name not in sys.modules:
+        top = name.partition(".")[0]
+        if name not in sys.modules and (top in made or importlib.util.find_spec(top) is None):
+            made.add(name)
             sys.modules[name] = types.ModuleType(name)
             vars(sys.modules[name]).update(contents)
     try:
@@ -106,7 +111,9 @@ def _dalle_pytorch() -> list[Callable[[], None]]:
         line("dalle-pytorch 1.6.6", "not measured", f"{error}; this file's first lines say how to install it")
         return []
     vae = DiscreteVAE(image_size=64, num_layers=3, num_tokens=CODES, codebook_dim=32, hidden_dim=8)
-    dalle = DALLE(dim=DIM, vae=vae, depth=DEPTH, heads=HEADS, dim_head=DIM // HEADS).eval()
+    dalle = DALLE(
+        dim=DIM, vae=vae, depth=DEPTH, heads=HEADS, dim_head=DIM // HEADS, text_seq_len=WORDS
+    ).eval()  # its default reads 256 tokens of text, which would only slow it
     text = torch.randint(1, 10_000, (BATCH, dalle.text_seq_len))
 
     def write(use_cache: bool) -> None:

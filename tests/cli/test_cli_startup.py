@@ -9,6 +9,7 @@ import pytest
 
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite
+from t2i.cli.main import VERBS
 
 HEAVY = (
     "torch", "torchvision", "timm", "transformers", "accelerate", "safetensors", "huggingface_hub", "numpy", "PIL",
@@ -66,10 +67,7 @@ def test_the_modules_named_heavy_are_those_that_drawing_imports() -> None:
     assert all(find_spec(name) for name in ours)
 
 
-VERBS = ["generate", "regenerate", "compare", "models", "info", "train", "evaluate", "leaderboard", "plugins", "doctor"]
-
-
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*(verb.__name__ for verb in VERBS), "data"])
 def test_every_verb_explains_itself(verb: str, t2i: T2I) -> None:
     result = t2i(verb, "--help")
     assert result.code == 0 and f"t2i {verb}" in result.out

@@ -178,8 +178,8 @@ def test_one_batch_is_learned_by_heart() -> None:
     text = encoder.encode([data.caption_texts[own[0]] for own in data.captions_of])
     optimizer = torch.optim.Adam(objective.generator.parameters(), lr=1e-2)
     terms: dict[str, Tensor] = {}
-    for step in range(200):
-        terms = objective.loss(Batch(images, text, text, Noise(range(8 * step, 8 * step + 8)), step / 200))
+    for step in range(350):
+        terms = objective.loss(Batch(images, text, text, Noise(range(8 * step, 8 * step + 8)), step / 350))
         optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         optimizer.step()

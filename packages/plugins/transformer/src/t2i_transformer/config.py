@@ -17,7 +17,7 @@ class TransformerConfig(Config):
     resolution: int = Field(64, description="pixels a side", ge=8, le=512)
     text_dim: int = Field(384, ge=1, description="width of the text embedding")
     patch: int = Field(2, ge=1, le=16, description="px a side that enter the tokenizer as one (space to depth)")
-    widths: tuple[PositiveInt, ...] = Field((48, 96, 128), description="tokenizer: channels, finest first")
+    widths: tuple[PositiveInt, ...] = Field((48, 96, 120), description="tokenizer: channels, finest first")
     codes: int = Field(512, ge=2, le=65536, description="size of the codebook; 8192 in DALL-E, sec. 2.1")
     code_dim: int = Field(32, ge=1, description="width of a code")
     prior: Literal["autoregressive", "masked"] = Field(
