@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +43,7 @@ class PictureFeatures(nn.Module):
             OfflineError, IntegrityError: the backbone's weights are not installed, or not the published ones.
         """
         super().__init__()
-        self.backbone = efficientnet_lite0(read_weights(PROTOCOLS["effnet-lite0"].weights.find())).body
+        self.backbone: Any = efficientnet_lite0(read_weights(PROTOCOLS["effnet-lite0"].weights.find())).body
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
         """b pictures in [-1, 1], of any size, as FEATURES numbers each."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -160,7 +161,10 @@ def changed(images: Float[Tensor, "b 3 h w"], stream: torch.Generator) -> Float[
     sides = torch.randint(side // 4, 3 * side // 4, (count,), generator=stream).tolist()
     sharp = (torch.rand(count, generator=stream) < 0.4).tolist()
     blurred = torch.cat(
-        [image if keep else blur(image, to) for image, to, keep in zip(tinted.split(1), sides, sharp, strict=True)]
+        [
+            image if keep else blur(image, to)
+            for image, to, keep in zip(torch.split(tinted, 1), sides, sharp, strict=True)
+        ]
     )
     noise = torch.randn(images.shape, generator=stream) * between(0, 0.08, 1, 1, 1)
     return (blurred + noise).clamp(-1, 1)
@@ -188,7 +192,7 @@ def fit(features: Float[Tensor, "n v f"], texts: Texts, kept: Int[Tensor, " k"])
     heads.mean.copy_(clean.mean((0, 1)))
     heads.deviation.copy_(clean.std((0, 1)) + 1e-3)
     log_scale = nn.Parameter(torch.tensor(1 / TEMPERATURE).log())
-    groups = [{"params": list(heads.parameters())}, {"params": [log_scale], "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": list(heads.parameters())}, {"params": [log_scale], "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=STEPS, pct_start=0.05)
     with progress(f"Heads, on {len(kept)} pictures", STEPS) as advance:
@@ -201,7 +205,7 @@ def fit(features: Float[Tensor, "n v f"], texts: Texts, kept: Int[Tensor, " k"])
             own = torch.arange(len(drawn))
             loss = (F.cross_entropy(cosine, own) + F.cross_entropy(cosine.T, own)) / 2
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             advance(1)
