@@ -28,7 +28,8 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The test suite; arguments go to pytest, such as `-- -m slow`."""
-    session.run("python", "-m", "pytest", *session.posargs)
+    workers = ("-n", "auto", "--dist", "loadfile")  # a file's tests share what is slow to set up
+    session.run("python", "-m", "pytest", *workers, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session
@@ -41,6 +42,12 @@ def bench(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Run every command and snippet of README.md and docs/."""
     session.run("python", "-m", "pytest", "tests/docs", *session.posargs)
+
+
+@nox.session(name="publish-weights")
+def publish_weights(session: nox.Session) -> None:
+    """Publish every bundled snapshot on the Hub; the argument is the namespace."""
+    session.run("python", "-m", "t2i.hub.publish", *session.posargs)
 
 
 @nox.session

@@ -14,12 +14,12 @@ from yaml import YAMLError
 from t2i.errors import OutputError
 from t2i.evaluator import Score
 from t2i.files import unwritable, write_atomic
+from t2i.hub.card import SCORES_BEGIN, SCORES_END
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
 
 SCORES_FILE = "scores.jsonl"
-BEGIN, END = "<!-- scores, written by t2i evaluate -->", "<!-- end of scores -->"
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
     kept.sort(key=_data)  # the Hub's format groups them so
     page.data.model_name = page.data.model_name or rows[0].model
     page.data.eval_results = [_result(row) for row in kept]
-    before, _, rest = page.text.partition(BEGIN)
-    after = rest.partition(END)[2].strip()
+    before, _, rest = page.text.partition(SCORES_BEGIN)
+    after = rest.partition(SCORES_END)[2].strip()
     page.text = "\n\n".join(part for part in (before.rstrip(), _section(kept), after) if part) + "\n"
     write_atomic(card, str(page).encode())
 
@@ -165,4 +165,4 @@ def _section(rows: Sequence[Scored]) -> str:
         for row in rows
     ]
     table = "\n".join(["| score | value | data | options | made |", "|---|---|---|---|---|", *lines])
-    return f"{BEGIN}\n## Scores\n\n{table}\n\nEach one's protocol is in the metadata above.\n{END}"
+    return f"{SCORES_BEGIN}\n## Scores\n\n{table}\n\nEach one's protocol is in the metadata above.\n{SCORES_END}"
