@@ -17,7 +17,7 @@ from t2i.cli.main import main
 NOT_RUN = {
     "pip install uv": "the environment of these tests is its result",
     "uv run nox": "these are the sessions that run this very test",
-    "--recipe openmoji64": "an hour and a half; the card tells what it gave",
+    "--recipe openmoji64": "half an hour; the card tells what it gave",
 }
 
 

@@ -13,6 +13,7 @@ import t2i
 from fakes.training import differing, state_of, write_squares
 from t2i.errors import DataError, InvalidConfigError, OutputError, TrainingError, UnknownNameError
 from t2i.training import run
+from t2i.training.config import TrainConfig
 
 TRAIN = {"batch_size": 4, "tracker": "none", "checkpoint_every": 4, "sample_every": 4, "log_every": 2}
 
@@ -174,3 +175,10 @@ def test_no_run_folder_no_resume(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("technique: cgan\nsurprise: 1\n")
     with pytest.raises(InvalidConfigError, match="unknown field 'surprise'"):
         run.resume(tmp_path)
+
+
+@pytest.mark.parametrize("written", ["no", "'no'", "auto"])
+def test_a_precision_may_be_written_as_yaml_reads_it(written: str) -> None:
+    """A bare `no` is false to YAML."""
+    settings = run.override({}, [f"train.precision={written}"])
+    assert TrainConfig.model_validate(settings["train"]).precision == written.strip("'")

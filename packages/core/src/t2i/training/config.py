@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from t2i.config import Config
 from t2i.seeds import MAX_SEED
@@ -45,6 +45,11 @@ class TrainConfig(Config):
     sample_prompts: tuple[str, ...] = Field((), description="empty: 16 captions of the dataset")
     log_every: int = Field(20, ge=1, description="steps")
     tracker: str = Field("tensorboard", description="any of Accelerate's trackers, or 'none'")
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _no_is_no_boolean(cls, value: object) -> object:
+        return "no" if value is False else value  # what YAML makes of a bare `no`
 
     @model_validator(mode="after")
     def _parts_are_equal(self) -> Self:
