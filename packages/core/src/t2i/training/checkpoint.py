@@ -52,17 +52,24 @@ def save_checkpoint(
         OutputError: the folder cannot be written; no part of the checkpoint is left behind.
     """
     folder = run / "checkpoints" / f"step-{step:08d}"
-    damaged = [path for path in _folders(run) if path >= folder]  # or the run would have resumed from them
-    for remains in (*damaged, *folder.parent.glob(".step-*")):  # a dot: a kill cut its writing short
+    for remains in folder.parent.glob(".step-*"):  # a dot: a kill cut its writing or its dropping short
         shutil.rmtree(remains)
+    for damaged in [path for path in _folders(run) if path >= folder]:  # or the run would have resumed from them
+        _drop(damaged)
     with atomic_folder(folder) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
         facts = {"format": FORMAT, "step": step, "sha256": sha256_of(scratch / "state.safetensors")}
         (scratch / "state.json").write_text(json.dumps(facts, indent=2) + "\n")
         save_snapshot(scratch / "snapshot")
     for old in _folders(run)[keep:]:
-        shutil.rmtree(old)
+        _drop(old)
     return folder
+
+
+def _drop(folder: Path) -> None:
+    """Remove a checkpoint; a kill meanwhile leaves no half of it under its name."""
+    dropped = folder.rename(folder.with_name(f".{folder.name}"))
+    shutil.rmtree(dropped)
 
 
 def has_checkpoints(run: Path) -> bool:

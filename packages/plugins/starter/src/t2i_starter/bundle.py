@@ -81,7 +81,7 @@ def _write_card(snapshot: Snapshot, run: Path, name: str, scores: Sequence[Score
     sheet = grid(images, COLUMNS, prompts, scale=max(1, 96 // images[0].width))
     write_atomic(snapshot.folder / SHEET, png_bytes(sheet))
     card, notes = snapshot.folder / CARD, NOTES / f"{name}.md"
-    text = render_card(snapshot.config, CardExtras(name=name, title=name, picture=SHEET))
+    text = render_card(snapshot.config, CardExtras(name=name, packages="t2i-starter", title=name, picture=SHEET))
     if notes.is_file():
         text += f"\n{notes.read_text(encoding='utf-8')}"
     write_atomic(card, text.encode())
