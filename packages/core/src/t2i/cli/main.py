@@ -26,20 +26,11 @@ from t2i.cli.regenerate import regenerate
 from t2i.cli.train import train
 from t2i.errors import T2IError
 
-app = typer.Typer(
-    name="t2i",
-    help="Text to image, every technique behind one interface.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 VERBS = (
     *(generate, regenerate, compare, interpolate, reconstruct),
     *(models, info, train, evaluate, leaderboard),
     *(convert, push, plugins, doctor, check, new),
 )
-for verb in VERBS:
-    app.command()(verb)
-app.add_typer(data, name="data")
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry and do not export
 
@@ -47,7 +38,8 @@ UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that n
 def main() -> None:
     """Run the command line; exits with 0, 2 after an error of the user's, or 130 after Ctrl-C."""
     try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="t2i", standalone_mode=False)
+        asked = sys.argv[1:] or ["--help"]
+        code = command_line(asked[0])(asked, prog_name="t2i", standalone_mode=False)
     except T2IError as error:
         sys.exit(fail(str(error)))
     except UsageError as error:
@@ -60,3 +52,26 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def command_line(asked: str) -> typer.Typer:
+    """The program with the verb `asked` for whole, and of the others the names and what they do: whole ones are slow
+    to build."""
+    app = typer.Typer(
+        name="t2i",
+        help="Text to image, every technique behind one interface.",
+        add_completion=False,
+        rich_markup_mode=None,  # plain help is there in half the time
+        pretty_exceptions_enable=False,
+    )
+    for verb in VERBS:
+        app.command(verb.__name__, help=verb.__doc__)(verb if verb.__name__ == asked else _listed)
+    if asked == "data":
+        app.add_typer(data, name="data")
+    else:
+        app.command("data", help=data.info.help)(_listed)
+    return app
+
+
+def _listed() -> None:
+    """Stands for a verb that nobody asked for."""
