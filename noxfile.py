@@ -9,7 +9,7 @@ import nox
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "tests"]
 
-SOURCES = sorted(str(path) for path in Path("packages").glob("**/src"))
+SOURCES = ["packages/core/src", *sorted(str(path) for path in Path("packages/plugins").glob("*/src"))]
 
 
 @nox.session
