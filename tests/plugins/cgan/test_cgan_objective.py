@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from fakes.models import FakeTextEncoder
 from fakes.training import settings, squares
 from t2i.generator import Noise
+from t2i.training.adversarial import gradient_penalty
 from t2i.training.objective import Batch
 from t2i.training.run import read_recipe
 from t2i.training.trainer import Trainer
 from t2i_cgan.config import CGANConfig, CGANObjectiveConfig
 from t2i_cgan.generator import ConditionalGAN
-from t2i_cgan.training import CGANObjective, gradient_penalty
+from t2i_cgan.training import CGANObjective
 
 RIGHT, WRONG, FAKE = (torch.tensor(v) for v in ([2, 0.5, -1, 0], [-2, 0, 1, -0.5], [-1, -3, 0.5, 0]))
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
+from t2i.training.adversarial import fake_loss, feature_distance, fooling_loss, gradient_penalty, real_loss, rolled
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_cgan.config import CGANObjectiveConfig
 from t2i_cgan.generator import ConditionalGAN
@@ -76,12 +77,12 @@ class CGANObjective(Objective):
         images = batch.images.requires_grad_(c.r1_gamma > 0)
         with torch.no_grad():
             fakes = self.generator(batch.text.sentence, self._z(batch))
-        real, fake = (self.discriminator.features(seen) for seen in self._shifted(images, fakes))
+        real, fake = (self.discriminator.features(seen) for seen in rolled(c.shift, images, fakes))
         right = self.discriminator.logits(real, batch.text.sentence)
         terms = {
-            "real": self._real(right),
-            "wrong_text": c.wrong_text * self._fake(self.discriminator.logits(real, batch.mismatched.sentence)),
-            "fake": c.fake * self._fake(self.discriminator.logits(fake, batch.text.sentence)),
+            "real": real_loss(right, c.loss),
+            "wrong_text": c.wrong_text * fake_loss(self.discriminator.logits(real, batch.mismatched.sentence), c.loss),
+            "fake": c.fake * fake_loss(self.discriminator.logits(fake, batch.text.sentence), c.loss),
         }
         if c.r1_gamma:
             terms["r1"] = 0.5 * c.r1_gamma * gradient_penalty(right, images)
@@ -92,19 +93,18 @@ class CGANObjective(Objective):
         c = self._config
         sentence, z = batch.text.sentence, self._z(batch)
         fakes = self.generator(self._noisy(sentence, batch), z)
-        seen, wanted = self._shifted(fakes, batch.images)
+        seen, wanted = rolled(c.shift, fakes, batch.images)
         features = self.discriminator.features(seen)
-        terms = {"adversarial": c.adversarial * self._fool(self.discriminator.logits(features, sentence))}
+        terms = {"adversarial": c.adversarial * fooling_loss(self.discriminator.logits(features, sentence), c.loss)}
         if c.feature_matching:
             with torch.no_grad():
                 targets = self.discriminator.features(wanted)
-            distances = [F.l1_loss(f, t) / t.abs().mean() for f, t in zip(features, targets, strict=True)]
-            terms["feature_matching"] = c.feature_matching * torch.stack(distances).mean()
+            terms["feature_matching"] = c.feature_matching * feature_distance(features, targets)
         if c.interpolation:
             half = max(1, len(sentence) // 2)
             between = (sentence[:half] + sentence[-half:]) / 2
             unseen = self.discriminator.features(self.generator(between, z[:half]))
-            terms["interpolation"] = c.interpolation * self._fool(self.discriminator.logits(unseen, between))
+            terms["interpolation"] = c.interpolation * fooling_loss(self.discriminator.logits(unseen, between), c.loss)
         return terms | self._distances(fakes, batch.images)
 
     def reconstruction_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -121,13 +121,6 @@ class CGANObjective(Objective):
             terms["squared_error"] = c.squared_error * F.mse_loss(fakes, images)
         return terms
 
-    def _shifted(self, *images: Tensor) -> tuple[Tensor, ...]:
-        """All of `images` rolled by one random offset."""
-        if not self._config.shift:
-            return images
-        dy, dx = torch.randint(-self._config.shift, self._config.shift + 1, (2,)).tolist()
-        return tuple(each.roll((dy, dx), dims=(2, 3)) for each in images)
-
     def _z(self, batch: Batch) -> Float[Tensor, "b z"]:
         return batch.noise.normal(self.generator.config.noise_dim)
 
@@ -136,19 +129,3 @@ class CGANObjective(Objective):
             return sentence
         rms = sentence.square().mean(dim=1, keepdim=True).sqrt()
         return sentence + self._config.text_noise * rms * batch.noise.normal(sentence.shape[1])
-
-    def _real(self, logits: Tensor) -> Tensor:
-        return F.softplus(-logits).mean() if self._config.loss == "bce" else F.relu(1 - logits).mean()
-
-    def _fake(self, logits: Tensor) -> Tensor:
-        return F.softplus(logits).mean() if self._config.loss == "bce" else F.relu(1 + logits).mean()
-
-    def _fool(self, logits: Tensor) -> Tensor:
-        """Non-saturating for bce (Goodfellow et al. 2014, sec. 3)."""
-        return F.softplus(-logits).mean() if self._config.loss == "bce" else -logits.mean()
-
-
-def gradient_penalty(logits: Float[Tensor, b], images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
-    """R1: the mean squared norm of d logit / d image on real pictures (Mescheder et al. 2018, eq. 9)."""
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.square().flatten(1).sum(1).mean()
