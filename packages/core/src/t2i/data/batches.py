@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from t2i.data.prepared import PreparedData
@@ -36,7 +37,7 @@ class BatchMaker:
         """The draw as `parts` batches; each has fresh noise streams, equal at every call."""
         for part in np.array_split(np.arange(len(draw.pictures)), parts):
             yield Batch(
-                images=self._images(draw.pictures[part], draw.places[part]),
+                images=self.images(draw.pictures[part], draw.places[part]),
                 text=self._text(draw.captions[part]),
                 mismatched=self._text(draw.mismatched[part]),
                 noise=Noise(draw.seeds[part].tolist(), self._device),
@@ -44,7 +45,8 @@ class BatchMaker:
                 pictures=torch.from_numpy(draw.pictures[part]).to(self._device),
             )
 
-    def _images(self, pictures: np.ndarray, places: np.ndarray) -> Tensor:
+    def images(self, pictures: np.ndarray, places: np.ndarray) -> Float[Tensor, "b 3 r r"]:
+        """The pictures at these positions, each cut and flipped as its place says, in [-1, 1]."""
         windows = self._windows
         margin = windows.shape[2] - 1
         top, left = (places[:, :2] * (margin + 1)).astype(np.int64).T
