@@ -14,7 +14,7 @@ from PIL import Image
 from t2i.data.prepared import Progress, silent
 from t2i.errors import InvalidInputError
 from t2i.evaluator import Score
-from t2i.hub.snapshots import WEIGHTS
+from t2i.hub.layout import WEIGHTS
 from t2i.pipelines import Pipeline
 from t2i.provenance import png_bytes
 from t2i.scores import Scored

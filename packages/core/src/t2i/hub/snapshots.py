@@ -24,8 +24,7 @@ from t2i.errors import IntegrityError, SnapshotError, UnknownNameError
 from t2i.files import atomic_folder, sha256_of
 from t2i.generator import Generator, Noise
 from t2i.hub.card import render_card
-from t2i.hub.layout import CARD, CONFIG, GOLDEN, check_config_size, check_listing, check_not_pickled
-from t2i.hub.layout import WEIGHTS as WEIGHTS
+from t2i.hub.layout import CARD, CONFIG, GOLDEN, WEIGHTS, check_config_size, check_listing, check_not_pickled
 from t2i.hub.weights import load_weights
 from t2i.registry.models import weights_spec
 from t2i.registry.plugins import registry

@@ -17,7 +17,8 @@ from torch import Tensor
 from t2i.config import Config, parse_config
 from t2i.errors import InvalidConfigError
 from t2i.generator import Generator, Noise
-from t2i.hub.snapshots import WEIGHTS, Snapshot, golden_error, load_generator, read_config, resolve
+from t2i.hub.layout import WEIGHTS
+from t2i.hub.snapshots import Snapshot, golden_error, load_generator, read_config, resolve
 from t2i.registry.plugins import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.testing.checks.check import Checks
