@@ -13,7 +13,7 @@ from torch import Tensor
 
 from t2i.errors import InvalidInputError
 from t2i_metrics.image_text import ImageTextEncoder, create_image_text_encoder
-from t2i_metrics.reader import check_images
+from t2i_metrics.reader import check_images, require_same
 
 
 @dataclass
@@ -116,12 +116,7 @@ class CaptionedReader:
                 f"{self._judge} merges states of its own kind, but one came that lacks {', '.join(missing)}."
             )
         judge, theirs = _from_tensor(state["settings"])
-        if judge != self._judge:
-            raise InvalidInputError(f"{self._judge} merges states of its own kind, but one of {judge} came.")
-        different = [key for key in sorted({*self._identity, *theirs}) if self._identity.get(key) != theirs.get(key)]
-        if different:
-            parts = "; ".join(f"{key}: {self._identity.get(key)} and {theirs.get(key)}" for key in different)
-            raise InvalidInputError(f"{self._judge} merges states of its own settings, but these differ in {parts}.")
+        require_same(self._judge, self._identity, judge, theirs)
         for seen, name in ((self.fake, "fake"), (self.real, "real")):
             if len(state[name]):
                 seen.add(state[name], *_from_tensor(state[f"{name}_texts"]))

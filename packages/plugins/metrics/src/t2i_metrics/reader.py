@@ -93,14 +93,22 @@ class Reader:
             raise InvalidInputError(
                 f"{self._judge} merges states of its own kind, but another came, with {', '.join(sorted(state))}."
             ) from None
-        if judge != self._judge:
-            raise InvalidInputError(f"{self._judge} merges states of its own kind, but one of {judge} came.")
-        different = [key for key in sorted({*self._identity, *theirs}) if self._identity.get(key) != theirs.get(key)]
-        if different:
-            parts = "; ".join(f"{key}: {self._identity.get(key)} and {theirs.get(key)}" for key in different)
-            raise InvalidInputError(f"{self._judge} merges states of its own settings, but these differ in {parts}.")
+        require_same(self._judge, self._identity, judge, theirs)
         if size:
             self.check_size(size)
+
+
+def require_same(judge: str, settings: Mapping[str, str], other: str, others: Mapping[str, str]) -> None:
+    """
+    Raises:
+        InvalidInputError: a state is of another judge, or of one with other settings; says what differs.
+    """
+    if other != judge:
+        raise InvalidInputError(f"{judge} merges states of its own kind, but one of {other} came.")
+    different = [key for key in sorted({*settings, *others}) if settings.get(key) != others.get(key)]
+    if different:
+        parts = "; ".join(f"{key}: {settings.get(key)} and {others.get(key)}" for key in different)
+        raise InvalidInputError(f"{judge} merges states of its own settings, but these differ in {parts}.")
 
 
 def check_images(images: Tensor, judge: str) -> None:
