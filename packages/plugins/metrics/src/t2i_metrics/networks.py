@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, final
 
 import torch
@@ -80,7 +81,7 @@ def efficientnet_lite0(weights: Mapping[str, Tensor]) -> Extracting:
     _fill(network, dict(zip(names, weights.values(), strict=False)) if len(names) == len(weights) else weights)
     classifier = network.get_classifier()
     network.reset_classifier(0)
-    return Extracting(network, classifier)
+    return Extracting(_folded(network.eval()), classifier)
 
 
 def _extracting(network: Inception3, bias: bool) -> Extracting:
@@ -91,6 +92,18 @@ def _extracting(network: Inception3, bias: bool) -> Extracting:
             module.bn = nn.Identity()
     classifier, network.fc = network.fc, nn.Identity()
     return Extracting(network, classifier, bias)
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    """The network with every norm that follows a convolution folded into it; what else timm's norms do stays."""
+    from timm.layers import BatchNormAct2d
+
+    for block in list(network.modules()):
+        for (name, convolution), (following, norm) in pairwise(list(block.named_children())):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, BatchNormAct2d):
+                setattr(block, name, fuse_conv_bn_eval(convolution, norm))
+                setattr(block, following, nn.Sequential(norm.drop, norm.act))
+    return network
 
 
 def _mixed(network: Inception3, blocks: str) -> list[nn.Module]:
