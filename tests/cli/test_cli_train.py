@@ -18,6 +18,7 @@ from PIL import Image
 
 from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
+from t2i.provenance import read_provenance
 from t2i.training.reference import write_reference
 
 TINY = ("--recipe", "tiny", "--device", "cpu")
@@ -57,6 +58,17 @@ def test_settings_go_before_the_recipe(t2i: T2I, squares: Path, here: Path) -> N
     assert (run["train"]["batch_size"], run["train"]["steps"], run["train"]["seed"]) == (4, 2, 5)
     assert run["objective"]["discriminator"]["lr"] == 0.5
     assert (run["model"]["noise_dim"], run["model"]["resolution"]) == (3, 16)
+
+
+def test_options_of_the_samples_become_the_models_own(t2i: T2I, squares: Path, here: Path) -> None:
+    settings = ("train.sample_options.truncation=0.5", *TINY, "--data", squares)
+    assert t2i("train", "cgan", *settings, "--out", "run", "--steps", 2).code == 0
+    assert t2i("generate", "a red square", "--model", "run", "--seed", 1, "-o", "own.png").code == 0
+    given = ("--option", "truncation=0.5", "-o", "given.png")
+    assert t2i("generate", "a red square", "--model", "run", "--seed", 1, *given).code == 0
+    assert (here / "own.png").read_bytes() == (here / "given.png").read_bytes()
+    assert read_provenance(here / "own.png").options["truncation"] == 0.5
+    assert "truncation=0.5" in (here / "run/checkpoints/step-00000002/snapshot/README.md").read_text()
 
 
 def test_a_recipe_may_be_ones_own_file(t2i: T2I, squares: Path, here: Path, run_folder: Path) -> None:
@@ -196,6 +208,7 @@ SETTINGS = {
     "no such field": ("train.batch_sizes=4", "Did you mean 'batch_size'"),
     "no such model field": ("model.resolutoin=32", "Did you mean 'resolution'"),
     "no such objective field": ("objective.los=bce", "Did you mean 'loss'"),
+    "no such option of the samples": ("train.sample_options.truncate=1", "Did you mean 'truncation'"),
     "no section": ("batch_size=4", "train.field=value"),
     "unknown section": ("trian.batch_size=4", "train.field=value"),
     "no value": ("train.batch_size", "train.field=value"),

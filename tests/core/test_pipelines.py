@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -73,6 +73,16 @@ def test_a_full_batch_draws_what_one_picture_alone_does(pipe):
     for index in random.Random(0).sample(range(64), 6):
         again = pipe(many.prompts[index], seed=many.seeds[index]).images[0]
         assert again.tobytes() == many.images[index].tobytes()
+
+
+def test_a_snapshots_own_options_are_the_defaults(pipe):
+    facts = pipe.snapshot.config.facts.model_copy(update={"options": {"truncation": 0.25}})
+    snapshot = replace(pipe.snapshot, config=pipe.snapshot.config.model_copy(update={"facts": facts}))
+    own = Pipeline(snapshot, pipe.generator, pipe.encoder)
+    drawn = own("pizza", seed=3).pictures[0]
+    assert drawn.provenance.options["truncation"] == 0.25
+    assert drawn.image.tobytes() == pipe("pizza", seed=3, truncation=0.25).images[0].tobytes()
+    assert own("pizza", seed=3, truncation=1.0).images[0].tobytes() == pipe("pizza", seed=3).images[0].tobytes()
 
 
 def test_prompt_seed_and_options_each_change_the_picture(pipe):

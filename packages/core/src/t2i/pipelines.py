@@ -116,7 +116,7 @@ class Pipeline:
             seed: of each prompt's first picture; its next pictures take seed + 1, seed + 2, ... By default one
                 is chosen at random (and told in the output's `seeds`).
             batch_size: pictures drawn at once; changes memory and speed, never the pictures.
-            options: the generator's own, see its `options_type`.
+            options: the generator's own, see its `options_type`; by default those its snapshot says it draws best at.
 
         Raises:
             InvalidInputError: an argument is outside its range.
@@ -164,13 +164,13 @@ class Pipeline:
             )
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """All of the generator's options, those not given at their defaults.
+        """All of the generator's options: those given, else the snapshot's own, else the technique's defaults.
 
         Raises:
             InvalidConfigError: one is unknown, or its value does not fit.
         """
-        kind = self.generator.options_type
-        return parse_config(kind, options, f"options of {self.generator.technique}").model_dump()
+        kind, own = self.generator.options_type, self.snapshot.config.facts.options
+        return parse_config(kind, {**own, **options}, f"options of {self.generator.technique}").model_dump()
 
     def _draw(
         self, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any], stages: bool

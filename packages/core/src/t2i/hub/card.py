@@ -129,6 +129,7 @@ def _made_of(config: SnapshotConfig) -> str:
         "text encoder": f"{encoder.name}, {encoder.dim}-d, sha256 {encoder.sha256 or 'unknown'}"
         if encoder
         else "not said",
+        **({"drawn with": ", ".join(f"{k}={v}" for k, v in facts.options.items())} if facts.options else {}),
         **({"converted from": facts.source} if facts.source else {}),
         "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures" if facts.steps else "not said",
         "model.safetensors": f"sha256 {config.weights_sha256}",

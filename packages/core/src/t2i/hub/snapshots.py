@@ -42,6 +42,9 @@ class SnapshotFacts(Config):
     license: str = "unknown"
     steps: int = Field(0, ge=0)
     images_seen: int = Field(0, ge=0)
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="the generator's options at which it draws best: its defaults"
+    )
     command: str = Field("", description="what makes these weights again")
     source: str = Field("", description="the file of other code they were converted from, with its sha256")
 

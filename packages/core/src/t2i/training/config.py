@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -43,6 +43,9 @@ class TrainConfig(Config):
     keep_checkpoints: int = Field(2, ge=1)
     sample_every: int = Field(500, ge=1, description="steps")
     sample_prompts: tuple[str, ...] = Field((), description="empty: 16 captions of the dataset")
+    sample_options: dict[str, Any] = Field(
+        default_factory=dict, description="the generator's, such as {temperature: 0.5}; the trained model's defaults"
+    )
     log_every: int = Field(20, ge=1, description="steps")
     tracker: str = Field("tensorboard", description="any of Accelerate's trackers, or 'none'")
 

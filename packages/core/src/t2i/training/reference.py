@@ -25,7 +25,10 @@ from t2i.training.settings import SECTIONS, RunConfig, read_run, recipe_path
 POINTS = 200  # lines of a reference
 TAIL = 0.1  # of the steps that both have, over which they are compared
 MEASURES = ("speed", "waiting", "gradient", "fp16")  # of the machine and the moment, not of the recipe
-COSMETIC = ("log_every", "sample_every", "sample_prompts", "checkpoint_every", "keep_checkpoints", "tracker", "steps")
+COSMETIC = (
+    *("log_every", "sample_every", "sample_prompts", "sample_options"),
+    *("checkpoint_every", "keep_checkpoints", "tracker", "steps"),
+)
 
 
 def write_reference(run: Path, path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -28,10 +29,15 @@ from t2i.training.processes import Processes
 
 @dataclass(frozen=True)
 class Samples:
-    """The prompts a run draws again and again, to be looked at; picture i has seed i."""
+    """The prompts a run draws again and again, to be looked at; picture i has seed i.
+
+    Attributes:
+        options: the generator's own, see its `options_type`.
+    """
 
     prompts: tuple[str, ...]
     text: TextEmbedding
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def default_samples(data: PreparedData, count: int = 16) -> Samples:
@@ -137,7 +143,8 @@ class RunReport:
             return
         noise = Noise(range(len(self._samples.prompts)), self._accelerator.device)
         with torch.inference_mode():
-            images = self._generator.generate(self._samples.text.to(self._accelerator.device), noise)
+            text = self._samples.text.to(self._accelerator.device)
+            images = self._generator.generate(text, noise, **self._samples.options)
         scale = max(1, 96 // self._generator.resolution)
         sheet = grid(to_pil(images), captions=self._samples.prompts, scale=scale)
         write_atomic(self._run / "samples" / f"step-{step:08d}.png", png_bytes(sheet))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
     encoder = create_text_encoder(config.text_encoder)
     torch.manual_seed(config.train.seed)  # the networks' initial weights
     generator = create_model(config.technique, **({"text_dim": encoder.identity.dim} | config.model))
+    parse_config(generator.options_type, config.train.sample_options, "train.sample_options")
     objective: Objective = load_target(spec.objective)(generator, settings)
     accelerator = make_accelerator(config.train, out, device)
     processes = Processes(accelerator, out)
@@ -95,13 +97,25 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
         resolution = generator.resolution + config.train.crop_margin
         data = prepare(dataset, resolution, encoder, strict=config.strict, progress=progress)
     _warn_of_problems(data, warn)
-    prompts = config.train.sample_prompts
+    prompts, options = config.train.sample_prompts, config.train.sample_options
     samples = Samples(prompts, encoder.encode(prompts).to("cpu")) if prompts else default_samples(data)
+    samples = replace(samples, options=options)
     facts = SnapshotFacts(
-        text_encoder=encoder.identity, dataset=data.name, license=data.license, command=config.command
+        text_encoder=encoder.identity,
+        dataset=data.name,
+        license=data.license,
+        options=options,
+        command=config.command,
     )
     trainer = Trainer(
-        objective, data, config.train, out, samples=samples, facts=facts, accelerator=accelerator, warn=warn
+        objective,
+        data,
+        config.train,
+        out,
+        samples=samples,
+        facts=facts,
+        accelerator=accelerator,
+        warn=warn,
     )
     if new and processes.main:
         resolved = config.model_copy(
