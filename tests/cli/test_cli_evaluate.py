@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from fakes.command_line import T2I
+from fakes.processes import in_child
+from t2i.cli.judging import judge
 from t2i.hub.snapshots import resolve
 from t2i.scores import read_card_scores, read_scores
 from t2i.training.checkpoint import latest_checkpoint
@@ -134,6 +137,42 @@ def test_a_leaderboard_is_a_table_a_chart_and_a_page(t2i: T2I, model: Path, squa
     page = (board / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 1 + 3 * 2 and "http" not in page
     assert [row.model for row in read_scores(board / "scores.jsonl")] == ["run"] * 3 + ["other"] * 3
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "kill -9"])
+def test_a_leaderboard_stopped_between_models_goes_on_with_what_is_missing(
+    t2i: T2I, model: Path, squares: Path, here: Path, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    shutil.copytree(model, here / "other")
+    judged: list[str] = []
+    stops = True
+
+    def watched(pipe, *arguments, **plan):
+        if stops and judged:
+            if how == "ctrl-c":
+                raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGKILL)
+        judged.append(pipe.snapshot.name)
+        return judge(pipe, *arguments, **plan)
+
+    monkeypatch.setattr("t2i.cli.leaderboard.judge", watched)
+    command = ("leaderboard", "run", "other", "--data", squares, "--samples", 1, *FEW)
+    if how == "ctrl-c":
+        assert t2i(*command).code == 130 and judged == ["run"]
+    else:
+        assert os.waitstatus_to_exitcode(in_child(lambda: t2i(*command))) == -signal.SIGKILL
+    board = here / "leaderboard"
+    (kept,) = (board / "evaluations").iterdir()
+    first = json.loads(kept.read_text())
+    stops = False
+    judged.clear()
+    whole = t2i(*command)
+    assert whole.code == 0 and judged == ["other"]
+    assert f"| {first['seconds_per_image']:.3g} |" in next(row for row in whole.out.splitlines() if "| run |" in row)
+    assert [row.model for row in read_scores(board / "scores.jsonl")] == ["run"] * 3 + ["other"] * 3
+    judged.clear()
+    assert t2i(*command).out == whole.out and not judged
+    assert t2i(*command, "--seed", 1).code == 0 and judged == ["run", "other"]
 
 
 def test_compare_draws_a_sheet_with_the_scores_the_cards_share(t2i: T2I, model: Path, squares: Path, here: Path):

@@ -60,3 +60,16 @@ def test_what_cannot_be_described_is_one_line(t2i: T2I, site: FakeSite, name: st
     weights = ", ".join(f'weights("{name}", "here", bundled="{bundle}")' for name, bundle in bundles.items())
     site.install_plugin("third", models=models, weights=f"[{weights}]")
     assert told in t2i("info", name).error
+
+
+def test_bundled_weights_tell_what_they_cost(t2i: T2I, site: FakeSite) -> None:
+    from fakes.models import FakeGenerator
+
+    seconds = {"AMD EPYC, 2 threads": 1893.4}
+    FakeGenerator().save_pretrained(site.folder / "fakedist_bundle" / "sand", steps=3, training_seconds=seconds)
+    (site.folder / "fakedist_bundle" / "__init__.py").touch()
+    weights = '[weights("zoo-ant", "sand", bundled="fakedist_bundle:sand")]'
+    site.install_plugin("zoo", models='[model("zoo-ant")]', weights=weights)
+    facts = json.loads(t2i("info", "zoo-ant.sand", "--json").out)["weights zoo-ant.sand"]["facts"]
+    assert facts["training_seconds"] == seconds
+    assert "AMD EPYC, 2 threads: 1893.4" in t2i("info", "zoo-ant.sand").out

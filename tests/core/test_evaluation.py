@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save
 
-import t2i.evaluation as module
 from fakes.models import FakeGenerator, FakeTextEncoder
 from fakes.training import COLOURS, ColouredSquares, write_squares
+from t2i import resuming
 from t2i.data.folder import read_folder
 from t2i.errors import InvalidConfigError, InvalidInputError, UnknownNameError
-from t2i.evaluation import evaluate, make_plan, share, to_images
+from t2i.evaluation import Evaluation, evaluate, keep_evaluation, kept_evaluation, make_plan, question, share, to_images
 from t2i.hub.snapshots import resolve
 from t2i.pipelines import Pipeline
 from t2i.registry.models import create_evaluator
@@ -74,8 +77,10 @@ def test_processes_share_the_plan_s_batches_in_its_order(processes: int):
 
 def test_an_interrupted_evaluation_goes_on_and_says_the_same(pipe: Pipeline, monkeypatch, t2i_cache: Path):
     data, asked = ColouredSquares(), {"n": 30, "batch_size": 4}
+    ticks = count()
+    monkeypatch.setattr("t2i.evaluation.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     whole = evaluate(pipe, data, ["bright"], **asked)
-    monkeypatch.setattr(module, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(resuming, "SAVE_EVERY_SECONDS", 0.0)
     drawn: list[str] = []
     stream = pipe.stream
 
@@ -92,7 +97,8 @@ def test_an_interrupted_evaluation_goes_on_and_says_the_same(pipe: Pipeline, mon
     assert len(list((t2i_cache / "evaluations").iterdir())) == 1
     drawn.clear()
     limit = 1000
-    assert evaluate(pipe, data, ["bright"], **asked).scores == whole.scores
+    assert evaluate(pipe, data, ["bright"], **asked) == whole
+    assert whole.seconds_per_image == pytest.approx(8 / 30)  # a batch took a second, before and after
     assert len(drawn) == 30 - 16
     assert not list((t2i_cache / "evaluations").iterdir())
     drawn.clear()
@@ -104,18 +110,52 @@ def test_an_interrupted_evaluation_goes_on_and_says_the_same(pipe: Pipeline, mon
 def test_what_an_interruption_left_may_be_damaged(pipe: Pipeline, monkeypatch, t2i_cache: Path, harm: str):
     data = ColouredSquares()
     whole = evaluate(pipe, data, ["bright"], n=12, batch_size=4)
-    monkeypatch.setattr(module, "SAVE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(module.Saved, "forget", lambda saved: None)
+    monkeypatch.setattr(resuming, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(resuming.Saved, "forget", lambda saved: None)
     evaluate(pipe, data, ["bright"], n=12, batch_size=4)
     (path,) = (t2i_cache / "evaluations").iterdir()
     content = {
         "cut": path.read_bytes()[:-9],
         "emptied": b"",
-        "another judge's": module.save({"bright/other": torch.zeros(1)}, {"done": "2"}),
-        "no count": module.save(create_evaluator("bright").state()),
+        "another judge's": save({"bright/other": torch.zeros(1)}, {"done": "2", "drawn": "4", "seconds": "1"}),
+        "no count": save(create_evaluator("bright").state()),
     }[harm]
     path.write_bytes(content)
     assert evaluate(pipe, data, ["bright"], n=12, batch_size=4).scores == whole.scores
+
+
+def test_the_question_is_another_where_anything_is_that_scores_depend_on(pipe: Pipeline, tmp_path: Path):
+    def asked(pipe: Pipeline = pipe, metrics: tuple[str, ...] = ("bright",), split: str = "train", **changes) -> str:
+        return question(pipe, ColouredSquares(split), metrics, **{"n": 8, "seed": 0, **changes})
+
+    def loaded(name: str, generator: FakeGenerator) -> Pipeline:
+        folder = generator.save_pretrained(tmp_path / name, text_encoder=pipe.encoder.identity)
+        return Pipeline(resolve(str(folder)), generator, pipe.encoder)
+
+    others = [
+        asked(loaded("copy", pipe.generator)),
+        asked(loaded("other", FakeGenerator())),
+        asked(metrics=("bright", "r_precision")),
+        asked(split="test"),
+        asked(n=9),
+        asked(seed=1),
+        asked(resolution=16),
+        asked(settings={"bright": {"fewest": 2}}),
+    ]
+    assert len({asked(), *others}) == 1 + len(others)
+    assert asked() == asked(resolution=8, settings={}, options={})  # which is what is done without them
+
+
+def test_what_was_found_comes_back_whole_or_not_at_all(pipe: Pipeline, tmp_path: Path):
+    found = evaluate(pipe, ColouredSquares(), ["bright"], n=8)
+    found = Evaluation(found.scores, {"is": "too few"}, found.seconds_per_image)
+    path = tmp_path / "board" / "found.json"
+    assert kept_evaluation(path) is None
+    keep_evaluation(path, found)
+    assert kept_evaluation(path) == found
+    for harm in (path.read_bytes()[:-9], b"", b"[]", b"\xff"):
+        path.write_bytes(harm)
+        assert kept_evaluation(path) is None
 
 
 def test_a_judge_that_cannot_say_leaves_the_others_scores(pipe: Pipeline):

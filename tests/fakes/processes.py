@@ -1,4 +1,4 @@
-"""What each process of a test with several does, and `together`, which forks them."""
+"""What each process of a test with several does, `together`, which forks them, and `in_child`, which forks one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,23 @@ class Ended:
 
     code: int
     err: str
+
+
+def in_child(act: Callable[[], object], kill_after: float | None = None) -> int:
+    """The wait status of a forked child that does `act` on one thread, killed after that many seconds if any."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            torch.set_num_threads(1)
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
 
 
 def together(scenario: str, folder: Path, count: int = 2) -> list[Ended]:

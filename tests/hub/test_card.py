@@ -84,9 +84,11 @@ def test_scores_are_the_hubs_own_eval_results_and_a_table():
 
 def test_the_card_states_every_fact():
     facts = {"dataset": "openmoji:train", "license": "CC-BY-SA-4.0", "steps": 12_345, "images_seen": 6_789_000}
+    facts["training_seconds"] = {"AMD EPYC, 2 threads": 1893.4}
     text = render_card(config(text_encoder=FakeTextEncoder().identity, command="t2i train cgan --steps 9", **facts))
     encoder = f"| text encoder | fake, 8-d, sha256 {'0' * 64} |"
     weights = f"| model.safetensors | sha256 {'a' * 64} |"
+    assert "| training took | 32 min on AMD EPYC, 2 threads |" in text
     for said in (encoder, weights, "openmoji:train", "CC-BY-SA-4.0", "12,345", "6,789,000", "t2i train cgan --steps 9"):
         assert said in text
     assert "64 x 64 pixels" in text and "pip install t2i-cgan\n" in text and "Reed" in text
@@ -94,9 +96,23 @@ def test_the_card_states_every_fact():
 
 def test_a_card_without_facts_says_that_they_are_not_said():
     text = render_card(config("nobodys"))
-    for row in ("dataset", "text encoder", "trained for"):
+    for row in ("dataset", "text encoder", "trained for", "training took"):
         assert f"| {row} | not said |" in text
     assert "Made again by" not in text and "Nobody said how it was made" in text and "None were measured" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        ({"A": 0.2}, "0 s on A"),
+        ({"A": 59.6}, "1 min on A"),
+        ({"A": 3569.0}, "59 min on A"),
+        ({"A": 3599.0}, "1 h 00 min on A"),
+        ({"A": 14_700.0, "B, 2 processes": 90_000.0}, "4 h 05 min on A; then 25 h 00 min on B, 2 processes"),
+    ],
+)
+def test_a_card_says_how_long_training_took_and_where(seconds, told):
+    assert f"| training took | {told} |" in render_card(config(training_seconds=seconds))
 
 
 @pytest.mark.parametrize("prompt", ["a red heart", "it's a \"quoted\" 'heart'\n", "$(rm -rf /) `x` \\"])

@@ -129,6 +129,7 @@ def test_facts_come_back_as_they_were_saved(tmp_path):
         "license": "CC-BY-SA-4.0",
         "steps": 7,
         "images_seen": 448,
+        "training_seconds": {"AMD EPYC, 2 threads": 12.345},
         "command": "t2i train",
     }
     FakeGenerator().save_pretrained(tmp_path / "m", **facts)
@@ -294,6 +295,7 @@ def test_a_config_json_that_is_none_is_refused(folder, content, kind, says):
         ({"format": 2}, "field 'format': .* but 2 came"),
         ({"facts": {"step": 3}}, "unknown field 'facts.step'"),
         ({"facts": {"steps": -3}}, "field 'facts.steps'"),
+        ({"facts": {"training_seconds": {"CPU": -3}}}, "field 'facts.training_seconds.CPU'"),
         ({"facts": {"text_encoder": {"name": "x"}}}, "field 'facts.text_encoder"),
     ],
 )

@@ -73,10 +73,21 @@ def test_the_newest_is_found_and_older_ones_are_dropped(tmp_path: Path) -> None:
         lambda folder: (folder / "state.json").unlink(),
         lambda folder: (folder / "state.json").write_text("{"),
         lambda folder: (folder / "state.json").write_text("[]"),
+        lambda folder: spoil_seconds(folder / "state.json"),
         lambda folder: (folder / "state.json").write_text('{"format": 99, "step": 2, "sha256": ""}'),
         lambda folder: flip_a_bit(folder / "state.safetensors"),
     ],
-    ids=["truncated", "emptied", "no-tensors", "no-facts", "half-facts", "list", "other-format", "bit-flip"],
+    ids=[
+        "truncated",
+        "emptied",
+        "no-tensors",
+        "no-facts",
+        "half-facts",
+        "list",
+        "no-seconds",
+        "other-format",
+        "bit-flip",
+    ],
 )
 def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, damage) -> None:
     good, bad = save(tmp_path, 1), save(tmp_path, 2)
@@ -88,6 +99,10 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, damag
     with pytest.raises(CheckpointError, match="no whole checkpoint"):
         latest_checkpoint(tmp_path)
     assert has_checkpoints(tmp_path)  # so a run says so, and does not silently start anew
+
+
+def spoil_seconds(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": ["CPU"]}))
 
 
 def flip_a_bit(path: Path) -> None:

@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from fakes.processes import in_child
 from fakes.training import OnePlayer, differing, state_of, train, write_squares
 from t2i.data.batches import BatchMaker
 from t2i.errors import OutputError
@@ -35,23 +35,6 @@ TRAIN = {
     "log_every": 3,
     "tracker": "none",
 }
-
-
-def in_child(act: Callable[[], object], kill_after: float | None = None) -> int:
-    """The wait status of a forked child that does `act` on one thread, killed after that many seconds if any."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            torch.set_num_threads(1)
-            act()
-            code = 0
-        finally:
-            os._exit(code)
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(child, signal.SIGKILL)
-    return os.waitpid(child, 0)[1]
 
 
 def die() -> None:

@@ -89,6 +89,11 @@ def test_only_the_first_process_writes(both: Path) -> None:
     assert not (both / "rank1").exists()
 
 
+def test_the_budget_says_how_many_shared_it(both: Path) -> None:
+    (device,) = latest_checkpoint(both / "rank0" / "gan").seconds
+    assert device.endswith(", 1 thread, 2 processes")
+
+
 def test_resumed_in_two_processes_it_ends_in_the_same_bits(both: Path) -> None:
     """With dropout and batch norm, whose statistics are averaged."""
     assert differing(state_of(both / "whole"), state_of(both / "again")) == []

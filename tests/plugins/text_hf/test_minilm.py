@@ -141,22 +141,6 @@ def test_nothing_here_and_no_network(tmp_path: Path, monkeypatch) -> None:
         MiniLM()
 
 
-def test_the_hugging_face_cache_is_the_second_place(tmp_path: Path, monkeypatch) -> None:
-    import huggingface_hub
-
-    real = weights.minilm_file("model.safetensors").parent
-    asked = []
-
-    def download(repo: str, name: str, *, revision: str) -> str:
-        asked.append((repo, revision))
-        return str(real / name)
-
-    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    MiniLM().encode(["a red heart"])
-    assert set(asked) == {("sentence-transformers/all-MiniLM-L6-v2", weights.REVISION)}
-
-
 def test_importing_stays_light() -> None:
     code = (
         "import sys, t2i_text_hf.plugin; assert 'torch' not in sys.modules;"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,25 +22,24 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from jaxtyping import Float
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from t2i.data.dataset import CaptionedDataset, Example
 from t2i.data.prepared import Progress, silent
-from t2i.errors import DataError, InvalidInputError, T2IError
+from t2i.errors import DataError, InvalidInputError
 from t2i.evaluator import Evaluator, Score
-from t2i.files import cache_home, write_atomic
+from t2i.files import write_atomic
 from t2i.images import from_uint8
 from t2i.pipelines import DEFAULT_BATCH_SIZE, Pipeline
 from t2i.registry.models import create_evaluator
 from t2i.registry.plugins import registry
-from t2i.registry.specs import EvaluatorSpec
+from t2i.registry.specs import EvaluatorSpec, ModelSpec
+from t2i.resuming import Saved
 from t2i.seeds import check_seed
 
 DEFAULT_METRICS = ("kid", "r_precision")
 DEFAULT_COUNT = 2000
-SAVE_EVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,15 @@ class Evaluation:
     Attributes:
         scores: by name, such as "r_precision"; each protocol names data, seed and versions too.
         failures: judges that could not say a score, and why.
-        seconds_per_image: of drawing, as far as this process drew; None where nothing was left to draw.
+        seconds_per_image: of drawing, over all interruptions, as far as this process drew; None where it drew none.
     """
 
     scores: Mapping[str, Score]
     failures: Mapping[str, str]
     seconds_per_image: float | None
+
+
+EVALUATIONS = TypeAdapter(Evaluation)
 
 
 def evaluate(
@@ -108,22 +111,13 @@ def evaluate(
     side = resolution or pipe.generator.resolution
     options, settings = pipe.settings(options or {}), settings or {}
     judges = {name: create_evaluator(name, **settings.get(name, {})) for name in metrics}
-    protocol = {
-        "data": dataset.name,
-        "data_sha256": dataset.fingerprint,
-        "resolution": f"{side} px",
-        "seed": str(seed),
-    }
+    protocol = _protocol(dataset, side, seed)
     state = PartialState()
     batches = share(make_plan(dataset.examples, n, seed), batch_size, state.process_index, state.num_processes)
-    saved = Saved(
-        judges,
-        *(pipe.snapshot.config.weights_sha256, pipe.encoder.identity.sha256, options, protocol, n, batch_size),
-        *(settings, [versions(name) for name in metrics], state.process_index, state.num_processes),
-    )
-    drawn, seconds = 0, 0.0
+    asked = question(pipe, dataset, metrics, n=n, seed=seed, resolution=resolution, options=options, settings=settings)
+    saved = Saved(judges, asked, batch_size, state.process_index, state.num_processes)
     with progress("Evaluating", sum(map(len, batches))) as advance:
-        done = saved.load()
+        done, drawn, seconds = saved.load()
         advance(sum(map(len, batches[:done])))
         for position, requests in enumerate(batches[done:], start=done + 1):
             if requests[0].real:
@@ -135,13 +129,41 @@ def evaluate(
             if seen:
                 show(judges, seen, to_images(pictures, side).to(pipe.device))
             advance(len(requests))
-            saved.keep(position)
+            saved.keep(position, drawn, seconds)
     merge_processes(judges, state)
     saved.forget()
     if not state.is_main_process:
         return Evaluation({}, {}, None)
     scores, failures = compute(judges, protocol)
     return Evaluation(scores, failures, seconds / drawn if drawn else None)
+
+
+def question(
+    pipe: Pipeline,
+    dataset: CaptionedDataset,
+    metrics: Sequence[str],
+    *,
+    n: int,
+    seed: int,
+    resolution: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
+    """Everything that an evaluation's scores and seconds depend on, and the model's name, as 32 hex digits.
+
+    Other weights, another protocol, version or device are another question; another batch size is not.
+
+    Args:
+        pipe, dataset, metrics, n, seed, resolution, options, settings: as `evaluate` takes them.
+    """
+    side, snapshot = resolution or pipe.generator.resolution, pipe.snapshot
+    _, technique = registry().get(ModelSpec, snapshot.config.technique)
+    parts = [
+        *(snapshot.name, snapshot.config.weights_sha256, pipe.encoder.identity.sha256, pipe.device.type),
+        *(_protocol(dataset, side, seed), n, list(metrics), settings or {}, pipe.settings(options or {})),
+        *(technique.version, [versions(name) for name in metrics]),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Request]:
@@ -260,48 +282,28 @@ def versions(evaluator: str) -> str:
     return ", ".join(f"{name} {version(name)}" for name in names)
 
 
-class Saved:
-    """What the judges have seen, on disk now and then, so that an interrupted evaluation can go on."""
+def keep_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write what was found as JSON.
 
-    def __init__(self, judges: Mapping[str, Evaluator], *key: Any) -> None:
-        """
-        Args:
-            key: everything the judges' states depend on; what is kept under another is another evaluation's.
-        """
-        digest = hashlib.sha256(json.dumps([list(judges), *key], sort_keys=True, default=str).encode()).hexdigest()
-        self.path = cache_home() / "evaluations" / f"{digest[:32]}.safetensors"
-        self._judges = judges
-        self._last = time.monotonic()
-
-    def load(self) -> int:
-        """Give the judges what they had seen; how many batches that was, 0 where nothing whole is there."""
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                done = int(file.metadata()["done"])
-                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            for name, judge in self._judges.items():
-                judge.merge(_under(f"{name}/", tensors))
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError, T2IError):
-            for judge in self._judges.values():
-                judge.reset()
-            return 0
-        return done
-
-    def keep(self, done: int) -> None:
-        """Write what has been seen in `done` batches, at most every SAVE_EVERY_SECONDS."""
-        if time.monotonic() - self._last >= SAVE_EVERY_SECONDS:
-            tensors = {
-                f"{name}/{key}": tensor.contiguous()
-                for name, judge in self._judges.items()
-                for key, tensor in judge.state().items()
-            }
-            write_atomic(self.path, save(tensors, metadata={"done": str(done)}))
-            self._last = time.monotonic()
-
-    def forget(self) -> None:
-        """The evaluation is over."""
-        self.path.unlink(missing_ok=True)
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_atomic(path, EVALUATIONS.dump_json(evaluation, indent=2) + b"\n")
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def kept_evaluation(path: Path) -> Evaluation | None:
+    """What `keep_evaluation` wrote; None where nothing whole is there."""
+    try:
+        return EVALUATIONS.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _protocol(dataset: CaptionedDataset, side: int, seed: int) -> dict[str, str]:
+    """What every score's protocol says, whoever judges."""
+    return {
+        "data": dataset.name,
+        "data_sha256": dataset.fingerprint,
+        "resolution": f"{side} px",
+        "seed": str(seed),
+    }

@@ -27,6 +27,8 @@ from t2i.cli.judging import (
 from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.models import list_models
 
+KEPT = "evaluations"  # in the folder: what each finished evaluation found
+
 
 def leaderboard(
     models: Annotated[
@@ -45,7 +47,10 @@ def leaderboard(
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder.")] = Path("leaderboard"),
     device: DeviceOption = None,
 ) -> int:
-    """Evaluate models under one protocol; write leaderboard.md, leaderboard.png, index.html and scores.jsonl."""
+    """Evaluate models under one protocol; write leaderboard.md, leaderboard.png, index.html and scores.jsonl.
+
+    Each finished evaluation is kept in the folder: the same command after an interruption evaluates what is missing.
+    """
     names = metric_names(metrics)
     settings = parse_settings(setting or [], names)
     models = list(dict.fromkeys(models or list_models(pretrained=True)))
@@ -58,6 +63,7 @@ def leaderboard(
     for model in models:
         check_model(model)
     from t2i.comparison import chart, common_scores, draw, entry, markdown, page, ranked
+    from t2i.evaluation import keep_evaluation, kept_evaluation, question
     from t2i.files import write_atomic
     from t2i.registry.models import load_dataset
     from t2i.scores import SCORES_FILE, append_scores
@@ -65,20 +71,19 @@ def leaderboard(
     dataset = load_dataset(data)
     examples = dataset.examples
     prompts = [examples[index * len(examples) // samples].captions[0] for index in range(min(samples, len(examples)))]
-    plan: dict[str, Any] = {
-        "n": n,
-        "seed": seed,
-        "batch_size": batch_size,
-        "resolution": resolution,
-        "settings": settings,
-    }
+    plan: dict[str, Any] = {"n": n, "seed": seed, "resolution": resolution, "settings": settings}
     pipes, entries = [], []
     failures: dict[str, str] = {}
     for model in models:
-        say(model)
         pipes.append(load(model, device))
-        evaluation, rows = judge(pipes[-1], dataset, names, **plan)
-        append_scores(out / SCORES_FILE, rows)
+        kept = out / KEPT / f"{question(pipes[-1], dataset, names, **plan)}.json"
+        evaluation = kept_evaluation(kept)
+        say(f"{model}: kept from before in {kept}" if evaluation else model)
+        if evaluation is None:
+            evaluation, rows = judge(pipes[-1], dataset, names, batch_size=batch_size, **plan)
+            if evaluation.scores or evaluation.failures:  # of several processes, in the first
+                append_scores(out / SCORES_FILE, rows)
+                keep_evaluation(kept, evaluation)
         entries.append(entry(pipes[-1], model, evaluation.scores, evaluation.seconds_per_image))
         failures |= {f"{model}: {name}": reason for name, reason in evaluation.failures.items()}
     if common := common_scores(entries):

@@ -132,10 +132,24 @@ def _made_of(config: SnapshotConfig) -> str:
         **({"drawn with": ", ".join(f"{k}={v}" for k, v in facts.options.items())} if facts.options else {}),
         **({"converted from": facts.source} if facts.source else {}),
         "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures" if facts.steps else "not said",
+        "training took": _took(facts.training_seconds) or "not said",
         "model.safetensors": f"sha256 {config.weights_sha256}",
     }
     table = "\n".join(f"| {key} | {plain(value)} |" for key, value in rows.items())
     return f"## What it is made of\n\n| | |\n|---|---|\n{table}"
+
+
+def _took(seconds: Mapping[str, float]) -> str:
+    """ "31 min on AMD EPYC, 2 threads", one after another where there were several devices."""
+    return "; then ".join(f"{_duration(spent)} on {device}" for device, spent in seconds.items())
+
+
+def _duration(seconds: float) -> str:
+    """ "42 s", "31 min" or "4 h 05 min"."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _scores(scores: Sequence[EvalResult]) -> str:

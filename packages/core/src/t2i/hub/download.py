@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError, OutputError, SnapshotError, T2IError
 from t2i.files import sha256_of, write_atomic
 from t2i.hub.client import asking, client
-from t2i.hub.layout import FILES, WEIGHTS, check_listing
+from t2i.hub.layout import CARD, CONFIG, FILES, GOLDEN, WEIGHTS, check_config_size, check_listing
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -40,7 +40,8 @@ def fetched(
     Args:
         repo: "org/name".
         revision: a commit, branch or tag; by default "main".
-        patterns: the files wanted; others are left there. By default those of a snapshot of ours.
+        patterns: the files wanted; others are left there. By default those of a snapshot of ours. What is named without
+            a wildcard has to be there; of model.safetensors its shards do.
         sha256: of model.safetensors, where it is known; others are not fetched.
 
     Raises:
@@ -108,8 +109,20 @@ def _cached(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | 
         folder = snapshot_download(repo, revision=revision, allow_patterns=list(patterns), local_files_only=True)
     except LocalEntryNotFoundError:
         return None
-    lacks_weights = WEIGHTS in patterns and not (Path(folder) / WEIGHTS).exists()  # older clients give half a snapshot
-    return None if lacks_weights else Path(folder)
+    return Path(folder) if _is_whole(Path(folder), patterns) else None
+
+
+def _is_whole(folder: Path, patterns: Sequence[str]) -> bool:
+    """Whether all that is named outright is there; older clients give half a snapshot."""
+    named = {pattern for pattern in patterns if not set(pattern) & set("*?[")} - {GOLDEN, CARD}
+    missing = {name for name in named if not (folder / name).exists()}
+    return not missing or (missing == {WEIGHTS} and _has_shards(folder))
+
+
+def _has_shards(folder: Path) -> bool:
+    """Whether all of model-00001-of-0000N.safetensors are there, as transformers cuts large weights."""
+    shards = list(folder.glob("model-*-of-*.safetensors"))
+    return bool(shards) and max(shards).name == f"model-{len(shards):05}-of-{len(shards):05}.safetensors"
 
 
 def _older(repo: str, revision: str | None, patterns: Sequence[str]) -> str:
@@ -133,6 +146,8 @@ def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str 
     files = {file.rfilename: file for file in listing.siblings or ()}
     if tuple(patterns) == FILES:
         check_listing(where, {name: file.size for name, file in files.items()})
+    elif CONFIG in files:
+        check_config_size(f"{where}: {CONFIG}", files[CONFIG].size)
     lfs = files[WEIGHTS].lfs if WEIGHTS in files else None
     if sha256 and lfs and lfs.sha256 != sha256:
         raise IntegrityError(

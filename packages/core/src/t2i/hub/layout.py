@@ -54,4 +54,4 @@ def check_config_size(path: str, size: int | None) -> None:
         SnapshotError: it is larger than MAX_CONFIG_BYTES.
     """
     if size is not None and size > MAX_CONFIG_BYTES:
-        raise SnapshotError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is no snapshot's config.")
+        raise SnapshotError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is no model's config.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -45,12 +45,16 @@ class SnapshotFacts(Config):
     options: dict[str, Any] = Field(
         default_factory=dict, description="the generator's options at which it draws best: its defaults"
     )
+    training_seconds: dict[str, NonNegativeFloat] = Field(
+        default_factory=dict, description="spent training, by device, over all resumes"
+    )
     command: str = Field("", description="what makes these weights again")
     source: str = Field("", description="the file of other code they were converted from, with its sha256")
 
-    def after(self, steps: int, images_seen: int) -> SnapshotFacts:
+    def after(self, steps: int, images_seen: int, training_seconds: Mapping[str, float]) -> SnapshotFacts:
         """The same facts later in a run."""
-        return self.model_copy(update={"steps": steps, "images_seen": images_seen})
+        later = {"steps": steps, "images_seen": images_seen, "training_seconds": dict(training_seconds)}
+        return self.model_copy(update=later)
 
 
 class SnapshotConfig(Config):

@@ -2,7 +2,7 @@
 
 run/checkpoints/step-00001000/
     state.safetensors   modules, optimisers and the moving average, by name
-    state.json          step, and state.safetensors' sha256
+    state.json          step, seconds spent by device, and state.safetensors' sha256
     snapshot/           the averaged generator, as anybody loads it
 """
 
@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -30,10 +30,15 @@ SCALER_STATE = ("scale", "_growth_tracker")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint on disk, its hash already verified."""
+    """A whole checkpoint on disk, its hash already verified.
+
+    Attributes:
+        seconds: spent until then, by device; the one thing in which two runs of the same steps differ.
+    """
 
     folder: Path
     step: int
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def snapshot(self) -> Path:
@@ -44,9 +49,17 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    run: Path, step: int, tensors: Mapping[str, Tensor], save_snapshot: Callable[[Path], object], keep: int
+    run: Path,
+    step: int,
+    tensors: Mapping[str, Tensor],
+    save_snapshot: Callable[[Path], object],
+    keep: int,
+    seconds: Mapping[str, float] | None = None,
 ) -> Path:
     """Write the checkpoint of `step` and drop all but the newest `keep`.
+
+    Args:
+        seconds: spent on the run, by device.
 
     Raises:
         OutputError: the folder cannot be written; no part of the checkpoint is left behind.
@@ -58,7 +71,8 @@ def save_checkpoint(
         _drop(damaged)
     with atomic_folder(folder) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
-        facts = {"format": FORMAT, "step": step, "sha256": sha256_of(scratch / "state.safetensors")}
+        sha256 = sha256_of(scratch / "state.safetensors")
+        facts = {"format": FORMAT, "step": step, "seconds": dict(seconds or {}), "sha256": sha256}
         (scratch / "state.json").write_text(json.dumps(facts, indent=2) + "\n")
         save_snapshot(scratch / "snapshot")
     for old in _folders(run)[keep:]:
@@ -105,11 +119,12 @@ def _verified(folder: Path) -> Checkpoint:
         facts = json.loads((folder / "state.json").read_text())
         whole = facts["format"] == FORMAT and sha256_of(folder / "state.safetensors") == facts["sha256"]
         step = int(facts["step"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        seconds = {str(device): float(spent) for device, spent in facts.get("seconds", {}).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"The checkpoint {folder} is damaged ({error}).") from None
     if not whole:
         raise CheckpointError(f"The checkpoint {folder} is damaged (its sha256 is not the recorded one).")
-    return Checkpoint(folder, step)
+    return Checkpoint(folder, step, seconds)
 
 
 def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:

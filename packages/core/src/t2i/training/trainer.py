@@ -17,6 +17,7 @@ from t2i.data.sampling import Sampler
 from t2i.errors import DivergedError
 from t2i.hub.snapshots import SnapshotFacts, save_snapshot
 from t2i.training.accelerator import deterministic_kernels, make_accelerator
+from t2i.training.budget import Spent, device_name
 from t2i.training.checkpoint import (
     has_checkpoints,
     latest_checkpoint,
@@ -115,6 +116,7 @@ class Trainer:
             data, objective.generator.resolution, config.horizontal_flip, self.accelerator.device
         )
         self._clock = Clock(self.accelerator.device)
+        self._spent = Spent(device_name(self.accelerator.device, self.processes.count))
         self._images, self._begun = data.images, ""
         self.step = 0
         self._stop = False
@@ -226,13 +228,15 @@ class Trainer:
                     f"(train.clip_norm=1), and resume from the last checkpoint in {self.run}."
                 )
         if self.processes.main:
-            facts = self._facts.after(self.step, self.step * self.config.batch_size)
+            seconds = self._spent.read()
+            facts = self._facts.after(self.step, self.step * self.config.batch_size, seconds)
             save_checkpoint(
                 self.run,
                 self.step,
                 self._state(),
                 lambda folder: save_snapshot(self.ema.generator, folder, facts),
                 self.config.keep_checkpoints,
+                seconds,
             )
 
     def _state(self) -> dict[str, Tensor]:
@@ -245,11 +249,12 @@ class Trainer:
 
     def _restore(self) -> None:
         step, tensors = 0, {}
+        seconds: Mapping[str, float] = {}
         if self.processes.main:
             tensors = self._state()
             if has_checkpoints(self.run):
                 checkpoint = latest_checkpoint(self.run, self._warn)
-                step, tensors = checkpoint.step, checkpoint.tensors()
+                step, tensors, seconds = checkpoint.step, checkpoint.tensors(), checkpoint.seconds
         self.step, tensors = self.processes.share(step, tensors)
         load_module("ema", self.ema.generator, tensors)
         for name, module in self._modules.items():
@@ -257,6 +262,7 @@ class Trainer:
         for (phase, player), mover in self._players.items():
             load_optimizer(f"optimizer.{phase}.{player}", mover.optimizer, mover.names, tensors)
         load_scaler(self.accelerator.scaler, tensors)
+        self._spent.go_on(seconds)
 
     def _request_stop(self) -> None:
         self._stop = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import final
 
 import torch
@@ -29,28 +28,3 @@ class Bank:
         """All of them; [0, 0] of none."""
         self._parts = [torch.cat(self._parts)] if self._parts else []
         return self._parts[0] if self._parts else torch.empty(0, 0)
-
-
-class RealAndFake:
-    """Features of the two kinds of pictures that a judge compares."""
-
-    def __init__(self) -> None:
-        self.real, self.fake = Bank(), Bank()
-
-    def add(self, features: Float[Tensor, "b d"], real: bool) -> None:
-        """Append b rows to one of the two."""
-        (self.real if real else self.fake).add(features)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many of each kind."""
-        return {"real": len(self.real), "generated": len(self.fake)}
-
-    def state(self) -> dict[str, Tensor]:
-        """Both, as tensors."""
-        return {"real": self.real.rows(), "fake": self.fake.rows()}
-
-    def merge(self, state: Mapping[str, Tensor]) -> None:
-        """Append what `state` gave."""
-        self.real.add(state["real"])
-        self.fake.add(state["fake"])

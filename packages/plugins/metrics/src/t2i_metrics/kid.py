@@ -13,9 +13,8 @@ from torch import Tensor
 
 from t2i.errors import InvalidInputError
 from t2i.evaluator import Evaluator, Score
-from t2i_metrics.bank import RealAndFake
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
-from t2i_metrics.reader import Reader, few
+from t2i_metrics.real_and_fake import RealAndFake
 
 FEWEST = 3  # a jackknife leaves one out, and two make a pair
 
@@ -53,8 +52,7 @@ class KID(Evaluator):
                 f"subset_size={subset_size} came."
             )
         how = f"{subsets} subsets of {subset_size}, seed {seed}" if subsets else "all pairs"
-        self._reader = Reader("kid", protocol, extractor_weights, estimator=how)
-        self._features = RealAndFake()
+        self._seen = RealAndFake("kid", protocol, extractor_weights, estimator=how)
         self._subsets, self._subset_size, self._seed = subsets, subset_size, seed
 
     def update(
@@ -66,7 +64,7 @@ class KID(Evaluator):
         real: bool = False,
     ) -> None:
         """Take in b pictures; captions and groups are not read."""
-        self._features.add(self._reader(images).features, real)
+        self._seen.read(images, real)
 
     def compute(self) -> dict[str, Score]:
         """ "kid", lower is better; about 0, and at times below, for pictures of one distribution.
@@ -74,30 +72,22 @@ class KID(Evaluator):
         Raises:
             InvalidInputError: fewer than 3 pictures of a kind were seen, or fewer than a subset holds.
         """
-        counts = self._features.counts
         need = max(FEWEST, self._subset_size if self._subsets else 0)
-        if min(counts.values()) < need:
-            raise few(
-                "kid", need, counts, "Give it more pictures" + (", or smaller subsets." if self._subsets else ".")
-            )
-        real, fake = self._features.real.rows(), self._features.fake.rows()
+        real, fake = self._seen.rows(need, f"Give it more pictures{', or smaller subsets' if self._subsets else ''}.")
         value, error = self._over_subsets(fake, real) if self._subsets else kernel_distance(fake, real)
-        protocol = self._reader.protocol(n_real=len(real), n_fake=len(fake))
-        return {"kid": Score(value, protocol, standard_error=error, higher_is_better=False)}
+        return {"kid": Score(value, self._seen.protocol(), standard_error=error, higher_is_better=False)}
 
     def state(self) -> dict[str, Tensor]:
         """Features of all pictures seen."""
-        return {**self._reader.state(), **self._features.state()}
+        return self._seen.state()
 
     def merge(self, state: Mapping[str, Tensor]) -> None:
         """Append another's features; see `Evaluator.merge`."""
-        self._reader.merge(state)
-        self._features.merge(state)
+        self._seen.merge(state)
 
     def reset(self) -> None:
         """Forget everything seen."""
-        self._reader.reset()
-        self._features = RealAndFake()
+        self._seen.reset()
 
     def _over_subsets(self, fake: Tensor, real: Tensor) -> tuple[float, float]:
         stream = np.random.RandomState(self._seed)

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from t2i.errors import InvalidInputError
 from t2i.evaluator import Evaluator, Score
-from t2i_metrics.bank import RealAndFake
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
-from t2i_metrics.reader import Reader, few
+from t2i_metrics.real_and_fake import RealAndFake
 
 DISTANCES_AT_ONCE = 2**22  # 32 MiB in float64, however many pictures
 
@@ -44,8 +43,7 @@ class PRDC(Evaluator):
         """
         if neighbours < 1:
             raise InvalidInputError(f"A neighbourhood has at least one neighbour, but neighbours={neighbours} came.")
-        self._reader = Reader("prdc", protocol, extractor_weights, neighbours=neighbours)
-        self._features = RealAndFake()
+        self._seen = RealAndFake("prdc", protocol, extractor_weights, neighbours=neighbours)
         self._neighbours = neighbours
 
     def update(
@@ -57,7 +55,7 @@ class PRDC(Evaluator):
         real: bool = False,
     ) -> None:
         """Take in b pictures; captions and groups are not read."""
-        self._features.add(self._reader(images).features, real)
+        self._seen.read(images, real)
 
     def compute(self) -> dict[str, Score]:
         """ "precision", "recall" and "coverage" in [0, 1], and "density", at least 0; higher is better.
@@ -67,11 +65,8 @@ class PRDC(Evaluator):
         Raises:
             InvalidInputError: no more than k pictures of a kind were seen.
         """
-        counts = self._features.counts
-        if min(counts.values()) <= self._neighbours:
-            raise few("prdc", self._neighbours + 1, counts, "Give it more pictures, or fewer neighbours.")
-        real, fake = self._features.real.rows(), self._features.fake.rows()
-        protocol = self._reader.protocol(n_real=len(real), n_fake=len(fake))
+        real, fake = self._seen.rows(self._neighbours + 1, "Give it more pictures, or fewer neighbours.")
+        protocol = self._seen.protocol()
         return {
             name: Score(float(each.mean()), protocol, standard_error=float(each.std()) / len(each) ** 0.5)
             for name, each in neighbourhoods(real, fake, self._neighbours).items()
@@ -79,17 +74,15 @@ class PRDC(Evaluator):
 
     def state(self) -> dict[str, Tensor]:
         """Features of all pictures seen."""
-        return {**self._reader.state(), **self._features.state()}
+        return self._seen.state()
 
     def merge(self, state: Mapping[str, Tensor]) -> None:
         """Append another's features; see `Evaluator.merge`."""
-        self._reader.merge(state)
-        self._features.merge(state)
+        self._seen.merge(state)
 
     def reset(self) -> None:
         """Forget everything seen."""
-        self._reader.reset()
-        self._features = RealAndFake()
+        self._seen.reset()
 
 
 def neighbourhoods(real: Float[Tensor, "m d"], fake: Float[Tensor, "n d"], k: int) -> dict[str, Float64[Tensor, each]]:

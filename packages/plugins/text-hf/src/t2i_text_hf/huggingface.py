@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from t2i.errors import InvalidInputError, OfflineError, SnapshotError, UnknownNameError
+from t2i.errors import SnapshotError
 from t2i.files import sha256_of
+from t2i.hub.download import download
+from t2i.hub.layout import CONFIG, check_config_size
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
 from t2i_text_hf.batching import CaptionBatcher, cache_captions
 
@@ -40,11 +42,13 @@ class HuggingFaceEncoder(TextEncoder):
 
         Raises:
             InvalidInputError: `reference` is neither a repository's name nor a folder.
-            UnknownNameError: the Hub has no such repository or revision, or does not show it to this user.
             OfflineError: it is not on this machine and the Hub cannot be reached.
-            SnapshotError: it has no safetensors, lacks a weight, or is no text encoder.
+            SnapshotError: the Hub has no such repository or revision, or does not show it to this user; or it has no
+                safetensors, lacks a weight, or is no text encoder.
         """
         folder, revision, name = _locate(reference)
+        if (folder / CONFIG).is_file():
+            check_config_size(str(folder / CONFIG), (folder / CONFIG).stat().st_size)
         sha256 = _weights_sha256(folder)
         self._network, self._tokenizer = _load(folder, reference)
         self._device = torch.device("cpu")
@@ -100,34 +104,9 @@ def _locate(reference: str) -> tuple[Path, str, str]:
     """The folder, the revision ("" for a local one), and the reference that leads here again."""
     if Path(reference).is_dir():
         return Path(reference), "", reference
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
     repo, _, revision = reference.partition("@")
-    try:
-        folder = Path(snapshot_download(repo, revision=revision or None, allow_patterns=FILES))
-    except HFValidationError:
-        raise InvalidInputError(
-            f"'hf:' takes org/name, org/name@revision or a folder that exists, but {reference!r} came."
-        ) from None
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise UnknownNameError(
-            f"The Hugging Face Hub shows no {reference!r} to you ({type(error).__name__}). Check its spelling,"
-            f" or log in with `hf auth login` where it is private or gated."
-        ) from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-        raise OfflineError(
-            f"The text encoder {reference!r} is not on this machine and cannot be fetched from the Hugging Face"
-            f" Hub ({type(error).__name__}). Connect to the network once, or give a folder: hf:/path/to/it."
-        ) from error
-    return folder, folder.name, f"{repo}@{folder.name}"
+    folder, commit = download(repo, revision or None, FILES)
+    return folder, commit, f"{repo}@{commit}"
 
 
 def _weights_sha256(folder: Path) -> str:

