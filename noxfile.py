@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -54,3 +55,11 @@ def publish_weights(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Build a wheel and an sdist of every distribution into dist/."""
     session.run("uv", "build", "--all-packages", "--out-dir", "dist", external=True)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Install the wheels from an index on loopback and live with them; arguments choose journeys by name."""
+    shutil.rmtree("dist", ignore_errors=True)  # an older version there would be installed, too
+    build(session)
+    session.run("python", "tests/wheels/journey.py", "dist", *session.posargs)

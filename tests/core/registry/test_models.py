@@ -12,8 +12,11 @@ import t2i
 from fakes.distributions import FakeSite
 from t2i.errors import InvalidConfigError, InvalidInputError, PluginBrokenError, T2IError, UnknownNameError
 from t2i.registry import models as module
+from t2i.registry import plugins
 from t2i.registry.catalogue import KnownPlugin
 from t2i.registry.models import weights_spec
+from t2i.registry.plugins import registry
+from t2i.registry.specs import WeightsSpec
 
 MODELS = '[model("zoo-ant"), model("zoo-bee", kind="vae"), model("zoo-cow")]'
 WEIGHTS = """[
@@ -114,6 +117,22 @@ def test_a_technique_alone_means_its_first_weights() -> None:
 def test_weights_that_are_not_there_are_told(name: str, told: str) -> None:
     with pytest.raises(UnknownNameError, match=told):
         weights_spec(name)
+
+
+def test_weights_not_installed_name_the_distribution_that_brings_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    starter = KnownPlugin("t2i-zoo-starter", "weights", "", weights=("zoo-yak.leaves", "zoo-cow.leaves"))
+    known = (*module.KNOWN_PLUGINS, starter)
+    monkeypatch.setattr(module, "KNOWN_PLUGINS", known)
+    monkeypatch.setattr(plugins, "KNOWN_PLUGINS", known)
+    for name in starter.weights:  # the technique may be here or not
+        with pytest.raises(UnknownNameError, match=f"'{name}' is not installed. Get it: pip install t2i-zoo-starter"):
+            weights_spec(name)
+
+
+def test_the_catalogue_knows_the_weights_that_the_starter_brings() -> None:
+    (known,) = [known for known in module.KNOWN_PLUGINS if known.distribution == "t2i-starter"]
+    brought = [spec.name for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
+    assert list(known.weights) == brought
 
 
 @pytest.mark.parametrize("ask", [t2i.model_info, t2i.create_model])

@@ -20,11 +20,12 @@ class KnownPlugin:
     text_encoders: tuple[str, ...] = ()
     evaluators: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
     released: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.models, *self.text_encoders, *self.evaluators, *self.datasets)
+        return (*self.models, *self.text_encoders, *self.evaluators, *self.datasets, *self.weights)
 
     @property
     def remedy(self) -> str:
@@ -34,7 +35,7 @@ class KnownPlugin:
 
 KNOWN_PLUGINS = (
     KnownPlugin("t2i-cgan", "gan", "GAN-INT-CLS, the first text-to-image GAN", models=("cgan",)),
-    KnownPlugin("t2i-starter", "weights", "small pretrained weights, bundled"),
+    KnownPlugin("t2i-starter", "weights", "small pretrained weights, bundled", weights=("cgan.openmoji64",)),
     KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", text_encoders=("minilm", "hf")),
     KnownPlugin("t2i-openmoji", "data", "named emoji in one style", datasets=("openmoji",)),
     KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", models=("stackgan", "stackgan-v2")),

@@ -122,6 +122,8 @@ def weights_spec(name: str) -> WeightsSpec:
         UnknownNameError: the technique or the tag is unknown, or it has no weights.
     """
     technique, _, tag = name.partition(".")
+    if any(name in known.weights for known in KNOWN_PLUGINS):
+        registry().get(WeightsSpec, name)  # where they are missing, what brings them brings the technique, too
     registry().get(ModelSpec, technique)
     known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
     if tag:

@@ -148,7 +148,7 @@ class Registry:
 
     def _unknown(self, kind: type[Spec], name: str) -> Exception:
         technique = name.partition(".")[0]
-        brings = {known.distribution: known for known in KNOWN_PLUGINS if technique in known.names}
+        brings = {known.distribution: known for known in KNOWN_PLUGINS if {name, technique} & {*known.names}}
         for plugin in self.plugins:
             if plugin.state != "ok" and (plugin.name == technique or plugin.distribution in brings):
                 return plugin.error()
@@ -160,8 +160,9 @@ class Registry:
             for entry in known.names
             if known.distribution not in {plugin.distribution for plugin in self.plugins}
         }
-        if technique in elsewhere:
-            return UnknownNameError(f"The {word} {name!r} is not installed. Get it: {elsewhere[technique].remedy}.")
+        for asked in (name, technique):
+            if asked in elsewhere:
+                return UnknownNameError(f"The {word} {name!r} is not installed. Get it: {elsewhere[asked].remedy}.")
         hint = did_you_mean(name, [*installed, *elsewhere])
         meant = next((near for near in elsewhere if repr(near) in hint), "")
         install = f" Not installed: {meant} ({elsewhere[meant].remedy})" if meant else ""

@@ -1,0 +1,323 @@
+"""Installs what `nox -s build` built, as a stranger would, and lives with it: `uv run nox -s wheels`.
+
+    python tests/wheels/journey.py dist             # everything: alone, lowest, newest
+    python tests/wheels/journey.py dist alone       # one of them
+
+The wheels come from a package index on loopback, what they require from the index that uv is configured with, and the
+pretrained weights from a Hub on loopback, where they were pushed by the real client. It stops at the first surprise.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import Distribution
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pypiserver
+from packaging.metadata import Metadata
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from fakes.hub import TOKEN, FakeHub, serving  # noqa: E402
+
+PLUGIN = "t2i-stackgan"
+BROUGHT = ("t2i-core", "t2i-stackgan", "t2i-text-hf")
+NAME = "my-org/squares"
+COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white")
+TEST_TOOLS = ("beartype", "fastapi", "hypothesis", "pytest", "uvicorn")
+CORE_TESTS = (
+    "tests/core/test_config.py",
+    "tests/core/test_files.py",
+    "tests/core/test_images.py",
+    "tests/core/registry/test_specs.py",
+    "tests/core/data/test_folder.py",
+    "tests/core/data/test_pack.py",
+    "tests/core/training/test_checkpoint.py",
+    "tests/core/training/test_report.py",
+    "tests/hub/test_download.py",
+    "tests/hub/test_push.py",
+)
+
+
+class Surprise(Exception):
+    """Something did not go as it must; one sentence."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What the journeys share: wheels, their index, a Hub, and a place for what they make."""
+
+    dist: Path
+    index: str
+    hub: FakeHub
+    scratch: Path
+
+    def requirements(self, distribution: str) -> list[Requirement]:
+        """What the wheel of `distribution` requires without extras."""
+        (wheel,) = self.dist.glob(f"{distribution.replace('-', '_')}-[0-9]*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            (path,) = [path for path in archive.namelist() if path.endswith(".dist-info/METADATA")]
+            found = Metadata.from_email(archive.read(path)).requires_dist or []
+        return [requirement for requirement in found if not requirement.marker]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A fresh virtual environment, with a working folder and caches of its own."""
+
+    folder: Path
+    world: World
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "venv" / "bin" / "python"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those of this process, none that shows the repository, and the Hub on loopback."""
+        theirs = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        ours = {"HF_HOME": str(self.folder / "hf"), "T2I_CACHE": str(self.folder / "t2i"), "HF_HUB_OFFLINE": "0"}
+        return theirs | ours | hub_variables(self.world.hub)
+
+    def install(self, *arguments: str) -> None:
+        """`uv pip install`; the wheels of ours come from loopback, anew each time."""
+        fresh = [word for name in BROUGHT for word in ("--refresh-package", name)]
+        run(["uv", "pip", "install", "-q", "--python", self.python, "--index", self.world.index, *fresh, *arguments])
+
+    def uninstall(self, distribution: str) -> None:
+        run(["uv", "pip", "uninstall", "-q", "--python", self.python, distribution])
+
+    def check(self) -> None:
+        """`pip check`."""
+        run(["uv", "pip", "check", "-q", "--python", self.python])
+
+    def versions(self) -> dict[NormalizedName, str]:
+        """What is installed."""
+        (site,) = self.folder.glob("venv/lib/python*/site-packages")
+        found = Distribution.discover(path=[str(site)])
+        return {canonicalize_name(distribution.name): distribution.version for distribution in found}
+
+    def t2i(self, *arguments: str) -> str:
+        """What the command prints, results and remarks."""
+        return run([self.python.with_name("t2i"), *arguments], self.folder, self.variables)
+
+    def refused(self, remedy: str, *arguments: str) -> None:
+        """The command must end with one sentence that holds `remedy`, and exit code 2."""
+        told = run([self.python.with_name("t2i"), *arguments], self.folder, self.variables, code=2)
+        require(told.startswith("error: ") and told.count("\n") == 1, f"one sentence was due, but this came:\n{told}")
+        require(remedy in told, f"{remedy!r} was due as the remedy, but this came: {told}")
+
+    def tests(self, *paths: str) -> None:
+        """Run these files of the suite against what is installed here."""
+        told = run([self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths], ROOT, self.variables)
+        say(f"  {told.splitlines()[-1]}")
+
+
+def alone(world: World) -> None:
+    """One plugin, installed alone, draws with weights from the Hub; without it the rest is sound."""
+    here = fresh(world, "alone")
+    step(f"{PLUGIN} alone brings core and a text encoder, and no other plugin")
+    here.install(PLUGIN)
+    brought = tuple(sorted(name for name in here.versions() if name.startswith("t2i")))
+    require(brought == BROUGHT, f"{BROUGHT} were due, but {brought} came")
+    here.check()
+
+    step("it is listed, and what is not installed says how to get it")
+    require_all(here.t2i("models"), "stackgan-v2", "pip install t2i-cgan")
+    here.t2i("doctor")
+
+    step("weights that are not here are one sentence with a remedy")
+    here.refused("pip install t2i-starter", "generate", "a red heart")
+    here.refused("t2i train stackgan", "generate", "a red heart", "--model", "stackgan")
+
+    step("it draws with weights from the Hub, and draws the same file again")
+    published = publish(world)
+    ask = ("generate", "a red square", "--model", f"hf-hub:{NAME}", "--seed", "7", "--device", "cpu", "-o")
+    here.t2i(*ask, "red.png")
+    picture = Image.open(here.folder / "red.png")
+    require(picture.size == (16, 16), f"16 x 16 pixels were due, but {picture.size} came")
+    require(published in str(picture.info), f"the picture does not name the commit {published}")
+    require_all(here.t2i("regenerate", "red.png", "-o", "again.png"), "again.png")
+    require(same(here.folder, "red.png", "again.png"), "the same file was due, but another came")
+
+    step(f"without {PLUGIN} the rest is sound")
+    here.uninstall(PLUGIN)
+    here.check()
+    require_all(here.t2i("models"), f"pip install {PLUGIN}")
+    here.t2i("doctor")
+    here.refused(f"pip install {PLUGIN}", *ask, "third.png")
+
+
+def lowest(world: World) -> None:
+    """The oldest versions that the wheels' metadata allow: core alone, then with the plugin."""
+    here = fresh(world, "lowest")
+    step("core alone at its lowest versions")
+    here.install("--resolution", "lowest-direct", "t2i-core", *third_party(world, "t2i-core"))
+    show(here)
+    here.install(*TEST_TOOLS, *pinned(here))
+    here.tests(*CORE_TESTS)
+
+    step(f"{PLUGIN} at its lowest versions")
+    here.install("--resolution", "lowest-direct", *BROUGHT, *third_party(world, *BROUGHT))
+    show(here)
+    here.check()
+    live(here)
+
+
+def newest(world: World) -> None:
+    """The newest versions that the wheels' metadata allow."""
+    here = fresh(world, "newest")
+    step(f"{PLUGIN} at its newest versions")
+    here.install("--upgrade", *BROUGHT, *TEST_TOOLS)
+    show(here)
+    here.check()
+    here.tests(*CORE_TESTS)
+    live(here)
+
+
+JOURNEYS = {"alone": alone, "lowest": lowest, "newest": newest}
+
+
+def live(here: Environment) -> None:
+    """Train, draw, and draw again what was drawn."""
+    squares(here.folder / "squares")
+    here.t2i("train", "stackgan", "--recipe", "tiny", "--data", "squares", "--out", "run", "--device", "cpu")
+    here.t2i("generate", "a red square", "--model", "run", "--seed", "7", "--device", "cpu", "-o", "red.png")
+    here.t2i("regenerate", "red.png", "-o", "again.png")
+    require(same(here.folder, "red.png", "again.png"), "the same file was due, but another came")
+
+
+def publish(world: World) -> str:
+    """Train a tiny model in the environment at hand and push it; returns the commit."""
+    folder = world.scratch / "published"
+    squares(folder / "squares")
+    command = [sys.executable, "-m", "t2i"]
+    variables = {**os.environ, "HF_HOME": str(folder / "hf"), "HF_TOKEN": TOKEN, **hub_variables(world.hub)}
+    train = ("train", "stackgan", "--recipe", "tiny", "--data", "squares", "--out", "run", "--device", "cpu")
+    run([*command, *train], folder, variables)
+    run([*command, "push", "run", NAME], folder, variables)
+    return world.hub.repos[NAME].refs["main"]
+
+
+def squares(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for colour in COLOURS:
+        Image.new("RGB", (16, 16), colour).save(folder / f"{colour}.png")
+        (folder / f"{colour}.txt").write_text(f"a {colour} square\n")
+
+
+def third_party(world: World, *distributions: str) -> list[str]:
+    """What these wheels require of others, as the direct requirements that `lowest-direct` goes by."""
+    needed = [requirement for name in distributions for requirement in world.requirements(name)]
+    return sorted({str(requirement) for requirement in needed if requirement.name not in BROUGHT})
+
+
+def pinned(here: Environment) -> list[str]:
+    """What is installed, so that nothing moves when more comes."""
+    return [f"{name}=={version}" for name, version in here.versions().items()]
+
+
+def fresh(world: World, name: str) -> Environment:
+    here = Environment(world.scratch / name, world)
+    run(["uv", "venv", "-q", "--python", sys.executable, here.folder / "venv"])
+    return here
+
+
+def hub_variables(hub: FakeHub) -> dict[str, str]:
+    return {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}  # Xet is another protocol to another server
+
+
+def same(folder: Path, first: str, second: str) -> bool:
+    return (folder / first).read_bytes() == (folder / second).read_bytes()
+
+
+def show(here: Environment) -> None:
+    """The versions of what the wheels require themselves."""
+    named = {requirement.name for name in BROUGHT for requirement in here.world.requirements(name)}
+    say("  " + ", ".join(f"{name} {version}" for name, version in sorted(here.versions().items()) if name in named))
+
+
+def run(
+    command: Sequence[str | Path], cwd: Path = ROOT, variables: dict[str, str] | None = None, *, code: int = 0
+) -> str:
+    """What the command wrote on both streams.
+
+    Raises:
+        Surprise: its exit code is not `code`.
+    """
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=cwd, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    require(done.returncode == code, f"`{' '.join(words)}` ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def require(true: bool, else_say: str) -> None:
+    if not true:
+        raise Surprise(else_say)
+
+
+def require_all(told: str, *parts: str) -> None:
+    for part in parts:
+        require(part in told, f"{part!r} was due in what was said, but this came:\n{told}")
+
+
+def step(what: str) -> None:
+    say(f"[{time.perf_counter() - START:5.0f} s] {what}")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+@contextmanager
+def index_of(dist: Path) -> Iterator[str]:
+    """The address of a package index that holds the wheels in `dist` and sends nobody elsewhere."""
+
+    class Server(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+            pass
+
+    app = pypiserver.app(roots=[dist], disable_fallback=True)
+    with make_server("127.0.0.1", 0, app, Server, Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/simple/"
+        server.shutdown()
+
+
+def main(dist: str, *names: str) -> int:
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="t2i-wheels-")))
+        index = stack.enter_context(index_of(Path(dist).resolve()))
+        world = World(Path(dist).resolve(), index, stack.enter_context(serving(FakeHub())), scratch)
+        try:
+            for name in names or JOURNEYS:
+                JOURNEYS[name](world)
+        except Surprise as surprise:
+            say(f"stopped: {surprise}")
+            return 1
+    step("all went as it must")
+    return 0
+
+
+START = time.perf_counter()
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
