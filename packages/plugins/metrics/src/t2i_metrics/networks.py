@@ -96,7 +96,7 @@ def _extracting(network: Inception3, bias: bool) -> Extracting:
 
 def _folded(network: nn.Module) -> nn.Module:
     """The network with every norm that follows a convolution folded into it; what else timm's norms do stays."""
-    from timm.layers import BatchNormAct2d
+    from timm.layers.norm_act import BatchNormAct2d
 
     for block in list(network.modules()):
         for (name, convolution), (following, norm) in pairwise(list(block.named_children())):
