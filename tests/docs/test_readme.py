@@ -71,11 +71,3 @@ def test_the_python_snippet_prints_what_it_says(
     printed = capsys.readouterr().out.strip()
     assert printed == "[7, 8, 9, 10]"
     assert f"# {printed}" in snippet
-
-
-def test_every_link_leads_to_a_file() -> None:
-    import re
-
-    for page in ("README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))):
-        for link in re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / page).read_text()):
-            assert (ROOT / page).parent.joinpath(link).exists(), f"{page} links to {link}"
