@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for colour in ("red", "green", "blue", "yellow"):
         Image.new("RGB", (70, 70), colour).save(pictures / f"{colour}.png")
         (pictures / f"{colour}.txt").write_text(f"a {colour} square\n")
-    shutil.copytree(ROOT / "docs", folder / "docs")
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_*"))  # what is built
     return folder
 
 
