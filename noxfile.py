@@ -45,6 +45,12 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/docs", *session.posargs)
 
 
+@nox.session
+def site(session: nox.Session) -> None:
+    """Build the site from docs/ into docs/_build; warnings are errors. Open docs/_build/index.html."""
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", "docs/_build", *session.posargs)
+
+
 @nox.session(name="publish-weights")
 def publish_weights(session: nox.Session) -> None:
     """Publish every bundled snapshot on the Hub; the argument is the namespace."""

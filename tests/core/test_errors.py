@@ -16,7 +16,7 @@ def drawn_parents() -> dict[str, str]:
     """Each class in the module's drawing and the one above it, read from the indentation."""
     parents, path = {}, ["T2IError"]
     for line in errors.__doc__.splitlines():
-        found = re.match(r"([│ ]*)[├└]── (\w+)", line)
+        found = re.match(r" {4}([│ ]*)[├└]── (\w+)", line)
         if found:
             depth = len(found[1]) // 4 + 1
             path[depth:] = [found[2]]

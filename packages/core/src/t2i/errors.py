@@ -1,23 +1,25 @@
-"""Every error a user of t2i can cause, in one tree. Each message says the invariant, what came, and the remedy.
+"""Every error a user of t2i can cause, in one tree.
 
-T2IError
-├── UnknownNameError        a model, tag, text encoder, evaluator or dataset nobody declares
-├── PluginError             a plugin cannot be used
-│   ├── PluginBrokenError         it raised while it was imported or asked for its specs
-│   ├── PluginIncompatibleError   it was made for another plugin API
-│   ├── PluginDisabledError       T2I_DISABLE_PLUGINS names it
-│   └── NameClashError            two distributions declare the same name
-├── InvalidInputError       a prompt, number or option outside its range
-│   └── InvalidConfigError        a config names an unknown field, or a value does not fit
-├── SnapshotError           a model's files cannot be used
-│   ├── IntegrityError            they are not the files that were published
-│   ├── OfflineError              they are not here and may not be fetched
-│   └── EncoderMismatchError      the text encoder is not the one the model was trained with
-├── DataError               a dataset cannot be read
-├── TrainingError           a run cannot start or go on
-│   ├── CheckpointError           no whole checkpoint is there
-│   └── DivergedError             a loss stopped being a finite number
-└── OutputError             a result cannot be written
+Each message says the invariant, what came, and the remedy::
+
+    T2IError
+    ├── UnknownNameError        a model, tag, text encoder, evaluator or dataset nobody declares
+    ├── PluginError             a plugin cannot be used
+    │   ├── PluginBrokenError         it raised while it was imported or asked for its specs
+    │   ├── PluginIncompatibleError   it was made for another plugin API
+    │   ├── PluginDisabledError       T2I_DISABLE_PLUGINS names it
+    │   └── NameClashError            two distributions declare the same name
+    ├── InvalidInputError       a prompt, number or option outside its range
+    │   └── InvalidConfigError        a config names an unknown field, or a value does not fit
+    ├── SnapshotError           a model's files cannot be used
+    │   ├── IntegrityError            they are not the files that were published
+    │   ├── OfflineError              they are not here and may not be fetched
+    │   └── EncoderMismatchError      the text encoder is not the one the model was trained with
+    ├── DataError               a dataset cannot be read
+    ├── TrainingError           a run cannot start or go on
+    │   ├── CheckpointError           no whole checkpoint is there
+    │   └── DivergedError             a loss stopped being a finite number
+    └── OutputError             a result cannot be written
 """
 
 from __future__ import annotations

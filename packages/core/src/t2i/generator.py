@@ -42,11 +42,11 @@ class Noise:
         return len(self.seeds)
 
     def normal(self, *shape: int) -> Float[Tensor, "b ..."]:
-        """Standard normal numbers, [b, *shape]."""
+        """Standard normal numbers, `[b, *shape]`."""
         return self._draw(torch.randn, shape)
 
     def uniform(self, *shape: int) -> Float[Tensor, "b ..."]:
-        """Numbers in [0, 1), [b, *shape]."""
+        """Numbers in [0, 1), `[b, *shape]`."""
         return self._draw(torch.rand, shape)
 
     def _draw(self, sampler: Any, shape: tuple[int, ...]) -> Tensor:

@@ -1,8 +1,10 @@
 """Read me first: caption in, pictures out.
 
-text = encoder.encode(prompts)
-images = generator.generate(text, Noise(seeds))
-pictures = to_pil(images)
+All of it in three lines::
+
+    text = encoder.encode(prompts)
+    images = generator.generate(text, Noise(seeds))
+    pictures = to_pil(images)
 """
 
 from __future__ import annotations

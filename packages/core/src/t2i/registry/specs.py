@@ -19,7 +19,7 @@ class ModelSpec:
     Attributes:
         name: lower-case, without a dot, such as "cgan".
         target: the final Generator class, "package.module:Name".
-        objective: a callable (generator, **settings) -> Objective; "" where nothing trains.
+        objective: a callable `(generator, **settings) -> Objective`; "" where nothing trains.
         objective_config: the pydantic Config of those settings; "" where nothing trains.
         config: the Generator's pydantic Config.
         kind: family: "gan", "vae", "transformer", "hybrid" or "diffusion".
@@ -92,7 +92,7 @@ class TextEncoderSpec:
 
 @dataclass(frozen=True)
 class EvaluatorSpec:
-    """A judge. `target` is a callable (**settings) -> Evaluator, each setting with a default; `check_settings` are
+    """A judge. `target` is a callable `(**settings) -> Evaluator`, each setting with a default; `check_settings` are
     those that `t2i check` asks for, such as {"subset_size": 8}: it shows two dozen small pictures."""
 
     name: str

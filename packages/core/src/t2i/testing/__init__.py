@@ -1,6 +1,6 @@
 """Conformance: the promises of every contract, checked the same way here, in your tests and by `t2i check NAME`.
 
-As a pytest class, whose body says what is tested (needs pytest):
+As a pytest class, whose body says what is tested (needs pytest)::
 
     from t2i.testing.generators import GeneratorSuite
 

@@ -78,11 +78,13 @@ class BoundCheck:
 
 
 def bind(checks: Iterable[Check[SubjectT]], make: Callable[[], SubjectT]) -> Iterator[BoundCheck]:
-    """Every check with its subject, for a loop or for pytest:
+    """Every check with its subject, for a loop or for pytest.
 
-    @pytest.mark.parametrize("check", bind(GENERATOR_CHECKS, lambda: MyTechnique(MyConfig())), ids=str)
-    def test_conformance(check):
-        check()
+    Such as::
+
+        @pytest.mark.parametrize("check", bind(GENERATOR_CHECKS, lambda: MyTechnique(MyConfig())), ids=str)
+        def test_conformance(check):
+            check()
     """
     for check in checks:
         yield BoundCheck(check, make)
