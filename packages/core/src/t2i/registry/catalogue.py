@@ -35,7 +35,15 @@ class KnownPlugin:
 
 KNOWN_PLUGINS = (
     KnownPlugin("t2i-cgan", "gan", "GAN-INT-CLS, the first text-to-image GAN", models=("cgan",)),
-    KnownPlugin("t2i-starter", "weights", "small pretrained weights, bundled", weights=("cgan.openmoji64",)),
+    KnownPlugin(
+        "t2i-starter",
+        "weights",
+        "small pretrained weights, bundled",
+        weights=(
+            *("cgan.openmoji64", "cvae.openmoji64", "stackgan.openmoji64", "stackgan-v2.openmoji64"),
+            "transformer.openmoji64",
+        ),
+    ),
     KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", text_encoders=("minilm", "hf")),
     KnownPlugin("t2i-openmoji", "data", "named emoji in one style", datasets=("openmoji",)),
     KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", models=("stackgan", "stackgan-v2")),
