@@ -11,6 +11,10 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from fakes.command_line import T2I, contents
+from fakes.hub import FakeHub
+from fakes.hub import cache as cache
+from fakes.hub import hub as hub
+from fakes.hub import server as server
 from t2i.provenance import CHUNK, png_bytes, read_provenance
 
 
@@ -65,6 +69,22 @@ def test_changed_weights_are_refused(t2i: T2I, picture: Path, model: Path, here:
     error = t2i("regenerate", picture, "-o", "again.png").error
     assert read_provenance(picture).weights_sha256 in error and "--model" in error
     assert not (here / "again.png").exists()
+
+
+def test_a_model_on_the_hub_is_asked_for_as_it_was_then(t2i: T2I, run_folder: Path, hub: FakeHub, here: Path) -> None:
+    old, new = (
+        {path.name: path.read_bytes() for path in (run_folder / "checkpoints" / step / "snapshot").iterdir()}
+        for step in ("step-00000010", "step-00000020")
+    )
+    repo = hub.repo("org/name", old)
+    ask = ("generate", "a red square", "--seed", 7, "--model", "hf-hub:org/name", "--device", "cpu")
+    assert t2i(*ask, "-o", "old.png").code == 0
+    repo.commit(new)
+    assert t2i(*ask, "-o", "new.png").code == 0
+    for name in ("old.png", "new.png"):
+        assert t2i("regenerate", name, "-o", "again.png").code == 0
+        assert (here / "again.png").read_bytes() == (here / name).read_bytes()
+    assert (here / "old.png").read_bytes() != (here / "new.png").read_bytes()
 
 
 def test_weights_that_moved_are_found_by_hand(t2i: T2I, picture: Path, model: Path, here: Path) -> None:

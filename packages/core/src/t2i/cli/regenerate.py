@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2i.cli.console import say, warn
 from t2i.errors import IntegrityError, OutputError
+
+if TYPE_CHECKING:
+    from t2i.provenance import Provenance
 
 
 def regenerate(
@@ -30,7 +34,7 @@ def regenerate(
     facts = read_provenance(picture)
     from t2i.pipelines import pipeline
 
-    pipe = pipeline(model or facts.model, device=device or facts.device)
+    pipe = pipeline(model or _pinned(facts), device=device or facts.device)
     found = pipe.snapshot.config.weights_sha256
     if found != facts.weights_sha256:
         raise IntegrityError(
@@ -38,7 +42,8 @@ def regenerate(
             f"{pipe.snapshot.name} now holds {found}. Say where the old ones are: --model FOLDER"
         )
     (again,) = pipe.stream([(facts.prompt, facts.seed)], **facts.options)
-    write_atomic(out, png_bytes(again.image, again.provenance))
+    told = again.provenance if model else replace(again.provenance, model=facts.model)
+    write_atomic(out, png_bytes(again.image, told))
     for name, version in facts.versions.items():
         if again.provenance.versions.get(name) != version:
             warn(f"it was drawn with {name} {version}; this is {again.provenance.versions.get(name, 'absent')}")
@@ -50,3 +55,10 @@ def regenerate(
     largest = max(high for _, high in difference.getextrema())  # type: ignore[misc]
     warn(f"{out} differs from {picture} by up to {largest} of 255")
     return 1
+
+
+def _pinned(facts: Provenance) -> str:
+    """The model at the commit it had then, wherever its branch points now."""
+    if facts.revision and facts.model.startswith("hf-hub:"):
+        return f"{facts.model.partition('@')[0]}@{facts.revision}"
+    return facts.model
