@@ -12,6 +12,8 @@ from markdown import ROOT, blocks
 from PIL import Image
 
 from t2i.cli.main import main
+from t2i.registry import WeightsSpec
+from t2i.registry.plugins import registry
 
 # What is not run here, and why; each must still be in README, or this test says so.
 NOT_RUN = {
@@ -42,6 +44,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (pictures / f"{colour}.txt").write_text(f"a {colour} square\n")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_*"))  # what is built
     return folder
+
+
+def test_the_table_of_models_says_what_the_index_does() -> None:
+    rows = [line.split(" | ") for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
+    shown = {row[0].strip("| `"): [cell.strip("| ") for cell in row[2:]] for row in rows if "openmoji64" in row[0]}
+    weights = [spec for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
+    assert set(shown) == {spec.name for spec in weights}
+    for spec in weights:
+        size, _, *scores = shown[spec.name]
+        assert size == f"{spec.size_bytes / 2**20:.1f} MiB"
+        assert scores == [spec.scores[name].partition(" on ")[0] for name in ("r_precision", "kid")]
 
 
 def test_every_command_does_what_it_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from t2i.generator import Generator
     from t2i.text import TextEncoder
 
-DEFAULT_MODEL = "cgan.openmoji64"
+DEFAULT_MODEL = "stackgan-v2.openmoji64"
 DEFAULT_TEXT_ENCODER = "minilm"
 
 
