@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,25 +23,40 @@ class Measured:
         return statistics.median(self.seconds)
 
 
+ALONE = """
+import os, resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.call(sys.argv[2:], stdout=subprocess.DEVNULL)
+took = time.perf_counter() - start
+os.write(int(sys.argv[1]), f"{took} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}".encode())
+sys.exit(code)
+"""  # a process's peak counts what its parent held when it was started, so the parent is a small one
+
+
 def commands(*lines: Sequence[str], runs: int = 5, env: dict[str, str] | None = None) -> list[Measured]:
     """Run whole commands in turn, one warm-up round first; peak memory is the largest of each one's runs."""
     seconds: list[list[float]] = [[] for _ in lines]
     peaks = [0.0 for _ in lines]
     for round_ in range(runs + 1):
         for index, line in enumerate(lines):
-            start = time.perf_counter()
-            process = subprocess.Popen(
-                line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **(env or {})}
-            )
-            error = process.stderr.read()  # type: ignore[union-attr]
-            _, status, usage = os.wait4(process.pid, 0)
-            took = time.perf_counter() - start
-            if status:
-                raise RuntimeError(f"{' '.join(line)} failed: {error.decode()}")
+            took, peak = _alone(line, {**os.environ, **(env or {})})
             if round_:
                 seconds[index].append(took)
-                peaks[index] = max(peaks[index], usage.ru_maxrss / 1024)
+                peaks[index] = max(peaks[index], peak)
     return [Measured(tuple(each), peak) for each, peak in zip(seconds, peaks, strict=True)]
+
+
+def _alone(line: Sequence[str], env: dict[str, str]) -> tuple[float, float]:
+    """Seconds and peak MiB of one command."""
+    read, write = os.pipe()
+    command = [sys.executable, "-S", "-c", ALONE, str(write), *line]
+    with os.fdopen(read, "rb") as told:
+        done = subprocess.run(command, stderr=subprocess.PIPE, env=env, pass_fds=[write])
+        os.close(write)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(line)} failed: {done.stderr.decode()}")
+        took, kibibytes = told.read().split()
+    return float(took), int(kibibytes) / 1024
 
 
 def functions(*calls: Callable[[], object], runs: int = 5) -> list[Measured]:
