@@ -155,7 +155,8 @@ def test_whole_tools_on_whole_folders(
     if protocol == "tf":
         metrics = pytest.importorskip("torch_fidelity").calculate_metrics(
             input1=str(folders[0]), input2=str(folders[1]), fid=True, kid=True, isc=True, prc=True, cuda=False,
-            kid_subsets=5, kid_subset_size=30, verbose=False, cache=False,
+            kid_subsets=5, kid_subset_size=30, verbose=False, cache=False, feature_extractor="inception-v3-compat",
+            feature_layer_prc="2048",
             feature_extractor_weights_path=str(tensorflow_weights),
         )  # fmt: skip
         names = {
