@@ -40,7 +40,7 @@ KNOWN_PLUGINS = (
         "weights",
         "small pretrained weights, bundled",
         weights=(
-            *("cgan.openmoji64", "cvae.openmoji64", "stackgan.openmoji64", "stackgan-v2.openmoji64"),
+            *("cgan.openmoji64", "cvae.openmoji64", "stackgan-v2.openmoji64", "stackgan.openmoji64"),
             "transformer.openmoji64",
         ),
     ),
