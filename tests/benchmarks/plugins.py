@@ -26,7 +26,7 @@ METADATA = """Metadata-Version: 2.4
 Name: t2i-many-{n}
 Version: 1.0
 Summary: one of many
-Requires-Dist: torch>=2.6
+Requires-Dist: torch>=2.7
 Requires-Dist: t2i-core>=0.1,<0.2
 
 {readme}"""

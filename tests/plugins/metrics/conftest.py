@@ -10,6 +10,9 @@ import torch
 from torch import nn
 from torchvision.models.inception import Inception3
 
+from fakes.hub import cache as cache
+from fakes.hub import hub as hub
+from fakes.hub import server as server
 from fakes.pictures import pictures
 from t2i.data.dataset import CaptionedDataset
 from t2i.data.folder import read_folder

@@ -12,9 +12,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from fakes.hub import FakeHub
 from fakes.pictures import pictures
 from t2i.data.dataset import CaptionedDataset
-from t2i.errors import InvalidInputError, OfflineError
+from t2i.errors import InvalidInputError, OfflineError, SnapshotError
 from t2i.registry.models import create_evaluator
 from t2i_metrics import reference as module
 from t2i_metrics.extractor import Extractor, get_extractor
@@ -149,23 +150,42 @@ def test_a_file_cut_short_is_refused(saved: Path) -> None:
         fid(reference=saved)
 
 
-def test_statistics_on_the_hub(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
+def test_statistics_on_the_hub(saved: Path, hub: FakeHub, value: float) -> None:
+    repo = hub.repo("org/repo", {"in/folder.safetensors": saved.read_bytes()})
+    repo.refs["v1"] = repo.refs["main"]
+    for _ in range(2):
+        judge = fid(reference="hf-hub:org/repo/in/folder.safetensors@v1")
+        judge.update(FAKE)
+        assert judge.compute()["fid"].value == pytest.approx(value, rel=1e-6)
+    assert sum("/cdn/" in asked for asked in hub.asked if asked.startswith("GET")) == 1
+    with pytest.raises(SnapshotError, match=r"other\.npz was asked of org/repo, which has none"):
+        fid(reference="hf-hub:org/repo/other.npz")
+    with pytest.raises(SnapshotError, match="there is none of that name"):
+        fid(reference="hf-hub:org/none/other.npz")
 
-    with pytest.raises(OfflineError, match=r"hf-hub:org/repo/fid.safetensors@main is not on this machine"):
+
+def test_statistics_on_the_hub_without_a_network() -> None:
+    with pytest.raises(OfflineError, match=r"org/repo@main is not on this machine"):
         fid(reference="hf-hub:org/repo/fid.safetensors@main")
-    for wrong in ("hf-hub:org/fid.safetensors", "hf-hub:org//fid.npz"):
-        with pytest.raises(InvalidInputError, match="hf-hub:org/repo/file"):
-            fid(reference=wrong)
-    asked = []
 
-    def download(repo: str, file: str, revision: str | None) -> str:
-        asked.append((repo, file, revision))
-        return str(saved)
 
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    fid(reference="hf-hub:org/repo/in/folder.safetensors@v1")
-    assert asked == [("org/repo", "in/folder.safetensors", "v1")]
+@pytest.mark.parametrize("wrong", ["org/fid.safetensors", "org//fid.npz", "org/repo/../fid.npz"])
+def test_statistics_on_the_hub_have_a_name(wrong: str) -> None:
+    with pytest.raises(InvalidInputError, match="hf-hub:org/repo/file"):
+        fid(reference=f"hf-hub:{wrong}")
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_what_is_far_too_large_is_not_unpacked(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 10_000_000)
+    path = tmp_path / f"bomb.{suffix}"
+    if suffix == "npz":
+        np.savez_compressed(path, mu=np.zeros(DIM), sigma=np.zeros((DIM, DIM)))
+        assert path.stat().st_size < 100_000
+    else:
+        safetensors.torch.save_file({"mean": torch.zeros(DIM), "covariance": torch.zeros(2 * DIM, DIM)}, path)
+    with pytest.raises(InvalidInputError, match=r"where statistics have at most 10000000\)"):
+        fid(reference=path)
 
 
 def test_no_statistics_of_nothing(tmp_path: Path) -> None:

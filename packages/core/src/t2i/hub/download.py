@@ -114,9 +114,13 @@ def _cached(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | 
 
 def _is_whole(folder: Path, patterns: Sequence[str]) -> bool:
     """Whether all that is named outright is there; older clients give half a snapshot."""
-    named = {pattern for pattern in patterns if not set(pattern) & set("*?[")} - {GOLDEN, CARD}
-    missing = {name for name in named if not (folder / name).exists()}
+    missing = {name for name in _outright(patterns) if not (folder / name).exists()}
     return not missing or (missing == {WEIGHTS} and _has_shards(folder))
+
+
+def _outright(patterns: Sequence[str]) -> set[str]:
+    """What is named without a wildcard, less what a snapshot can do without."""
+    return {pattern for pattern in patterns if not set(pattern) & set("*?[")} - {GOLDEN, CARD}
 
 
 def _has_shards(folder: Path) -> bool:
@@ -146,8 +150,13 @@ def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str 
     files = {file.rfilename: file for file in listing.siblings or ()}
     if tuple(patterns) == FILES:
         check_listing(where, {name: file.size for name, file in files.items()})
-    elif CONFIG in files:
-        check_config_size(f"{where}: {CONFIG}", files[CONFIG].size)
+    else:
+        missing = sorted(
+            _outright(patterns) - {WEIGHTS} - set(files)
+        )  # what weights may be else is the caller's to say
+        if missing:
+            raise SnapshotError(f"{' and '.join(missing)} was asked of {where}, which has none. Check the name.")
+        check_config_size(f"{where}: {CONFIG}", files[CONFIG].size if CONFIG in files else None)
     lfs = files[WEIGHTS].lfs if WEIGHTS in files else None
     if sha256 and lfs and lfs.sha256 != sha256:
         raise IntegrityError(

@@ -49,6 +49,7 @@ class FID(Evaluator):
         Raises:
             UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `Reader` does, or `reference` cannot
                 be read, or was made by another protocol.
+            SnapshotError: the Hub has or gives no such `reference`.
         """
         named = {"reference": str(reference)} if reference is not None else {}
         self._reader = Reader("fid", protocol, extractor_weights, **named)

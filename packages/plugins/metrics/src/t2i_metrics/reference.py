@@ -18,14 +18,16 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from t2i.data.dataset import CaptionedDataset
-from t2i.errors import DataError, InvalidInputError, OfflineError
+from t2i.errors import DataError, InvalidInputError
 from t2i.files import cache_home, sha256_of, write_atomic
+from t2i.hub.download import download
 from t2i.images import from_uint8
 from t2i_metrics.extractor import AT_ONCE, Extractor
 from t2i_metrics.moments import Moments
 
 FORMAT = "1"  # of statistics files and of the cache; raise it when a layout below changes
 HUB = "hf-hub:"
+MAX_BYTES = 2**29  # of a statistics file, unpacked: 8,000 features and no more
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,11 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
     Raises:
         InvalidInputError: it cannot be read, is damaged, or was made by another protocol; says which part differs.
             An .npz does not say how it was made: only the number of its features can be checked.
-        OfflineError: it is on the Hub, not here, and the Hub cannot be reached.
+        OfflineError, SnapshotError: it is on the Hub, which cannot be reached, or has or gives no such file.
     """
-    path = _fetched(reference) if str(reference).startswith(HUB) else Path(reference)
+    path = _fetched(str(reference)) if str(reference).startswith(HUB) else Path(reference)
     try:
-        mean, covariance, said = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
+        mean, covariance, said = (_read_npz if path.suffix == ".npz" else _read_safetensors)(path)
     except (OSError, SafetensorError, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
         raise InvalidInputError(
             f"Reference statistics are a .safetensors file of t2i or an .npz of pytorch-fid, but {path} cannot be read "
@@ -180,6 +182,7 @@ def _cached(kind: str, dataset: CaptionedDataset, side: int, extractor: Extracto
 
 
 def _read_safetensors(path: Path) -> tuple[Tensor, Tensor, Mapping[str, str]]:
+    _check_bytes(path.stat().st_size)
     with safe_open(path, framework="pt") as file:
         said = file.metadata() or {}
         if said.get("format") != FORMAT:
@@ -188,27 +191,23 @@ def _read_safetensors(path: Path) -> tuple[Tensor, Tensor, Mapping[str, str]]:
 
 
 def _read_npz(path: Path) -> tuple[Tensor, Tensor, Mapping[str, str]]:
+    with zipfile.ZipFile(path) as archive:
+        _check_bytes(sum(member.file_size for member in archive.infolist()))
     with np.load(path, allow_pickle=False) as file:
         mean, covariance = (torch.from_numpy(np.asarray(file[name], dtype=np.float64)) for name in ("mu", "sigma"))
     return mean, covariance, {}
 
 
-def _fetched(reference: str | Path) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+def _check_bytes(count: int) -> None:
+    if count > MAX_BYTES:
+        raise ValueError(f"{count} bytes, where statistics have at most {MAX_BYTES}")
 
-    where, _, revision = str(reference).removeprefix(HUB).partition("@")
+
+def _fetched(reference: str) -> Path:
+    where, _, revision = reference.removeprefix(HUB).partition("@")
     parts = where.split("/")
-    if len(parts) < 3 or not all(parts):
+    if len(parts) < 3 or not all(parts) or {".", ".."} & set(parts):
         raise InvalidInputError(f"Statistics on the Hub are named {HUB}org/repo/file, but {reference} came.")
-    try:
-        return Path(hf_hub_download("/".join(parts[:2]), "/".join(parts[2:]), revision=revision or None))
-    except HFValidationError as error:
-        raise InvalidInputError(
-            f"Statistics on the Hub are named {HUB}org/repo/file, but {reference} came ({error})."
-        ) from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise OfflineError(
-            f"{reference} is not on this machine, and the Hub has no such file or cannot be reached "
-            f"({type(error).__name__}). Check its name, connect, or give a path."
-        ) from None
+    name = "/".join(parts[2:])
+    folder, _ = download("/".join(parts[:2]), revision or None, [name])
+    return folder / name
