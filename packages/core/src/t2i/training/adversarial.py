@@ -14,17 +14,17 @@ Kind = Literal["hinge", "bce"]
 """bce: Goodfellow et al. 2014, eq. 1, the generator's non-saturating (sec. 3); hinge: Lim and Ye 2017."""
 
 
-def real_loss(logits: Float[Tensor, ...], kind: Kind) -> Float[Tensor, ""]:
+def real_loss(logits: Float[Tensor, "*n"], kind: Kind) -> Float[Tensor, ""]:
     """Low where the discriminator calls real what is."""
     return F.softplus(-logits).mean() if kind == "bce" else F.relu(1 - logits).mean()
 
 
-def fake_loss(logits: Float[Tensor, ...], kind: Kind) -> Float[Tensor, ""]:
+def fake_loss(logits: Float[Tensor, "*n"], kind: Kind) -> Float[Tensor, ""]:
     """Low where the discriminator calls fake what is."""
     return F.softplus(logits).mean() if kind == "bce" else F.relu(1 + logits).mean()
 
 
-def fooling_loss(logits: Float[Tensor, ...], kind: Kind) -> Float[Tensor, ""]:
+def fooling_loss(logits: Float[Tensor, "*n"], kind: Kind) -> Float[Tensor, ""]:
     """Low where the discriminator calls real what the generator drew."""
     return F.softplus(-logits).mean() if kind == "bce" else -logits.mean()
 
