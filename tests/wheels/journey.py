@@ -3,8 +3,9 @@
     python tests/wheels/journey.py dist             # everything: alone, lowest, newest
     python tests/wheels/journey.py dist alone       # one of them
 
-The wheels come from a package index on loopback, what they require from the index that uv is configured with, and the
-pretrained weights from a Hub on loopback, where they were pushed by the real client. It stops at the first surprise.
+The wheels come from a package index on loopback, what they require from the index that pip and uv are configured with,
+and the pretrained weights from a Hub on loopback, where they were pushed by the real client. It stops at the first
+surprise.
 """
 
 from __future__ import annotations
@@ -95,16 +96,13 @@ class Environment:
         return theirs | ours | hub_variables(self.world.hub)
 
     def install(self, *arguments: str) -> None:
-        """`uv pip install`; the wheels of ours come from loopback, anew each time."""
+        """`uv pip install`, which can choose the oldest; the wheels of ours come from loopback, anew each time."""
         fresh = [word for name in BROUGHT for word in ("--refresh-package", name)]
         run(["uv", "pip", "install", "-q", "--python", self.python, "--index", self.world.index, *fresh, *arguments])
 
-    def uninstall(self, distribution: str) -> None:
-        run(["uv", "pip", "uninstall", "-q", "--python", self.python, distribution])
-
-    def check(self) -> None:
-        """`pip check`."""
-        run(["uv", "pip", "check", "-q", "--python", self.python])
+    def pip(self, *arguments: str) -> None:
+        """Plain pip, which everybody has."""
+        run([self.python, "-m", "pip", "--disable-pip-version-check", *arguments])
 
     def versions(self) -> dict[NormalizedName, str]:
         """What is installed."""
@@ -132,10 +130,10 @@ def alone(world: World) -> None:
     """One plugin, installed alone, draws with weights from the Hub; without it the rest is sound."""
     here = fresh(world, "alone")
     step(f"{PLUGIN} alone brings core and a text encoder, and no other plugin")
-    here.install(PLUGIN)
+    here.pip("install", "--extra-index-url", world.index, PLUGIN)
     brought = tuple(sorted(name for name in here.versions() if name.startswith("t2i")))
     require(brought == BROUGHT, f"{BROUGHT} were due, but {brought} came")
-    here.check()
+    here.pip("check")
 
     step("it is listed, and what is not installed says how to get it")
     require_all(here.t2i("models"), "stackgan-v2", "pip install t2i-cgan")
@@ -156,8 +154,8 @@ def alone(world: World) -> None:
     require(same(here.folder, "red.png", "again.png"), "the same file was due, but another came")
 
     step(f"without {PLUGIN} the rest is sound")
-    here.uninstall(PLUGIN)
-    here.check()
+    here.pip("uninstall", "--yes", PLUGIN)
+    here.pip("check")
     require_all(here.t2i("models"), f"pip install {PLUGIN}")
     here.t2i("doctor")
     here.refused(f"pip install {PLUGIN}", *ask, "third.png")
@@ -175,7 +173,7 @@ def lowest(world: World) -> None:
     step(f"{PLUGIN} at its lowest versions")
     here.install("--resolution", "lowest-direct", *BROUGHT, *third_party(world, *BROUGHT))
     show(here)
-    here.check()
+    here.pip("check")
     live(here)
 
 
@@ -185,7 +183,7 @@ def newest(world: World) -> None:
     step(f"{PLUGIN} at its newest versions")
     here.install("--upgrade", *BROUGHT, *TEST_TOOLS)
     show(here)
-    here.check()
+    here.pip("check")
     here.tests(*CORE_TESTS)
     live(here)
 
@@ -234,7 +232,7 @@ def pinned(here: Environment) -> list[str]:
 
 def fresh(world: World, name: str) -> Environment:
     here = Environment(world.scratch / name, world)
-    run(["uv", "venv", "-q", "--python", sys.executable, here.folder / "venv"])
+    run(["uv", "venv", "-q", "--seed", "--python", sys.executable, here.folder / "venv"])
     return here
 
 
