@@ -10,6 +10,7 @@ surprise.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -68,6 +69,11 @@ class World:
     hub: FakeHub
     scratch: Path
 
+    @property
+    def distributions(self) -> list[str]:
+        """Every one of ours, "t2i" among them."""
+        return sorted(wheel.name.split("-")[0].replace("_", "-") for wheel in self.dist.glob("*.whl"))
+
     def requirements(self, distribution: str) -> list[Requirement]:
         """What the wheel of `distribution` requires without extras."""
         (wheel,) = self.dist.glob(f"{distribution.replace('-', '_')}-[0-9]*.whl")
@@ -97,7 +103,7 @@ class Environment:
 
     def install(self, *arguments: str) -> None:
         """`uv pip install`, which can choose the oldest; the wheels of ours come from loopback, anew each time."""
-        fresh = [word for name in BROUGHT for word in ("--refresh-package", name)]
+        fresh = [word for name in self.world.distributions for word in ("--refresh-package", name)]
         run(["uv", "pip", "install", "-q", "--python", self.python, "--index", self.world.index, *fresh, *arguments])
 
     def pip(self, *arguments: str) -> None:
@@ -162,7 +168,7 @@ def alone(world: World) -> None:
 
 
 def lowest(world: World) -> None:
-    """The oldest versions that the wheels' metadata allow: core alone, then with the plugin."""
+    """The oldest versions that the wheels' metadata allow: core alone, then with the plugin, then everything."""
     here = fresh(world, "lowest")
     step("core alone at its lowest versions")
     here.install("--resolution", "lowest-direct", "t2i-core", *third_party(world, "t2i-core"))
@@ -175,6 +181,17 @@ def lowest(world: World) -> None:
     show(here)
     here.pip("check")
     live(here)
+
+    step("every distribution at its lowest versions: each bundled model draws, and a judge judges")
+    here.install("--resolution", "lowest-direct", *world.distributions, *third_party(world, *world.distributions))
+    show(here)
+    here.pip("check")
+    techniques = json.loads(here.t2i("models", "--pretrained", "--json"))
+    names = [f"{weights['model']}.{weights['tag']}" for technique in techniques for weights in technique["weights"]]
+    require(bool(names), "bundled models were due, but none is listed")
+    for name in names:
+        here.t2i("generate", "a red heart", "--model", name, "--device", "cpu", "-o", f"{name}.png")
+    here.t2i("evaluate", "run", "--data", "squares", "--n", "8", "--metrics", "kid", "--device", "cpu")
 
 
 def newest(world: World) -> None:
@@ -222,7 +239,7 @@ def squares(folder: Path) -> None:
 def third_party(world: World, *distributions: str) -> list[str]:
     """What these wheels require of others, as the direct requirements that `lowest-direct` goes by."""
     needed = [requirement for name in distributions for requirement in world.requirements(name)]
-    return sorted({str(requirement) for requirement in needed if requirement.name not in BROUGHT})
+    return sorted({str(requirement) for requirement in needed if requirement.name not in world.distributions})
 
 
 def pinned(here: Environment) -> list[str]:
@@ -232,7 +249,8 @@ def pinned(here: Environment) -> list[str]:
 
 def fresh(world: World, name: str) -> Environment:
     here = Environment(world.scratch / name, world)
-    run(["uv", "venv", "-q", "--seed", "--python", sys.executable, here.folder / "venv"])
+    run(["uv", "venv", "-q", "--python", sys.executable, here.folder / "venv"])
+    run(["uv", "pip", "install", "-q", "--python", here.python, "pip"])  # and nothing else, as --seed would
     return here
 
 
@@ -246,8 +264,10 @@ def same(folder: Path, first: str, second: str) -> bool:
 
 def show(here: Environment) -> None:
     """The versions of what the wheels require themselves."""
-    named = {requirement.name for name in BROUGHT for requirement in here.world.requirements(name)}
-    say("  " + ", ".join(f"{name} {version}" for name, version in sorted(here.versions().items()) if name in named))
+    versions = here.versions()
+    ours = [name for name in here.world.distributions if name in versions]
+    named = {requirement.name for name in ours for requirement in here.world.requirements(name)} - set(ours)
+    say("  " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items()) if name in named))
 
 
 def run(
