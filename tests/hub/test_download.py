@@ -49,6 +49,16 @@ def test_only_a_snapshots_own_files_are_fetched(hub):
     assert {Path(name).suffix for name in FILES} == {".json", ".safetensors", ".md"}
 
 
+def test_what_is_larger_than_it_may_be_is_not_fetched(hub):
+    hub.repo("org/numbers", {"small.npz": b"1" * 10, "large.npz": b"1" * 99, "config.json": b" " * 2_000_000})
+    folder, _ = download("org/numbers", None, ["small.npz"], max_bytes=50)
+    assert contents(folder) == {"small.npz": b"1" * 10}  # nor does a config.json matter that nobody asked for
+    hub.requests.clear()
+    with pytest.raises(SnapshotError, match=r"at most 50 bytes, but large\.npz of org/numbers has 99; nothing was"):
+        download("org/numbers", None, ["large.npz"], max_bytes=50)
+    assert not [asked for asked in hub.asked if "/resolve/" in asked]
+
+
 def test_a_second_load_of_a_commit_asks_nothing_and_of_a_branch_where_it_points(hub, repo):
     commit = download("org/name", None)[1]
     hub.requests.clear()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +14,8 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from fakes.hub import FakeHub
@@ -39,6 +45,14 @@ def value() -> float:
     judge.update(REAL, real=True)
     judge.update(FAKE)
     return judge.compute()["fid"].value
+
+
+@pytest.fixture(scope="module")
+def packed() -> bytes:
+    """A small .npz as numpy compresses it: of few features, so that most of it is structure."""
+    file = io.BytesIO()
+    np.savez_compressed(file, mu=np.zeros(8), sigma=np.eye(8))
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -107,7 +121,17 @@ def test_features_of_a_dataset_are_those_of_its_pictures(training_folder: Captio
 
 
 def write(path: Path, metadata: dict[str, str] | None = None, **tensors: Tensor) -> None:
-    safetensors.torch.save_file(tensors, path, metadata={"format": "1", **(metadata or {})})
+    said = {"format": "1", "protocol": json.dumps(dict(get_extractor().identity)), "count": "12"}
+    safetensors.torch.save_file(tensors, path, metadata={**said, **(metadata or {})})
+
+
+def lie(path: Path) -> None:
+    """A few bytes whose header claims terabytes."""
+    array = io.BytesIO()
+    np.lib.format.write_array_header_1_0(array, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)})
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("mu.npy", "sigma.npy"):
+            archive.writestr(name, array.getvalue())
 
 
 MEAN, COVARIANCE = torch.zeros(DIM, dtype=torch.float64), torch.eye(DIM, dtype=torch.float64)
@@ -122,6 +146,19 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "keys.safetensors": (lambda path: write(path, mean=MEAN), "cannot be read"),
     "stale.safetensors": (
         lambda path: write(path, {"format": "0"}, mean=MEAN, covariance=COVARIANCE), "format 0 instead of 1"
+    ),
+    "lying.npz": (lie, "8000000000000 bytes, where statistics have at most"),
+    "prose.safetensors": (
+        lambda path: write(path, {"protocol": "as usual"}, mean=MEAN, covariance=COVARIANCE), "JSONDecodeError"
+    ),
+    "list.safetensors": (
+        lambda path: write(path, {"protocol": "[1, 2]"}, mean=MEAN, covariance=COVARIANCE), "cannot be read"
+    ),
+    "count.safetensors": (
+        lambda path: write(path, {"count": "many"}, mean=MEAN, covariance=COVARIANCE), "cannot be read"
+    ),
+    "pictures.safetensors": (
+        lambda path: write(path, {"protocol": '{"pictures": "axb"}'}, mean=MEAN, covariance=COVARIANCE), "cannot be"
     ),
     "short.npz": (lambda path: np.savez(path, mu=np.zeros(2048), sigma=np.eye(2048)), "has 1280 features.*2048"),
     "nan.safetensors": (lambda path: write(path, mean=MEAN, covariance=NAN), "finite and symmetric"),
@@ -144,6 +181,18 @@ def test_what_is_damaged_stale_or_of_another_protocol_is_refused(name: str, tmp_
         fid(reference=tmp_path / name)
 
 
+@settings(max_examples=200, deadline=None)
+@given(where=st.floats(0, 1, exclude_max=True), what=st.integers(1, 255))
+def test_damaged_bytes_are_one_sentence_or_statistics(packed: bytes, where: float, what: int) -> None:
+    damaged = bytearray(packed)
+    damaged[int(where * len(damaged))] ^= what
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "damaged.npz"
+        path.write_bytes(damaged)
+        with contextlib.suppress(InvalidInputError):
+            read_reference(path, get_extractor())
+
+
 def test_a_file_cut_short_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-8])
     with pytest.raises(InvalidInputError, match="cannot be read"):
@@ -158,18 +207,19 @@ def test_statistics_on_the_hub(saved: Path, hub: FakeHub, value: float) -> None:
         judge.update(FAKE)
         assert judge.compute()["fid"].value == pytest.approx(value, rel=1e-6)
     assert sum("/cdn/" in asked for asked in hub.asked if asked.startswith("GET")) == 1
-    with pytest.raises(SnapshotError, match=r"other\.npz was asked of org/repo, which has none"):
-        fid(reference="hf-hub:org/repo/other.npz")
+    for missing in ("other.npz", "model.safetensors"):
+        with pytest.raises(SnapshotError, match=f"{missing} was asked of org/repo, which has no such file"):
+            fid(reference=f"hf-hub:org/repo/{missing}")
     with pytest.raises(SnapshotError, match="there is none of that name"):
         fid(reference="hf-hub:org/none/other.npz")
 
 
 def test_statistics_on_the_hub_without_a_network() -> None:
-    with pytest.raises(OfflineError, match=r"org/repo@main is not on this machine"):
+    with pytest.raises(OfflineError, match=r"hf-hub:org/repo/fid.safetensors@main are not on this machine"):
         fid(reference="hf-hub:org/repo/fid.safetensors@main")
 
 
-@pytest.mark.parametrize("wrong", ["org/fid.safetensors", "org//fid.npz", "org/repo/../fid.npz"])
+@pytest.mark.parametrize("wrong", ["org/fid.safetensors", "org//fid.npz", "org/repo/../fid.npz", "org/repo/*"])
 def test_statistics_on_the_hub_have_a_name(wrong: str) -> None:
     with pytest.raises(InvalidInputError, match="hf-hub:org/repo/file"):
         fid(reference=f"hf-hub:{wrong}")

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,11 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def fetched(
-    repo: str, revision: str | None, patterns: Sequence[str] = FILES, sha256: str | None = None
+    repo: str,
+    revision: str | None,
+    patterns: Sequence[str] = FILES,
+    sha256: str | None = None,
+    max_bytes: int | None = None,
 ) -> Iterator[tuple[Path, str]]:
     """The snapshot of `repo` at `revision`, for a block that verifies it: its folder and the full commit hash.
 
@@ -40,19 +45,20 @@ def fetched(
     Args:
         repo: "org/name".
         revision: a commit, branch or tag; by default "main".
-        patterns: the files wanted; others are left there. By default those of a snapshot of ours. What is named without
-            a wildcard has to be there; of model.safetensors its shards do.
+        patterns: the files wanted; others are left there. By default those of a snapshot of ours. A copy in the cache
+            counts where it has what is named without a wildcard; of model.safetensors its shards do.
         sha256: of model.safetensors, where it is known; others are not fetched.
+        max_bytes: the largest file that is fetched; by default any.
 
     Raises:
         InvalidInputError: `repo` is not "org/name", or `revision` can be none.
         OfflineError: it is not in the cache and the Hub cannot be reached (or HF_HUB_OFFLINE forbids it).
-        SnapshotError: the Hub has no such repository or revision, refuses, or holds no snapshot there.
+        SnapshotError: the Hub has no such repository or revision, refuses, or holds no snapshot or larger files there.
         IntegrityError: the weights there are not those of `sha256`.
     """
     if revision is not None and not REVISION.fullmatch(revision):
         raise InvalidInputError(f"A revision is a commit, branch or tag such as main or v1.0, but {revision!r} came.")
-    folder, commit = _find(repo, revision, patterns, sha256)
+    folder, commit = _find(repo, revision, patterns, sha256, max_bytes)
     try:
         yield folder, commit
     except IntegrityError as error:
@@ -62,13 +68,17 @@ def fetched(
         _remember(folder.parent.parent / "refs" / (revision or "main"), commit)
 
 
-def download(repo: str, revision: str | None, patterns: Sequence[str] = FILES) -> tuple[Path, str]:
+def download(
+    repo: str, revision: str | None, patterns: Sequence[str] = FILES, max_bytes: int | None = None
+) -> tuple[Path, str]:
     """As `fetched`, where nothing is left to verify."""
-    with fetched(repo, revision, patterns) as found:
+    with fetched(repo, revision, patterns, max_bytes=max_bytes) as found:
         return found
 
 
-def _find(repo: str, revision: str | None, patterns: Sequence[str], sha256: str | None) -> tuple[Path, str]:
+def _find(
+    repo: str, revision: str | None, patterns: Sequence[str], sha256: str | None, max_bytes: int | None
+) -> tuple[Path, str]:
     where = f"{repo}@{revision}" if revision else repo
 
     def refused(reason: str, away: bool) -> T2IError:
@@ -92,7 +102,7 @@ def _find(repo: str, revision: str | None, patterns: Sequence[str], sha256: str 
         _warn(f"{error} The copy in the cache is used, commit {kept.name}.")
         return kept, kept.name
     commit = str(listing.sha)
-    _check(listing, where, patterns, sha256)
+    _check(listing, where, patterns, sha256, max_bytes)
     with asking(refused):
         from huggingface_hub import snapshot_download
 
@@ -114,13 +124,9 @@ def _cached(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | 
 
 def _is_whole(folder: Path, patterns: Sequence[str]) -> bool:
     """Whether all that is named outright is there; older clients give half a snapshot."""
-    missing = {name for name in _outright(patterns) if not (folder / name).exists()}
+    named = {pattern for pattern in patterns if not set(pattern) & set("*?[")} - {GOLDEN, CARD}
+    missing = {name for name in named if not (folder / name).exists()}
     return not missing or (missing == {WEIGHTS} and _has_shards(folder))
-
-
-def _outright(patterns: Sequence[str]) -> set[str]:
-    """What is named without a wildcard, less what a snapshot can do without."""
-    return {pattern for pattern in patterns if not set(pattern) & set("*?[")} - {GOLDEN, CARD}
 
 
 def _has_shards(folder: Path) -> bool:
@@ -145,18 +151,20 @@ def _ask(repo: str, revision: str | None) -> ModelInfo:
     return listing
 
 
-def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str | None) -> None:
+def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str | None, max_bytes: int | None) -> None:
     """Refuse, by what the Hub says of its files, what would be of no use here."""
     files = {file.rfilename: file for file in listing.siblings or ()}
+    wanted = {name: file.size or 0 for name, file in files.items() if any(fnmatch(name, each) for each in patterns)}
+    large = [name for name, size in wanted.items() if max_bytes is not None and size > max_bytes]
+    if large:
+        raise SnapshotError(
+            f"A file of this kind has at most {max_bytes} bytes, but {large[0]} of {where} has {wanted[large[0]]}; "
+            f"nothing was fetched. Check the name."
+        )
     if tuple(patterns) == FILES:
         check_listing(where, {name: file.size for name, file in files.items()})
-    else:
-        missing = sorted(
-            _outright(patterns) - {WEIGHTS} - set(files)
-        )  # what weights may be else is the caller's to say
-        if missing:
-            raise SnapshotError(f"{' and '.join(missing)} was asked of {where}, which has none. Check the name.")
-        check_config_size(f"{where}: {CONFIG}", files[CONFIG].size if CONFIG in files else None)
+    elif CONFIG in wanted:
+        check_config_size(f"{where}: {CONFIG}", files[CONFIG].size)
     lfs = files[WEIGHTS].lfs if WEIGHTS in files else None
     if sha256 and lfs and lfs.sha256 != sha256:
         raise IntegrityError(

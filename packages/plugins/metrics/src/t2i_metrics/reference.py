@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from t2i.data.dataset import CaptionedDataset
-from t2i.errors import DataError, InvalidInputError
+from t2i.errors import DataError, InvalidInputError, OfflineError, SnapshotError
 from t2i.files import cache_home, sha256_of, write_atomic
 from t2i.hub.download import download
 from t2i.images import from_uint8
@@ -75,8 +76,8 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
     """
     path = _fetched(str(reference)) if str(reference).startswith(HUB) else Path(reference)
     try:
-        mean, covariance, said = (_read_npz if path.suffix == ".npz" else _read_safetensors)(path)
-    except (OSError, SafetensorError, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
+        mean, covariance, protocol, count = (_read_npz if path.suffix == ".npz" else _read_safetensors)(path)
+    except Exception as error:  # damaged bytes can make their readers raise anything
         raise InvalidInputError(
             f"Reference statistics are a .safetensors file of t2i or an .npz of pytorch-fid, but {path} cannot be read "
             f"as one ({type(error).__name__}: {error}). Make it again, or leave reference out."
@@ -91,7 +92,6 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
         raise InvalidInputError(
             f"A covariance is finite and symmetric, but that in {path} is not: the file is damaged. Make it again."
         )
-    protocol = json.loads(said.get("protocol", "{}"))
     different = [part for part, mine in extractor.identity.items() if protocol and protocol.get(part) != mine]
     if different:
         parts = "; ".join(f"{part}: {protocol.get(part)} and {extractor.identity[part]}" for part in different)
@@ -99,10 +99,7 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
             f"Reference statistics and pictures compare under one protocol, but those in {path} and this judge differ "
             f"in {parts}. Choose the same protocol, or make the statistics again."
         )
-    count = int(said["count"]) if "count" in said else None
-    width, _, height = protocol.get("pictures", "").partition("x")
-    size = (int(height), int(width)) if height else None
-    return Reference(mean.double(), covariance.double(), count, size, sha256_of(path))
+    return Reference(mean.double(), covariance.double(), count, _size(protocol), sha256_of(path))
 
 
 def dataset_reference(dataset: CaptionedDataset, side: int, extractor: Extractor) -> Reference:
@@ -181,21 +178,35 @@ def _cached(kind: str, dataset: CaptionedDataset, side: int, extractor: Extracto
     return cache_home() / kind / f"{digest[:32]}.safetensors"
 
 
-def _read_safetensors(path: Path) -> tuple[Tensor, Tensor, Mapping[str, str]]:
+Statistics = tuple[Tensor, Tensor, dict[str, str], int | None]  # mean, covariance, protocol, count
+
+
+def _read_safetensors(path: Path) -> Statistics:
     _check_bytes(path.stat().st_size)
     with safe_open(path, framework="pt") as file:
         said = file.metadata() or {}
         if said.get("format") != FORMAT:
             raise ValueError(f"format {said.get('format')} instead of {FORMAT}")
-        return file.get_tensor("mean"), file.get_tensor("covariance"), said
+        protocol = {str(part): str(value) for part, value in dict(json.loads(said["protocol"])).items()}
+        _size(protocol)
+        return file.get_tensor("mean"), file.get_tensor("covariance"), protocol, int(said["count"])
 
 
-def _read_npz(path: Path) -> tuple[Tensor, Tensor, Mapping[str, str]]:
+def _read_npz(path: Path) -> Statistics:
     with zipfile.ZipFile(path) as archive:
-        _check_bytes(sum(member.file_size for member in archive.infolist()))
-    with np.load(path, allow_pickle=False) as file:
-        mean, covariance = (torch.from_numpy(np.asarray(file[name], dtype=np.float64)) for name in ("mu", "sigma"))
-    return mean, covariance, {}
+        return _array(archive, "mu.npy"), _array(archive, "sigma.npy"), {}, None
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> Tensor:
+    """An array, once its header does not ask for more memory than statistics take; nothing in it is run."""
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = read_header[version](file)
+        _check_bytes(math.prod(shape) * max(8, dtype.itemsize))
+    with archive.open(name) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    return torch.from_numpy(np.asarray(array, dtype=np.float64))
 
 
 def _check_bytes(count: int) -> None:
@@ -203,11 +214,25 @@ def _check_bytes(count: int) -> None:
         raise ValueError(f"{count} bytes, where statistics have at most {MAX_BYTES}")
 
 
+def _size(protocol: Mapping[str, str]) -> tuple[int, int] | None:
+    """(height, width) of the pictures, where it is said."""
+    width, _, height = protocol.get("pictures", "").partition("x")
+    return (int(height), int(width)) if height else None
+
+
 def _fetched(reference: str) -> Path:
     where, _, revision = reference.removeprefix(HUB).partition("@")
     parts = where.split("/")
-    if len(parts) < 3 or not all(parts) or {".", ".."} & set(parts):
+    if len(parts) < 3 or not all(parts) or {".", ".."} & set(parts) or set(where) & set("*?["):
         raise InvalidInputError(f"Statistics on the Hub are named {HUB}org/repo/file, but {reference} came.")
     name = "/".join(parts[2:])
-    folder, _ = download("/".join(parts[:2]), revision or None, [name])
+    try:
+        folder, _ = download("/".join(parts[:2]), revision or None, [name], MAX_BYTES)
+    except OfflineError as error:
+        raise OfflineError(
+            f"The statistics {reference} are not on this machine, and the Hub does not give them. Connect once, with "
+            f"HF_HUB_OFFLINE unset, or give the path of a file."
+        ) from error
+    if not (folder / name).is_file():
+        raise SnapshotError(f"{name} was asked of {'/'.join(parts[:2])}, which has no such file. Check the name.")
     return folder / name
