@@ -19,7 +19,7 @@ from t2i.registry.plugins import registry
 NOT_RUN = {
     "pip install uv": "the environment of these tests is its result",
     "uv run nox": "these are the sessions that run this very test",
-    "--recipe openmoji64": "half an hour; the card tells what it gave",
+    "--recipe openmoji64": "an hour; the card tells what it gave",
 }
 
 
@@ -55,6 +55,14 @@ def test_the_table_of_models_says_what_the_index_does() -> None:
         size, _, *scores = shown[spec.name]
         assert size == f"{spec.size_bytes / 2**20:.1f} MiB"
         assert scores == [spec.scores[name].partition(" on ")[0] for name in ("r_precision", "kid")]
+
+
+def test_the_starters_table_says_what_the_index_does() -> None:
+    lines = (ROOT / "packages/plugins/starter/README.md").read_text().splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if "openmoji64` |" in line]
+    weights = [spec for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
+    said = {(spec.name, f"{spec.size_bytes / 2**20:.1f} MiB") for spec in weights}
+    assert {(row[0].strip("`"), row[3]) for row in rows} == said
 
 
 def test_every_command_does_what_it_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,16 @@ class Environment:
 
     def pip(self, *arguments: str) -> None:
         """Plain pip, which everybody has."""
-        run([self.python, "-m", "pip", "--disable-pip-version-check", *arguments])
+        run([self.python, "-m", "pip", "--disable-pip-version-check", *arguments], self.folder, self.variables)
+
+    def pip_install(self, distribution: str) -> None:
+        """The same, once it is seen that what is ours came from loopback: pip itself takes the newest of any index."""
+        report = self.folder / "report.json"
+        self.pip("install", "--report", str(report), "--extra-index-url", self.world.index, distribution)
+        for each in json.loads(report.read_text())["install"]:
+            name, url = canonicalize_name(each["metadata"]["name"]), each["download_info"]["url"]
+            ours = name in self.world.distributions
+            require(not ours or url.startswith("http://127.0.0.1:"), f"{name} of loopback was due, but {url} came")
 
     def versions(self) -> dict[NormalizedName, str]:
         """What is installed."""
@@ -136,7 +145,7 @@ def alone(world: World) -> None:
     """One plugin, installed alone, draws with weights from the Hub; without it the rest is sound."""
     here = fresh(world, "alone")
     step(f"{PLUGIN} alone brings core and a text encoder, and no other plugin")
-    here.pip("install", "--extra-index-url", world.index, PLUGIN)
+    here.pip_install(PLUGIN)
     brought = tuple(sorted(name for name in here.versions() if name.startswith("t2i")))
     require(brought == BROUGHT, f"{BROUGHT} were due, but {brought} came")
     here.pip("check")
@@ -250,7 +259,7 @@ def pinned(here: Environment) -> list[str]:
 def fresh(world: World, name: str) -> Environment:
     here = Environment(world.scratch / name, world)
     run(["uv", "venv", "-q", "--python", sys.executable, here.folder / "venv"])
-    run(["uv", "pip", "install", "-q", "--python", here.python, "pip"])  # and nothing else, as --seed would
+    run(["uv", "pip", "install", "-q", "--python", here.python, "pip"])  # alone: --seed brings more
     return here
 
 

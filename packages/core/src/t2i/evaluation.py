@@ -276,7 +276,7 @@ def compute(judges: Mapping[str, Evaluator], protocol: Mapping[str, str]) -> tup
 
 
 def versions(evaluator: str) -> str:
-    """Of what an evaluator's numbers depend on: "t2i-core 0.1.0, t2i-metrics 0.1.0, torch 2.6.0"."""
+    """Of what an evaluator's numbers depend on: "t2i-core 0.1.0, t2i-metrics 0.1.0, torch 2.7.0"."""
     _, plugin = registry().get(EvaluatorSpec, evaluator)
     names = dict.fromkeys(("t2i-core", plugin.distribution, "torch"))
     return ", ".join(f"{name} {version(name)}" for name in names)

@@ -89,15 +89,14 @@ def check_name(name: str) -> str:
 def render(name: str, kind: Kind) -> dict[str, str]:
     """Every file of the project, by its path."""
     major, minor = __version__.split(".")[:2]
-    zoo_range = f">={major}.{minor},<{major}.{int(minor) + 1}"
-    encoder = f'\n    "t2i-text-hf{zoo_range}",  # without a text encoder nothing is trained or drawn'
+    encoder = '\n    "t2i-text-hf",  # without a text encoder nothing is trained or drawn'
     values = {
         "name": name,
         "distribution": f"t2i-{name}",
         "package": _package(name),
         "prefix": "".join(word.capitalize() for word in name.split("-")),
         "summary": f"The {ROLE[kind]} {name}",
-        "zoo_range": zoo_range,
+        "core_range": f">={major}.{minor},<{major}.{int(minor) + 1}",
         "encoder": encoder if kind is Kind.generator else "",
         "api": str(API_VERSION),
         "year": str(date.today().year),
