@@ -23,7 +23,7 @@ import yaml
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from huggingface_hub import constants
-from huggingface_hub.utils import _http
+from huggingface_hub.utils import _http, build_hf_headers
 
 TOKEN, STRANGER = "hf_owner", "hf_stranger"
 Tree = dict[str, bytes]
@@ -344,4 +344,6 @@ def hub(server: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHu
         monkeypatch.setattr(_http, "_HUB_ORIGINS", frozenset({_http._url_origin(server.url)}))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     huggingface_hub.close_session()
+    build_hf_headers()  # newer clients ask the Hub about agents the first time a process needs these
+    server.requests.clear()
     return server

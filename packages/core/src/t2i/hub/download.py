@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from fnmatch import fnmatchcase as fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,7 +154,7 @@ def _ask(repo: str, revision: str | None) -> ModelInfo:
 def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str | None, max_bytes: int | None) -> None:
     """Refuse, by what the Hub says of its files, what would be of no use here."""
     files = {file.rfilename: file for file in listing.siblings or ()}
-    wanted = {name: file.size or 0 for name, file in files.items() if any(fnmatch(name, each) for each in patterns)}
+    wanted = {name: file.size or 0 for name, file in files.items() if any(fnmatchcase(name, each) for each in patterns)}
     large = [name for name, size in wanted.items() if max_bytes is not None and size > max_bytes]
     if large:
         raise SnapshotError(

@@ -76,7 +76,7 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
     """
     path = _fetched(str(reference)) if str(reference).startswith(HUB) else Path(reference)
     try:
-        mean, covariance, protocol, count = (_read_npz if path.suffix == ".npz" else _read_safetensors)(path)
+        mean, covariance, protocol, count, size = (_read_npz if path.suffix == ".npz" else _read_safetensors)(path)
     except Exception as error:  # damaged bytes can make their readers raise anything
         raise InvalidInputError(
             f"Reference statistics are a .safetensors file of t2i or an .npz of pytorch-fid, but {path} cannot be read "
@@ -99,7 +99,7 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
             f"Reference statistics and pictures compare under one protocol, but those in {path} and this judge differ "
             f"in {parts}. Choose the same protocol, or make the statistics again."
         )
-    return Reference(mean.double(), covariance.double(), count, _size(protocol), sha256_of(path))
+    return Reference(mean.double(), covariance.double(), count, size, sha256_of(path))
 
 
 def dataset_reference(dataset: CaptionedDataset, side: int, extractor: Extractor) -> Reference:
@@ -178,7 +178,8 @@ def _cached(kind: str, dataset: CaptionedDataset, side: int, extractor: Extracto
     return cache_home() / kind / f"{digest[:32]}.safetensors"
 
 
-Statistics = tuple[Tensor, Tensor, dict[str, str], int | None]  # mean, covariance, protocol, count
+Statistics = tuple[Tensor, Tensor, dict[str, str], int | None, tuple[int, int] | None]
+"""Mean, covariance, protocol, count, and (height, width)."""
 
 
 def _read_safetensors(path: Path) -> Statistics:
@@ -188,13 +189,14 @@ def _read_safetensors(path: Path) -> Statistics:
         if said.get("format") != FORMAT:
             raise ValueError(f"format {said.get('format')} instead of {FORMAT}")
         protocol = {str(part): str(value) for part, value in dict(json.loads(said["protocol"])).items()}
-        _size(protocol)
-        return file.get_tensor("mean"), file.get_tensor("covariance"), protocol, int(said["count"])
+        width, _, height = protocol.get("pictures", "").partition("x")
+        size = (int(height), int(width)) if height else None
+        return file.get_tensor("mean"), file.get_tensor("covariance"), protocol, int(said["count"]), size
 
 
 def _read_npz(path: Path) -> Statistics:
     with zipfile.ZipFile(path) as archive:
-        return _array(archive, "mu.npy"), _array(archive, "sigma.npy"), {}, None
+        return _array(archive, "mu.npy"), _array(archive, "sigma.npy"), {}, None, None
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> Tensor:
@@ -212,12 +214,6 @@ def _array(archive: zipfile.ZipFile, name: str) -> Tensor:
 def _check_bytes(count: int) -> None:
     if count > MAX_BYTES:
         raise ValueError(f"{count} bytes, where statistics have at most {MAX_BYTES}")
-
-
-def _size(protocol: Mapping[str, str]) -> tuple[int, int] | None:
-    """(height, width) of the pictures, where it is said."""
-    width, _, height = protocol.get("pictures", "").partition("x")
-    return (int(height), int(width)) if height else None
 
 
 def _fetched(reference: str) -> Path:
