@@ -15,9 +15,10 @@ SOURCES = ["packages/core/src", *sorted(str(path) for path in Path("packages/plu
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and formatting."""
+    """Style, formatting, and which module may import which."""
     session.run("ruff", "check", ".", external=True)
     session.run("ruff", "format", "--check", ".", external=True)
+    session.run("lint-imports", external=True)
 
 
 @nox.session
@@ -54,7 +55,7 @@ def site(session: nox.Session) -> None:
 @nox.session(name="publish-weights")
 def publish_weights(session: nox.Session) -> None:
     """Publish every bundled snapshot on the Hub; the argument is the namespace."""
-    session.run("python", "-m", "t2i.hub.publish", *session.posargs)
+    session.run("python", "-m", "t2i_starter.publish", *session.posargs)
 
 
 @nox.session

@@ -13,7 +13,7 @@ from latex2mathml.converter import convert
 from pydantic import BaseModel
 from sphinx.application import Sphinx
 
-from t2i import __version__
+from t2i.version import __version__
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

@@ -16,10 +16,10 @@ from torch import nn
 
 import t2i
 from t2i.config import Config
+from t2i.drawing.pipeline import Pipeline
 from t2i.images import grid
-from t2i.pipelines import Pipeline
 from t2i.registry import ModelSpec, WeightsSpec
-from t2i.registry.models import DEFAULT_MODEL
+from t2i.registry.describe import DEFAULT_MODEL
 from t2i.registry.specs import load_target
 from t2i.training.config import OptimizerConfig, TrainConfig
 from t2i.training.settings import read_recipe

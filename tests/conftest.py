@@ -29,7 +29,7 @@ os.environ.pop("T2I_DISABLE_PLUGINS", None)
 
 import pytest  # noqa: E402
 
-from t2i.registry import plugins  # noqa: E402
+from t2i.registry import discovery  # noqa: E402
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -59,12 +59,12 @@ def fakes_installed_for_module() -> Iterator[None]:
 
 @contextmanager
 def _fakes_installed() -> Iterator[None]:
-    real, fake = plugins._entry_points(), (EntryPoint("fake", "fakes", "t2i"), distribution("t2i-core"))
+    real, fake = discovery._entry_points(), (EntryPoint("fake", "fakes", "t2i"), distribution("t2i-core"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plugins, "_entry_points", lambda: [*real, fake])
-        plugins.registry.cache_clear()
+        patch.setattr(discovery, "_entry_points", lambda: [*real, fake])
+        discovery.registry.cache_clear()
         yield
-    plugins.registry.cache_clear()
+    discovery.registry.cache_clear()
 
 
 @pytest.fixture

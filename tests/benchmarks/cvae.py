@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from measure import commands, functions, line
 
-from t2i.generator import Noise
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_cvae.config import CVAEConfig
 from t2i_cvae.generator import ConditionalVAE

@@ -18,14 +18,14 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from t2i.data.batches import BatchMaker
+from t2i.create import create_text_encoder, load_dataset
 from t2i.data.dataset import CaptionedDataset, Example
-from t2i.data.pack import open_pack, write_pack
-from t2i.data.packed import PackedDataset
-from t2i.data.prepared import prepare
-from t2i.data.sampling import Sampler
-from t2i.registry.models import create_text_encoder, load_dataset
+from t2i.data.pack.dataset import PackedDataset
+from t2i.data.pack.pack import open_pack, write_pack
+from t2i.data.prepare import prepare
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
+from t2i.training.batches import BatchMaker
+from t2i.training.sampling import Sampler
 
 FASHION = Path(__file__).parents[3] / "shared" / "data" / "fashion"
 RESOLUTION, BATCH, WORKERS = 64, 64, 2

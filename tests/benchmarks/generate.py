@@ -25,10 +25,10 @@ def run() -> None:
     import torch as _torch  # noqa: F401
 
     start = time.perf_counter()
-    import t2i.pipelines
+    import t2i.drawing.pipeline
 
     imported = time.perf_counter()
-    pipe = t2i.pipelines.pipeline()
+    pipe = t2i.drawing.pipeline.pipeline()
     loaded = time.perf_counter()
     pipe("a red heart", seed=7)
     first = time.perf_counter()

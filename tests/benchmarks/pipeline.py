@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from measure import functions, line, ratio
 
-from t2i.generator import Noise
-from t2i.pipelines import pipeline
+from t2i.drawing.pipeline import pipeline
+from t2i.noise import Noise
 
 BATCH, BATCHES = 64, 8
 

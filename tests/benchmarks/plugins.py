@@ -33,7 +33,7 @@ Requires-Dist: t2i-core>=0.1,<0.2
 README = "What it does, in a line of a readme of ordinary length.\n" * 120
 FINDING = """
 import time
-from t2i.registry.plugins import registry
+from t2i.registry.discovery import registry
 wall, processor = time.perf_counter(), time.process_time()
 found = len(registry().plugins)
 print(found, time.perf_counter() - wall, time.process_time() - processor)

@@ -6,10 +6,10 @@ import torch
 from measure import line
 from torchvision.transforms.functional import pil_to_tensor
 
+from t2i.create import load_dataset
 from t2i.data.dataset import CaptionedDataset
+from t2i.drawing.pipeline import Pipeline, pipeline
 from t2i.images import from_uint8
-from t2i.pipelines import Pipeline, pipeline
-from t2i.registry.models import load_dataset
 
 SAMPLE = 1000  # pictures of the train split
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from measure import functions, line, ratio
 
-from t2i.evaluation import make_plan, read_pictures, to_images
-from t2i.registry.models import load_dataset
+from t2i.create import load_dataset
+from t2i.evaluation.evaluate import read_pictures, to_images
+from t2i.evaluation.plan import make_plan
 from t2i_metrics.image_text import ImageTextEncoder
 from t2i_metrics.judge import Judge
 from t2i_metrics.r_precision import RPrecision, draw_candidates, first_ranked

@@ -11,18 +11,20 @@ import torch.nn.functional as F
 from measure import functions, line, ratio
 from torch import Tensor, nn
 
-from t2i.data.batches import BatchMaker
-from t2i.data.sampling import Sampler
-from t2i.generator import Generator, Noise
-from t2i.hub.snapshots import resolve
-from t2i.pipelines import Pipeline
-from t2i.registry.models import create_model, create_text_encoder
-from t2i.registry.plugins import registry
+from t2i.create import create_model, create_text_encoder
+from t2i.drawing.pipeline import Pipeline
+from t2i.generator import Generator
+from t2i.noise import Noise
+from t2i.publishing.pretrained import save_pretrained
+from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
+from t2i.snapshots.resolve import resolve
 from t2i.testing.objectives import tiny_data
+from t2i.training.batches import BatchMaker
 from t2i.training.config import TrainConfig
 from t2i.training.objective import Objective, Phase
 from t2i.training.run import read_recipe
+from t2i.training.sampling import Sampler
 from t2i.training.trainer import Trainer
 from t2i_stackgan.model import Joint, UpConv
 
@@ -39,7 +41,7 @@ def drawing(name: str) -> None:
     generator = create_model(name, **read_recipe(name, "openmoji64")["model"]).eval().requires_grad_(False)
     encoder = create_text_encoder()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = generator.save_pretrained(Path(scratch) / "snapshot", text_encoder=encoder.identity)
+        folder = save_pretrained(generator, Path(scratch) / "snapshot", text_encoder=encoder.identity)
         pipe = Pipeline(resolve(str(folder)), generator, encoder)
     text = encoder.encode(["a red heart"])[[0] * BATCH]
     textbook = as_textbook(name, generator)

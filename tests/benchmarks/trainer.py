@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from measure import commands, functions, line, ratio
 
-from t2i.data.batches import BatchMaker
-from t2i.data.prepared import prepare
-from t2i.data.sampling import Sampler
-from t2i.registry.models import create_model, create_text_encoder, load_dataset
+from t2i.create import create_model, create_text_encoder, load_dataset
+from t2i.data.prepare import prepare
+from t2i.training.batches import BatchMaker
 from t2i.training.config import TrainConfig
 from t2i.training.run import read_recipe
+from t2i.training.sampling import Sampler
 from t2i.training.trainer import Trainer
 from t2i_cgan.config import CGANObjectiveConfig
 from t2i_cgan.generator import ConditionalGAN

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from measure import commands, functions, line, ratio
 
-from t2i.generator import Noise
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_transformer.config import TransformerConfig, TransformerOptions
 from t2i_transformer.generator import TokenTransformer

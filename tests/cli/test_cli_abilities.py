@@ -10,7 +10,8 @@ import torch
 from PIL import Image, ImageChops
 
 from fakes.command_line import T2I, contents
-from t2i.registry.models import create_model
+from t2i.create import create_model
+from t2i.publishing.pretrained import save_pretrained
 
 CVAE = {"encoder_widths": (8, 16), "widths": (16, 8), "latent_dim": 8, "condition_dim": 16, "hidden_dim": 16}
 MODELS: dict[str, dict[str, Any]] = {
@@ -26,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     return {
-        name: create_model(name, resolution=16, **shape).eval().save_pretrained(folder / name)
+        name: save_pretrained(create_model(name, resolution=16, **shape).eval(), folder / name)
         for name, shape in MODELS.items()
     }
 

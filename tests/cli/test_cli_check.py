@@ -11,7 +11,7 @@ import pytest
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite, install_project
 from t2i.cli.new import Kind, render
-from t2i.registry.plugins import registry
+from t2i.registry.discovery import registry
 from t2i.testing.checks.evaluators import EVALUATOR_CHECKS
 from t2i.testing.checks.plugins import PLUGIN_CHECKS
 

@@ -13,10 +13,13 @@ from torch import Tensor, nn
 
 from fakes.command_line import T2I
 from fakes.official_stackgan import StageOne, StageTwo, Tree, lived_in
+from t2i.drawing.pipeline import pipeline
 from t2i.errors import EncoderMismatchError
-from t2i.generator import Generator, Noise
-from t2i.hub.snapshots import golden_error, load_generator, resolve
-from t2i.pipelines import pipeline
+from t2i.noise import Noise
+from t2i.publishing.pretrained import from_pretrained
+from t2i.snapshots.golden import golden_error
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.resolve import resolve
 from t2i.text import TextEmbedding
 
 TEXT = 24
@@ -53,9 +56,7 @@ def test_the_command_makes_a_snapshot_that_says_where_it_is_from(name: str, tmp_
     assert "'char-cnn-rnn'" in error and "of_sentences" in error and not (tmp_path / "x.png").exists()
     with pytest.raises(EncoderMismatchError, match="not installed"):
         pipeline(str(out))
-    images = Generator.from_pretrained(str(out)).generate(
-        TextEmbedding.of_sentences(torch.randn(2, TEXT)), Noise([7, 8])
-    )
+    images = from_pretrained(str(out)).generate(TextEmbedding.of_sentences(torch.randn(2, TEXT)), Noise([7, 8]))
     assert images.shape == (2, 3, generator.resolution, generator.resolution)
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from fakes.command_line import T2I, contents
-from t2i.data.pack import open_pack
+from t2i.data.pack.pack import open_pack
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from PIL import Image
 from fakes.command_line import T2I
 from fakes.processes import in_child
 from t2i.cli.judging import judge
-from t2i.hub.snapshots import resolve
-from t2i.scores import read_card_scores, read_scores
-from t2i.training.checkpoint import latest_checkpoint
+from t2i.evaluation.scores import read_card_scores, read_scores
+from t2i.runs.checkpoints import latest_checkpoint
+from t2i.snapshots.resolve import resolve
 
 FEW = ("-n", 24, "--metrics", "r_precision", "--device", "cpu", "--setting", "r_precision.distractors=5")
 SCORES = ["r_precision", "r_precision_ceiling", "r_precision_chance"]
@@ -30,9 +30,9 @@ SCORES = ["r_precision", "r_precision_ceiling", "r_precision_chance"]
 @pytest.fixture(scope="module", autouse=True)
 def light_judge() -> Iterator[None]:
     """The bundled judge reads these few squares in a moment; what it costs to load, it costs once."""
-    from t2i_metrics import image_text
+    from t2i_metrics import encoders
 
-    real, made = image_text.create_image_text_encoder, {}
+    real, made = encoders.create_image_text_encoder, {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "t2i_metrics.captioned.create_image_text_encoder",

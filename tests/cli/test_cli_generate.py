@@ -17,8 +17,8 @@ from PIL import Image
 import t2i as library
 from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
-from t2i.provenance import read_provenance
-from t2i.registry.models import DEFAULT_MODEL
+from t2i.drawing.provenance import read_provenance
+from t2i.registry.describe import DEFAULT_MODEL
 from t2i.text import MAX_PROMPT_CHARACTERS
 from t2i_starter.plugin import t2i_weights
 

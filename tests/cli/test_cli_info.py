@@ -8,6 +8,7 @@ import pytest
 
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite
+from t2i.publishing.pretrained import save_pretrained
 from t2i_cgan.config import CGANConfig
 
 
@@ -31,10 +32,10 @@ def test_a_tag_tells_where_its_weights_are_and_what_they_may_be_used_for(t2i: T2
 
 
 def test_what_is_not_installed_tells_how_to_get_it(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    from t2i.registry import models
+    from t2i.registry import describe
     from t2i.registry.catalogue import KnownPlugin
 
-    monkeypatch.setattr(models, "KNOWN_PLUGINS", (KnownPlugin("t2i-yak", "gan", "a yak", models=("yak",)),))
+    monkeypatch.setattr(describe, "KNOWN_PLUGINS", (KnownPlugin("t2i-yak", "gan", "a yak", models=("yak",)),))
     assert json.loads(t2i("info", "yak", "--json").out)["from"] == "pip install t2i-yak"
 
 
@@ -66,7 +67,7 @@ def test_bundled_weights_tell_what_they_cost(t2i: T2I, site: FakeSite) -> None:
     from fakes.models import FakeGenerator
 
     seconds = {"AMD EPYC, 2 threads": 1893.4}
-    FakeGenerator().save_pretrained(site.folder / "fakedist_bundle" / "sand", steps=3, training_seconds=seconds)
+    save_pretrained(FakeGenerator(), site.folder / "fakedist_bundle" / "sand", steps=3, training_seconds=seconds)
     (site.folder / "fakedist_bundle" / "__init__.py").touch()
     weights = '[weights("zoo-ant", "sand", bundled="fakedist_bundle:sand")]'
     site.install_plugin("zoo", models='[model("zoo-ant")]', weights=weights)

@@ -14,7 +14,6 @@ import pytest
 
 from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite, install_project
-from t2i import __version__
 from t2i.cli.new import MOST_CHARACTERS, Kind, check_name, render
 from t2i.errors import InvalidInputError
 from t2i.testing.checks.datasets import DATASET_CHECKS
@@ -23,6 +22,7 @@ from t2i.testing.checks.generators import GENERATOR_CHECKS
 from t2i.testing.checks.objectives import OBJECTIVE_CHECKS
 from t2i.testing.checks.plugins import PLUGIN_CHECKS
 from t2i.testing.checks.text_encoders import TEXT_ENCODER_CHECKS
+from t2i.version import __version__
 
 LONGEST = "m" * MOST_CHARACTERS
 FEWEST_TESTS = (

@@ -11,9 +11,9 @@ from PIL import Image
 
 from fakes.command_line import T2I, contents
 from t2i.cli import main
-from t2i.generator import Noise
-from t2i.pipelines import pipeline
-from t2i.provenance import read_provenance
+from t2i.drawing.pipeline import pipeline
+from t2i.drawing.provenance import read_provenance
+from t2i.noise import Noise
 
 
 @pytest.fixture(scope="module")

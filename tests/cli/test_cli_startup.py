@@ -13,8 +13,8 @@ from t2i.cli.main import VERBS
 
 HEAVY = (
     "torch", "torchvision", "timm", "transformers", "accelerate", "safetensors", "huggingface_hub", "numpy", "PIL",
-    "datasets", "t2i.pipelines", "t2i.hub.snapshots", "t2i_cgan.model", "t2i_cgan.generator", "t2i_cgan.training",
-    "t2i_text_hf.minilm", "t2i_text_hf.huggingface", "t2i_openmoji.dataset",
+    "datasets", "t2i.drawing.pipeline", "t2i.snapshots.resolve", "t2i_cgan.model", "t2i_cgan.generator",
+    "t2i_cgan.training", "t2i_text_hf.minilm", "t2i_text_hf.huggingface", "t2i_openmoji.dataset",
 )  # fmt: skip
 
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
-from t2i.provenance import read_provenance
-from t2i.training.reference import write_reference
+from t2i.drawing.provenance import read_provenance
+from t2i.training.report.reference import write_reference
 
 TINY = ("--recipe", "tiny", "--device", "cpu")
 
@@ -99,7 +99,7 @@ def test_a_run_is_held_against_its_recipes_reference(
     t2i: T2I, run_folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Path(shutil.copytree(run_folder, here / "run"))
-    monkeypatch.setattr("t2i.training.reference.recipe_path", lambda spec, name: here / f"{name}.yaml")
+    monkeypatch.setattr("t2i.training.report.reference.recipe_path", lambda spec, name: here / f"{name}.yaml")
     assert "'tiny' of cgan ships no reference curve" in t2i("train", "--compare-reference", run).error
     write_reference(run, here / "tiny.reference.jsonl")
     result = t2i("train", "--compare-reference", run)

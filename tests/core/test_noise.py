@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2i.errors import InvalidInputError
-from t2i.generator import Noise
+from t2i.noise import Noise
 from t2i.seeds import MAX_SEED
 
 SEEDS = st.lists(st.integers(0, MAX_SEED), min_size=1, max_size=6)

@@ -26,8 +26,8 @@ def test_every_protocol_is_told() -> None:
 
 
 def test_the_numbers_needed_are_those_the_judges_ask_for() -> None:
+    from t2i.create import create_evaluator
     from t2i.errors import InvalidInputError
-    from t2i.registry.models import create_evaluator
 
     page = (ROOT / PAGE).read_text()
     for name, need in {"kid": "3 of each", "is": "20 generated", "prdc": "6 of each"}.items():

@@ -16,7 +16,7 @@ from fakes.hub import FakeHub
 from fakes.hub import cache as cache
 from fakes.hub import hub as hub
 from fakes.hub import server as server
-from t2i.provenance import read_provenance
+from t2i.drawing.provenance import read_provenance
 
 PAGE = "docs/hub.md"
 

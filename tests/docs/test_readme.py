@@ -13,7 +13,7 @@ from PIL import Image
 
 from t2i.cli.main import main
 from t2i.registry import WeightsSpec
-from t2i.registry.plugins import registry
+from t2i.registry.discovery import registry
 
 # What is not run here, and why; each must still be in README, or this test says so.
 NOT_RUN = {

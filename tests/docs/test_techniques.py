@@ -11,7 +11,7 @@ from PIL import Image
 from fakes.command_line import T2I
 from fakes.command_line import t2i as t2i
 from fakes.squares import squares
-from t2i.registry.models import list_models
+from t2i.registry.describe import list_models
 
 PAGES = (
     "docs/techniques/cgan.md",

@@ -12,7 +12,7 @@ import pytest
 from markdown import ROOT, blocks
 from PIL import Image
 
-from t2i.training import health
+from t2i.training.report import health
 from t2i.training.settings import RunConfig
 
 PAGE = "docs/training.md"

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from fakes.models import FakeTextEncoder
-from t2i.data.prepared import EncodedCaptions, PreparedData
+from t2i.data.pack.features import EncodedCaptions
+from t2i.data.prepare import PreparedData
 
 
 def numbered(groups: Sequence[int], captions_each: int = 2, resolution: int = 4) -> PreparedData:

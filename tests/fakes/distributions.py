@@ -13,7 +13,7 @@ from textwrap import dedent
 
 import pytest
 
-from t2i.registry.plugins import registry
+from t2i.registry.discovery import registry
 
 PREFIX = "fakedist_"
 """What every module of a fake distribution is called first, so that all can be forgotten afterwards."""

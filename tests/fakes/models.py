@@ -12,7 +12,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from t2i.config import Config
-from t2i.generator import Generator, Noise
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
 
 

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from fakes.models import FakeTextEncoder
 from t2i.config import Config
 from t2i.data.dataset import CaptionedDataset, Example
-from t2i.data.prepared import EncodedCaptions, PreparedData
-from t2i.generator import Generator, Noise
+from t2i.data.pack.features import EncodedCaptions
+from t2i.data.prepare import PreparedData
+from t2i.generator import Generator
+from t2i.noise import Noise
+from t2i.runs.checkpoints import latest_checkpoint
 from t2i.text import TextEmbedding, TextEncoder
-from t2i.training.checkpoint import latest_checkpoint
 from t2i.training.config import OptimizerConfig, TrainConfig
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i.training.trainer import Trainer, TrainResult

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fakes.models import FakeTextEncoder
-from t2i.hub.card import CardExtras, card_head, fence, plain, render_card
-from t2i.hub.snapshots import SnapshotConfig, SnapshotFacts
+from t2i.snapshots.card import CardExtras, card_head, fence, plain, render_card
+from t2i.snapshots.record import SnapshotConfig, SnapshotFacts
 
 MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 

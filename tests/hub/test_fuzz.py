@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from fakes.models import FakeConfig, FakeGenerator
 from t2i.errors import T2IError
-from t2i.hub.snapshots import load_generator, resolve
+from t2i.publishing.pretrained import save_pretrained
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.resolve import resolve
 
 pytestmark = pytest.mark.usefixtures("fakes_installed_for_module")
 
@@ -29,7 +31,7 @@ json_values = st.recursive(
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = FakeGenerator().save_pretrained(tmp_path_factory.mktemp("good") / "m")
+    folder = save_pretrained(FakeGenerator(), tmp_path_factory.mktemp("good") / "m")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

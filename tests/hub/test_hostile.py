@@ -20,11 +20,12 @@ from fakes.command_line import T2I
 from fakes.hub import FakeHub, Repo, cut
 from fakes.models import FakeGenerator
 from t2i.errors import IntegrityError, InvalidConfigError, OfflineError, OutputError, SnapshotError, T2IError
-from t2i.hub import snapshots
 from t2i.hub.layout import MAX_CONFIG_BYTES
-from t2i.hub.snapshots import load_generator, resolve
-from t2i.hub.weights import load_weights
 from t2i.registry.specs import WeightsSpec
+from t2i.snapshots import resolve as snapshots
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.resolve import resolve
+from t2i.snapshots.weights import load_weights
 
 pytestmark = pytest.mark.usefixtures("fakes_installed")
 
@@ -79,7 +80,7 @@ def test_weights_that_are_not_the_published_ones(hub, repo, trees, cache, monkey
     weights = trees[1]["model.safetensors"]
     other = weights[:-1] + bytes([weights[-1] ^ 1]) if same_length else weights + b"\0"
     repo.commit(trees[1] | {"model.safetensors": other})
-    monkeypatch.setattr("t2i.hub.weights.load_file", no_tensor_is_read)
+    monkeypatch.setattr("t2i.snapshots.weights.load_file", no_tensor_is_read)
     said = refused(IntegrityError, f"must have the sha256 .*, but has {sha256(other)}")
     assert said.endswith(f"It left the cache. An older copy is here: hf-hub:org/name@{first}.")
     monkeypatch.undo()

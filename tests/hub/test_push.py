@@ -16,16 +16,19 @@ import t2i as package
 from fakes.command_line import T2I
 from fakes.hub import STRANGER, FakeHub
 from fakes.models import FakeGenerator, FakeTextEncoder
+from t2i.drawing.provenance import png_bytes
 from t2i.errors import InvalidConfigError, InvalidInputError, SnapshotError
-from t2i.generator import Noise
-from t2i.hub.publish import publish_bundled
-from t2i.hub.push import Target, push
-from t2i.hub.snapshots import GOLDEN_TOLERANCE, golden_error, load_generator, resolve
 from t2i.images import grid
-from t2i.provenance import png_bytes
-from t2i.registry.plugins import Registry
+from t2i.noise import Noise
+from t2i.publishing.pretrained import from_pretrained, push_to_hub, save_pretrained
+from t2i.publishing.push import Target, push
+from t2i.registry.discovery import Registry
 from t2i.registry.specs import WeightsSpec
+from t2i.snapshots.golden import GOLDEN_TOLERANCE, golden_error
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.resolve import resolve
 from t2i.training.checkpoint import save_checkpoint
+from t2i_starter.publish import publish_bundled
 
 pytestmark = pytest.mark.usefixtures("fakes_installed")
 
@@ -37,7 +40,7 @@ def run(tmp_path: Path) -> Path:
     for step in (1, 3):
         facts = {"text_encoder": FakeTextEncoder().identity, "dataset": "squares", "license": "MIT", "steps": step}
         save_checkpoint(
-            folder, step, {}, lambda path, facts=facts: FakeGenerator().save_pretrained(path, **facts), keep=9
+            folder, step, {}, lambda path, facts=facts: save_pretrained(FakeGenerator(), path, **facts), keep=9
         )
     (folder / "run.yaml").write_text("technique: fake\ndata: squares\n")
     (folder / "samples").mkdir()
@@ -55,13 +58,13 @@ def drawn(generator: package.Generator) -> torch.Tensor:
 
 def test_what_is_pushed_is_loaded_by_branch_tag_and_commit(hub: FakeHub):
     first, second = FakeGenerator(), FakeGenerator()
-    address = first.push_to_hub("org/name", license="MIT")
+    address = push_to_hub(first, "org/name", license="MIT")
     HfApi().create_tag("org/name", tag="v1.0")
-    second.push_to_hub("org/name")
+    push_to_hub(second, "org/name")
     commit = address.rpartition("/")[2]
     assert address == f"{hub.url}/org/name/commit/{commit}"
     for name, generator in (("", second), ("@main", second), ("@v1.0", first), (f"@{commit}", first)):
-        loaded = FakeGenerator.from_pretrained(f"hf-hub:org/name{name}")
+        loaded = from_pretrained(f"hf-hub:org/name{name}")
         assert torch.equal(drawn(loaded), drawn(generator))
         assert loaded.config == generator.config
     snapshot = resolve("hf-hub:org/name@v1.0")
@@ -117,7 +120,7 @@ def test_prompts_are_drawn_for_the_card(hub: FakeHub, run: Path):
 
 
 def test_a_snapshot_that_cannot_be_drawn_from_is_pushed_without_pictures(hub: FakeHub, tmp_path: Path):
-    FakeGenerator().save_pretrained(tmp_path / "m", text_encoder=FakeTextEncoder().identity, dataset="gone")
+    save_pretrained(FakeGenerator(), tmp_path / "m", text_encoder=FakeTextEncoder().identity, dataset="gone")
     said: list[str] = []
     commit = push(str(tmp_path / "m"), Target("org/name"), warn=said.append).commit
     tree = hub.repos["org/name"].commits[commit]
@@ -146,7 +149,7 @@ def test_a_card_that_cannot_be_read_is_written_anew(hub: FakeHub, run: Path, car
 
 
 def test_a_private_repository_is_private_from_the_start(hub: FakeHub, monkeypatch):
-    FakeGenerator().push_to_hub("org/name", private=True)
+    push_to_hub(FakeGenerator(), "org/name", private=True)
     assert hub.repos["org/name"].private
     monkeypatch.setenv("HF_TOKEN", STRANGER)
     with pytest.raises(SnapshotError, match="none of that name, or it is private"):
@@ -154,43 +157,43 @@ def test_a_private_repository_is_private_from_the_start(hub: FakeHub, monkeypatc
 
 
 def test_what_should_be_private_is_not_pushed_where_all_can_see(hub: FakeHub):
-    FakeGenerator().push_to_hub("org/name")
+    push_to_hub(FakeGenerator(), "org/name")
     before = dict(hub.repos["org/name"].refs)
     with pytest.raises(InvalidInputError, match="there already, and public"):
-        FakeGenerator().push_to_hub("org/name", private=True)
+        push_to_hub(FakeGenerator(), "org/name", private=True)
     assert hub.repos["org/name"].refs == before
 
 
 def test_a_branch_is_made_and_main_stays(hub: FakeHub):
-    FakeGenerator().push_to_hub("org/name")
+    push_to_hub(FakeGenerator(), "org/name")
     main = hub.repos["org/name"].refs["main"]
     generator = FakeGenerator()
-    generator.push_to_hub("org/name", revision="next")
-    generator.push_to_hub("org/name", revision="next", license="MIT")
+    push_to_hub(generator, "org/name", revision="next")
+    push_to_hub(generator, "org/name", revision="next", license="MIT")
     assert hub.repos["org/name"].refs["main"] == main
-    assert torch.equal(drawn(FakeGenerator.from_pretrained("hf-hub:org/name@next")), drawn(generator))
+    assert torch.equal(drawn(from_pretrained("hf-hub:org/name@next")), drawn(generator))
     assert b"hf-hub:org/name@next" in hub.repos["org/name"].commits[hub.repos["org/name"].refs["next"]]["README.md"]
 
 
 def test_a_stranger_proposes_and_the_proposal_can_be_loaded(hub: FakeHub, monkeypatch):
-    FakeGenerator().push_to_hub("org/name")
+    push_to_hub(FakeGenerator(), "org/name")
     main = hub.repos["org/name"].refs["main"]
     monkeypatch.setenv("HF_TOKEN", STRANGER)
     generator = FakeGenerator()
-    assert generator.push_to_hub("org/name", create_pr=True) == f"{hub.url}/org/name/discussions/1"
+    assert push_to_hub(generator, "org/name", create_pr=True) == f"{hub.url}/org/name/discussions/1"
     assert hub.repos["org/name"].refs["main"] == main
-    assert torch.equal(drawn(FakeGenerator.from_pretrained("hf-hub:org/name@refs/pr/1")), drawn(generator))
+    assert torch.equal(drawn(from_pretrained("hf-hub:org/name@refs/pr/1")), drawn(generator))
 
 
 @pytest.mark.parametrize(
     ("token", "says"), [("", r"HTTP 401\): `hf auth login`"), (STRANGER, r"does not allow it \(HTTP 403\)")]
 )
 def test_without_the_right_token_nothing_is_pushed(hub: FakeHub, monkeypatch, token, says):
-    FakeGenerator().push_to_hub("org/name")
+    push_to_hub(FakeGenerator(), "org/name")
     before = dict(hub.repos["org/name"].refs)
     monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(SnapshotError, match=says) as caught:
-        FakeGenerator().push_to_hub("org/name")
+        push_to_hub(FakeGenerator(), "org/name")
     assert "did not take org/name" in str(caught.value) and "\n" not in str(caught.value)
     assert hub.repos["org/name"].refs == before
 
@@ -198,30 +201,30 @@ def test_without_the_right_token_nothing_is_pushed(hub: FakeHub, monkeypatch, to
 def test_offline_nothing_is_pushed(hub: FakeHub, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(SnapshotError, match="did not take org/name: HF_HUB_OFFLINE forbids"):
-        FakeGenerator().push_to_hub("org/name")
+        push_to_hub(FakeGenerator(), "org/name")
     assert hub.asked == []
 
 
 @pytest.mark.parametrize("repo", ["name", "a/b/c", "", "/"])
 def test_a_repository_is_named_with_its_owner(hub: FakeHub, repo):
     with pytest.raises(InvalidInputError, match="A Hub model is named org/name"):
-        FakeGenerator().push_to_hub(repo)
+        push_to_hub(FakeGenerator(), repo)
 
 
 def test_an_unknown_fact_is_refused_before_the_hub_is_asked(hub: FakeHub):
     with pytest.raises(InvalidConfigError, match="Did you mean 'license'"):
-        FakeGenerator().push_to_hub("org/name", licence="MIT")
+        push_to_hub(FakeGenerator(), "org/name", licence="MIT")
     assert hub.asked == []
 
 
 def test_names_resolve_in_the_documented_order(hub: FakeHub, tmp_path: Path, monkeypatch):
     """A local folder, a bundled snapshot, the cache, the Hub at its pinned revision."""
-    from t2i.hub import snapshots
+    from t2i.snapshots import resolve as snapshots
 
-    commit = FakeGenerator().push_to_hub("org/name").rpartition("/")[2]
+    commit = push_to_hub(FakeGenerator(), "org/name").rpartition("/")[2]
     weights = hub.repos["org/name"].commits[commit]["model.safetensors"]
-    bundled = FakeGenerator().save_pretrained(tmp_path / "bundled")
-    local = FakeGenerator().save_pretrained(tmp_path / "here" / "fake.x")
+    bundled = save_pretrained(FakeGenerator(), tmp_path / "bundled")
+    local = save_pretrained(FakeGenerator(), tmp_path / "here" / "fake.x")
     sha256 = {path: json.loads((path / "config.json").read_text())["weights_sha256"] for path in (bundled, local)}
     common = {"model": "fake", "tag": "x", "size_bytes": 1, "dataset": "", "resolution": 8, "license": "MIT"}
     spec = WeightsSpec(**common, text_encoder="fake", sha256=sha256[bundled], bundled=f"fakes:{bundled}")
@@ -245,7 +248,7 @@ def test_names_resolve_in_the_documented_order(hub: FakeHub, tmp_path: Path, mon
 
 
 def test_weights_that_are_nowhere_say_so(hub: FakeHub, monkeypatch):
-    from t2i.hub import snapshots
+    from t2i.snapshots import resolve as snapshots
 
     spec = WeightsSpec("fake", "x", "0" * 64, 1, "", 8, "MIT", "fake")
     monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
@@ -254,9 +257,9 @@ def test_weights_that_are_nowhere_say_so(hub: FakeHub, monkeypatch):
 
 
 def test_every_bundled_snapshot_is_published_once(hub: FakeHub, tmp_path: Path, monkeypatch, capsys):
-    from t2i.hub import snapshots
+    from t2i.snapshots import resolve as snapshots
 
-    folder = FakeGenerator().save_pretrained(tmp_path / "m", text_encoder=FakeTextEncoder().identity, license="MIT")
+    folder = save_pretrained(FakeGenerator(), tmp_path / "m", text_encoder=FakeTextEncoder().identity, license="MIT")
     sha256 = json.loads((folder / "config.json").read_text())["weights_sha256"]
     spec = WeightsSpec(
         "fake", "x", sha256, 1, "squares", 8, "MIT", "fake", f"fakes:{folder}", scores={"fid2k": "12.5 ± 0.3"}

@@ -13,7 +13,7 @@ from PIL import Image
 
 import t2i
 from conftest import SHARED_DATA
-from t2i.data.coco import read_coco
+from t2i.data.readers.coco import read_coco
 from t2i.errors import DataError
 
 IMAGES = [{"id": number, "file_name": f"{number:012}.jpg"} for number in (3, 1, 2)]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import t2i
-from t2i.data.cub import read_cub
+from t2i.data.readers.cub import read_cub
 from t2i.errors import DataError, UnknownNameError
 from t2i.testing.datasets import DatasetSuite
 

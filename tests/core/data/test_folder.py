@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import t2i
-from t2i.data.captions import MAX_CAPTION_FILE_BYTES
 from t2i.data.dataset import Problem
-from t2i.data.folder import read_folder
+from t2i.data.readers.captions import MAX_CAPTION_FILE_BYTES
+from t2i.data.readers.folder import read_folder
 from t2i.errors import DataError, InvalidInputError
 
 

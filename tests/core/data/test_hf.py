@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import t2i
-from t2i.data.hf import read_hf
+from t2i.data.readers.hf import read_hf
 from t2i.errors import DataError
 from t2i.testing.datasets import DatasetSuite
 

@@ -22,14 +22,14 @@ from PIL import Image
 
 import t2i
 from fakes.models import FakeTextEncoder
-from t2i.data import features, pack
 from t2i.data.dataset import CaptionedDataset, Example
-from t2i.data.features import encode_captions, features_name, open_features
-from t2i.data.filling import scratch_of
-from t2i.data.pack import open_pack, write_pack
-from t2i.data.packed import PackedDataset
-from t2i.data.prepared import own_features, prepare
-from t2i.data.store import Ragged, Texts, starts_of
+from t2i.data.pack import features, pack
+from t2i.data.pack.dataset import PackedDataset
+from t2i.data.pack.features import encode_captions, features_name, open_features
+from t2i.data.pack.pack import open_pack, write_pack
+from t2i.data.pack.partial_folder import scratch_of
+from t2i.data.pack.store import Ragged, Texts, starts_of
+from t2i.data.prepare import own_features, prepare
 from t2i.errors import DataError, OutputError
 from t2i.testing.datasets import DatasetSuite
 
@@ -221,8 +221,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from PIL import Image
-from t2i.data import pack
-from t2i.data.folder import read_folder
+from t2i.data.pack import pack
+from t2i.data.readers.folder import read_folder
 pack.CHUNK = 4
 real, done = pack.decode, []
 def decode(*arguments):
@@ -326,7 +326,7 @@ def test_damaged_features_in_a_pack_are_refused_not_made_again_silently(tmp_path
 
 def rewritten(folder: Path, change) -> None:
     """A manifest changed as somebody would who also renews its checksum."""
-    from t2i.data.store import _digest
+    from t2i.data.pack.store import _digest
 
     body = json.loads((folder / "pack.json").read_text())
     del body["sha256"]

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 import t2i
-from t2i.data.pack import write_pack
+from t2i.data.pack.pack import write_pack
 from t2i.errors import DataError, InvalidInputError, UnknownNameError
-from t2i.registry.plugins import registry
+from t2i.registry.discovery import registry
 from t2i.registry.specs import DatasetSpec, load_target
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import t2i
-from t2i.data import visual_genome
-from t2i.data.visual_genome import read_visual_genome
+from t2i.data.readers import visual_genome
+from t2i.data.readers.visual_genome import read_visual_genome
 from t2i.errors import DataError
 from t2i.testing.datasets import DatasetSuite
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import t2i
-from t2i.data import webdataset
-from t2i.data.captions import MAX_CAPTION_FILE_BYTES
-from t2i.data.webdataset import read_webdataset
+from t2i.data.readers import webdataset
+from t2i.data.readers.captions import MAX_CAPTION_FILE_BYTES
+from t2i.data.readers.webdataset import read_webdataset
 from t2i.errors import DataError
 from t2i.testing.datasets import DatasetSuite
 

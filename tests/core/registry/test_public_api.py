@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 NAMES = {
     "Batch", "CaptionedDataset", "Config", "Evaluator", "Example", "Generator", "ModelInfo", "Noise", "Objective",
     "Phase", "Picture", "Pipeline", "PipelineOutput", "Player", "Score", "T2IError", "TextEmbedding", "TextEncoder",
-    "TrainConfig", "Trainer", "__version__", "create_evaluator", "create_model", "create_text_encoder", "list_models",
-    "load_dataset", "model_info", "pipeline",
+    "TrainConfig", "Trainer", "__version__", "create_evaluator", "create_model", "create_text_encoder",
+    "from_pretrained", "list_models", "load_dataset", "model_info", "pipeline", "push_to_hub", "save_pretrained",
 }  # fmt: skip
 
 
@@ -62,6 +62,20 @@ class Functions:
 
     def load_dataset(name: str, split: str | None = None) -> CaptionedDataset: ...
 
+    def from_pretrained(name: str, *, device: torch.device | str = "cpu") -> Generator: ...
+
+    def save_pretrained(model: Generator, folder: str | Path, **facts: Any) -> Path: ...
+
+    def push_to_hub(
+        model: Generator,
+        repo: str,
+        *,
+        private: bool = False,
+        create_pr: bool = False,
+        revision: str | None = None,
+        **facts: Any,
+    ) -> str: ...
+
     def pipeline(model: str = "stackgan-v2.openmoji64", *, device: str | None = None) -> Pipeline: ...
 
 
@@ -79,20 +93,6 @@ class Methods:
     ) -> PipelineOutput: ...
 
     def Generator__generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Float[Tensor, "b 3 h w"]: ...
-
-    def Generator__from_pretrained(name: str, *, device: torch.device | str = "cpu") -> Self: ...
-
-    def Generator__save_pretrained(self, folder: str | Path, **facts: Any) -> Path: ...
-
-    def Generator__push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool = False,
-        create_pr: bool = False,
-        revision: str | None = None,
-        **facts: Any,
-    ) -> str: ...
 
     def TextEncoder__encode(self, captions: Sequence[str]) -> TextEmbedding: ...
 
@@ -156,7 +156,7 @@ def test_the_package_says_it_is_typed_and_which_version_it_is() -> None:
 
 def test_static_and_lazy_names_are_the_same() -> None:
     """A type checker sees the names under TYPE_CHECKING, a program those of __getattr__."""
-    source = Path(t2i.__file__).read_text().partition("if TYPE_CHECKING:")[2].partition("\n__version__")[0]
+    source = Path(t2i.__file__).read_text().partition("if TYPE_CHECKING:")[2].partition("\n_HOME")[0]
     static = {line.split(" as ")[1].strip() for line in source.splitlines() if " as " in line}
     assert static | {"__version__"} == NAMES
 

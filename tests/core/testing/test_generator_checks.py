@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from fakes.checking import caught, expect, failures
 from fakes.models import FakeConfig, FakeGenerator, FakeOptions
-from t2i.generator import Generator, Noise
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.testing.checks import Check
 from t2i.testing.checks.generators import GENERATOR_CHECKS
 from t2i.text import TextEmbedding
@@ -223,23 +224,14 @@ class Lenient(Sane):
         return super().load_state_dict(state, strict=False, assign=assign)
 
 
-class Pickles(Sane):
-    """Leaves a pickle beside the weights."""
-
-    def save_pretrained(self, folder: str | Path, **facts: Any) -> Path:
-        path = super().save_pretrained(folder, **facts)
-        torch.save(self.state_dict(), path / "optimizer.bin")
-        return path
-
-
 class WritesElsewhere(Sane):
     """Keeps a log beside the snapshot's folder."""
 
     log = os.devnull
 
-    def save_pretrained(self, folder: str | Path, **facts: Any) -> Path:
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         Path(self.log).write_text("saved")
-        return super().save_pretrained(folder, **facts)
+        return super().state_dict(*args, **kwargs)
 
 
 class SharesItself(Sane):
@@ -298,7 +290,6 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (OtherDefaults, {"options_are_declared": "the defaults of FakeOptions are not the defaults of generate"}),
     (Forgets, {SAVED: "loaded weights draw otherwise", GOLDEN: "misses its golden pictures"}),
     (Lenient, {"weights_load_key_by_key": "weights that lack 'inner.to_pixels.weight' are loaded without a word"}),
-    (Pickles, {"a_snapshot_holds_no_pickle": "optimizer.bin begins like one"}),
     (WritesElsewhere, {"saving_writes_in_the_given_folder_alone": f"but also wrote {os.devnull}"}),
     (SharesItself, {"a_copy_draws_the_same_bits": "a deep copy draws otherwise"}),
     (UnequalStages, {"stages_end_in_the_picture": "stages are (4, 8) px, not (2, 8)"}),

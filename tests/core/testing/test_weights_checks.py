@@ -15,7 +15,8 @@ from fakes.checking import caught, expect, failures
 from fakes.distributions import PLUGIN, PREFIX, FakeSite
 from fakes.models import FakeGenerator, FakeTextEncoder
 from t2i.files import sha256_of
-from t2i.registry.models import weights_spec
+from t2i.publishing.pretrained import save_pretrained
+from t2i.registry.describe import weights_spec
 from t2i.testing.checks.weights import WEIGHTS_CHECKS
 
 
@@ -110,8 +111,8 @@ def test_weights_fail_for_what_is_spoilt(
     package = site.folder / f"{PREFIX}bundle"
     package.mkdir()
     (package / "__init__.py").touch()
-    folder = FakeGenerator().save_pretrained(
-        package / "w", license="MIT", text_encoder=vars(FakeTextEncoder().identity), dataset="shapes"
+    folder = save_pretrained(
+        FakeGenerator(), package / "w", license="MIT", text_encoder=vars(FakeTextEncoder().identity), dataset="shapes"
     )
     published = Published(folder)
     spoil(published)

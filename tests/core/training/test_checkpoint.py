@@ -16,16 +16,8 @@ from torch import nn
 
 from fakes.training import OnePlayer, TwoPhases, differing, settings, squares, state_of, train
 from t2i.errors import CheckpointError, OutputError
-from t2i.training.checkpoint import (
-    Checkpoint,
-    has_checkpoints,
-    latest_checkpoint,
-    load_module,
-    load_optimizer,
-    module_tensors,
-    optimizer_tensors,
-    save_checkpoint,
-)
+from t2i.runs.checkpoints import Checkpoint, has_checkpoints, latest_checkpoint
+from t2i.training.checkpoint import load_module, load_optimizer, module_tensors, optimizer_tensors, save_checkpoint
 from t2i.training.trainer import Trainer
 
 

@@ -16,12 +16,13 @@ import torch
 
 from fakes.processes import in_child
 from fakes.training import OnePlayer, differing, state_of, train, write_squares
-from t2i.data.batches import BatchMaker
 from t2i.errors import OutputError
-from t2i.registry.plugins import registry
+from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec
+from t2i.runs.checkpoints import latest_checkpoint
 from t2i.training import run, trainer
-from t2i.training.checkpoint import latest_checkpoint, save_checkpoint
+from t2i.training.batches import BatchMaker
+from t2i.training.checkpoint import save_checkpoint
 
 OBJECTIVES = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.objective)
 STEPS = 8

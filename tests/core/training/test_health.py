@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fakes.training import OnePlayer, TwoPhases, settings, squares, train
-from t2i.data.batches import BatchMaker
+from t2i.training.batches import BatchMaker
 from t2i.training.config import OptimizerConfig
-from t2i.training.health import LAST, diagnose
 from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i.training.report.health import LAST, diagnose
 from t2i.training.trainer import Trainer
 
 
@@ -114,7 +114,7 @@ WELL: dict[str, Callable[[], Objective]] = {
 @pytest.fixture(autouse=True)
 def ready_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Toy networks are faster than any batch, so the clock is told of none but what a test adds."""
-    monkeypatch.setattr("t2i.training.health.STARVING", 0.9)
+    monkeypatch.setattr("t2i.training.report.health.STARVING", 0.9)
 
 
 @pytest.mark.parametrize("name", ILL)
@@ -140,7 +140,7 @@ def test_a_loader_that_starves_the_device_is_told(tmp_path: Path, monkeypatch: p
             time.sleep(0.3)
             yield batch
 
-    monkeypatch.setattr("t2i.training.health.STARVING", 1 / 3)
+    monkeypatch.setattr("t2i.training.report.health.STARVING", 1 / 3)
     monkeypatch.setattr(BatchMaker, "make", slow)
     (told,) = [text for text in warnings_of(OnePlayer(), tmp_path / "run", steps=LAST + 2) if "waits for data" in text]
     share = float(told.split("data ")[1].split("%")[0]) / 100

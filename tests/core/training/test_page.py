@@ -12,8 +12,8 @@ from PIL import Image
 
 from fakes.models import FakeTextEncoder
 from fakes.training import OnePlayer, settings, squares
-from t2i.training.page import run_page
-from t2i.training.report import Samples
+from t2i.training.report.page import run_page
+from t2i.training.report.report import Samples
 from t2i.training.trainer import Trainer
 
 EVIL = ("<script>alert(1)</script>", 'a "quoted" & <b>bold</b> cat', "</ol><img src=x onerror=alert(2)>", "наряд 猫 🐱")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from fakes.processes import MATCHING, one_player, together, train_one
 from fakes.training import differing, squares, state_of
-from t2i.data.sampling import Sampler
-from t2i.training.checkpoint import latest_checkpoint
+from t2i.runs.checkpoints import latest_checkpoint
+from t2i.training.sampling import Sampler
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from PIL import Image
 
 import t2i_cgan
 from t2i.errors import TrainingError
-from t2i.training import reference
-from t2i.training.reference import compare, write_reference
+from t2i.training.report import reference
+from t2i.training.report.reference import compare, write_reference
 from t2i.training.settings import checked, read_recipe
 
 
@@ -111,7 +111,7 @@ def test_every_shipped_reference_belongs_to_a_recipe() -> None:
 
 def test_its_command_makes_a_file_or_says_why_not(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", [1.0, 0.5])
-    command = [sys.executable, "-m", "t2i.training.reference"]
+    command = [sys.executable, "-m", "t2i.training.report.reference"]
     made = subprocess.run([*command, run, tmp_path / "x.reference.jsonl"], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     assert len((tmp_path / "x.reference.jsonl").read_text().splitlines()) == 3

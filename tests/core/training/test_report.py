@@ -14,12 +14,12 @@ from torch import Tensor
 
 from fakes.models import FakeTextEncoder
 from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares, train
-from t2i.generator import Noise
+from t2i.drawing.provenance import png_bytes
 from t2i.images import grid, to_pil
-from t2i.provenance import png_bytes
-from t2i.training.curves import plot_curves
+from t2i.noise import Noise
 from t2i.training.objective import Player
-from t2i.training.report import Samples, default_samples
+from t2i.training.report.curves import plot_curves
+from t2i.training.report.report import Samples, default_samples
 from t2i.training.trainer import Trainer
 
 MEASURES = {"speed/images_per_second", "waiting/for_data", "gradient/generator", "gradient/critic"}

@@ -28,12 +28,12 @@ from fakes.training import (
     train,
     write_squares,
 )
-from t2i.data.batches import BatchMaker
-from t2i.data.sampling import Sampler
 from t2i.errors import CheckpointError, DivergedError, InvalidConfigError, TrainingError
-from t2i.training.checkpoint import latest_checkpoint
+from t2i.runs.checkpoints import latest_checkpoint
+from t2i.training.batches import BatchMaker
 from t2i.training.config import OptimizerConfig
 from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i.training.sampling import Sampler
 from t2i.training.trainer import Trainer
 from t2i_cgan.config import CGANConfig, CGANObjectiveConfig
 from t2i_cgan.generator import ConditionalGAN

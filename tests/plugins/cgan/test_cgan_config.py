@@ -13,7 +13,7 @@ import yaml
 
 from t2i.config import parse_config
 from t2i.errors import InvalidConfigError
-from t2i.registry.plugins import registry
+from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.training.config import TrainConfig
 from t2i_cgan.config import CGANConfig, CGANObjectiveConfig, CGANOptions

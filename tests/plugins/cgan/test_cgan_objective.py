@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from fakes.models import FakeTextEncoder
 from fakes.training import settings, squares
-from t2i.generator import Noise
-from t2i.training.adversarial import gradient_penalty
+from t2i.noise import Noise
+from t2i.toolbox.adversarial import gradient_penalty
 from t2i.training.objective import Batch
 from t2i.training.run import read_recipe
 from t2i.training.trainer import Trainer

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from t2i.abilities import Interpolates, Reconstructs
-from t2i.generator import Noise
+from t2i.drawing.abilities import Interpolates, Reconstructs
+from t2i.noise import Noise
+from t2i.publishing.pretrained import from_pretrained, save_pretrained
 from t2i.testing.checks import captions
 from t2i_cvae.config import CVAEConfig
 from t2i_cvae.generator import ConditionalVAE
@@ -133,7 +134,7 @@ def test_the_256_px_model_has_the_parameters_its_shape_says() -> None:
 
 
 def test_a_snapshot_keeps_what_all_its_verbs_need(tmp_path: Path, vae: ConditionalVAE) -> None:
-    loaded = ConditionalVAE.from_pretrained(f"local-dir:{vae.save_pretrained(tmp_path / 'snapshot')}")
+    loaded = from_pretrained(f"local-dir:{save_pretrained(vae, tmp_path / 'snapshot')}")
     images, text = torch.rand(4, 3, 16, 16) * 2 - 1, captions(4, 12)
     with torch.no_grad():
         assert torch.equal(loaded.reconstruct(images, text), vae.reconstruct(images, text))

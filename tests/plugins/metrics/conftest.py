@@ -15,7 +15,7 @@ from fakes.hub import hub as hub
 from fakes.hub import server as server
 from fakes.pictures import pictures
 from t2i.data.dataset import CaptionedDataset
-from t2i.data.folder import read_folder
+from t2i.data.readers.folder import read_folder
 from t2i.images import to_pil
 
 

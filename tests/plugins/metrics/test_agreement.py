@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from fakes.pictures import pictures
+from t2i.create import create_evaluator
 from t2i.evaluator import Evaluator, Score
 from t2i.images import to_pil
-from t2i.registry.models import create_evaluator
 from t2i_metrics.extractor import get_extractor
 from t2i_metrics.kid import kernel_distance
 

@@ -13,13 +13,13 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from fakes.image_text import FakeImageTextEncoder
+from t2i.create import create_evaluator
 from t2i.errors import InvalidInputError, OfflineError, SnapshotError, UnknownNameError
 from t2i.files import sha256_of
 from t2i.images import to_pil
-from t2i.registry.models import create_evaluator
 from t2i_metrics.clip import CLIP
 from t2i_metrics.clip_score import CLIPScore
-from t2i_metrics.image_text import create_image_text_encoder
+from t2i_metrics.encoders import create_image_text_encoder
 from t2i_metrics.r_precision import RPrecision
 
 CAPTIONS = ["a red heart", "a dog", "a cat", "the flag of Japan", "a woman firefighter with dark skin", "a bird"]

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fakes.pictures import pictures
+from t2i.create import create_evaluator
 from t2i.errors import InvalidInputError
-from t2i.registry.models import create_evaluator
 from t2i_metrics.extractor import get_extractor
 
 IMAGES = pictures(7, seed=21)

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from safetensors.torch import load_file, save_file
 
+from t2i.create import create_evaluator, load_dataset
 from t2i.errors import IntegrityError, SnapshotError
-from t2i.evaluation import to_images
+from t2i.evaluation.evaluate import to_images
 from t2i.files import sha256_of
 from t2i.images import from_uint8
-from t2i.registry.models import create_evaluator, load_dataset
 from t2i_metrics import judge as module
-from t2i_metrics.image_text import create_image_text_encoder
+from t2i_metrics.encoders import create_image_text_encoder
 from t2i_metrics.judge import FEATURES, SHA256, WEIGHTS, Heads, Judge, PictureFeatures
 from t2i_metrics.train_judge import Texts, blur, changed, fit, held_out_groups, write_heads
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from fakes.pictures import pictures
+from t2i.create import create_evaluator
 from t2i.data.dataset import CaptionedDataset
 from t2i.errors import InvalidInputError, UnknownNameError
 from t2i.evaluator import Evaluator
-from t2i.registry.models import create_evaluator
 from t2i_metrics import extractor as extractor_module
 from t2i_metrics.reader import Reader
 

@@ -9,7 +9,7 @@ import torch
 
 from fakes.pictures import pictures
 from t2i.data.dataset import CaptionedDataset
-from t2i.data.folder import read_folder
+from t2i.data.readers.folder import read_folder
 from t2i.errors import InvalidInputError
 from t2i_metrics.extractor import get_extractor
 from t2i_metrics.memorisation import Memorisation

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from fakes.hub import FakeHub
 from fakes.pictures import pictures
+from t2i.create import create_evaluator
 from t2i.data.dataset import CaptionedDataset
 from t2i.errors import InvalidInputError, OfflineError, SnapshotError
-from t2i.registry.models import create_evaluator
 from t2i_metrics import reference as module
 from t2i_metrics.extractor import Extractor, get_extractor
 from t2i_metrics.fid import FID

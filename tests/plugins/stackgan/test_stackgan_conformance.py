@@ -9,7 +9,7 @@ import torch
 
 from t2i.config import parse_config
 from t2i.generator import Generator
-from t2i.registry.plugins import registry
+from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.testing.generators import GeneratorSuite
 from t2i.testing.objectives import ObjectiveSuite

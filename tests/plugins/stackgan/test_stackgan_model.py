@@ -10,9 +10,10 @@ from torch import nn
 from fakes.official_stackgan import lived_in
 from t2i.config import parse_config
 from t2i.errors import InvalidConfigError
-from t2i.generator import Generator, Noise
-from t2i.inference import folded
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.testing.checks import captions
+from t2i.toolbox.folding import folded
 from t2i.training.run import read_recipe
 from t2i_stackgan.config import StackGANConfig, StackGANv2Config
 from t2i_stackgan.discriminator import Discriminator

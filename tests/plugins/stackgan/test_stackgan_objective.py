@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from fakes.models import FakeTextEncoder
 from fakes.training import squares
 from t2i.errors import InvalidConfigError
-from t2i.generator import Noise
 from t2i.images import from_uint8
-from t2i.training.adversarial import feature_distance, gradient_penalty, rolled
+from t2i.noise import Noise
+from t2i.toolbox.adversarial import feature_distance, gradient_penalty, rolled
 from t2i.training.objective import Batch, Objective, Player
 from t2i_stackgan.config import (
     StackGANConfig,

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from fakes.official_stackgan import StageOne, StageTwo, Tree, lived_in
 from t2i.errors import SnapshotError
-from t2i.generator import Noise
-from t2i.hub.foreign import read_checkpoint
+from t2i.noise import Noise
+from t2i.snapshots.foreign import read_checkpoint
 from t2i.text import TextEmbedding
 from t2i_stackgan.config import StackGANConfig, StackGANv2Config
 from t2i_stackgan.generator import StackGAN, StackGANv2

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from t2i.abilities import Interpolates, Reconstructs
+from t2i.drawing.abilities import Interpolates, Reconstructs
 from t2i.errors import InvalidConfigError
-from t2i.generator import Noise
+from t2i.noise import Noise
+from t2i.publishing.pretrained import from_pretrained, save_pretrained
 from t2i.testing.checks import captions
 from t2i.text import TextEmbedding
 from t2i_transformer.config import TransformerConfig
@@ -73,7 +74,7 @@ def test_it_gives_pictures_back_and_does_not_interpolate() -> None:
 def test_a_snapshot_keeps_codebook_and_encoder(tmp_path: Path) -> None:
     generator, images = tiny(), torch.rand(4, 3, 16, 16) * 2 - 1
     generator.tokenizer.codebook.codes.mul_(3)
-    loaded = TokenTransformer.from_pretrained(f"local-dir:{generator.save_pretrained(tmp_path / 'snapshot')}")
+    loaded = from_pretrained(f"local-dir:{save_pretrained(generator, tmp_path / 'snapshot')}")
     text = captions(4, 12)
     with torch.no_grad():
         assert torch.equal(loaded.reconstruct(images, text), generator.reconstruct(images, text))

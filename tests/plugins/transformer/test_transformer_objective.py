@@ -14,8 +14,8 @@ from torch import Tensor
 
 from fakes.models import FakeTextEncoder
 from fakes.training import settings, squares
-from t2i.generator import Noise
 from t2i.images import from_uint8
+from t2i.noise import Noise
 from t2i.training.objective import Batch
 from t2i.training.run import read_recipe
 from t2i.training.trainer import Trainer

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import TopKLogitsWarper, TopPLogitsWarper
 
-from t2i.generator import Noise
+from t2i.noise import Noise
 from t2i.testing.checks import captions
 from t2i.text import TextEmbedding
 from t2i_transformer.config import TransformerConfig, TransformerOptions

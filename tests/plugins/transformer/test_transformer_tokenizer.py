@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from t2i.generator import Noise
+from t2i.noise import Noise
 from t2i_transformer.config import TransformerConfig, TransformerObjectiveConfig
 from t2i_transformer.tokenizer import Codebook, Tokenizer, perplexity
 

@@ -11,26 +11,31 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from t2i.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from t2i.config import Config as Config
+    from t2i.create import create_evaluator as create_evaluator
+    from t2i.create import create_model as create_model
+    from t2i.create import create_text_encoder as create_text_encoder
+    from t2i.create import load_dataset as load_dataset
     from t2i.data.dataset import CaptionedDataset as CaptionedDataset
     from t2i.data.dataset import Example as Example
+    from t2i.drawing.picture import Picture as Picture
+    from t2i.drawing.picture import PipelineOutput as PipelineOutput
+    from t2i.drawing.pipeline import Pipeline as Pipeline
+    from t2i.drawing.pipeline import pipeline as pipeline
     from t2i.errors import T2IError as T2IError
     from t2i.evaluator import Evaluator as Evaluator
     from t2i.evaluator import Score as Score
     from t2i.generator import Generator as Generator
-    from t2i.generator import Noise as Noise
-    from t2i.pipelines import Picture as Picture
-    from t2i.pipelines import Pipeline as Pipeline
-    from t2i.pipelines import PipelineOutput as PipelineOutput
-    from t2i.pipelines import pipeline as pipeline
-    from t2i.registry.models import ModelInfo as ModelInfo
-    from t2i.registry.models import create_evaluator as create_evaluator
-    from t2i.registry.models import create_model as create_model
-    from t2i.registry.models import create_text_encoder as create_text_encoder
-    from t2i.registry.models import list_models as list_models
-    from t2i.registry.models import load_dataset as load_dataset
-    from t2i.registry.models import model_info as model_info
+    from t2i.noise import Noise as Noise
+    from t2i.publishing.pretrained import from_pretrained as from_pretrained
+    from t2i.publishing.pretrained import push_to_hub as push_to_hub
+    from t2i.publishing.pretrained import save_pretrained as save_pretrained
+    from t2i.registry.describe import ModelInfo as ModelInfo
+    from t2i.registry.describe import list_models as list_models
+    from t2i.registry.describe import model_info as model_info
     from t2i.text import TextEmbedding as TextEmbedding
     from t2i.text import TextEncoder as TextEncoder
     from t2i.training.config import TrainConfig as TrainConfig
@@ -40,8 +45,6 @@ if TYPE_CHECKING:
     from t2i.training.objective import Player as Player
     from t2i.training.trainer import Trainer as Trainer
 
-__version__ = "0.1.0"
-
 _HOME = {
     "Batch": "t2i.training.objective",
     "CaptionedDataset": "t2i.data.dataset",
@@ -49,13 +52,13 @@ _HOME = {
     "Evaluator": "t2i.evaluator",
     "Example": "t2i.data.dataset",
     "Generator": "t2i.generator",
-    "ModelInfo": "t2i.registry.models",
-    "Noise": "t2i.generator",
+    "ModelInfo": "t2i.registry.describe",
+    "Noise": "t2i.noise",
     "Objective": "t2i.training.objective",
     "Phase": "t2i.training.objective",
-    "Picture": "t2i.pipelines",
-    "Pipeline": "t2i.pipelines",
-    "PipelineOutput": "t2i.pipelines",
+    "Picture": "t2i.drawing.picture",
+    "Pipeline": "t2i.drawing.pipeline",
+    "PipelineOutput": "t2i.drawing.picture",
     "Player": "t2i.training.objective",
     "Score": "t2i.evaluator",
     "T2IError": "t2i.errors",
@@ -63,13 +66,16 @@ _HOME = {
     "TextEncoder": "t2i.text",
     "TrainConfig": "t2i.training.config",
     "Trainer": "t2i.training.trainer",
-    "create_evaluator": "t2i.registry.models",
-    "create_model": "t2i.registry.models",
-    "create_text_encoder": "t2i.registry.models",
-    "list_models": "t2i.registry.models",
-    "load_dataset": "t2i.registry.models",
-    "model_info": "t2i.registry.models",
-    "pipeline": "t2i.pipelines",
+    "create_evaluator": "t2i.create",
+    "create_model": "t2i.create",
+    "create_text_encoder": "t2i.create",
+    "from_pretrained": "t2i.publishing.pretrained",
+    "list_models": "t2i.registry.describe",
+    "load_dataset": "t2i.create",
+    "model_info": "t2i.registry.describe",
+    "pipeline": "t2i.drawing.pipeline",
+    "push_to_hub": "t2i.publishing.pretrained",
+    "save_pretrained": "t2i.publishing.pretrained",
 }
 
 __all__ = [

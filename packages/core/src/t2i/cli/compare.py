@@ -51,13 +51,13 @@ def compare(
     settings = parse_settings(setting or [], names)
     for model in models:
         check_model(model)
-    from t2i.comparison import agreeing, common_scores, draw, entry, markdown, under_columns
+    from t2i.create import load_dataset
+    from t2i.drawing.provenance import png_bytes
+    from t2i.evaluation.comparison import agreeing, common_scores, draw, entry, markdown, under_columns
+    from t2i.evaluation.scores import read_card_scores
+    from t2i.evaluation.sheet import sheet
     from t2i.files import write_atomic
     from t2i.hub.layout import CARD
-    from t2i.provenance import png_bytes
-    from t2i.registry.models import load_dataset
-    from t2i.scores import read_card_scores
-    from t2i.sheet import sheet
     from t2i.text import check_prompts
 
     texts = check_prompts(texts)

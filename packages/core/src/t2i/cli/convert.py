@@ -19,7 +19,7 @@ def convert(
     out: Annotated[Path, typer.Option("-o", "--out", help="The new snapshot's folder.")],
 ) -> None:
     """Turn a generator's checkpoint into a snapshot: nothing in it is executed, and every tensor must have a place."""
-    from t2i.registry.plugins import registry
+    from t2i.registry.discovery import registry
     from t2i.registry.specs import ModelSpec, load_target
 
     spec, _ = registry().get(ModelSpec, technique)
@@ -31,8 +31,9 @@ def convert(
     if out.exists():
         raise OutputError(f"{out} already exists, and folders are never overwritten. Choose another name.")
     from t2i.files import sha256_of
-    from t2i.hub.foreign import Converted, read_checkpoint
-    from t2i.hub.snapshots import SnapshotFacts, save_snapshot
+    from t2i.snapshots.foreign import Converted, read_checkpoint
+    from t2i.snapshots.record import SnapshotFacts
+    from t2i.snapshots.save import save_snapshot
 
     converted: Converted = load_target(spec.converter)(read_checkpoint(checkpoint))
     facts = SnapshotFacts(

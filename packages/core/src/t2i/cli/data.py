@@ -10,7 +10,7 @@ import typer
 
 from t2i.cli.console import progress, say
 from t2i.errors import OutputError
-from t2i.registry.models import DEFAULT_TEXT_ENCODER
+from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 
 if TYPE_CHECKING:
     from t2i.data.dataset import CaptionedDataset
@@ -85,15 +85,15 @@ def pack(
     background: Background = None,
 ) -> None:
     """Decode, resize and encode once, into a folder that trains at memory speed; goes on where it was interrupted."""
-    from t2i.data.pack import write_pack
-    from t2i.data.prepared import own_features
+    from t2i.data.pack.pack import write_pack
+    from t2i.data.prepare import own_features
 
     opened = _open(dataset, background)
     try:
         packed = write_pack(opened, out, resolution, strict=strict, progress=progress)
         if text_encoder != "none":
-            from t2i.data.features import encode_captions
-            from t2i.registry.models import create_text_encoder
+            from t2i.create import create_text_encoder
+            from t2i.data.pack.features import encode_captions
 
             encoder = create_text_encoder(text_encoder)
             encode_captions(packed.captions, encoder, own_features(packed, encoder), progress=progress)
@@ -109,7 +109,7 @@ def pack(
 
 
 def _open(dataset: str, background: str | None) -> CaptionedDataset:
-    from t2i.registry.models import load_dataset
+    from t2i.create import load_dataset
 
     opened = load_dataset(dataset)
     return opened if background is None else opened.on_background(background)
@@ -133,7 +133,7 @@ def _report(name: str, facts: dict[str, Any], as_json: bool, strict: bool) -> No
         _print_problems([f"{p['where']}: {p['reason']}" for p in problems])
     if strict and problems:
         from t2i.data.dataset import Problem
-        from t2i.data.pack import refuse_problems
+        from t2i.data.pack.pack import refuse_problems
 
         refuse_problems(name, [Problem(**problem) for problem in problems])
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from t2i.errors import PluginError
-from t2i.registry.plugins import discover, unknown_choices
+from t2i.registry.discovery import discover, unknown_choices
 from t2i.registry.specs import WeightsSpec, bundled_folder
 
 

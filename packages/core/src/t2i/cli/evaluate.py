@@ -55,8 +55,8 @@ def evaluate(
     names = metric_names(metrics)
     settings = parse_settings(setting or [], names)
     check_model(model)
-    from t2i.registry.models import load_dataset
-    from t2i.scores import append_scores
+    from t2i.create import load_dataset
+    from t2i.evaluation.scores import append_scores
 
     dataset = load_dataset(data)
     plan = {"n": n, "seed": seed, "batch_size": batch_size, "resolution": resolution, "settings": settings}

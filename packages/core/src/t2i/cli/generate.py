@@ -10,10 +10,11 @@ import typer
 
 from t2i.cli.console import progress, say
 from t2i.errors import InvalidInputError, OutputError, T2IError
-from t2i.registry.models import DEFAULT_MODEL, weights_spec
+from t2i.registry.describe import DEFAULT_MODEL, weights_spec
 
 if TYPE_CHECKING:
-    from t2i.pipelines import Picture, Pipeline
+    from t2i.drawing.picture import Picture
+    from t2i.drawing.pipeline import Pipeline
 
 MAX_PROMPTS_BYTES = 100_000_000
 MAX_GRID_PICTURES = 400
@@ -47,7 +48,8 @@ def generate(
     check_request(texts, count, seed, out)
     if not set(model) & set(":/") and not Path(model).is_dir():
         weights_spec(model)  # an unknown name is told before torch is imported
-    from t2i.pipelines import choose_seeds, pipeline
+    from t2i.drawing.pipeline import pipeline
+    from t2i.seeds import choose_seeds
     from t2i.text import check_prompts
 
     texts = check_prompts(texts)
@@ -158,9 +160,9 @@ def _many(
 ) -> None:
     from PIL import Image
 
+    from t2i.drawing.provenance import png_bytes
     from t2i.files import write_atomic
     from t2i.images import grid
-    from t2i.provenance import png_bytes
 
     paths = [out / file_name(index // columns + 1, *request) for index, request in enumerate(requests)]
     todo = [
@@ -187,9 +189,9 @@ def _many(
 
 def _write(picture: Picture, path: Path) -> None:
     """The picture, and first its stages side by side, all at its size."""
+    from t2i.drawing.provenance import png_bytes
     from t2i.files import write_atomic
     from t2i.images import grid
-    from t2i.provenance import png_bytes
 
     if picture.stages:
         enlarged = [stage.resize(picture.image.size, 0) for stage in picture.stages]  # 0: nearest, pixels stay pixels
@@ -199,7 +201,7 @@ def _write(picture: Picture, path: Path) -> None:
 
 def _is_done(path: Path, pipe: Pipeline, request: tuple[str, int], options: dict[str, Any]) -> bool:
     """Whether `path` holds the very picture asked for, from the very weights."""
-    from t2i.provenance import read_provenance
+    from t2i.drawing.provenance import read_provenance
 
     try:
         found = read_provenance(path)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from t2i.errors import SnapshotError
-from t2i.registry.models import ModelInfo, model_info
+from t2i.registry.describe import ModelInfo, model_info
 from t2i.registry.specs import WeightsSpec, bundled_folder, load_target
 
 
@@ -59,7 +59,9 @@ def _bundled_config(weights: WeightsSpec) -> dict[str, Any]:
 
 
 def _golden(name: str) -> str:
-    from t2i.hub.snapshots import GOLDEN_TOLERANCE, golden_error, load_generator, resolve
+    from t2i.snapshots.golden import GOLDEN_TOLERANCE, golden_error
+    from t2i.snapshots.load import load_generator
+    from t2i.snapshots.resolve import resolve
 
     snapshot = resolve(name)
     error = golden_error(snapshot, load_generator(snapshot))

@@ -43,9 +43,10 @@ def interpolate(
     for name, value in (("--seed", seed), ("--to-seed", to_seed)):
         if value is not None and value < 0:
             raise InvalidInputError(f"A seed is 0 or more, but {name} {value} came.")
-    from t2i import abilities
+    from t2i.drawing import abilities
+    from t2i.drawing.pipeline import pipeline
     from t2i.files import write_atomic
-    from t2i.pipelines import choose_seeds, pipeline
+    from t2i.seeds import choose_seeds
 
     pipe = pipeline(model, device=device)
     start = choose_seeds(seed, 1)[0]
@@ -59,8 +60,8 @@ def interpolate(
 
 def strip(pictures: list[Picture], scale: int) -> bytes:
     """The pictures side by side, as PNG."""
+    from t2i.drawing.provenance import png_bytes
     from t2i.images import grid
-    from t2i.provenance import png_bytes
 
     return png_bytes(grid(pictures, columns=len(pictures), scale=scale))
 

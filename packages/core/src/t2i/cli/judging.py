@@ -12,15 +12,15 @@ import typer
 from t2i.cli.console import progress, say, warn
 from t2i.cli.generate import parse_option
 from t2i.errors import InvalidInputError
-from t2i.registry.models import weights_spec
-from t2i.registry.plugins import registry
+from t2i.registry.describe import weights_spec
+from t2i.registry.discovery import registry
 from t2i.registry.specs import EvaluatorSpec
 
 if TYPE_CHECKING:
     from t2i.data.dataset import CaptionedDataset
-    from t2i.evaluation import Evaluation
-    from t2i.pipelines import Pipeline
-    from t2i.scores import Scored
+    from t2i.drawing.pipeline import Pipeline
+    from t2i.evaluation.evaluate import Evaluation
+    from t2i.evaluation.scores import Scored
 
 DataOption = Annotated[str, typer.Option(help="A dataset's name, name:split, or a folder of captioned pictures.")]
 CountOption = Annotated[int, typer.Option("-n", "--n", help="Pictures drawn.")]
@@ -86,7 +86,7 @@ def load(model: str, device: str | None) -> Pipeline:
     """The model on `device`; of several processes, each on its own."""
     from accelerate import PartialState
 
-    from t2i.pipelines import pipeline
+    from t2i.drawing.pipeline import pipeline
 
     state = PartialState(cpu=device == "cpu")
     return pipeline(model, device=str(state.device) if state.num_processes > 1 else device)
@@ -102,11 +102,11 @@ def judge(
     """Evaluate, and keep the scores beside the run's or the snapshot's files where those are the person's own.
 
     Args:
-        plan: the other arguments of `t2i.evaluation.evaluate`.
+        plan: the other arguments of `t2i.evaluation.evaluate.evaluate`.
     """
-    from t2i.evaluation import evaluate
+    from t2i.evaluation.evaluate import evaluate
+    from t2i.evaluation.scores import SCORES_FILE, Scored, append_scores, write_card_scores
     from t2i.hub.layout import CARD
-    from t2i.scores import SCORES_FILE, Scored, append_scores, write_card_scores
 
     options = pipe.settings(options or {})
     evaluation = evaluate(pipe, dataset, metrics, options=options, progress=progress, warn=warn, **plan)

@@ -25,7 +25,7 @@ from t2i.cli.judging import (
     parse_settings,
 )
 from t2i.errors import InvalidInputError, OutputError
-from t2i.registry.models import list_models
+from t2i.registry.describe import list_models
 
 KEPT = "evaluations"  # in the folder: what each finished evaluation found
 
@@ -62,11 +62,11 @@ def leaderboard(
         raise OutputError(f"{out} is a file, not a folder. Choose another folder.")
     for model in models:
         check_model(model)
-    from t2i.comparison import chart, common_scores, draw, entry, markdown, page, ranked
-    from t2i.evaluation import keep_evaluation, kept_evaluation, question
+    from t2i.create import load_dataset
+    from t2i.evaluation.comparison import chart, common_scores, draw, entry, markdown, page, ranked
+    from t2i.evaluation.evaluate import keep_evaluation, kept_evaluation, question
+    from t2i.evaluation.scores import SCORES_FILE, append_scores
     from t2i.files import write_atomic
-    from t2i.registry.models import load_dataset
-    from t2i.scores import SCORES_FILE, append_scores
 
     dataset = load_dataset(data)
     examples = dataset.examples

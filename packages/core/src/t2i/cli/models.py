@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import warn
-from t2i.registry.models import list_models, model_info
-from t2i.registry.plugins import registry
+from t2i.registry.describe import list_models, model_info
+from t2i.registry.discovery import registry
 
 
 def models(

@@ -14,12 +14,13 @@ from typing import Annotated
 
 import typer
 
-from t2i import __version__
 from t2i.cli.console import say, warn
 from t2i.errors import InvalidInputError
 from t2i.registry import API_VERSION
 from t2i.registry.catalogue import KNOWN_PLUGINS
-from t2i.registry.plugins import WORDS, discover
+from t2i.registry.discovery import discover
+from t2i.registry.roles import WORDS
+from t2i.version import __version__
 
 NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MOST_CHARACTERS = 20  # what the templates' lines have room for

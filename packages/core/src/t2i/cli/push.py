@@ -18,8 +18,8 @@ def push(
     prompt: Annotated[list[str] | None, typer.Option(help="Draw this for the card; may be given often.")] = None,
 ) -> None:
     """Publish a model on the Hugging Face Hub; log in with `hf auth login` first. Prints the commit's address."""
-    from t2i.hub.push import Target
-    from t2i.hub.push import push as publish
+    from t2i.publishing.push import Target
+    from t2i.publishing.push import push as publish
 
     target = Target(repo, private, create_pr, revision)
     pushed = publish(model, target, prompts=prompt or (), warn=warn)

@@ -27,11 +27,11 @@ def reconstruct(
         raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
     if not picture.is_file():
         raise InvalidInputError(f"There is no picture at {picture}.")
-    from t2i import abilities
     from t2i.data.decode import decode_picture
+    from t2i.drawing import abilities
+    from t2i.drawing.pipeline import pipeline
+    from t2i.drawing.provenance import png_bytes
     from t2i.files import write_atomic
-    from t2i.pipelines import pipeline
-    from t2i.provenance import png_bytes
 
     pipe = pipeline(model, device=device)
     try:

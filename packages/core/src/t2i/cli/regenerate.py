@@ -12,7 +12,7 @@ from t2i.cli.console import say, warn
 from t2i.errors import IntegrityError, OutputError
 
 if TYPE_CHECKING:
-    from t2i.provenance import Provenance
+    from t2i.drawing.provenance import Provenance
 
 
 def regenerate(
@@ -28,11 +28,11 @@ def regenerate(
         raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
     from PIL import Image, ImageChops
 
+    from t2i.drawing.provenance import png_bytes, read_provenance
     from t2i.files import write_atomic
-    from t2i.provenance import png_bytes, read_provenance
 
     facts = read_provenance(picture)
-    from t2i.pipelines import pipeline
+    from t2i.drawing.pipeline import pipeline
 
     pipe = pipeline(model or _pinned(facts), device=device or facts.device)
     found = pipe.snapshot.config.weights_sha256

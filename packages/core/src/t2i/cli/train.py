@@ -39,7 +39,7 @@ def train(
     given |= {"--config": config, "--seed": seed, "--steps": steps, "--resume": resume}
     if compare_reference is not None:
         _alone("--compare-reference", given, allowed=())
-        from t2i.training.reference import compare
+        from t2i.training.report.reference import compare
 
         print(compare(compare_reference))
         return 0

@@ -15,21 +15,23 @@ def _reader(name: str, target: str, summary: str, splits: tuple[str, ...] = ()) 
 def t2i_datasets() -> list[DatasetSpec]:
     """Declare the readers."""
     return [
-        _reader("folder", "folder:read_folder", "pictures with captions beside them, metadata, or class sub-folders"),
-        _reader("pack", "packed:read_pack", "what `t2i data pack` wrote"),
-        _reader("coco", "coco:read_coco", "captions_*.json and its pictures"),
+        _reader(
+            "folder", "readers.folder:read_folder", "pictures with captions beside them, metadata, or class sub-folders"
+        ),
+        _reader("pack", "pack.dataset:read_pack", "what `t2i data pack` wrote"),
+        _reader("coco", "readers.coco:read_coco", "captions_*.json and its pictures"),
         _reader(
             "visual_genome",
-            "visual_genome:read_visual_genome",
+            "readers.visual_genome:read_visual_genome",
             "region_descriptions.json: whole pictures, or each region cut out",
             splits=("pictures", "regions"),
         ),
         _reader(
             "cub",
-            "cub:read_cub",
+            "readers.cub:read_cub",
             "CUB-200-2011 cut to its birds, ten captions each",
             splits=("train", "test", "seen", "unseen", "all"),
         ),
-        _reader("hf", "hf:read_hf", "a dataset on the Hugging Face Hub, or local parquet"),
-        _reader("webdataset", "webdataset:read_webdataset", "tar shards of pictures and captions"),
+        _reader("hf", "readers.hf:read_hf", "a dataset on the Hugging Face Hub, or local parquet"),
+        _reader("webdataset", "readers.webdataset:read_webdataset", "tar shards of pictures and captions"),
     ]

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from t2i.data.dataset import CaptionedDataset, Problem
-from t2i.data.pack import decode, look
+from t2i.data.pack.pack import decode, look
 from t2i.errors import DataError
 
 CHUNK = 256

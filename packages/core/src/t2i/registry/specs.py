@@ -28,8 +28,8 @@ class ModelSpec:
         recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin; the one
             called "tiny" is what `t2i check` builds.
         expected_failures: checks of `t2i check` it is known to fail, each with the reason.
-        converter: a callable (name -> tensor of a foreign checkpoint) -> t2i.hub.foreign.Converted, for `t2i convert`;
-            "" where there is none.
+        converter: for `t2i convert`, a callable (name -> tensor of a foreign checkpoint) ->
+            t2i.snapshots.foreign.Converted; "" if there is none.
     """
 
     name: str

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from t2i.errors import UnknownNameError, did_you_mean
-from t2i.registry.models import weights_spec
-from t2i.registry.plugins import registry
+from t2i.registry.describe import weights_spec
+from t2i.registry.discovery import registry
 from t2i.registry.specs import DatasetSpec, EvaluatorSpec, ModelSpec, Spec, TextEncoderSpec, WeightsSpec
-from t2i.testing import subjects
+from t2i.testing.checks import subjects
 from t2i.testing.checks.check import Check, Outcome, bind, outcome
 from t2i.testing.checks.datasets import DATASET_CHECKS
 from t2i.testing.checks.evaluators import EVALUATOR_CHECKS

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from t2i.generator import Generator, Noise
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i.training.config import OptimizerConfig
 

@@ -11,18 +11,19 @@ import torch
 import yaml
 
 from t2i.config import parse_config
-from t2i.data.prepared import PreparedData, Progress, prepare, silent
+from t2i.create import create_model, create_text_encoder, load_dataset
+from t2i.data.prepare import PreparedData, prepare
+from t2i.devices import check_device
 from t2i.files import write_atomic
-from t2i.hub.snapshots import SnapshotFacts
-from t2i.pipelines import check_device
-from t2i.registry.models import create_model, create_text_encoder, load_dataset
-from t2i.registry.plugins import registry
+from t2i.progress import Progress, silent
+from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
+from t2i.snapshots.record import SnapshotFacts
 from t2i.training.accelerator import make_accelerator
 from t2i.training.config import TrainConfig
 from t2i.training.objective import Objective
 from t2i.training.processes import Processes
-from t2i.training.report import Samples, default_samples
+from t2i.training.report.report import Samples, default_samples
 from t2i.training.settings import RUN_FILE, check_new, checked, read_run
 from t2i.training.settings import RunConfig as RunConfig
 from t2i.training.settings import override as override

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from t2i.config import Config, parse_config, parse_value
 from t2i.errors import InvalidConfigError, OutputError, TrainingError, UnknownNameError, did_you_mean
-from t2i.registry.models import DEFAULT_TEXT_ENCODER
-from t2i.registry.plugins import registry
+from t2i.registry.describe import DEFAULT_TEXT_ENCODER
+from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.training.config import TrainConfig
 

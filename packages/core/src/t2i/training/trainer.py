@@ -11,16 +11,14 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from t2i.data.batches import BatchMaker
-from t2i.data.prepared import PreparedData
-from t2i.data.sampling import Sampler
+from t2i.data.prepare import PreparedData
 from t2i.errors import DivergedError
-from t2i.hub.snapshots import SnapshotFacts, save_snapshot
+from t2i.runs.checkpoints import has_checkpoints, latest_checkpoint
+from t2i.snapshots.record import SnapshotFacts
+from t2i.snapshots.save import save_snapshot
 from t2i.training.accelerator import deterministic_kernels, make_accelerator
-from t2i.training.budget import Spent, device_name
+from t2i.training.batches import BatchMaker
 from t2i.training.checkpoint import (
-    has_checkpoints,
-    latest_checkpoint,
     load_module,
     load_optimizer,
     load_scaler,
@@ -31,14 +29,16 @@ from t2i.training.checkpoint import (
 )
 from t2i.training.clock import Clock
 from t2i.training.config import TrainConfig
-from t2i.training.declared import check_names, modules_of, phase_ends
+from t2i.training.elapsed_time import Spent, device_name
 from t2i.training.ema import EMA
-from t2i.training.moves import Mover
 from t2i.training.objective import Objective, Phase
+from t2i.training.player_step import Mover
 from t2i.training.processes import Processes
-from t2i.training.report import RunReport, Samples, default_samples
+from t2i.training.report.report import RunReport, Samples, default_samples
+from t2i.training.sampling import Sampler
 from t2i.training.schedule import learning_rate
 from t2i.training.signals import interruptible
+from t2i.training.validation import check_names, modules_of, phase_ends
 
 
 @dataclass(frozen=True)

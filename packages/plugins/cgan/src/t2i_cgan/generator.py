@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.generator import Generator, Noise
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_cgan.config import CGANConfig, CGANOptions
 from t2i_cgan.model import BASE, GROUPS, ModulatedGenerator

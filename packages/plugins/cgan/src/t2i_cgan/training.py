@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.training.adversarial import fake_loss, feature_distance, fooling_loss, gradient_penalty, real_loss, rolled
+from t2i.toolbox.adversarial import fake_loss, feature_distance, fooling_loss, gradient_penalty, real_loss, rolled
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_cgan.config import CGANObjectiveConfig
 from t2i_cgan.generator import ConditionalGAN

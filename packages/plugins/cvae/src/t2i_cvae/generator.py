@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.generator import Generator, Noise
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_cvae.config import CVAEConfig, CVAEOptions
 from t2i_cvae.model import BASE, GROUPS, Decoder, Encoder, slerp

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidInputError
-from t2i_metrics.image_text import ImageTextEncoder, create_image_text_encoder
+from t2i_metrics.encoders import create_image_text_encoder
+from t2i_metrics.image_text import ImageTextEncoder
 from t2i_metrics.reader import check_images, require_same
 
 

@@ -9,10 +9,10 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from t2i.create import load_dataset
 from t2i.data.dataset import CaptionedDataset
 from t2i.errors import InvalidInputError
 from t2i.evaluator import Evaluator, Score
-from t2i.registry.models import load_dataset
 from t2i_metrics.frechet import frechet_distance
 from t2i_metrics.moments import Moments
 from t2i_metrics.protocols import DEFAULT_PROTOCOL

@@ -1,4 +1,4 @@
-"""What reads pictures and captions into one space: the bundled judge, or any CLIP."""
+"""The contract of what reads pictures and captions into one space."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-from t2i.errors import UnknownNameError
 
 JUDGE = "judge"
 
@@ -50,26 +48,3 @@ class ImageTextEncoder(ABC):
     @abstractmethod
     def to(self, device: torch.device | str) -> ImageTextEncoder:
         """Move the weights to `device`; returns self."""
-
-
-def create_image_text_encoder(name: str) -> ImageTextEncoder:
-    """The encoder "judge", "clip:org/name[@revision]" or "clip:folder".
-
-    Judge a model only by an encoder that did not train it.
-
-    Raises:
-        UnknownNameError: it is neither.
-        SnapshotError: its weights are not here, or not what they should be.
-    """
-    if name == JUDGE:
-        from t2i_metrics.judge import Judge
-
-        return Judge()
-    kind, _, reference = name.partition(":")
-    if kind == "clip" and reference:
-        from t2i_metrics.clip import CLIP
-
-        return CLIP(reference)
-    raise UnknownNameError(
-        f"Pictures and captions are read by 'judge', 'clip:org/name[@revision]' or 'clip:folder', but {name!r} came."
-    )

@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from t2i.create import create_text_encoder
 from t2i.errors import IntegrityError, SnapshotError
 from t2i.files import sha256_of
-from t2i.registry.models import create_text_encoder
 from t2i_metrics.image_text import JUDGE, ImageTextEncoder
 from t2i_metrics.networks import efficientnet_lite0
 from t2i_metrics.protocols import PROTOCOLS

@@ -11,11 +11,11 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from t2i.create import load_dataset
 from t2i.data.dataset import CaptionedDataset
 from t2i.errors import InvalidInputError
 from t2i.evaluator import Evaluator, Score
 from t2i.images import from_uint8, grid, to_pil, to_uint8
-from t2i.registry.models import load_dataset
 from t2i_metrics.bank import Bank
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
 from t2i_metrics.reader import Reader, few

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from t2i.create import load_dataset
 from t2i.files import write_atomic
-from t2i.registry.models import load_dataset
 from t2i_metrics.extractor import get_extractor
 from t2i_metrics.frechet import frechet_distance_of
 from t2i_metrics.kid import kernel_distance

@@ -11,14 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.training.adversarial import (
-    fake_loss,
-    feature_distance,
-    fooling_loss,
-    gradient_penalty,
-    real_loss,
-    rolled,
-)
+from t2i.toolbox.adversarial import fake_loss, feature_distance, fooling_loss, gradient_penalty, real_loss, rolled
 from t2i.training.objective import Batch
 from t2i_stackgan.config import StackGANObjectiveConfig, StackGANv2ObjectiveConfig
 from t2i_stackgan.discriminator import Discriminator

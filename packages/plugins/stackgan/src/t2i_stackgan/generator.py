@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.generator import Generator, Noise
-from t2i.inference import folded
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
+from t2i.toolbox.folding import folded
 from t2i_stackgan.config import StackGANConfig, StackGANOptions, StackGANv2Config
 from t2i_stackgan.model import StageOne, StageTwo, Tree
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from t2i.config import parse_config
 from t2i.errors import SnapshotError
-from t2i.hub.foreign import Converted, filled, renamed
+from t2i.snapshots.foreign import Converted, filled, renamed
 from t2i.text import EncoderIdentity
 from t2i_stackgan.config import StackGANConfig, StackGANv2Config
 from t2i_stackgan.generator import StackGAN, StackGANv2

@@ -17,16 +17,19 @@ from pathlib import Path
 import torch
 import yaml
 
+from t2i.drawing.pipeline import pipeline
+from t2i.drawing.provenance import png_bytes
 from t2i.errors import T2IError
+from t2i.evaluation.scores import Scored, read_card_scores, write_card_scores
 from t2i.files import write_atomic
-from t2i.hub.card import CardExtras, render_card
 from t2i.hub.layout import CARD, WEIGHTS
-from t2i.hub.snapshots import Snapshot, load_generator, resolve, save_snapshot
 from t2i.images import grid
-from t2i.pipelines import pipeline
-from t2i.provenance import png_bytes
 from t2i.registry import WeightsSpec
-from t2i.scores import Scored, read_card_scores, write_card_scores
+from t2i.snapshots.card import CardExtras, render_card
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.record import Snapshot
+from t2i.snapshots.resolve import resolve
+from t2i.snapshots.save import save_snapshot
 from t2i_starter.plugin import INDEX, t2i_weights
 
 SNAPSHOTS = INDEX.parent / "snapshots"

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.generator import Generator, Noise
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_transformer import sampling
 from t2i_transformer.config import TransformerConfig, TransformerOptions

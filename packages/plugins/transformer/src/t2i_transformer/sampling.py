@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from t2i.generator import Noise
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_transformer.config import TransformerOptions
 from t2i_transformer.prior import Memory, Prior, Reading

@@ -16,11 +16,16 @@ from torch import Tensor
 
 from t2i.config import Config, parse_config
 from t2i.errors import InvalidConfigError
-from t2i.generator import Generator, Noise
+from t2i.generator import Generator
 from t2i.hub.layout import WEIGHTS
-from t2i.hub.snapshots import Snapshot, golden_error, load_generator, read_config, resolve
-from t2i.registry.plugins import registry
+from t2i.noise import Noise
+from t2i.publishing.pretrained import save_pretrained
+from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
+from t2i.snapshots.golden import golden_error
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.record import Snapshot, read_config
+from t2i.snapshots.resolve import resolve
 from t2i.testing.checks.check import Checks
 from t2i.testing.checks.probes import (
     ROUNDING,
@@ -34,7 +39,6 @@ from t2i.testing.checks.probes import (
 from t2i.text import TextEmbedding
 
 GENERATOR_CHECKS: Checks[Generator] = Checks()
-PICKLES = (b"\x80", b"PK\x03\x04")  # how a pickle and torch's zip of pickles begin
 
 
 def draw(generator: Generator, text: TextEmbedding, seeds: Sequence[int], **options: Any) -> Tensor:
@@ -264,26 +268,14 @@ def weights_load_key_by_key(generator: Generator) -> None:
 
 
 @GENERATOR_CHECKS.add(
-    why="unpickling runs code; a snapshot is opened by people who trust nobody",
-    remedy="keep state in tensors (no get_extra_state, no torch.save), all of them in model.safetensors",
-)
-def a_snapshot_holds_no_pickle(generator: Generator) -> None:
-    tensorless = [name for name, value in generator.state_dict().items() if not isinstance(value, Tensor)]
-    assert not tensorless, f"the state dict holds tensors alone, but {', '.join(tensorless)} is none"
-    with _saved(generator) as folder:
-        pickles = [path.name for path in folder.rglob("*") if path.is_file() and path.read_bytes().startswith(PICKLES)]
-        assert not pickles, f"a snapshot holds no pickle, but {', '.join(pickles)} begins like one"
-
-
-@GENERATOR_CHECKS.add(
     why="who says where a model goes does not expect files elsewhere",
-    remedy="write nothing in save_pretrained and in hooks of state_dict; the snapshot is the core's to write",
+    remedy="write no file in state_dict and its hooks; the snapshot is the core's to write",
 )
 def saving_writes_in_the_given_folder_alone(generator: Generator) -> None:
     with _saved(generator):  # what is imported on first use
         pass
     with TemporaryDirectory() as scratch, watched() as touched:
-        generator.save_pretrained(Path(scratch) / "snapshot")
+        save_pretrained(generator, Path(scratch) / "snapshot")
     elsewhere = [path for path in touched.written if not path.startswith(scratch)]
     assert not elsewhere, f"saving writes in the given folder alone, but also wrote {', '.join(elsewhere)}"
 
@@ -326,7 +318,7 @@ def _saved(generator: Generator) -> Iterator[Path]:
     """A snapshot of the generator, for as long as the block runs."""
     generator.eval().requires_grad_(False)
     with TemporaryDirectory() as scratch:
-        yield generator.save_pretrained(Path(scratch) / "snapshot")
+        yield save_pretrained(generator, Path(scratch) / "snapshot")
 
 
 def _rebuilt(generator: Generator) -> Generator:

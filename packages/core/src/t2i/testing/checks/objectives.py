@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from t2i.data.prepared import EncodedCaptions, PreparedData
-from t2i.generator import Generator, Noise
+from t2i.data.pack.features import EncodedCaptions
+from t2i.data.prepare import PreparedData
+from t2i.generator import Generator
 from t2i.images import from_uint8
+from t2i.noise import Noise
+from t2i.runs.checkpoints import latest_checkpoint
 from t2i.testing.checks.check import Checks
 from t2i.testing.checks.probes import captions, undocumented, watched
-from t2i.training.checkpoint import latest_checkpoint
 from t2i.training.config import TrainConfig
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i.training.trainer import Trainer

@@ -15,13 +15,12 @@ from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Any, cast
 
-from t2i import __version__
 from t2i.config import parse_config
 from t2i.errors import OfflineError
 from t2i.files import cache_home
+from t2i.registry.discovery import Plugin, registry
 from t2i.registry.hookspecs import GROUP
 from t2i.registry.installed import entry_points, facts, unmet
-from t2i.registry.plugins import Plugin, registry
 from t2i.registry.specs import (
     DatasetSpec,
     EvaluatorSpec,
@@ -32,10 +31,11 @@ from t2i.registry.specs import (
     bundled_folder,
     load_target,
 )
-from t2i.testing import subjects
+from t2i.testing.checks import subjects
 from t2i.testing.checks.check import Checks
 from t2i.testing.checks.probes import watched
 from t2i.training.run import RunConfig, read_recipe
+from t2i.version import __version__
 
 PLUGIN_CHECKS: Checks[str] = Checks()
 IMPORT_BUDGET = 0.1  # s of processor time, beyond what `t2i models` has imported anyway
@@ -46,7 +46,7 @@ HEAVY = (
 )  # fmt: skip
 IMPORTING = """
 import importlib, json, sys, time
-import t2i.registry.models
+import t2i.registry.describe
 before, start = set(sys.modules), time.process_time()
 importlib.import_module(sys.argv[1])
 print(json.dumps({"seconds": time.process_time() - start, "modules": sorted({*sys.modules} - before)}))

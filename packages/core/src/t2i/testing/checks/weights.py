@@ -7,11 +7,13 @@ import yaml
 from safetensors.torch import load_file
 
 from t2i.hub.layout import CARD, WEIGHTS
-from t2i.hub.snapshots import GOLDEN_TOLERANCE, golden_error, load_generator, resolve
 from t2i.registry.specs import WeightsSpec
+from t2i.snapshots.golden import GOLDEN_TOLERANCE, golden_error
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.resolve import resolve
 from t2i.testing.checks.check import Checks
-from t2i.testing.checks.generators import PICKLES
 
+PICKLES = (b"\x80", b"PK\x03\x04")  # how a pickle and torch's zip of pickles begin
 WEIGHTS_CHECKS: Checks[WeightsSpec] = Checks()
 
 

@@ -1,0 +1,148 @@
+"""Names into objects: models, text encoders, evaluators and datasets."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, cast
+
+from t2i.errors import (
+    DataError,
+    InvalidConfigError,
+    InvalidInputError,
+    T2IError,
+    UnknownNameError,
+    did_you_mean,
+)
+from t2i.registry.discovery import registry
+from t2i.registry.specs import (
+    DatasetSpec,
+    EvaluatorSpec,
+    ModelSpec,
+    TextEncoderSpec,
+    load_target,
+)
+
+if TYPE_CHECKING:
+    from t2i.data.dataset import CaptionedDataset
+    from t2i.evaluator import Evaluator
+    from t2i.generator import Generator
+    from t2i.text import TextEncoder
+
+from t2i.registry.describe import DEFAULT_TEXT_ENCODER
+
+
+def create_model(name: str, pretrained: bool = False, **config: Any) -> Generator:
+    """Build a technique, with fresh weights unless `pretrained` or a tag says otherwise.
+
+    Args:
+        name: "technique", "technique.tag", "hf-hub:org/repo[@revision]", "local-dir:path" or a path.
+        config: fields of the technique's config; weights bring their own, so none may be given with them.
+
+    Raises:
+        UnknownNameError, PluginError, SnapshotError: nothing usable goes by that name.
+        InvalidConfigError: a field is unknown or its value does not fit.
+    """
+    from t2i.config import parse_config
+    from t2i.snapshots.load import load_generator
+    from t2i.snapshots.resolve import resolve
+
+    if pretrained or set(name) & set(".:/"):
+        if config:
+            raise InvalidInputError(
+                f"Pretrained weights bring their own config, but {', '.join(config)} came. "
+                f"Leave them out, or create {name.partition('.')[0]!r} without weights."
+            )
+        return load_generator(resolve(name))
+    spec, _ = registry().get(ModelSpec, name)
+    return cast("Generator", load_target(spec.target)(parse_config(load_target(spec.config), config, name)))
+
+
+def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
+    """The text encoder "name", or "name:reference" such as "hf:org/repo@revision"."""
+    kind, colon, reference = name.partition(":")
+    spec, _ = registry().get(TextEncoderSpec, kind)
+    if spec.takes_reference != bool(colon and reference):
+        wanted = f"{kind}:reference" if spec.takes_reference else kind
+        raise InvalidInputError(f"The text encoder {kind!r} is asked for as {wanted!r}, but {name!r} came.")
+    factory = load_target(spec.target)
+    return cast("TextEncoder", factory(reference) if reference else factory())
+
+
+def create_evaluator(name: str, **settings: Any) -> Evaluator:
+    """The evaluator "name", with the settings it documents, such as `protocol="clean"`.
+
+    Raises:
+        UnknownNameError, PluginError: nothing usable goes by that name.
+        InvalidConfigError: it has no such setting.
+    """
+    target = load_target(registry().get(EvaluatorSpec, name)[0].target)
+    known = inspect.signature(target).parameters
+    for setting in settings.keys() - known.keys():
+        raise InvalidConfigError(
+            f"{name}: unknown setting {setting!r}.{did_you_mean(setting, known)} "
+            f"Known settings: {', '.join(known) or 'none'}."
+        )
+    return cast("Evaluator", target(**settings))
+
+
+def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
+    """A registered dataset, somebody's files through a reader, or the pack or captioned folder at a path.
+
+    Args:
+        name: "name" or "name:split" of a dataset, "reader:reference" or "reader:reference:split" (such as
+            "coco:path:val2017"), or a path (write "./name" where both exist).
+        split: one of the dataset's splits; its first by default.
+
+    Raises:
+        UnknownNameError: there is neither such a dataset nor such a path, or no such split.
+        InvalidInputError: a reader was named without what to read.
+        DataError: the files cannot be read.
+    """
+    from pathlib import Path
+
+    kind, colon, rest = name.partition(":")
+    try:
+        spec, _ = registry().get(DatasetSpec, kind)
+    except T2IError:
+        if Path(name).exists():
+            from t2i.data.readers.path import read_path
+
+            return read_path(Path(name), split)
+        if "/" in name:
+            raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
+        raise
+    if spec.takes_reference:
+        return _read(spec, rest, split) if colon else _read_bare(spec, name, split)
+    split = split or rest or None
+    _check_split(spec, split)
+    return cast("CaptionedDataset", load_target(spec.target)(split or spec.splits[0]))
+
+
+def _read(spec: DatasetSpec, rest: str, split: str | None) -> CaptionedDataset:
+    """What "reader:rest" names; the part behind the last colon is a split unless it has a slash."""
+    reference, colon, named_split = rest.rpartition(":")
+    if not colon or "/" in named_split:
+        reference, named_split = rest, ""
+    if not reference:
+        raise InvalidInputError(f"The reader {spec.name!r} is asked for as '{spec.name}:what-to-read'.")
+    split = split or named_split or None
+    _check_split(spec, split)
+    try:
+        return cast("CaptionedDataset", load_target(spec.target)(reference, split))
+    except OSError as error:  # a reader tells of what it expects; this is a disk or a permission
+        raise DataError(f"{reference} cannot be read ({error}).") from None
+
+
+def _read_bare(spec: DatasetSpec, name: str, split: str | None) -> CaptionedDataset:
+    from pathlib import Path
+
+    if Path(name).exists():
+        from t2i.data.readers.path import read_path
+
+        return read_path(Path(name), split)
+    raise InvalidInputError(f"The reader {name!r} is asked for as '{name}:what-to-read', but {name!r} alone came.")
+
+
+def _check_split(spec: DatasetSpec, split: str | None) -> None:
+    if split is not None and spec.splits and split not in spec.splits:
+        raise UnknownNameError(f"{spec.name!r} has the splits {', '.join(spec.splits)}, but {split!r} was asked for.")

@@ -1,0 +1,270 @@
+"""A pack: a dataset's pictures at one resolution, its captions and their features, as arrays mapped into memory.
+
+pack/
+    pack.json             what it is (see store.py)
+    images.bin ...        pictures, captions, groups, ids
+    text/<encoder>-<...>/ the captions' features by one text encoder
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from t2i.data.dataset import CaptionedDataset, Example, Problem
+from t2i.data.pack.partial_folder import Filling, alone
+from t2i.data.pack.store import (
+    FORMAT,
+    Ragged,
+    Shapes,
+    Texts,
+    check_ragged,
+    open_store,
+    seal,
+    starts_of,
+    write_array,
+    write_texts,
+)
+from t2i.errors import DataError, OutputError
+from t2i.progress import Progress, silent
+
+CHUNK = 256
+KIND = "pack"
+Decoded = tuple[np.ndarray | None, list[Problem]]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """An open pack of n pictures.
+
+    Attributes:
+        name, license: of the dataset it was made of.
+        source: fingerprint of that dataset with the resolution; another source makes another pack.
+        sha256: of all it holds.
+        images: [n, 3, r, r] of uint8.
+        looks: [n]; equal where pictures are equal, pixel by pixel.
+        groups: [n], numbers that stand for `group_names`.
+        captions: every distinct caption.
+        captions_of: for each picture the positions of its captions.
+        ids: the pictures' ids.
+        problems: what was left out or converted.
+    """
+
+    folder: Path
+    name: str
+    license: str
+    source: str
+    sha256: str
+    images: np.ndarray
+    looks: np.ndarray
+    groups: np.ndarray
+    group_names: Texts
+    captions: Texts
+    captions_of: Ragged
+    ids: Texts
+    problems: Sequence[Problem]
+
+    @property
+    def resolution(self) -> int:
+        """Pixels a side."""
+        return int(self.images.shape[-1])
+
+
+def is_pack(folder: Path) -> bool:
+    """Whether `folder` is a pack, whole or damaged."""
+    return (folder / f"{KIND}.json").is_file()
+
+
+def open_pack(folder: Path) -> Pack:
+    """Open a pack after checking every byte of it.
+
+    Raises:
+        DataError: it is damaged, contradicts itself, or is of another format.
+    """
+    store = open_store(folder, KIND)
+    try:
+        arrays, facts = store.arrays, store.facts
+        pack = Pack(
+            folder=folder,
+            name=str(facts["name"]),
+            license=str(facts["license"]),
+            source=str(facts["source"]),
+            sha256=store.sha256,
+            images=arrays["images"],
+            looks=arrays["looks"],
+            groups=arrays["groups"],
+            group_names=store.texts("group_names"),
+            captions=store.texts("captions"),
+            captions_of=Ragged(arrays["caption_numbers"], arrays["caption_starts"]),
+            ids=store.texts("ids"),
+            problems=[Problem(*json.loads(entry)) for entry in store.texts("problems")],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder} is no whole pack ({type(error).__name__}: {error})") from None
+    _check(pack)
+    return pack
+
+
+def write_pack(
+    dataset: CaptionedDataset,
+    folder: Path,
+    resolution: int,
+    *,
+    strict: bool = False,
+    mend: bool = False,
+    progress: Progress = silent,
+) -> Pack:
+    """Decode every picture of `dataset` at `resolution` into a new pack, or open the one that is there.
+
+    Memory holds a few hundred pictures at a time. Interrupted, by Ctrl-C or kill -9, the next call goes on.
+
+    Args:
+        strict: refuse a dataset with any flaw.
+        mend: make a damaged pack again instead of refusing it.
+
+    Raises:
+        DataError: no picture can be used, or `strict` and something is wrong with one.
+        OutputError: `folder` is there and something else, or cannot be written.
+    """
+    source = source_of(dataset, resolution)
+    with alone(folder):
+        if folder.exists():
+            pack = _found(folder, mend)
+            if pack is not None and pack.source == source:
+                refuse_problems(dataset.name, pack.problems if strict else ())
+                return pack
+        if folder.exists():
+            raise OutputError(f"{folder} already exists and is not this pack. Remove it, or choose another name.")
+        filling = Filling(folder, source)
+        _fill(filling, dataset, resolution, progress)
+        left_out = {index for chunk in filling.chunks for index in chunk["left_out"]}
+        problems = [*dataset.problems, *(Problem(*row) for chunk in filling.chunks for row in chunk["problems"])]
+        refuse_problems(dataset.name, problems if strict else ())
+        if len(left_out) == len(dataset):
+            filling.discard()
+            reasons = "; ".join(map(str, problems[:5]))
+            raise DataError(f"None of the {len(dataset)} pictures of {dataset.name} can be used: {reasons}.")
+
+        def kept() -> Iterator[Example]:
+            return (example for index, example in enumerate(dataset.examples) if index not in left_out)
+
+        count = len(dataset) - len(left_out)
+        arrays: Shapes = {"images": ("uint8", (count, 3, resolution, resolution)), "looks": ("uint64", (count,))}
+        arrays |= _write_examples(filling.scratch, kept)
+        arrays |= write_texts(filling.scratch, "problems", [json.dumps(astuple(problem)) for problem in problems])
+        seal(filling.scratch, KIND, {"name": dataset.name, "license": dataset.license, "source": source}, arrays)
+        filling.finish()
+    return open_pack(folder)
+
+
+def _found(folder: Path, mend: bool) -> Pack | None:
+    """The pack that is there; None where none is, or a damaged one was removed."""
+    try:
+        return open_pack(folder) if is_pack(folder) or mend else None
+    except DataError:
+        if not mend:
+            raise
+        shutil.rmtree(folder)
+        return None
+
+
+def source_of(dataset: CaptionedDataset, resolution: int) -> str:
+    """What a pack of `dataset` at `resolution` is known by."""
+    return hashlib.sha256(f"{FORMAT} {dataset.fingerprint} {resolution}".encode()).hexdigest()
+
+
+def refuse_problems(name: str, problems: Sequence[Problem]) -> None:
+    """
+    Raises:
+        DataError: there is any.
+    """
+    if problems:
+        raise DataError(
+            f"{name} must be flawless under --strict, but has {len(problems)} problems: "
+            f"{'; '.join(map(str, problems[:5]))}. Mend or remove them, or leave --strict out."
+        )
+
+
+def decode(dataset: CaptionedDataset, index: int, resolution: int) -> Decoded:
+    """Picture `index` as uint8 [3, r, r] or None where it cannot be used, and what is wrong with it."""
+    name = dataset.examples[index].id
+    try:
+        picture, note = dataset.picture(index, resolution)
+    except DataError as error:
+        return None, [Problem(name, str(error))]
+    pixels = np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
+    return pixels, [Problem(name, note, skipped=False)] if note else []
+
+
+def look(pixels: np.ndarray) -> int:
+    """A number that equal pictures share, and others all but never."""
+    return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=8).digest(), "little")
+
+
+def _fill(filling: Filling, dataset: CaptionedDataset, resolution: int, progress: Progress) -> None:
+    with progress("Decoding pictures", len(dataset)) as advance, ThreadPoolExecutor() as pool:
+        advance(filling.done)
+        while filling.done < len(dataset):
+            chunk = range(filling.done, min(filling.done + CHUNK, len(dataset)))
+            found = list(pool.map(lambda index: decode(dataset, index, resolution), chunk))
+            pixels = [picture for picture, _ in found if picture is not None]
+            looks = np.array([look(picture) for picture in pixels], "<u8")
+            note = {
+                "left_out": [index for index, (picture, _) in zip(chunk, found, strict=True) if picture is None],
+                "problems": [astuple(problem) for _, problems in found for problem in problems],
+            }
+            content = {"images": b"".join(picture.tobytes() for picture in pixels), "looks": looks.tobytes()}
+            filling.append(len(chunk), content, note)
+            advance(len(chunk))
+
+
+def _write_examples(folder: Path, examples: Callable[[], Iterable[Example]]) -> Shapes:
+    """Captions and groups are numbered in the order of their texts; `examples` gives all of them, each time."""
+    captions: dict[str, int] = {}
+    groups: dict[str, int] = {}
+    numbers, lengths, group_of = array("q"), array("q"), array("q")
+    for example in examples():
+        lengths.append(len(example.captions))
+        numbers.extend(captions.setdefault(caption, len(captions)) for caption in example.captions)
+        group_of.append(groups.setdefault(example.group, len(groups)))
+    arrays = write_texts(folder, "ids", (example.id for example in examples()))
+    for name, texts, values in (("captions", captions, numbers), ("group_names", groups, group_of)):
+        ordered = sorted(texts)
+        arrays |= write_texts(folder, name, ordered)
+        rank = np.empty(len(ordered), np.int32)
+        rank[[texts[text] for text in ordered]] = np.arange(len(ordered))
+        name = {"captions": "caption_numbers", "group_names": "groups"}[name]
+        write_array(folder, name, rank[np.asarray(values)])
+        arrays[name] = ("int32", (len(values),))
+    starts = starts_of(np.asarray(lengths))
+    write_array(folder, "caption_starts", starts)
+    return arrays | {"caption_starts": ("int64", starts.shape)}
+
+
+def _check(pack: Pack) -> None:
+    """
+    Raises:
+        DataError: the arrays do not fit each other, though their checksums agree.
+    """
+    where, count = pack.folder, len(pack.images)
+    check_ragged(where, pack.captions_of.starts, len(pack.captions_of.values))
+    for texts in (pack.captions, pack.group_names, pack.ids):
+        check_ragged(where, texts.starts, len(texts.content))
+    numbered = (
+        (pack.captions_of.values, len(pack.captions)),
+        (pack.groups, len(pack.group_names)),
+    )
+    shapes = {len(pack.looks), len(pack.groups), len(pack.captions_of), len(pack.ids)} == {count}
+    square = pack.images.ndim == 4 and pack.images.shape[1] == 3 and pack.images.shape[2] == pack.images.shape[3]
+    captioned = (np.diff(pack.captions_of.starts) > 0).all()
+    in_range = all(values.size and 0 <= values.min() <= values.max() < limit for values, limit in numbered)
+    if not (count and shapes and square and captioned and in_range):
+        raise DataError(f"{where} contradicts itself: its pictures, captions and groups do not fit each other")

@@ -1,0 +1,107 @@
+"""A dataset made ready for training: a pack of its pictures and the features of its captions, made once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from torch import Tensor
+
+from t2i.data.dataset import CaptionedDataset, Problem
+from t2i.data.pack.dataset import PackedDataset
+from t2i.data.pack.features import EncodedCaptions, as_tensor, captions_digest, encode_captions, features_name
+from t2i.data.pack.pack import Pack, refuse_problems, source_of, write_pack
+from t2i.errors import DataError
+from t2i.files import cache_home
+from t2i.progress import Progress, silent
+from t2i.text import TextEncoder
+
+__all__ = ["EncodedCaptions", "PreparedData", "Progress", "prepare", "silent"]
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """What the sampler draws from; pictures and captions lie in files mapped into memory.
+
+    Attributes:
+        images: [n, 3, r, r], never written to.
+        captions: every distinct caption, encoded.
+        caption_texts: the same captions as text.
+        captions_of: for each picture the positions of its captions.
+        groups: [n], the pictures' groups by number.
+        problems: pictures left out or converted, each with its reason.
+        looks: [n], equal where pictures are equal; None where that is not known.
+    """
+
+    name: str
+    license: str
+    images: UInt8[Tensor, "n 3 r r"]
+    captions: EncodedCaptions
+    caption_texts: Sequence[str]
+    captions_of: Sequence[Sequence[int]]
+    groups: np.ndarray
+    problems: Sequence[Problem]
+    looks: np.ndarray | None = None
+
+
+def prepare(
+    dataset: CaptionedDataset,
+    resolution: int,
+    encoder: TextEncoder,
+    *,
+    strict: bool = False,
+    progress: Progress = silent,
+) -> PreparedData:
+    """Decode every picture at `resolution` and encode every caption, or take both from a pack or the cache.
+
+    Pictures that cannot be used are left out and reported in `problems`; with `strict`, any problem is an
+    error instead. What is damaged in the cache is made again.
+
+    Raises:
+        DataError: no picture can be used, `strict` and something is wrong with one, or `dataset` is a pack of
+            another resolution.
+    """
+    pack = dataset.pack if isinstance(dataset, PackedDataset) else _cached_pack(dataset, resolution, progress)
+    if pack.resolution != resolution:
+        raise DataError(
+            f"Pictures of {resolution} px are needed, but {pack.folder} holds some of {pack.resolution} px. "
+            f"Pack the data again with --resolution {resolution}."
+        )
+    refuse_problems(pack.name, pack.problems if strict else ())
+    return PreparedData(
+        name=pack.name,
+        license=pack.license,
+        images=as_tensor(pack.images),
+        captions=captions_of(pack, encoder, progress),
+        caption_texts=pack.captions,
+        captions_of=pack.captions_of,
+        groups=np.array(pack.groups),
+        problems=pack.problems,
+        looks=np.array(pack.looks),
+    )
+
+
+def captions_of(pack: Pack, encoder: TextEncoder, progress: Progress = silent) -> EncodedCaptions:
+    """The features of the pack's captions by this very encoder: the pack's own, else the cache's, else new ones there.
+
+    Raises:
+        DataError: the pack's own are damaged.
+    """
+    own = own_features(pack, encoder)
+    if own.is_dir():
+        return encode_captions(pack.captions, encoder, own, progress=progress)
+    folder = cache_home() / "features" / f"{features_name(encoder.identity)}-{captions_digest(pack.captions)[:32]}"
+    return encode_captions(pack.captions, encoder, folder, mend=True, progress=progress)
+
+
+def own_features(pack: Pack, encoder: TextEncoder) -> Path:
+    """Where a pack keeps the features of its captions by `encoder`, whether or not it has them."""
+    return pack.folder / "text" / features_name(encoder.identity)
+
+
+def _cached_pack(dataset: CaptionedDataset, resolution: int, progress: Progress) -> Pack:
+    folder = cache_home() / "packs" / source_of(dataset, resolution)[:32]
+    return write_pack(dataset, folder, resolution, mend=True, progress=progress)

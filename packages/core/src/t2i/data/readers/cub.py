@@ -1,0 +1,127 @@
+"""CUB-200-2011 (Wah et al. 2011) with the captions of Reed et al. (CVPR 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from t2i.data.decode import Box
+from t2i.data.readers.captions import read_caption_file
+from t2i.data.readers.files import FileDataset, Findings, picture_file
+from t2i.errors import DataError
+
+HINT = (
+    "Its layout is images.txt, classes.txt, image_class_labels.txt, train_test_split.txt, bounding_boxes.txt and "
+    "images/, with the captions in text_c10/ or text/ in it or beside it."
+)
+CROP = 0.75  # of the box's longer side: half of the square's (Zhang et al. 2017, official preprocessing)
+UNSEEN_FILE, SEEN_FILE = "testclasses.txt", "trainvalclasses.txt"
+
+
+def read_cub(reference: str | Path, split: str | None = None) -> FileDataset:
+    """Birds cut out around their bounding boxes, with ten captions each; the species is the group.
+
+    The cut is the square of half a side r = 0.75 * max(w, h) around the box's centre, clipped to the picture;
+    where that is no square any more its centre is taken, so that no bird is squeezed.
+
+    Args:
+        reference: the folder CUB_200_2011.
+        split: "train" or "test" (train_test_split.txt), "seen" or "unseen" (the 150 and 50 classes of the zero-shot
+            split, from trainvalclasses.txt and testclasses.txt as they come with the captions), or "all" (default
+            "train").
+
+    Raises:
+        DataError: the folder or a file of it is missing, or no bird can be used.
+    """
+    root, split = Path(reference), split or "train"
+    found = Findings()
+    names = dict(_table(root / "images.txt", found))
+    boxes = dict(_table(root / "bounding_boxes.txt", found))
+    species = _species(root, found)
+    wanted = _wanted(root, split, names, species, found)
+    texts = _caption_folder(root)
+    for number in (number for number in names if wanted(number)):
+        name = names[number]
+        where = f"images.txt: {number} {name}"
+        try:
+            box = _box(boxes.get(number))
+            path = picture_file(root / "images", name)
+            text = texts / Path(name).with_suffix(".txt")
+            if not text.is_file():
+                raise DataError(f"there is no caption file {text.relative_to(texts.parent)}")
+            captions = read_caption_file(text)
+        except DataError as error:
+            found.leave_out(where, str(error))
+            continue
+        found.add(where, name, captions, species.get(number, str(Path(name).parent)), path, box)
+    return FileDataset(f"cub:{split}", found, HINT)
+
+
+def _table(path: Path, found: Findings) -> Iterator[tuple[str, str]]:
+    """The lines "id value" of one of CUB's files, each id once.
+
+    Raises:
+        DataError: the file is missing or no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"CUB's {path.name} cannot be read in {path.parent} ({error}). {HINT}") from None
+    seen = set()
+    for place, line in enumerate(lines, start=1):
+        number, _, value = line.strip().partition(" ")
+        if not line.strip():
+            continue
+        if not value:
+            found.leave_out(f"{path.name}:{place}", "not an id and a value")
+        elif number in seen:
+            found.leave_out(f"{path.name}:{place}", f"the id {number} is there twice")
+        else:
+            seen.add(number)
+            yield number, value.strip()
+
+
+def _species(root: Path, found: Findings) -> dict[str, str]:
+    """Each picture's class, such as "001.Black_footed_Albatross"."""
+    classes = dict(_table(root / "classes.txt", found))
+    labels = _table(root / "image_class_labels.txt", found)
+    return {number: classes[label] for number, label in labels if label in classes}
+
+
+def _wanted(  # type: ignore[no-untyped-def]
+    root: Path, split: str, names: Mapping[str, str], species: Mapping[str, str], found: Findings
+):
+    """Which picture numbers are of the split."""
+    if split == "all":
+        return names.__contains__
+    if split in ("train", "test"):
+        flags = dict(_table(root / "train_test_split.txt", found))
+        return lambda number: flags.get(number) == ("1" if split == "train" else "0")
+    file = UNSEEN_FILE if split == "unseen" else SEEN_FILE
+    paths = [folder / file for folder in (root, _caption_folder(root).parent, _caption_folder(root))]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise DataError(
+            f"The split {split!r} of CUB is listed in {file}, which comes with the captions and is not in {root}."
+        )
+    classes = {line.strip() for line in read_caption_file(path)} - {""}
+    return lambda number: species.get(number, str(Path(names[number]).parent)) in classes
+
+
+def _caption_folder(root: Path) -> Path:
+    places = [place / name for place in (root, root.resolve().parent) for name in ("text_c10", "text")]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise DataError(f"CUB's captions are neither in {root} nor beside it. {HINT}")
+
+
+def _box(text: str | None) -> Box:
+    try:
+        x, y, width, height = map(float, (text or "").split())
+        if not (width > 0 and height > 0 and abs(x) + abs(y) + width + height < 1e6):
+            raise ValueError
+    except ValueError:
+        raise DataError(f"its bounding box is no x, y, width and height ({text})") from None
+    centre_x, centre_y, half = int(x + width / 2), int(y + height / 2), int(max(width, height) * CROP)
+    return centre_x - half, centre_y - half, centre_x + half, centre_y + half

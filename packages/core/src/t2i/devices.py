@@ -1,0 +1,26 @@
+"""The device to work on."""
+
+from __future__ import annotations
+
+import torch
+
+from t2i.errors import InvalidInputError
+
+
+def check_device(device: str | None) -> torch.device:
+    """The device called `device`; by default this machine's accelerator, or the CPU.
+
+    Raises:
+        InvalidInputError: there is no such device here.
+    """
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if device is None:
+        return accelerator or torch.device("cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        chosen = None
+    if chosen is None or (chosen.type != "cpu" and (accelerator is None or chosen.type != accelerator.type)):
+        here = " or ".join(["cpu", *([accelerator.type] if accelerator else [])])
+        raise InvalidInputError(f"This machine draws on {here}, but the device {device!r} was asked for.")
+    return chosen

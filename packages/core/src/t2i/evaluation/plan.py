@@ -1,0 +1,71 @@
+"""The plan of an evaluation: which captions, which seeds, in which batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from t2i.data.dataset import Example
+from t2i.errors import InvalidInputError
+from t2i.seeds import check_seed
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture of a plan.
+
+    Attributes:
+        example: position of the example in the dataset.
+        caption: one of its captions.
+        group: its group.
+        seed: of the drawn picture.
+        real: the dataset's own picture is looked at, none is drawn.
+    """
+
+    example: int
+    caption: str
+    group: str
+    seed: int
+    real: bool
+
+
+def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Request]:
+    """Every example's own picture, then `n` to be drawn; no example comes again before each has come.
+
+    The dataset's pictures are shown under the captions the first round draws.
+
+    Raises:
+        InvalidInputError: `n` is below 1, or a seed would be outside [0, 2**63).
+    """
+    if n < 1:
+        raise InvalidInputError(f"An evaluation draws at least one picture, but n={n} came.")
+    check_seed(seed)
+    check_seed(seed + n - 1)
+    rounds = -(-n // len(examples))
+    stream = np.random.Generator(np.random.Philox(key=seed))
+    asked = []
+    for _ in range(max(1, rounds)):
+        for index in stream.permutation(len(examples)).tolist():
+            example = examples[index]
+            asked.append((index, example.captions[stream.integers(len(example.captions))], example.group))
+    real = [Request(*each, seed=0, real=True) for each in asked[: len(examples)]]
+    return real + [Request(*each, seed=seed + number, real=False) for number, each in enumerate(asked[:n])]
+
+
+def share(plan: Sequence[Request], batch_size: int, process: int, processes: int) -> list[Sequence[Request]]:
+    """The batches of one process: an unbroken run of the real ones, and one of the drawn ones.
+
+    Raises:
+        InvalidInputError: `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
+    mine: list[Sequence[Request]] = []
+    for real in (True, False):
+        requests = [request for request in plan if request.real == real]
+        batches = [requests[start : start + batch_size] for start in range(0, len(requests), batch_size)]
+        first, last = (len(batches) * each // processes for each in (process, process + 1))
+        mine += batches[first:last]
+    return mine

@@ -1,0 +1,198 @@
+"""Publishing on the Hub: a snapshot's files, its card, its pictures and the run's settings, in one commit."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from t2i.create import create_text_encoder, load_dataset
+from t2i.drawing.provenance import png_bytes
+from t2i.errors import InvalidInputError, SnapshotError, T2IError
+from t2i.hub.client import asking, client
+from t2i.hub.download import REVISION
+from t2i.hub.layout import CARD, CONFIG, GOLDEN, WEIGHTS
+from t2i.images import grid
+from t2i.snapshots.card import CardExtras, render_card
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.record import Snapshot, SnapshotConfig, SnapshotFacts
+from t2i.snapshots.resolve import resolve
+from t2i.snapshots.save import save_snapshot
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+    from t2i.generator import Generator
+
+PICTURES, RUN_FILE = "samples.png", "run.yaml"
+PICTURES_SHOWN = 16
+PATIENCE = 120  # seconds; the Hub checks a commit before it answers
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to publish.
+
+    Attributes:
+        repo: "org/name".
+        private: create it so that only its owners see it; one that is public already is refused.
+        create_pr: propose the commit to the owners of a repository that is there, instead of making it.
+        revision: the branch, made where it is not there; by default "main".
+    """
+
+    repo: str
+    private: bool = False
+    create_pr: bool = False
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.repo.count("/") != 1:
+            raise InvalidInputError(f"A Hub model is named org/name, but {self.repo!r} came.")
+        if self.private and self.create_pr:
+            raise InvalidInputError("What is proposed to a repository is seen by all who see it. Leave private out.")
+        if self.revision is not None and not REVISION.fullmatch(self.revision):
+            raise InvalidInputError(f"A branch is named such as main or v2, but {self.revision!r} came.")
+
+    @property
+    def name(self) -> str:
+        """What loads the model from there."""
+        branch = f"@{self.revision}" if self.revision and not self.create_pr else ""
+        return f"hf-hub:{self.repo}{branch}"
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of it: the address of the commit or pull request, and the commit's hash, which pins it."""
+
+    address: str
+    commit: str
+
+
+def push(
+    name: str,
+    target: Target,
+    *,
+    prompts: Sequence[str] = (),
+    scores: Sequence[EvalResult] | None = None,
+    warn: Callable[[str], None] = lambda message: None,
+) -> Pushed:
+    """Publish the model that `name` resolves to: the very weights, with a card that shows pictures.
+
+    Args:
+        prompts: what to draw for the card; by default a run's own samples, else captions of its dataset.
+        scores: for the card; by default those that the snapshot's own card holds.
+
+    Raises:
+        UnknownNameError, SnapshotError: as `resolve`; or the Hub refuses, and says why.
+    """
+    snapshot = resolve(name)
+    run = _run_of(snapshot.folder)
+    files: dict[str, Path | bytes] = {
+        file: snapshot.folder / file for file in (CONFIG, WEIGHTS, GOLDEN) if (snapshot.folder / file).is_file()
+    }
+    if run:
+        files[RUN_FILE] = run / RUN_FILE
+    try:
+        files[PICTURES] = _pictures(snapshot, run, prompts)
+    except T2IError as error:
+        if prompts:
+            raise
+        warn(f"The card shows no pictures, for none could be drawn: {error}")
+    extras = CardExtras(
+        name=target.name,
+        title=target.repo.partition("/")[2],
+        prompt=next(iter(prompts), CardExtras.prompt),
+        picture=PICTURES if PICTURES in files else "",
+        run_file=RUN_FILE if RUN_FILE in files else "",
+        scores=_scores_beside(snapshot.folder) if scores is None else scores,
+    )
+    files[CARD] = render_card(snapshot.config, extras).encode()
+    return _commit(files, target, snapshot.config)
+
+
+def push_generator(generator: Generator, target: Target, facts: SnapshotFacts) -> Pushed:
+    """Publish a generator as it is in memory.
+
+    Raises:
+        SnapshotError: the Hub refuses; says why.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = save_snapshot(generator, Path(scratch) / "snapshot", facts)
+        config = resolve(str(folder)).config
+        extras = CardExtras(name=target.name, title=target.repo.partition("/")[2])
+        files: dict[str, Path | bytes] = {file: folder / file for file in (CONFIG, WEIGHTS, GOLDEN)}
+        return _commit(files | {CARD: render_card(config, extras).encode()}, target, config)
+
+
+def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotConfig) -> Pushed:
+    from huggingface_hub import CommitOperationAdd
+
+    def refused(reason: str, away: bool) -> T2IError:
+        rest = "Look there whether a commit was made before you try again" if away else "No commit was made"
+        return SnapshotError(f"The Hub did not take {target.repo}: {reason}. {rest}.")
+
+    api = client()
+    with asking(refused, PATIENCE):
+        if not target.create_pr:
+            api.create_repo(target.repo, private=target.private or None, exist_ok=True)
+            if target.private and not api.model_info(target.repo).private:
+                raise InvalidInputError(
+                    f"{target.repo} is there already, and public, so nothing pushed to it stays private. Make it "
+                    f"private in its settings on the Hub, or choose another name."
+                )
+            if target.revision:
+                api.create_branch(target.repo, branch=target.revision, exist_ok=True)
+        commit = api.create_commit(
+            target.repo,
+            [CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in files.items()],
+            commit_message=f"{config.technique} after {config.facts.steps:,} steps, by t2i",
+            revision=target.revision,
+            create_pr=target.create_pr,
+        )
+    return Pushed(commit.pr_url or commit.commit_url, commit.oid)
+
+
+def _run_of(snapshot: Path) -> Path | None:
+    """The run folder whose checkpoint holds the snapshot, if one does."""
+    run = snapshot.parent.parent.parent
+    return run if (run / RUN_FILE).is_file() else None
+
+
+def _pictures(snapshot: Snapshot, run: Path | None, prompts: Sequence[str]) -> bytes:
+    """A sheet of what the model draws: the run's own, as it is, or drawn now.
+
+    Raises:
+        T2IError: there is no sheet, and nothing to draw or no way to.
+    """
+    sheets = sorted((run / "samples").glob("step-*.png")) if run else []
+    drawn = [sheet for sheet in sheets if sheet.stem <= snapshot.folder.parent.name]
+    if drawn and not prompts:
+        return drawn[-1].read_bytes()
+    from t2i.drawing.pipeline import Pipeline
+
+    prompts = list(prompts) or _captions(snapshot.config.facts.dataset)
+    identity = snapshot.config.facts.text_encoder
+    encoder = create_text_encoder(identity.name) if identity else create_text_encoder()
+    images = Pipeline(snapshot, load_generator(snapshot), encoder)(prompts, seed=0).images
+    return png_bytes(grid(images, captions=prompts, scale=max(1, 96 // images[0].width)))
+
+
+def _captions(dataset: str) -> list[str]:
+    """Captions spread over the dataset."""
+    if not dataset:
+        raise InvalidInputError("It does not say what it was trained on. Give prompts: --prompt 'a red heart'")
+    examples = load_dataset(dataset).examples
+    return [example.captions[0] for example in examples[:: max(1, -(-len(examples) // PICTURES_SHOWN))]]
+
+
+def _scores_beside(folder: Path) -> list[EvalResult]:
+    """The scores that a snapshot's own card holds; none where it has no readable card."""
+    from huggingface_hub import ModelCard
+    from yaml import YAMLError
+
+    try:
+        return list(ModelCard.load(folder / CARD).data.eval_results or ())
+    except (OSError, ValueError, YAMLError):
+        return []

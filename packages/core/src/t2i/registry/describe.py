@@ -1,0 +1,132 @@
+"""What the registry answers: list, describe and create, by name."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from t2i.errors import (
+    UnknownNameError,
+)
+from t2i.registry.catalogue import KNOWN_PLUGINS
+from t2i.registry.discovery import registry
+from t2i.registry.specs import (
+    ModelSpec,
+    WeightsSpec,
+)
+
+if TYPE_CHECKING:
+    pass
+
+DEFAULT_MODEL = "stackgan-v2.openmoji64"
+DEFAULT_TEXT_ENCODER = "minilm"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A technique, or one set of its pretrained weights.
+
+    Attributes:
+        name: "technique" or "technique.tag".
+        distribution, version: what brings it; version is "" where it is not installed.
+        remedy: how to get it, where it is not installed.
+        spec: of the technique; None where it is not installed.
+        weights: the pretrained weights known, or only the one named.
+        kind, summary: as in the spec.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    distribution: str
+    version: str
+    spec: ModelSpec | None
+    weights: tuple[WeightsSpec, ...]
+    remedy: str = ""
+
+    @property
+    def installed(self) -> bool:
+        return self.spec is not None
+
+
+def list_models(
+    filter: str = "",  # noqa: A002
+    *,
+    pretrained: bool = False,
+    kind: str | None = None,
+    dataset: str | None = None,
+    license: str | None = None,  # noqa: A002
+    installed: bool = True,
+) -> list[str]:
+    """Names of models, sorted; torch is not imported.
+
+    Args:
+        filter: a part of the name, or a pattern with * and ?.
+        pretrained: list "name.tag" of pretrained weights instead of techniques.
+        kind: only this family, such as "gan".
+        dataset, license: only techniques with weights trained on this dataset, or under this SPDX licence.
+        installed: leave out first-party techniques that are known but not installed.
+    """
+    names = []
+    for info in map(model_info, _known_techniques(installed)):
+        if kind is not None and info.kind != kind:
+            continue
+        weights = [
+            entry for entry in info.weights if dataset in (None, entry.dataset) and license in (None, entry.license)
+        ]
+        if (dataset or license) and not weights:
+            continue
+        names += [entry.name for entry in weights] if pretrained else [info.name]
+    pattern = filter if set(filter) & set("*?[") else f"*{filter}*"
+    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+
+
+def model_info(name: str) -> ModelInfo:
+    """Describe "technique" or "technique.tag"; torch is not imported.
+
+    Raises:
+        UnknownNameError, NameClashError, PluginError: as Registry.get does.
+    """
+    technique, _, tag = name.partition(".")
+    weights = tuple(spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique)
+    if tag:
+        weights = (weights_spec(name),)
+    try:
+        spec, plugin = registry().get(ModelSpec, technique)
+    except UnknownNameError:
+        for known in KNOWN_PLUGINS:
+            if technique in known.models:
+                return ModelInfo(name, known.kind, known.summary, known.distribution, "", None, weights, known.remedy)
+        raise
+    return ModelInfo(name, spec.kind, spec.summary, plugin.distribution, plugin.version, spec, weights)
+
+
+def weights_spec(name: str) -> WeightsSpec:
+    """The weights "technique.tag", or the first ones of "technique".
+
+    Raises:
+        UnknownNameError: the technique or the tag is unknown, or it has no weights.
+    """
+    technique, _, tag = name.partition(".")
+    if any(name in known.weights for known in KNOWN_PLUGINS):
+        registry().get(WeightsSpec, name)  # where they are missing, what brings them brings the technique, too
+    registry().get(ModelSpec, technique)
+    known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
+    if tag:
+        return registry().get(WeightsSpec, name)[0]
+    if not known:
+        raise UnknownNameError(
+            f"{technique!r} has no pretrained weights here. Train it (t2i train {technique} --data ...) "
+            f"or install some (pip install t2i-starter)."
+        )
+    return next(iter(known.values()))
+
+
+def _known_techniques(installed: bool) -> list[str]:
+    names = {spec.name for spec, _ in registry().all(ModelSpec)}
+    if not installed:
+        here = {plugin.distribution for plugin in registry().plugins}  # usable or not
+        names |= {name for known in KNOWN_PLUGINS if known.distribution not in here for name in known.models}
+        names -= {clash.name for clash in registry().clashes}
+    return sorted(names)

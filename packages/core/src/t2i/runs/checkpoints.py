@@ -1,0 +1,78 @@
+"""Reading the checkpoints of a run folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from t2i.errors import CheckpointError
+from t2i.files import sha256_of
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint on disk, its hash already verified.
+
+    Attributes:
+        seconds: spent until then, by device; the one thing in which two runs of the same steps differ.
+    """
+
+    folder: Path
+    step: int
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def snapshot(self) -> Path:
+        return self.folder / "snapshot"
+
+    def tensors(self) -> dict[str, Tensor]:
+        return load_file(self.folder / "state.safetensors")
+
+
+def has_checkpoints(run: Path) -> bool:
+    """Whether a checkpoint was ever finished in this run, damaged since or not."""
+    return bool(_folders(run))
+
+
+def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: None) -> Checkpoint:
+    """The newest whole checkpoint of a run; damaged newer ones are named through `warn`.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    for folder in _folders(run):
+        try:
+            return _verified(folder)
+        except CheckpointError as error:
+            warn(f"{error} Falling back to the checkpoint before it.")
+    raise CheckpointError(
+        f"{run} holds no whole checkpoint, so it is no model and nothing can be resumed. "
+        f"Train at least until the first checkpoint is written."
+    )
+
+
+def _folders(run: Path) -> list[Path]:
+    """Checkpoint folders, newest first; scratch folders start with a dot and do not count."""
+    found = (run / "checkpoints").glob("step-*")
+    return sorted((path for path in found if re.fullmatch(r"step-\d{8,}", path.name)), reverse=True)
+
+
+def _verified(folder: Path) -> Checkpoint:
+    try:
+        facts = json.loads((folder / "state.json").read_text())
+        whole = facts["format"] == FORMAT and sha256_of(folder / "state.safetensors") == facts["sha256"]
+        step = int(facts["step"])
+        seconds = {str(device): float(spent) for device, spent in facts.get("seconds", {}).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"The checkpoint {folder} is damaged ({error}).") from None
+    if not whole:
+        raise CheckpointError(f"The checkpoint {folder} is damaged (its sha256 is not the recorded one).")
+    return Checkpoint(folder, step, seconds)

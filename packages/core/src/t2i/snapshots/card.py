@@ -1,0 +1,219 @@
+"""The model card: what a snapshot's README.md says, in the Hub's own format. Whatever people typed stays text."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from t2i.errors import T2IError
+from t2i.registry.discovery import Plugin, registry
+from t2i.registry.roles import SpecT
+from t2i.registry.specs import ModelSpec, TextEncoderSpec
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+    from t2i.snapshots.record import SnapshotConfig
+
+HERE = "local-dir:PATH_TO_THIS_FOLDER"
+SCORES_BEGIN, SCORES_END = "<!-- scores, written by t2i evaluate -->", "<!-- end of scores -->"
+HUB_LICENSES = {  # those of https://huggingface.co/docs/hub/repositories-licenses that pictures come under
+    *("afl-3.0", "agpl-3.0", "apache-2.0", "artistic-2.0", "bsd", "bsd-2-clause", "bsd-3-clause", "bsl-1.0"),
+    *("cc", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0"),
+    *("cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0"),
+    *("cc-by-sa-3.0", "cc-by-sa-4.0", "cc0-1.0", "gpl", "gpl-2.0", "gpl-3.0", "isc", "lgpl", "lgpl-2.1", "lgpl-3.0"),
+    *("mit", "mpl-2.0", "openrail", "pddl", "unknown", "unlicense", "wtfpl", "zlib"),
+}
+
+
+@dataclass(frozen=True)
+class CardExtras:
+    """What a card says beyond its snapshot's config.json.
+
+    Attributes:
+        name: what loads the model, such as "hf-hub:org/name".
+        packages: what to install to use it; by default the distributions of its technique and text encoder.
+        title: by default what it is.
+        prompt: what it may be asked for, as an example.
+        picture: a PNG beside the card, or "".
+        run_file: a run's settings beside the card, or "".
+        scores: as the Hub keeps them, `metric_args` stating the protocol.
+    """
+
+    name: str = HERE
+    packages: str = ""
+    title: str = ""
+    prompt: str = "a red heart"
+    picture: str = ""
+    run_file: str = ""
+    scores: Sequence[EvalResult] = ()
+
+
+def render_card(config: SnapshotConfig, extras: CardExtras | None = None) -> str:
+    """The card of a snapshot as Markdown under a YAML head."""
+    extras = extras or CardExtras()
+    head = yaml.safe_dump(card_head(config, extras), sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n\n{card_body(config, extras)}"
+
+
+def card_head(config: SnapshotConfig, extras: CardExtras) -> dict[str, Any]:
+    """The card's metadata, as the Hub reads it."""
+    license_id = re.sub(r"-(only|or-later)$", "", config.facts.license.lower())
+    known = license_id in HUB_LICENSES
+    head: dict[str, Any] = {
+        "library_name": "t2i",
+        "pipeline_tag": "text-to-image",
+        "license": license_id if known else "other",
+        **({} if known else {"license_name": config.facts.license}),
+        "tags": ["t2i", config.technique],
+    }
+    if extras.scores:
+        from huggingface_hub.repocard_data import eval_results_to_model_index
+
+        head["model-index"] = eval_results_to_model_index(extras.title or config.technique, list(extras.scores))
+    return head
+
+
+def card_body(config: SnapshotConfig, extras: CardExtras) -> str:
+    """What people read: pictures, three lines to use it, what it is made of, scores, limits, how to make it again."""
+    sections = [
+        f"# {plain(extras.title or f'{config.technique} by t2i')}",
+        _what(config, extras),
+        _use(config, extras),
+        _made_of(config),
+        _scores(extras.scores),
+        _limits(config),
+        _again(config, extras),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _what(config: SnapshotConfig, extras: CardExtras) -> str:
+    side = config.config.get("resolution")
+    pixels = f" of {side} x {side} pixels" if isinstance(side, int) else ""
+    owner = _owner(ModelSpec, config.technique)
+    about = f" The technique: {plain(owner[0].summary)} ({plain(owner[0].paper)})." if owner else ""
+    shown = f"\n\n![Pictures it drew, each above its caption]({extras.picture})" if extras.picture else ""
+    return (
+        f"Draws pictures{pixels} from a caption, by the technique {plain(config.technique)} of "
+        f"[t2i](https://pypi.org/project/t2i/).{about}{shown}"
+    )
+
+
+def _use(config: SnapshotConfig, extras: CardExtras) -> str:
+    encoder = config.facts.text_encoder.name.partition(":")[0] if config.facts.text_encoder else ""
+    owners = [_owner(ModelSpec, config.technique), _owner(TextEncoderSpec, encoder)]
+    named = " ".join(dict.fromkeys(owner[1].distribution for owner in owners if owner)) or "t2i"
+    packages = extras.packages or named
+    command = f"pip install {packages}\nt2i generate {shlex.quote(extras.prompt)} --model {extras.name}"
+    snippet = (
+        f"import t2i\n"
+        f'pipe = t2i.pipeline("{extras.name}")\n'
+        f'pipe({json.dumps(extras.prompt)}, seed=7).images[0].save("picture.png")'
+    )
+    return f"## Use it\n\n{fence(command, 'sh')}\n\nOr in Python:\n\n{fence(snippet, 'python')}"
+
+
+def _made_of(config: SnapshotConfig) -> str:
+    facts, encoder = config.facts, config.facts.text_encoder
+    rows = {
+        "technique": config.technique,
+        "dataset": facts.dataset or "not said",
+        "licence": facts.license,
+        "text encoder": f"{encoder.name}, {encoder.dim}-d, sha256 {encoder.sha256 or 'unknown'}"
+        if encoder
+        else "not said",
+        **({"drawn with": ", ".join(f"{k}={v}" for k, v in facts.options.items())} if facts.options else {}),
+        **({"converted from": facts.source} if facts.source else {}),
+        "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures" if facts.steps else "not said",
+        "training took": _took(facts.training_seconds) or "not said",
+        "model.safetensors": f"sha256 {config.weights_sha256}",
+    }
+    table = "\n".join(f"| {key} | {plain(value)} |" for key, value in rows.items())
+    return f"## What it is made of\n\n| | |\n|---|---|\n{table}"
+
+
+def _took(seconds: Mapping[str, float]) -> str:
+    """ "31 min on AMD EPYC, 2 threads", one after another where there were several devices."""
+    return "; then ".join(f"{_duration(spent)} on {device}" for device, spent in seconds.items())
+
+
+def _duration(seconds: float) -> str:
+    """ "42 s", "31 min" or "4 h 05 min"."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _scores(scores: Sequence[EvalResult]) -> str:
+    rows = [
+        f"| {plain(str(result.metric_name or result.metric_type))} | {plain(str(result.metric_value))} | "
+        f"{plain(result.dataset_name)} | {plain(_protocol(result.metric_args or {}))} |"
+        for result in scores
+    ]
+    table = "\n".join(["| score | value | data | protocol |", "|---|---|---|---|", *rows])
+    return f"{SCORES_BEGIN}\n## Scores\n\n{table if rows else 'None were measured.'}\n{SCORES_END}"
+
+
+def _protocol(settings: Mapping[str, Any]) -> str:
+    """A score's protocol, as `t2i evaluate` nests it or flat."""
+    score = settings.get("score")
+    protocol = score.get("protocol", settings) if isinstance(score, Mapping) else settings
+    return ", ".join(f"{key} {value}" for key, value in protocol.items())
+
+
+def _limits(config: SnapshotConfig) -> str:
+    data = plain(config.facts.dataset) if config.facts.dataset else "the pictures it was trained on"
+    return (
+        f"## Limits\n\n"
+        f"- It knows what {data} shows and the words its captions use; of other captions it draws the nearest it has.\n"
+        f"- Its pictures have one size, and their licence and biases are those of that data.\n"
+        f"- One seed gives one picture, but another device or library version rounds differently.\n"
+        f"- It was not made to show real persons or to inform decisions, and nothing filters what it draws."
+    )
+
+
+def _again(config: SnapshotConfig, extras: CardExtras) -> str:
+    parts = ["## Make it again"]
+    if config.facts.command:
+        parts += ["Made again by:", fence(config.facts.command, "sh")]
+    if extras.run_file:
+        recipe = f"t2i train {shlex.quote(config.technique)} --recipe {extras.run_file} --out runs/again"
+        parts += [f"{extras.run_file} beside this card holds every setting:", fence(recipe, "sh")]
+    return "\n\n".join(parts if len(parts) > 1 else [*parts, "Nobody said how it was made."])
+
+
+def _owner(kind: type[SpecT], name: str) -> tuple[SpecT, Plugin] | None:
+    """What is registered under `name`, and by whom, where it is installed."""
+    try:
+        return registry().get(kind, name)
+    except T2IError:
+        return None
+
+
+def plain(text: str) -> str:
+    """`text` as one line of Markdown that shows just these characters: no markup, no link, no HTML, no table cell."""
+    line = " ".join(_visible(text).split())
+    escaped = re.sub(r"([\\`*_{}\[\]<>|&~#!$@^])", r"\\\1", line)
+    escaped = re.sub(r"(?<=:)//", r"\\/\\/", escaped)
+    return re.sub(r"(?i)(?<=www)\.", r"\\.", escaped)
+
+
+def fence(code: str, language: str = "") -> str:
+    """`code` as a block that no line of it can end."""
+    code = "\n".join(_visible(line) for line in code.split("\n"))
+    ticks = "`" * max(3, 1 + max(map(len, re.findall(r"`+", code)), default=0))
+    return f"{ticks}{language}\n{code}\n{ticks}"
+
+
+def _visible(text: str) -> str:
+    """`text` with a space for each character that shows nothing, or shows others in another order."""
+    return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

@@ -1,0 +1,85 @@
+"""A model on disk: config.json, model.safetensors, golden.safetensors and its card. Found, verified, loaded, saved.
+
+A name resolves, in this order, to: a local folder; a snapshot bundled in an installed distribution; the Hugging
+Face cache; the Hub. Wherever it came from, its sha256 is verified before a tensor is used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from t2i.errors import IntegrityError, SnapshotError, UnknownNameError
+from t2i.files import sha256_of
+from t2i.hub.layout import CONFIG, WEIGHTS, check_listing, check_not_pickled
+from t2i.registry.describe import weights_spec
+from t2i.registry.specs import bundled_folder
+from t2i.snapshots.record import Snapshot, read_config
+
+
+def resolve(name: str) -> Snapshot:
+    """Find and verify a snapshot.
+
+    Args:
+        name: "technique[.tag]", "local-dir:path", "hf-hub:org/repo[@revision]", or a path to a snapshot or run.
+
+    Raises:
+        UnknownNameError: nothing goes by that name.
+        CheckpointError: it is a run folder without a whole checkpoint.
+        OfflineError: it is on the Hub, not here, and the Hub cannot be reached.
+        IntegrityError: its weights are not those that were published.
+        SnapshotError: a file is missing or unreadable.
+    """
+    if name.startswith("local-dir:"):
+        return _open(name, _model_folder(Path(name.removeprefix("local-dir:"))))
+    if name.startswith("hf-hub:"):
+        repo, _, revision = name.removeprefix("hf-hub:").partition("@")
+        return _open_from_hub(name, repo, revision or None)
+    if Path(name).is_dir():
+        return _open(name, _model_folder(Path(name)))
+    if "/" in name:
+        raise UnknownNameError(f"There is no folder {name}. Give a run folder, a snapshot or a model's name.")
+    spec = weights_spec(name)
+    if spec.bundled:
+        return _open(spec.name, bundled_folder(spec), spec.sha256)
+    if not spec.repo:
+        raise SnapshotError(f"{spec.name} is declared without saying where its files are. Update its distribution.")
+    return _open_from_hub(spec.name, spec.repo, spec.revision or None, spec.sha256)
+
+
+def _model_folder(path: Path) -> Path:
+    """`path` itself where it is a snapshot; the newest whole checkpoint's snapshot where it is a run."""
+    if not path.is_dir():
+        raise UnknownNameError(f"There is no folder {path}. Give a run folder, a snapshot or a model's name.")
+    if (path / CONFIG).exists():
+        return path
+    check_not_pickled(str(path), [entry.name for entry in path.iterdir()])
+    from t2i.runs.checkpoints import latest_checkpoint
+
+    return latest_checkpoint(path).snapshot
+
+
+def _open_from_hub(name: str, repo: str, revision: str | None, sha256: str | None = None) -> Snapshot:
+    from t2i.hub.download import fetched
+
+    with fetched(repo, revision, sha256=sha256) as (folder, commit):
+        return _open(name, folder, sha256, commit)
+
+
+def _open(name: str, folder: Path, sha256: str | None = None, revision: str = "") -> Snapshot:
+    try:
+        sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.exists()}
+    except OSError as error:
+        raise SnapshotError(f"{name} is in {folder}, which cannot be read ({error.strerror}).") from None
+    check_listing(str(folder), sizes)
+    config = read_config(folder)
+    expected = sha256 or config.weights_sha256
+    try:
+        found = sha256_of(folder / WEIGHTS)
+    except OSError as error:
+        raise SnapshotError(f"{folder} holds no readable {WEIGHTS} ({error.strerror}). Fetch it again.") from None
+    if found != expected:
+        raise IntegrityError(
+            f"{folder / WEIGHTS} must have the sha256 {expected}, but has {found}: it is damaged, cut short or "
+            f"not the published file. {'Fetch' if revision else 'Delete it and fetch or install'} it again."
+        )
+    return Snapshot(name, folder, config, revision)

@@ -1,0 +1,81 @@
+"""A Draw becomes Batches on the device: one gather of cut pictures, then flip and scale there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from t2i.data.prepare import PreparedData
+from t2i.images import from_uint8
+from t2i.noise import Noise
+from t2i.text import TextEmbedding
+from t2i.training.objective import Batch
+from t2i.training.sampling import Draw
+
+RESIDENT_SHARE = 0.25  # of the device's free memory that data may take; networks and activations need the rest
+
+
+class BatchMaker:
+    """Makes batches of pictures `resolution` pixels a side, cut at random out of the prepared ones.
+
+    Data that fits lies on the device; else batches are gathered from the memory map and sent as bytes.
+    """
+
+    def __init__(self, data: PreparedData, resolution: int, flip: bool, device: torch.device) -> None:
+        images, captions = data.images, data.captions
+        self.resident = images.nbytes + captions.nbytes <= RESIDENT_SHARE * free_memory(device)
+        if self.resident:
+            images, captions = images.to(device), captions.to(device)
+        self._windows = images.unfold(2, resolution, 1).unfold(3, resolution, 1)  # n 3 y x r r, without a copy
+        self._captions, self._flip, self._device = captions, flip, device
+
+    def make(self, draw: Draw, parts: int, progress: float) -> Iterator[Batch]:
+        """The draw as `parts` batches; each has fresh noise streams, equal at every call."""
+        for part in np.array_split(np.arange(len(draw.pictures)), parts):
+            yield Batch(
+                images=self.images(draw.pictures[part], draw.places[part]),
+                text=self._text(draw.captions[part]),
+                mismatched=self._text(draw.mismatched[part]),
+                noise=Noise(draw.seeds[part].tolist(), self._device),
+                progress=progress,
+                pictures=torch.from_numpy(draw.pictures[part]).to(self._device),
+            )
+
+    def images(self, pictures: np.ndarray, places: np.ndarray) -> Float[Tensor, "b 3 r r"]:
+        """The pictures at these positions, each cut and flipped as its place says, in [-1, 1]."""
+        windows = self._windows
+        margin = windows.shape[2] - 1
+        top, left = (places[:, :2] * (margin + 1)).astype(np.int64).T
+        index = (self._index(pictures), slice(None), self._index(top), self._index(left))
+        pixels = self._sent(windows[index] if margin else windows[index[0], :, 0, 0])
+        if self._flip:
+            mirrored = self._on_device(torch.from_numpy(places[:, 2] < 0.5))
+            pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
+        return from_uint8(pixels)
+
+    def _text(self, captions: np.ndarray) -> TextEmbedding:
+        text = self._captions[torch.from_numpy(captions)]
+        return TextEmbedding(self._sent(text.sentence), self._sent(text.words), self._sent(text.mask))
+
+    def _index(self, positions: np.ndarray) -> Tensor:
+        """Positions where the windows are."""
+        index = torch.from_numpy(np.ascontiguousarray(positions))
+        return self._on_device(index) if self.resident else index
+
+    def _sent(self, gathered: Tensor) -> Tensor:
+        return gathered if self.resident else self._on_device(gathered)
+
+    def _on_device(self, tensor: Tensor) -> Tensor:
+        """Sent without waiting for the device."""
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes free on a device with a memory of its own; 0 where there is none to fill, or it cannot be asked."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

@@ -1,0 +1,88 @@
+"""A run as one page that a browser shows from the disk: no server, no network, nothing from outside the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from t2i.training.report.curves import Row, plot_curves
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
+img, svg { max-width: 100%; height: auto } input[type=range] { width: 100% }
+.warning { background: #fff3cd; border-left: 4px solid #d39e00; padding: .5rem 1rem; margin: .5rem 0 }
+.facts { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem } .facts b { display: block; font-size: 1.2rem }
+pre { background: #f6f6f6; padding: 1rem; overflow: auto }
+ol { columns: 3; font-size: .9rem }
+"""
+SCRIPT = """
+const slider = document.getElementById("step"), sheet = document.getElementById("sheet");
+const show = () => {
+  const name = slider.dataset.names.split(" ")[slider.value];
+  sheet.src = "samples/" + name;
+  document.getElementById("shown").textContent = Number(name.match(/\\d+/)[0]).toLocaleString("en");
+};
+slider.addEventListener("input", show);
+"""
+
+
+def run_page(
+    run: Path, rows: Sequence[Row], prompts: Sequence[str], warnings: Sequence[str], steps: int, settings: str
+) -> str:
+    """index.html of a run folder: how far and how fast it is, its pictures over time, its curves, its settings.
+
+    Args:
+        run: the folder whose samples/ the page shows; it names them by paths relative to itself.
+        rows: of metrics.jsonl.
+        prompts: what the samples were drawn for, any text.
+        warnings: what the run is warned of.
+        steps: in the whole run.
+        settings: run.yaml's text, or "".
+    """
+    names = sorted(path.name for path in (run / "samples").glob("step-*.png"))
+    newest = rows[-1] if rows else {}
+    facts = {"step": f"{int(newest.get('step', 0)):,} of {steps:,}"}
+    if "speed/images_per_second" in newest:
+        facts["images a second"] = f"{newest['speed/images_per_second']:,.1f}"
+        facts["of the time waiting for data"] = f"{newest['waiting/for_data']:.1%}"
+    parts = [
+        f"<h1>{escape(run.resolve().name)}</h1>",
+        '<div class="facts">'
+        + "".join(f"<div><b>{escape(v)}</b>{escape(k)}</div>" for k, v in facts.items())
+        + "</div>",
+        *(f'<p class="warning">{escape(warning)}</p>' for warning in warnings),
+    ]
+    if names:
+        parts += [
+            '<h2>Samples at step <span id="shown">' + f"{_step(names[-1]):,}" + "</span></h2>",
+            f'<input type="range" id="step" min="0" max="{len(names) - 1}" value="{len(names) - 1}" '
+            f'data-names="{escape(" ".join(names))}" aria-label="step">',
+            f'<img id="sheet" src="samples/{escape(names[-1])}" alt="pictures drawn for the prompts below">',
+            "<ol>" + "".join(f"<li>{escape(prompt)}</li>" for prompt in prompts) + "</ol>",
+        ]
+    if rows:
+        parts += ["<h2>Curves</h2>", _svg(rows)]
+    if (run / "reference.png").exists():
+        parts += ["<h2>Beside the recipe's reference</h2>", '<img src="reference.png" alt="curves, reference dashed">']
+    if settings:
+        parts += ["<h2>Settings</h2>", f"<pre>{escape(settings)}</pre>"]
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{escape(run.resolve().name)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + (f"\n<script>{SCRIPT}</script>" if names else "")
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _svg(rows: Sequence[Row]) -> str:
+    """The curves as an element, without the XML prologue."""
+    text = plot_curves(rows, kind="svg").decode()
+    return text[text.index("<svg") :]
+
+
+def _step(name: str) -> int:
+    return int("".join(filter(str.isdigit, name)))

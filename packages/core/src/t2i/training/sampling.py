@@ -1,0 +1,111 @@
+"""Which pictures, captions, mismatches and seeds a step sees: a pure function of (seed, step), so resuming is exact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+
+from t2i.data.pack.store import Ragged, starts_of
+from t2i.data.prepare import PreparedData
+from t2i.errors import DataError
+from t2i.seeds import MAX_SEED
+from t2i.training.likeness import Likeness
+
+ROUNDS = 20  # of guessing a mismatch, before all are looked through
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Positions for one step of b pictures.
+
+    Attributes:
+        pictures, captions: [b], a picture and one of its captions.
+        mismatched: [b], a caption of another group, of a picture that is no duplicate.
+        seeds: [b], one noise seed per picture.
+        places: [b, 3] in [0, 1): where to cut (y, x) and whether to flip.
+    """
+
+    pictures: np.ndarray
+    captions: np.ndarray
+    mismatched: np.ndarray
+    seeds: np.ndarray
+    places: np.ndarray
+
+    def share(self, index: int, count: int) -> Draw:
+        """The part of process `index` of `count`: disjoint from the others', and with them, in order, the whole."""
+        own = np.array_split(np.arange(len(self.pictures)), count)[index]
+        return Draw(**{each.name: getattr(self, each.name)[own] for each in fields(self)})
+
+
+class Sampler:
+    """Shuffles without replacement, epoch after epoch, and keeps no state to save.
+
+    With balance="group" an epoch visits every group once, by one of its pictures; with "image", every picture.
+    """
+
+    def __init__(
+        self, data: PreparedData, batch_size: int, seed: int, balance: Literal["image", "group"] = "image"
+    ) -> None:
+        """
+        Raises:
+            DataError: all pictures are of one group, so that nothing can be mismatched.
+        """
+        if len(np.unique(data.groups)) < 2:
+            raise DataError(
+                f"Training draws mismatched captions from another group, but {data.name} holds only one "
+                f"({len(data.images)} usable pictures). Add pictures of something else."
+            )
+        self._batch_size, self._seed = batch_size, seed
+        self._count, self._groups = len(data.images), data.groups
+        self._captions = Ragged.of(data.captions_of)
+        self._likeness = Likeness(self._captions, data.looks)
+        if balance == "group":
+            _, sizes = np.unique(data.groups, return_counts=True)
+            self._members = Ragged(np.argsort(data.groups, kind="stable"), starts_of(sizes))
+        else:
+            self._members = Ragged(np.arange(self._count), np.arange(self._count + 1))
+        self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0))
+
+    def draw(self, step: int) -> Draw:
+        """What step `step` (from 0) sees."""
+        rng = self._rng(step)
+        size = self._batch_size
+        epochs, places = np.divmod(np.arange(step * size, (step + 1) * size), len(self._members))
+        units = np.concatenate([self._shuffled(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
+        pictures = self._members.pick(units, rng.random(size))
+        captions = self._captions.pick(pictures, rng.random(size))
+        others = rng.integers(self._count, size=size)
+        for _ in range(ROUNDS):
+            if not (bad := self._match(pictures, others)).any():
+                break
+            others[bad] = rng.integers(self._count, size=int(bad.sum()))
+        for place in np.flatnonzero(self._match(pictures, others)):
+            fit = self._fit(int(pictures[place]))
+            others[place] = fit[rng.integers(len(fit))]
+        return Draw(
+            pictures=pictures,
+            captions=captions,
+            mismatched=self._captions.pick(others, rng.random(size)),
+            seeds=rng.integers(MAX_SEED, size=size),
+            places=rng.random((size, 3)),
+        )
+
+    def _match(self, pictures: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """[b], where a caption of the other would be no mismatch."""
+        return (self._groups[others] == self._groups[pictures]) | self._likeness(pictures, others)
+
+    def _fit(self, picture: int) -> np.ndarray:
+        """All pictures whose captions mismatch `picture`; of another group at least, where it is like all of those."""
+        foreign = self._groups != self._groups[picture]
+        unlike = foreign & self._likeness.unlike(picture)
+        return np.flatnonzero(unlike if unlike.any() else foreign)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self._rng(epoch, stream=1).permutation(len(self._members)))
+        return self._epoch[1]
+
+    def _rng(self, counter: int, stream: int = 0) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 0, counter, stream]))

@@ -1,0 +1,234 @@
+"""A picture depends only on the model, its prompt, its seed and the options."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import t2i
+from fakes.models import FakeConfig, FakeGenerator, FakeTextEncoder
+from t2i.devices import check_device
+from t2i.drawing.pipeline import Pipeline
+from t2i.drawing.provenance import png_bytes, read_provenance
+from t2i.errors import EncoderMismatchError, InvalidConfigError, InvalidInputError
+from t2i.generator import Generator
+from t2i.images import to_pil
+from t2i.noise import Noise
+from t2i.publishing.pretrained import save_pretrained
+from t2i.registry.describe import DEFAULT_TEXT_ENCODER
+from t2i.seeds import MAX_SEED, choose_seeds
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.resolve import resolve
+from t2i_cgan.config import CGANConfig
+from t2i_cgan.generator import ConditionalGAN
+
+CONFIGS = {
+    "modulated": CGANConfig(resolution=16, text_dim=24, noise_dim=10, condition_dim=40, hidden_dim=56, widths=(32, 16)),
+    "paper": CGANConfig(architecture="paper", text_dim=24, noise_dim=10, condition_dim=16, ngf=8),
+}
+PROMPTS = ["a red heart", "pizza", "woman firefighter, dark skin tone", "flag of Japan"]
+REQUESTS = st.lists(st.tuples(st.sampled_from(PROMPTS), st.integers(0, MAX_SEED)), min_size=1, max_size=9)
+
+
+def piped(generator: Generator, encoder: FakeTextEncoder, folder) -> Pipeline:
+    save_pretrained(generator.eval(), folder, text_encoder=encoder.identity)
+    snapshot = resolve(f"local-dir:{folder}")
+    return Pipeline(snapshot, load_generator(snapshot), encoder)
+
+
+@pytest.fixture(scope="module")
+def pipes(tmp_path_factory) -> dict[str, Pipeline]:
+    made = {}
+    for name, config in CONFIGS.items():
+        torch.manual_seed(0)
+        generator = ConditionalGAN(config)
+        for buffer in generator.buffers():  # the running statistics of a trained network
+            if buffer.is_floating_point():
+                buffer.add_(torch.rand_like(buffer))
+        made[name] = piped(generator, FakeTextEncoder(24), tmp_path_factory.mktemp("models") / name)
+    return made
+
+
+@pytest.fixture(scope="module")
+def pipe(pipes) -> Pipeline:
+    return pipes["modulated"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@given(requests=REQUESTS, batch_size=st.integers(1, 10), order=st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_pictures_are_bit_equal_in_any_order_and_batch_size(pipes, name, requests, batch_size, order):
+    alone = {request: next(pipes[name].stream([request])) for request in requests}
+    order.shuffle(requests)
+    pictures = list(pipes[name].stream(requests, batch_size=batch_size))
+    assert [(picture.prompt, picture.seed) for picture in pictures] == requests
+    for picture, request in zip(pictures, requests, strict=True):
+        assert picture.image.tobytes() == alone[request].image.tobytes()
+        assert picture.provenance == alone[request].provenance
+
+
+def test_a_full_batch_draws_what_one_picture_alone_does(pipe):
+    many = pipe(PROMPTS, num_images_per_prompt=16, seed=3)
+    for index in random.Random(0).sample(range(64), 6):
+        again = pipe(many.prompts[index], seed=many.seeds[index]).images[0]
+        assert again.tobytes() == many.images[index].tobytes()
+
+
+def test_a_snapshots_own_options_are_the_defaults(pipe):
+    facts = pipe.snapshot.config.facts.model_copy(update={"options": {"truncation": 0.25}})
+    snapshot = replace(pipe.snapshot, config=pipe.snapshot.config.model_copy(update={"facts": facts}))
+    own = Pipeline(snapshot, pipe.generator, pipe.encoder)
+    drawn = own("pizza", seed=3).pictures[0]
+    assert drawn.provenance.options["truncation"] == 0.25
+    assert drawn.image.tobytes() == pipe("pizza", seed=3, truncation=0.25).images[0].tobytes()
+    assert own("pizza", seed=3, truncation=1.0).images[0].tobytes() == pipe("pizza", seed=3).images[0].tobytes()
+
+
+def test_prompt_seed_and_options_each_change_the_picture(pipe):
+    drawn = [
+        pipe(prompt, seed=seed, truncation=truncation).images[0].tobytes()
+        for prompt, seed, truncation in [
+            ("a red heart", 0, 1.0),
+            ("pizza", 0, 1.0),
+            ("a red heart", 1, 1.0),
+            ("a red heart", 0, 0.0),
+        ]
+    ]
+    assert len(set(drawn)) == 4
+
+
+def test_no_random_state_outside_matters(pipe):
+    torch.manual_seed(1)
+    first = pipe("pizza", seed=5).images[0]
+    torch.manual_seed(2)
+    torch.rand(3)
+    assert pipe("pizza", seed=5).images[0].tobytes() == first.tobytes()
+
+
+def test_the_pipeline_is_the_encoder_the_generator_and_the_edge(pipe):
+    text = pipe.encoder.encode(["pizza"] * 4)
+    with torch.inference_mode():
+        images = pipe.generator.generate(text, Noise([2, 3, 4, 5]), truncation=0.5)
+    out = pipe("pizza", num_images_per_prompt=4, seed=2, truncation=0.5)
+    assert [image.tobytes() for image in out.images] == [image.tobytes() for image in to_pil(images)]
+
+
+def test_pictures_come_by_prompt_then_by_seed(pipe):
+    out = pipe(["pizza", " a red heart "], num_images_per_prompt=2, seed=7)
+    assert list(zip(out.prompts, out.seeds, strict=True)) == [
+        ("pizza", 7),
+        ("pizza", 8),
+        ("a red heart", 7),
+        ("a red heart", 8),
+    ]
+
+
+def test_without_a_seed_the_chosen_one_draws_the_picture_again(pipe):
+    out = pipe("pizza", num_images_per_prompt=2)
+    assert out.seeds[1] == out.seeds[0] + 1
+    assert pipe("pizza", seed=out.seeds[1]).images[0].tobytes() == out.images[1].tobytes()
+
+
+def test_each_prompt_is_encoded_once_a_batch(tmp_path):
+    encoder = FakeTextEncoder(24)
+    pipe = piped(ConditionalGAN(CONFIGS["modulated"]), encoder, tmp_path / "model")
+    pipe(["pizza", "a red heart"], num_images_per_prompt=5, seed=0)
+    assert sorted(encoder.encoded) == ["a red heart", "pizza"]
+
+
+def test_a_picture_written_says_all_that_draws_it_again_byte_for_byte(pipe, tmp_path):
+    picture = pipe(["pizza", "flag of Japan"], num_images_per_prompt=3, seed=11, truncation=0.8).pictures[4]
+    content = png_bytes(picture.image, picture.provenance)
+    (tmp_path / "x.png").write_bytes(content)
+    told = read_provenance(tmp_path / "x.png")
+    snapshot = resolve(told.model)
+    assert snapshot.config.weights_sha256 == told.weights_sha256
+    assert told.text_encoder_sha256 == pipe.encoder.identity.sha256
+    fresh = Pipeline(snapshot, load_generator(snapshot), FakeTextEncoder(24))
+    again = fresh(told.prompt, seed=told.seed, **told.options).pictures[0]
+    assert png_bytes(again.image, again.provenance) == content
+
+
+def test_provenance_names_the_versions_at_work(pipe):
+    versions = pipe("pizza").pictures[0].provenance.versions
+    assert versions == {"t2i-core": t2i.__version__, "torch": torch.__version__.partition("+")[0], "t2i-cgan": "0.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"prompts": ""}, "Prompt 1 is empty"),
+        ({"prompts": []}, "No prompt came"),
+        ({"prompts": "x" * 10_000}, "at most 2000 characters"),
+        ({"seed": -1}, "A seed lies between"),
+        ({"seed": MAX_SEED, "num_images_per_prompt": 2}, "A seed lies between"),
+        ({"num_images_per_prompt": 0}, "At least one picture per prompt"),
+        ({"num_images_per_prompt": -3}, "-3 were asked for"),
+        ({"batch_size": 0}, "A batch holds at least one picture"),
+    ],
+)
+def test_an_argument_outside_its_range_is_refused(pipe, arguments, says):
+    with pytest.raises(InvalidInputError, match=says):
+        pipe(**{"prompts": "pizza", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"truncatoin": 1}, "Did you mean 'truncation'"),
+        ({"truncation": 9}, "less than or equal to 2"),
+        ({"truncation": "wild"}, "'wild' came"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_refused(pipe, options, says):
+    with pytest.raises(InvalidConfigError, match=f"options of cgan: .*{says}"):
+        pipe("pizza", **options)
+
+
+@pytest.mark.parametrize("encoder", [FakeTextEncoder(24, "1" * 64), FakeTextEncoder(8)], ids=["sha256", "dim"])
+def test_an_encoder_the_model_was_not_trained_with_is_refused(pipe, encoder, request):
+    with pytest.raises(EncoderMismatchError, match=f"whose {request.node.callspec.id} is"):
+        Pipeline(pipe.snapshot, pipe.generator, encoder)
+
+
+def test_a_plugin_s_model_is_piped_by_name_with_the_encoder_it_was_trained_with(fakes_installed, tmp_path):
+    save_pretrained(FakeGenerator(), tmp_path / "m", text_encoder=FakeTextEncoder().identity)
+    pipe = t2i.pipeline(str(tmp_path / "m"), device="cpu")
+    assert isinstance(pipe.encoder, FakeTextEncoder)
+    assert pipe("pizza", seed=1).images[0].size == (8, 8)
+
+
+def test_a_model_whose_text_encoder_is_not_installed_is_refused(tmp_path):
+    facts = asdict(FakeTextEncoder(24).identity) | {"name": "clip-vit"}
+    save_pretrained(ConditionalGAN(CONFIGS["modulated"]), tmp_path / "m", text_encoder=facts)
+    with pytest.raises(t2i.T2IError, match=f"no text encoder 'clip-vit'.*Installed: .*{DEFAULT_TEXT_ENCODER}"):
+        t2i.pipeline(str(tmp_path / "m"), device="cpu")
+
+
+def test_a_model_that_names_no_text_encoder_and_does_not_fit_the_default_is_refused(fakes_installed, tmp_path):
+    save_pretrained(FakeGenerator(FakeConfig(text_dim=8)), tmp_path / "m")
+    with pytest.raises(EncoderMismatchError, match=r"reads text 8 numbers wide, but .* gives 384"):
+        t2i.pipeline(str(tmp_path / "m"), device="cpu")
+
+
+@pytest.mark.parametrize("device", ["tpu", "", "cuda:x"])
+def test_a_device_nobody_has_is_refused(device):
+    with pytest.raises(InvalidInputError, match="This machine draws on cpu"):
+        check_device(device)
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="this machine has an accelerator")
+def test_an_accelerator_this_machine_lacks_is_refused():
+    with pytest.raises(InvalidInputError, match="draws on cpu, but the device 'cuda'"):
+        check_device("cuda")
+    assert check_device(None) == torch.device("cpu")
+
+
+@given(st.integers(0, MAX_SEED - 100), st.integers(1, 100))
+def test_seeds_count_up_from_the_first(seed, count):
+    assert list(choose_seeds(seed, count)) == [seed + index for index in range(count)]

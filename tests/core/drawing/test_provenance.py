@@ -1,0 +1,134 @@
+"""A PNG says how it was made, and says it the same way every time."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+from t2i.drawing.provenance import CHUNK, Provenance, png_bytes, read_provenance
+from t2i.errors import InvalidInputError
+from t2i.seeds import MAX_SEED
+
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8))
+MADE = Provenance(
+    prompt='a "red" heart ❤️\n日本',
+    seed=7,
+    model="cgan.openmoji64",
+    revision="",
+    weights_sha256="a" * 64,
+    text_encoder="minilm",
+    text_encoder_sha256="b" * 64,
+    device="cpu",
+    options={"truncation": 0.7, "steps": [1, 2]},
+    versions={"torch": "2.8", "t2i-core": "0.1.0"},
+)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
+OPTIONS = st.dictionaries(TEXTS, st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS, max_size=3)
+
+
+@given(prompt=TEXTS, seed=st.integers(0, MAX_SEED), options=OPTIONS)
+@settings(max_examples=40, deadline=None)
+def test_everything_written_is_read_again(tmp_path_factory, prompt, seed, options):
+    made = replace(MADE, prompt=prompt, seed=seed, options=options)
+    path = tmp_path_factory.mktemp("png") / "x.png"
+    path.write_bytes(png_bytes(PICTURE, made))
+    assert asdict(read_provenance(path)) == asdict(made)
+
+
+def test_equal_pictures_with_equal_provenance_are_equal_bytes():
+    again = replace(MADE, options=dict(reversed(MADE.options.items())), versions=dict(reversed(MADE.versions.items())))
+    assert png_bytes(PICTURE.copy(), again) == png_bytes(PICTURE, MADE)
+
+
+@pytest.mark.parametrize("change", [{"seed": 8}, {"prompt": "x"}, {"options": {}}, {"device": "cuda"}])
+def test_another_provenance_gives_other_bytes_and_the_same_pixels(change):
+    plain, changed = png_bytes(PICTURE, MADE), png_bytes(PICTURE, replace(MADE, **change))
+    assert plain != changed
+    assert Image.open(io.BytesIO(changed)).tobytes() == PICTURE.tobytes()
+
+
+def test_any_png_reader_finds_the_prompt_in_the_standard_chunks(tmp_path):
+    path = tmp_path / "x.png"
+    path.write_bytes(png_bytes(PICTURE, MADE))
+    with Image.open(path) as picture:
+        assert picture.text["Description"] == MADE.prompt
+        assert picture.text["Software"] == "t2i 0.1.0"
+
+
+def test_the_chunks_bytes_are_those_of_the_png_specification():
+    content = png_bytes(PICTURE, MADE)
+    start = content.index(b"iTXtt2i\x00")
+    length = struct.unpack(">I", content[start - 4 : start])[0]
+    chunk, checksum = content[start : start + 4 + length], content[start + 4 + length : start + 8 + length]
+    assert struct.unpack(">I", checksum)[0] == zlib.crc32(chunk)
+    assert json.loads(chunk.removeprefix(b"iTXtt2i\x00\x00\x00\x00\x00").decode())["seed"] == 7
+
+
+def test_a_picture_without_provenance_says_so(tmp_path):
+    path = tmp_path / "x.png"
+    path.write_bytes(png_bytes(PICTURE))
+    with pytest.raises(InvalidInputError, match="carries no provenance"):
+        read_provenance(path)
+
+
+def test_a_missing_picture_says_so(tmp_path):
+    with pytest.raises(InvalidInputError, match="There is no picture at"):
+        read_provenance(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"\x89PNG\r\n\x1a\n", png_bytes(PICTURE, MADE)[:60], png_bytes(PICTURE, MADE)[:-40]],
+    ids=["empty", "text", "only the signature", "cut in a chunk", "cut in the pixels"],
+)
+def test_a_file_that_is_no_whole_png_is_refused(tmp_path, content):
+    path = tmp_path / "x.png"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError, match="not a whole PNG"):
+        read_provenance(path)
+
+
+def test_another_picture_format_is_refused(tmp_path):
+    path = tmp_path / "x.png"
+    PICTURE.save(path, format="JPEG")
+    with pytest.raises(InvalidInputError, match="not a whole PNG"):
+        read_provenance(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "null", '"t2i"', json.dumps({"prompt": "x"}), json.dumps({"prompt": "x"})[:-1]]
+)
+def test_damaged_provenance_is_refused(tmp_path, text):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt(CHUNK, text)
+    PICTURE.save(tmp_path / "x.png", pnginfo=chunks)
+    with pytest.raises(InvalidInputError, match="is damaged"):
+        read_provenance(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"seed": "seven"}, "seed"), ({"seed": 7.5}, "seed"), ({"prompt": None}, "prompt"), ({"options": []}, "options")],
+)
+def test_provenance_of_the_wrong_types_is_refused_by_field(tmp_path, change, field):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt(CHUNK, json.dumps(asdict(MADE) | change))
+    PICTURE.save(tmp_path / "x.png", pnginfo=chunks)
+    with pytest.raises(InvalidInputError, match=rf"is damaged \({field}: "):
+        read_provenance(tmp_path / "x.png")
+
+
+def test_provenance_of_a_later_version_with_more_fields_is_read(tmp_path):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt(CHUNK, json.dumps(asdict(MADE) | {"sampler": "euler"}))
+    PICTURE.save(tmp_path / "x.png", pnginfo=chunks)
+    assert read_provenance(tmp_path / "x.png") == MADE

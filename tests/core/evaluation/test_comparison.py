@@ -1,0 +1,145 @@
+"""A comparison ranks under one protocol only, and what it writes can be read."""
+
+from __future__ import annotations
+
+import base64
+import html.parser
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from t2i.errors import InvalidInputError
+from t2i.evaluation.comparison import (
+    Entry,
+    agreeing,
+    cells,
+    chart,
+    common_scores,
+    markdown,
+    notes,
+    page,
+    ranked,
+    under_columns,
+)
+from t2i.evaluation.scores import Scored
+from t2i.evaluation.sheet import sheet
+from t2i.evaluator import Score
+
+PROTOCOL = {"data": "squares:test", "n_fake": "10"}
+
+
+def entry(model: str, right: float, fid: float, seconds: float | None = 0.01, **protocol: str) -> Entry:
+    scores = {
+        "r_precision": Score(right, PROTOCOL | protocol, standard_error=0.02),
+        "r_precision_ceiling": Score(0.9, PROTOCOL),
+        "r_precision_chance": Score(0.01, PROTOCOL),
+        "fid": Score(fid, PROTOCOL, higher_is_better=False),
+    }
+    return Entry(model, scores, size_bytes=3 * 2**20, seconds_per_image=seconds)
+
+
+ENTRIES = [entry("first", 0.4, 30.0), entry("sec|ond", 0.6, 40.0), entry("third", 0.5, 20.0, seconds=None)]
+
+
+def test_the_best_of_each_column_is_marked_whichever_way_is_up():
+    heads, rows = cells(ENTRIES)
+    assert heads == ["model", "r_precision, higher is better", "fid, lower is better", "s/image", "MiB"]
+    assert [row[1] for row in rows] == ["0.4 ± 0.02", "0.6 ± 0.02*", "0.5 ± 0.02"]
+    assert [row[2] for row in rows] == ["30", "40", "20*"]
+    assert [row[3:] for row in rows] == [["0.01", "3.0"], ["0.01", "3.0"], ["", "3.0"]]
+    assert [each.model for each in ranked(ENTRIES, "fid")] == ["third", "first", "sec|ond"]
+    assert [each.model for each in ranked(ENTRIES, "r_precision")] == ["sec|ond", "third", "first"]
+
+
+def test_other_protocols_are_refused_by_the_part_that_differs():
+    with pytest.raises(InvalidInputError, match=r"r_precision of first and other: .* n_fake: 10 and 20"):
+        common_scores([ENTRIES[0], entry("other", 0.5, 1.0, n_fake="20")])
+
+
+def test_only_what_all_have_is_compared():
+    alone = Entry("alone", {"fid": ENTRIES[0].scores["fid"]}, 1)
+    assert common_scores([*ENTRIES, alone]) == ["fid"]
+    assert common_scores([*ENTRIES, Entry("none", {}, 1)]) == []
+
+
+def test_markdown_is_one_table_with_its_bounds_and_protocol():
+    lines = markdown(ENTRIES).splitlines()
+    unescaped = [re.split(r"(?<!\\)\|", line) for line in lines[:5]]
+    assert {len(cells) for cells in unescaped} == {7}
+    assert r"| sec\|ond |" in lines[3]
+    assert "- r_precision; ceiling 0.9; chance 0.01; protocol: data: squares:test; n_fake: 10" in lines
+    assert len(notes(ENTRIES)) == 2
+
+
+def scored(metric: str, value: float, **protocol: str) -> Scored:
+    return Scored(metric, Score(value, PROTOCOL | protocol), "m", "0" * 64, {}, "2026-11-24")
+
+
+def test_of_what_cards_say_the_newest_of_one_protocol_is_taken():
+    said: list[str] = []
+    mine = [scored("kid", 1), scored("kid", 2, n_fake="20"), scored("kid", 3, n_fake="30"), scored("is", 1)]
+    yours = [scored("kid", 4, n_fake="20"), scored("kid", 5), scored("is", 1, seed="7")]
+    found = agreeing([mine, yours], said.append)
+    assert [{name: score.value for name, score in each.items()} for each in found] == [{"kid": 2}, {"kid": 4}]
+    assert len(said) == 1 and "is is left out" in said[0] and "seed: not said and 7" in said[0]
+    assert agreeing([mine, []], said.append) == [{}, {}] and len(said) == 1
+
+
+class Reader(html.parser.HTMLParser):
+    """Tags, texts and sources of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_the_page_needs_no_other_file_and_escapes_what_people_wrote():
+    hostile = '<script>alert("x")</script> & "quotes"'
+    entries = [Entry(hostile, ENTRIES[0].scores, 1, 0.1), ENTRIES[1]]
+    rows = [[Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]]
+    text = page(entries, hostile, [hostile], rows, chart(entries))
+    reader = Reader()
+    reader.feed(text)
+    assert "script" not in reader.tags and text.count("alert(") == text.count("&lt;script&gt;alert(")
+    assert reader.tags.count("img") == 3 and all(
+        source.startswith("data:image/png;base64,") for source in reader.sources
+    )
+    assert any(hostile in said for said in reader.texts)
+    pictures = [Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) for source in reader.sources]
+    assert pictures[1].getpixel((5, 5)) == (255, 0, 0) and pictures[1].width >= 128
+    assert "http" not in text
+
+
+@pytest.mark.parametrize("entries", [ENTRIES, ENTRIES[2:], ENTRIES[:1]])
+def test_the_chart_is_a_picture_even_where_times_are_missing(entries):
+    with Image.open(io.BytesIO(chart(entries))) as picture:
+        assert picture.format == "PNG" and picture.width > 400
+
+
+def test_a_sheet_has_a_row_per_prompt_a_column_per_model_and_scores_below():
+    colours = [("red", "blue"), ("lime", "black"), ("white", "yellow")]
+    rows = [
+        [Image.new("RGB", (size, size), colour) for colour, size in zip(row, (64, 32), strict=True)] for row in colours
+    ]
+    plain = sheet(rows, ["one", "two " * 40, "x" * 200], ["first", "second"])
+    pixels = np.asarray(plain)
+    for number, row in enumerate(colours):
+        for column, colour in enumerate(row):
+            spot = (168 + column * 134 + 64, 6 + 15 + number * 134 + 64)
+            assert plain.getpixel(spot) == Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+    assert (pixels[:, 167] == 255).all()  # prompts stay in their gutter
+    with_scores = sheet(rows, ["one", "two", "three"], ["first", "second"], under_columns(ENTRIES[:2]))
+    assert with_scores.height > plain.height and with_scores.width == plain.width
+    assert np.array_equal(np.asarray(with_scores)[30:120, 168:], pixels[30:120, 168:])

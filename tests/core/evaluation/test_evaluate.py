@@ -1,0 +1,201 @@
+"""An evaluation shows its judges the planned pictures, whole or in parts, and says what they say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save
+
+from fakes.models import FakeGenerator, FakeTextEncoder
+from fakes.training import COLOURS, ColouredSquares, write_squares
+from t2i.create import create_evaluator
+from t2i.data.readers.folder import read_folder
+from t2i.drawing.pipeline import Pipeline
+from t2i.errors import InvalidConfigError, InvalidInputError, UnknownNameError
+from t2i.evaluation import saved_state as resuming
+from t2i.evaluation.evaluate import Evaluation, evaluate, keep_evaluation, kept_evaluation, question, to_images
+from t2i.evaluation.plan import make_plan, share
+from t2i.publishing.pretrained import save_pretrained
+from t2i.snapshots.resolve import resolve
+
+pytestmark = pytest.mark.usefixtures("fakes_installed", "t2i_cache")
+
+
+@pytest.fixture
+def pipe(tmp_path: Path, fakes_installed: None) -> Pipeline:
+    torch.manual_seed(0)
+    generator, encoder = FakeGenerator(), FakeTextEncoder()
+    folder = save_pretrained(generator, tmp_path / "model", text_encoder=encoder.identity)
+    return Pipeline(resolve(str(folder)), generator, encoder)
+
+
+def test_a_score_is_of_the_very_pictures_generate_draws_and_of_the_dataset_s(pipe: Pipeline):
+    data = ColouredSquares()
+    found = evaluate(pipe, data, ["bright"], n=20, seed=3, batch_size=6)
+    drawn = [request for request in make_plan(data.examples, 20, 3) if not request.real]
+    pictures = [pipe(request.caption, seed=request.seed).images[0] for request in drawn]
+    expected = np.mean([np.asarray(picture) / 127.5 - 1 for picture in pictures])
+    assert found.scores["bright"].value == pytest.approx(expected, abs=1e-6)
+    real = [np.asarray(data.picture(index, 8)[0]) / 127.5 - 1 for index in range(len(data))]
+    assert found.scores["bright_ceiling"].value == pytest.approx(np.mean(real), abs=1e-6)
+    assert found.seconds_per_image > 0 and not found.failures
+    protocol = found.scores["bright"].protocol
+    assert protocol["data"] == "squares:train" and protocol["seed"] == "3" and protocol["n_fake"] == "20"
+    assert protocol["resolution"] == "8 px" and protocol["data_sha256"] == data.fingerprint
+    assert f"torch {torch.__version__.partition('+')[0]}" in protocol["versions"]
+
+
+def test_a_plan_visits_every_example_before_any_again():
+    examples = ColouredSquares().examples
+    plan = make_plan(examples, 20, seed=5)
+    real, drawn = [[r for r in plan if r.real == kind] for kind in (True, False)]
+    assert sorted(r.example for r in real) == list(range(8))
+    assert [(r.example, r.caption) for r in real] == [(r.example, r.caption) for r in drawn[:8]]
+    assert set(Counter(r.example for r in drawn).values()) == {2, 3}
+    assert [r.seed for r in drawn] == list(range(5, 25))
+    assert all(r.caption in examples[r.example].captions and r.group == examples[r.example].group for r in plan)
+    assert {r.caption for r in make_plan(examples, 400, 0)} == {c for e in examples for c in e.captions}
+    assert plan == make_plan(examples, 20, seed=5) != make_plan(examples, 20, seed=6)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 7])
+def test_processes_share_the_plan_s_batches_in_its_order(processes: int):
+    plan = make_plan(ColouredSquares().examples, 50, 0)
+    whole = share(plan, 4, 0, 1)
+    parts = [share(plan, 4, process, processes) for process in range(processes)]
+    for real in (True, False):
+        together = [batch for part in parts for batch in part if batch[0].real == real]
+        assert together == [batch for batch in whole if batch[0].real == real]
+    sizes = [sum(map(len, part)) for part in parts]
+    assert max(sizes) - min(sizes) <= 8
+
+
+def test_an_interrupted_evaluation_goes_on_and_says_the_same(pipe: Pipeline, monkeypatch, t2i_cache: Path):
+    data, asked = ColouredSquares(), {"n": 30, "batch_size": 4}
+    ticks = count()
+    monkeypatch.setattr("t2i.evaluation.evaluate.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    whole = evaluate(pipe, data, ["bright"], **asked)
+    monkeypatch.setattr(resuming, "SAVE_EVERY_SECONDS", 0.0)
+    drawn: list[str] = []
+    stream = pipe.stream
+
+    def counted(requests, **options):
+        drawn.extend(caption for caption, _ in requests)
+        if len(drawn) > limit:
+            raise KeyboardInterrupt
+        return stream(requests, **options)
+
+    monkeypatch.setattr(pipe, "stream", counted)
+    limit = 17
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(pipe, data, ["bright"], **asked)
+    assert len(list((t2i_cache / "evaluations").iterdir())) == 1
+    drawn.clear()
+    limit = 1000
+    assert evaluate(pipe, data, ["bright"], **asked) == whole
+    assert whole.seconds_per_image == pytest.approx(8 / 30)  # a batch took a second, before and after
+    assert len(drawn) == 30 - 16
+    assert not list((t2i_cache / "evaluations").iterdir())
+    drawn.clear()
+    evaluate(pipe, data, ["bright"], **asked)
+    assert len(drawn) == 30  # the finished one left nothing to go on with
+
+
+@pytest.mark.parametrize("harm", ["cut", "emptied", "another judge's", "no count"])
+def test_what_an_interruption_left_may_be_damaged(pipe: Pipeline, monkeypatch, t2i_cache: Path, harm: str):
+    data = ColouredSquares()
+    whole = evaluate(pipe, data, ["bright"], n=12, batch_size=4)
+    monkeypatch.setattr(resuming, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(resuming.Saved, "forget", lambda saved: None)
+    evaluate(pipe, data, ["bright"], n=12, batch_size=4)
+    (path,) = (t2i_cache / "evaluations").iterdir()
+    content = {
+        "cut": path.read_bytes()[:-9],
+        "emptied": b"",
+        "another judge's": save({"bright/other": torch.zeros(1)}, {"done": "2", "drawn": "4", "seconds": "1"}),
+        "no count": save(create_evaluator("bright").state()),
+    }[harm]
+    path.write_bytes(content)
+    assert evaluate(pipe, data, ["bright"], n=12, batch_size=4).scores == whole.scores
+
+
+def test_the_question_is_another_where_anything_is_that_scores_depend_on(pipe: Pipeline, tmp_path: Path):
+    def asked(pipe: Pipeline = pipe, metrics: tuple[str, ...] = ("bright",), split: str = "train", **changes) -> str:
+        return question(pipe, ColouredSquares(split), metrics, **{"n": 8, "seed": 0, **changes})
+
+    def loaded(name: str, generator: FakeGenerator) -> Pipeline:
+        folder = save_pretrained(generator, tmp_path / name, text_encoder=pipe.encoder.identity)
+        return Pipeline(resolve(str(folder)), generator, pipe.encoder)
+
+    others = [
+        asked(loaded("copy", pipe.generator)),
+        asked(loaded("other", FakeGenerator())),
+        asked(metrics=("bright", "r_precision")),
+        asked(split="test"),
+        asked(n=9),
+        asked(seed=1),
+        asked(resolution=16),
+        asked(settings={"bright": {"fewest": 2}}),
+    ]
+    assert len({asked(), *others}) == 1 + len(others)
+    assert asked() == asked(resolution=8, settings={}, options={})  # which is what is done without them
+
+
+def test_what_was_found_comes_back_whole_or_not_at_all(pipe: Pipeline, tmp_path: Path):
+    found = evaluate(pipe, ColouredSquares(), ["bright"], n=8)
+    found = Evaluation(found.scores, {"is": "too few"}, found.seconds_per_image)
+    path = tmp_path / "board" / "found.json"
+    assert kept_evaluation(path) is None
+    keep_evaluation(path, found)
+    assert kept_evaluation(path) == found
+    for harm in (path.read_bytes()[:-9], b"", b"[]", b"\xff"):
+        path.write_bytes(harm)
+        assert kept_evaluation(path) is None
+
+
+def test_a_judge_that_cannot_say_leaves_the_others_scores(pipe: Pipeline):
+    data = ColouredSquares()
+    found = evaluate(pipe, data, ["bright"], n=5, settings={"bright": {"fewest": 9}})
+    assert not found.scores and found.failures == {"bright": "bright needs at least 9 pictures, but 5 came."}
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_named(pipe: Pipeline, tmp_path: Path):
+    folder = write_squares(tmp_path / "data")
+    (folder / "blue.png").write_bytes(b"no picture")
+    said: list[str] = []
+    found = evaluate(pipe, read_folder(folder), ["bright"], n=4, warn=said.append)
+    assert found.scores["bright_ceiling"].protocol["n_real"] == str(len(COLOURS) - 1)
+    assert len(said) == 1 and "blue.png is left out: not a readable picture" in said[0]
+
+
+def test_all_models_may_be_judged_at_one_size(pipe: Pipeline):
+    data = ColouredSquares()
+    found = evaluate(pipe, data, ["bright"], n=8, resolution=16)
+    assert found.scores["bright"].protocol["resolution"] == "16 px"
+    pictures = [Image.new("RGB", (8, 8), "red"), Image.new("RGB", (16, 16), "red")]
+    images = to_images(pictures, 16)
+    assert images.shape == (2, 3, 16, 16) and torch.equal(images[0], images[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"n": 0}, InvalidInputError, "at least one picture"),
+        ({"batch_size": 0}, InvalidInputError, "at least one picture, but batch_size=0"),
+        ({"seed": -1}, InvalidInputError, "between 0 and"),
+        ({"seed": 2**63 - 2, "n": 5}, InvalidInputError, "between 0 and"),
+        ({"metrics": ["brihgt"]}, UnknownNameError, "Did you mean 'bright'"),
+        ({"settings": {"bright": {"fewst": 1}}}, InvalidConfigError, "Did you mean 'fewest'"),
+        ({"options": {"gian": 1}}, InvalidConfigError, "Did you mean 'gain'"),
+    ],
+)
+def test_bad_input(pipe: Pipeline, arguments, error, says):
+    with pytest.raises(error, match=says):
+        evaluate(pipe, ColouredSquares(), **({"metrics": ["bright"], "n": 4} | arguments))

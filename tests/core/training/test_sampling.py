@@ -1,0 +1,183 @@
+"""What a step sees is a function of (seed, step) alone, and over an epoch everybody is seen once."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.data import numbered
+from t2i.data.pack.store import Ragged
+from t2i.errors import DataError
+from t2i.seeds import MAX_SEED
+from t2i.training.likeness import Likeness
+from t2i.training.sampling import Draw, Sampler
+
+GROUPS = st.lists(st.integers(0, 3), min_size=2, max_size=12).filter(lambda groups: len(set(groups)) > 1)
+BALANCES = st.sampled_from(["image", "group"])
+
+
+def equal(one: Draw, other: Draw) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(astuple(one), astuple(other), strict=True))
+
+
+def drawn(sampler: Sampler, steps: int) -> np.ndarray:
+    return np.concatenate([sampler.draw(step).pictures for step in range(steps)])
+
+
+@given(GROUPS, st.integers(1, 9), st.integers(0, MAX_SEED))
+@settings(max_examples=40, deadline=None)
+def test_an_epoch_shows_every_picture_once_whatever_the_batch_size(groups, batch_size, seed):
+    count = len(groups)
+    epochs = drawn(Sampler(numbered(groups), batch_size, seed), steps=2 * count)[: 2 * count].reshape(2, count)
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(count))
+
+
+@given(GROUPS, st.integers(1, 9), st.integers(0, MAX_SEED))
+@settings(max_examples=40, deadline=None)
+def test_a_balanced_epoch_visits_every_group_once(groups, batch_size, seed):
+    count = len(set(groups))
+    pictures = drawn(Sampler(numbered(groups), batch_size, seed, "group"), steps=2 * count)[: 2 * count]
+    for epoch in np.array(groups)[pictures].reshape(2, count):
+        assert sorted(epoch) == sorted(set(groups))
+
+
+def test_a_balanced_sampler_comes_round_to_every_picture():
+    pictures = drawn(Sampler(numbered([0] * 6 + [1]), 4, 0, "group"), steps=50)
+    counts = np.bincount(pictures, minlength=7)
+    assert counts[6] == 100
+    assert (abs(counts[:6] - 100 / 6) < 5 * (100 * (1 / 6) * (5 / 6)) ** 0.5).all()
+
+
+@given(GROUPS, BALANCES, st.integers(0, MAX_SEED))
+@settings(max_examples=40, deadline=None)
+def test_captions_are_the_picture_s_and_mismatches_are_of_another_group(groups, balance, seed):
+    data = numbered(groups, captions_each=3)
+    draw = Sampler(data, 8, seed, balance).draw(0)
+    of = {caption: picture for picture, captions in enumerate(data.captions_of) for caption in captions}
+    for picture, caption, wrong in zip(draw.pictures, draw.captions, draw.mismatched, strict=True):
+        assert of[caption] == picture
+        assert groups[of[wrong]] != groups[picture]
+
+
+@given(GROUPS, BALANCES, st.integers(0, MAX_SEED), st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_a_fresh_sampler_at_any_step_draws_what_a_running_one_does(groups, balance, seed, step):
+    data = numbered(groups)
+    running = Sampler(data, 5, seed, balance)
+    running.draw(step + 3)
+    running.draw(max(step - 1, 0))
+    assert equal(running.draw(step), Sampler(data, 5, seed, balance).draw(step))
+
+
+def test_other_seeds_and_other_steps_draw_otherwise():
+    data = numbered(range(30))
+    first = Sampler(data, 8, seed=1).draw(0)
+    for other in (Sampler(data, 8, seed=2).draw(0), Sampler(data, 8, seed=1).draw(1)):
+        for mine, theirs in zip(astuple(first), astuple(other), strict=True):
+            assert not np.array_equal(mine, theirs)
+
+
+def test_epochs_are_shuffled_differently():
+    epochs = drawn(Sampler(numbered(range(30)), 30, seed=0), steps=4).reshape(4, 30)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+
+
+def test_noise_seeds_never_repeat_and_places_fill_the_unit_interval():
+    sampler = Sampler(numbered(range(4)), 100, seed=0)
+    draws = [sampler.draw(step) for step in range(20)]
+    seeds = np.concatenate([draw.seeds for draw in draws])
+    assert len(set(seeds.tolist())) == 2000
+    assert seeds.min() >= 0
+    assert seeds.max() <= MAX_SEED
+    assert seeds.max() > MAX_SEED * 0.99
+    places = np.concatenate([draw.places for draw in draws])
+    assert places.min() >= 0
+    assert places.max() < 1
+    assert (abs(places.mean(0) - 1 / 2) < 5 * (1 / 12 / 2000) ** 0.5).all()
+
+
+def test_every_caption_of_a_picture_has_its_turn():
+    sampler = Sampler(numbered([0, 1], captions_each=3), 10, seed=0)
+    assert {caption for step in range(20) for caption in sampler.draw(step).captions} == set(range(6))
+
+
+@pytest.mark.parametrize("groups", [[0], [7, 7, 7]])
+def test_data_of_one_group_cannot_be_mismatched_and_says_so(groups):
+    with pytest.raises(DataError, match=rf"numbered holds only one \({len(groups)} usable pictures\). Add pictures"):
+        Sampler(replace(numbered(groups), name="numbered"), 4, 0)
+
+
+def drawn_mismatches(data, steps: int = 60) -> set[tuple[int, int]]:
+    """All (picture, picture of the mismatched caption) that are drawn."""
+    of = {caption: picture for picture, captions in enumerate(data.captions_of) for caption in captions}
+    draws = [Sampler(data, 8, 3).draw(step) for step in range(steps)]
+    return {(int(p), of[int(c)]) for draw in draws for p, c in zip(draw.pictures, draw.mismatched, strict=True)}
+
+
+def test_equal_pictures_are_never_each_other_s_mismatch():
+    data = replace(numbered(range(5)), looks=np.array([7, 8, 7, 9, 10], np.uint64))
+    pairs = drawn_mismatches(data)
+    assert not pairs & {(0, 2), (2, 0)}
+    assert pairs == {(a, b) for a in range(5) for b in range(5) if a != b} - {(0, 2), (2, 0)}
+
+
+def test_pictures_of_one_caption_are_never_each_other_s_mismatch():
+    data = replace(numbered(range(5), captions_each=1), captions_of=[[0, 4], [1], [2, 4], [3], [4]])
+    draws = [Sampler(data, 8, 3).draw(step) for step in range(60)]
+    wrong = {(int(p), int(c)) for draw in draws for p, c in zip(draw.pictures, draw.mismatched, strict=True)}
+    apart = {0: {1, 3}, 2: {1, 3}, 4: {1, 3}, 1: {0, 2, 3, 4}, 3: {0, 1, 2, 4}}
+    assert wrong == {(picture, caption) for picture, captions in apart.items() for caption in captions}
+
+
+def test_a_rare_stranger_is_found_among_a_thousand_alike():
+    """One caption all share but one: guessing alone would hardly ever find the one."""
+    captions = [[0, index] for index in range(1, 1000)] + [[1000]]
+    data = replace(numbered(range(1000), captions_each=1), captions_of=captions)
+    data = replace(data, caption_texts=[str(index) for index in range(1001)])
+    for step in range(5):
+        draw = Sampler(data, 16, 0).draw(step)
+        assert set(draw.mismatched[draw.pictures != 999]) == {1000}
+
+
+def test_where_all_share_a_caption_the_group_alone_decides():
+    data = replace(numbered([0, 0, 1, 1], captions_each=1), captions_of=[[0, 1], [0, 2], [0, 3], [0, 1]])
+    draws = [Sampler(data, 8, 0).draw(step) for step in range(20)]
+    seen = {(int(p), int(c)) for draw in draws for p, c in zip(draw.pictures, draw.mismatched, strict=True)}
+    assert {picture for picture, _ in seen} == {0, 1, 2, 3}
+    assert {caption for picture, caption in seen if picture == 0} <= {0, 3, 1}
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=3), min_size=1, max_size=7),
+    st.lists(st.integers(0, 3), min_size=7, max_size=7),
+)
+@settings(max_examples=60, deadline=None)
+def test_likeness_is_a_shared_caption_or_an_equal_look(captions, looks):
+    count = len(captions)
+    likeness = Likeness(Ragged.of(captions), np.array(looks[:count]))
+    pairs = np.array([(a, b) for a in range(count) for b in range(count)])
+    wanted = [bool(set(captions[a]) & set(captions[b])) or looks[a] == looks[b] for a, b in pairs]
+    got = likeness(pairs[:, 0], pairs[:, 1])
+    different = pairs[:, 0] != pairs[:, 1]
+    assert (got == wanted)[different].all()
+    for picture in range(count):
+        others = np.arange(count) != picture
+        assert (likeness.unlike(picture) == ~got.reshape(count, count)[picture])[others].all()
+
+
+GOLDEN = {
+    "group": ([5, 2, 3, 1], [10, 4, 7, 2], [1, 11, 10, 6], [7195641031664990263, 3515702281445977609]),
+    "image": ([0, 4, 1, 3], [0, 8, 3, 6], [5, 10, 10, 4], [8725180495956904314, 5547292723837613704]),
+}
+
+
+@pytest.mark.parametrize("balance", GOLDEN)
+def test_a_run_begun_with_version_0_1_sees_the_same_draws(balance):
+    draw = Sampler(numbered([0, 0, 1, 2, 2, 3]), 4, seed=7, balance=balance).draw(11)
+    found = tuple(part.tolist() for part in (draw.pictures, draw.captions, draw.mismatched, draw.seeds[:2]))
+    assert found == GOLDEN[balance]
