@@ -15,9 +15,7 @@ def _reader(name: str, target: str, summary: str, splits: tuple[str, ...] = ()) 
 def t2i_datasets() -> list[DatasetSpec]:
     """Declare the readers."""
     return [
-        _reader(
-            "folder", "readers.folder:read_folder", "pictures with captions beside them, metadata, or class sub-folders"
-        ),
+        _reader("folder", "readers.folder:read_folder", "pictures with captions beside them, metadata or classes"),
         _reader("pack", "pack.dataset:read_pack", "what `t2i data pack` wrote"),
         _reader("coco", "readers.coco:read_coco", "captions_*.json and its pictures"),
         _reader(
