@@ -31,9 +31,9 @@ def _call(verb: str) -> Callable[[], None]:
     text = TextEmbedding(words.mean(1), words, torch.ones(BATCH, 8, dtype=torch.bool))
     images, weights = torch.rand(BATCH, 3, 64, 64) * 2 - 1, torch.linspace(0, 1, BATCH)
     calls = {
-        "generate": lambda: vae.generate(text, Noise(range(BATCH))),
+        "generate": lambda: vae.generate(text, Noise(range(BATCH)), vae.options()),
         "reconstruct": lambda: vae.reconstruct(images, text),
-        "interpolate": lambda: vae.interpolate(text[:2], Noise([0, 1]), weights),
+        "interpolate": lambda: vae.interpolate(text[:2], Noise([0, 1]), weights, vae.options()),
     }
 
     def call() -> None:

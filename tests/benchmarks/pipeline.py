@@ -20,7 +20,7 @@ def run() -> None:
     def bare() -> None:
         with torch.inference_mode():
             for first in range(0, BATCH * BATCHES, BATCH):
-                generator.generate(text, Noise(range(first, first + BATCH)))
+                generator.generate(text, Noise(range(first, first + BATCH)), generator.options())
 
     def one_prompt() -> None:
         pipe("a red heart", num_images_per_prompt=BATCH * BATCHES, seed=0, batch_size=BATCH)

@@ -47,7 +47,7 @@ def drawing(name: str) -> None:
     textbook = as_textbook(name, generator)
 
     def plain(network: Generator) -> None:
-        network.generate(text, Noise(range(BATCH)))
+        network.generate(text, Noise(range(BATCH)), network.options())
 
     def piped() -> None:
         pipe("a red heart", num_images_per_prompt=BATCH, seed=0, batch_size=BATCH)

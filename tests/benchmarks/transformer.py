@@ -142,7 +142,7 @@ def _draw(kind: str) -> Callable[[], None]:
 
     def draw() -> None:
         with torch.inference_mode():
-            generator.generate(text, Noise(range(BATCH)), guidance=GUIDANCE)
+            generator.generate(text, Noise(range(BATCH)), generator.options(guidance=GUIDANCE))
 
     return draw
 

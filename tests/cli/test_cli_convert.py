@@ -56,7 +56,8 @@ def test_the_command_makes_a_snapshot_that_says_where_it_is_from(name: str, tmp_
     assert "'char-cnn-rnn'" in error and "of_sentences" in error and not (tmp_path / "x.png").exists()
     with pytest.raises(EncoderMismatchError, match="not installed"):
         pipeline(str(out))
-    images = from_pretrained(str(out)).generate(TextEmbedding.of_sentences(torch.randn(2, TEXT)), Noise([7, 8]))
+    loaded = from_pretrained(str(out))
+    images = loaded.generate(TextEmbedding.of_sentences(torch.randn(2, TEXT)), Noise([7, 8]), loaded.options())
     assert images.shape == (2, 3, generator.resolution, generator.resolution)
 
 

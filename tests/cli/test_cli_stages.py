@@ -50,7 +50,9 @@ def test_the_strip_shows_the_generators_stages(t2i: T2I, staged: Path, here: Pat
     assert [stage.width for stage in picture.stages] == [8, 16]
     assert picture.stages[-1].tobytes() == picture.image.tobytes()
     with torch.inference_mode():
-        small = pipe.generator.stages(pipe.encoder.encode(["a red square"])[[0] * 4], Noise([7] * 4))[0]
+        small = pipe.generator.stages(
+            pipe.encoder.encode(["a red square"])[[0] * 4], Noise([7] * 4), pipe.generator.options()
+        )[0]
     wanted = Image.fromarray(((small[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()).resize((16, 16), 0)
     with Image.open("red-stages.png") as strip:
         shown = strip.crop((4, 4, 20, 20)).convert("RGB")

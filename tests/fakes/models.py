@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -72,7 +72,7 @@ class FakeOptions(Config):
 
 
 @final
-class FakeGenerator(Generator):
+class FakeGenerator(Generator[FakeOptions]):
     """One linear layer from (sentence, z) to pixels."""
 
     technique: ClassVar[str] = "fake"
@@ -98,7 +98,5 @@ class FakeGenerator(Generator):
         pixels = torch.tanh(self.to_pixels(torch.cat([sentence, z], dim=1)))
         return pixels.unflatten(1, (3, self.resolution, self.resolution))
 
-    def generate(
-        self, text: TextEmbedding, noise: Noise, *, gain: float = 1.0, **options: Any
-    ) -> Float[Tensor, "b 3 h w"]:
-        return self.forward(text.sentence, gain * noise.normal(self.config.noise_dim))
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Float[Tensor, "b 3 h w"]:
+        return self.forward(text.sentence, options.gain * noise.normal(self.config.noise_dim))

@@ -19,7 +19,7 @@ from t2i.config import Config
 from t2i.data.dataset import CaptionedDataset, Example
 from t2i.data.pack.features import EncodedCaptions
 from t2i.data.prepare import PreparedData
-from t2i.generator import Generator
+from t2i.generator import Generator, NoOptions
 from t2i.noise import Noise
 from t2i.runs.checkpoints import latest_checkpoint
 from t2i.text import TextEmbedding, TextEncoder
@@ -106,7 +106,7 @@ class ToyConfig(Config):
 
 
 @final
-class ToyGenerator(Generator):
+class ToyGenerator(Generator[NoOptions]):
     """A linear layer and a convolution, with dropout and batch norm where asked for."""
 
     technique: ClassVar[str] = "toy"
@@ -133,7 +133,7 @@ class ToyGenerator(Generator):
         x = self.start(torch.cat([sentence, z], dim=1)).unflatten(1, (-1, side, side))
         return torch.tanh(self.to_rgb(self.dropout(F.leaky_relu(self.norm(x), 0.2))))
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Float[Tensor, "b 3 h w"]:
+    def generate(self, text: TextEmbedding, noise: Noise, options: NoOptions) -> Float[Tensor, "b 3 h w"]:
         return self(text.sentence, noise.normal(self.config.noise_dim))
 
 

@@ -53,7 +53,7 @@ def run(tmp_path: Path) -> Path:
 def drawn(generator: package.Generator) -> torch.Tensor:
     text = FakeTextEncoder().encode(["a red heart", "pizza"])
     with torch.inference_mode():
-        return generator.generate(text, Noise([1, 2]))
+        return generator.generate(text, Noise([1, 2]), generator.options())
 
 
 def test_what_is_pushed_is_loaded_by_branch_tag_and_commit(hub: FakeHub):

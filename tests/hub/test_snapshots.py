@@ -75,7 +75,10 @@ def test_what_is_loaded_is_bit_equal_to_what_was_saved(generator, tmp_path):
     assert all(torch.equal(saved[name], found[name]) and saved[name].dtype == found[name].dtype for name in saved)
     text = FakeTextEncoder().encode(["a red heart", "pizza"])
     with torch.inference_mode():
-        assert torch.equal(generator.generate(text, Noise([1, 2])), loaded.generate(text, Noise([1, 2])))
+        assert torch.equal(
+            generator.generate(text, Noise([1, 2]), generator.options()),
+            loaded.generate(text, Noise([1, 2]), loaded.options()),
+        )
 
 
 def test_half_precision_halves_the_file_and_is_what_the_golden_pictures_show(tmp_path):

@@ -113,7 +113,7 @@ def test_no_random_state_outside_matters(pipe):
 def test_the_pipeline_is_the_encoder_the_generator_and_the_edge(pipe):
     text = pipe.encoder.encode(["pizza"] * 4)
     with torch.inference_mode():
-        images = pipe.generator.generate(text, Noise([2, 3, 4, 5]), truncation=0.5)
+        images = pipe.generator.generate(text, Noise([2, 3, 4, 5]), pipe.generator.options(truncation=0.5))
     out = pipe("pizza", num_images_per_prompt=4, seed=2, truncation=0.5)
     assert [image.tobytes() for image in out.images] == [image.tobytes() for image in to_pil(images)]
 

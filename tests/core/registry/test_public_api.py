@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         TextEmbedding,
         TextEncoder,
     )
+    from t2i.generator import OptionsT
 
 NAMES = {
     "Batch", "CaptionedDataset", "Config", "Evaluator", "Example", "Generator", "ModelInfo", "Noise", "Objective",
@@ -92,7 +93,9 @@ class Methods:
         **options: Any,
     ) -> PipelineOutput: ...
 
-    def Generator__generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Float[Tensor, "b 3 h w"]: ...
+    def Generator__generate(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> Float[Tensor, "b 3 h w"]: ...
+
+    def Generator__options(self, /, **values: Any) -> OptionsT: ...
 
     def TextEncoder__encode(self, captions: Sequence[str]) -> TextEmbedding: ...
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from jaxtyping import Float
+from pydantic import field_serializer
 from torch import Tensor, nn
 
 from fakes.checking import caught, expect, failures
@@ -25,7 +26,23 @@ from t2i.text import TextEmbedding
 Pictures = Float[Tensor, "b 3 h w"]
 
 
-class Sane(Generator):
+class NeedyOptions(FakeOptions):
+    """An option without a default."""
+
+    mood: str
+
+
+class LossyOptions(FakeOptions):
+    """An option that is written otherwise than it is read."""
+
+    word: str = "a"
+
+    @field_serializer("word")
+    def _twice(self, word: str) -> str:
+        return 2 * word
+
+
+class Sane(Generator[FakeOptions]):
     """A FakeGenerator, for others to spoil."""
 
     technique = "fake"
@@ -45,30 +62,30 @@ class Sane(Generator):
     def text_dim(self) -> int:
         return self.config.text_dim
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
-        return self.inner.generate(text, noise, **options)
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
+        return self.inner.generate(text, noise, options)
 
 
 class GlobalNoise(Sane):
     """Draws from torch's global stream."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         return self.inner(text.sentence, torch.randn(len(text), self.config.noise_dim))
 
 
 class SeedsGlobally(Sane):
     """Seeds everybody's NumPy."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         np.random.seed(noise.seeds[0] % 2**32)
-        return super().generate(text, noise, **options)
+        return super().generate(text, noise, options)
 
 
 class LooksAtNeighbours(Sane):
     """Subtracts the batch's mean."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
-        return super().generate(text, noise, **options) - text.sentence.mean() / 10
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
+        return super().generate(text, noise, options) - text.sentence.mean() / 10
 
 
 class BatchStatistics(Sane):
@@ -78,16 +95,16 @@ class BatchStatistics(Sane):
         super().__init__(config)
         self.norm = nn.BatchNorm2d(3, track_running_stats=False)
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
-        return torch.tanh(self.norm(super().generate(text, noise, **options)))
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
+        return torch.tanh(self.norm(super().generate(text, noise, options)))
 
 
 class LooksAtPlace(Sane):
     """Dims the first pictures of a batch."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         place = torch.linspace(0.9, 1, 8)[: len(text), None, None, None]
-        return super().generate(text[:8], noise, **options) * place if len(text) <= 8 else self.inner(text, noise)
+        return super().generate(text, noise, options) * place
 
 
 class UnequalStages(Sane):
@@ -97,8 +114,8 @@ class UnequalStages(Sane):
     def stage_resolutions(self) -> tuple[int, ...]:
         return (2, 8)
 
-    def stages(self, text: TextEmbedding, noise: Noise, **options: Any) -> list[Pictures]:
-        images = self.generate(text, noise, **options)
+    def stages(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> list[Pictures]:
+        images = self.generate(text, noise, options)
         return [nn.functional.avg_pool2d(images, 2), images]
 
 
@@ -114,15 +131,15 @@ class FalseTwin(Sane):
 class TooBright(Sane):
     """Pictures in 0..127."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
-        return super().generate(text, noise, **options) * 127.5
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
+        return super().generate(text, noise, options) * 127.5
 
 
 class Double(Sane):
     """Pictures in double precision."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Tensor:
-        return super().generate(text, noise, **options).double()
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Tensor:
+        return super().generate(text, noise, options).double()
 
 
 class WrongSize(Sane):
@@ -140,10 +157,10 @@ class WrongTextDim(Sane):
     def text_dim(self) -> int:
         return self.config.text_dim + 1
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         dim = self.config.text_dim
         cut = TextEmbedding(text.sentence[:, :dim], text.words[..., :dim], text.mask)
-        return super().generate(cut, noise, **options)
+        return super().generate(cut, noise, options)
 
 
 class FewPositions(Sane):
@@ -153,7 +170,7 @@ class FewPositions(Sane):
         super().__init__(config)
         self.positions = nn.Parameter(torch.zeros(64, self.config.text_dim))
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         placed = (text.words + self.positions[: text.words.shape[1]]) * text.mask[..., None]
         return self.inner(text.sentence + 0 * placed.sum(1), noise.normal(self.config.noise_dim))
 
@@ -161,8 +178,8 @@ class FewPositions(Sane):
 class ReadsPadding(Sane):
     """Divides by the number of columns."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
-        return super().generate(text, noise, **options) / text.words.shape[1]
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
+        return super().generate(text, noise, options) / text.words.shape[1]
 
 
 class KeepsCount(Sane):
@@ -172,24 +189,43 @@ class KeepsCount(Sane):
         super().__init__(config)
         self.register_buffer("count", torch.zeros(()))
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         self.count += 1
-        return super().generate(text, noise, **options)
+        return super().generate(text, noise, options)
 
 
 class OpensFile(Sane):
     """Reads a file while drawing."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         Path(__file__).read_bytes()
-        return super().generate(text, noise, **options)
+        return super().generate(text, noise, options)
 
 
-class OtherDefaults(Sane):
-    """A default of generate that is not the declared one."""
+class SecondDefault(Sane):
+    """An option that is no field of options_type."""
 
-    def generate(self, text: TextEmbedding, noise: Noise, *, gain: float = 2.0, **_: Any) -> Pictures:
-        return self.inner.generate(text, noise, gain=gain)
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions, blur: float = 0.0) -> Pictures:
+        return super().generate(text, noise, options)
+
+
+class LeavesOptionsOut(Sane):
+    """Draws without being given options."""
+
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions | None = None) -> Pictures:
+        return super().generate(text, noise, options or FakeOptions())
+
+
+class NeedsOption(Sane):
+    """An option that has no default."""
+
+    options_type = NeedyOptions
+
+
+class LossyOption(Sane):
+    """An option whose value JSON does not hold."""
+
+    options_type = LossyOptions
 
 
 class OtherConfig(Sane):
@@ -213,8 +249,8 @@ class Forgets(Sane):
         super().__init__(config)
         self.hidden = torch.rand(()) / 2 + 0.5
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Pictures:
-        return super().generate(text, noise, **options) * self.hidden
+    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
+        return super().generate(text, noise, options) * self.hidden
 
 
 class Lenient(Sane):
@@ -262,7 +298,6 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
             PLACE: "a picture depends on its place",
             NEIGHBOURS: "4 pictures alone differ",
             "padding_words_change_nothing": "the mask leaves out",
-            "options_are_declared": "defaults",
             "stages_end_in_the_picture": "the last stage is not what generate draws",
             SAVED: "draw otherwise",
             GOLDEN: "misses its golden pictures",
@@ -287,7 +322,9 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (ReadsPadding, {"padding_words_change_nothing": "words that the mask leaves out change the picture"}),
     (KeepsCount, {"drawing_leaves_the_generator_as_it_was": "drawing changes count"}),
     (OpensFile, {"opens_no_file_and_no_socket": "test_generator_checks.py"}),
-    (OtherDefaults, {"options_are_declared": "the defaults of FakeOptions are not the defaults of generate"}),
+    (SecondDefault, {"options_are_declared": "generate takes (text, noise, options), but takes (text: "}),
+    (LeavesOptionsOut, {"options_are_declared": "generate takes (text, noise, options), but takes (text: "}),
+    (LossyOption, {"options_are_declared": "the options do not survive JSON"}),
     (Forgets, {SAVED: "loaded weights draw otherwise", GOLDEN: "misses its golden pictures"}),
     (Lenient, {"weights_load_key_by_key": "weights that lack 'inner.to_pixels.weight' are loaded without a word"}),
     (WritesElsewhere, {"saving_writes_in_the_given_folder_alone": f"but also wrote {os.devnull}"}),
@@ -325,6 +362,13 @@ def test_a_generator_fails_for_what_it_breaks(make: Callable[[], Generator], rea
 
 def test_every_check_catches_a_specimen() -> None:
     assert caught(SPECIMENS) | set(UNREGISTERED) == {check.name for check in GENERATOR_CHECKS}
+
+
+@pytest.mark.usefixtures("fakes_installed_for_module")
+def test_an_option_without_a_default_is_told() -> None:
+    (check,) = [check for check in GENERATOR_CHECKS if check.name == "options_are_declared"]
+    reasons = {check.name: "every option has a default, but mood of NeedyOptions has none"}
+    expect(failures([check], NeedsOption), reasons)
 
 
 @pytest.mark.usefixtures("fakes_installed_for_module")

@@ -88,7 +88,7 @@ def test_the_grid_is_what_the_average_draws_for_fixed_seeds(tmp_path: Path) -> N
         OnePlayer(), data, settings(), tmp_path / "run", samples=Samples(prompts, encoder.encode(prompts)), device="cpu"
     )
     trainer.fit()
-    images = trainer.ema.generator.generate(encoder.encode(prompts), Noise(range(3)))
+    images = trainer.ema.generator.generate(encoder.encode(prompts), Noise(range(3)), trainer.ema.generator.options())
     sheet = grid(to_pil(images), captions=prompts, scale=12)
     written = Image.open(tmp_path / "run" / "samples" / "step-00000006.png")
     assert written.tobytes() == Image.open(io.BytesIO(png_bytes(sheet))).tobytes()

@@ -27,17 +27,17 @@ def test_truncation_scales_z(generator: ConditionalGAN) -> None:
     text = captions(3, 12)
     z = Noise(range(3)).normal(8)
     for truncation in (0.0, 0.5, 2.0):
-        drawn = generator.generate(text, Noise(range(3)), truncation=truncation)
+        drawn = generator.generate(text, Noise(range(3)), generator.options(truncation=truncation))
         assert torch.equal(drawn, generator(text.sentence, truncation * z))
-    safe = [generator.generate(text, Noise([seed] * 3), truncation=0.0) for seed in (1, 2)]
+    safe = [generator.generate(text, Noise([seed] * 3), generator.options(truncation=0.0)) for seed in (1, 2)]
     assert torch.equal(*safe)  # nothing of the seed is left
 
 
 def test_text_and_seed_both_matter(generator: ConditionalGAN) -> None:
     text = captions(2, 12)
-    one, other = generator.generate(text, Noise([5, 5]))
+    one, other = generator.generate(text, Noise([5, 5]), generator.options())
     assert not torch.equal(one, other)
-    again, another = generator.generate(text[[0, 0]], Noise([5, 6]))
+    again, another = generator.generate(text[[0, 0]], Noise([5, 6]), generator.options())
     assert torch.equal(again, one) and not torch.equal(another, one)
 
 
@@ -45,7 +45,10 @@ def test_words_are_not_read(generator: ConditionalGAN) -> None:
     """GAN-INT-CLS reads the sentence alone."""
     short, long = captions(4, 12), captions(4, 12)
     long.words.mul_(7)
-    assert torch.equal(generator.generate(short, Noise(range(4))), generator.generate(long, Noise(range(4))))
+    assert torch.equal(
+        generator.generate(short, Noise(range(4)), generator.options()),
+        generator.generate(long, Noise(range(4)), generator.options()),
+    )
 
 
 @pytest.mark.parametrize("architecture", ["modulated", "paper"])
@@ -58,7 +61,7 @@ def test_a_snapshot_comes_back_through_the_public_door(tmp_path: Path, architect
     assert type(from_pretrained(str(folder))) is ConditionalGAN
     text = captions(4, 12)
     with torch.no_grad():
-        assert torch.equal(*(each.generate(text, Noise(range(4))) for each in (made, loaded)))
+        assert torch.equal(*(each.generate(text, Noise(range(4)), each.options()) for each in (made, loaded)))
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path, generator: ConditionalGAN) -> None:

@@ -267,7 +267,7 @@ def test_the_tiny_recipe_learns_eight_colours(tmp_path: Path) -> None:
     def draw(prompt: str) -> Tensor:
         text = encoder.encode([prompt] * 4)
         with torch.no_grad():
-            return trainer.ema.generator.generate(text, Noise(range(4)))
+            return trainer.ema.generator.generate(text, Noise(range(4)), trainer.ema.generator.options())
 
     def error() -> float:
         prompts = [data.caption_texts[captions[0]] for captions in data.captions_of]

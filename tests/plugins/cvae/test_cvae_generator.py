@@ -32,15 +32,15 @@ def vae() -> ConditionalVAE:
 def test_temperature_scales_z(vae: ConditionalVAE) -> None:
     text, z = captions(3, 12), Noise(range(3)).normal(8)
     for temperature in (0.0, 0.5, 2.0):
-        drawn = vae.generate(text, Noise(range(3)), temperature=temperature)
+        drawn = vae.generate(text, Noise(range(3)), vae.options(temperature=temperature))
         assert torch.equal(drawn, vae.decoder(temperature * z, text.sentence))
-    assert torch.equal(*(vae.generate(text, Noise([seed] * 3), temperature=0.0) for seed in (1, 2)))
+    assert torch.equal(*(vae.generate(text, Noise([seed] * 3), vae.options(temperature=0.0)) for seed in (1, 2)))
 
 
 def test_text_and_seed_both_matter(vae: ConditionalVAE) -> None:
     text = captions(2, 12)
-    one, other = vae.generate(text, Noise([5, 5]))
-    again, another = vae.generate(text[[0, 0]], Noise([5, 6]))
+    one, other = vae.generate(text, Noise([5, 5]), vae.options())
+    again, another = vae.generate(text[[0, 0]], Noise([5, 6]), vae.options())
     assert torch.equal(again, one) and not torch.equal(other, one) and not torch.equal(another, one)
 
 
@@ -65,8 +65,8 @@ def test_what_it_can_do(vae: ConditionalVAE) -> None:
 
 def test_a_walk_begins_and_ends_at_the_two_pictures(vae: ConditionalVAE) -> None:
     text = captions(2, 12)
-    walk = vae.interpolate(text, Noise([1, 2]), torch.linspace(0, 1, 5), temperature=0.7)
-    ends = vae.generate(text, Noise([1, 2]), temperature=0.7)
+    walk = vae.interpolate(text, Noise([1, 2]), torch.linspace(0, 1, 5), vae.options(temperature=0.7))
+    ends = vae.generate(text, Noise([1, 2]), vae.options(temperature=0.7))
     torch.testing.assert_close(walk[[0, -1]], ends)
     assert walk.shape == (5, 3, 16, 16)
     steps = (walk.diff(dim=0)).abs().mean((1, 2, 3))
@@ -76,9 +76,9 @@ def test_a_walk_begins_and_ends_at_the_two_pictures(vae: ConditionalVAE) -> None
 def test_a_walk_in_text_alone_and_in_z_alone(vae: ConditionalVAE) -> None:
     text, half = captions(2, 12), torch.tensor([0.5])
     z = Noise([3]).normal(8)
-    (between,) = vae.interpolate(text, Noise([3, 3]), half)
+    (between,) = vae.interpolate(text, Noise([3, 3]), half, vae.options())
     torch.testing.assert_close(between, vae.decoder(z, text.sentence.mean(0, keepdim=True))[0])
-    (between,) = vae.interpolate(text[[0, 0]], Noise([3, 4]), half)
+    (between,) = vae.interpolate(text[[0, 0]], Noise([3, 4]), half, vae.options())
     one, other = Noise([3, 4]).normal(8)
     angle = math.acos(torch.nn.functional.cosine_similarity(one, other, dim=0).item())
     middle = (one + other) * math.sin(angle / 2) / math.sin(angle)

@@ -185,7 +185,7 @@ def test_one_batch_is_learned_by_heart() -> None:
         optimizer.step()
     assert terms["absolute_error"] < 0.08
     with torch.no_grad():
-        drawn = objective.generator.generate(text, Noise(range(8)), temperature=0.5)
+        drawn = objective.generator.generate(text, Noise(range(8)), objective.generator.options(temperature=0.5))
         again = objective.generator.reconstruct(images, text)
     assert (drawn - images).abs().mean() < 0.15 and (again - images).abs().mean() < 0.1
 

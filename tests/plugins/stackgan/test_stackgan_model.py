@@ -171,9 +171,11 @@ def test_the_released_v1_codes_relu_keeps_sigma_above_1() -> None:
 @pytest.mark.parametrize("which", [0, 1])
 def test_the_last_stage_is_the_picture(which: int) -> None:
     generator, text = generators()[which], captions(4, 12)
-    stages = generator.stages(text, Noise(range(4)), truncation=0.7, variation=0.3)
+    stages = generator.stages(text, Noise(range(4)), generator.options(truncation=0.7, variation=0.3))
     assert tuple(each.shape[-1] for each in stages) == generator.stage_resolutions == (8, 16)
-    assert torch.equal(stages[-1], generator.generate(text, Noise(range(4)), truncation=0.7, variation=0.3))
+    assert torch.equal(
+        stages[-1], generator.generate(text, Noise(range(4)), generator.options(truncation=0.7, variation=0.3))
+    )
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -182,7 +184,7 @@ def test_an_untrained_stage_shows_the_one_before_it(which: int) -> None:
     torch.manual_seed(0)
     generator = (StackGAN(V1), StackGANv2(V2))[which].eval()
     with torch.no_grad():
-        small, large = generator.stages(captions(4, 12), Noise(range(4)))
+        small, large = generator.stages(captions(4, 12), Noise(range(4)), generator.options())
     enlarged = F.interpolate(torch.atanh(small), scale_factor=2, mode="bilinear").tanh()
     assert (large - enlarged).abs().max() < 0.05 < large.std() + 0.05
     assert not torch.equal(large, enlarged)
@@ -191,9 +193,9 @@ def test_an_untrained_stage_shows_the_one_before_it(which: int) -> None:
 @pytest.mark.parametrize("which", [0, 1])
 def test_variation_0_leaves_z_alone(which: int) -> None:
     generator, text = generators()[which], captions(4, 12)
-    fixed = [generator.generate(text, Noise([s] * 4), truncation=0.0, variation=0.0) for s in (1, 2)]
+    fixed = [generator.generate(text, Noise([s] * 4), generator.options(truncation=0.0, variation=0.0)) for s in (1, 2)]
     assert torch.equal(*fixed)
-    varied = [generator.generate(text, Noise([s] * 4), truncation=0.0) for s in (1, 2)]
+    varied = [generator.generate(text, Noise([s] * 4), generator.options(truncation=0.0)) for s in (1, 2)]
     assert not torch.equal(*varied)
 
 
@@ -208,7 +210,11 @@ def test_the_twin_draws_the_same_without_norms(which: int) -> None:
     assert type(twin) is type(generator)
     assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | UpConv) for module in twin.modules())
     with torch.inference_mode():
-        for one, other in zip(twin.stages(text, Noise(range(4))), generator.stages(text, Noise(range(4))), strict=True):
+        for one, other in zip(
+            twin.stages(text, Noise(range(4)), twin.options()),
+            generator.stages(text, Noise(range(4)), generator.options()),
+            strict=True,
+        ):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
             assert other.std() > 0.01
     after = generator.state_dict()
@@ -219,8 +225,8 @@ def test_the_twin_draws_the_same_without_norms(which: int) -> None:
 def test_the_twins_pictures_have_the_same_bits_in_every_batch(which: int) -> None:
     twin, text = generators()[which].for_drawing(), captions(8, 12)
     with torch.inference_mode():
-        whole = twin.generate(text, Noise(range(8)))
-        half = twin.generate(text[4:], Noise(range(4, 8)))
+        whole = twin.generate(text, Noise(range(8)), twin.options())
+        half = twin.generate(text[4:], Noise(range(4, 8)), twin.options())
     assert torch.equal(whole[4:], half)
 
 

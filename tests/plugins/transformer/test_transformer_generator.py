@@ -29,20 +29,21 @@ def tiny(prior: str = "autoregressive") -> TokenTransformer:
 @pytest.mark.parametrize("prior", ["autoregressive", "masked"])
 def test_text_seed_and_each_option_matter(prior: str) -> None:
     generator, text = tiny(prior), captions(4, 12)
-    plain = generator.generate(text, Noise(range(4)))
-    assert not torch.equal(generator.generate(text, Noise(range(1, 5))), plain)
-    assert not torch.equal(generator.generate(text[[1, 2, 3, 0]], Noise(range(4))), plain)
+    plain = generator.generate(text, Noise(range(4)), generator.options())
+    assert not torch.equal(generator.generate(text, Noise(range(1, 5)), generator.options()), plain)
+    assert not torch.equal(generator.generate(text[[1, 2, 3, 0]], Noise(range(4)), generator.options()), plain)
     changes = [{"guidance": 1.0}, {"temperature": 0.5}, {"top_k": 2}, {"top_p": 0.3}]
     changes += [{"steps": 4}, {"choice_temperature": 30.0}] if prior == "masked" else []
-    for options in changes:
-        assert not torch.equal(generator.generate(text, Noise(range(4)), **options), plain), options
-    assert torch.equal(generator.generate(text, Noise(range(4)), sampler=prior), plain)
+    for change in changes:
+        assert not torch.equal(generator.generate(text, Noise(range(4)), generator.options(**change)), plain), change
+    assert torch.equal(generator.generate(text, Noise(range(4)), generator.options(sampler=prior)), plain)
 
 
 @pytest.mark.parametrize(("prior", "sampler"), [("autoregressive", "masked"), ("masked", "autoregressive")])
 def test_a_prior_is_not_sampled_otherwise_than_it_was_trained(prior: str, sampler: str) -> None:
+    generator = tiny(prior)
     with pytest.raises(InvalidConfigError, match=f"sampler='{sampler}' was asked of a prior trained as '{prior}'"):
-        tiny(prior).generate(captions(1, 12), Noise([0]), sampler=sampler)
+        generator.generate(captions(1, 12), Noise([0]), generator.options(sampler=sampler))
 
 
 def test_a_neighbours_longer_caption_changes_no_bit() -> None:
@@ -50,17 +51,19 @@ def test_a_neighbours_longer_caption_changes_no_bit() -> None:
     generator, text = tiny(), captions(4, 12)
     longer = torch.nn.functional.pad(text.words, (0, 0, 0, 20)), torch.nn.functional.pad(text.mask, (0, 20))
     padded = TextEmbedding(text.sentence, *longer)
-    assert torch.equal(*(generator.generate(each, Noise(range(4))) for each in (text, padded)))
+    assert torch.equal(*(generator.generate(each, Noise(range(4)), generator.options()) for each in (text, padded)))
 
 
 def test_more_words_than_slots_are_all_read() -> None:
     generator = tiny()
     words = torch.randn(4, 40, 12)
     text = TextEmbedding(words.mean(1), words, torch.ones(4, 40, dtype=torch.bool))
-    plain = generator.generate(text, Noise(range(4)), guidance=1.0)
+    plain = generator.generate(text, Noise(range(4)), generator.options(guidance=1.0))
     words = words.clone()
     words[:, 39] *= -1
-    changed = generator.generate(TextEmbedding(text.sentence, words, text.mask), Noise(range(4)), guidance=1.0)
+    changed = generator.generate(
+        TextEmbedding(text.sentence, words, text.mask), Noise(range(4)), generator.options(guidance=1.0)
+    )
     assert not torch.equal(plain, changed)
 
 
@@ -78,4 +81,4 @@ def test_a_snapshot_keeps_codebook_and_encoder(tmp_path: Path) -> None:
     text = captions(4, 12)
     with torch.no_grad():
         assert torch.equal(loaded.reconstruct(images, text), generator.reconstruct(images, text))
-        assert torch.equal(*(each.generate(text, Noise(range(4))) for each in (loaded, generator)))
+        assert torch.equal(*(each.generate(text, Noise(range(4)), each.options()) for each in (loaded, generator)))

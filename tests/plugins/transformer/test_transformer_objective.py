@@ -212,7 +212,7 @@ def test_one_batch_is_learned_by_heart(prior: str) -> None:
     assert losses["tokenizer"]["absolute_error"] < 0.1
     assert losses["prior"]["cross_entropy"] < 0.2
     with torch.no_grad():
-        drawn = objective.generator.eval().generate(text, Noise(range(8)))
+        drawn = objective.generator.eval().generate(text, Noise(range(8)), objective.generator.options())
     assert (drawn - images).abs().mean() < 0.15
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, cast, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
-from t2i.config import Config
+from t2i.config import Config, parse_config
 from t2i.noise import Noise
 from t2i.text import TextEmbedding
 
@@ -17,15 +18,21 @@ class NoOptions(Config):
     """For generators whose pictures depend on nothing but text and noise."""
 
 
-class Generator(nn.Module, ABC):
-    """Text and noise in, pictures out. It opens no file and no socket; `config` alone rebuilds it."""
+OptionsT = TypeVar("OptionsT", bound=Config, default=Any)
+
+
+class Generator(nn.Module, ABC, Generic[OptionsT]):
+    """Text and noise in, pictures out. It opens no file and no socket; `config` alone rebuilds it.
+
+    `OptionsT` is its `options_type`: ``class ConditionalGAN(Generator[CGANOptions])``.
+    """
 
     technique: ClassVar[str]
     """The name it is registered under, such as "cgan"."""
     config_type: ClassVar[type[Config]]
     """What `config` is."""
     options_type: ClassVar[type[Config]] = NoOptions
-    """What `generate` takes beside text and noise; its fields are `--option name=value` on the command line."""
+    """What `options` makes: every field has a default, and is `--option name=value` on the command line."""
 
     config: Config
 
@@ -39,14 +46,23 @@ class Generator(nn.Module, ABC):
     def text_dim(self) -> int:
         """Width d of the text embedding it reads."""
 
+    @final
+    def options(self, /, **values: Any) -> OptionsT:
+        """The options to draw with: `values`, and the defaults of `options_type` for the rest.
+
+        Raises:
+            InvalidConfigError: a name is unknown, or its value does not fit.
+        """
+        return cast(OptionsT, parse_config(self.options_type, values, f"options of {self.technique}"))
+
     @abstractmethod
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Float[Tensor, "b 3 h w"]:
+    def generate(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> Float[Tensor, "b 3 h w"]:
         """Draw one picture per caption.
 
         Args:
             text: b captions.
             noise: b streams; picture i depends on caption i, stream i and the options alone.
-            options: fields of `options_type`.
+            options: of `options_type`; ``model.options(truncation=0.8)`` makes them.
 
         Returns:
             RGB in [-1, 1], float32, [b, 3, resolution, resolution].
@@ -57,14 +73,14 @@ class Generator(nn.Module, ABC):
         """Pixels a side of each picture that `stages` gives, `resolution` last."""
         return (self.resolution,)
 
-    def stages(self, text: TextEmbedding, noise: Noise, **options: Any) -> list[Float[Tensor, "b 3 _ _"]]:
+    def stages(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> list[Float[Tensor, "b 3 _ _"]]:
         """The pictures a technique makes on its way, coarse to fine; the last are those of `generate`.
 
         Techniques that draw in several stages override this and `stage_resolutions`.
         """
-        return [self.generate(text, noise, **options)]
+        return [self.generate(text, noise, options)]
 
-    def for_drawing(self) -> Generator:
+    def for_drawing(self) -> Generator[OptionsT]:
         """What a pipeline draws with: itself, or a faster copy that draws the same up to rounding.
 
         `t2i.toolbox.folding` makes such copies. A copy is never saved; its tensors may differ from the original's.

@@ -56,7 +56,7 @@ def generate(
     seeds = choose_seeds(seed, count)
     options = dict(map(parse_option, option or []))
     pipe = pipeline(model, device=device)
-    options = pipe.settings(options)
+    options = pipe.options(**options).model_dump()
     if stages:
         pipe.check_stages()
     if out.suffix.lower() == ".png":

@@ -108,7 +108,7 @@ def judge(
     from t2i.evaluation.scores import SCORES_FILE, Scored, append_scores, write_card_scores
     from t2i.hub.layout import CARD
 
-    options = pipe.settings(options or {})
+    options = pipe.options(**options or {}).model_dump()
     evaluation = evaluate(pipe, dataset, metrics, options=options, progress=progress, warn=warn, **plan)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     name, sha256 = pipe.snapshot.name, pipe.snapshot.config.weights_sha256

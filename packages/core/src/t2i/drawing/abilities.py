@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from t2i.config import Config
 from t2i.drawing.pipeline import Pipeline
 from t2i.errors import InvalidInputError, PluginError
 from t2i.images import from_uint8, to_pil
@@ -20,6 +21,7 @@ from t2i.registry.specs import ModelSpec, load_target
 from t2i.text import TextEmbedding, check_prompts
 
 MAX_FRAMES = 400
+OptionsT = TypeVar("OptionsT", bound=Config, contravariant=True)
 
 
 @runtime_checkable
@@ -32,11 +34,11 @@ class Reconstructs(Protocol):
 
 
 @runtime_checkable
-class Interpolates(Protocol):
+class Interpolates(Protocol[OptionsT]):
     """A generator that can draw what lies between two captions, two seeds, or both."""
 
     def interpolate(
-        self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], **options: Any
+        self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: OptionsT
     ) -> Float[Tensor, "f 3 h w"]:
         """One picture per weight in [0, 1]: at 0 the first caption and stream, at 1 the second."""
         ...
@@ -60,11 +62,11 @@ def interpolate(
         raise InvalidInputError(_cannot(pipe, "draw what lies between two pictures", "interpolate"))
     if not 2 <= frames <= MAX_FRAMES:
         raise InvalidInputError(f"A walk has 2 to {MAX_FRAMES} frames, its ends included, but {frames} came.")
-    settings = pipe.settings(options)
+    settings = pipe.options(**options)
     with torch.inference_mode():
         text = pipe.encoder.encode(check_prompts(prompts)).to(pipe.device)
         weights = torch.linspace(0, 1, frames, device=pipe.device)
-        return to_pil(generator.interpolate(text, Noise(seeds, pipe.device), weights, **settings))
+        return to_pil(generator.interpolate(text, Noise(seeds, pipe.device), weights, settings))
 
 
 def reconstruct(pipe: Pipeline, picture: Image.Image, prompt: str) -> Image.Image:

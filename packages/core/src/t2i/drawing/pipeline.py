@@ -3,13 +3,13 @@
 All of it in three lines::
 
     text = encoder.encode(prompts)
-    images = generator.generate(text, Noise(seeds))
+    images = generator.generate(text, Noise(seeds), generator.options())
     pictures = to_pil(images)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from t2i.config import parse_config
+from t2i.config import Config
 from t2i.create import create_text_encoder
 from t2i.devices import check_device
 from t2i.drawing.picture import Picture, PipelineOutput
@@ -109,7 +109,7 @@ class Pipeline:
             raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
         if stages:
             self.check_stages()
-        settings = self.settings(options)
+        settings = self.options(**options)
         todo = iter(requests)
         while chunk := list(islice(todo, batch_size)):
             prompts, seeds = zip(*chunk, strict=True)
@@ -129,17 +129,16 @@ class Pipeline:
                 f"Leave out --stages, or ask a model that has several, such as stackgan."
             )
 
-    def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """All of the generator's options: those given, else the snapshot's own, else the technique's defaults.
+    def options(self, /, **values: Any) -> Config:
+        """The generator's options: those given, else the snapshot's own, else the technique's defaults.
 
         Raises:
-            InvalidConfigError: one is unknown, or its value does not fit.
+            InvalidConfigError: a name is unknown, or its value does not fit.
         """
-        kind, own = self.generator.options_type, self.snapshot.config.facts.options
-        return parse_config(kind, {**own, **options}, f"options of {self.generator.technique}").model_dump()
+        return self.generator.options(**{**self.snapshot.config.facts.options, **values})
 
     def _draw(
-        self, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any], stages: bool
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: Config, stages: bool
     ) -> list[tuple[Image.Image, ...]]:
         """Each request's stages, or its picture alone."""
         distinct = list(dict.fromkeys(prompts))
@@ -151,13 +150,11 @@ class Pipeline:
             text = self.encoder.encode(distinct)[rows].to(self.device)
             noise = Noise(padded_seeds, self.device)
             drawn = (
-                self._artist.stages(text, noise, **settings)
-                if stages
-                else [self._artist.generate(text, noise, **settings)]
+                self._artist.stages(text, noise, settings) if stages else [self._artist.generate(text, noise, settings)]
             )
         return list(zip(*(to_pil(images[: len(prompts)]) for images in drawn), strict=True))
 
-    def _provenance(self, prompt: str, seed: int, options: dict[str, Any]) -> Provenance:
+    def _provenance(self, prompt: str, seed: int, options: Config) -> Provenance:
         identity = self.encoder.identity
         return Provenance(
             prompt=prompt,
@@ -168,7 +165,7 @@ class Pipeline:
             text_encoder=identity.name,
             text_encoder_sha256=identity.sha256,
             device=self.device.type,
-            options=options,
+            options=options.model_dump(),
             versions=self._versions,
         )
 
@@ -194,7 +191,7 @@ def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None) -> Pipeli
             raise
         raise EncoderMismatchError(
             f"{model} reads the text encoder {trained_with.name!r}, which is not installed. {error} "
-            f"Without it, it draws from embeddings alone, in Python: t2i.create_model({model!r}, pretrained=True)"
-            f".generate(TextEmbedding.of_sentences(...), Noise([7]))"
+            f"Without it, it draws from embeddings alone, in Python: model = t2i.from_pretrained({model!r}); "
+            f"model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"
         ) from None
     return Pipeline(snapshot, generator, encoder.to(where))

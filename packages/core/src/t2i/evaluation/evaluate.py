@@ -90,7 +90,7 @@ def evaluate(
         DataError: none of the dataset's pictures can be read.
     """
     side = resolution or pipe.generator.resolution
-    options, settings = pipe.settings(options or {}), settings or {}
+    options, settings = pipe.options(**options or {}).model_dump(), settings or {}
     judges = {name: create_evaluator(name, **settings.get(name, {})) for name in metrics}
     protocol = _protocol(dataset, side, seed)
     state = PartialState()
@@ -141,7 +141,7 @@ def question(
     _, technique = registry().get(ModelSpec, snapshot.config.technique)
     parts = [
         *(snapshot.name, snapshot.config.weights_sha256, pipe.encoder.identity.sha256, pipe.device.type),
-        *(_protocol(dataset, side, seed), n, list(metrics), settings or {}, pipe.settings(options or {})),
+        *(_protocol(dataset, side, seed), n, list(metrics), settings or {}, pipe.options(**options or {}).model_dump()),
         *(technique.version, [versions(name) for name in metrics]),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -54,7 +54,8 @@ def _draw_golden(generator: Generator, golden: Mapping[str, Tensor]) -> Tensor:
     modes = [(module, module.training) for module in generator.modules()]
     generator.eval()  # as it is loaded; a batch norm in training would draw otherwise, and change
     try:
-        return generator.generate(text, Noise(golden["seeds"].tolist(), device)).cpu().contiguous()
+        noise = Noise(golden["seeds"].tolist(), device)
+        return generator.generate(text, noise, generator.options()).cpu().contiguous()
     finally:
         for module, mode in modes:
             module.training = mode

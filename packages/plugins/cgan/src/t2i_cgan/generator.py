@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,7 +17,7 @@ from t2i_cgan.paper import PaperGenerator
 
 
 @final
-class ConditionalGAN(Generator):
+class ConditionalGAN(Generator[CGANOptions]):
     """GAN-INT-CLS (Reed et al. 2016): one picture from a sentence embedding and z ~ N(0, 1)."""
 
     technique: ClassVar[str] = "cgan"
@@ -46,11 +46,9 @@ class ConditionalGAN(Generator):
         """The network itself, for training."""
         return self.network(sentence, z)
 
-    def generate(
-        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, **options: Any
-    ) -> Float[Tensor, "b 3 h w"]:
-        """Draw one picture per caption; `truncation` scales z."""
-        return self.forward(text.sentence, truncation * noise.normal(self.config.noise_dim))
+    def generate(self, text: TextEmbedding, noise: Noise, options: CGANOptions) -> Float[Tensor, "b 3 h w"]:
+        """Draw one picture per caption."""
+        return self.forward(text.sentence, options.truncation * noise.normal(self.config.noise_dim))
 
 
 def _check_shape(config: CGANConfig) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from t2i_cvae.model import BASE, GROUPS, Decoder, Encoder, slerp
 
 
 @final
-class ConditionalVAE(Generator):
+class ConditionalVAE(Generator[CVAEOptions]):
     """One picture from a sentence embedding and z ~ N(0, 1); or z from a picture and its sentence."""
 
     technique: ClassVar[str] = "cvae"
@@ -43,11 +43,9 @@ class ConditionalVAE(Generator):
     def text_dim(self) -> int:
         return self.config.text_dim
 
-    def generate(
-        self, text: TextEmbedding, noise: Noise, *, temperature: float = 1.0, **options: Any
-    ) -> Float[Tensor, "b 3 h w"]:
-        """Draw one picture per caption; `temperature` scales z."""
-        return self.decoder(temperature * noise.normal(self.config.latent_dim), text.sentence)
+    def generate(self, text: TextEmbedding, noise: Noise, options: CVAEOptions) -> Float[Tensor, "b 3 h w"]:
+        """Draw one picture per caption."""
+        return self.decoder(options.temperature * noise.normal(self.config.latent_dim), text.sentence)
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """The pictures from the posterior's means and their captions."""
@@ -55,13 +53,7 @@ class ConditionalVAE(Generator):
         return self.decoder(mean, text.sentence)
 
     def interpolate(
-        self,
-        text: TextEmbedding,
-        noise: Noise,
-        weights: Float[Tensor, f],
-        *,
-        temperature: float = 1.0,
-        **options: Any,
+        self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: CVAEOptions
     ) -> Float[Tensor, "f 3 h w"]:
         """Pictures between two: z along an arc, the sentence along a line.
 
@@ -69,7 +61,7 @@ class ConditionalVAE(Generator):
             text, noise: of the two ends; one caption twice moves in z alone, one seed twice in the text alone.
             weights: of the second end, in [0, 1].
         """
-        start, end = temperature * noise.normal(self.config.latent_dim)
+        start, end = options.temperature * noise.normal(self.config.latent_dim)
         first, last = text.sentence
         return self.decoder(slerp(start, end, weights), torch.lerp(first, last, weights[:, None]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, final
+from typing import ClassVar, Self, final
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,7 @@ from t2i_stackgan.model import StageOne, StageTwo, Tree
 
 
 @final
-class StackGAN(Generator):
+class StackGAN(Generator[StackGANOptions]):
     """StackGAN (Zhang et al. 2017): stage I sketches the text, stage II reads sketch and text and draws it larger."""
 
     technique: ClassVar[str] = "stackgan"
@@ -49,20 +49,16 @@ class StackGAN(Generator):
     def text_dim(self) -> int:
         return self.config.text_dim
 
-    def generate(
-        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, variation: float = 1.0, **options: Any
-    ) -> Float[Tensor, "b 3 h w"]:
-        """Draw one picture per caption; `truncation` scales z, `variation` the noise of each stage's condition."""
-        return self.stages(text, noise, truncation=truncation, variation=variation)[-1]
+    def generate(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> Float[Tensor, "b 3 h w"]:
+        """The last of `stages`."""
+        return self.stages(text, noise, options)[-1]
 
-    def stages(
-        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, variation: float = 1.0, **options: Any
-    ) -> list[Float[Tensor, "b 3 _ _"]]:
+    def stages(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> list[Float[Tensor, "b 3 _ _"]]:
         """Stage I's pictures, then stage II's."""
-        z, dim = truncation * noise.normal(self.config.noise_dim), self.config.condition_dim
-        drawn = [self.stage_one(text.sentence, z, variation * noise.normal(dim))[0]]
+        z, dim = options.truncation * noise.normal(self.config.noise_dim), self.config.condition_dim
+        drawn = [self.stage_one(text.sentence, z, options.variation * noise.normal(dim))[0]]
         if self.config.stages == 2:
-            drawn.append(self.stage_two(drawn[0], text.sentence, variation * noise.normal(dim))[0])
+            drawn.append(self.stage_two(drawn[0], text.sentence, options.variation * noise.normal(dim))[0])
         return [torch.tanh(picture) for picture in drawn]
 
     def for_drawing(self) -> Self:
@@ -70,7 +66,7 @@ class StackGAN(Generator):
 
 
 @final
-class StackGANv2(Generator):
+class StackGANv2(Generator[StackGANOptions]):
     """StackGAN++ (Zhang et al. 2018): a tree of generators that draws one picture at several scales."""
 
     technique: ClassVar[str] = "stackgan-v2"
@@ -94,18 +90,14 @@ class StackGANv2(Generator):
     def text_dim(self) -> int:
         return self.config.text_dim
 
-    def generate(
-        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, variation: float = 1.0, **options: Any
-    ) -> Float[Tensor, "b 3 h w"]:
-        """Draw one picture per caption; `truncation` scales z, `variation` the condition's noise."""
-        return self.stages(text, noise, truncation=truncation, variation=variation)[-1]
+    def generate(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> Float[Tensor, "b 3 h w"]:
+        """The last of `stages`."""
+        return self.stages(text, noise, options)[-1]
 
-    def stages(
-        self, text: TextEmbedding, noise: Noise, *, truncation: float = 1.0, variation: float = 1.0, **options: Any
-    ) -> list[Float[Tensor, "b 3 _ _"]]:
+    def stages(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> list[Float[Tensor, "b 3 _ _"]]:
         """The pictures at every scale, smallest first."""
-        z = truncation * noise.normal(self.config.noise_dim)
-        pictures, _ = self.tree(text.sentence, z, variation * noise.normal(self.config.condition_dim))
+        z = options.truncation * noise.normal(self.config.noise_dim)
+        pictures, _ = self.tree(text.sentence, z, options.variation * noise.normal(self.config.condition_dim))
         return pictures
 
     def for_drawing(self) -> Self:

@@ -53,7 +53,8 @@ TREE = {
 }
 NOTE = (
     "It reads char-CNN-RNN embeddings (Reed et al. 2016), which no encoder installed here makes. Draw from embeddings "
-    "in Python: t2i.create_model(FOLDER, pretrained=True).generate(TextEmbedding.of_sentences(...), Noise([7]))"
+    "in Python: model = t2i.from_pretrained(FOLDER); "
+    "model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"
 )
 
 

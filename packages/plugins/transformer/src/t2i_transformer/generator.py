@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -21,7 +21,7 @@ SLOTS = 32  # words are padded to a multiple, so that a neighbour's longer capti
 
 
 @final
-class TokenTransformer(Generator):
+class TokenTransformer(Generator[TransformerOptions]):
     """Text to image tokens by a transformer, tokens to pixels by the tokenizer's decoder."""
 
     technique: ClassVar[str] = "transformer"
@@ -47,20 +47,19 @@ class TokenTransformer(Generator):
     def text_dim(self) -> int:
         return self.config.text_dim
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Float[Tensor, "b 3 h w"]:
-        """Draw one picture per caption; the options are those of TransformerOptions.
+    def generate(self, text: TextEmbedding, noise: Noise, options: TransformerOptions) -> Float[Tensor, "b 3 h w"]:
+        """Draw one picture per caption.
 
         Raises:
             InvalidConfigError: the prior was not trained for the sampler asked for.
         """
-        chosen = TransformerOptions(**options)
-        if chosen.sampler not in ("auto", self.config.prior):
+        if options.sampler not in ("auto", self.config.prior):
             raise InvalidConfigError(
-                f"transformer: the sampler is the prior's kind, but sampler={chosen.sampler!r} was asked of a prior "
-                f"trained as {self.config.prior!r}. Leave the option out, or train with model.prior={chosen.sampler}."
+                f"transformer: the sampler is the prior's kind, but sampler={options.sampler!r} was asked of a prior "
+                f"trained as {self.config.prior!r}. Leave the option out, or train with model.prior={options.sampler}."
             )
         sample = sampling.autoregressive if self.config.prior == "autoregressive" else sampling.masked
-        return self.tokenizer.decode(sample(self.prior, _padded(text), noise, chosen))
+        return self.tokenizer.decode(sample(self.prior, _padded(text), noise, options))
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """The pictures through the tokenizer: the best that the prior can hope for. The text is not read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,11 +42,11 @@ from t2i.text import TextEmbedding
 GENERATOR_CHECKS: Checks[Generator] = Checks()
 
 
-def draw(generator: Generator, text: TextEmbedding, seeds: Sequence[int], **options: Any) -> Tensor:
-    """The pictures of `text`, drawn as a pipeline draws them."""
+def draw(generator: Generator, text: TextEmbedding, seeds: Sequence[int]) -> Tensor:
+    """The pictures of `text` with the default options, drawn as a pipeline draws them."""
     generator.eval()
     with torch.inference_mode():
-        return generator.generate(text, Noise(seeds), **options)
+        return generator.generate(text, Noise(seeds), generator.options())
 
 
 @GENERATOR_CHECKS.add(
@@ -170,14 +171,23 @@ def opens_no_file_and_no_socket(generator: Generator) -> None:
 
 @GENERATOR_CHECKS.add(
     why="options are recorded in a picture's provenance and offered on the command line",
-    remedy="name each keyword of generate in options_type, with the same default",
+    remedy="take options as one argument, and write each option and its default once: as a field of options_type",
 )
 def options_are_declared(generator: Generator) -> None:
-    kind, text = generator.options_type, captions(4, generator.text_dim)
+    kind = generator.options_type
     _refuses_unknown(kind, "options")
-    defaults = kind().model_dump()
-    plain, spelled_out = draw(generator, text, range(4)), draw(generator, text, range(4), **defaults)
-    assert same(plain, spelled_out), f"the defaults of {kind.__name__} are not the defaults of generate"
+    needed = [name for name, field in kind.model_fields.items() if field.is_required()]
+    assert not needed, f"every option has a default, but {', '.join(needed)} of {kind.__name__} has none"
+    for method in (generator.generate, generator.stages):
+        parameters = inspect.signature(method).parameters.values()
+        plain = [
+            each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD and each.default is each.empty
+        ]
+        assert len(plain) == len(parameters) and plain == ["text", "noise", "options"], (
+            f"{method.__name__} takes (text, noise, options), but takes {inspect.signature(method)}"
+        )
+    json = generator.options().model_dump_json()
+    assert kind.model_validate_json(json) == generator.options(), "the options do not survive JSON"
 
 
 @GENERATOR_CHECKS.add(
@@ -188,7 +198,7 @@ def stages_end_in_the_picture(generator: Generator) -> None:
     text = captions(4, generator.text_dim)
     generator.eval()
     with torch.inference_mode():
-        stages = generator.stages(text, Noise(range(4)))
+        stages = generator.stages(text, Noise(range(4)), generator.options())
     sides = tuple(stage.shape[-1] for stage in stages)
     assert sides[:-1] == generator.stage_resolutions[:-1], f"stages are {sides} px, not {generator.stage_resolutions}"
     assert same(stages[-1], draw(generator, text, range(4)), ROUNDING), "the last stage is not what generate draws"

@@ -145,7 +145,7 @@ class RunReport:
         noise = Noise(range(len(self._samples.prompts)), self._accelerator.device)
         with torch.inference_mode():
             text = self._samples.text.to(self._accelerator.device)
-            images = self._generator.generate(text, noise, **self._samples.options)
+            images = self._generator.generate(text, noise, self._generator.options(**self._samples.options))
         scale = max(1, 96 // self._generator.resolution)
         sheet = grid(to_pil(images), captions=self._samples.prompts, scale=scale)
         write_atomic(self._run / "samples" / f"step-{step:08d}.png", png_bytes(sheet))
