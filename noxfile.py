@@ -27,11 +27,30 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *SOURCES, external=True)
 
 
+WORKERS = ("-n", "auto", "--dist", "loadfile")  # a file's tests share what is slow to set up
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """The test suite; arguments go to pytest, such as `-- -m slow`."""
-    workers = ("-n", "auto", "--dist", "loadfile")  # a file's tests share what is slow to set up
-    session.run("python", "-m", "pytest", *workers, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    session.run("python", "-m", "pytest", *WORKERS, *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The test suite again, counting which lines of packages/ it runs, in this process and in those it starts."""
+    measured = [f"--cov={source}" for source in SOURCES]
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        *WORKERS,
+        *measured,
+        "--cov-report=term:skip-covered",
+        *session.posargs,
+        env=ONE_THREAD,
+    )
 
 
 @nox.session
@@ -43,7 +62,13 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every command and snippet of README.md and docs/."""
-    session.run("python", "-m", "pytest", "tests/docs", *session.posargs)
+    session.run("python", "-m", "pytest", *WORKERS, "tests/docs", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def contents(session: nox.Session) -> None:
+    """Build every distribution and read what is inside."""
+    session.run("python", "-m", "pytest", "tests/wheels", *session.posargs)
 
 
 @nox.session

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import shutil
+import signal
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, distribution
@@ -19,6 +22,9 @@ ROOT = Path(__file__).parents[1]
 CHECKED = ["t2i", *sorted(path.name for path in ROOT.glob("packages/plugins/*/src/t2i_*"))]
 jaxtyping.install_import_hook(CHECKED, "shapes.checked")
 
+# A background job starts with SIGINT ignored, and so would every program the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _SCRATCH = Path(tempfile.mkdtemp(prefix="t2i-tests-"))
 atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 for variable, folder in (("T2I_CACHE", "t2i"), ("HF_HOME", "huggingface")):  # huggingface_hub reads its at import
@@ -27,11 +33,27 @@ for variable, folder in (("T2I_CACHE", "t2i"), ("HF_HOME", "huggingface")):  # h
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("T2I_DISABLE_PLUGINS", None)
 
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import torch  # noqa: E402
 
 from t2i.registry import discovery  # noqa: E402
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+SEED = int(os.environ.get("T2I_TEST_SEED", "0"))
+
+
+def pytest_report_header() -> str:
+    return f"T2I_TEST_SEED={SEED}"
+
+
+@pytest.fixture(autouse=True)
+def seeded(request: pytest.FixtureRequest) -> None:
+    """Every test draws the same random numbers in every run; T2I_TEST_SEED chooses others."""
+    seed = zlib.crc32(f"{SEED} {request.node.nodeid}".encode())
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 @pytest.fixture

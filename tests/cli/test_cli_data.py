@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from fakes.command_line import T2I, contents
+from fakes.waiting import wait_until
 from t2i.data.pack.pack import open_pack
 
 
@@ -181,8 +182,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(t2i: T2I, here: Path
     arguments = ["data", "pack", "data", "--out", "pack", "--resolution", "8", "--text-encoder", "none"]
     journal = here / ".pack.unfinished" / "journal.jsonl"
     with subprocess.Popen([sys.executable, "-m", "t2i", *arguments], stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 1):
-            os.sched_yield()
+        wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 1, process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -18,6 +17,7 @@ from PIL import Image
 
 from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
+from fakes.waiting import wait_until
 from t2i.drawing.provenance import read_provenance
 from t2i.training.report.reference import write_reference
 
@@ -283,8 +283,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_tells_how_to_go_on(t2i: T2I, squares: Pa
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here) as process:
         try:
             metrics = here / "run" / "metrics.jsonl"
-            while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
-                os.sched_yield()
+            wait_until(lambda: metrics.exists() and metrics.stat().st_size, process)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=120)
         finally:
@@ -308,8 +307,7 @@ def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: 
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=here, env=environment) as process:
         try:
-            while process.poll() is None and not list(here.glob("run/checkpoints/step-*")):
-                time.sleep(0.05)
+            wait_until(lambda: list(here.glob("run/checkpoints/step-*")), process)
             children = psutil.Process(process.pid).children(recursive=True)
             if ended == "by Ctrl-C":
                 process.send_signal(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -41,10 +42,19 @@ def test_every_link_leads_to_a_file(page: str) -> None:
         assert (ROOT / page).parent.joinpath(link).exists(), f"{page} links to {link}"
 
 
-@pytest.mark.parametrize("page", pages())
-def test_every_page_with_a_snippet_has_its_test(page: str) -> None:
-    tests = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
-    assert not blocks(page) or any(f'"{page}"' in test for test in tests)
+def test_the_snippets_of_every_page_are_read_by_a_test() -> None:
+    """A test module names its page, or pages, in PAGE or PAGES, and passes it to `blocks` or `commands`."""
+    run: set[str] = set()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        read = {ast.unparse(call.args[0]) for call in calls if call.func.id in ("blocks", "commands") and call.args}
+        for node in nodes:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("PAGE", "PAGES"):
+                named = ast.literal_eval(node.value)
+                run |= {named} if "PAGE" in read and isinstance(named, str) else set()
+                run |= {*named} if "page" in read and not isinstance(named, str) else set()
+    assert {page for page in pages() if blocks(page)} <= run
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What others may rely on: the public names and the signatures of DESIGN.md, locked."""
+"""What others may rely on: the public names and their signatures, locked here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NAMES = {
 
 
 class Functions:
-    """The functions of DESIGN.md, as it writes them."""
+    """The public functions."""
 
     def list_models(
         filter: str = "",  # noqa: A002
@@ -142,12 +142,12 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
 
 
 @pytest.mark.parametrize(("name", "expected"), written(Functions).items())
-def test_a_function_has_the_signature_of_the_design(name: str, expected: inspect.Signature) -> None:
+def test_a_function_has_its_locked_signature(name: str, expected: inspect.Signature) -> None:
     assert inspect.signature(getattr(t2i, name)) == expected
 
 
 @pytest.mark.parametrize(("name", "expected"), written(Methods).items())
-def test_a_method_has_the_signature_of_the_design(name: str, expected: inspect.Signature) -> None:
+def test_a_method_has_its_locked_signature(name: str, expected: inspect.Signature) -> None:
     owner, method = name.split("__", 1)
     assert inspect.signature(getattr(getattr(t2i, owner), method)) == expected
 

@@ -28,6 +28,7 @@ from fakes.training import (
     train,
     write_squares,
 )
+from fakes.waiting import wait_until
 from t2i.errors import CheckpointError, DivergedError, InvalidConfigError, TrainingError
 from t2i.runs.checkpoints import latest_checkpoint
 from t2i.training.batches import BatchMaker
@@ -275,10 +276,8 @@ def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(tmp_path: Path)
 
     assert t2i_train([*arguments, "--out", str(whole)]).wait() == 0
     process = t2i_train([*arguments, "--out", str(killed)])
-    deadline = time.monotonic() + 120
-    while not (killed / "metrics.jsonl").exists() or not (killed / "metrics.jsonl").read_text():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: (killed / "metrics.jsonl").exists() and (killed / "metrics.jsonl").read_text(), process)
+    assert process.poll() is None
     time.sleep(random.uniform(0, 1))
     process.kill()
     process.wait()
