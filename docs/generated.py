@@ -18,7 +18,7 @@ import t2i
 from t2i.config import Config
 from t2i.drawing.pipeline import Pipeline
 from t2i.images import grid
-from t2i.registry import ModelSpec, WeightsSpec
+from t2i.registry import ModelSpec, WeightsSpec, roles
 from t2i.registry.describe import DEFAULT_MODEL
 from t2i.registry.specs import load_target
 from t2i.training.config import OptimizerConfig, TrainConfig
@@ -33,7 +33,7 @@ def make(folder: Path) -> None:
     """Write every page's part into `folder`, in the place of what was there.
 
     Args:
-        folder: gets gallery.md, front.md, public.md, training.md and techniques.md; NAME.md (sizes and weights) and
+        folder: gets gallery.md, front.md, public.md, roles.md, training.md and techniques.md; NAME.md (sizes and weights) and
             NAME-settings.md for each technique; and one sheet for each pretrained model.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -45,6 +45,10 @@ def make(folder: Path) -> None:
         "gallery": "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()),
         "front": f"![Twenty prompts drawn by {DEFAULT_MODEL}](/_generated/{DEFAULT_MODEL}.png)\n",
         "public": _public_names(),
+        "roles": table(
+            ("hook", "returns", "what it declares"),
+            ([f"`{role.hook}`", f"`{role.spec.__name__}`", role.summary] for role in roles.ROLES),
+        ),
         "training": f"### train\n\n{fields(TrainConfig)}\n### objective.PLAYER\n\n{fields(OptimizerConfig)}",
         "techniques": table(
             ("name", "what", "pretrained"),

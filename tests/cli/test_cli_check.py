@@ -10,7 +10,7 @@ import pytest
 
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite, install_project
-from t2i.cli.new import Kind, render
+from t2i.cli.new import check_kind, render
 from t2i.registry.discovery import registry
 from t2i.testing.checks.evaluators import EVALUATOR_CHECKS
 from t2i.testing.checks.plugins import PLUGIN_CHECKS
@@ -22,7 +22,7 @@ TAKEN = "a_state_stays_as_it_was_taken"
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, str]) -> None:
     """The evaluator `t2i new` writes, changed; forgotten again with the test's monkeypatch."""
-    for path, text in render("judge", Kind.evaluator).items():
+    for path, text in render("judge", check_kind("evaluator")).items():
         for old, new in changes:
             text = text.replace(old, new)
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def test_a_broken_promise_is_told_with_why_and_remedy(t2i: T2I, project: Path, m
     at = lines.index("  FAIL    a state stays as it was taken")
     assert result.code == 1
     assert lines[at + 1].strip() == "seeing more changes the state taken before, in count, sum"
-    assert lines[at + 2].strip().startswith("why: ") and lines[at + 3].strip() == "mend it: return clones from `state`"
+    assert lines[at + 2].strip().startswith("why: ") and lines[at + 3].strip() == "fix it: return clones from `state`"
     assert "1 failed" in lines[-1]
 
 
@@ -75,7 +75,7 @@ def test_a_declared_failure_that_passes_is_told(t2i: T2I, project: Path, monkeyp
     install(project, monkeypatch, KNOWN)
     result = t2i("check", "judge")
     assert result.code == 0
-    assert "  mended  a state stays as it was taken" in result.out and "take the declaration out" in result.out
+    assert "  fixed   a state stays as it was taken" in result.out and "take the declaration out" in result.out
 
 
 def test_a_declared_failure_of_no_check_is_a_broken_promise(

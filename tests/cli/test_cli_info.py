@@ -9,6 +9,7 @@ import pytest
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite
 from t2i.publishing.pretrained import save_pretrained
+from t2i.registry import ModelSpec, catalogue
 from t2i_cgan.config import CGANConfig
 
 
@@ -32,10 +33,8 @@ def test_a_tag_tells_where_its_weights_are_and_what_they_may_be_used_for(t2i: T2
 
 
 def test_what_is_not_installed_tells_how_to_get_it(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    from t2i.registry import describe
-    from t2i.registry.catalogue import KnownPlugin
-
-    monkeypatch.setattr(describe, "KNOWN_PLUGINS", (KnownPlugin("t2i-yak", "gan", "a yak", models=("yak",)),))
+    known = catalogue.KnownPlugin("t2i-yak", "gan", "a yak", {ModelSpec: ("yak",)})
+    monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (known,))
     assert json.loads(t2i("info", "yak", "--json").out)["from"] == "pip install t2i-yak"
 
 

@@ -117,7 +117,7 @@ def test_plugins_as_json_parses(t2i: T2I, site: FakeSite) -> None:
 def test_a_choice_that_no_plugin_has_is_told(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", "cgna")
     result = t2i("doctor")
-    assert result.code == 1 and "T2I_DISABLE_PLUGINS names 'cgna', but no plugin is called so" in result.out
+    assert result.code == 1 and "T2I_DISABLE_PLUGINS names 'cgna', but no plugin has that name" in result.out
 
 
 DREADFUL = {

@@ -11,12 +11,11 @@ from PIL import Image
 import t2i
 from fakes.distributions import FakeSite
 from t2i.errors import InvalidConfigError, InvalidInputError, PluginBrokenError, T2IError, UnknownNameError
-from t2i.registry import describe as module
-from t2i.registry import discovery
+from t2i.registry import catalogue
 from t2i.registry.catalogue import KnownPlugin
 from t2i.registry.describe import weights_spec
 from t2i.registry.discovery import registry
-from t2i.registry.specs import WeightsSpec
+from t2i.registry.specs import ModelSpec, WeightsSpec
 
 MODELS = '[model("zoo-ant"), model("zoo-bee", kind="vae"), model("zoo-cow")]'
 WEIGHTS = """[
@@ -30,8 +29,8 @@ WEIGHTS = """[
 def zoo(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three techniques, two of them with weights, and one that is known but not installed."""
     site.install_plugin("zoo", models=MODELS, weights=WEIGHTS)
-    unborn = KnownPlugin("t2i-zoo-yak", "gan", "a yak", models=("zoo-yak",))
-    monkeypatch.setattr(module, "KNOWN_PLUGINS", (*module.KNOWN_PLUGINS, unborn))
+    unborn = KnownPlugin("t2i-zoo-yak", "gan", "a yak", {ModelSpec: ("zoo-yak",)})
+    monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (*catalogue.KNOWN_PLUGINS, unborn))
 
 
 @pytest.mark.parametrize(
@@ -120,19 +119,17 @@ def test_weights_that_are_not_there_are_told(name: str, told: str) -> None:
 
 
 def test_weights_not_installed_name_the_distribution_that_brings_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    starter = KnownPlugin("t2i-zoo-starter", "weights", "", weights=("zoo-yak.leaves", "zoo-cow.leaves"))
-    known = (*module.KNOWN_PLUGINS, starter)
-    monkeypatch.setattr(module, "KNOWN_PLUGINS", known)
-    monkeypatch.setattr(discovery, "KNOWN_PLUGINS", known)
-    for name in starter.weights:  # the technique may be here or not
+    starter = KnownPlugin("t2i-zoo-starter", "weights", "", {WeightsSpec: ("zoo-yak.leaves", "zoo-cow.leaves")})
+    monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (*catalogue.KNOWN_PLUGINS, starter))
+    for name in starter.names_of(WeightsSpec):  # the technique may be here or not
         with pytest.raises(UnknownNameError, match=f"'{name}' is not installed. Get it: pip install t2i-zoo-starter"):
             weights_spec(name)
 
 
 def test_the_catalogue_knows_the_weights_that_the_starter_brings() -> None:
-    (known,) = [known for known in module.KNOWN_PLUGINS if known.distribution == "t2i-starter"]
+    (known,) = [known for known in catalogue.KNOWN_PLUGINS if known.distribution == "t2i-starter"]
     brought = [spec.name for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
-    assert list(known.weights) == brought
+    assert list(known.names_of(WeightsSpec)) == brought
 
 
 @pytest.mark.parametrize("ask", [t2i.model_info, t2i.create_model])

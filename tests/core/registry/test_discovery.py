@@ -18,8 +18,10 @@ from t2i.errors import (
     PluginIncompatibleError,
     UnknownNameError,
 )
-from t2i.registry import API_VERSION, ModelSpec
-from t2i.registry.discovery import Plugin, registry, unknown_choices
+from t2i.registry import API_VERSION, DatasetSpec, ModelSpec, catalogue
+from t2i.registry.choice import unknown_choices
+from t2i.registry.discovery import registry
+from t2i.registry.plugin import Plugin
 
 GOOD = PLUGIN.format(models='[model("good-model")]', weights="[]", api="1")
 BROKEN = {
@@ -64,7 +66,7 @@ BROKEN = {
         PLUGIN.format(models="[(m := model('a'), object.__setattr__(m, 'name', 5))[0]]", weights="[]", api="1"),
         "name of a ModelSpec is a str, not 5",
     ),
-    "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "'a.b' came"),
+    "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "not 'a.b'"),
     "misses a field": (PLUGIN.format(models="[ModelSpec(name='a')]", weights="[]", api="1"), "TypeError"),
     "has a hook with arguments": (
         "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_models(registry):\n    return []",
@@ -285,10 +287,8 @@ def test_a_plugin_sees_no_torch_when_it_is_found(site: FakeSite) -> None:
 def test_a_name_near_one_not_installed_tells_how_to_install_it(
     name: str, site: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from t2i.registry import discovery
-    from t2i.registry.catalogue import KnownPlugin
-
-    monkeypatch.setattr(discovery, "KNOWN_PLUGINS", (KnownPlugin("t2i-attngan", "gan", "words", models=("attngan",)),))
+    known = catalogue.KnownPlugin("t2i-attngan", "gan", "words", {ModelSpec: ("attngan",)})
+    monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (known,))
     with pytest.raises(UnknownNameError, match="pip install t2i-attngan"):
         registry().get(ModelSpec, name)
 
@@ -300,10 +300,8 @@ def test_a_name_near_an_installed_one_is_suggested(site: FakeSite) -> None:
 
 
 def test_a_first_party_plugin_not_released_yet_is_not_offered_for_installing() -> None:
-    from t2i.registry.catalogue import KnownPlugin
-
-    assert "pip install" not in KnownPlugin("t2i-later", "gan", "", released=False).remedy
-    assert KnownPlugin("t2i-now", "gan", "").remedy == "pip install t2i-now"
+    assert "pip install" not in catalogue.KnownPlugin("t2i-later", "gan", "", released=False).remedy
+    assert catalogue.KnownPlugin("t2i-now", "gan", "").remedy == "pip install t2i-now"
 
 
 UNFIT = {
@@ -353,11 +351,31 @@ def test_only_the_plugins_asked_for_are_imported(
     module = site.install("bad", "T2I_API = 1", entry="entry-of-bad")
     monkeypatch.setenv("T2I_LOAD_PLUGINS", named)
     states = {found.distribution: found.state for found in registry().plugins}
-    assert {name for name, state in states.items() if state != "disabled"} == loaded
+    assert {name for name, state in states.items() if state != "disabled"} == loaded | {"t2i-core"}
     assert (module in sys.modules) == (states["bad"] == "ok")
     if states["bad"] == "disabled":
         with pytest.raises(PluginDisabledError, match="add it to T2I_LOAD_PLUGINS"):
             t2i.create_model("entry-of-bad")
+
+
+def test_what_the_core_declares_keeps_its_name(site: FakeSite) -> None:
+    """Else a plugin could take `t2i doctor` away, which is what would tell of it."""
+    site.install(
+        "greedy",
+        """
+        from t2i.registry import DatasetSpec, hookimpl
+        T2I_API = 1
+
+        @hookimpl
+        def t2i_datasets():
+            return [DatasetSpec("folder", "nowhere:Nothing", (), "MIT", "not the core's")]
+        """,
+    )
+    assert registry().get(DatasetSpec, "folder")[1].distribution == "t2i-core"
+    assert "folder" in {spec.name for spec, _ in registry().all(DatasetSpec)}
+    (clash,) = registry().clashes
+    assert clash.reason == "the dataset 'folder' is declared by greedy and t2i-core (t2i-core keeps it)"
+    assert clash.remedy == "pip uninstall greedy"
 
 
 def test_disabling_wins_over_loading(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,7 +415,7 @@ def test_strict_plugins_may_be_disabled(site: FakeSite, monkeypatch: pytest.Monk
 def test_a_choice_that_no_plugin_has_is_told(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", "cgna,t2i-openmoji")
     (sentence,) = unknown_choices(registry().plugins)
-    assert sentence == "T2I_DISABLE_PLUGINS names 'cgna', but no plugin is called so. Did you mean 'cgan'?"
+    assert sentence == "T2I_DISABLE_PLUGINS names 'cgna', but no plugin has that name. Did you mean 'cgan'?"
 
 
 def test_what_a_plugin_prints_is_no_result(site: FakeSite, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`t2i check`: every promise of an installed model, text encoder, evaluator or dataset, kept or not."""
+"""`t2i check`: every promise of what an installed plugin declares, kept or not."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import typer
 
 if TYPE_CHECKING:
     from t2i.testing.checks import Outcome
-    from t2i.testing.installed import Section
+    from t2i.testing.checks.roles.role import Section
 
 WORDS = {
     "passed": "pass",
     "failed": "FAIL",
     "expected failure": "known",
-    "unexpected pass": "mended",
+    "unexpected pass": "fixed",
 }
 
 
 def check(
-    name: Annotated[str, typer.Argument(help='An installed model, "model.tag", text encoder, evaluator or dataset.')],
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    verbose: Annotated[bool, typer.Option(help="Say of every check why it is made.")] = False,
+    name: Annotated[str, typer.Argument(help='Anything that `t2i plugins` lists, "model.tag", or a distribution.')],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verbose: Annotated[bool, typer.Option(help="Also say why each check is made.")] = False,
 ) -> int:
-    """Check what NAME promises, as its own tests do; exits with 1 where a promise is broken."""
+    """Check what NAME promises, as its own tests do; exits with 1 if a promise is broken."""
     from t2i.testing.installed import sections
 
     found = sections(name)
@@ -54,7 +54,7 @@ def _print(outcome: Outcome, verbose: bool) -> None:
     if outcome.is_bad or verbose:
         lines.append((f"{'':<10}why: ", outcome.why))
     if outcome.is_bad:
-        lines.append((f"{'':<10}mend it: ", outcome.remedy))
+        lines.append((f"{'':<10}fix it: ", outcome.remedy))
     for start, text in lines:
         print(start + " ".join(text.split()))
 

@@ -1,4 +1,4 @@
-"""`t2i plugins` lists the plugins; `t2i doctor` says what is wrong here and the command that mends it."""
+"""`t2i plugins` lists the plugins; `t2i doctor` says what is wrong here and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Annotated
 import typer
 
 from t2i.errors import PluginError
-from t2i.registry.discovery import discover, unknown_choices
+from t2i.registry import roles
+from t2i.registry.choice import unknown_choices
+from t2i.registry.discovery import discover
+from t2i.registry.plugin import Plugin
 from t2i.registry.specs import WeightsSpec, bundled_folder
 
 
-def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List installed plugins and what each declares."""
     found = discover().plugins
     if as_json:
@@ -24,19 +27,29 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs."
 
     table = Table("plugin", "distribution", "state", "declares, or why not", box=None, pad_edge=False)
     for plugin in found:
-        told = ", ".join(spec.name for spec in plugin.specs) or plugin.reason
-        table.add_row(plugin.name, f"{plugin.distribution} {plugin.version}", plugin.state, told)
+        what = _declared(plugin) or plugin.reason
+        table.add_row(plugin.name, f"{plugin.distribution} {plugin.version}", plugin.state, what)
     Console(markup=False).print(table)  # what strangers wrote is text
 
 
+def _declared(plugin: Plugin) -> str:
+    """What a plugin brings, such as "text encoders minilm, hf"."""
+    parts = []
+    for role in roles.ROLES:
+        names = [spec.name for spec in plugin.specs if type(spec) is role.spec]
+        if names:
+            parts.append(f"{role.word if len(names) == 1 else role.plural} {', '.join(names)}")
+    return "; ".join(parts)
+
+
 def doctor() -> int:
-    """Check every plugin, every name and every bundled file; exits with 1 where something is wrong."""
+    """Check every plugin, every name and every bundled file; exits with 1 if something is wrong."""
     found, wrong = discover(), 0
 
     def line(state: str, what: str, reason: str = "", remedy: str = "") -> None:
         print(f"{state:<13}{what}" + (f": {reason}" if reason else ""))
         if remedy:
-            print(f"{'':<13}mend it: {remedy}")
+            print(f"{'':<13}fix it: {remedy}")
 
     for plugin in found.plugins:
         line(

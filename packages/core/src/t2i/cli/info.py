@@ -1,4 +1,4 @@
-"""`t2i info`: everything known of one model without loading it."""
+"""`t2i info`: everything known of one name without loading what it stands for."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from typing import Annotated, Any
 
 import typer
 
-from t2i.errors import SnapshotError
+from t2i.errors import SnapshotError, UnknownNameError
 from t2i.registry.describe import ModelInfo, model_info
-from t2i.registry.specs import WeightsSpec, bundled_folder, load_target
+from t2i.registry.discovery import registry
+from t2i.registry.roles import role_of
+from t2i.registry.specs import ModelSpec, WeightsSpec, bundled_folder, load_target
 
 
 def info(
-    name: Annotated[str, typer.Argument(help='"technique" or "technique.tag".')],
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    verify: Annotated[bool, typer.Option(help="Also load it and draw its golden pictures again.")] = False,
+    name: Annotated[str, typer.Argument(help='"technique", "technique.tag", or anything that `t2i plugins` lists.')],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verify: Annotated[bool, typer.Option(help="Also load the model and draw its golden pictures again.")] = False,
 ) -> None:
-    """Describe a technique or its weights: config, sha256, text encoder, dataset, licence, scores."""
-    facts = _facts(model_info(name))
+    """Describe a model: config, sha256, text encoder, dataset, licence, scores; or what else a plugin declares."""
+    facts = _of_other_roles(name)
+    try:
+        facts = _of_model(model_info(name)) | facts
+    except UnknownNameError:
+        if not facts:
+            raise
     if verify:
         facts["golden pictures"] = _golden(name)
     if as_json:
@@ -28,7 +35,17 @@ def info(
     _print(facts)
 
 
-def _facts(info: ModelInfo) -> dict[str, Any]:
+def _of_other_roles(name: str) -> dict[str, Any]:
+    """What plugins declare under this name that is no model."""
+    return {
+        role_of(type(spec)).word: {"from": f"{plugin.distribution} {plugin.version}"}
+        | {key: value for key, value in asdict(spec).items() if value not in ("", {}, ())}
+        for spec, plugin in registry().named(name)
+        if not isinstance(spec, ModelSpec | WeightsSpec)
+    }
+
+
+def _of_model(info: ModelInfo) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "name": info.name,
         "kind": info.kind,
@@ -55,7 +72,7 @@ def _bundled_config(weights: WeightsSpec) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise SnapshotError(f"{path} cannot be read ({error}). `t2i doctor` says how to mend it.") from None
+        raise SnapshotError(f"{path} cannot be read ({error}). `t2i doctor` says how to fix it.") from None
 
 
 def _golden(name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
-from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say, warn
-from t2i.errors import InvalidInputError
-from t2i.registry import API_VERSION
-from t2i.registry.catalogue import KNOWN_PLUGINS
+from t2i.errors import InvalidInputError, did_you_mean
+from t2i.registry import API_VERSION, catalogue, roles
 from t2i.registry.discovery import discover
-from t2i.registry.roles import WORDS
+from t2i.registry.roles import Role
+from t2i.registry.specs import ModelSpec
 from t2i.version import __version__
 
 NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -28,45 +27,33 @@ SUFFIX = ".tmpl"
 RESERVED = ("core",)  # t2i-core is what plugins stand on
 
 
-class Kind(StrEnum):
-    """What a plugin may bring; each has its folder in t2i/templates."""
-
-    generator = "generator"
-    text_encoder = "text-encoder"
-    evaluator = "evaluator"
-    dataset = "dataset"
-
-
-ROLE = {
-    Kind.generator: "model",
-    Kind.text_encoder: "text encoder",
-    Kind.evaluator: "evaluator",
-    Kind.dataset: "dataset",
-}
+def kinds() -> dict[str, Role]:
+    """What a plugin may bring, by the name of its folder in t2i/templates."""
+    return {role.template: role for role in roles.ROLES if role.template}
 
 
 def new(
     name: Annotated[str, typer.Argument(help="Of your technique, such as my-technique; makes t2i-my-technique.")],
-    kind: Annotated[Kind, typer.Option(help="What it brings.")] = Kind.generator,
+    kind: Annotated[str, typer.Option(help=f"What it brings: {', '.join(kinds())}.")] = "generator",
     out: Annotated[Path | None, typer.Option(help="The new folder; t2i-NAME by default.")] = None,
 ) -> None:
     """Write a whole small plugin project, with a toy that works in the place of yours."""
     from t2i.files import atomic_folder
 
-    name = check_name(name)
+    name, role = check_name(name), check_kind(kind)
     folder = out or Path(f"t2i-{name}")
-    project = render(name, kind)
+    project = render(name, role)
     with atomic_folder(folder) as scratch:
         for path, text in project.items():
             target = scratch / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
-    for warning in _clashes(name, kind):
+    for warning in _clashes(name, role):
         warn(warning)
     say(
         f"{folder} is a plugin. Try it:\n"
         f'  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  t2i check {name}\n'
-        f"Then put yours in the toy's place: src/{_package(name)}/{_module(kind)}.py"
+        f"Then put yours in the toy's place: src/{_package(name)}/{_module(role)}.py"
     )
 
 
@@ -87,7 +74,20 @@ def check_name(name: str) -> str:
     return short
 
 
-def render(name: str, kind: Kind) -> dict[str, str]:
+def check_kind(kind: str) -> Role:
+    """The role of that kind.
+
+    Raises:
+        InvalidInputError: there is no template for it.
+    """
+    if kind not in kinds():
+        raise InvalidInputError(
+            f"A plugin brings one of {', '.join(kinds())}, but --kind {kind!r} came.{did_you_mean(kind, kinds())}"
+        )
+    return kinds()[kind]
+
+
+def render(name: str, role: Role) -> dict[str, str]:
     """Every file of the project, by its path."""
     major, minor = __version__.split(".")[:2]
     encoder = '\n    "t2i-text-hf",  # without a text encoder nothing is trained or drawn'
@@ -96,15 +96,15 @@ def render(name: str, kind: Kind) -> dict[str, str]:
         "distribution": f"t2i-{name}",
         "package": _package(name),
         "prefix": "".join(word.capitalize() for word in name.split("-")),
-        "summary": f"The {ROLE[kind]} {name}",
+        "summary": f"The {role.word} {name}",
         "core_range": f">={major}.{minor},<{major}.{int(minor) + 1}",
-        "encoder": encoder if kind is Kind.generator else "",
+        "encoder": encoder if role.spec is ModelSpec else "",
         "api": str(API_VERSION),
         "year": str(date.today().year),
     }
     places = {"PACKAGE": values["package"], "MODULE": name.replace("-", "_")}
     project = {}
-    for source in ("common", kind.value):
+    for source in ("common", role.template):
         for path, text in _texts(files("t2i") / "templates" / source):
             for word, value in places.items():
                 path = path.replace(word, value)
@@ -121,13 +121,13 @@ def _texts(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
             yield above + entry.name.removesuffix(SUFFIX), entry.read_text(encoding="utf-8")
 
 
-def _clashes(name: str, kind: Kind) -> Iterator[str]:
+def _clashes(name: str, role: Role) -> Iterator[str]:
     """A sentence for each thing that goes by this name already."""
     found = discover()
-    for (role, taken), claims in found.owners.items():
-        if taken == name and WORDS[role] == ROLE[kind]:
-            yield f"{claims[0][0].distribution} declares the {ROLE[kind]} {name!r} already; both installed are a clash"
-    distributions = {plugin.distribution for plugin in found.plugins} | {known.distribution for known in KNOWN_PLUGINS}
+    for plugin, _ in found.claims.get((role.spec, name), ())[:1]:
+        yield f"{plugin.distribution} declares the {role.word} {name!r} already; both installed are a clash"
+    distributions = {plugin.distribution for plugin in found.plugins}
+    distributions |= {known.distribution for known in catalogue.KNOWN_PLUGINS}
     if f"t2i-{name}" in distributions:
         yield f"there is a distribution t2i-{name} already; installing yours would replace it"
 
@@ -136,8 +136,8 @@ def _package(name: str) -> str:
     return f"t2i_{name.replace('-', '_')}"
 
 
-def _module(kind: Kind) -> str:
-    return kind.value.replace("-", "_")
+def _module(role: Role) -> str:
+    return role.template.replace("-", "_")
 
 
 def _nearest(name: str) -> str:

@@ -1,10 +1,18 @@
 """What plugins declare and how it is found; everything a `plugin.py` needs is importable from here."""
 
 from t2i.registry.hookspecs import API_VERSION, hookimpl
-from t2i.registry.specs import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, WeightsSpec
+from t2i.registry.specs import (
+    CommandSpec,
+    DatasetSpec,
+    EvaluatorSpec,
+    ModelSpec,
+    TextEncoderSpec,
+    WeightsSpec,
+)
 
 __all__ = [
     "API_VERSION",
+    "CommandSpec",
     "DatasetSpec",
     "EvaluatorSpec",
     "ModelSpec",

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from t2i.registry.specs import (
+    DatasetSpec,
+    EvaluatorSpec,
+    ModelSpec,
+    Spec,
+    TextEncoderSpec,
+    WeightsSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -10,22 +20,19 @@ class KnownPlugin:
     """A distribution and the names it brings.
 
     Attributes:
-        released: whether it can be installed today; else it is on the way and said to be.
+        names: by the type of their specs.
+        released: whether it can be installed today; if not, people are told that it is not released yet.
     """
 
     distribution: str
     kind: str
     summary: str
-    models: tuple[str, ...] = ()
-    text_encoders: tuple[str, ...] = ()
-    evaluators: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ()
+    names: Mapping[type[Spec], tuple[str, ...]] = field(default_factory=dict, hash=False)
     released: bool = True
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*self.models, *self.text_encoders, *self.evaluators, *self.datasets, *self.weights)
+    def names_of(self, kind: type[Spec]) -> tuple[str, ...]:
+        """The names it brings for one role."""
+        return self.names.get(kind, ())
 
     @property
     def remedy(self) -> str:
@@ -33,27 +40,27 @@ class KnownPlugin:
         return f"pip install {self.distribution}" if self.released else f"{self.distribution}, not released yet"
 
 
+STARTER = ("cgan", "cvae", "stackgan-v2", "stackgan", "transformer")
+METRICS = ("fid", "kid", "is", "prdc", "memorisation", "diversity", "r_precision", "clip_score")
+
 KNOWN_PLUGINS = (
-    KnownPlugin("t2i-cgan", "gan", "GAN-INT-CLS, the first text-to-image GAN", models=("cgan",)),
+    KnownPlugin("t2i-cgan", "gan", "GAN-INT-CLS, the first text-to-image GAN", {ModelSpec: ("cgan",)}),
     KnownPlugin(
         "t2i-starter",
         "weights",
         "small pretrained weights, bundled",
-        weights=(
-            *("cgan.openmoji64", "cvae.openmoji64", "stackgan-v2.openmoji64", "stackgan.openmoji64"),
-            "transformer.openmoji64",
-        ),
+        {WeightsSpec: tuple(f"{model}.openmoji64" for model in STARTER)},
     ),
-    KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", text_encoders=("minilm", "hf")),
-    KnownPlugin("t2i-openmoji", "data", "named emoji in one style", datasets=("openmoji",)),
-    KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", models=("stackgan", "stackgan-v2")),
-    KnownPlugin("t2i-attngan", "gan", "word attention between two scales", models=("attngan",), released=False),
-    KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", models=("cvae",)),
-    KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", models=("transformer",)),
+    KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", {TextEncoderSpec: ("minilm", "hf")}),
+    KnownPlugin("t2i-openmoji", "data", "named emoji in one style", {DatasetSpec: ("openmoji",)}),
+    KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", {ModelSpec: ("stackgan", "stackgan-v2")}),
+    KnownPlugin("t2i-attngan", "gan", "word attention between two scales", {ModelSpec: ("attngan",)}, released=False),
+    KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", {ModelSpec: ("cvae",)}),
+    KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
     KnownPlugin(
         "t2i-metrics",
-        "judge",
+        "evaluator",
         "FID, KID, IS, PRDC, memorisation, diversity, R-precision, CLIP score",
-        evaluators=("fid", "kid", "is", "prdc", "memorisation", "diversity", "r_precision", "clip_score"),
+        {EvaluatorSpec: METRICS},
     ),
 )

@@ -1,23 +1,14 @@
-"""What the registry answers: list, describe and create, by name."""
+"""What is known of models, installed or not: list and describe them by name."""
 
 from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from t2i.errors import (
-    UnknownNameError,
-)
-from t2i.registry.catalogue import KNOWN_PLUGINS
+from t2i.errors import UnknownNameError
+from t2i.registry import catalogue
 from t2i.registry.discovery import registry
-from t2i.registry.specs import (
-    ModelSpec,
-    WeightsSpec,
-)
-
-if TYPE_CHECKING:
-    pass
+from t2i.registry.specs import ModelSpec, WeightsSpec
 
 DEFAULT_MODEL = "stackgan-v2.openmoji64"
 DEFAULT_TEXT_ENCODER = "minilm"
@@ -95,8 +86,8 @@ def model_info(name: str) -> ModelInfo:
     try:
         spec, plugin = registry().get(ModelSpec, technique)
     except UnknownNameError:
-        for known in KNOWN_PLUGINS:
-            if technique in known.models:
+        for known in catalogue.KNOWN_PLUGINS:
+            if technique in known.names_of(ModelSpec):
                 return ModelInfo(name, known.kind, known.summary, known.distribution, "", None, weights, known.remedy)
         raise
     return ModelInfo(name, spec.kind, spec.summary, plugin.distribution, plugin.version, spec, weights)
@@ -109,7 +100,7 @@ def weights_spec(name: str) -> WeightsSpec:
         UnknownNameError: the technique or the tag is unknown, or it has no weights.
     """
     technique, _, tag = name.partition(".")
-    if any(name in known.weights for known in KNOWN_PLUGINS):
+    if any(name in known.names_of(WeightsSpec) for known in catalogue.KNOWN_PLUGINS):
         registry().get(WeightsSpec, name)  # where they are missing, what brings them brings the technique, too
     registry().get(ModelSpec, technique)
     known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
@@ -127,6 +118,7 @@ def _known_techniques(installed: bool) -> list[str]:
     names = {spec.name for spec, _ in registry().all(ModelSpec)}
     if not installed:
         here = {plugin.distribution for plugin in registry().plugins}  # usable or not
-        names |= {name for known in KNOWN_PLUGINS if known.distribution not in here for name in known.models}
+        elsewhere = [known for known in catalogue.KNOWN_PLUGINS if known.distribution not in here]
+        names |= {name for known in elsewhere for name in known.names_of(ModelSpec)}
         names -= {clash.name for clash in registry().clashes}
     return sorted(names)

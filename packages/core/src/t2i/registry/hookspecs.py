@@ -1,17 +1,26 @@
 """The whole contract between t2i and a plugin.
 
-A plugin is a light module, named by an entry point in the group "t2i", that sets `T2I_API = 1` and
-implements any of these hooks with `@t2i.registry.hookimpl`. Hooks only declare: they return specs whose
-targets are imported when somebody asks for that name.
+A plugin is a light module, named by an entry point in the group "t2i", that sets `T2I_API = 1` and implements any of
+these hooks with `@t2i.registry.hookimpl`:
+
+- one hook for each role (`t2i.registry.roles`), without arguments. It only declares: it returns specs, whose targets
+  are imported when somebody asks for that name;
+- the events below, which are called whenever they happen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from t2i.registry.specs import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, WeightsSpec
+from t2i.registry import roles
+from t2i.registry.specs import Spec
+
+if TYPE_CHECKING:
+    from t2i.drawing.provenance import Provenance
 
 API_VERSION = 1
 GROUP = "t2i"
@@ -20,26 +29,34 @@ hookspec = pluggy.HookspecMarker("t2i")
 hookimpl = pluggy.HookimplMarker("t2i")
 
 
-@hookspec
-def t2i_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
-    """Techniques this plugin brings."""
+class Events:
+    """What plugins may listen to."""
+
+    @staticmethod
+    @hookspec
+    def t2i_picture_written(path: Path, provenance: Provenance) -> None:
+        """A picture file has been written and is whole.
+
+        It is called in the process that wrote it, once for each picture, before the next one is written: return
+        quickly. What it raises is reported once and costs nobody a picture.
+
+        Args:
+            path: the file.
+            provenance: how to make it again, as the file says it.
+        """
 
 
-@hookspec
-def t2i_weights() -> Iterable[WeightsSpec]:  # type: ignore[empty-body]
-    """Pretrained weights this plugin brings or knows the address of."""
+EVENTS = tuple(name for name in vars(Events) if name.startswith("t2i_"))
 
 
-@hookspec
-def t2i_text_encoders() -> Iterable[TextEncoderSpec]:  # type: ignore[empty-body]
-    """Text encoders this plugin brings."""
+def declaring_hooks() -> type:
+    """A class with one hook for each role."""
+    return type("DeclaringHooks", (), {role.hook: staticmethod(_declaring(role)) for role in roles.ROLES})
 
 
-@hookspec
-def t2i_evaluators() -> Iterable[EvaluatorSpec]:  # type: ignore[empty-body]
-    """Judges this plugin brings."""
+def _declaring(role: roles.Role) -> Any:
+    def hook() -> Iterable[Spec]:  # type: ignore[empty-body]
+        ...
 
-
-@hookspec
-def t2i_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
-    """Datasets this plugin brings."""
+    hook.__name__, hook.__doc__ = role.hook, role.summary
+    return hookspec(hook)

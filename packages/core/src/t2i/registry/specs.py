@@ -1,4 +1,4 @@
-"""What a plugin declares: frozen facts and lazy targets. Importing this costs neither torch nor pydantic."""
+"""What a plugin declares: frozen facts and lazy targets, one dataclass for each role. Imports no torch, no pydantic."""
 
 from __future__ import annotations
 
@@ -7,13 +7,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from t2i.errors import PluginBrokenError
 
 
 @dataclass(frozen=True)
-class ModelSpec:
+class Spec:
+    """What all specs are: frozen dataclasses with a `name`, by which people ask for what they declare."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def name(self) -> str: ...
+
+
+SpecT = TypeVar("SpecT", bound=Spec)
+
+
+@dataclass(frozen=True)
+class ModelSpec(Spec):
     """A technique.
 
     Attributes:
@@ -46,7 +59,7 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
-class WeightsSpec:
+class WeightsSpec(Spec):
     """Pretrained weights of a technique, addressed as "model.tag".
 
     Attributes:
@@ -78,7 +91,7 @@ class WeightsSpec:
 
 
 @dataclass(frozen=True)
-class TextEncoderSpec:
+class TextEncoderSpec(Spec):
     """A text encoder. `target` is a callable () -> TextEncoder; with `takes_reference`, (reference) ->
     TextEncoder, reached as "name:reference"."""
 
@@ -91,9 +104,9 @@ class TextEncoderSpec:
 
 
 @dataclass(frozen=True)
-class EvaluatorSpec:
-    """A judge. `target` is a callable `(**settings) -> Evaluator`, each setting with a default; `check_settings` are
-    those that `t2i check` asks for, such as {"subset_size": 8}: it shows two dozen small pictures."""
+class EvaluatorSpec(Spec):
+    """An evaluator. `target` is a callable `(**settings) -> Evaluator`, each setting with a default; `check_settings`
+    are those that `t2i check` asks for, such as {"subset_size": 8}: it shows two dozen small pictures."""
 
     name: str
     target: str
@@ -103,7 +116,7 @@ class EvaluatorSpec:
 
 
 @dataclass(frozen=True)
-class DatasetSpec:
+class DatasetSpec(Spec):
     """A dataset, or a reader of somebody's files.
 
     Attributes:
@@ -122,7 +135,20 @@ class DatasetSpec:
     expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-Spec = ModelSpec | WeightsSpec | TextEncoderSpec | EvaluatorSpec | DatasetSpec
+@dataclass(frozen=True)
+class CommandSpec(Spec):
+    """A verb of the command line, run as `t2i NAME`.
+
+    Attributes:
+        target: a function that typer can run: each parameter is annotated, its docstring is the help text, and an int
+            that it returns is the exit code; or a typer.Typer, for a verb with verbs of its own.
+        summary: one line for `t2i --help`, which imports no target.
+    """
+
+    name: str
+    target: str
+    summary: str
+
 
 NAME = re.compile("[a-z0-9][a-z0-9_-]*")
 KINDS: Mapping[str, type] = {
@@ -147,7 +173,7 @@ def check_spec(spec: Spec) -> None:
             raise TypeError(f"{field_.name} of a {type(spec).__name__} is a {field_.type}, not {value!r}")
     name = spec.model if isinstance(spec, WeightsSpec) else spec.name
     if not NAME.fullmatch(name) or (isinstance(spec, WeightsSpec) and not spec.tag):
-        raise ValueError(f"names are lower-case letters, digits, - and _, but {spec.name!r} came")
+        raise ValueError(f"names are lower-case letters, digits, - and _, not {spec.name!r}")
 
 
 def load_target(target: str) -> Any:

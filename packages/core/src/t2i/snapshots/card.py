@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from t2i.errors import T2IError
-from t2i.registry.discovery import Plugin, registry
-from t2i.registry.roles import SpecT
-from t2i.registry.specs import ModelSpec, TextEncoderSpec
+from t2i.registry.discovery import registry
+from t2i.registry.plugin import Plugin
+from t2i.registry.specs import ModelSpec, SpecT, TextEncoderSpec
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult

@@ -7,34 +7,24 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.message import Message
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from t2i.config import parse_config
 from t2i.errors import OfflineError
 from t2i.files import cache_home
-from t2i.registry.discovery import Plugin, registry
+from t2i.registry.discovery import registry
 from t2i.registry.hookspecs import GROUP
 from t2i.registry.installed import entry_points, facts, unmet
-from t2i.registry.specs import (
-    DatasetSpec,
-    EvaluatorSpec,
-    ModelSpec,
-    Spec,
-    TextEncoderSpec,
-    WeightsSpec,
-    bundled_folder,
-    load_target,
-)
-from t2i.testing.checks import subjects
+from t2i.registry.plugin import CORE, Plugin
+from t2i.registry.specs import Spec, load_target
 from t2i.testing.checks.check import Checks
 from t2i.testing.checks.probes import watched
-from t2i.training.run import RunConfig, read_recipe
+from t2i.testing.checks.roles.role import checked
 from t2i.version import __version__
 
 PLUGIN_CHECKS: Checks[str] = Checks()
@@ -92,6 +82,8 @@ def looking_around_imports_nothing_heavy(distribution: str) -> None:
 def says_which_core_it_needs(distribution: str) -> None:
     from packaging.requirements import Requirement
 
+    if distribution == CORE:
+        return
     needs = facts(_distribution(distribution)).requires_core
     assert needs, f"{distribution} depends on t2i-core, but its metadata has no such requirement"
     for need in needs:
@@ -131,15 +123,9 @@ def has_a_summary_and_a_readme(distribution: str) -> None:
 )
 def what_it_declares_is_there(distribution: str) -> None:
     for spec in _specs(distribution):
-        for target in _targets(spec):
+        for target in checked(spec).targets(spec):
             load_target(target)
-        if isinstance(spec, ModelSpec):
-            for name in spec.recipes:
-                values = read_recipe(spec.name, name) | {"technique": spec.name}
-                parse_config(RunConfig, {"data": "any"} | values, f"the recipe {name}")
-        if isinstance(spec, WeightsSpec) and spec.bundled:
-            folder = bundled_folder(spec)
-            assert folder.is_dir(), f"{spec.name} is bundled in {folder}, but nothing is there"
+        checked(spec).check_files(spec)
 
 
 @PLUGIN_CHECKS.add(
@@ -148,21 +134,7 @@ def what_it_declares_is_there(distribution: str) -> None:
 )
 def declares_what_the_code_says(distribution: str) -> None:
     for spec in _specs(distribution):
-        declared: dict[str, object] = {"name": spec.name}
-        said: dict[str, object] = {}
-        match spec:
-            case ModelSpec():
-                kind = load_target(spec.target)
-                declared["config"] = load_target(spec.config)
-                said = {"name": kind.technique, "config": kind.config_type}
-            case TextEncoderSpec() if not spec.takes_reference:
-                said = {"name": subjects.text_encoder(spec, "")().identity.name}
-            case DatasetSpec():
-                dataset = subjects.splits(spec)[spec.splits[0]]()
-                declared["license"] = spec.license
-                said = {"name": dataset.name.partition(":")[0], "license": dataset.license}
-            case _:
-                continue
+        declared, said = checked(spec).says(spec)
         assert declared == said, f"plugin.py declares {declared}, but the code says {said}"
 
 
@@ -195,10 +167,10 @@ def nothing_is_written_outside_of_caches(distribution: str) -> None:
     remedy="begin every module and every declared class with a docstring",
 )
 def is_documented(distribution: str) -> None:
-    targets = [target for spec in _specs(distribution) for target in _targets(spec)]
+    targets = [target for spec in _specs(distribution) for target in checked(spec).targets(spec)]
     modules = {entry.module for entry in _entries(distribution)} | {target.partition(":")[0] for target in targets}
     bare = [name for name in sorted(modules) if not (import_module(name).__doc__ or "").strip()]
-    bare += [target for target in targets if not (vars(load_target(target)).get("__doc__") or "").strip()]
+    bare += [target for target in targets if not _own_docstring(load_target(target)).strip()]
     assert not bare, f"modules and declared classes have docstrings, but {', '.join(bare)} has none"
 
 
@@ -227,25 +199,15 @@ def _metadata(distribution: str) -> Message:
     return cast(Message, _distribution(distribution).metadata)
 
 
-def _targets(spec: Spec) -> list[str]:
-    if isinstance(spec, ModelSpec):
-        return [target for target in (spec.target, spec.config, spec.objective, spec.objective_config) if target]
-    return [] if isinstance(spec, WeightsSpec) else [spec.target]
+def _own_docstring(value: object) -> str:
+    """Of a class, not what it inherits."""
+    return str((vars(value).get("__doc__") if isinstance(value, type) else value.__doc__) or "")
 
 
 def _make(spec: Spec) -> None:
     """Make what is declared; that it is not on this machine is an honest answer."""
-    makers: dict[type, Callable[[Any], object]] = {
-        ModelSpec: subjects.generator,
-        TextEncoderSpec: lambda spec: None if spec.takes_reference else subjects.text_encoder(spec, "")(),
-        EvaluatorSpec: lambda spec: subjects.evaluator(spec)(),
-        DatasetSpec: lambda spec: [load() for load in subjects.splits(spec).values()],
-        WeightsSpec: lambda spec: None,
-    }
-    try:
-        makers[type(spec)](spec)
-    except OfflineError:
-        return
+    with suppress(OfflineError):
+        checked(spec).make(spec)
 
 
 @contextmanager

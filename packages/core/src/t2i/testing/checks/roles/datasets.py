@@ -1,0 +1,47 @@
+"""A declared dataset."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import final
+
+from t2i.create import load_dataset
+from t2i.registry.specs import DatasetSpec
+from t2i.testing.checks.datasets import DATASET_CHECKS, Splits
+from t2i.testing.checks.roles.role import CheckedRole, Section
+
+
+@final
+class Datasets(CheckedRole[DatasetSpec]):
+    """Datasets, split by split; a reader is made only where something to read is given."""
+
+    def sections(self, spec: DatasetSpec, reference: str) -> list[Section]:
+        if spec.takes_reference and not reference:
+            return []
+        make = partial(_splits, spec, reference)
+        return [Section(f"the dataset {spec.name}", DATASET_CHECKS, make, spec.expected_failures)]
+
+    def targets(self, spec: DatasetSpec) -> list[str]:
+        return [spec.target]
+
+    def check_files(self, spec: DatasetSpec) -> None:
+        pass  # it names none
+
+    def make(self, spec: DatasetSpec) -> None:
+        if not spec.takes_reference:
+            for load in _splits(spec).values():
+                load()
+
+    def says(self, spec: DatasetSpec) -> tuple[dict[str, object], dict[str, object]]:
+        if spec.takes_reference:
+            return {}, {}
+        dataset = load_dataset(spec.name, spec.splits[0])
+        declared: dict[str, object] = {"name": spec.name, "license": spec.license}
+        return declared, {"name": dataset.name.partition(":")[0], "license": dataset.license}
+
+
+def _splits(spec: DatasetSpec, reference: str = "") -> Splits:
+    """What opens each declared split; of a reader, what it reads from `reference`."""
+    if spec.takes_reference:
+        return {reference: partial(load_dataset, f"{spec.name}:{reference}")}
+    return {split: partial(load_dataset, spec.name, split) for split in spec.splits}

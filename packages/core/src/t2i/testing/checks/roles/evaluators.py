@@ -1,0 +1,36 @@
+"""A declared evaluator."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import final
+
+from t2i.create import create_evaluator
+from t2i.registry.specs import EvaluatorSpec
+from t2i.testing.checks.evaluators import EVALUATOR_CHECKS, MakeEvaluator
+from t2i.testing.checks.roles.role import CheckedRole, Section
+
+
+@final
+class Evaluators(CheckedRole[EvaluatorSpec]):
+    """Evaluators, with the settings that their specs ask to be checked with."""
+
+    def sections(self, spec: EvaluatorSpec, reference: str) -> list[Section]:
+        make = _maker(spec)
+        return [Section(f"the evaluator {spec.name}", EVALUATOR_CHECKS, lambda: make, spec.expected_failures)]
+
+    def targets(self, spec: EvaluatorSpec) -> list[str]:
+        return [spec.target]
+
+    def check_files(self, spec: EvaluatorSpec) -> None:
+        pass  # it names none
+
+    def make(self, spec: EvaluatorSpec) -> None:
+        _maker(spec)()
+
+    def says(self, spec: EvaluatorSpec) -> tuple[dict[str, object], dict[str, object]]:
+        return {}, {}
+
+
+def _maker(spec: EvaluatorSpec) -> MakeEvaluator:
+    return partial(create_evaluator, spec.name, **spec.check_settings)
