@@ -33,8 +33,8 @@ def make(folder: Path) -> None:
     """Write every page's part into `folder`, in the place of what was there.
 
     Args:
-        folder: gets gallery.md, front.md, public.md, roles.md, training.md and techniques.md; NAME.md (sizes and weights) and
-            NAME-settings.md for each technique; and one sheet for each pretrained model.
+        folder: gets gallery.md, front.md, public.md, roles.md, training.md and techniques.md; NAME.md (sizes and
+            weights) and NAME-settings.md for each technique; and one sheet for each pretrained model.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
