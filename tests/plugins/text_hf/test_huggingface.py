@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import shutil
 from pathlib import Path
 
@@ -65,6 +67,13 @@ def test_words_are_the_text_towers_and_the_sentence_their_mean(make, tmp_path: P
     assert encoder.identity.dim == 32
     assert encoder.identity.sha256 == sha256_of(tmp_path / "model" / "model.safetensors")
     assert not any(weight.requires_grad for weight in encoder._network.parameters())
+
+
+def test_a_copy_encodes_the_same(tmp_path: Path) -> None:
+    encoder = HuggingFaceEncoder(str(saved(bert()[0], tmp_path / "model")))
+    text = encoder.encode(CAPTIONS)
+    for again in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):
+        assert torch.equal(again.encode(CAPTIONS).words, text.words) and again.identity == encoder.identity
 
 
 def test_an_embedding_does_not_depend_on_its_neighbours(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -56,6 +57,17 @@ class CaptionBatcher:
             raise InvalidInputError(f"batch_size is a positive multiple of {ROWS_MULTIPLE}, but {batch_size} came.")
         self._tokenize, self._forward, self._pool = tokenize, forward, pool
         self._batch_size, self._cache_captions = batch_size, cache_captions
+        self._start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy takes over: all but the cache and its lock."""
+        return {name: value for name, value in vars(self).items() if name not in ("_cache", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._start()
+
+    def _start(self) -> None:
         self._cache: OrderedDict[str, EncodedCaption] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import SnapshotError
@@ -58,7 +59,7 @@ class HuggingFaceEncoder(TextEncoder):
         self._batcher = CaptionBatcher(
             tokenize=self._tokenize,
             forward=self._forward,
-            pool=lambda words: words.mean(dim=0),
+            pool=_mean,
             batch_size=batch_size,
             cache_captions=cache_captions(self._max_words, dim),
         )
@@ -147,3 +148,7 @@ def _load(folder: Path, reference: str) -> tuple[PreTrainedModel, Any]:
     if missing:
         raise no_encoder(f"its model.safetensors lacks {len(missing)} weights, such as {missing[0]!r}")
     return network.eval().requires_grad_(False), tokenizer
+
+
+def _mean(words: Float[Tensor, "l d"]) -> Float[Tensor, " d"]:
+    return words.mean(dim=0)

@@ -8,6 +8,7 @@ from typing import final
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -45,7 +46,7 @@ class MiniLM(TextEncoder):
         self._tokenizer.enable_truncation(self.max_words)
         self._batcher = CaptionBatcher(
             tokenize=self._tokenize,
-            forward=lambda ids: self._network(ids.to(self._device)),
+            forward=self._forward,
             pool=_pool,
             batch_size=batch_size,
             cache_captions=cache_captions(self.max_words, config.hidden_size),
@@ -75,6 +76,9 @@ class MiniLM(TextEncoder):
         self._network.to(self._device)
         self._batcher.forget()
         return self
+
+    def _forward(self, ids: Int[Tensor, "b l"]) -> Float[Tensor, "b l d"]:
+        return self._network(ids.to(self._device))
 
     def _tokenize(self, captions: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch(captions)]
