@@ -107,6 +107,7 @@ def _bundled() -> list[WeightsSpec]:
 def _drawn(weights: WeightsSpec, folder: Path) -> str:
     """Draw the sheet of a pretrained model, and tell its facts and scores."""
     pipe = t2i.pipeline(weights.name)
+    assert isinstance(pipe, Pipeline)  # what ours all are
     sheet = grid(pipe(PROMPTS, seed=SEED).images, COLUMNS, PROMPTS, scale=max(1, 128 // weights.resolution))
     sheet.save(folder / f"{weights.name}.png")
     return "\n".join(

@@ -6,7 +6,7 @@ import torch
 from measure import functions, line, ratio
 
 from t2i.create import load_dataset
-from t2i.evaluation.evaluate import read_pictures, to_images
+from t2i.evaluation.pictures import read_pictures, to_images
 from t2i.evaluation.plan import make_plan
 from t2i_metrics.image_text import ImageTextEncoder
 from t2i_metrics.judge import Judge

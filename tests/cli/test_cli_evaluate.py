@@ -18,8 +18,9 @@ from PIL import Image
 
 from fakes.command_line import T2I
 from fakes.processes import in_child
-from t2i.cli.judging import judge
-from t2i.evaluation.scores import read_card_scores, read_scores
+from t2i.evaluation.card import read_card_scores
+from t2i.evaluation.keep import evaluate_and_keep
+from t2i.evaluation.scores import read_scores
 from t2i.runs.checkpoints import latest_checkpoint
 from t2i.snapshots.resolve import resolve
 
@@ -144,35 +145,35 @@ def test_a_leaderboard_stopped_between_models_goes_on_with_what_is_missing(
     t2i: T2I, model: Path, squares: Path, here: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ):
     shutil.copytree(model, here / "other")
-    judged: list[str] = []
+    evaluated: list[str] = []
     stops = True
 
-    def watched(pipe, *arguments, **plan):
-        if stops and judged:
+    def watched(artist, *arguments, **passed):
+        if stops and evaluated:
             if how == "ctrl-c":
                 raise KeyboardInterrupt
             os.kill(os.getpid(), signal.SIGKILL)
-        judged.append(pipe.snapshot.name)
-        return judge(pipe, *arguments, **plan)
+        evaluated.append(artist.name)
+        return evaluate_and_keep(artist, *arguments, **passed)
 
-    monkeypatch.setattr("t2i.cli.leaderboard.judge", watched)
+    monkeypatch.setattr("t2i.evaluation.leaderboard.evaluate_and_keep", watched)
     command = ("leaderboard", "run", "other", "--data", squares, "--samples", 1, *FEW)
     if how == "ctrl-c":
-        assert t2i(*command).code == 130 and judged == ["run"]
+        assert t2i(*command).code == 130 and evaluated == ["run"]
     else:
         assert os.waitstatus_to_exitcode(in_child(lambda: t2i(*command))) == -signal.SIGKILL
     board = here / "leaderboard"
     (kept,) = (board / "evaluations").iterdir()
     first = json.loads(kept.read_text())
     stops = False
-    judged.clear()
+    evaluated.clear()
     whole = t2i(*command)
-    assert whole.code == 0 and judged == ["other"]
+    assert whole.code == 0 and evaluated == ["other"]
     assert f"| {first['seconds_per_image']:.3g} |" in next(row for row in whole.out.splitlines() if "| run |" in row)
     assert [row.model for row in read_scores(board / "scores.jsonl")] == ["run"] * 3 + ["other"] * 3
-    judged.clear()
-    assert t2i(*command).out == whole.out and not judged
-    assert t2i(*command, "--seed", 1).code == 0 and judged == ["run", "other"]
+    evaluated.clear()
+    assert t2i(*command).out == whole.out and not evaluated
+    assert t2i(*command, "--seed", 1).code == 0 and evaluated == ["run", "other"]
 
 
 def test_compare_draws_a_sheet_with_the_scores_the_cards_share(t2i: T2I, model: Path, squares: Path, here: Path):

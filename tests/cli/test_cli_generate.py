@@ -281,7 +281,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged_draws_with_the_one_before(
     _cut(run / "checkpoints" / "step-00000020" / "state.safetensors")
     assert t2i("generate", "a", "--model", run, "-o", "x.png").code == 0
     sha256 = json.loads((run / "checkpoints/step-00000010/snapshot/config.json").read_text())["weights_sha256"]
-    assert read_provenance(here / "x.png").weights_sha256 == sha256
+    assert read_provenance(here / "x.png").artist.weights_sha256 == sha256
 
 
 @pytest.mark.parametrize(
@@ -365,7 +365,7 @@ class TestDefaultModel:
     def test_the_default_draws_a_file_and_a_folder(self, t2i: T2I, here: Path) -> None:
         assert t2i("generate", "a red heart", "-o", "heart.png").code == 0
         assert t2i("generate", "a red heart", "a panda", "-n", 2, "--seed", 7, "-o", "out").code == 0
-        assert read_provenance(here / "heart.png").model == DEFAULT_MODEL
+        assert read_provenance(here / "heart.png").artist.name == DEFAULT_MODEL
         assert len(list((here / "out").iterdir())) == 5
 
     def test_its_pictures_are_made_again_byte_for_byte(self, t2i: T2I, here: Path) -> None:

@@ -15,7 +15,7 @@ from fakes.hub import FakeHub
 from fakes.hub import cache as cache
 from fakes.hub import hub as hub
 from fakes.hub import server as server
-from t2i.drawing.provenance import CHUNK, png_bytes, read_provenance
+from t2i.drawing.provenance import CHUNK, png_bytes, read_provenance, signed
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_picture_that_was_edited_is_told_and_exits_with_1(t2i: T2I, picture: P
     with Image.open(picture) as image:
         edited = image.convert("RGB")
     edited.putpixel((0, 0), tuple(255 - value for value in edited.getpixel((0, 0))))
-    picture.write_bytes(png_bytes(edited, read_provenance(picture)))
+    picture.write_bytes(png_bytes(signed(edited, read_provenance(picture))))
     result = t2i("regenerate", picture, "-o", "again.png")
     assert result.code == 1 and "differs from" in result.err
     assert (here / "again.png").exists()
@@ -58,7 +58,8 @@ def test_a_picture_that_was_edited_is_told_and_exits_with_1(t2i: T2I, picture: P
 def test_other_versions_are_told(t2i: T2I, picture: Path) -> None:
     facts = read_provenance(picture)
     with Image.open(picture) as image:
-        old = png_bytes(image.convert("RGB"), replace(facts, versions={**facts.versions, "torch": "0.4.1"}))
+        artist = replace(facts.artist, versions={**facts.artist.versions, "torch": "0.4.1"})
+        old = png_bytes(signed(image.convert("RGB"), replace(facts, artist=artist)))
     picture.write_bytes(old)
     result = t2i("regenerate", picture, "-o", "again.png")
     assert result.code == 0 and "torch 0.4.1" in result.err
@@ -67,7 +68,7 @@ def test_other_versions_are_told(t2i: T2I, picture: Path) -> None:
 def test_changed_weights_are_refused(t2i: T2I, picture: Path, model: Path, here: Path) -> None:
     shutil.rmtree(model / "checkpoints" / "step-00000020")
     error = t2i("regenerate", picture, "-o", "again.png").error
-    assert read_provenance(picture).weights_sha256 in error and "--model" in error
+    assert read_provenance(picture).artist.weights_sha256 in error and "--model" in error
     assert not (here / "again.png").exists()
 
 
@@ -112,10 +113,17 @@ def chunk(text: str):
     return write
 
 
-FACTS = {
-    "prompt": "a red square", "seed": 7, "model": "cgan", "revision": "", "weights_sha256": "0" * 64,
-    "text_encoder": "minilm", "text_encoder_sha256": "0" * 64, "device": "cpu", "options": {}, "versions": {},
+ARTIST = {
+    "name": "cgan", "revision": "", "weights": {"model.safetensors": "0" * 64}, "text_encoders": {"minilm": "0" * 64},
+    "device": "cpu", "versions": {},
 }  # fmt: skip
+FACTS = {"prompt": "a red square", "seed": 7, "options": {}, "artist": ARTIST}
+
+
+def facts(**artist: object) -> str:
+    return json.dumps(FACTS | {"artist": ARTIST | artist})
+
+
 UNUSABLE = {
     "no provenance": ("picture.png", plain, "no provenance"),
     "a JPEG": ("picture.jpg", plain, "not a whole PNG"),
@@ -133,10 +141,10 @@ UNUSABLE = {
     "a field missing": ("picture.png", chunk(json.dumps({"prompt": "a"})), "damaged"),
     "a seed in words": ("picture.png", chunk(json.dumps(FACTS | {"seed": "seven"})), "seed"),
     "options in a list": ("picture.png", chunk(json.dumps(FACTS | {"options": [1]})), "options"),
-    "versions in words": ("picture.png", chunk(json.dumps(FACTS | {"versions": "old"})), "versions"),
-    "model a number": ("picture.png", chunk(json.dumps(FACTS | {"model": 5})), "model"),
-    "device unknown": ("picture.png", chunk(json.dumps(FACTS | {"device": "toaster"})), "toaster"),
-    "model unknown": ("picture.png", chunk(json.dumps(FACTS | {"model": "cgna"})), "'cgan'"),
+    "versions in words": ("picture.png", chunk(facts(versions="old")), "versions"),
+    "model a number": ("picture.png", chunk(facts(name=5)), "artist.name"),
+    "device unknown": ("picture.png", chunk(facts(device="toaster")), "toaster"),
+    "model unknown": ("picture.png", chunk(facts(name="cgna")), "'cgan'"),
 }
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fakes.command_line import T2I, contents
 from t2i.cli import main
+from t2i.drawing.artist import Request
 from t2i.drawing.pipeline import pipeline
 from t2i.drawing.provenance import read_provenance
 from t2i.noise import Noise
@@ -46,7 +47,7 @@ def test_one_picture_and_its_strip(t2i: T2I, staged: Path, here: Path) -> None:
 def test_the_strip_shows_the_generators_stages(t2i: T2I, staged: Path, here: Path) -> None:
     t2i("generate", "a red square", "--seed", 7, "--model", staged, "--device", "cpu", "-o", "red.png", "--stages")
     pipe = pipeline(str(staged), device="cpu")
-    (picture,) = pipe.stream([("a red square", 7)], stages=True)
+    (picture,) = pipe.draw([Request("a red square", 7)], stages=True)
     assert [stage.width for stage in picture.stages] == [8, 16]
     assert picture.stages[-1].tobytes() == picture.image.tobytes()
     with torch.inference_mode():

@@ -7,13 +7,14 @@ import shlex
 from html.parser import HTMLParser
 
 import pytest
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fakes.models import FakeTextEncoder
-from t2i.snapshots.card import CardExtras, card_head, fence, plain, render_card
+from t2i.snapshots.card import CardExtras, card_head, render_card
+from t2i.snapshots.markdown import fence, plain
 from t2i.snapshots.record import SnapshotConfig, SnapshotFacts
 
 MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
@@ -66,22 +67,6 @@ def test_a_licence_is_one_the_hub_knows_or_other_and_its_name(spdx, hub, name):
     assert (data.license, data.license_name) == (hub, name)
 
 
-def test_scores_are_the_hubs_own_eval_results_and_a_table():
-    protocol = {"extractor": "inception-v3", "split": "test"}
-    results = [
-        EvalResult("text-to-image", "openmoji", "openmoji:test", "fid", 41.5, metric_args=protocol),
-        EvalResult(
-            "text-to-image", "openmoji", "openmoji:test", "kid", 0.02, metric_args={"score": {"protocol": protocol}}
-        ),
-    ]
-    text = render_card(config(), CardExtras(scores=results, title="red-hearts"))
-    data = ModelCard(text).data
-    assert (data.model_name, data.eval_results) == ("red-hearts", results)
-    assert isinstance(data, ModelCardData)
-    for row in ("| fid | 41.5 |", "| kid | 0.02 |"):
-        assert f"{row} openmoji:test | extractor inception-v3, split test |" in text
-
-
 def test_the_card_states_every_fact():
     facts = {"dataset": "openmoji:train", "license": "CC-BY-SA-4.0", "steps": 12_345, "images_seen": 6_789_000}
     facts["training_seconds"] = {"AMD EPYC, 2 threads": 1893.4}
@@ -121,7 +106,7 @@ def test_the_snippet_of_a_card_is_python_of_three_lines(prompt):
     (snippet,) = [token.content for token in MARKDOWN.parse(page) if token.info == "python"]
     compile(snippet, "card", "exec")
     assert len(snippet.splitlines()) == 3 and "hf-hub:org/name" in snippet
-    call = ast.parse(snippet).body[2].value.func.value.value.value
+    call = ast.parse(snippet).body[2].value.func.value.value
     assert ast.literal_eval(call.args[0]) == prompt
     (command, *_) = [token.content for token in MARKDOWN.parse(page) if token.info == "sh"]
     assert shlex.split(command)[-4:] == ["generate", prompt, "--model", "hf-hub:org/name"]
@@ -148,16 +133,11 @@ MARKUP = [
 @pytest.mark.parametrize("text", MARKUP)
 def test_what_people_typed_stays_text(text):
     facts = {"dataset": text, "license": text, "command": text}
-    result = EvalResult("text-to-image", text, text, text, text, metric_args={text: text})
-    extras = CardExtras(title=text, prompt=text, picture="samples.png", scores=[result])
+    extras = CardExtras(title=text, prompt=text, picture="samples.png")
     wild = render_card(config(text, **facts), extras)
     tame = render_card(
         config("word", dataset="word", license="word", command="word"),
-        CardExtras(
-            title="word",
-            picture="samples.png",
-            scores=[EvalResult("text-to-image", "word", "word", "word", "word", metric_args={"word": "word"})],
-        ),
+        CardExtras(title="word", picture="samples.png"),
     )
     found, expected = (Reader(MARKDOWN.render(ModelCard(card).text)) for card in (wild, tame))
     assert found.tags == expected.tags
@@ -192,5 +172,5 @@ def test_the_head_holds_plain_values_alone():
     """What YAML reads back needs no tag of Python's."""
     import yaml
 
-    head = card_head(config(license="MIT"), CardExtras())
+    head = card_head(config(license="MIT"))
     assert yaml.safe_load(yaml.safe_dump(head)) == head

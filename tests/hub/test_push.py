@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import EvalResult, HfApi, ModelCard, constants
+from huggingface_hub import HfApi, ModelCard, constants
 from PIL import Image
 
 import t2i as package
@@ -18,6 +18,9 @@ from fakes.hub import STRANGER, FakeHub
 from fakes.models import FakeGenerator, FakeTextEncoder
 from t2i.drawing.provenance import png_bytes
 from t2i.errors import InvalidConfigError, InvalidInputError, SnapshotError
+from t2i.evaluation.card import write_card_scores
+from t2i.evaluation.scores import Scored
+from t2i.evaluator import Score
 from t2i.images import grid
 from t2i.noise import Noise
 from t2i.publishing.pretrained import from_pretrained, push_to_hub, save_pretrained
@@ -75,11 +78,12 @@ def test_what_is_pushed_is_loaded_by_branch_tag_and_commit(hub: FakeHub):
 def test_a_loaded_model_is_drawn_from_by_its_name_and_remembers_its_commit(hub: FakeHub, run: Path):
     commit = push(str(run), Target("org/name")).commit
     hub.requests.clear()
-    picture = package.pipeline(f"hf-hub:org/name@{commit}")("a red heart", seed=7).pictures[0]
-    assert (picture.provenance.model, picture.provenance.revision) == (f"hf-hub:org/name@{commit}", commit)
+    picture = package.pipeline(f"hf-hub:org/name@{commit}")("a red heart", seed=7)[0]
+    artist = picture.provenance.artist
+    assert (artist.name, artist.revision) == (f"hf-hub:org/name@{commit}", commit)
     assert hub.asked
     hub.requests.clear()
-    again = package.pipeline(f"hf-hub:org/name@{commit}")("a red heart", seed=7).pictures[0]
+    again = package.pipeline(f"hf-hub:org/name@{commit}")("a red heart", seed=7)[0]
     assert hub.asked == []
     assert again.image.tobytes() == picture.image.tobytes()
 
@@ -130,15 +134,13 @@ def test_a_snapshot_that_cannot_be_drawn_from_is_pushed_without_pictures(hub: Fa
 
 def test_scores_that_a_card_holds_are_carried_along(hub: FakeHub, run: Path):
     path = run / "checkpoints" / "step-00000003" / "snapshot" / "README.md"
-    card = ModelCard.load(path)
-    protocol = {"extractor": "inception-v3", "n_real": "2000", "split": "test"}
-    result = EvalResult("text-to-image", "squares", "squares:test", "fid", 12.5, metric_args=protocol)
-    card.data.model_name, card.data.eval_results = "m", [result]
-    card.save(path)
+    score = Score(12.5, {"data": "squares:test", "n_real": "2000"}, standard_error=0.3, higher_is_better=False)
+    write_card_scores(path, [Scored("fid2k", score, "runs/a", "0" * 64, {"gain": 2.0}, "2026-11-24T08:00:00+00:00")])
     commit = push(str(run), Target("org/name")).commit
-    pushed = ModelCard(hub.repos["org/name"].commits[commit]["README.md"].decode())
-    assert pushed.data.eval_results == [result]
-    assert r"| fid | 12.5 | squares:test | extractor inception-v3, n\_real 2000, split test |" in pushed.text
+    local, pushed = ModelCard.load(path), ModelCard(hub.repos["org/name"].commits[commit]["README.md"].decode())
+    assert pushed.data.eval_results == local.data.eval_results and pushed.data.model_name == "name"
+    shown = "| fid2k | 12.5 ± 0.3 | squares:test | gain 2.0 | 2026-11-24 |"
+    assert shown in local.text and shown in pushed.text
 
 
 @pytest.mark.parametrize("card", [b"no head", b"---\n[: \n---\n", b"---\n- a\n---\n", b"\xff"])
@@ -261,9 +263,7 @@ def test_every_bundled_snapshot_is_published_once(hub: FakeHub, tmp_path: Path, 
 
     folder = save_pretrained(FakeGenerator(), tmp_path / "m", text_encoder=FakeTextEncoder().identity, license="MIT")
     sha256 = json.loads((folder / "config.json").read_text())["weights_sha256"]
-    spec = WeightsSpec(
-        "fake", "x", sha256, 1, "squares", 8, "MIT", "fake", f"fakes:{folder}", scores={"fid2k": "12.5 ± 0.3"}
-    )
+    spec = WeightsSpec("fake", "x", sha256, 1, "squares", 8, "MIT", "fake", f"fakes:{folder}")
     monkeypatch.setattr(Registry, "all", lambda self, kind: [(spec, None)] if kind is WeightsSpec else [])
     monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
     first = publish_bundled("org")
@@ -271,7 +271,7 @@ def test_every_bundled_snapshot_is_published_once(hub: FakeHub, tmp_path: Path, 
     assert f'repo="org/fake-x", revision="{commit}"' in capsys.readouterr().err
     tree = hub.repos["org/fake-x"].commits[commit]
     assert tree["model.safetensors"] == (folder / "model.safetensors").read_bytes()
-    assert "| fid2k | 12.5 ± 0.3 | squares |" in tree["README.md"].decode()
+    assert "# fake-x" in tree["README.md"].decode()
     assert publish_bundled("org") == first
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import t2i
-from fakes.models import FakeConfig, FakeGenerator, FakeTextEncoder
+from fakes.models import FakeConfig, FakeGenerator, FakeOptions, FakeTextEncoder
 from t2i.devices import check_device
+from t2i.drawing.artist import Request
 from t2i.drawing.pipeline import Pipeline
-from t2i.drawing.provenance import png_bytes, read_provenance
+from t2i.drawing.provenance import read_provenance
 from t2i.errors import EncoderMismatchError, InvalidConfigError, InvalidInputError
 from t2i.generator import Generator
 from t2i.images import to_pil
@@ -32,7 +36,7 @@ CONFIGS = {
     "paper": CGANConfig(architecture="paper", text_dim=24, noise_dim=10, condition_dim=16, ngf=8),
 }
 PROMPTS = ["a red heart", "pizza", "woman firefighter, dark skin tone", "flag of Japan"]
-REQUESTS = st.lists(st.tuples(st.sampled_from(PROMPTS), st.integers(0, MAX_SEED)), min_size=1, max_size=9)
+REQUESTS = st.lists(st.builds(Request, st.sampled_from(PROMPTS), st.integers(0, MAX_SEED)), min_size=1, max_size=9)
 
 
 def piped(generator: Generator, encoder: FakeTextEncoder, folder) -> Pipeline:
@@ -63,10 +67,10 @@ def pipe(pipes) -> Pipeline:
 @given(requests=REQUESTS, batch_size=st.integers(1, 10), order=st.randoms(use_true_random=False))
 @settings(max_examples=20, deadline=None)
 def test_pictures_are_bit_equal_in_any_order_and_batch_size(pipes, name, requests, batch_size, order):
-    alone = {request: next(pipes[name].stream([request])) for request in requests}
+    alone = {request: next(pipes[name].draw([request])) for request in requests}
     order.shuffle(requests)
-    pictures = list(pipes[name].stream(requests, batch_size=batch_size))
-    assert [(picture.prompt, picture.seed) for picture in pictures] == requests
+    pictures = list(pipes[name].draw(requests, batch_size=batch_size))
+    assert [Request(picture.prompt, picture.seed) for picture in pictures] == requests
     for picture, request in zip(pictures, requests, strict=True):
         assert picture.image.tobytes() == alone[request].image.tobytes()
         assert picture.provenance == alone[request].provenance
@@ -75,23 +79,23 @@ def test_pictures_are_bit_equal_in_any_order_and_batch_size(pipes, name, request
 def test_a_full_batch_draws_what_one_picture_alone_does(pipe):
     many = pipe(PROMPTS, num_images_per_prompt=16, seed=3)
     for index in random.Random(0).sample(range(64), 6):
-        again = pipe(many.prompts[index], seed=many.seeds[index]).images[0]
-        assert again.tobytes() == many.images[index].tobytes()
+        again = pipe(many.prompts[index], seed=many.seeds[index])[0].image
+        assert again.tobytes() == many[index].image.tobytes()
 
 
 def test_a_snapshots_own_options_are_the_defaults(pipe):
     facts = pipe.snapshot.config.facts.model_copy(update={"options": {"truncation": 0.25}})
     snapshot = replace(pipe.snapshot, config=pipe.snapshot.config.model_copy(update={"facts": facts}))
     own = Pipeline(snapshot, pipe.generator, pipe.encoder)
-    drawn = own("pizza", seed=3).pictures[0]
+    drawn = own("pizza", seed=3)[0]
     assert drawn.provenance.options["truncation"] == 0.25
-    assert drawn.image.tobytes() == pipe("pizza", seed=3, truncation=0.25).images[0].tobytes()
-    assert own("pizza", seed=3, truncation=1.0).images[0].tobytes() == pipe("pizza", seed=3).images[0].tobytes()
+    assert drawn.image.tobytes() == pipe("pizza", seed=3, truncation=0.25)[0].image.tobytes()
+    assert own("pizza", seed=3, truncation=1.0)[0].image.tobytes() == pipe("pizza", seed=3)[0].image.tobytes()
 
 
 def test_prompt_seed_and_options_each_change_the_picture(pipe):
     drawn = [
-        pipe(prompt, seed=seed, truncation=truncation).images[0].tobytes()
+        pipe(prompt, seed=seed, truncation=truncation)[0].image.tobytes()
         for prompt, seed, truncation in [
             ("a red heart", 0, 1.0),
             ("pizza", 0, 1.0),
@@ -104,10 +108,10 @@ def test_prompt_seed_and_options_each_change_the_picture(pipe):
 
 def test_no_random_state_outside_matters(pipe):
     torch.manual_seed(1)
-    first = pipe("pizza", seed=5).images[0]
+    first = pipe("pizza", seed=5)[0].image
     torch.manual_seed(2)
     torch.rand(3)
-    assert pipe("pizza", seed=5).images[0].tobytes() == first.tobytes()
+    assert pipe("pizza", seed=5)[0].image.tobytes() == first.tobytes()
 
 
 def test_the_pipeline_is_the_encoder_the_generator_and_the_edge(pipe):
@@ -131,7 +135,7 @@ def test_pictures_come_by_prompt_then_by_seed(pipe):
 def test_without_a_seed_the_chosen_one_draws_the_picture_again(pipe):
     out = pipe("pizza", num_images_per_prompt=2)
     assert out.seeds[1] == out.seeds[0] + 1
-    assert pipe("pizza", seed=out.seeds[1]).images[0].tobytes() == out.images[1].tobytes()
+    assert pipe("pizza", seed=out.seeds[1])[0].image.tobytes() == out[1].image.tobytes()
 
 
 def test_each_prompt_is_encoded_once_a_batch(tmp_path):
@@ -142,20 +146,19 @@ def test_each_prompt_is_encoded_once_a_batch(tmp_path):
 
 
 def test_a_picture_written_says_all_that_draws_it_again_byte_for_byte(pipe, tmp_path):
-    picture = pipe(["pizza", "flag of Japan"], num_images_per_prompt=3, seed=11, truncation=0.8).pictures[4]
-    content = png_bytes(picture.image, picture.provenance)
-    (tmp_path / "x.png").write_bytes(content)
+    picture = pipe(["pizza", "flag of Japan"], num_images_per_prompt=3, seed=11, truncation=0.8)[4]
+    content = picture.save(tmp_path / "x.png").read_bytes()
     told = read_provenance(tmp_path / "x.png")
-    snapshot = resolve(told.model)
-    assert snapshot.config.weights_sha256 == told.weights_sha256
-    assert told.text_encoder_sha256 == pipe.encoder.identity.sha256
+    snapshot = resolve(told.artist.name)
+    assert snapshot.config.weights_sha256 == told.artist.weights_sha256
+    assert told.artist.text_encoders == {"fake": pipe.encoder.identity.sha256}
     fresh = Pipeline(snapshot, load_generator(snapshot), FakeTextEncoder(24))
-    again = fresh(told.prompt, seed=told.seed, **told.options).pictures[0]
-    assert png_bytes(again.image, again.provenance) == content
+    again = fresh(told.prompt, seed=told.seed, **told.options)[0]
+    assert again.png() == content
 
 
 def test_provenance_names_the_versions_at_work(pipe):
-    versions = pipe("pizza").pictures[0].provenance.versions
+    versions = pipe("pizza")[0].provenance.artist.versions
     assert versions == {"t2i-core": t2i.__version__, "torch": torch.__version__.partition("+")[0], "t2i-cgan": "0.1.0"}
 
 
@@ -200,7 +203,7 @@ def test_a_plugin_s_model_is_piped_by_name_with_the_encoder_it_was_trained_with(
     save_pretrained(FakeGenerator(), tmp_path / "m", text_encoder=FakeTextEncoder().identity)
     pipe = t2i.pipeline(str(tmp_path / "m"), device="cpu")
     assert isinstance(pipe.encoder, FakeTextEncoder)
-    assert pipe("pizza", seed=1).images[0].size == (8, 8)
+    assert pipe("pizza", seed=1)[0].image.size == (8, 8)
 
 
 def test_a_model_whose_text_encoder_is_not_installed_is_refused(tmp_path):
@@ -232,3 +235,67 @@ def test_an_accelerator_this_machine_lacks_is_refused():
 @given(st.integers(0, MAX_SEED - 100), st.integers(1, 100))
 def test_seeds_count_up_from_the_first(seed, count):
     assert list(choose_seeds(seed, count)) == [seed + index for index in range(count)]
+
+
+def test_a_pipeline_says_what_it_is(pipe):
+    millions = sum(parameter.numel() for parameter in pipe.generator.parameters()) / 1e6
+    name = pipe.snapshot.name
+    assert repr(pipe) == f"<Pipeline {name}: cgan, 16 px, {millions:.1f} M parameters, text encoder fake, on cpu>"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pipe: pickle.loads(pickle.dumps(pipe))])
+def test_a_copy_draws_the_same_and_shares_nothing(pipe, copied):
+    again = copied(pipe)
+    assert again("pizza", seed=3)[0].png() == pipe("pizza", seed=3)[0].png()
+    with torch.no_grad():
+        for parameter in again.generator.parameters():
+            parameter.zero_()
+    assert pipe("pizza", seed=4)[0].png() == copied(pipe)("pizza", seed=4)[0].png() != again("pizza", seed=4)[0].png()
+
+
+def test_the_default_model_can_be_copied(tmp_path):
+    """Its text encoder has a tokenizer and a cache of its own."""
+    pipe = t2i.pipeline(device="cpu")
+    picture = pipe("a red heart", seed=3)[0]
+    for again in (copy.deepcopy(pipe), pickle.loads(pickle.dumps(pipe))):
+        assert again("a red heart", seed=3)[0].png() == picture.png()
+        assert repr(again) == repr(pipe)
+
+
+def test_to_moves_all_of_it_and_draws_the_same(pipe):
+    moved = copy.deepcopy(pipe)
+    before = moved("pizza", seed=3)[0]
+    with pytest.raises(InvalidInputError, match="This machine draws on cpu"):
+        moved.to("tpu")
+    assert moved.to(torch.device("cpu")) is moved and moved.device == "cpu"
+    assert moved("pizza", seed=3)[0].png() == before.png()
+
+
+@pytest.mark.gpu
+def test_to_an_accelerator_and_back(pipe):
+    moved = copy.deepcopy(pipe).to("cuda")
+    assert moved.identity.device == "cuda" and moved.device == "cuda:0"
+    there = np.asarray(moved("pizza", seed=3)[0].image, dtype=int)
+    assert abs(there - np.asarray(pipe("pizza", seed=3)[0].image, dtype=int)).max() <= 1
+    assert moved.to("cpu")("pizza", seed=3)[0].png() == pipe("pizza", seed=3)[0].png()
+
+
+def test_options_of_another_model_and_stages_of_one_that_has_none_are_refused_at_once(pipe):
+    request = Request("pizza", 3)
+    for how in ({"options": FakeOptions()}, {"stages": True}, {"batch_size": 0}):
+        with pytest.raises(InvalidInputError):
+            pipe.draw([request], **how)
+
+
+def test_requests_are_read_as_they_are_drawn(pipe):
+    asked = []
+
+    def requests():
+        for seed in range(10):
+            asked.append(seed)
+            yield Request("pizza", seed)
+
+    drawn = pipe.draw(requests(), batch_size=2)
+    assert asked == []
+    next(drawn)
+    assert asked == [0, 1]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import io
 import json
+import pickle
 import struct
+import subprocess
 import zlib
 from dataclasses import asdict, replace
 
@@ -14,23 +18,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from t2i.drawing.provenance import CHUNK, Provenance, png_bytes, read_provenance
+from t2i.drawing.provenance import CHUNK, ArtistIdentity, Provenance, png_bytes, read_provenance, signed
 from t2i.errors import InvalidInputError
 from t2i.seeds import MAX_SEED
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8))
-MADE = Provenance(
-    prompt='a "red" heart ❤️\n日本',
-    seed=7,
-    model="cgan.openmoji64",
+ARTIST = ArtistIdentity(
+    name="cgan.openmoji64",
     revision="",
-    weights_sha256="a" * 64,
-    text_encoder="minilm",
-    text_encoder_sha256="b" * 64,
+    weights={"model.safetensors": "a" * 64},
+    text_encoders={"minilm": "b" * 64},
     device="cpu",
-    options={"truncation": 0.7, "steps": [1, 2]},
     versions={"torch": "2.8", "t2i-core": "0.1.0"},
 )
+MADE = Provenance('a "red" heart ❤️\n日本', 7, {"truncation": 0.7, "steps": [1, 2]}, ARTIST)
+
+
+def written(made: Provenance) -> bytes:
+    return png_bytes(signed(PICTURE, made))
+
+
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
 OPTIONS = st.dictionaries(TEXTS, st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS, max_size=3)
 
@@ -40,32 +47,35 @@ OPTIONS = st.dictionaries(TEXTS, st.booleans() | st.integers() | st.floats(allow
 def test_everything_written_is_read_again(tmp_path_factory, prompt, seed, options):
     made = replace(MADE, prompt=prompt, seed=seed, options=options)
     path = tmp_path_factory.mktemp("png") / "x.png"
-    path.write_bytes(png_bytes(PICTURE, made))
+    path.write_bytes(written(made))
     assert asdict(read_provenance(path)) == asdict(made)
 
 
 def test_equal_pictures_with_equal_provenance_are_equal_bytes():
-    again = replace(MADE, options=dict(reversed(MADE.options.items())), versions=dict(reversed(MADE.versions.items())))
-    assert png_bytes(PICTURE.copy(), again) == png_bytes(PICTURE, MADE)
+    artist = replace(ARTIST, versions=dict(reversed(ARTIST.versions.items())))
+    again = replace(MADE, options=dict(reversed(MADE.options.items())), artist=artist)
+    assert png_bytes(signed(PICTURE.copy(), again)) == written(MADE)
 
 
-@pytest.mark.parametrize("change", [{"seed": 8}, {"prompt": "x"}, {"options": {}}, {"device": "cuda"}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 8}, {"prompt": "x"}, {"options": {}}, {"artist": replace(ARTIST, device="cuda")}]
+)
 def test_another_provenance_gives_other_bytes_and_the_same_pixels(change):
-    plain, changed = png_bytes(PICTURE, MADE), png_bytes(PICTURE, replace(MADE, **change))
+    plain, changed = written(MADE), written(replace(MADE, **change))
     assert plain != changed
     assert Image.open(io.BytesIO(changed)).tobytes() == PICTURE.tobytes()
 
 
 def test_any_png_reader_finds_the_prompt_in_the_standard_chunks(tmp_path):
     path = tmp_path / "x.png"
-    path.write_bytes(png_bytes(PICTURE, MADE))
+    path.write_bytes(written(MADE))
     with Image.open(path) as picture:
         assert picture.text["Description"] == MADE.prompt
         assert picture.text["Software"] == "t2i 0.1.0"
 
 
 def test_the_chunks_bytes_are_those_of_the_png_specification():
-    content = png_bytes(PICTURE, MADE)
+    content = written(MADE)
     start = content.index(b"iTXtt2i\x00")
     length = struct.unpack(">I", content[start - 4 : start])[0]
     chunk, checksum = content[start : start + 4 + length], content[start + 4 + length : start + 8 + length]
@@ -87,7 +97,7 @@ def test_a_missing_picture_says_so(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"hello", b"\x89PNG\r\n\x1a\n", png_bytes(PICTURE, MADE)[:60], png_bytes(PICTURE, MADE)[:-40]],
+    [b"", b"hello", b"\x89PNG\r\n\x1a\n", written(MADE)[:60], written(MADE)[:-40]],
     ids=["empty", "text", "only the signature", "cut in a chunk", "cut in the pixels"],
 )
 def test_a_file_that_is_no_whole_png_is_refused(tmp_path, content):
@@ -132,3 +142,42 @@ def test_provenance_of_a_later_version_with_more_fields_is_read(tmp_path):
     chunks.add_itxt(CHUNK, json.dumps(asdict(MADE) | {"sampler": "euler"}))
     PICTURE.save(tmp_path / "x.png", pnginfo=chunks)
     assert read_provenance(tmp_path / "x.png") == MADE
+
+
+def test_pil_s_own_save_of_a_drawn_picture_keeps_its_provenance(tmp_path):
+    for image in (
+        signed(PICTURE, MADE),
+        copy.deepcopy(signed(PICTURE, MADE)),
+        pickle.loads(pickle.dumps(signed(PICTURE, MADE))),
+    ):
+        image.save(tmp_path / "x.png")
+        assert read_provenance(tmp_path / "x.png") == MADE
+    signed(PICTURE, MADE).save(tmp_path / "x.jpg", quality=90)
+    with Image.open(tmp_path / "x.jpg") as picture:
+        assert picture.format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.copy(),
+        lambda image: image.convert("L"),
+        lambda image: image.resize((4, 4)),
+        lambda image: image.crop((0, 0, 3, 3)),
+        lambda image: image.rotate(90),
+    ],
+)
+def test_what_pil_makes_of_a_drawn_picture_claims_nothing(tmp_path, change):
+    change(signed(PICTURE, MADE)).save(tmp_path / "x.png")
+    with pytest.raises(InvalidInputError, match=r"Picture\.save.*PIL's save"):
+        read_provenance(tmp_path / "x.png")
+
+
+def test_one_hash_of_several_files_is_that_of_what_sha256sum_prints(tmp_path):
+    shards = {f"model-{number}.safetensors": bytes([number]) * 9 for number in (2, 0, 1)}
+    for name, content in shards.items():
+        (tmp_path / name).write_bytes(content)
+    listing = subprocess.run(["sha256sum", *sorted(shards)], cwd=tmp_path, capture_output=True, check=True).stdout
+    weights = {name: hashlib.sha256(content).hexdigest() for name, content in shards.items()}
+    assert replace(ARTIST, weights=weights).weights_sha256 == hashlib.sha256(listing).hexdigest()
+    assert ARTIST.weights_sha256 == "a" * 64

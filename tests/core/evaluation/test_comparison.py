@@ -12,20 +12,12 @@ import pytest
 from PIL import Image
 
 from t2i.errors import InvalidInputError
-from t2i.evaluation.comparison import (
-    Entry,
-    agreeing,
-    cells,
-    chart,
-    common_scores,
-    markdown,
-    notes,
-    page,
-    ranked,
-    under_columns,
-)
+from t2i.evaluation.chart import chart
+from t2i.evaluation.comparison import Entry, agreeing, common_scores, ranked
+from t2i.evaluation.page import page
 from t2i.evaluation.scores import Scored
 from t2i.evaluation.sheet import sheet
+from t2i.evaluation.table import cells, markdown, notes, under_columns
 from t2i.evaluator import Score
 
 PROTOCOL = {"data": "squares:test", "n_fake": "10"}

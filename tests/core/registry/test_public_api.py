@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from t2i import (
+        Artist,
         CaptionedDataset,
         Evaluator,
         Generator,
         ModelInfo,
         Noise,
-        Pipeline,
         PipelineOutput,
         Score,
         TextEmbedding,
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from t2i.generator import OptionsT
 
 NAMES = {
-    "Batch", "CaptionedDataset", "Config", "Evaluator", "Example", "Generator", "ModelInfo", "Noise", "Objective",
-    "Phase", "Picture", "Pipeline", "PipelineOutput", "Player", "Score", "T2IError", "TextEmbedding", "TextEncoder",
-    "TrainConfig", "Trainer", "__version__", "create_evaluator", "create_model", "create_text_encoder",
-    "from_pretrained", "list_models", "load_dataset", "model_info", "pipeline", "push_to_hub", "save_pretrained",
+    "Artist", "Batch", "CaptionedDataset", "Config", "Evaluator", "Example", "Generator", "ModelInfo", "Noise",
+    "Objective", "Phase", "Picture", "Pipeline", "PipelineOutput", "Player", "Request", "Score", "T2IError",
+    "TextEmbedding", "TextEncoder", "TrainConfig", "Trainer", "__version__", "create_evaluator", "create_model",
+    "create_text_encoder", "from_pretrained", "list_models", "load_dataset", "model_info", "pipeline", "push_to_hub",
+    "save_pretrained",
 }  # fmt: skip
 
 
@@ -77,13 +78,13 @@ class Functions:
         **facts: Any,
     ) -> str: ...
 
-    def pipeline(model: str = "stackgan-v2.openmoji64", *, device: str | None = None) -> Pipeline: ...
+    def pipeline(model: str = "stackgan-v2.openmoji64", *, device: str | None = None) -> Artist: ...
 
 
 class Methods:
     """Public classes' methods, their names written Class__method."""
 
-    def Pipeline____call__(
+    def Artist____call__(
         self,
         prompts: str | Sequence[str],
         *,

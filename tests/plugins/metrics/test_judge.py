@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from t2i.create import create_evaluator, load_dataset
 from t2i.errors import IntegrityError, SnapshotError
-from t2i.evaluation.evaluate import to_images
+from t2i.evaluation.pictures import to_images
 from t2i.files import sha256_of
 from t2i.images import from_uint8
 from t2i_metrics import judge as module

@@ -3,7 +3,7 @@
 >>> import t2i
 >>> pipe = t2i.pipeline("stackgan-v2.openmoji64")
 >>> out = pipe("a red heart", num_images_per_prompt=4, seed=7)
->>> out.images, out.seeds
+>>> out[0].save("heart.png")
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from t2i.create import load_dataset as load_dataset
     from t2i.data.dataset import CaptionedDataset as CaptionedDataset
     from t2i.data.dataset import Example as Example
+    from t2i.drawing.artist import Artist as Artist
+    from t2i.drawing.artist import Request as Request
+    from t2i.drawing.output import PipelineOutput as PipelineOutput
     from t2i.drawing.picture import Picture as Picture
-    from t2i.drawing.picture import PipelineOutput as PipelineOutput
     from t2i.drawing.pipeline import Pipeline as Pipeline
     from t2i.drawing.pipeline import pipeline as pipeline
     from t2i.errors import T2IError as T2IError
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from t2i.training.trainer import Trainer as Trainer
 
 _HOME = {
+    "Artist": "t2i.drawing.artist",
     "Batch": "t2i.training.objective",
     "CaptionedDataset": "t2i.data.dataset",
     "Config": "t2i.config",
@@ -58,8 +61,9 @@ _HOME = {
     "Phase": "t2i.training.objective",
     "Picture": "t2i.drawing.picture",
     "Pipeline": "t2i.drawing.pipeline",
-    "PipelineOutput": "t2i.drawing.picture",
+    "PipelineOutput": "t2i.drawing.output",
     "Player": "t2i.training.objective",
+    "Request": "t2i.drawing.artist",
     "Score": "t2i.evaluator",
     "T2IError": "t2i.errors",
     "TextEmbedding": "t2i.text",

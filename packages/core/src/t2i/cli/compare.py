@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from t2i.cli.console import fail, progress, say, warn
-from t2i.cli.generate import read_prompts
-from t2i.cli.judging import (
+from t2i.cli.options import (
     DEFAULT_METRICS,
     BatchOption,
     CountOption,
@@ -18,8 +17,6 @@ from t2i.cli.judging import (
     ResolutionOption,
     SettingOption,
     check_model,
-    judge,
-    load,
     metric_names,
     parse_settings,
 )
@@ -31,7 +28,7 @@ MAX_PICTURES = 400
 def compare(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names, run folders or snapshots.")],
     prompts_file: Annotated[Path | None, typer.Option("--prompts", help="A text file, one prompt a line.")] = None,
-    prompt: Annotated[list[str] | None, typer.Option("-p", "--prompt", help="A prompt; may come again.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option("-p", "--prompt", help="A prompt; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Of every picture on the sheet.")] = 0,
     out: Annotated[Path, typer.Option("-o", "--out", help="The sheet.")] = Path("compare.png"),
     data: Annotated[
@@ -45,44 +42,38 @@ def compare(
     device: DeviceOption = None,
 ) -> int:
     """Draw one sheet: a row per prompt, a column per model, the same seed, and the models' scores under the columns."""
+    from t2i.drawing.prompts import read_prompts
+
     texts = [*(prompt or []), *(read_prompts(prompts_file) if prompts_file else [])]
     check_request(models, texts, out)
     names = metric_names(metrics) if data else []
-    settings = parse_settings(setting or [], names)
+    settings = parse_settings(setting, names)
     for model in models:
         check_model(model)
     from t2i.create import load_dataset
-    from t2i.drawing.provenance import png_bytes
-    from t2i.evaluation.comparison import agreeing, common_scores, draw, entry, markdown, under_columns
-    from t2i.evaluation.scores import read_card_scores
-    from t2i.evaluation.sheet import sheet
-    from t2i.files import write_atomic
-    from t2i.hub.layout import CARD
+    from t2i.evaluation.comparison import common_scores
+    from t2i.evaluation.plan import Plan
+    from t2i.evaluation.processes import load_artist
+    from t2i.evaluation.side_by_side import compare, evaluated, known
+    from t2i.evaluation.table import markdown
     from t2i.text import check_prompts
 
     texts = check_prompts(texts)
     dataset = load_dataset(data) if data else None
-    pipes = [load(model, device) for model in models]
-    rows = draw(pipes, texts, seed, batch_size, progress)
-    failures: dict[str, str] = {}
+    artists = {model: load_artist(model, device) for model in models}
     if dataset is None:
-        known = [read_card_scores(pipe.snapshot.folder / CARD) for pipe in pipes]
-        entries = [entry(*each) for each in zip(pipes, models, agreeing(known, warn), strict=True)]
+        found = known(artists, warn)
     else:
-        entries = []
-        plan: dict[str, Any] = {"n": n, "batch_size": batch_size, "resolution": resolution, "settings": settings}
-        for pipe, model in zip(pipes, models, strict=True):
-            evaluation, _ = judge(pipe, dataset, names, **plan)
-            entries.append(entry(pipe, model, evaluation.scores, evaluation.seconds_per_image))
-            failures |= {f"{model}: {name}": reason for name, reason in evaluation.failures.items()}
-    write_atomic(out, png_bytes(sheet(rows, texts, models, under_columns(entries))))
+        plan = Plan(names, n, resolution=resolution, settings=settings, batch_size=batch_size)
+        found = evaluated(artists, dataset, plan, progress=progress, say=say, warn=warn)
+    compare(artists, texts, out, found, seed=seed, batch_size=batch_size, progress=progress)
     say(f"{out}: {len(texts)} prompts, {len(models)} models, seed {seed}")
-    print(markdown(entries), end="")
-    if not common_scores(entries):
+    print(markdown(found.entries), end="")
+    if not common_scores(found.entries):
         say("no scores: the models' cards share none. Score them on a dataset: --data openmoji:compose")
-    for what, reason in failures.items():
+    for what, reason in found.failures.items():
         fail(f"{what}: {reason}")
-    return 2 if failures else 0
+    return 2 if found.failures else 0
 
 
 def check_request(models: list[str], texts: list[str], out: Path) -> None:

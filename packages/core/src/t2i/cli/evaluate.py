@@ -8,31 +8,29 @@ from typing import Annotated
 
 import typer
 
-from t2i.cli.console import fail, say
-from t2i.cli.generate import parse_option
-from t2i.cli.judging import (
+from t2i.cli.console import fail, progress, say, warn
+from t2i.cli.options import (
     DEFAULT_DATA,
     DEFAULT_METRICS,
+    MODEL_HELP,
     BatchOption,
     CountOption,
     DataOption,
     DeviceOption,
     MetricsOption,
+    OwnOption,
     ResolutionOption,
     SeedOption,
     SettingOption,
     check_model,
-    judge,
-    load,
     metric_names,
+    parse_options,
     parse_settings,
 )
 
 
 def evaluate(
-    model: Annotated[
-        str, typer.Argument(help="technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION].")
-    ],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     data: DataOption = DEFAULT_DATA,
     n: CountOption = 2000,
     metrics: MetricsOption = DEFAULT_METRICS,
@@ -40,12 +38,10 @@ def evaluate(
     seed: SeedOption = 0,
     batch_size: BatchOption = 64,
     resolution: ResolutionOption = None,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the technique's own.")
-    ] = None,
+    option: OwnOption = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Add the scores to this .jsonl too.")] = None,
     device: DeviceOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Draw a dataset's captions and score the pictures beside its own; one line a score.
 
@@ -53,15 +49,19 @@ def evaluate(
     and its model card. Several processes can share the work: accelerate launch -m t2i evaluate ...
     """
     names = metric_names(metrics)
-    settings = parse_settings(setting or [], names)
+    settings = parse_settings(setting, names)
     check_model(model)
     from t2i.create import load_dataset
+    from t2i.evaluation.keep import evaluate_and_keep
+    from t2i.evaluation.plan import Plan
+    from t2i.evaluation.processes import load_artist
     from t2i.evaluation.scores import append_scores
 
     dataset = load_dataset(data)
-    plan = {"n": n, "seed": seed, "batch_size": batch_size, "resolution": resolution, "settings": settings}
-    pipe = load(model, device)
-    evaluation, rows = judge(pipe, dataset, names, dict(map(parse_option, option or [])), **plan)
+    plan = Plan(names, n, seed, resolution, settings, batch_size)
+    artist = load_artist(model, device)
+    options = artist.options(**parse_options(option))
+    found, rows = evaluate_and_keep(artist, dataset, plan, options, progress=progress, say=say, warn=warn)
     if out is not None and rows:
         append_scores(out, rows)
     if as_json and rows:
@@ -69,8 +69,8 @@ def evaluate(
     elif not as_json:
         for row in rows:
             print(row)
-    if evaluation.seconds_per_image is not None:
-        say(f"{evaluation.seconds_per_image:.3g} s a picture")
-    for name, reason in evaluation.failures.items():
+    if found.seconds_per_image is not None:
+        say(f"{found.seconds_per_image:.3g} s a picture")
+    for name, reason in found.failures.items():
         fail(f"{name}: {reason}")
-    return 2 if evaluation.failures else 0
+    return 2 if found.failures else 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from t2i.cli.console import fail, progress, say
-from t2i.cli.judging import (
+from t2i.cli.console import fail, progress, say, warn
+from t2i.cli.options import (
     DEFAULT_DATA,
     DEFAULT_METRICS,
     BatchOption,
@@ -19,15 +19,11 @@ from t2i.cli.judging import (
     SeedOption,
     SettingOption,
     check_model,
-    judge,
-    load,
     metric_names,
     parse_settings,
 )
 from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import list_models
-
-KEPT = "evaluations"  # in the folder: what each finished evaluation found
 
 
 def leaderboard(
@@ -41,7 +37,7 @@ def leaderboard(
     seed: SeedOption = 0,
     batch_size: BatchOption = 64,
     resolution: Annotated[
-        int, typer.Option(help="Pixels a side at which the pictures of all models are judged.", min=8)
+        int, typer.Option(help="Pixels a side at which the pictures of all models are evaluated.", min=8)
     ] = 64,
     samples: Annotated[int, typer.Option(help="Prompts shown on the page.", min=1, max=40)] = 8,
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder.")] = Path("leaderboard"),
@@ -52,7 +48,7 @@ def leaderboard(
     Each finished evaluation is kept in the folder: the same command after an interruption evaluates what is missing.
     """
     names = metric_names(metrics)
-    settings = parse_settings(setting or [], names)
+    settings = parse_settings(setting, names)
     models = list(dict.fromkeys(models or list_models(pretrained=True)))
     if not models:
         raise InvalidInputError(
@@ -63,39 +59,17 @@ def leaderboard(
     for model in models:
         check_model(model)
     from t2i.create import load_dataset
-    from t2i.evaluation.comparison import chart, common_scores, draw, entry, markdown, page, ranked
-    from t2i.evaluation.evaluate import keep_evaluation, kept_evaluation, question
-    from t2i.evaluation.scores import SCORES_FILE, append_scores
-    from t2i.files import write_atomic
+    from t2i.evaluation.comparison import common_scores
+    from t2i.evaluation.leaderboard import leaderboard
+    from t2i.evaluation.plan import Plan
+    from t2i.evaluation.table import markdown
 
-    dataset = load_dataset(data)
-    examples = dataset.examples
-    prompts = [examples[index * len(examples) // samples].captions[0] for index in range(min(samples, len(examples)))]
-    plan: dict[str, Any] = {"n": n, "seed": seed, "resolution": resolution, "settings": settings}
-    pipes, entries = [], []
-    failures: dict[str, str] = {}
-    for model in models:
-        pipes.append(load(model, device))
-        kept = out / KEPT / f"{question(pipes[-1], dataset, names, **plan)}.json"
-        evaluation = kept_evaluation(kept)
-        say(f"{model}: kept from before in {kept}" if evaluation else model)
-        if evaluation is None:
-            evaluation, rows = judge(pipes[-1], dataset, names, batch_size=batch_size, **plan)
-            if evaluation.scores or evaluation.failures:  # of several processes, in the first
-                append_scores(out / SCORES_FILE, rows)
-                keep_evaluation(kept, evaluation)
-        entries.append(entry(pipes[-1], model, evaluation.scores, evaluation.seconds_per_image))
-        failures |= {f"{model}: {name}": reason for name, reason in evaluation.failures.items()}
-    if common := common_scores(entries):
-        entries = ranked(entries, common[0])
-        pipes = [pipes[models.index(entry.model)] for entry in entries]
-        title = f"Leaderboard on {dataset.name}"
-        plot, drawn = chart(entries), draw(pipes, prompts, seed, batch_size, progress)
-        write_atomic(out / "leaderboard.md", f"# {title}\n\n{markdown(entries)}".encode())
-        write_atomic(out / "leaderboard.png", plot)
-        write_atomic(out / "index.html", page(entries, title, prompts, drawn, plot).encode())
-        print(markdown(entries), end="")
-        say(f"{out}/: leaderboard.md, leaderboard.png, index.html, {SCORES_FILE}")
-    for what, reason in failures.items():
+    plan = Plan(names, n, seed, resolution, settings, batch_size)
+    board = leaderboard(
+        models, load_dataset(data), plan, out, samples=samples, device=device, progress=progress, say=say, warn=warn
+    )
+    if common_scores(board.entries):
+        print(markdown(board.entries), end="")
+    for what, reason in board.failures.items():
         fail(f"{what}: {reason}")
-    return 2 if failures else 0
+    return 2 if board.failures else 0

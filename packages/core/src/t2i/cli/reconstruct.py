@@ -8,19 +8,18 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say, warn
+from t2i.cli.options import MODEL_HELP, DeviceOption
 from t2i.errors import DataError, InvalidInputError, OutputError
 
 
 def reconstruct(
     picture: Annotated[Path, typer.Argument(help="Any picture; the middle square of it is read.")],
     prompt: Annotated[str, typer.Option(help="What it shows; not every technique reads it.")],
-    model: Annotated[
-        str, typer.Option(help="technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION].")
-    ] = "cvae",
+    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "cvae",
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture as the model gives it back.")] = Path(
         "reconstructed.png"
     ),
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps. Default: the accelerator.")] = None,
+    device: DeviceOption = None,
 ) -> None:
     """Send a picture through a model and back, to see what the model keeps of it."""
     if out.suffix.lower() != ".png":
@@ -28,17 +27,17 @@ def reconstruct(
     if not picture.is_file():
         raise InvalidInputError(f"There is no picture at {picture}.")
     from t2i.data.decode import decode_picture
-    from t2i.drawing import abilities
+    from t2i.drawing.abilities import reconstruct
     from t2i.drawing.pipeline import pipeline
     from t2i.drawing.provenance import png_bytes
     from t2i.files import write_atomic
 
-    pipe = pipeline(model, device=device)
+    artist = pipeline(model, device=device)
     try:
-        square, note = decode_picture(picture, pipe.generator.resolution)
+        square, note = decode_picture(picture, artist.resolution)
     except DataError as error:
         raise InvalidInputError(f"{picture} cannot be read: {error}.") from None
     if note:
         warn(f"{picture}: {note}")
-    write_atomic(out, png_bytes(abilities.reconstruct(pipe, square, prompt)))
+    write_atomic(out, png_bytes(reconstruct(artist, square, prompt)))
     say(f"{out}")

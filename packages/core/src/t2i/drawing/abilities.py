@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from t2i.config import Config
+from t2i.drawing.artist import Artist
 from t2i.drawing.pipeline import Pipeline
 from t2i.errors import InvalidInputError, PluginError
 from t2i.images import from_uint8, to_pil
@@ -45,55 +46,54 @@ class Interpolates(Protocol[OptionsT]):
 
 
 def interpolate(
-    pipe: Pipeline, prompts: Sequence[str], seeds: Sequence[int], frames: int, **options: Any
+    artist: Artist, prompts: Sequence[str], seeds: Sequence[int], frames: int, options: Config | None = None
 ) -> list[Image.Image]:
     """`frames` pictures from one prompt and seed to another, ends included.
 
     Args:
         prompts, seeds: two each; one prompt twice moves in noise alone, one seed twice in the text alone.
         frames: 2 to MAX_FRAMES.
-        options: the generator's own.
+        options: the artist's own, as its `options` makes them.
 
     Raises:
-        InvalidInputError: the model cannot interpolate, or an argument is outside its range.
+        InvalidInputError: the artist cannot interpolate, or an argument is outside its range.
     """
-    generator = pipe.generator
-    if not isinstance(generator, Interpolates):
-        raise InvalidInputError(_cannot(pipe, "draw what lies between two pictures", "interpolate"))
+    if not isinstance(artist, Pipeline) or not isinstance(artist.generator, Interpolates):
+        raise InvalidInputError(_cannot(artist, "draw what lies between two pictures", "interpolate"))
     if not 2 <= frames <= MAX_FRAMES:
         raise InvalidInputError(f"A walk has 2 to {MAX_FRAMES} frames, its ends included, but {frames} came.")
-    settings = pipe.options(**options)
     with torch.inference_mode():
-        text = pipe.encoder.encode(check_prompts(prompts)).to(pipe.device)
-        weights = torch.linspace(0, 1, frames, device=pipe.device)
-        return to_pil(generator.interpolate(text, Noise(seeds, pipe.device), weights, settings))
+        text = artist.encoder.encode(check_prompts(prompts)).to(artist.device)
+        weights = torch.linspace(0, 1, frames, device=artist.device)
+        noise = Noise(seeds, artist.device)
+        return to_pil(artist.generator.interpolate(text, noise, weights, options or artist.options()))
 
 
-def reconstruct(pipe: Pipeline, picture: Image.Image, prompt: str) -> Image.Image:
-    """A picture through the model and back.
+def reconstruct(artist: Artist, picture: Image.Image, prompt: str) -> Image.Image:
+    """A picture through the artist's model and back.
 
     Args:
-        picture: RGB, a square of the model's resolution.
+        picture: RGB, a square of the artist's resolution.
         prompt: what it shows.
 
     Raises:
-        InvalidInputError: the model cannot reconstruct, or the prompt is empty or too long.
+        InvalidInputError: the artist cannot reconstruct, or the prompt is empty or too long.
     """
-    generator = pipe.generator
-    if not isinstance(generator, Reconstructs):
-        raise InvalidInputError(_cannot(pipe, "give a picture back", "reconstruct"))
+    if not isinstance(artist, Pipeline) or not isinstance(artist.generator, Reconstructs):
+        raise InvalidInputError(_cannot(artist, "give a picture back", "reconstruct"))
     with torch.inference_mode():
-        text = pipe.encoder.encode(check_prompts([prompt])).to(pipe.device)
-        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(pipe.device)
-        return to_pil(generator.reconstruct(from_uint8(pixels), text))[0]
+        text = artist.encoder.encode(check_prompts([prompt])).to(artist.device)
+        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(artist.device)
+        return to_pil(artist.generator.reconstruct(from_uint8(pixels), text))[0]
 
 
-def _cannot(pipe: Pipeline, what: str, method: str) -> str:
+def _cannot(artist: Artist, what: str, method: str) -> str:
     able = []
     for spec, _ in registry().all(ModelSpec):
         try:
             able += [spec.name] if hasattr(load_target(spec.target), method) else []
-        except PluginError:  # told by `t2i doctor`
+        except PluginError:  # reported by `t2i doctor`
             continue
     others = f"Techniques that can: {', '.join(sorted(able))}." if able else "No technique installed here can."
-    return f"{pipe.snapshot.name} is a {pipe.generator.technique}, which cannot {what}. {others}"
+    technique = artist.generator.technique if isinstance(artist, Pipeline) else type(artist).__name__
+    return f"{artist.name} is a {technique}, which cannot {what}. {others}"

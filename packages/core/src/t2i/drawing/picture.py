@@ -1,25 +1,34 @@
-"""What a pipeline gives: pictures that know how they were made."""
+"""A drawn picture, which knows how it was made."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 
-from t2i.drawing.provenance import Provenance
+from t2i.drawing.provenance import Provenance, png_bytes, signed
+from t2i.errors import OutputError
+from t2i.files import write_atomic
+from t2i.images import grid
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One generated picture and how to make it again.
+    """One drawn picture and how to make it again.
 
     Attributes:
+        image: RGB; its own `save` keeps the provenance, what is made of it does not.
         stages: the pictures made on the way to it, coarse to fine, itself last; none unless they were asked for.
     """
 
     image: Image.Image
     provenance: Provenance
     stages: tuple[Image.Image, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", signed(self.image, self.provenance))
 
     @property
     def prompt(self) -> str:
@@ -29,21 +38,46 @@ class Picture:
     def seed(self) -> int:
         return self.provenance.seed
 
-
-@dataclass(frozen=True)
-class PipelineOutput:
-    """Pictures ordered by prompt, then by seed."""
-
-    pictures: tuple[Picture, ...]
-
     @property
-    def images(self) -> list[Image.Image]:
-        return [picture.image for picture in self.pictures]
+    def strip(self) -> Image.Image:
+        """Its stages side by side, all at its size."""
+        enlarged = [stage.resize(self.image.size, Image.Resampling.NEAREST) for stage in self.stages]
+        return grid(enlarged, columns=len(enlarged))
 
-    @property
-    def seeds(self) -> list[int]:
-        return [picture.seed for picture in self.pictures]
+    def png(self) -> bytes:
+        """The PNG file with its provenance; equal pictures with equal provenance give equal bytes."""
+        return png_bytes(self.image)
 
-    @property
-    def prompts(self) -> list[str]:
-        return [picture.prompt for picture in self.pictures]
+    def save(self, path: str | Path) -> Path:
+        """Write it as a PNG with its provenance, whole or not at all.
+
+        Returns:
+            The path.
+
+        Raises:
+            OutputError: `path` does not end in .png, or cannot be written.
+        """
+        path = check_png(Path(path))
+        write_atomic(path, self.png())
+        return path
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return self.png()
+
+
+def check_png(path: Path) -> Path:
+    """`path` itself.
+
+    Raises:
+        OutputError: it does not end in .png.
+    """
+    if path.suffix.lower() != ".png":
+        raise OutputError(f"The picture is written as .png, but {path} is not. Try {path.with_suffix('.png')}.")
+    return path
+
+
+def file_name(number: int, prompt: str, seed: int) -> str:
+    """ "0003-a-red-heart-7.png": ordered, readable, and the same for the same request."""
+    slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60].strip("-") or "picture"
+    return f"{number:04d}-{slug}-{seed}.png"

@@ -1,13 +1,14 @@
-"""A picture says how to make it again: what was asked, of which weights, with which seed and versions."""
+"""A picture says how to make it again: what was asked, of which artist, with which seed and options."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +16,36 @@ from pydantic import TypeAdapter, ValidationError
 from t2i.errors import InvalidInputError
 
 CHUNK = "t2i"
+CHUNKS = ("Description", "Software", CHUNK)  # the first two are the PNG specification's, for any reader
+
+
+@dataclass(frozen=True)
+class ArtistIdentity:
+    """Which artist it is, down to its weights; recorded in every picture and with every score.
+
+    Attributes:
+        name: what `t2i.pipeline` opens it by, such as "cgan.openmoji64".
+        revision: of the weights on the Hub, or "" if they are bundled or local.
+        weights: the sha256 of each weights file, by its name.
+        text_encoders: the sha256 of each text encoder whose files lie elsewhere, by its name; "" if it is not known.
+        device: "cpu", "cuda" or "mps"; other devices round differently.
+        versions: of t2i-core, torch and the distribution that draws.
+    """
+
+    name: str
+    revision: str
+    weights: Mapping[str, str] = field(hash=False)
+    text_encoders: Mapping[str, str] = field(hash=False)
+    device: str
+    versions: Mapping[str, str] = field(hash=False)
+
+    @property
+    def weights_sha256(self) -> str:
+        """One hash of all weights: the file's own; of several files, the hash of what `sha256sum` prints for them."""
+        if len(self.weights) == 1:
+            return next(iter(self.weights.values()))
+        listing = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(self.weights.items()))
+        return hashlib.sha256(listing.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -22,35 +53,44 @@ class Provenance:
     """Everything a picture depends on.
 
     Attributes:
-        prompt, seed, options: what was asked; `options` are the generator's own.
-        model: the name that resolves to the weights, such as "cgan.openmoji64".
-        revision: of the weights on the Hub, or "" where they are bundled or local.
-        weights_sha256, text_encoder, text_encoder_sha256: the files that drew it.
-        device: "cpu", "cuda" or "mps"; other devices round differently.
-        versions: of t2i-core, torch and the technique's distribution.
+        prompt, seed: what was asked.
+        options: the artist's own, all of them.
+        artist: who drew it.
     """
 
     prompt: str
     seed: int
-    model: str
-    revision: str
-    weights_sha256: str
-    text_encoder: str
-    text_encoder_sha256: str
-    device: str
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    options: Mapping[str, Any] = field(hash=False)
+    artist: ArtistIdentity
 
 
-def png_bytes(picture: Image.Image, provenance: Provenance | None = None) -> bytes:
-    """The picture as PNG; equal pictures with equal provenance give equal bytes."""
-    chunks = PngImagePlugin.PngInfo()
-    if provenance is not None:
-        chunks.add_itxt("Description", provenance.prompt)
-        chunks.add_itxt("Software", f"t2i {provenance.versions.get('t2i-core', '')}")
-        chunks.add_itxt(CHUNK, json.dumps(asdict(provenance), sort_keys=True, ensure_ascii=False))
+class SignedImage(Image.Image):
+    """A drawn picture as a PIL image whose own `save` keeps its provenance.
+
+    What PIL makes of it (a copy, a crop, another size) is a plain image: that picture was not drawn.
+    """
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
+        """As PIL's; a PNG gets the text chunks of the picture's provenance."""
+        super().save(fp, format, **{"pnginfo": _chunks(self.info), **params})
+
+
+def signed(image: Image.Image, provenance: Provenance) -> SignedImage:
+    """The image under its provenance, as a copy."""
+    copy = image.copy()
+    copy.info = {
+        "Description": provenance.prompt,
+        "Software": f"t2i {provenance.artist.versions.get('t2i-core', '')}",
+        CHUNK: json.dumps(asdict(provenance), sort_keys=True, ensure_ascii=False),
+    }
+    copy.__class__ = SignedImage
+    return cast(SignedImage, copy)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """The image as PNG, with its provenance if it is signed; equal images give equal bytes."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", pnginfo=chunks)
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -69,8 +109,8 @@ def read_provenance(path: Path) -> Provenance:
         raise InvalidInputError(f"{path} is not a whole PNG picture ({error}).") from None
     if text is None:
         raise InvalidInputError(
-            f"{path} carries no provenance, so it cannot be made again. Pictures written by `t2i generate` "
-            f"do; editors and messengers often strip it."
+            f"{path} carries no provenance, so it cannot be made again. Pictures written by `t2i generate`, or in "
+            f"Python by `Picture.save`, carry it; editors, messengers and PIL's save of a changed picture drop it."
         )
     try:
         return TypeAdapter(Provenance).validate_json(text, strict=True)
@@ -78,3 +118,11 @@ def read_provenance(path: Path) -> Provenance:
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"])) or "all of it"
         raise InvalidInputError(f"The provenance in {path} is damaged ({where}: {problem['msg']}).") from None
+
+
+def _chunks(info: Mapping[str | tuple[int, int], Any]) -> PngImagePlugin.PngInfo:
+    chunks = PngImagePlugin.PngInfo()
+    for name in CHUNKS:
+        if name in info:
+            chunks.add_itxt(name, info[name])
+    return chunks

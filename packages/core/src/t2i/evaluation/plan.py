@@ -1,19 +1,44 @@
-"""The plan of an evaluation: which captions, which seeds, in which batches."""
+"""The plan of an evaluation: which evaluators, which captions, which seeds, in which batches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from t2i.data.dataset import Example
+from t2i.drawing.artist import DEFAULT_BATCH_SIZE
 from t2i.errors import InvalidInputError
 from t2i.seeds import check_seed
 
+DEFAULT_METRICS = ("kid", "r_precision")
+
 
 @dataclass(frozen=True)
-class Request:
+class Plan:
+    """How to evaluate, whichever model and dataset.
+
+    Attributes:
+        metrics: names of evaluators.
+        n: pictures drawn.
+        seed: chooses the captions; picture i of the plan is drawn with seed + i.
+        resolution: pixels a side at which all pictures are evaluated; None for the model's own.
+        settings: of each evaluator by its name, such as {"fid": {"protocol": "clean"}}.
+        batch_size: pictures drawn and evaluated at once; changes memory and speed, never the scores.
+    """
+
+    metrics: Sequence[str] = DEFAULT_METRICS
+    n: int = 2000
+    seed: int = 0
+    resolution: int | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    batch_size: int = DEFAULT_BATCH_SIZE
+
+
+@dataclass(frozen=True)
+class Planned:
     """One picture of a plan.
 
     Attributes:
@@ -31,7 +56,7 @@ class Request:
     real: bool
 
 
-def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Request]:
+def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Planned]:
     """Every example's own picture, then `n` to be drawn; no example comes again before each has come.
 
     The dataset's pictures are shown under the captions the first round draws.
@@ -50,11 +75,11 @@ def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Request]:
         for index in stream.permutation(len(examples)).tolist():
             example = examples[index]
             asked.append((index, example.captions[stream.integers(len(example.captions))], example.group))
-    real = [Request(*each, seed=0, real=True) for each in asked[: len(examples)]]
-    return real + [Request(*each, seed=seed + number, real=False) for number, each in enumerate(asked[:n])]
+    real = [Planned(*each, seed=0, real=True) for each in asked[: len(examples)]]
+    return real + [Planned(*each, seed=seed + number, real=False) for number, each in enumerate(asked[:n])]
 
 
-def share(plan: Sequence[Request], batch_size: int, process: int, processes: int) -> list[Sequence[Request]]:
+def share(plan: Sequence[Planned], batch_size: int, process: int, processes: int) -> list[Sequence[Planned]]:
     """The batches of one process: an unbroken run of the real ones, and one of the drawn ones.
 
     Raises:
@@ -62,7 +87,7 @@ def share(plan: Sequence[Request], batch_size: int, process: int, processes: int
     """
     if batch_size < 1:
         raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
-    mine: list[Sequence[Request]] = []
+    mine: list[Sequence[Planned]] = []
     for real in (True, False):
         requests = [request for request in plan if request.real == real]
         batches = [requests[start : start + batch_size] for start in range(0, len(requests), batch_size)]

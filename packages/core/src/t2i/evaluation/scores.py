@@ -1,4 +1,4 @@
-"""Scores kept: one JSON object a line in scores.jsonl, and in the model card's metadata as the Hub reads it."""
+"""Scores and what they are of, kept as one JSON object a line in scores.jsonl."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from yaml import YAMLError
 
-from t2i.errors import OutputError
 from t2i.evaluator import Score
-from t2i.files import unwritable, write_atomic
-from t2i.snapshots.card import SCORES_BEGIN, SCORES_END
-
-if TYPE_CHECKING:
-    from huggingface_hub import EvalResult, ModelCard
+from t2i.files import unwritable
 
 SCORES_FILE = "scores.jsonl"
 
@@ -85,84 +79,3 @@ def read_scores(path: Path) -> list[Scored]:
         except ValidationError:
             continue
     return rows
-
-
-def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
-    """Put `rows` into a model card: its metadata (the Hub's model-index) and a table.
-
-    A row replaces an older one of the same metric, protocol and options.
-
-    Raises:
-        OutputError: there is no readable card, or it cannot be written.
-    """
-    from huggingface_hub import ModelCard
-
-    try:
-        page = ModelCard.load(card)
-    except (OSError, ValueError, YAMLError) as error:
-        raise OutputError(f"Scores go into a model card, but {card} is none that can be read ({error}).") from None
-    kept: list[Scored] = []
-    for row in [*_rows_of(page), *rows]:
-        kept = [old for old in kept if not _same_question(old, row)] + [row]
-    kept.sort(key=_data)  # the Hub's format groups them so
-    page.data.model_name = page.data.model_name or rows[0].model
-    page.data.eval_results = [_result(row) for row in kept]
-    before, _, rest = page.text.partition(SCORES_BEGIN)
-    after = rest.partition(SCORES_END)[2].strip()
-    page.text = "\n\n".join(part for part in (before.rstrip(), _section(kept), after) if part) + "\n"
-    write_atomic(card, str(page).encode())
-
-
-def read_card_scores(card: Path) -> list[Scored]:
-    """What a model card's metadata says, as `write_card_scores` put it; of foreign cards, nothing."""
-    from huggingface_hub import ModelCard
-
-    try:
-        return _rows_of(ModelCard.load(card))
-    except (OSError, ValueError, YAMLError):
-        return []
-
-
-def _rows_of(page: ModelCard) -> list[Scored]:
-    rows = []
-    for result in getattr(page.data, "eval_results", None) or []:
-        try:
-            rows.append(ROWS.validate_python(result.metric_args))
-        except ValidationError:
-            continue
-    return rows
-
-
-def _same_question(one: Scored, other: Scored) -> bool:
-    return (one.metric, one.score.protocol, one.options) == (other.metric, other.score.protocol, other.options)
-
-
-def _data(row: Scored) -> str:
-    return row.score.protocol.get("data", "unknown")
-
-
-def _result(row: Scored) -> EvalResult:
-    from huggingface_hub import EvalResult
-
-    data = _data(row)
-    kind, _, split = data.partition(":")
-    return EvalResult(
-        task_type="text-to-image",
-        dataset_type=kind,
-        dataset_name=data,
-        dataset_split=split or None,
-        metric_type=row.metric,
-        metric_name=row.metric,
-        metric_value=row.score.value,
-        metric_args=row.to_dict(),
-    )
-
-
-def _section(rows: Sequence[Scored]) -> str:
-    lines = [
-        f"| {row.metric} | {row.score} | {_data(row)} | "
-        f"{', '.join(f'{key} {value}' for key, value in row.options.items())} | {row.time[:10]} |"
-        for row in rows
-    ]
-    table = "\n".join(["| score | value | data | options | made |", "|---|---|---|---|---|", *lines])
-    return f"{SCORES_BEGIN}\n## Scores\n\n{table}\n\nEach one's protocol is in the metadata above.\n{SCORES_END}"

@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from t2i.create import create_text_encoder, load_dataset
+from t2i.create import load_dataset
 from t2i.drawing.provenance import png_bytes
 from t2i.errors import InvalidInputError, SnapshotError, T2IError
+from t2i.evaluation.card import with_scores_of
 from t2i.hub.client import asking, client
 from t2i.hub.download import REVISION
 from t2i.hub.layout import CARD, CONFIG, GOLDEN, WEIGHTS
 from t2i.images import grid
 from t2i.snapshots.card import CardExtras, render_card
-from t2i.snapshots.load import load_generator
 from t2i.snapshots.record import Snapshot, SnapshotConfig, SnapshotFacts
 from t2i.snapshots.resolve import resolve
 from t2i.snapshots.save import save_snapshot
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult
-
     from t2i.generator import Generator
 
 PICTURES, RUN_FILE = "samples.png", "run.yaml"
@@ -75,14 +73,12 @@ def push(
     target: Target,
     *,
     prompts: Sequence[str] = (),
-    scores: Sequence[EvalResult] | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> Pushed:
     """Publish the model that `name` resolves to: the very weights, with a card that shows pictures.
 
     Args:
         prompts: what to draw for the card; by default a run's own samples, else captions of its dataset.
-        scores: for the card; by default those that the snapshot's own card holds.
 
     Raises:
         UnknownNameError, SnapshotError: as `resolve`; or the Hub refuses, and says why.
@@ -106,9 +102,9 @@ def push(
         prompt=next(iter(prompts), CardExtras.prompt),
         picture=PICTURES if PICTURES in files else "",
         run_file=RUN_FILE if RUN_FILE in files else "",
-        scores=_scores_beside(snapshot.folder) if scores is None else scores,
     )
-    files[CARD] = render_card(snapshot.config, extras).encode()
+    card = render_card(snapshot.config, extras)
+    files[CARD] = with_scores_of(snapshot.folder / CARD, card, extras.title).encode()
     return _commit(files, target, snapshot.config)
 
 
@@ -170,12 +166,10 @@ def _pictures(snapshot: Snapshot, run: Path | None, prompts: Sequence[str]) -> b
     drawn = [sheet for sheet in sheets if sheet.stem <= snapshot.folder.parent.name]
     if drawn and not prompts:
         return drawn[-1].read_bytes()
-    from t2i.drawing.pipeline import Pipeline
+    from t2i.drawing.pipeline import open_snapshot
 
     prompts = list(prompts) or _captions(snapshot.config.facts.dataset)
-    identity = snapshot.config.facts.text_encoder
-    encoder = create_text_encoder(identity.name) if identity else create_text_encoder()
-    images = Pipeline(snapshot, load_generator(snapshot), encoder)(prompts, seed=0).images
+    images = open_snapshot(snapshot)(prompts, seed=0).images
     return png_bytes(grid(images, captions=prompts, scale=max(1, 96 // images[0].width)))
 
 
@@ -185,14 +179,3 @@ def _captions(dataset: str) -> list[str]:
         raise InvalidInputError("It does not say what it was trained on. Give prompts: --prompt 'a red heart'")
     examples = load_dataset(dataset).examples
     return [example.captions[0] for example in examples[:: max(1, -(-len(examples) // PICTURES_SHOWN))]]
-
-
-def _scores_beside(folder: Path) -> list[EvalResult]:
-    """The scores that a snapshot's own card holds; none where it has no readable card."""
-    from huggingface_hub import ModelCard
-    from yaml import YAMLError
-
-    try:
-        return list(ModelCard.load(folder / CARD).data.eval_results or ())
-    except (OSError, ValueError, YAMLError):
-        return []

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,9 @@ from t2i.errors import T2IError
 from t2i.registry.discovery import registry
 from t2i.registry.plugin import Plugin
 from t2i.registry.specs import ModelSpec, SpecT, TextEncoderSpec
+from t2i.snapshots.markdown import fence, plain, table
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult
-
     from t2i.snapshots.record import SnapshotConfig
 
 HERE = "local-dir:PATH_TO_THIS_FOLDER"
@@ -44,7 +42,6 @@ class CardExtras:
         prompt: what it may be asked for, as an example.
         picture: a PNG beside the card, or "".
         run_file: a run's settings beside the card, or "".
-        scores: as the Hub keeps them, `metric_args` stating the protocol.
     """
 
     name: str = HERE
@@ -53,32 +50,26 @@ class CardExtras:
     prompt: str = "a red heart"
     picture: str = ""
     run_file: str = ""
-    scores: Sequence[EvalResult] = ()
 
 
 def render_card(config: SnapshotConfig, extras: CardExtras | None = None) -> str:
     """The card of a snapshot as Markdown under a YAML head."""
     extras = extras or CardExtras()
-    head = yaml.safe_dump(card_head(config, extras), sort_keys=False, allow_unicode=True)
+    head = yaml.safe_dump(card_head(config), sort_keys=False, allow_unicode=True)
     return f"---\n{head}---\n\n{card_body(config, extras)}"
 
 
-def card_head(config: SnapshotConfig, extras: CardExtras) -> dict[str, Any]:
+def card_head(config: SnapshotConfig) -> dict[str, Any]:
     """The card's metadata, as the Hub reads it."""
     license_id = re.sub(r"-(only|or-later)$", "", config.facts.license.lower())
     known = license_id in HUB_LICENSES
-    head: dict[str, Any] = {
+    return {
         "library_name": "t2i",
         "pipeline_tag": "text-to-image",
         "license": license_id if known else "other",
         **({} if known else {"license_name": config.facts.license}),
         "tags": ["t2i", config.technique],
     }
-    if extras.scores:
-        from huggingface_hub.repocard_data import eval_results_to_model_index
-
-        head["model-index"] = eval_results_to_model_index(extras.title or config.technique, list(extras.scores))
-    return head
 
 
 def card_body(config: SnapshotConfig, extras: CardExtras) -> str:
@@ -88,7 +79,7 @@ def card_body(config: SnapshotConfig, extras: CardExtras) -> str:
         _what(config, extras),
         _use(config, extras),
         _made_of(config),
-        _scores(extras.scores),
+        f"{SCORES_BEGIN}\n## Scores\n\nNone were measured.\n{SCORES_END}",
         _limits(config),
         _again(config, extras),
     ]
@@ -116,7 +107,7 @@ def _use(config: SnapshotConfig, extras: CardExtras) -> str:
     snippet = (
         f"import t2i\n"
         f'pipe = t2i.pipeline("{extras.name}")\n'
-        f'pipe({json.dumps(extras.prompt)}, seed=7).images[0].save("picture.png")'
+        f'pipe({json.dumps(extras.prompt)}, seed=7)[0].save("picture.png")'
     )
     return f"## Use it\n\n{fence(command, 'sh')}\n\nOr in Python:\n\n{fence(snippet, 'python')}"
 
@@ -136,8 +127,7 @@ def _made_of(config: SnapshotConfig) -> str:
         "training took": _took(facts.training_seconds) or "not said",
         "model.safetensors": f"sha256 {config.weights_sha256}",
     }
-    table = "\n".join(f"| {key} | {plain(value)} |" for key, value in rows.items())
-    return f"## What it is made of\n\n| | |\n|---|---|\n{table}"
+    return f"## What it is made of\n\n{table(['', ''], list(rows.items()))}"
 
 
 def _took(seconds: Mapping[str, float]) -> str:
@@ -151,23 +141,6 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def _scores(scores: Sequence[EvalResult]) -> str:
-    rows = [
-        f"| {plain(str(result.metric_name or result.metric_type))} | {plain(str(result.metric_value))} | "
-        f"{plain(result.dataset_name)} | {plain(_protocol(result.metric_args or {}))} |"
-        for result in scores
-    ]
-    table = "\n".join(["| score | value | data | protocol |", "|---|---|---|---|", *rows])
-    return f"{SCORES_BEGIN}\n## Scores\n\n{table if rows else 'None were measured.'}\n{SCORES_END}"
-
-
-def _protocol(settings: Mapping[str, Any]) -> str:
-    """A score's protocol, as `t2i evaluate` nests it or flat."""
-    score = settings.get("score")
-    protocol = score.get("protocol", settings) if isinstance(score, Mapping) else settings
-    return ", ".join(f"{key} {value}" for key, value in protocol.items())
 
 
 def _limits(config: SnapshotConfig) -> str:
@@ -197,23 +170,3 @@ def _owner(kind: type[SpecT], name: str) -> tuple[SpecT, Plugin] | None:
         return registry().get(kind, name)
     except T2IError:
         return None
-
-
-def plain(text: str) -> str:
-    """`text` as one line of Markdown that shows just these characters: no markup, no link, no HTML, no table cell."""
-    line = " ".join(_visible(text).split())
-    escaped = re.sub(r"([\\`*_{}\[\]<>|&~#!$@^])", r"\\\1", line)
-    escaped = re.sub(r"(?<=:)//", r"\\/\\/", escaped)
-    return re.sub(r"(?i)(?<=www)\.", r"\\.", escaped)
-
-
-def fence(code: str, language: str = "") -> str:
-    """`code` as a block that no line of it can end."""
-    code = "\n".join(_visible(line) for line in code.split("\n"))
-    ticks = "`" * max(3, 1 + max(map(len, re.findall(r"`+", code)), default=0))
-    return f"{ticks}{language}\n{code}\n{ticks}"
-
-
-def _visible(text: str) -> str:
-    """`text` with a space for each character that shows nothing, or shows others in another order."""
-    return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from t2i.cli.console import progress, say
 from t2i.create import create_text_encoder, load_dataset
 from t2i.data.dataset import CaptionedDataset, Example
-from t2i.evaluation.evaluate import to_images
+from t2i.evaluation.pictures import to_images
 from t2i.evaluator import Score
 from t2i.files import atomic_folder, cache_home, sha256_of, write_atomic
 from t2i_metrics.judge import SEEN_SIDE, TEXT_ENCODER, Heads, Judge, PictureFeatures

@@ -20,7 +20,8 @@ import yaml
 from t2i.drawing.pipeline import pipeline
 from t2i.drawing.provenance import png_bytes
 from t2i.errors import T2IError
-from t2i.evaluation.scores import Scored, read_card_scores, write_card_scores
+from t2i.evaluation.card import read_card_scores, write_card_scores
+from t2i.evaluation.scores import Scored
 from t2i.files import write_atomic
 from t2i.hub.layout import CARD, WEIGHTS
 from t2i.images import grid

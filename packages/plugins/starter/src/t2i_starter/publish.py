@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from t2i.cli.console import fail, say, warn
 from t2i.errors import T2IError
 from t2i.publishing.push import Pushed, Target, push
 from t2i.registry.discovery import registry
 from t2i.registry.specs import WeightsSpec
-
-if TYPE_CHECKING:
-    from huggingface_hub import EvalResult
 
 
 def publish_bundled(namespace: str) -> dict[str, Pushed]:
@@ -25,27 +21,9 @@ def publish_bundled(namespace: str) -> dict[str, Pushed]:
     for spec, _ in registry().all(WeightsSpec):
         if spec.bundled:
             target = Target(f"{namespace}/{spec.model}-{spec.tag}")
-            pushed[spec.name] = push(spec.name, target, scores=_scores(spec) or None, warn=warn)
+            pushed[spec.name] = push(spec.name, target, warn=warn)
             say(f'{spec.name}: repo="{target.repo}", revision="{pushed[spec.name].commit}"')
     return pushed
-
-
-def _scores(spec: WeightsSpec) -> list[EvalResult]:
-    """A spec's scores as the Hub keeps them; each name states its protocol."""
-    from huggingface_hub import EvalResult
-
-    return [
-        EvalResult(
-            task_type="text-to-image",
-            dataset_type=spec.dataset.partition(":")[0],
-            dataset_name=spec.dataset,
-            metric_type=name,
-            metric_name=name,
-            metric_value=value,
-            metric_args={"protocol": name},
-        )
-        for name, value in spec.scores.items()
-    ]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""Options that several verbs share, and how their texts are read; nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from t2i.errors import InvalidInputError
+from t2i.registry.describe import weights_spec
+from t2i.registry.discovery import registry
+from t2i.registry.specs import EvaluatorSpec
+
+MODEL_HELP = "technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION]."
+OwnOption = Annotated[
+    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the technique's own.")
+]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps. Default: the accelerator.")]
+DataOption = Annotated[str, typer.Option(help="A dataset's name, name:split, or a folder of captioned pictures.")]
+CountOption = Annotated[int, typer.Option("-n", "--n", help="Pictures drawn.")]
+MetricsOption = Annotated[str, typer.Option(help="Names of evaluators, with commas between.")]
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option("--setting", metavar="METRIC.NAME=VALUE", help="Of an evaluator, such as fid.protocol=clean."),
+]
+SeedOption = Annotated[int, typer.Option(help="Chooses the captions; picture i is drawn with seed + i.")]
+BatchOption = Annotated[int, typer.Option(help="Pictures drawn and evaluated at once.")]
+ResolutionOption = Annotated[
+    int | None, typer.Option(help="Pixels a side at which pictures are evaluated. Default: the model's.", min=8)
+]
+DEFAULT_DATA = "openmoji:compose"
+DEFAULT_METRICS = "kid,r_precision"
+
+
+def parse_options(assignments: Sequence[str] | None) -> dict[str, Any]:
+    """["truncation=0.8"] as {"truncation": 0.8}.
+
+    Raises:
+        InvalidInputError: one has no equals sign, or its value is not YAML.
+    """
+    return dict(map(_assignment, assignments or ()))
+
+
+def parse_settings(assignments: Sequence[str] | None, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """["fid.protocol=clean"] as {"fid": {"protocol": "clean"}}.
+
+    Raises:
+        InvalidInputError: one is not of that form, or of no metric asked for.
+    """
+    settings: dict[str, dict[str, Any]] = {}
+    for assignment in assignments or ():
+        metric, _, rest = assignment.partition(".")
+        if metric not in metrics:
+            raise InvalidInputError(
+                f"A setting reads metric.name=value, of one of {', '.join(metrics)}, but {assignment!r} came."
+            )
+        name, value = _assignment(rest)
+        settings.setdefault(metric, {})[name] = value
+    return settings
+
+
+def metric_names(metrics: str) -> list[str]:
+    """ "fid,kid" as names, each known; before torch is imported.
+
+    Raises:
+        UnknownNameError, PluginError: nobody declares one, or its plugin cannot be used.
+        InvalidInputError: there is none.
+    """
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    if not names:
+        raise InvalidInputError(f"An evaluation needs a metric, but none came. Try --metrics {DEFAULT_METRICS}")
+    for name in names:
+        registry().get(EvaluatorSpec, name)
+    return list(dict.fromkeys(names))
+
+
+def check_model(model: str) -> None:
+    """Report an unknown name before torch is imported.
+
+    Raises:
+        UnknownNameError, PluginError: nothing usable goes by that name.
+    """
+    if not set(model) & set(":/") and not Path(model).is_dir():
+        weights_spec(model)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """ "name=value" as a pair, the value read as YAML."""
+    from t2i.config import parse_value
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InvalidInputError(f"An option reads name=value, but {text!r} came.")
+    return name.replace("-", "_"), parse_value(value, f"--option {name}")

@@ -1,0 +1,164 @@
+"""The contract of whatever turns prompts and seeds into pictures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from t2i.config import Config
+from t2i.drawing.output import PipelineOutput
+from t2i.drawing.picture import Picture
+from t2i.drawing.provenance import ArtistIdentity
+from t2i.errors import InvalidInputError
+from t2i.seeds import choose_seeds
+from t2i.text import check_prompts
+
+DEFAULT_BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture to draw.
+
+    Attributes:
+        prompt: 1 to 2000 characters.
+        seed: in [0, 2**63).
+    """
+
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class ArtistFiles:
+    """What of an artist lies on this machine.
+
+    Attributes:
+        size_bytes: of its weights, all files together.
+        card: its model card, where its scores are read; None if it has none.
+        home: the person's own folder that it was loaded from, where its scores are kept; None if the files are not
+            the person's to change, such as bundled or fetched ones.
+    """
+
+    size_bytes: int
+    card: Path | None = None
+    home: Path | None = None
+
+
+class Artist(ABC):
+    """Prompts and seeds in, pictures out.
+
+    A picture depends on the artist, its prompt, its seed and the options alone: not on what else is in the batch, nor
+    on the batch's size or order.
+    """
+
+    @property
+    @abstractmethod
+    def identity(self) -> ArtistIdentity:
+        """Which artist it is, down to its weights; what provenance records."""
+
+    @property
+    @final
+    def name(self) -> str:
+        """What `t2i.pipeline` opens it by."""
+        return self.identity.name
+
+    @property
+    @abstractmethod
+    def resolution(self) -> int:
+        """Height and width of a picture drawn with the default options, in pixels."""
+
+    @property
+    @abstractmethod
+    def device(self) -> str:
+        """Where it draws, such as "cpu" or "cuda:1"."""
+
+    @property
+    @abstractmethod
+    def files(self) -> ArtistFiles:
+        """Its files on this machine."""
+
+    @property
+    @abstractmethod
+    def options_type(self) -> type[Config]:
+        """What `options` makes; its fields are `--option name=value` on the command line."""
+
+    @abstractmethod
+    def options(self, /, **values: Any) -> Config:
+        """The options to draw with: `values`, and its own defaults for the rest.
+
+        Raises:
+            InvalidConfigError: a name is unknown, or its value does not fit.
+        """
+
+    @abstractmethod
+    def draw(
+        self,
+        requests: Iterable[Request],
+        options: Config | None = None,
+        *,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        stages: bool = False,
+    ) -> Iterator[Picture]:
+        """Draw one picture per request, in their order, batch after batch, so that a long list needs little memory.
+
+        Args:
+            requests: read as they are drawn.
+            options: as `options` makes them; by default its defaults.
+            batch_size: pictures drawn at once, at most; changes memory and speed, never the pictures.
+            stages: give each picture's stages too.
+
+        Raises:
+            InvalidInputError: at once if `options`, `batch_size` or `stages` cannot be; while drawing if a request
+                cannot be drawn.
+        """
+
+    @final
+    def __call__(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        num_images_per_prompt: int = 1,
+        seed: int | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        **options: Any,
+    ) -> PipelineOutput:
+        """Draw pictures.
+
+        Args:
+            prompts: what to draw, each 1 to 2000 characters.
+            num_images_per_prompt: at least 1.
+            seed: of each prompt's first picture; its next pictures take seed + 1, seed + 2, ... By default one
+                is chosen at random (see the output's `seeds`).
+            batch_size: pictures drawn at once; changes memory and speed, never the pictures.
+            options: the artist's own, see its `options_type`; by default those it draws best at.
+
+        Raises:
+            InvalidInputError: an argument is outside its range.
+        """
+        prompts = check_prompts([prompts] if isinstance(prompts, str) else list(prompts))
+        seeds = choose_seeds(seed, num_images_per_prompt)
+        requests = [Request(prompt, seed) for prompt in prompts for seed in seeds]
+        drawn = self.draw(requests, self.options(**options), batch_size=batch_size)
+        return PipelineOutput(tuple(drawn), num_images_per_prompt)
+
+
+def check_drawing(artist: Artist, options: Config | None, batch_size: int) -> Config:
+    """The options to draw with: those given, or the artist's defaults.
+
+    Raises:
+        InvalidInputError: they are another artist's, or `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
+    if options is None:
+        return artist.options()
+    if not isinstance(options, artist.options_type):
+        raise InvalidInputError(
+            f"{artist.name} draws with {artist.options_type.__name__}, but a {type(options).__name__} came. "
+            f"Make them by its options(name=value)."
+        )
+    return options

@@ -1,0 +1,34 @@
+"""Prompts from a text file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from t2i.errors import InvalidInputError
+
+MAX_PROMPTS_BYTES = 100_000_000
+
+
+def read_prompts(path: Path) -> list[str]:
+    """The file's lines that are not empty.
+
+    Raises:
+        InvalidInputError: it is missing, too large, not UTF-8 (says where), or holds no prompt.
+    """
+    try:
+        if path.stat().st_size > MAX_PROMPTS_BYTES:
+            raise InvalidInputError(f"{path} is larger than {MAX_PROMPTS_BYTES} bytes. Split it.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"Cannot read the prompts in {path}: {error.strerror}.") from None
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InvalidInputError(
+            f"{path} must be UTF-8 text, but line {line} has the byte 0x{content[error.start]:02x}. Save it as UTF-8."
+        ) from None
+    prompts = [line.strip() for line in lines if line.strip()]
+    if not prompts:
+        raise InvalidInputError(f"{path} holds no prompt. Write one a line.")
+    return prompts

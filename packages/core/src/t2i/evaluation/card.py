@@ -1,0 +1,126 @@
+"""Scores in a model card: in its metadata as the Hub reads it, and in a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from pydantic import ValidationError
+from yaml import YAMLError
+
+from t2i.errors import OutputError
+from t2i.evaluation.scores import ROWS, Scored
+from t2i.files import write_atomic
+from t2i.snapshots.card import SCORES_BEGIN, SCORES_END
+from t2i.snapshots.markdown import table
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+
+def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
+    """Put `rows` into a model card: its metadata (the Hub's model-index) and its table.
+
+    A row replaces an older one of the same metric, protocol and options. Scores of other tools stay.
+
+    Raises:
+        OutputError: there is no readable card, or it cannot be written.
+    """
+    from huggingface_hub import ModelCard
+
+    try:
+        page = ModelCard.load(card)
+    except (OSError, ValueError, YAMLError) as error:
+        raise OutputError(f"Scores go into a model card, but {card} is none that can be read ({error}).") from None
+    results = list(_data(page).eval_results or ())
+    for row in rows:
+        results = [old for old in results if not _same_question(old, row)] + [_result(row)]
+    _data(page).model_name = _data(page).model_name or rows[0].model
+    write_atomic(card, _with_results(page, results).encode())
+
+
+def read_card_scores(card: Path) -> list[Scored]:
+    """What `write_card_scores` put into a model card; of foreign cards, nothing."""
+    return [row for result in _results(card) if (row := _row(result))]
+
+
+def with_scores_of(card: Path, text: str, model: str) -> str:
+    """The model card `text` of `model`, with the scores that the one at `card` holds."""
+    from huggingface_hub import ModelCard
+
+    results = _results(card)
+    if not results:
+        return text
+    page = ModelCard(text)
+    _data(page).model_name = model
+    return _with_results(page, results)
+
+
+def _results(card: Path) -> list[EvalResult]:
+    """All results in a card's metadata; none if it cannot be read."""
+    from huggingface_hub import ModelCard
+
+    try:
+        return list(_data(ModelCard.load(card)).eval_results or ())
+    except (OSError, ValueError, YAMLError):
+        return []
+
+
+def _data(page: ModelCard) -> ModelCardData:
+    return cast("ModelCardData", page.data)  # typed as any card's
+
+
+def _row(result: EvalResult) -> Scored | None:
+    """What a result says of itself, if it is ours."""
+    try:
+        return ROWS.validate_python(result.metric_args)
+    except ValidationError:
+        return None
+
+
+def _same_question(result: EvalResult, row: Scored) -> bool:
+    old = _row(result)
+    return old is not None and (old.metric, old.score.protocol, old.options) == (
+        *(row.metric, row.score.protocol, row.options),
+    )
+
+
+def _result(row: Scored) -> EvalResult:
+    from huggingface_hub import EvalResult
+
+    data = row.score.protocol.get("data", "unknown")
+    kind, _, split = data.partition(":")
+    return EvalResult(
+        task_type="text-to-image",
+        dataset_type=kind,
+        dataset_name=data,
+        dataset_split=split or None,
+        metric_type=row.metric,
+        metric_name=row.metric,
+        metric_value=row.score.value,
+        metric_args=row.to_dict(),
+    )
+
+
+def _with_results(page: ModelCard, results: Sequence[EvalResult]) -> str:
+    """The card with exactly these scores, its other sections untouched."""
+    ordered = sorted(results, key=lambda result: str(result.dataset_name))  # the Hub's format groups them so
+    _data(page).eval_results = ordered
+    before, _, rest = page.text.partition(SCORES_BEGIN)
+    after = rest.partition(SCORES_END)[2].strip()
+    page.text = "\n\n".join(part for part in (before.rstrip(), _section(ordered), after) if part) + "\n"
+    return str(page)
+
+
+def _section(results: Sequence[EvalResult]) -> str:
+    listed = table(["score", "value", "data", "options", "made"], [_cells(result) for result in results])
+    return f"{SCORES_BEGIN}\n## Scores\n\n{listed}\n\nEach one's protocol is in the metadata above.\n{SCORES_END}"
+
+
+def _cells(result: EvalResult) -> list[str]:
+    data, row = str(result.dataset_name), _row(result)
+    if row is None:
+        return [str(result.metric_name or result.metric_type), str(result.metric_value), data, "", ""]
+    options = ", ".join(f"{name} {value}" for name, value in row.options.items())
+    return [row.metric, str(row.score), data, options, row.time[:10]]

@@ -1,0 +1,106 @@
+"""Models under one protocol in a folder: a table, a chart, a page and every score.
+
+Each finished evaluation is kept in the folder, so that after an interruption only what is missing is evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from t2i.data.dataset import CaptionedDataset
+from t2i.drawing.artist import Artist
+from t2i.evaluation.chart import chart
+from t2i.evaluation.comparison import Entry, common_scores, ranked
+from t2i.evaluation.evaluate import Evaluation, question
+from t2i.evaluation.keep import evaluate_and_keep
+from t2i.evaluation.page import page
+from t2i.evaluation.plan import Plan
+from t2i.evaluation.processes import load_artist
+from t2i.evaluation.scores import SCORES_FILE, append_scores
+from t2i.evaluation.side_by_side import Compared, draw_rows
+from t2i.evaluation.table import markdown
+from t2i.files import write_atomic
+from t2i.progress import Progress, Say, silent, unsaid
+
+TABLE, CHART, PAGE = "leaderboard.md", "leaderboard.png", "index.html"
+KEPT = "evaluations"  # in the folder: what each finished evaluation found
+EVALUATION = TypeAdapter(Evaluation)
+
+
+def leaderboard(
+    models: Sequence[str],
+    dataset: CaptionedDataset,
+    plan: Plan,
+    folder: Path,
+    *,
+    samples: int = 8,
+    device: str | None = None,
+    progress: Progress = silent,
+    say: Say = unsaid,
+    warn: Say = unsaid,
+) -> Compared:
+    """Evaluate models under one protocol and write the folder's files; none if no score is common to all.
+
+    Args:
+        models: their names, each once.
+        plan: its resolution is that at which all models' pictures are evaluated.
+        samples: prompts shown on the page.
+
+    Returns:
+        The models, the best first by the first score they share.
+
+    Raises:
+        T2IError: a model cannot be loaded or evaluated, or a file cannot be written.
+    """
+    artists: dict[str, Artist] = {}
+    entries = []
+    failures: dict[str, str] = {}
+    for model in models:
+        artist = artists[model] = load_artist(model, device)
+        kept = folder / KEPT / f"{question(artist, dataset, plan)}.json"
+        found = kept_evaluation(kept)
+        say(f"{model}: kept from before in {kept}" if found else model)
+        if found is None:
+            found, rows = evaluate_and_keep(artist, dataset, plan, progress=progress, say=say, warn=warn)
+            if found.scores or found.failures:  # of several processes, in the first
+                append_scores(folder / SCORES_FILE, rows)
+                keep_evaluation(kept, found)
+        entries.append(Entry(model, found.scores, artist.files.size_bytes, found.seconds_per_image))
+        failures |= {f"{model}: {metric}": reason for metric, reason in found.failures.items()}
+    if common := common_scores(entries):
+        entries = ranked(entries, common[0])
+        prompts = _spread([example.captions[0] for example in dataset.examples], samples)
+        best_first = [artists[entry.model] for entry in entries]
+        rows_drawn = draw_rows(best_first, prompts, plan.seed, plan.batch_size, progress)
+        title, plot = f"Leaderboard on {dataset.name}", chart(entries)
+        write_atomic(folder / TABLE, f"# {title}\n\n{markdown(entries)}".encode())
+        write_atomic(folder / CHART, plot)
+        write_atomic(folder / PAGE, page(entries, title, prompts, rows_drawn, plot).encode())
+        say(f"{folder}/: {TABLE}, {CHART}, {PAGE}, {SCORES_FILE}")
+    return Compared(entries, failures)
+
+
+def keep_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write what was found as JSON.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_atomic(path, EVALUATION.dump_json(evaluation, indent=2) + b"\n")
+
+
+def kept_evaluation(path: Path) -> Evaluation | None:
+    """What `keep_evaluation` wrote; None where nothing whole is there."""
+    try:
+        return EVALUATION.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _spread(captions: Sequence[str], count: int) -> list[str]:
+    """`count` of them, evenly spread, or all if there are fewer."""
+    count = min(count, len(captions))
+    return [captions[index * len(captions) // count] for index in range(count)]

@@ -1,0 +1,33 @@
+"""Markdown in which whatever people typed stays text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose cells show just their text."""
+    lines = [map(plain, heads), ["---"] * len(heads), *(map(plain, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plain(text: str) -> str:
+    """`text` as one line of Markdown that shows just these characters: no markup, no link, no HTML, no table cell."""
+    line = " ".join(_visible(text).split())
+    escaped = re.sub(r"([\\`*{}\[\]<>|&~#!$@^]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", line)
+    escaped = re.sub(r"(?<=:)//", r"\\/\\/", escaped)
+    return re.sub(r"(?i)(?<=www)\.", r"\\.", escaped)
+
+
+def fence(code: str, language: str = "") -> str:
+    """`code` as a block that no line of it can end."""
+    code = "\n".join(_visible(line) for line in code.split("\n"))
+    ticks = "`" * max(3, 1 + max(map(len, re.findall(r"`+", code)), default=0))
+    return f"{ticks}{language}\n{code}\n{ticks}"
+
+
+def _visible(text: str) -> str:
+    """`text` with a space for each character that shows nothing, or shows others in another order."""
+    return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

@@ -1,0 +1,100 @@
+"""Scores come back from model cards as they went in; the Hub and people can read the card."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from huggingface_hub import EvalResult, ModelCard
+
+from t2i.errors import OutputError
+from t2i.evaluation.card import read_card_scores, with_scores_of, write_card_scores
+from t2i.evaluation.scores import Scored
+from t2i.evaluator import Score
+
+PROTOCOL = {"data": "squares:test", "n_fake": "2000", "encoder": "judge"}
+ROW = Scored(
+    metric="r_precision",
+    score=Score(0.4125, PROTOCOL, standard_error=0.0131, interval=(0.39, 0.44)),
+    model="runs/mine",
+    weights_sha256="ab" * 32,
+    options={"truncation": 0.8},
+    time="2026-11-24T08:00:00+00:00",
+)
+FID = dataclasses.replace(ROW, metric="fid", score=Score(31.5, PROTOCOL, higher_is_better=False), options={})
+CARD = """---
+library_name: t2i
+license: cc-by-sa-4.0
+tags:
+- t2i
+---
+
+# mine
+
+What it is.
+"""
+
+
+def test_the_card_says_them_to_people_and_to_the_hub(tmp_path: Path):
+    path = tmp_path / "README.md"
+    path.write_text(CARD)
+    write_card_scores(path, [ROW, FID])
+    card = ModelCard.load(path)  # the Hub's own reader
+    assert card.data.license == "cc-by-sa-4.0" and card.data.library_name == "t2i"
+    found = [(r.metric_type, r.metric_value, r.dataset_name, r.dataset_split) for r in card.data.eval_results]
+    assert found == [("r_precision", 0.4125, "squares:test", "test"), ("fid", 31.5, "squares:test", "test")]
+    assert card.text.startswith("\n# mine\n\nWhat it is.\n\n<!--")
+    assert "| r_precision | 0.4125 ± 0.013 | squares:test | truncation 0.8 | 2026-11-24 |" in card.text
+    assert read_card_scores(path) == [ROW, FID]
+
+
+def test_a_newer_score_replaces_one_that_answers_the_same_question(tmp_path: Path):
+    path = tmp_path / "README.md"
+    path.write_text(CARD + "\n## Later\n\nStays.\n")
+    newer = dataclasses.replace(ROW, score=dataclasses.replace(ROW.score, value=0.5))
+    elsewhere = dataclasses.replace(ROW, score=dataclasses.replace(ROW.score, protocol=PROTOCOL | {"data": "folder:x"}))
+    for rows in ([ROW], [FID, elsewhere], [newer]):
+        write_card_scores(path, rows)
+    assert read_card_scores(path) == [elsewhere, FID, newer]
+    text = path.read_text()
+    assert text.count("## Scores") == 1 and text.count("Stays.") == 1 and text.count("| r_precision |") == 2
+    write_card_scores(path, [newer])
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["no head", "---\n: [\n---\n", "---\n- a\n---\n", "---\nmodel-index: 3\n---\n"])
+def test_foreign_cards_say_nothing(tmp_path: Path, text: str):
+    path = tmp_path / "README.md"
+    path.write_text(text)
+    assert read_card_scores(path) == []
+    assert read_card_scores(tmp_path / "none.md") == []
+
+
+def test_a_card_without_a_head_cannot_take_scores(tmp_path: Path):
+    with pytest.raises(OutputError, match="none that can be read"):
+        write_card_scores(tmp_path / "no.md", [ROW])
+
+
+def test_another_card_takes_the_same_scores_and_shows_the_same_table(tmp_path: Path):
+    """What `t2i push` writes shows what the card of the run shows, byte for byte."""
+    path = tmp_path / "README.md"
+    path.write_text(CARD)
+    write_card_scores(path, [ROW, FID])
+    pushed = with_scores_of(path, CARD.replace("# mine", "# pushed"), "mine")
+    section = path.read_text().partition("<!--")[2]
+    assert pushed.partition("<!--")[2] == section and "# pushed" in pushed
+    assert ModelCard(pushed).data.eval_results == ModelCard.load(path).data.eval_results
+    assert with_scores_of(tmp_path / "none.md", CARD, "mine") == CARD
+
+
+def test_scores_of_other_tools_stay_and_show_only_their_text(tmp_path: Path):
+    path, wild = tmp_path / "README.md", "<b>a</b>|[x](http://y)"
+    card = ModelCard(CARD)
+    foreign = EvalResult("text-to-image", "squares", wild, "fid", 12.5, metric_args={"extractor": "inception"})
+    card.data.model_name, card.data.eval_results = "m", [foreign]
+    card.save(path)
+    write_card_scores(path, [ROW])
+    page = ModelCard.load(path)
+    assert foreign in page.data.eval_results and read_card_scores(path) == [ROW]
+    assert r"| fid | 12.5 | \<b\>a\</b\>\|\[x\](http:\/\/y) |" in page.text
