@@ -198,7 +198,7 @@ def test_a_run_folder_without_a_checkpoint_is_no_model(tmp_path, prefix):
 @pytest.mark.parametrize("name", ["local-dir:nowhere", "./nowhere", "runs/nowhere", "/nowhere/at/all"])
 def test_a_folder_that_is_not_there_says_so(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UnknownNameError, match=f"There is no folder {name.removeprefix('local-dir:')}"):
+    with pytest.raises(UnknownNameError, match=f"There is no folder {Path(name.removeprefix('local-dir:'))}"):
         resolve(name)
 
 

@@ -110,7 +110,8 @@ def test_a_technique_alone_means_its_first_weights() -> None:
         ("zoo-cow.sand", "zoo-cow.sand"),
         ("zoo-eel", "zoo-eel"),
         ("", "There is no model ''"),
-        (".", "There is no model ''"),
+        (".", "There is no registered model '.'"),
+        ("runs/a", "There is no registered model 'runs/a'"),
     ],
 )
 def test_weights_that_are_not_there_are_told(name: str, told: str) -> None:

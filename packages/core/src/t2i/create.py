@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from t2i.config import parse_config
 from t2i.errors import (
     DataError,
     InvalidConfigError,
@@ -13,14 +15,10 @@ from t2i.errors import (
     UnknownNameError,
     did_you_mean,
 )
+from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
-from t2i.registry.specs import (
-    DatasetSpec,
-    EvaluatorSpec,
-    ModelSpec,
-    TextEncoderSpec,
-    load_target,
-)
+from t2i.registry.names import ModelName
+from t2i.registry.specs import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, load_target
 
 if TYPE_CHECKING:
     from t2i.data.dataset import CaptionedDataset
@@ -28,33 +26,31 @@ if TYPE_CHECKING:
     from t2i.generator import Generator
     from t2i.text import TextEncoder
 
-from t2i.registry.describe import DEFAULT_TEXT_ENCODER
-
 
 def create_model(name: str, pretrained: bool = False, **config: Any) -> Generator:
-    """Build a technique, with fresh weights unless `pretrained` or a tag says otherwise.
+    """Build a technique, with fresh weights unless `pretrained` or the name asks for pretrained ones.
 
     Args:
-        name: "technique", "technique.tag", "hf-hub:org/repo[@revision]", "local-dir:path" or a path.
+        name: as `t2i.registry.names` describes them; a technique alone means fresh weights unless `pretrained`.
         config: fields of the technique's config; weights bring their own, so none may be given with them.
 
     Raises:
         UnknownNameError, PluginError, SnapshotError: nothing usable goes by that name.
         InvalidConfigError: a field is unknown or its value does not fit.
     """
-    from t2i.config import parse_config
-    from t2i.snapshots.load import load_generator
+    asked = ModelName.parse(name)
+    if not pretrained and asked.kind == "registered" and not asked.tag:
+        spec, _ = registry().get(ModelSpec, name)
+        return cast("Generator", load_target(spec.target)(parse_config(load_target(spec.config), config, name)))
+    if config:
+        raise InvalidInputError(
+            f"Pretrained weights bring their own config, but {', '.join(config)} came. "
+            f"Leave them out, or create the technique without weights."
+        )
+    from t2i.snapshots.load import load_generator  # imports torch
     from t2i.snapshots.resolve import resolve
 
-    if pretrained or set(name) & set(".:/"):
-        if config:
-            raise InvalidInputError(
-                f"Pretrained weights bring their own config, but {', '.join(config)} came. "
-                f"Leave them out, or create {name.partition('.')[0]!r} without weights."
-            )
-        return load_generator(resolve(name))
-    spec, _ = registry().get(ModelSpec, name)
-    return cast("Generator", load_target(spec.target)(parse_config(load_target(spec.config), config, name)))
+    return load_generator(resolve(name))
 
 
 def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
@@ -98,21 +94,19 @@ def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
         InvalidInputError: a reader was named without what to read.
         DataError: the files cannot be read.
     """
-    from pathlib import Path
-
     kind, colon, rest = name.partition(":")
     try:
         spec, _ = registry().get(DatasetSpec, kind)
     except T2IError:
         if Path(name).exists():
-            from t2i.data.readers.path import read_path
-
-            return read_path(Path(name), split)
+            return _read_path(name, split)
         if "/" in name:
             raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
         raise
+    if spec.takes_reference and not colon and Path(name).exists():
+        return _read_path(name, split)
     if spec.takes_reference:
-        return _read(spec, rest, split) if colon else _read_bare(spec, name, split)
+        return _read(spec, rest, split)
     split = split or rest or None
     _check_split(spec, split)
     return cast("CaptionedDataset", load_target(spec.target)(split or spec.splits[0]))
@@ -133,14 +127,11 @@ def _read(spec: DatasetSpec, rest: str, split: str | None) -> CaptionedDataset:
         raise DataError(f"{reference} cannot be read ({error}).") from None
 
 
-def _read_bare(spec: DatasetSpec, name: str, split: str | None) -> CaptionedDataset:
-    from pathlib import Path
+def _read_path(name: str, split: str | None) -> CaptionedDataset:
+    """What lies at a path, by the reader that fits it."""
+    from t2i.data.readers.path import read_path  # imports torch
 
-    if Path(name).exists():
-        from t2i.data.readers.path import read_path
-
-        return read_path(Path(name), split)
-    raise InvalidInputError(f"The reader {name!r} is asked for as '{name}:what-to-read', but {name!r} alone came.")
+    return read_path(Path(name), split)
 
 
 def _check_split(spec: DatasetSpec, split: str | None) -> None:

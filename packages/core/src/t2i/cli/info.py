@@ -11,6 +11,7 @@ import typer
 from t2i.errors import SnapshotError, UnknownNameError
 from t2i.registry.describe import ModelInfo, model_info
 from t2i.registry.discovery import registry
+from t2i.registry.names import ModelName
 from t2i.registry.roles import role_of
 from t2i.registry.specs import ModelSpec, WeightsSpec, bundled_folder, load_target
 
@@ -56,12 +57,13 @@ def _of_model(info: ModelInfo) -> dict[str, Any]:
         return facts
     facts["paper"] = info.spec.paper
     facts["recipes"] = list(info.spec.recipes)
-    if "." not in info.name:
+    tag = ModelName.parse(info.name).tag
+    if not tag:
         facts["config"] = load_target(info.spec.config)().model_dump()
     for weights in info.weights:
         entry = asdict(weights)
         entry["size_bytes"] = f"{weights.size_bytes:,}"
-        if weights.bundled and "." in info.name:
+        if weights.bundled and tag:
             entry |= _bundled_config(weights)
         facts[f"weights {weights.name}"] = {key: value for key, value in entry.items() if value not in ("", {})}
     return facts

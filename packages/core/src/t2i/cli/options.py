@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from t2i.errors import InvalidInputError
 from t2i.registry.describe import weights_spec
 from t2i.registry.discovery import registry
+from t2i.registry.names import ModelName
 from t2i.registry.specs import EvaluatorSpec
 
 MODEL_HELP = "technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION]."
@@ -82,7 +82,7 @@ def check_model(model: str) -> None:
     Raises:
         UnknownNameError, PluginError: nothing usable goes by that name.
     """
-    if not set(model) & set(":/") and not Path(model).is_dir():
+    if ModelName.parse(model).kind == "registered":
         weights_spec(model)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say, warn
+from t2i.registry.names import ModelName
 
 
 def push(
@@ -27,4 +28,6 @@ def push(
     if create_pr:
         say("Its owners decide now.")
     else:
-        say(f'Draw with it: t2i generate "..." --model {target.name} (this very one: hf-hub:{repo}@{pushed.commit})')
+        say(
+            f'Draw with it: t2i generate "..." --model {target.name} (this very one: {ModelName.on_hub(repo, pushed.commit)})'
+        )

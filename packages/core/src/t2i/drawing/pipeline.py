@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
 from typing import Any, Self, final
 
 import torch
@@ -31,6 +30,7 @@ from t2i.images import to_pil
 from t2i.noise import Noise
 from t2i.registry.describe import DEFAULT_MODEL
 from t2i.registry.discovery import registry
+from t2i.registry.names import ModelName
 from t2i.registry.specs import ModelSpec
 from t2i.snapshots.load import load_generator
 from t2i.snapshots.record import Snapshot
@@ -97,11 +97,11 @@ class Pipeline(Artist):
 
     @property
     def files(self) -> ArtistFiles:
-        folder, named = self.snapshot.folder, Path(self.snapshot.name.removeprefix("local-dir:"))
+        folder, name = self.snapshot.folder, ModelName.parse(self.snapshot.name)
         return ArtistFiles(
             size_bytes=(folder / WEIGHTS).stat().st_size,
             card=folder / CARD if (folder / CARD).is_file() else None,
-            home=named if named.is_dir() and not self.snapshot.revision else None,
+            home=name.folder if name.kind == "folder" and name.folder.is_dir() else None,
         )
 
     @property

@@ -13,6 +13,7 @@ from t2i.drawing.pipeline import pipeline
 from t2i.drawing.provenance import ArtistIdentity, read_provenance
 from t2i.errors import IntegrityError
 from t2i.progress import Say, unsaid
+from t2i.registry.names import ModelName
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,7 @@ def regenerate(path: Path, *, model: str | None = None, device: str | None = Non
 
 def _pinned(artist: ArtistIdentity) -> str:
     """The artist at the commit it had then, wherever its branch points now."""
-    if artist.revision and artist.name.startswith("hf-hub:"):
-        return f"{artist.name.partition('@')[0]}@{artist.revision}"
-    return artist.name
+    return str(ModelName.parse(artist.name).pinned(artist.revision))
 
 
 def _difference(one: Image.Image, other: Image.Image) -> int:

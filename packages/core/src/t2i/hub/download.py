@@ -19,6 +19,7 @@ from t2i.errors import IntegrityError, InvalidInputError, OfflineError, OutputEr
 from t2i.files import sha256_of, write_atomic
 from t2i.hub.client import asking, client
 from t2i.hub.layout import CARD, CONFIG, FILES, GOLDEN, WEIGHTS, check_config_size, check_listing
+from t2i.registry.names import ModelName
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -138,7 +139,7 @@ def _has_shards(folder: Path) -> bool:
 def _older(repo: str, revision: str | None, patterns: Sequence[str]) -> str:
     """A sentence naming the copy that `revision` pointed to before, where it is here."""
     kept = None if revision and COMMIT.fullmatch(revision) else _cached(repo, revision, patterns)
-    return f" An older copy is here: hf-hub:{repo}@{kept.name}." if kept else ""
+    return f" An older copy is here: {ModelName.on_hub(repo, kept.name)}." if kept else ""
 
 
 def _ask(repo: str, revision: str | None) -> ModelInfo:

@@ -16,6 +16,7 @@ from t2i.hub.client import asking, client
 from t2i.hub.download import REVISION
 from t2i.hub.layout import CARD, CONFIG, GOLDEN, WEIGHTS
 from t2i.images import grid
+from t2i.registry.names import ModelName
 from t2i.snapshots.card import CardExtras, render_card
 from t2i.snapshots.record import Snapshot, SnapshotConfig, SnapshotFacts
 from t2i.snapshots.resolve import resolve
@@ -56,8 +57,7 @@ class Target:
     @property
     def name(self) -> str:
         """What loads the model from there."""
-        branch = f"@{self.revision}" if self.revision and not self.create_pr else ""
-        return f"hf-hub:{self.repo}{branch}"
+        return str(ModelName.on_hub(self.repo, "" if self.create_pr else self.revision or ""))
 
 
 @dataclass(frozen=True)

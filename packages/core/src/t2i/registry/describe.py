@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from t2i.errors import UnknownNameError
 from t2i.registry import catalogue
 from t2i.registry.discovery import registry
+from t2i.registry.names import ModelName
 from t2i.registry.specs import ModelSpec, WeightsSpec
 
 DEFAULT_MODEL = "stackgan-v2.openmoji64"
@@ -79,9 +80,10 @@ def model_info(name: str) -> ModelInfo:
     Raises:
         UnknownNameError, NameClashError, PluginError: as Registry.get does.
     """
-    technique, _, tag = name.partition(".")
+    asked = _registered(name)
+    technique = asked.technique
     weights = tuple(spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique)
-    if tag:
+    if asked.tag:
         weights = (weights_spec(name),)
     try:
         spec, plugin = registry().get(ModelSpec, technique)
@@ -99,12 +101,13 @@ def weights_spec(name: str) -> WeightsSpec:
     Raises:
         UnknownNameError: the technique or the tag is unknown, or it has no weights.
     """
-    technique, _, tag = name.partition(".")
+    asked = _registered(name)
+    technique = asked.technique
     if any(name in known.names_of(WeightsSpec) for known in catalogue.KNOWN_PLUGINS):
         registry().get(WeightsSpec, name)  # where they are missing, what brings them brings the technique, too
     registry().get(ModelSpec, technique)
     known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
-    if tag:
+    if asked.tag:
         return registry().get(WeightsSpec, name)[0]
     if not known:
         raise UnknownNameError(
@@ -112,6 +115,18 @@ def weights_spec(name: str) -> WeightsSpec:
             f"or install some (pip install t2i-starter)."
         )
     return next(iter(known.values()))
+
+
+def _registered(name: str) -> ModelName:
+    """The name, of a technique and perhaps a tag.
+
+    Raises:
+        UnknownNameError: it is of another kind.
+    """
+    asked = ModelName.parse(name)
+    if asked.kind != "registered":
+        raise UnknownNameError(f"There is no registered model {name!r}: those are named technique or technique.tag.")
+    return asked
 
 
 def _known_techniques(installed: bool) -> list[str]:

@@ -1,17 +1,19 @@
 """A model on disk: config.json, model.safetensors, golden.safetensors and its card. Found, verified, loaded, saved.
 
-A name resolves, in this order, to: a local folder; a snapshot bundled in an installed distribution; the Hugging
-Face cache; the Hub. Wherever it came from, its sha256 is verified before a tensor is used.
+A registered name resolves, in this order, to: a snapshot bundled in an installed distribution; the Hugging Face cache;
+the Hub. Wherever it came from, its sha256 is verified before a tensor is used.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from t2i.errors import IntegrityError, SnapshotError, UnknownNameError
 from t2i.files import sha256_of
 from t2i.hub.layout import CONFIG, WEIGHTS, check_listing, check_not_pickled
 from t2i.registry.describe import weights_spec
+from t2i.registry.names import ModelName
 from t2i.registry.specs import bundled_folder
 from t2i.snapshots.record import Snapshot, read_config
 
@@ -20,24 +22,21 @@ def resolve(name: str) -> Snapshot:
     """Find and verify a snapshot.
 
     Args:
-        name: "technique[.tag]", "local-dir:path", "hf-hub:org/repo[@revision]", or a path to a snapshot or run.
+        name: as `t2i.registry.names` describes them.
 
     Raises:
+        InvalidInputError: it is no name of a model.
         UnknownNameError: nothing goes by that name.
         CheckpointError: it is a run folder without a whole checkpoint.
         OfflineError: it is on the Hub, not here, and the Hub cannot be reached.
         IntegrityError: its weights are not those that were published.
         SnapshotError: a file is missing or unreadable.
     """
-    if name.startswith("local-dir:"):
-        return _open(name, _model_folder(Path(name.removeprefix("local-dir:"))))
-    if name.startswith("hf-hub:"):
-        repo, _, revision = name.removeprefix("hf-hub:").partition("@")
-        return _open_from_hub(name, repo, revision or None)
-    if Path(name).is_dir():
-        return _open(name, _model_folder(Path(name)))
-    if "/" in name:
-        raise UnknownNameError(f"There is no folder {name}. Give a run folder, a snapshot or a model's name.")
+    asked = ModelName.parse(name)
+    if asked.kind == "folder":
+        return _open(name, _model_folder(asked.folder))
+    if asked.kind == "hub":
+        return _open_from_hub(name, asked.repo, asked.revision or None)
     spec = weights_spec(name)
     if spec.bundled:
         return _open(spec.name, bundled_folder(spec), spec.sha256)
@@ -48,7 +47,7 @@ def resolve(name: str) -> Snapshot:
 
 def _model_folder(path: Path) -> Path:
     """`path` itself where it is a snapshot; the newest whole checkpoint's snapshot where it is a run."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name too long for the disk)
         raise UnknownNameError(f"There is no folder {path}. Give a run folder, a snapshot or a model's name.")
     if (path / CONFIG).exists():
         return path

@@ -8,6 +8,7 @@ from t2i.errors import PluginError, UnknownNameError, did_you_mean
 from t2i.registry import catalogue, roles
 from t2i.registry.describe import weights_spec
 from t2i.registry.discovery import registry
+from t2i.registry.names import ModelName
 from t2i.registry.specs import ModelSpec
 from t2i.testing.checks.check import Check
 from t2i.testing.checks.plugins import PLUGIN_CHECKS
@@ -23,9 +24,8 @@ def sections(name: str) -> list[Section]:
     Raises:
         UnknownNameError, NameClashError, PluginError: nothing usable goes by that name.
     """
-    technique, dot, _ = name.partition(".")
     kind, _, reference = name.partition(":")
-    if dot and any(spec.name == technique for spec, _ in registry().all(ModelSpec)):
+    if not reference and _has_tag(name):
         spec = weights_spec(name)
         return checked(spec).sections(spec, "")
     found = [(spec, plugin.distribution) for spec, plugin in registry().named(name, kind)] or [
@@ -38,6 +38,11 @@ def sections(name: str) -> list[Section]:
         raise _unknown(name)
     of_roles = [section for spec, _ in found for section in checked(spec).sections(spec, reference)]
     return [*(_plugin(owner, of_roles) for owner in dict.fromkeys(owner for _, owner in found)), *of_roles]
+
+
+def _has_tag(name: str) -> bool:
+    asked = ModelName.parse(name)
+    return bool(asked.tag) and any(spec.name == asked.technique for spec, _ in registry().all(ModelSpec))
 
 
 def _plugin(distribution: str, of_roles: Sequence[Section]) -> Section:

@@ -26,6 +26,7 @@ from t2i.files import write_atomic
 from t2i.hub.layout import CARD, WEIGHTS
 from t2i.images import grid
 from t2i.registry import WeightsSpec
+from t2i.registry.names import ModelName
 from t2i.snapshots.card import CardExtras, render_card
 from t2i.snapshots.load import load_generator
 from t2i.snapshots.record import Snapshot
@@ -48,7 +49,8 @@ def bundle(run: Path, name: str) -> WeightsSpec:
     Raises:
         T2IError: the run is no model, or belongs to another technique.
     """
-    model, _, tag = name.partition(".")
+    wanted = ModelName.parse(name)
+    model, tag = wanted.technique, wanted.tag
     source = resolve(str(run))
     facts = source.config.facts
     if source.config.technique != model or not tag:

@@ -1,0 +1,87 @@
+"""What people call a model, parsed in this one place.
+
+technique                     its first pretrained weights; where nothing is loaded, the technique itself
+technique.tag                 registered pretrained weights
+hf-hub:org/repo[@revision]    a snapshot on the Hub
+local-dir:path                the folder of a snapshot or a run
+path                          the same, for a path with a separator; and for a single word that is a folder and no
+                              installed technique's name (a registered name means the same in every directory)
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from t2i.errors import InvalidInputError, did_you_mean
+from t2i.registry.discovery import registry
+from t2i.registry.specs import NAME, ModelSpec
+
+HUB, FOLDER = "hf-hub", "local-dir"
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A model's name, taken apart.
+
+    Attributes:
+        text: the name as it was given; also what `str` gives.
+        kind: which of the following it has.
+        technique, tag: of a "registered" name; the tag may be "".
+        repo, revision: of a name on the "hub"; the revision may be "". `t2i.hub` checks that they can be ones.
+        folder: of a "folder", a snapshot or a run; it need not exist.
+    """
+
+    text: str
+    kind: Literal["registered", "hub", "folder"]
+    technique: str = ""
+    tag: str = ""
+    repo: str = ""
+    revision: str = ""
+    folder: Path = Path()
+
+    @classmethod
+    def parse(cls, text: str) -> ModelName:
+        """The name in `text`. Whether such a model exists is not asked.
+
+        Raises:
+            InvalidInputError: it begins with a prefix that no name has.
+        """
+        prefix, colon, rest = text.partition(":")
+        if colon and prefix == HUB:
+            repo, _, revision = rest.partition("@")
+            return cls(text, "hub", repo=repo, revision=revision)
+        if colon and prefix == FOLDER:
+            return cls(text, "folder", folder=Path(rest))
+        is_folder = os.path.isdir(text)  # noqa: PTH112 (Path.is_dir raises on a name too long for the disk)
+        if {os.sep, os.altsep, "/"} & {*text}:
+            if colon and NAME.fullmatch(prefix) and not is_folder:
+                raise _no_such_prefix(prefix, text)
+            return cls(text, "folder", folder=Path(text))
+        technique, _, tag = text.partition(".")
+        if is_folder and (ModelSpec, technique) not in registry().claims:
+            return cls(text, "folder", folder=Path(text))
+        if colon:
+            raise _no_such_prefix(prefix, text)
+        return cls(text, "registered", technique, tag)
+
+    @classmethod
+    def on_hub(cls, repo: str, revision: str = "") -> ModelName:
+        """The name of a repository, at a branch, tag or commit if one is given."""
+        return cls.parse(f"{HUB}:{repo}@{revision}" if revision else f"{HUB}:{repo}")
+
+    def pinned(self, revision: str) -> ModelName:
+        """A name on the Hub at this revision; any other name, or any with "" for a revision, as it is."""
+        return ModelName.on_hub(self.repo, revision) if self.kind == "hub" and revision else self
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _no_such_prefix(prefix: str, text: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"A model is named technique[.tag], {HUB}:org/repo[@revision], {FOLDER}:path or by a path, but {text!r} begins "
+        f"with {prefix + ':'!r}.{did_you_mean(prefix, (HUB, FOLDER))}"
+    )
