@@ -160,7 +160,7 @@ BAD_REQUESTS = {
     "unknown tag": (["a", "--model", "cgan.no-such-tag"], "no-such-tag"),
     "no folder": (["a", "--model", "runs/none"], "no folder runs/none"),
     "no local dir": (["a", "--model", "local-dir:none"], "no folder none"),
-    "no model at all": (["a", "--model", ""], "no whole checkpoint"),
+    "no model at all": (["a", "--model", ""], "There is no model ''"),
     "prompts missing": (["--prompts", "missing.txt"], "missing.txt"),
     "prompts a folder": (["--prompts", "folder.png"], "folder.png"),
     "prompts empty": (["--prompts", "empty.txt"], "empty.txt holds no prompt"),

@@ -28,6 +28,5 @@ def push(
     if create_pr:
         say("Its owners decide now.")
     else:
-        say(
-            f'Draw with it: t2i generate "..." --model {target.name} (this very one: {ModelName.on_hub(repo, pushed.commit)})'
-        )
+        this_one = ModelName.on_hub(repo, pushed.commit)
+        say(f'Draw with it: t2i generate "..." --model {target.name} (this very one: {this_one})')
