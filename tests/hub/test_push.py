@@ -220,7 +220,7 @@ def test_an_unknown_fact_is_refused_before_the_hub_is_asked(hub: FakeHub):
 
 
 def test_names_resolve_in_the_documented_order(hub: FakeHub, tmp_path: Path, monkeypatch):
-    """A local folder, a bundled snapshot, the cache, the Hub at its pinned revision."""
+    """What a path says; else a bundled snapshot, the cache, the Hub at its pinned revision."""
     from t2i.snapshots import resolve as snapshots
 
     commit = push_to_hub(FakeGenerator(), "org/name").rpartition("/")[2]
@@ -233,7 +233,7 @@ def test_names_resolve_in_the_documented_order(hub: FakeHub, tmp_path: Path, mon
     monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
     monkeypatch.chdir(tmp_path / "here")
     hub.requests.clear()
-    assert resolve("fake.x").folder == Path("fake.x")
+    assert resolve("./fake.x").folder == resolve("fake.x").folder == Path("fake.x")  # nothing is registered
     shutil.rmtree("fake.x")
     assert resolve("fake.x").folder == bundled
     assert hub.asked == []

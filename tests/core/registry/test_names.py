@@ -57,19 +57,18 @@ def test_folders(text: str, folder: str) -> None:
     assert (name.kind, name.folder, name.technique, name.repo) == ("folder", Path(folder), "", "")
 
 
-def test_a_word_is_a_folder_only_where_no_technique_has_that_name(
+def test_a_word_is_a_folder_only_if_it_is_not_registered(
     site: FakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name means the same model in every directory, as a dataset's does."""
-    site.install_plugin("zoo", models='[model("ant")]')
+    site.install_plugin("zoo", models='[model("ant")]', weights='[weights("ant", "leaves")]')
     monkeypatch.chdir(tmp_path)
-    for folder in ("ant", "ant.leaves", "mine", "mine.old"):
+    for folder in ("ant", "ant.leaves", "ant.mine", "mine", "mine.old"):
         assert ModelName.parse(folder).kind == "registered"
         (tmp_path / folder).mkdir()
     assert [ModelName.parse(text).kind for text in ("ant", "ant.leaves")] == ["registered"] * 2
-    assert [ModelName.parse(text).folder for text in ("mine", "mine.old", "./ant")] == [
-        *map(Path, ("mine", "mine.old", "ant"))
-    ]
+    for text in ("ant.mine", "mine", "mine.old", "./ant"):
+        assert (ModelName.parse(text).kind, ModelName.parse(text).folder) == ("folder", Path(text))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
-"""What people call a model, parsed in this one place.
+"""What people call a model, parsed in this one place::
 
-technique                     its first pretrained weights; where nothing is loaded, the technique itself
-technique.tag                 registered pretrained weights
-hf-hub:org/repo[@revision]    a snapshot on the Hub
-local-dir:path                the folder of a snapshot or a run
-path                          the same, for a path with a separator; and for a single word that is a folder and no
-                              installed technique's name (a registered name means the same in every directory)
+    technique                     its first pretrained weights; where nothing is loaded, the technique itself
+    technique.tag                 registered pretrained weights
+    hf-hub:org/repo[@revision]    a snapshot on the Hub
+    local-dir:path                the folder of a snapshot or a run
+    path                          the same
+
+A path is recognised by its separator. A word without one is a registered name if a plugin declares it, so that it means
+the same model in every directory, and otherwise the folder of that name if there is one.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Literal
 
 from t2i.errors import InvalidInputError, did_you_mean
 from t2i.registry.discovery import registry
-from t2i.registry.specs import NAME, ModelSpec
+from t2i.registry.specs import NAME, ModelSpec, WeightsSpec
 
 HUB, FOLDER = "hf-hub", "local-dir"
 
@@ -60,11 +62,11 @@ class ModelName:
             if colon and NAME.fullmatch(prefix) and not is_folder:
                 raise _no_such_prefix(prefix, text)
             return cls(text, "folder", folder=Path(text))
-        technique, _, tag = text.partition(".")
-        if is_folder and (ModelSpec, technique) not in registry().claims:
+        if is_folder and not any((role, text) in registry().claims for role in (ModelSpec, WeightsSpec)):
             return cls(text, "folder", folder=Path(text))
         if colon:
             raise _no_such_prefix(prefix, text)
+        technique, _, tag = text.partition(".")
         return cls(text, "registered", technique, tag)
 
     @classmethod
