@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from t2i.registry import EvaluatorSpec, ModelSpec, TextEncoderSpec, hookimpl
+from t2i.registry import ArtistSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, hookimpl
 
 T2I_API = 1
 
@@ -33,3 +33,16 @@ def t2i_text_encoders() -> list[TextEncoderSpec]:
 @hookimpl
 def t2i_evaluators() -> list[EvaluatorSpec]:
     return [EvaluatorSpec(name="bright", target="fakes.evaluators:Brightness", summary="the mean pixel")]
+
+
+@hookimpl
+def t2i_artists() -> list[ArtistSpec]:
+    return [
+        ArtistSpec(
+            name="sharded",
+            target="fakes.artist:open_artist",
+            marker="shards.json",
+            tiny="fakes.artist:write_artist",
+            summary="three shards and a tokenizer of its own",
+        )
+    ]

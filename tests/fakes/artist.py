@@ -21,6 +21,7 @@ from t2i.drawing.provenance import ArtistIdentity, Provenance
 from t2i.errors import InvalidInputError
 from t2i.images import to_pil
 from t2i.noise import Noise
+from t2i.registry.names import ModelName
 from t2i.text import check_prompts
 
 MARKER = "shards.json"
@@ -48,9 +49,9 @@ def write_artist(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def open_artist(folder: Path, name: str, device: str) -> Artist:
+def open_artist(name: ModelName, device: str) -> Artist:
     """What its plugin declares: opens the folder that has a MARKER."""
-    return ShardedArtist(folder, name, device)
+    return ShardedArtist(name.folder, str(name), device)
 
 
 class ShardedArtist(Artist):

@@ -23,6 +23,7 @@ from t2i.devices import check_device
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity, Provenance
+from t2i.drawing.providers import provider_of
 from t2i.errors import EncoderMismatchError, InvalidInputError, UnknownNameError
 from t2i.generator import Generator
 from t2i.hub.layout import CARD, WEIGHTS
@@ -173,7 +174,7 @@ class Pipeline(Artist):
 
 
 def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None) -> Artist:
-    """Load a model, ready to draw.
+    """Load a model, ready to draw: a snapshot as a Pipeline, another layout as the artist of the plugin that knows it.
 
     Args:
         model: "technique", "technique.tag", a run folder, "local-dir:path" or "hf-hub:org/repo[@revision]".
@@ -183,6 +184,10 @@ def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None) -> Artist
         UnknownNameError, PluginError, SnapshotError: nothing usable goes by that name.
     """
     where = check_device(device)
+    name = ModelName.parse(model)
+    provider = provider_of(name)
+    if provider is not None:
+        return provider(name, str(where))
     return open_snapshot(resolve(model), where)
 
 

@@ -2,6 +2,7 @@
 
 from t2i.registry.hookspecs import API_VERSION, hookimpl
 from t2i.registry.specs import (
+    ArtistSpec,
     CommandSpec,
     DatasetSpec,
     EvaluatorSpec,
@@ -12,6 +13,7 @@ from t2i.registry.specs import (
 
 __all__ = [
     "API_VERSION",
+    "ArtistSpec",
     "CommandSpec",
     "DatasetSpec",
     "EvaluatorSpec",

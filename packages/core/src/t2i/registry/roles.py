@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from t2i.registry.specs import (
+    ArtistSpec,
     CommandSpec,
     DatasetSpec,
     EvaluatorSpec,
@@ -85,6 +86,14 @@ ROLES: tuple[Role, ...] = (
         summary="Datasets, and readers of people's own files.",
         checks="t2i.testing.checks.roles.datasets:Datasets",
         template="dataset",
+    ),
+    Role(
+        hook="t2i_artists",
+        spec=ArtistSpec,
+        word="artist",
+        plural="artists",
+        summary="What draws with models of another layout than a snapshot's.",
+        checks="t2i.testing.checks.roles.artists:Artists",
     ),
     Role(
         hook="t2i_commands",

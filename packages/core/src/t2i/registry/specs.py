@@ -136,6 +136,26 @@ class DatasetSpec(Spec):
 
 
 @dataclass(frozen=True)
+class ArtistSpec(Spec):
+    """What draws with models of another layout than a snapshot's.
+
+    Attributes:
+        target: a callable (name, device) -> Artist, asked for a model whose folder holds the file `marker`; `name` is a
+            `t2i.registry.names.ModelName`, `device` a torch device such as "cpu" or "cuda".
+        marker: the name of the file, such as "model_index.json".
+        tiny: a callable (folder) that writes the smallest model of that layout into a new folder; what `t2i check`
+            draws with.
+    """
+
+    name: str
+    target: str
+    marker: str
+    tiny: str
+    summary: str
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
 class CommandSpec(Spec):
     """A verb of the command line, run as `t2i NAME`.
 

@@ -9,7 +9,7 @@ As a pytest class, whose body says what is tested (needs pytest)::
         def generator(self) -> Generator:
             return MyTechnique(MyConfig(resolution=16))
 
-`generators`, `objectives`, `text_encoders`, `evaluators`, `datasets` and `plugins` hold one suite each. The checks
-themselves are plain functions in `t2i.testing.checks`; `bind` gives them to pytest.mark.parametrize or to a loop. A
-promise you cannot keep goes into `expected_failures`, with the reason.
+`generators`, `objectives`, `text_encoders`, `evaluators`, `datasets`, `artists` and `plugins` hold one suite each. The
+checks themselves are plain functions in `t2i.testing.checks`; `bind` gives them to pytest.mark.parametrize or to a
+loop. A promise you cannot keep goes into `expected_failures`, with the reason.
 """

@@ -1,0 +1,53 @@
+"""A declared artist."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import final
+
+from t2i.drawing.artist import Artist
+from t2i.drawing.pipeline import pipeline
+from t2i.registry.specs import ArtistSpec, load_target
+from t2i.testing.checks.artists import ARTIST_CHECKS
+from t2i.testing.checks.roles.role import CheckedRole, Section
+
+
+@final
+class Artists(CheckedRole[ArtistSpec]):
+    """Artists, each opened by the name of the folder of its tiny model."""
+
+    def sections(self, spec: ArtistSpec, reference: str) -> list[Section]:
+        return [Section(f"the artist {spec.name}", ARTIST_CHECKS, _tiny(spec), spec.expected_failures)]
+
+    def targets(self, spec: ArtistSpec) -> list[str]:
+        return [spec.target, spec.tiny]
+
+    def check_files(self, spec: ArtistSpec) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "tiny"
+            load_target(spec.tiny)(folder)
+            assert (folder / spec.marker).is_file(), f"{spec.tiny} writes no {spec.marker}, by which it is known"
+
+    def make(self, spec: ArtistSpec) -> None:
+        _tiny(spec)()
+
+    def says(self, spec: ArtistSpec) -> tuple[dict[str, object], dict[str, object]]:
+        return {}, {}
+
+
+def _tiny(spec: ArtistSpec) -> Callable[[], Artist]:
+    """Opens the tiny model; once, for drawing changes nothing about it."""
+
+    @cache
+    def make() -> Artist:
+        scratch = tempfile.TemporaryDirectory()  # lives as long as `make`
+        keep.append(scratch)
+        folder = Path(scratch.name) / "tiny"
+        load_target(spec.tiny)(folder)
+        return pipeline(str(folder), device="cpu")
+
+    keep: list[tempfile.TemporaryDirectory[str]] = []
+    return make
