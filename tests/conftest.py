@@ -57,6 +57,14 @@ def seeded(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
+def signatures_unchecked() -> Iterator[None]:
+    """Arguments of a wrong type reach the code, as they do outside of the tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
 def t2i_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty $T2I_CACHE for this test alone."""
     cache = tmp_path / "t2i-cache"

@@ -195,7 +195,7 @@ BAD_WITH_MODEL = {
     "option of another kind": (["--option", "truncation=much"], "'much' came"),
     "no such device": (["--device", "toaster"], "'toaster' was asked for"),
     "a device not here": (["--device", "xpu"], "xpu"),
-    "empty batch": (["--batch-size", "0"], "batch_size=0"),
+    "empty batch": (["--batch-size", "0"], "batch size must be a whole number of 1 or more, got 0"),
     "folder under a file": (["-o", "file/out"], "Cannot write"),
     "picture under a file": (["-o", "file/x.png"], "Cannot write"),
 }

@@ -63,7 +63,7 @@ def test_neighbouring_seeds_are_uncorrelated():
 
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, -(2**63), 2**64])
 def test_a_seed_outside_its_range_is_refused_by_value(seed):
-    with pytest.raises(InvalidInputError, match=f"between 0 and {2**63 - 1}, but {seed} came"):
+    with pytest.raises(InvalidInputError, match=f"from 0 to {2**63 - 1}, got {seed}"):
         Noise([0, seed])
 
 

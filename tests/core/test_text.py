@@ -20,10 +20,13 @@ def test_prompts_lose_surrounding_white_space_and_nothing_else(prompts):
     assert check_prompts(prompts) == [prompt.strip() for prompt in prompts]
 
 
+@pytest.mark.usefixtures("signatures_unchecked")
 @pytest.mark.parametrize(
     ("prompts", "says"),
     [
         ([], "No prompt came"),
+        *((bad, "^Prompts must be a string or a list of strings, got") for bad in (None, 7, 1.5, True, b"a", {"a": 1})),
+        *((["a", bad], "^Prompt 2 must be a string, got") for bad in (None, 7, 1.5, True, b"a", ["a"], [["a"]])),
         ([""], "Prompt 1 is empty"),
         (["a cat", " \t\n\u2003"], "Prompt 2 is empty"),
         (["a cat", "x" * 10_000], "prompt 2 has 10000"),
@@ -34,6 +37,11 @@ def test_prompts_lose_surrounding_white_space_and_nothing_else(prompts):
 def test_a_bad_prompt_is_refused_by_number(prompts, says):
     with pytest.raises(InvalidInputError, match=says):
         check_prompts(prompts)
+
+
+@pytest.mark.usefixtures("signatures_unchecked")
+def test_one_string_is_one_prompt():
+    assert check_prompts(" a cat ") == check_prompts(["a cat"]) == check_prompts(iter(("a cat",))) == ["a cat"]
 
 
 def test_the_longest_prompt_allowed_passes():

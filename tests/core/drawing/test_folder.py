@@ -91,7 +91,7 @@ def test_a_long_list_has_no_grid(artist: Watched, tmp_path: Path):
     ("how", "says"),
     [
         ({"prompts": ["a", " "]}, "Prompt 2 is empty"),
-        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": 0}, "The batch size must be"),
         ({"stages": True}, "one stage"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import t2i
+from fakes.arguments import NO_NUMBERS
 from fakes.models import FakeConfig, FakeGenerator, FakeOptions, FakeTextEncoder
 from t2i.devices import check_device
 from t2i.drawing.artist import Request
@@ -162,17 +164,22 @@ def test_provenance_names_the_versions_at_work(pipe):
     assert versions == {"t2i-core": t2i.__version__, "torch": torch.__version__.partition("+")[0], "t2i-cgan": "0.1.0"}
 
 
+@pytest.mark.usefixtures("signatures_unchecked")
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ({"prompts": ""}, "Prompt 1 is empty"),
         ({"prompts": []}, "No prompt came"),
         ({"prompts": "x" * 10_000}, "at most 2000 characters"),
-        ({"seed": -1}, "A seed lies between"),
-        ({"seed": MAX_SEED, "num_images_per_prompt": 2}, "A seed lies between"),
-        ({"num_images_per_prompt": 0}, "At least one picture per prompt"),
-        ({"num_images_per_prompt": -3}, "-3 were asked for"),
-        ({"batch_size": 0}, "A batch holds at least one picture"),
+        *(({"prompts": bad}, "^Prompts must be a string or a list of strings, got") for bad in (None, 7, b"pizza", {})),
+        *(({"prompts": ["pizza", bad]}, "^Prompt 2 must be a string, got") for bad in (None, 7, ["pizza"], b"pizza")),
+        *(({"seed": bad}, "^A seed must be a whole number from 0 to") for bad in (-1, *NO_NUMBERS[1:])),
+        ({"seed": MAX_SEED, "num_images_per_prompt": 2}, "^A seed must be a whole number from 0 to"),
+        *(
+            ({"num_images_per_prompt": bad}, "^The number of pictures per prompt must be a whole number of 1 or more")
+            for bad in (0, -3, *NO_NUMBERS)
+        ),
+        *(({"batch_size": bad}, "^The batch size must be a whole number of 1 or more") for bad in (0, *NO_NUMBERS)),
     ],
 )
 def test_an_argument_outside_its_range_is_refused(pipe, arguments, says):
@@ -180,10 +187,33 @@ def test_an_argument_outside_its_range_is_refused(pipe, arguments, says):
         pipe(**{"prompts": "pizza", **arguments})
 
 
+@pytest.mark.usefixtures("signatures_unchecked")
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        *((bad, "A request must be Request(") for bad in ("pizza", None, ("pizza", 7), 7)),
+        *((Request("pizza", bad), "A seed must be a whole number") for bad in (-1, *NO_NUMBERS)),
+        *((Request(bad, 7), "Prompt 1 must be a string, got") for bad in (None, 7, ["pizza"])),
+        (Request(" ", 7), "Prompt 1 is empty"),
+    ],
+)
+def test_a_request_that_cannot_be_drawn_is_refused(pipe, request_, says):
+    with pytest.raises(InvalidInputError, match=f"^{re.escape(says)}"):
+        next(pipe.draw([request_]))
+
+
+@pytest.mark.usefixtures("signatures_unchecked")
+def test_numpys_numbers_are_numbers(pipe):
+    one, other = (pipe("pizza", seed=kind(7), num_images_per_prompt=kind(1))[0] for kind in (int, np.int64))
+    assert one.png() == other.png()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"truncatoin": 1}, "Did you mean 'truncation'"),
+        ({"truncation": None}, "None came"),
+        ({"truncation": [[0.5]]}, r"\[\[0.5\]\] came"),
         ({"truncation": 9}, "less than or equal to 2"),
         ({"truncation": "wild"}, "'wild' came"),
     ],
@@ -219,7 +249,8 @@ def test_a_model_that_names_no_text_encoder_and_does_not_fit_the_default_is_refu
         t2i.pipeline(str(tmp_path / "m"), device="cpu")
 
 
-@pytest.mark.parametrize("device", ["tpu", "", "cuda:x"])
+@pytest.mark.usefixtures("signatures_unchecked")
+@pytest.mark.parametrize("device", ["tpu", "", "cuda:x", True, ["cpu"], 1.5])
 def test_a_device_nobody_has_is_refused(device):
     with pytest.raises(InvalidInputError, match="This machine draws on cpu"):
         check_device(device)

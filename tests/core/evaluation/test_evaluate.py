@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
+from fakes.arguments import NO_NUMBERS
 from fakes.models import FakeGenerator, FakeTextEncoder
 from fakes.training import COLOURS, ColouredSquares, write_squares
 from t2i.create import create_evaluator
@@ -190,13 +191,15 @@ def test_all_models_may_be_judged_at_one_size(pipe: Pipeline):
     assert images.shape == (2, 3, 16, 16) and torch.equal(images[0], images[1])
 
 
+@pytest.mark.usefixtures("signatures_unchecked")
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        ({"n": 0}, InvalidInputError, "at least one picture"),
-        ({"batch_size": 0}, InvalidInputError, "at least one picture, but batch_size=0"),
-        ({"seed": -1}, InvalidInputError, "between 0 and"),
-        ({"seed": 2**63 - 2, "n": 5}, InvalidInputError, "between 0 and"),
+        *(({"n": bad}, InvalidInputError, "number of pictures drawn must be") for bad in (0, *NO_NUMBERS)),
+        *(({"batch_size": bad}, InvalidInputError, "batch size must be") for bad in (0, *NO_NUMBERS)),
+        *(({"seed": bad}, InvalidInputError, "seed must be") for bad in (-1, *NO_NUMBERS)),
+        *(({"resolution": bad}, InvalidInputError, "resolution must be") for bad in (0, "16", True, 16.0)),
+        ({"seed": 2**63 - 2, "n": 5}, InvalidInputError, "seed must be"),
         ({"metrics": ["brihgt"]}, UnknownNameError, "Did you mean 'bright'"),
         ({"settings": {"bright": {"fewst": 1}}}, InvalidConfigError, "Did you mean 'fewest'"),
     ],

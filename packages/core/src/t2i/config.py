@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from t2i.arguments import shown
 from t2i.errors import InvalidConfigError, did_you_mean
 
 
@@ -55,20 +55,13 @@ def _sentences(kind: type[Config], error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             known = _fields_at(kind, problem["loc"][:-1])
             remedy = did_you_mean(str(problem["loc"][-1]), known) or f" Known fields: {', '.join(known) or 'none'}."
-            sentences.append(f"unknown field {_shown(field)}.{remedy}")
+            sentences.append(f"unknown field {shown(field)}.{remedy}")
         else:
             message = problem["msg"][0].lower() + problem["msg"][1:]
-            subject = f"field {_shown(field)}: " if field else ""
-            sentences.append(f"{subject}{message}, but {_shown(problem['input'])} came.")
+            subject = f"field {shown(field)}: " if field else ""
+            sentences.append(f"{subject}{message}, but {shown(problem['input'])} came.")
     more = len(problems) - len(sentences)
     return " ".join(sentences) + (f" And {more} more." if more else "")
-
-
-def _shown(value: Any) -> str:
-    """`repr(value)`, of which a stranger's file cannot make pages."""
-    shortened = reprlib.Repr()
-    shortened.maxstring = shortened.maxother = shortened.maxlong = 120
-    return shortened.repr(value)
 
 
 def _fields_at(kind: type[Config], path: tuple[int | str, ...]) -> list[str]:

@@ -6,6 +6,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from t2i.arguments import check_text
 from t2i.config import parse_config
 from t2i.errors import (
     DataError,
@@ -55,7 +56,7 @@ def create_model(name: str, pretrained: bool = False, **config: Any) -> Generato
 
 def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
     """The text encoder "name", or "name:reference" such as "hf:org/repo@revision"."""
-    kind, colon, reference = name.partition(":")
+    kind, colon, reference = check_text(name, "A text encoder's name").partition(":")
     spec, _ = registry().get(TextEncoderSpec, kind)
     if spec.takes_reference != bool(colon and reference):
         wanted = f"{kind}:reference" if spec.takes_reference else kind
@@ -71,7 +72,7 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
         UnknownNameError, PluginError: nothing usable goes by that name.
         InvalidConfigError: it has no such setting.
     """
-    target = load_target(registry().get(EvaluatorSpec, name)[0].target)
+    target = load_target(registry().get(EvaluatorSpec, check_text(name, "An evaluator's name"))[0].target)
     known = inspect.signature(target).parameters
     for setting in settings.keys() - known.keys():
         raise InvalidConfigError(
@@ -94,7 +95,7 @@ def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
         InvalidInputError: a reader was named without what to read.
         DataError: the files cannot be read.
     """
-    kind, colon, rest = name.partition(":")
+    kind, colon, rest = check_text(name, "A dataset's name").partition(":")
     try:
         spec, _ = registry().get(DatasetSpec, kind)
     except T2IError:

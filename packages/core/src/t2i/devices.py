@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from t2i.arguments import shown
 from t2i.errors import InvalidInputError
 
 
@@ -18,9 +19,9 @@ def check_device(device: str | None) -> torch.device:
         return accelerator or torch.device("cpu")
     try:
         chosen = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         chosen = None
     if chosen is None or (chosen.type != "cpu" and (accelerator is None or chosen.type != accelerator.type)):
         here = " or ".join(["cpu", *([accelerator.type] if accelerator else [])])
-        raise InvalidInputError(f"This machine draws on {here}, but the device {device!r} was asked for.")
+        raise InvalidInputError(f"This machine draws on {here}, but the device {shown(device)} was asked for.")
     return chosen

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from t2i.seeds import check_seed
+from t2i.seeds import check_seeds
 
 
 class Noise:
@@ -27,9 +27,9 @@ class Noise:
             device: where draws are put.
 
         Raises:
-            InvalidInputError: a seed is outside its range.
+            InvalidInputError: a seed is no whole number in [0, 2**63).
         """
-        self.seeds = tuple(check_seed(seed) for seed in seeds)
+        self.seeds = check_seeds(seeds)
         self.device = torch.device(device)
         self._streams = [torch.Generator().manual_seed(seed) for seed in self.seeds]
 

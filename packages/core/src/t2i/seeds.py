@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
+from t2i.arguments import check_whole_number, shown
 from t2i.errors import InvalidInputError
 
 MAX_SEED = 2**63 - 1
 
 
-def check_seed(seed: int) -> int:
-    """`seed` itself.
+def check_seed(seed: int, what: str = "A seed") -> int:
+    """`seed` as an int.
+
+    Args:
+        what: begins the error's sentence.
 
     Raises:
-        InvalidInputError: it is not in [0, 2**63).
+        InvalidInputError: it is no whole number in [0, 2**63).
     """
-    if not 0 <= seed <= MAX_SEED:
-        raise InvalidInputError(f"A seed lies between 0 and {MAX_SEED}, but {seed} came.")
-    return seed
+    return check_whole_number(seed, what, 0, MAX_SEED)
+
+
+def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    """Every one of `seeds` as an int.
+
+    Raises:
+        InvalidInputError: it is no list, or one is no whole number in [0, 2**63).
+    """
+    if not isinstance(seeds, Iterable):
+        raise InvalidInputError(f"Seeds must be a list of whole numbers, got {shown(seeds)}.")
+    return tuple(map(check_seed, seeds))
 
 
 def choose_seeds(seed: int | None, count: int) -> range:
     """The seeds of one prompt's `count` pictures, from `seed` on, or from a random one.
 
     Raises:
-        InvalidInputError: `count` is below 1, or a seed would be outside [0, 2**63).
+        InvalidInputError: `count` is no whole number above 0, or a seed is none in [0, 2**63).
     """
-    if count < 1:
-        raise InvalidInputError(f"At least one picture per prompt is drawn, but {count} were asked for.")
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-    check_seed(seed)
+    count = check_whole_number(count, "The number of pictures per prompt", 1)
+    seed = secrets.randbelow(2**31) if seed is None else check_seed(seed)
     check_seed(seed + count - 1)
     return range(seed, seed + count)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from t2i.arguments import check_text, shown
 from t2i.errors import EncoderMismatchError, InvalidInputError
 
 MAX_PROMPT_CHARACTERS = 2000
@@ -108,15 +109,20 @@ class TextEncoder(ABC):
         """Move the weights to `device`; returns self."""
 
 
-def check_prompts(prompts: Sequence[str]) -> list[str]:
-    """The prompts, stripped of surrounding white space.
+def check_prompts(prompts: str | Iterable[str]) -> list[str]:
+    """The prompts, stripped of surrounding white space; one string is one prompt.
 
     Raises:
-        InvalidInputError: there is none, one is empty or no Unicode text, or one is longer than MAX_PROMPT_CHARACTERS.
+        InvalidInputError: there is none, one is no string, empty or no Unicode text, or one is longer than
+            MAX_PROMPT_CHARACTERS.
     """
-    if not prompts:
+    if isinstance(prompts, str):
+        prompts = [prompts]
+    if isinstance(prompts, bytes | Mapping) or not isinstance(prompts, Iterable):
+        raise InvalidInputError(f"Prompts must be a string or a list of strings, got {shown(prompts)}.")
+    stripped = [check_text(prompt, f"Prompt {number}").strip() for number, prompt in enumerate(prompts, start=1)]
+    if not stripped:
         raise InvalidInputError('No prompt came. Say what to draw, for example "a red heart".')
-    stripped = [prompt.strip() for prompt in prompts]
     for number, prompt in enumerate(stripped, start=1):
         if not prompt.isascii() and any("\ud800" <= character <= "\udfff" for character in prompt):
             raise InvalidInputError(f"A prompt is Unicode text, but prompt {number} has a byte that is not. Retype it.")

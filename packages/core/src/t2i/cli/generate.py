@@ -11,6 +11,7 @@ from t2i.cli.console import progress, say
 from t2i.cli.options import MODEL_HELP, DeviceOption, OwnOption, check_model, parse_options
 from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import DEFAULT_MODEL
+from t2i.seeds import choose_seeds
 
 
 def generate(
@@ -41,7 +42,6 @@ def generate(
     from t2i.drawing.artist import Request
     from t2i.drawing.folder import MAX_GRID_PICTURES, draw_folder, write_picture
     from t2i.drawing.pipeline import pipeline
-    from t2i.seeds import choose_seeds
     from t2i.text import check_prompts
 
     texts, seeds, chosen = check_prompts(texts), choose_seeds(seed, count), parse_options(option)
@@ -66,10 +66,7 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path) -> 
     """
     if not texts:
         raise InvalidInputError('No prompt came. Say what to draw: t2i generate "a red heart" -o heart.png')
-    if count < 1:
-        raise InvalidInputError(f"At least one picture per prompt is drawn, but -n {count} came.")
-    if seed is not None and seed < 0:
-        raise InvalidInputError(f"A seed is 0 or more, but --seed {seed} came.")
+    choose_seeds(seed, count)
     if out.suffix.lower() == ".png":
         if len(texts) * count > 1:
             raise InvalidInputError(

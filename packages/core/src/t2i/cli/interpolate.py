@@ -10,6 +10,7 @@ import typer
 from t2i.cli.console import say
 from t2i.cli.options import MODEL_HELP, DeviceOption, OwnOption, parse_options
 from t2i.errors import InvalidInputError, OutputError
+from t2i.seeds import check_seed, choose_seeds
 
 
 def interpolate(
@@ -32,13 +33,12 @@ def interpolate(
     if to is None and to_seed is None:
         raise InvalidInputError("A walk leads somewhere, but neither a second caption nor --to-seed came. Give one.")
     for name, value in (("--seed", seed), ("--to-seed", to_seed)):
-        if value is not None and value < 0:
-            raise InvalidInputError(f"A seed is 0 or more, but {name} {value} came.")
+        if value is not None:
+            check_seed(value, name)
     from t2i.drawing.abilities import interpolate
     from t2i.drawing.pipeline import pipeline
     from t2i.drawing.walk import gif, strip
     from t2i.files import write_atomic
-    from t2i.seeds import choose_seeds
 
     artist = pipeline(model, device=device)
     start = choose_seeds(seed, 1)[0]

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from t2i.arguments import check_whole_number
 from t2i.config import Config
 from t2i.drawing.artist import Artist
 from t2i.drawing.pipeline import Pipeline
@@ -19,6 +20,7 @@ from t2i.images import from_uint8, to_pil
 from t2i.noise import Noise
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
+from t2i.seeds import check_seeds
 from t2i.text import TextEmbedding, check_prompts
 
 MAX_FRAMES = 400
@@ -60,10 +62,12 @@ def interpolate(
     """
     if not isinstance(artist, Pipeline) or not isinstance(artist.generator, Interpolates):
         raise InvalidInputError(_cannot(artist, "draw what lies between two pictures", "interpolate"))
-    if not 2 <= frames <= MAX_FRAMES:
-        raise InvalidInputError(f"A walk has 2 to {MAX_FRAMES} frames, its ends included, but {frames} came.")
+    frames = check_whole_number(frames, "The number of frames", 2, MAX_FRAMES)
+    prompts, seeds = check_prompts(prompts), check_seeds(seeds)
+    if len(prompts) != 2 or len(seeds) != 2:
+        raise InvalidInputError(f"A walk takes 2 prompts and 2 seeds, got {len(prompts)} and {len(seeds)}.")
     with torch.inference_mode():
-        text = artist.encoder.encode(check_prompts(prompts)).to(artist.device)
+        text = artist.encoder.encode(prompts).to(artist.device)
         weights = torch.linspace(0, 1, frames, device=artist.device)
         noise = Noise(seeds, artist.device)
         return to_pil(artist.generator.interpolate(text, noise, weights, options or artist.options()))

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from t2i.arguments import check_whole_number, shown
 from t2i.config import Config
 from t2i.drawing.output import PipelineOutput
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity
 from t2i.errors import InvalidInputError
-from t2i.seeds import choose_seeds
+from t2i.seeds import check_seeds, choose_seeds
 from t2i.text import check_prompts
 
 DEFAULT_BATCH_SIZE = 64
@@ -139,7 +140,7 @@ class Artist(ABC):
         Raises:
             InvalidInputError: an argument is outside its range.
         """
-        prompts = check_prompts([prompts] if isinstance(prompts, str) else list(prompts))
+        prompts = check_prompts(prompts)
         seeds = choose_seeds(seed, num_images_per_prompt)
         requests = [Request(prompt, seed) for prompt in prompts for seed in seeds]
         drawn = self.draw(requests, self.options(**options), batch_size=batch_size)
@@ -150,10 +151,9 @@ def check_drawing(artist: Artist, options: Config | None, batch_size: int) -> Co
     """The options to draw with: those given, or the artist's defaults.
 
     Raises:
-        InvalidInputError: they are another artist's, or `batch_size` is below 1.
+        InvalidInputError: they are another artist's, or `batch_size` is no whole number above 0.
     """
-    if batch_size < 1:
-        raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
+    check_whole_number(batch_size, "The batch size", 1)
     if options is None:
         return artist.options()
     if not isinstance(options, artist.options_type):
@@ -162,3 +162,16 @@ def check_drawing(artist: Artist, options: Config | None, batch_size: int) -> Co
             f"Make them by its options(name=value)."
         )
     return options
+
+
+def check_requests(requests: Iterable[Request]) -> tuple[list[str], tuple[int, ...]]:
+    """The prompts, stripped of surrounding white space, and the seeds of `requests`.
+
+    Raises:
+        InvalidInputError: one is no Request, or its prompt or seed cannot be drawn.
+    """
+    requests = list(requests)
+    for request in requests:
+        if not isinstance(request, Request):
+            raise InvalidInputError(f'A request must be Request("a red heart", 7) or the like, got {shown(request)}.')
+    return check_prompts(request.prompt for request in requests), check_seeds(request.seed for request in requests)

@@ -20,7 +20,7 @@ from PIL import Image
 from t2i.config import Config
 from t2i.create import create_text_encoder
 from t2i.devices import check_device
-from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing
+from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity, Provenance
 from t2i.drawing.providers import provider_of
@@ -36,7 +36,7 @@ from t2i.registry.specs import ModelSpec
 from t2i.snapshots.load import load_generator
 from t2i.snapshots.record import Snapshot
 from t2i.snapshots.resolve import resolve
-from t2i.text import TextEncoder, check_prompts
+from t2i.text import TextEncoder
 
 ROW_TILE = 4  # CPU matrix kernels give a row the same bits in every batch whose size is a multiple of this
 
@@ -149,8 +149,7 @@ class Pipeline(Artist):
         told, artist = options.model_dump(mode="json"), self.identity
         todo = iter(requests)
         while batch := list(islice(todo, batch_size)):
-            prompts = check_prompts([request.prompt for request in batch])
-            seeds = [request.seed for request in batch]
+            prompts, seeds = check_requests(batch)
             for images, prompt, seed in zip(self._batch(prompts, seeds, options, stages), prompts, seeds, strict=True):
                 yield Picture(images[-1], Provenance(prompt, seed, told, artist), images if stages else ())
 

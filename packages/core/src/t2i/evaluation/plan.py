@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from t2i.arguments import check_whole_number
 from t2i.data.dataset import Example
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE
-from t2i.errors import InvalidInputError
 from t2i.seeds import check_seed
 
 DEFAULT_METRICS = ("kid", "r_precision")
@@ -18,7 +18,7 @@ DEFAULT_METRICS = ("kid", "r_precision")
 
 @dataclass(frozen=True)
 class Plan:
-    """How to evaluate, whichever model and dataset.
+    """How to evaluate, whichever model and dataset; InvalidInputError if a number is outside its range.
 
     Attributes:
         metrics: names of evaluators.
@@ -35,6 +35,14 @@ class Plan:
     resolution: int | None = None
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     batch_size: int = DEFAULT_BATCH_SIZE
+
+    def __post_init__(self) -> None:
+        check_whole_number(self.n, "The number of pictures drawn", 1)
+        check_seed(self.seed)
+        check_seed(self.seed + self.n - 1)
+        check_whole_number(self.batch_size, "The batch size", 1)
+        if self.resolution is not None:
+            check_whole_number(self.resolution, "The resolution", 1)
 
 
 @dataclass(frozen=True)
@@ -60,14 +68,7 @@ def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Planned]:
     """Every example's own picture, then `n` to be drawn; no example comes again before each has come.
 
     The dataset's pictures are shown under the captions the first round draws.
-
-    Raises:
-        InvalidInputError: `n` is below 1, or a seed would be outside [0, 2**63).
     """
-    if n < 1:
-        raise InvalidInputError(f"An evaluation draws at least one picture, but n={n} came.")
-    check_seed(seed)
-    check_seed(seed + n - 1)
     rounds = -(-n // len(examples))
     stream = np.random.Generator(np.random.Philox(key=seed))
     asked = []
@@ -80,13 +81,7 @@ def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Planned]:
 
 
 def share(plan: Sequence[Planned], batch_size: int, process: int, processes: int) -> list[Sequence[Planned]]:
-    """The batches of one process: an unbroken run of the real ones, and one of the drawn ones.
-
-    Raises:
-        InvalidInputError: `batch_size` is below 1.
-    """
-    if batch_size < 1:
-        raise InvalidInputError(f"A batch holds at least one picture, but batch_size={batch_size} came.")
+    """The batches of one process: an unbroken run of the real ones, and one of the drawn ones."""
     mine: list[Sequence[Planned]] = []
     for real in (True, False):
         requests = [request for request in plan if request.real == real]

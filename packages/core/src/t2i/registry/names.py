@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from t2i.arguments import check_text
 from t2i.errors import InvalidInputError, did_you_mean
 from t2i.registry.discovery import registry
 from t2i.registry.specs import NAME, ModelSpec, WeightsSpec
@@ -49,9 +50,9 @@ class ModelName:
         """The name in `text`. Whether such a model exists is not asked.
 
         Raises:
-            InvalidInputError: it begins with a prefix that no name has.
+            InvalidInputError: it is no string, or begins with a prefix that no name has.
         """
-        prefix, colon, rest = text.partition(":")
+        prefix, colon, rest = check_text(text, "A model's name").partition(":")
         if colon and prefix == HUB:
             repo, _, revision = rest.partition("@")
             return cls(text, "hub", repo=repo, revision=revision)

@@ -1,0 +1,49 @@
+"""Checks of what a caller hands over, one per kind of value; Python and the command line get the same sentence."""
+
+from __future__ import annotations
+
+import reprlib
+from numbers import Integral
+
+from t2i.errors import InvalidInputError
+
+
+def check_whole_number(value: object, what: str, least: int, most: int | None = None) -> int:
+    """`value` as an int. NumPy's integers are whole numbers; True, 3.0 and "3" are not.
+
+    Args:
+        what: begins the error's sentence, such as "A seed".
+        least, most: the range, ends included; no upper end if `most` is None.
+
+    Raises:
+        InvalidInputError: it is no whole number, or outside the range.
+    """
+    number = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+    if number is None or number < least or (most is not None and number > most):
+        limits = f"of {least} or more" if most is None else f"from {least} to {most}"
+        raise InvalidInputError(f"{what} must be a whole number {limits}, got {shown(value)}.")
+    return number
+
+
+def check_text(value: object, what: str) -> str:
+    """`value` itself, a string.
+
+    Args:
+        what: begins the error's sentence, such as "A model's name".
+
+    Raises:
+        InvalidInputError: it is no string.
+    """
+    if not isinstance(value, str):
+        raise InvalidInputError(f"{what} must be a string, got {shown(value)}.")
+    return value
+
+
+def shown(value: object) -> str:
+    """`repr(value)` at a bounded length: a stranger's file cannot make pages of it."""
+    shortened = reprlib.Repr()
+    shortened.maxstring = shortened.maxother = shortened.maxlong = 120
+    try:
+        return shortened.repr(value)
+    except ValueError:  # Python writes no int of more than 4300 digits
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"

@@ -1,0 +1,5 @@
+"""What people hand over by mistake where a whole number is wanted."""
+
+from __future__ import annotations
+
+NO_NUMBERS = (None, "1", "two", True, False, 1.0, 1.5, float("nan"), [1], [[1]], b"1", {})
