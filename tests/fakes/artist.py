@@ -15,14 +15,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from t2i.config import Config, parse_config
-from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing
+from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity, Provenance
 from t2i.errors import InvalidInputError
 from t2i.images import to_pil
 from t2i.noise import Noise
 from t2i.registry.names import ModelName
-from t2i.text import check_prompts
 
 MARKER = "shards.json"
 VOCABULARY = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white", "pink", "grey", "square")
@@ -109,11 +108,10 @@ class ShardedArtist(Artist):
     def _draw(self, todo: Iterator[Request], options: Config, batch_size: int) -> Iterator[Picture]:
         assert isinstance(options, BrushOptions)
         while batch := list(islice(todo, batch_size)):
-            prompts = check_prompts([request.prompt for request in batch])
-            noise = Noise([request.seed for request in batch], self._device).normal(WIDTH)
-            for prompt, request, z in zip(prompts, batch, noise, strict=True):
+            prompts, seeds = check_requests(batch)
+            for prompt, seed, z in zip(prompts, seeds, Noise(seeds, self._device).normal(WIDTH), strict=True):
                 image = to_pil(self._picture(prompt, options.wildness * z)[None])[0]
-                told = Provenance(prompt, request.seed, options.model_dump(mode="json"), self.identity)
+                told = Provenance(prompt, seed, options.model_dump(mode="json"), self.identity)
                 yield Picture(image, told)
 
     def _picture(self, prompt: str, z: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 import random
-import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -189,17 +188,23 @@ def test_an_argument_outside_its_range_is_refused(pipe, arguments, says):
 
 @pytest.mark.usefixtures("signatures_unchecked")
 @pytest.mark.parametrize(
-    ("request_", "says"),
+    ("prompt", "seed", "says"),
     [
-        *((bad, "A request must be Request(") for bad in ("pizza", None, ("pizza", 7), 7)),
-        *((Request("pizza", bad), "A seed must be a whole number") for bad in (-1, *NO_NUMBERS)),
-        *((Request(bad, 7), "Prompt 1 must be a string, got") for bad in (None, 7, ["pizza"])),
-        (Request(" ", 7), "Prompt 1 is empty"),
+        *(("pizza", bad, "A seed must be a whole number") for bad in (-1, *NO_NUMBERS)),
+        *((bad, 7, "Prompt 1 must be a string, got") for bad in (None, 7, ["pizza"])),
+        (" ", 7, "Prompt 1 is empty"),
     ],
 )
-def test_a_request_that_cannot_be_drawn_is_refused(pipe, request_, says):
-    with pytest.raises(InvalidInputError, match=f"^{re.escape(says)}"):
-        next(pipe.draw([request_]))
+def test_a_request_that_cannot_be_drawn_is_refused(pipe, prompt, seed, says):
+    with pytest.raises(InvalidInputError, match=f"^{says}"):
+        next(pipe.draw([Request(prompt, seed)]))
+
+
+@pytest.mark.usefixtures("signatures_unchecked")
+@pytest.mark.parametrize("bad", ["pizza", None, ("pizza", 7), 7])
+def test_what_is_no_request_is_refused(pipe, bad):
+    with pytest.raises(InvalidInputError, match=r"^A request must be Request\("):
+        next(pipe.draw([bad]))
 
 
 @pytest.mark.usefixtures("signatures_unchecked")
