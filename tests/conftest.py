@@ -92,9 +92,9 @@ def _fakes_installed() -> Iterator[None]:
     real, fake = discovery._entry_points(), (EntryPoint("fake", "fakes", "t2i"), distribution("t2i-core"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(discovery, "_entry_points", lambda: [*real, fake])
-        discovery.registry.cache_clear()
+        discovery.discover.cache_clear()
         yield
-    discovery.registry.cache_clear()
+    discovery.discover.cache_clear()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fakes.command_line import t2i as t2i
 from fakes.distributions import site as site
-from t2i.cli import main
+from t2i.cli.main import main
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white", "pink", "grey")
 

@@ -11,7 +11,7 @@ import pytest
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite, install_project
 from t2i.cli.new import check_kind, render
-from t2i.registry.discovery import registry
+from t2i.registry.discovery import discover
 from t2i.testing.checks.evaluators import EVALUATOR_CHECKS
 from t2i.testing.checks.plugins import PLUGIN_CHECKS
 
@@ -30,7 +30,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, 
     monkeypatch.syspath_prepend(str(install_project(folder)))
     for name in [name for name in sys.modules if name.startswith("t2i_judge")]:
         monkeypatch.delitem(sys.modules, name)
-    registry.cache_clear()
+    discover.cache_clear()
 
 
 @pytest.fixture

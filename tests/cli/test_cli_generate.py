@@ -379,3 +379,19 @@ class TestDefaultModel:
 
     def test_a_wrong_tag_suggests_it(self, t2i: T2I) -> None:
         assert repr(DEFAULT_MODEL) in t2i("generate", "a", "--model", DEFAULT_MODEL[:-1]).error
+
+
+def test_plugins_that_listen_hear_of_every_picture(t2i: T2I, site: FakeSite, run_folder: Path, here: Path) -> None:
+    source = (
+        "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_picture_written(path, provenance):\n"
+        "    open('heard', 'a').write(f'{path.name} {provenance.seed}\\n')\n    raise RuntimeError('boom')"
+    )
+    site.install("listener", source)
+    result = t2i(
+        "generate", "a red square", "-n", 2, "--seed", 7, "--model", run_folder, "--device", "cpu", "-o", "out"
+    )
+    assert result.code == 0
+    assert sorted(path.name for path in (here / "out").iterdir()) == [
+        *("0001-a-red-square-7.png", "0001-a-red-square-8.png", "grid.png"),
+    ]
+    assert (here / "heard").read_text() == "0001-a-red-square-7.png 7\n0001-a-red-square-8.png 8\n"

@@ -172,10 +172,7 @@ def test_the_wheel_holds_all_that_is_needed(kind: str, tmp_path: Path) -> None:
 
 
 def test_writing_a_project_imports_no_torch(here: Path) -> None:
-    code = (
-        "import sys; from t2i.cli.main import command_line as line; line('new')(['new', 'mine'], standalone_mode=False)"
-    )
-    code += "; print(*sys.modules)"
+    code = "import sys; from t2i.cli.main import run; assert run(['new', 'mine']) == 0; print(*sys.modules)"
     done = python("-c", code, paths=[], cwd=here)
     assert done.returncode == 0 and (here / "t2i-mine").is_dir(), done.stderr
     assert {"torch", "numpy"}.isdisjoint(done.stdout.split())

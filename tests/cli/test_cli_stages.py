@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from fakes.command_line import T2I, contents
-from t2i.cli import main
+from t2i.cli.main import main
 from t2i.drawing.artist import Request
 from t2i.drawing.pipeline import pipeline
 from t2i.drawing.provenance import read_provenance

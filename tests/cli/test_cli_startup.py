@@ -9,7 +9,8 @@ import pytest
 
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite
-from t2i.cli.main import VERBS
+from t2i.registry.discovery import registry
+from t2i.registry.specs import CommandSpec
 
 HEAVY = (
     "torch", "torchvision", "timm", "transformers", "accelerate", "safetensors", "huggingface_hub", "numpy", "PIL",
@@ -31,7 +32,7 @@ def loaded_by(code: str, site: FakeSite) -> set[str]:
 
 
 def command(*arguments: str) -> str:
-    return f"sys.argv += {list(arguments)!r}\nfrom t2i.cli import main\nmain()"
+    return f"sys.argv += {list(arguments)!r}\nfrom t2i.cli.main import main\nmain()"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_the_modules_named_heavy_are_those_that_drawing_imports() -> None:
     assert all(find_spec(name) for name in ours)
 
 
-@pytest.mark.parametrize("verb", [*(verb.__name__ for verb in VERBS), "data"])
+@pytest.mark.parametrize("verb", [spec.name for spec, _ in registry().all(CommandSpec)])
 def test_every_verb_explains_itself(verb: str, t2i: T2I) -> None:
     result = t2i(verb, "--help")
     assert result.code == 0 and f"t2i {verb}" in result.out

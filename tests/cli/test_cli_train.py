@@ -19,7 +19,6 @@ from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
 from fakes.waiting import wait_until
 from t2i.drawing.provenance import read_provenance
-from t2i.training.report.reference import write_reference
 
 TINY = ("--recipe", "tiny", "--device", "cpu")
 
@@ -100,13 +99,12 @@ def test_a_run_is_held_against_its_recipes_reference(
 ) -> None:
     run = Path(shutil.copytree(run_folder, here / "run"))
     monkeypatch.setattr("t2i.training.report.reference.recipe_path", lambda spec, name: here / f"{name}.yaml")
-    assert "'tiny' of cgan ships no reference curve" in t2i("train", "--compare-reference", run).error
-    write_reference(run, here / "tiny.reference.jsonl")
-    result = t2i("train", "--compare-reference", run)
+    assert "'tiny' of cgan ships no reference curve" in t2i("reference", "compare", run).error
+    assert t2i("reference", "write", run, here / "tiny.reference.jsonl").code == 0
+    result = t2i("reference", "compare", run)
     assert result.code == 0 and (run / "reference.png").is_file()
     rows = [line.split() for line in result.out.splitlines()[1:]]
     assert ["1.000"] * len(rows) == [row[-1] for row in rows] and "generator/adversarial" in {row[0] for row in rows}
-    assert "--seed" in t2i("train", "--compare-reference", run, "--seed", 3).error
 
 
 def test_the_same_command_trains_the_same_weights(t2i: T2I, squares: Path, here: Path, run_folder: Path) -> None:
@@ -184,7 +182,6 @@ BAD = {
     ),
     "config no YAML": (["cgan", "--config", "bad.yaml", "--data", "{squares}", "--out", "run"], "not YAML"),
     "resume with a config": (["--resume", "bare", "--config", "bad.yaml"], "--config"),
-    "reference of nothing": (["--compare-reference", "none"], "no run folder"),
     "no process": (["cgan", *TINY, "--data", "{squares}", "--out", "run", "--processes", "0"], "--processes"),
     "too many processes": (
         ["cgan", *TINY, "--data", "{squares}", "--out", "run", "--processes", "9"],
@@ -323,3 +320,9 @@ def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: 
         assert process.returncode == 1 and "Another process of this run ended" in err, err
     newest = max(int(path.name.removeprefix("step-")) for path in (here / "run" / "checkpoints").iterdir())
     assert t2i("train", "--resume", "run", "--steps", newest + 1, "--device", "cpu").code == 0
+
+
+def test_a_reference_of_nothing_is_one_line(t2i: T2I, here: Path) -> None:
+    assert "no run folder" in t2i("reference", "compare", "none").error
+    assert "no run folder" in t2i("reference", "write", "none", "x.reference.jsonl").error
+    assert list(here.iterdir()) == []

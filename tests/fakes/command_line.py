@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from t2i.cli import main
+from t2i.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from textwrap import dedent
 
 import pytest
 
-from t2i.registry.discovery import registry
+from t2i.registry.discovery import discover
 
 PREFIX = "fakedist_"
 """What every module of a fake distribution is called first, so that all can be forgotten afterwards."""
@@ -90,7 +90,7 @@ class FakeSite:
     def refresh(self) -> None:
         """Let the next question to the registry look at what is installed again."""
         importlib.invalidate_caches()
-        registry.cache_clear()
+        discover.cache_clear()
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +105,3 @@ def test_every_shipped_reference_belongs_to_a_recipe() -> None:
     for path in recipes.glob("*.reference.jsonl"):
         assert path.with_name(path.name.removesuffix(".reference.jsonl") + ".yaml").exists(), path
         assert json.loads(path.read_text().splitlines()[0])["settings"].keys() == {"model", "objective", "train"}
-
-
-def test_its_command_makes_a_file_or_says_why_not(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", [1.0, 0.5])
-    command = [sys.executable, "-m", "t2i.training.report.reference"]
-    made = subprocess.run([*command, run, tmp_path / "x.reference.jsonl"], capture_output=True, text=True)
-    assert made.returncode == 0, made.stderr
-    assert len((tmp_path / "x.reference.jsonl").read_text().splitlines()) == 3
-    failed = subprocess.run([*command, tmp_path], capture_output=True, text=True)
-    assert failed.returncode == 1 and failed.stderr.startswith("error: A reference is made by")

@@ -289,7 +289,7 @@ def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(tmp_path: Path)
 
 
 def t2i_train(arguments: list[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", "from t2i.cli import main; main()", "train", *arguments]
+    command = [sys.executable, "-c", "from t2i.cli.main import main; main()", "train", *arguments]
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
 
 

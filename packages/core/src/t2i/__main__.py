@@ -1,6 +1,6 @@
 """`python -m t2i` is `t2i`."""
 
-from t2i.cli import main
+from t2i.cli.main import main
 
 if __name__ == "__main__":
     main()

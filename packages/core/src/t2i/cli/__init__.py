@@ -1,5 +1,1 @@
 """The command line, one file per verb. Modules here import torch only inside a command that draws or trains."""
-
-from t2i.cli.main import main
-
-__all__ = ["main"]

@@ -12,7 +12,7 @@ from t2i.errors import PluginError
 from t2i.registry import roles
 from t2i.registry.choice import unknown_choices
 from t2i.registry.discovery import discover
-from t2i.registry.plugin import Plugin
+from t2i.registry.plugin import CORE, Plugin
 from t2i.registry.specs import WeightsSpec, bundled_folder
 
 
@@ -74,7 +74,7 @@ def doctor() -> int:
             f"pip install --force-reinstall {plugin.distribution}" if problem else "",
         )
         wrong += bool(problem)
-    if not found.plugins:
+    if all(plugin.distribution == CORE for plugin in found.plugins):
         line("broken", "no plugin is installed", "nothing can draw", "pip install t2i")
         wrong += 1
     return 1 if wrong else 0

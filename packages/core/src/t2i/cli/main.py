@@ -1,77 +1,121 @@
-"""`t2i`: gathers the verbs, and turns every error of ours into one sentence and exit code 2."""
+"""`t2i`: imports and runs the verb that is asked for; every error of ours becomes one sentence and exit code 2."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-import typer
+from t2i.cli.console import fail, warn
+from t2i.errors import PluginBrokenError, T2IError, UnknownNameError
+from t2i.registry.discovery import Registry, discover
+from t2i.registry.specs import CommandSpec, load_target
 
-from t2i.cli.check import check
-from t2i.cli.compare import compare
-from t2i.cli.console import fail
-from t2i.cli.convert import convert
-from t2i.cli.data import data
-from t2i.cli.doctor import doctor, plugins
-from t2i.cli.evaluate import evaluate
-from t2i.cli.generate import generate
-from t2i.cli.info import info
-from t2i.cli.interpolate import interpolate
-from t2i.cli.leaderboard import leaderboard
-from t2i.cli.models import models
-from t2i.cli.new import new
-from t2i.cli.push import push
-from t2i.cli.reconstruct import reconstruct
-from t2i.cli.regenerate import regenerate
-from t2i.cli.train import train
-from t2i.errors import T2IError
+if TYPE_CHECKING:
+    import typer
 
-VERBS = (
-    *(generate, regenerate, compare, interpolate, reconstruct),
-    *(models, info, train, evaluate, leaderboard),
-    *(convert, push, plugins, doctor, check, new),
-)
-
-UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry and do not export
+ABOUT = "Text to image, every technique behind one interface."
+HELP = ("--help", "-h")
 
 
 def main() -> None:
     """Run the command line; exits with 0, 2 after an error of the user's, or 130 after Ctrl-C."""
     try:
-        asked = sys.argv[1:] or ["--help"]
-        code = command_line(asked[0])(asked, prog_name="t2i", standalone_mode=False)
+        code = run(sys.argv[1:])
     except T2IError as error:
-        sys.exit(fail(str(error)))
-    except UsageError as error:
-        verb = error.ctx.command_path if error.ctx else "t2i"
-        sys.exit(fail(f"{error.format_message().rstrip('.')}. See `{verb} --help`."))
-    except (KeyboardInterrupt, typer.Abort):
+        code = fail(str(error))
+    except KeyboardInterrupt:
         print(file=sys.stderr)
-        sys.exit(130)
+        code = 130
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = 1
+    sys.exit(code)
 
 
-def command_line(asked: str) -> typer.Typer:
-    """The program with the verb `asked` for whole, and of the others the names and what they do: whole ones are slow
-    to build."""
+def run(arguments: Sequence[str]) -> int:
+    """Run the verb that the first argument names, or list all; returns the exit code.
+
+    Raises:
+        T2IError: there is no such verb, or it cannot be used, or it raised this.
+    """
+    found = discover()  # never strict: `t2i doctor` has to run whatever is installed
+    if not any(found.all(CommandSpec)):
+        raise PluginBrokenError(
+            "t2i-core declares verbs, but its installed metadata, older than its code, names none. "
+            "Install it again: pip install --force-reinstall t2i-core (in a checkout: uv sync)"
+        )
+    if not arguments or arguments[0] in HELP:
+        print("\n".join(overview(found)))
+        for problem in problems(found):
+            warn(problem)
+        return 0
+    try:
+        spec, _ = found.get(CommandSpec, arguments[0])
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error} See `t2i --help`.") from None
+    return run_verb(spec, arguments[1:])
+
+
+def overview(found: Registry) -> Iterator[str]:
+    """What `t2i --help` says: every verb with its summary. Imports none of them."""
+    specs = [spec for spec, _ in found.all(CommandSpec)]
+    width = max(len(spec.name) for spec in specs)
+    yield from ("Usage: t2i COMMAND [ARGUMENTS]...", "", ABOUT, "", "Commands:")
+    yield from (f"  {spec.name:<{width}}  {spec.summary}" for spec in specs)
+    yield from ("", "`t2i COMMAND --help` explains a command.")
+
+
+def problems(found: Registry) -> Iterator[str]:
+    """A sentence for each plugin whose verbs may be missing, and for each verb that several plugins declare."""
+    for plugin in found.plugins:
+        if plugin.state in ("broken", "incompatible"):
+            yield f"the plugin {plugin.name!r} is {plugin.state}; `t2i doctor` says why"
+    for clash in found.clashes:
+        if clash.kind is CommandSpec:
+            yield f"{clash.reason}; remove one: {clash.remedy}"
+
+
+def run_verb(spec: CommandSpec, arguments: Sequence[str]) -> int:
+    """Import a verb and run it; returns the exit code.
+
+    Raises:
+        T2IError: its target cannot be imported, or it raised this.
+    """
+    import typer
+
+    usage_error: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry, not exported
+    command = typer.main.get_command(command_line(spec))
+    try:
+        code = command([spec.name, *arguments], prog_name="t2i", standalone_mode=False)
+    except usage_error as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a verb of verbs, alone
+            print(error.ctx.get_help())
+            return 0
+        verb = error.ctx.command_path if error.ctx else f"t2i {spec.name}"
+        return fail(f"{error.format_message().rstrip('.')}. See `{verb} --help`.")
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return code if isinstance(code, int) else 0
+
+
+def command_line(spec: CommandSpec) -> typer.Typer:
+    """The program with this one verb."""
+    import typer
+
+    target = load_target(spec.target)
     app = typer.Typer(
-        name="t2i",
-        help="Text to image, every technique behind one interface.",
         add_completion=False,
         rich_markup_mode=None,  # plain help is there in half the time
         pretty_exceptions_enable=False,
     )
-    for verb in VERBS:
-        app.command(verb.__name__, help=verb.__doc__)(verb if verb.__name__ == asked else _listed)
-    if asked == "data":
-        app.add_typer(data, name="data")
+    app.callback()(_program)
+    if isinstance(target, typer.Typer):
+        app.add_typer(target, name=spec.name)
     else:
-        app.command("data", help=data.info.help)(_listed)
+        app.command(spec.name)(target)
     return app
 
 
-def _listed() -> None:
-    """Stands for a verb that nobody asked for."""
+def _program() -> None:
+    """Stands for `t2i` itself, so that the verb stays a verb of it."""

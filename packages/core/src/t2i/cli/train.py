@@ -30,19 +30,10 @@ def train(
     strict: Annotated[bool, typer.Option(help="Refuse a dataset with any flawed picture.")] = False,
     device: Annotated[str | None, typer.Option(help='"cpu" to leave a GPU alone.')] = None,
     processes: Annotated[int, typer.Option(help="How many processes of this machine share the run.", min=1)] = 1,
-    compare_reference: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Lay this run's curves beside its recipe's reference; train not.")
-    ] = None,
 ) -> int:
     """Train a technique on captioned pictures. The run folder is a model: t2i generate "..." --model FOLDER."""
     given: dict[str, object] = {"TECHNIQUE": technique, "--data": data, "--out": out, "--recipe": recipe}
     given |= {"--config": config, "--seed": seed, "--steps": steps, "--resume": resume}
-    if compare_reference is not None:
-        _alone("--compare-reference", given, allowed=())
-        from t2i.training.report.reference import compare
-
-        print(compare(compare_reference))
-        return 0
     settings: dict[str, Any] | None = None
     if resume is not None:
         _alone("--resume", given, allowed=("--resume", "--steps"))

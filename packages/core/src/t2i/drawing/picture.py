@@ -12,6 +12,7 @@ from t2i.drawing.provenance import Provenance, png_bytes, signed
 from t2i.errors import OutputError
 from t2i.files import write_atomic
 from t2i.images import grid
+from t2i.registry.events import picture_written
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Picture:
         return png_bytes(self.image)
 
     def save(self, path: str | Path) -> Path:
-        """Write it as a PNG with its provenance, whole or not at all.
+        """Write it as a PNG with its provenance, whole or not at all, and tell the plugins that listen.
 
         Returns:
             The path.
@@ -59,6 +60,7 @@ class Picture:
         """
         path = check_png(Path(path))
         write_atomic(path, self.png())
+        picture_written(path, self.provenance)
         return path
 
     def _repr_png_(self) -> bytes:

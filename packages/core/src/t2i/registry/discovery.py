@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
@@ -30,12 +30,12 @@ class Registry:
 
     Attributes:
         claims: by type of spec and name, the plugins that declare it with their specs.
-        listeners: the plugins that listen to events, under their names.
+        listeners: the hooks of each plugin that listens to events, by its name.
     """
 
     plugins: tuple[Plugin, ...]
     claims: dict[tuple[type[Spec], str], Claims] = field(repr=False)
-    listeners: pluggy.PluginManager = field(repr=False)
+    listeners: Mapping[str, pluggy.HookRelay] = field(repr=False)
 
     def all(self, kind: type[SpecT]) -> Iterator[tuple[SpecT, Plugin]]:
         """Every spec of `kind` whose name has one owner, with its plugin."""
@@ -97,9 +97,8 @@ class Registry:
         )
 
 
-@cache
 def registry() -> Registry:
-    """What is installed, found once per process. Imports only the plugins' light modules.
+    """What is installed, for those who want to use it.
 
     Raises:
         PluginError: T2I_STRICT_PLUGINS is set, and a plugin is broken or incompatible, or two claim one name.
@@ -114,8 +113,12 @@ def registry() -> Registry:
     return found
 
 
+@cache
 def discover() -> Registry:
-    """The same, looked for afresh and never strict: whatever is wrong is in what it returns."""
+    """What is installed, found once per process; imports only the plugins' light modules, and never raises.
+
+    Whatever is wrong is in what it returns.
+    """
     loader = Loader(Choice.of_environment())
     with redirect_stdout(sys.stderr):  # what a plugin prints is no result of ours
         plugins = tuple(loader.load(*found) for found in _entry_points())
@@ -139,4 +142,4 @@ def _owner(claims: Claims) -> tuple[Plugin, Spec] | None:
 
 
 def _clash(kind: type[Spec], name: str, claims: Claims) -> Clash:
-    return Clash(roles.role_of(kind).word, name, tuple(plugin.distribution for plugin, _ in claims))
+    return Clash(kind, roles.role_of(kind).word, name, tuple(plugin.distribution for plugin, _ in claims))

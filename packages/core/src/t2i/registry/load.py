@@ -26,7 +26,7 @@ class Loader:
     """Loads plugins one after the other.
 
     Attributes:
-        listeners: the usable plugins that implement an event, registered under their names.
+        listeners: the hooks of each usable plugin that implements an event, by its name.
     """
 
     def __init__(self, choice: Choice) -> None:
@@ -34,8 +34,7 @@ class Loader:
         self._hooks = pluggy.PluginManager("t2i")
         self._hooks.add_hookspecs(declaring_hooks())
         self._hooks.add_hookspecs(Events)
-        self.listeners = pluggy.PluginManager("t2i")
-        self.listeners.add_hookspecs(Events)
+        self.listeners: dict[str, pluggy.HookRelay] = {}
 
     def load(self, entry: EntryPoint, distribution: Distribution) -> Plugin:
         """Import the module that `entry` names and ask it what it declares, unless something speaks against it."""
@@ -66,8 +65,8 @@ class Loader:
                 return plugin("incompatible", reason, UPDATE_CORE if newer else update)
             doing, remedy = "declaring its specs", update
             specs = tuple(self._declared(module))
-            if any(hasattr(module, event) for event in EVENTS) and not self.listeners.is_registered(module):
-                self.listeners.register(module, entry.name)
+            if any(hasattr(module, event) for event in EVENTS):
+                self.listeners[entry.name] = _hooks_of(module)
             return plugin("ok", specs=specs)
         except BaseException as error:  # a stranger's module may raise anything, SystemExit included
             if isinstance(error, KeyboardInterrupt):
@@ -97,6 +96,14 @@ class Loader:
             if self._hooks.is_registered(module):
                 self._hooks.unregister(module)
         return declared
+
+
+def _hooks_of(module: ModuleType) -> pluggy.HookRelay:
+    """The events as this module alone implements them, so that none fails because of another."""
+    manager = pluggy.PluginManager("t2i")
+    manager.add_hookspecs(Events)
+    manager.register(module)
+    return manager.hook
 
 
 def brief(error: BaseException) -> str:

@@ -54,6 +54,7 @@ class Plugin:
 class Clash:
     """One name of one role, declared by several distributions."""
 
+    kind: type[Spec]
     word: str
     name: str
     distributions: tuple[str, ...]

@@ -4,18 +4,17 @@ recipes/NAME.reference.jsonl, beside recipes/NAME.yaml
     {"settings": {"model": ..., "objective": ..., "train": ...}}     of the run it was made from
     {"step": 80, "generator/adversarial": 0.71, ...}                 means of a window of rows, one window a line
 
-    python -m t2i.training.report.reference runs/mine NAME.reference.jsonl  makes it from a run
+`t2i reference write` makes it from a run, and `t2i reference compare` compares a run with it.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2i.errors import InvalidInputError, T2IError, TrainingError
+from t2i.errors import TrainingError
 from t2i.files import write_atomic
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec
@@ -115,19 +114,3 @@ def _means(rows: Sequence[Row]) -> dict[str, float]:
 def _read(path: Path) -> tuple[Mapping[str, Any], list[Row]]:
     first, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return first["settings"], rows
-
-
-def main(arguments: Sequence[str]) -> None:
-    """`python -m t2i.training.report.reference RUN FILE`."""
-    if len(arguments) != 2:
-        raise InvalidInputError(
-            "A reference is made by: python -m t2i.training.report.reference RUN NAME.reference.jsonl"
-        )
-    write_reference(*map(Path, arguments))
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except T2IError as problem:
-        sys.exit(f"error: {problem}")

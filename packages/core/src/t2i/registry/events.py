@@ -1,0 +1,42 @@
+"""What has happened, told to the plugins that listen."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from t2i.registry.discovery import discover
+from t2i.registry.load import brief
+
+if TYPE_CHECKING:
+    from t2i.drawing.provenance import Provenance
+
+log = logging.getLogger(__name__)
+_failed: set[tuple[str, str]] = set()  # plugins and events of this process that were warned of
+
+
+def picture_written(path: Path, provenance: Provenance) -> None:
+    """Tell every listening plugin that a picture file has been written (see `t2i.registry.hookspecs.Events`).
+
+    What a plugin raises is a warning, once per plugin: it costs neither the picture nor the other plugins their news.
+    """
+    for name, hooks in discover().listeners.items():
+        try:
+            with redirect_stdout(sys.stderr):  # what a plugin prints is no result of ours
+                hooks.t2i_picture_written(path=path, provenance=provenance)
+        except BaseException as error:  # a stranger's code may raise anything, SystemExit included
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            _warn_once(name, "t2i_picture_written", error)
+
+
+def _warn_once(plugin: str, event: str, error: BaseException) -> None:
+    if (plugin, event) not in _failed:
+        _failed.add((plugin, event))
+        log.warning(
+            f"the plugin {plugin!r} failed in {event} ({brief(error)}); the picture is written all the same. "
+            f"T2I_DISABLE_PLUGINS={plugin} leaves the plugin out."
+        )
