@@ -113,6 +113,15 @@ def test_what_is_no_checkpoint_is_one_line_and_leaves_nothing(bad: str, tmp_path
     assert not out.exists() and not Path("/tmp/t2i-boom").exists()
 
 
+def test_a_pickled_module_is_refused_with_the_remedy(tmp_path: Path, t2i: T2I) -> None:
+    """In one sentence of ours, not torch's advice to load it all the same."""
+    path = tmp_path / "netG.pth"
+    torch.save(official("tree"), path)
+    told = t2i("convert", "stackgan-v2", path, "--out", tmp_path / "out").error
+    assert "holds a Python object, fakes.official_stackgan.Tree: a pickled module, perhaps" in told
+    assert "torch.save(network.state_dict(), PATH)" in told and "can still be loaded" not in told
+
+
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path, t2i: T2I) -> None:
     path = tmp_path / "netG.pth"
     torch.save(official("tree").state_dict(), path)

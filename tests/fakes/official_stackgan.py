@@ -96,7 +96,7 @@ class Tree(nn.Module):
     def __init__(self, text: int, c: int, z: int, gf: int, blocks: int, scales: int) -> None:
         super().__init__()
         n = 16 * gf
-        self.scales = scales
+        self.scales = scales  # the fourth has one residual block, whatever `blocks`
         self.ca_net = Holder(fc=nn.Linear(text, 4 * c))
         ups = {f"upsample{i + 1}": up(n // 2**i, n // 2 ** (i + 1), gated=True) for i in range(4)}
         start = nn.Sequential(nn.Linear(c + z, n * 32, bias=False), nn.BatchNorm1d(n * 32), nn.GLU(1))
@@ -106,7 +106,7 @@ class Tree(nn.Module):
             width = gf // 2 ** (scale - 2)
             net = Holder(
                 jointConv=nn.Sequential(conv(c + width, 2 * width), nn.BatchNorm2d(2 * width), nn.GLU(1)),
-                residual=nn.Sequential(*(residual(width, gated=True) for _ in range(blocks))),
+                residual=nn.Sequential(*(residual(width, gated=True) for _ in range(blocks if scale < 4 else 1))),
                 upsample=up(width, width // 2, gated=True),
             )
             self.add_module(f"h_net{scale}", net)

@@ -7,7 +7,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fakes.training import ToyConfig, ToyGenerator
-from t2i.training.ema import EMA, WARMUP
+from t2i.training.ema import EMA
 
 
 def generator(norm: bool = False) -> ToyGenerator:
@@ -23,13 +23,13 @@ def disturb(network: torch.nn.Module) -> None:
 
 def test_is_torchs_average_at_the_decay_of_its_half_life() -> None:
     source = generator()
-    ema = EMA(source, half_life_kimg=0.05)
+    ema = EMA(source, half_life_kimg=0.05, ramp=0)
     decay = 0.5 ** (8 / 50)  # 8 pictures a step, 50 pictures to one half
     reference = AveragedModel(source, multi_avg_fn=get_ema_multi_avg_fn(decay))
     reference.update_parameters(source)  # its first update copies
     for step in range(20):
         disturb(source)
-        ema.update(10_000 + 8 * step, 8)
+        ema.update(8 * step, 8)  # without a ramp from the first step on
         reference.update_parameters(source)
     for mine, theirs in zip(ema.generator.parameters(), reference.module.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
@@ -37,7 +37,7 @@ def test_is_torchs_average_at_the_decay_of_its_half_life() -> None:
 
 def test_after_one_half_life_one_half_is_forgotten() -> None:
     source = generator()
-    ema = EMA(source, half_life_kimg=0.064)
+    ema = EMA(source, half_life_kimg=0.064, ramp=0.05)
     start = {name: p.clone() for name, p in source.named_parameters()}
     with torch.no_grad():
         for parameter in source.parameters():
@@ -49,12 +49,12 @@ def test_after_one_half_life_one_half_is_forgotten() -> None:
 
 
 def test_half_life_grows_with_the_pictures_seen() -> None:
-    """Early on the half-life is WARMUP of the pictures seen, whatever is asked for."""
+    """Early on the half-life is a share of the pictures seen, whatever is asked for."""
     source = generator()
-    ema, start = EMA(source, half_life_kimg=1000), [p.clone() for p in source.parameters()]
+    ema, start = EMA(source, half_life_kimg=1000, ramp=0.05), [p.clone() for p in source.parameters()]
     disturb(source)
     ema.update(800, 8)
-    weight = 1 - 0.5 ** (8 / (800 * WARMUP))
+    weight = 1 - 0.5 ** (8 / (800 * 0.05))
     for kept, before, now in zip(ema.generator.parameters(), start, source.parameters(), strict=True):
         torch.testing.assert_close(kept, before + weight * (now.detach() - before))
 
@@ -62,7 +62,7 @@ def test_half_life_grows_with_the_pictures_seen() -> None:
 @pytest.mark.parametrize("half_life", [0.0, 10.0])
 def test_buffers_are_copied_and_zero_keeps_the_generator_itself(half_life: float) -> None:
     source = generator(norm=True)
-    ema = EMA(source, half_life)
+    ema = EMA(source, half_life, ramp=0.05)
     source(torch.randn(4, 8), torch.randn(4, 4))  # moves the running statistics
     disturb(source)
     ema.update(8, 8)
@@ -74,7 +74,7 @@ def test_buffers_are_copied_and_zero_keeps_the_generator_itself(half_life: float
 
 def test_the_average_is_apart_and_frozen() -> None:
     source = generator()
-    ema = EMA(source, 10)
+    ema = EMA(source, 10, ramp=0.05)
     assert not ema.generator.training and source.training
     assert not any(p.requires_grad for p in ema.generator.parameters())
     before = [p.clone() for p in ema.generator.parameters()]

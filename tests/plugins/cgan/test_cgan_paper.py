@@ -58,18 +58,16 @@ def test_generators_layers(generator: ConditionalGAN) -> None:
 def test_generators_size(generator: ConditionalGAN) -> None:
     """
     text        1024*128 + 128                                                        =    131,200
-    4 px        228*1024*16 + 1024 + BN 2*1024                                        =  3,738,624
-    block       (1024*256 + 256 + 512) + (256*256*9 + 256 + 512)
-                + (256*1024*9 + 1024 + 2048)                                          =  3,215,872
-    8 px        1024*512*16 + 512 + 1024                                              =  8,390,144
-    block       (512*128 + 128 + 256) + (128*128*9 + 128 + 256)
-                + (128*512*9 + 512 + 1024)                                            =    805,120
-    16 px       512*256*16 + 256 + 512                                                =  2,097,920
-    32 px       256*128*16 + 128 + 256                                                =    524,672
-    64 px       128*3*16 + 3                                                          =      6,147
+    4 px        228*1024*16 + BN 2*1024                                               =  3,737,600
+    block       (1024*256 + 512) + (256*256*9 + 512) + (256*1024*9 + 2048)            =  3,214,336
+    8 px        1024*512*16 + 1024                                                    =  8,389,632
+    block       (512*128 + 256) + (128*128*9 + 256) + (128*512*9 + 1024)              =    804,352
+    16 px       512*256*16 + 512                                                      =  2,097,664
+    32 px       256*128*16 + 256                                                      =    524,544
+    64 px       128*3*16                                                              =      6,144
     """
-    parts = [131_200, 3_738_624, 3_215_872, 8_390_144, 805_120, 2_097_920, 524_672, 6_147]
-    assert count(generator) == sum(parts) == 18_909_699
+    parts = [131_200, 3_737_600, 3_214_336, 8_389_632, 804_352, 2_097_664, 524_544, 6_144]
+    assert count(generator) == sum(parts) == 18_905_472
 
 
 def test_discriminators_layers(discriminator: PaperDiscriminator) -> None:
@@ -83,16 +81,15 @@ def test_discriminators_layers(discriminator: PaperDiscriminator) -> None:
 def test_discriminators_size(discriminator: PaperDiscriminator) -> None:
     """
     text        1024*128 + 128 + BN 2*128                                             =    131,456
-    32 px       3*64*16 + 64, no BN                                                   =      3,136
-    16 px       64*128*16 + 128 + 256                                                 =    131,456
-    8 px        128*256*16 + 256 + 512                                                =    525,056
-    4 px        256*512*16 + 512 + 1024                                               =  2,098,688
-    block       (512*128 + 128 + 256) + (128*128*9 + 128 + 256)
-                + (128*512*9 + 512 + 1024)                                            =    805,120
-    judge       (512 + 128)*512 + 512 + 1024  +  512*1*16 + 1                         =    337,409
+    32 px       3*64*16, no BN                                                        =      3,072
+    16 px       64*128*16 + 256                                                       =    131,328
+    8 px        128*256*16 + 512                                                      =    524,800
+    4 px        256*512*16 + 1024                                                     =  2,098,176
+    block       (512*128 + 256) + (128*128*9 + 256) + (128*512*9 + 1024)              =    804,352
+    judge       (512 + 128)*512 + 1024  +  512*1*16                                   =    336,896
     """
-    parts = [131_456, 3_136, 131_456, 525_056, 2_098_688, 805_120, 337_409]
-    assert count(discriminator) == sum(parts) == 4_032_321
+    parts = [131_456, 3_072, 131_328, 524_800, 2_098_176, 804_352, 336_896]
+    assert count(discriminator) == sum(parts) == 4_030_080
 
 
 def test_no_batch_norm_where_pictures_enter_and_leave(
@@ -106,15 +103,24 @@ def test_no_batch_norm_where_pictures_enter_and_leave(
     assert slopes == {0.2}
 
 
+def test_the_released_codes_quirks(discriminator: PaperDiscriminator, generator: ConditionalGAN) -> None:
+    """Their convolutions' biases are set to 0 before every move; nothing follows the norm at 8 px."""
+    modules = [*generator.modules(), *discriminator.modules()]
+    assert {m.bias for m in modules if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)} == {None}
+    assert [type(module) for module in discriminator.stages[2]] == [nn.Conv2d, nn.BatchNorm2d]
+
+
 def test_initial_weights_are_dcgans(generator: ConditionalGAN, discriminator: PaperDiscriminator) -> None:
-    """N(0, .02), batch-norm scales N(1, .02), biases 0; standard errors at these sizes are below 1 %."""
+    """N(0, .02), batch-norm scales N(1, .02); standard errors at these sizes are below 1 %. Text projections begin as
+    torch has them: uniform within 1 / sqrt(inputs)."""
     for network in (generator, discriminator):
         for name, module in network.named_modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                if module.weight.numel() > 50_000:
-                    assert module.weight.std().item() == pytest.approx(0.02, rel=0.03), name
-                    assert abs(module.weight.mean()) < 5e-4, name
-                assert not module.bias.any(), name
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.weight.numel() > 50_000:
+                assert module.weight.std().item() == pytest.approx(0.02, rel=0.03), name
+                assert abs(module.weight.mean()) < 5e-4, name
+            elif isinstance(module, nn.Linear):
+                assert module.weight.abs().max().item() == pytest.approx(1024**-0.5, rel=1e-3), name
+                assert module.weight.std().item() == pytest.approx((3 * 1024) ** -0.5, rel=0.01), name
             elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 assert module.weight.mean().item() == pytest.approx(1, abs=0.01), name
                 assert not module.bias.any(), name

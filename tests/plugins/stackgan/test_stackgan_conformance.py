@@ -34,7 +34,6 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "v2-one-scale": ("stackgan-v2", {"widths": (16, 8), "branch_widths": ()}),
 }  # fmt: skip
 GAMES: dict[str, dict[str, Any]] = {
-    "hinge": {},
     "everything": {
         "feature_matching": 1, "squared_error": 1, "reconstruction": 1, "reconstruct_first": 0.5, "text_noise": 0.2,
         "shift": 2,
@@ -67,11 +66,8 @@ class TestDefaultShape(GeneratorSuite):
 
 @pytest.mark.parametrize(
     ("shape", "game"),
-    [
-        ("v1", "everything"), ("v1-paper", "paper-r1"), ("v1-stage-one", "hinge"),
-        ("v2", "everything"), ("v2-paper", "paper-r1"), ("v2-one-scale", "hinge"),
-    ],
-)  # fmt: skip
+    [("v1", "everything"), ("v1-paper", "paper-r1"), ("v2", "everything"), ("v2-paper", "paper-r1")],
+)
 class TestObjective(ObjectiveSuite):
     @pytest.fixture
     def objective(self, shape: str, game: str) -> Objective:

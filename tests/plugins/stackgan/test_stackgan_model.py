@@ -13,12 +13,10 @@ from t2i.errors import InvalidConfigError
 from t2i.generator import Generator
 from t2i.noise import Noise
 from t2i.testing.checks import captions
-from t2i.toolbox.folding import folded
+from t2i.toolbox.convolutions import UpConv
 from t2i.training.run import read_recipe
 from t2i_stackgan.config import StackGANConfig, StackGANv2Config
-from t2i_stackgan.discriminator import Discriminator
 from t2i_stackgan.generator import StackGAN, StackGANv2
-from t2i_stackgan.model import ConditioningAugmentation, Joint, JointConv, UpConv
 
 TINY = {"text_dim": 12, "condition_dim": 8, "noise_dim": 8, "widths": (16, 8)}
 V1 = StackGANConfig.model_validate(TINY | {"encoder_widths": (8, 8), "decoder_widths": (8, 8)})
@@ -77,92 +75,6 @@ def test_v1_of_the_paper_is_its_layers_sum() -> None:
     two = 262_400 + 5_905_728 + 6_194_688 + 21_239_808 + 3_526_560 + 1_296
     assert (count(generator.stage_one), count(generator.stage_two)) == (one, two)
     assert count(generator) == 57_151_312
-
-
-@pytest.mark.parametrize("name", ["stackgan", "stackgan-v2"])
-def test_the_openmoji_recipes_fit_in_16_mib_at_64_px(name: str) -> None:
-    values = read_recipe(name, "openmoji64")["model"]
-    generator: Generator = (
-        StackGAN(StackGANConfig(**values)) if name == "stackgan" else StackGANv2(StackGANv2Config(**values))
-    )
-    size = sum(tensor.numel() * tensor.element_size() for tensor in generator.state_dict().values())
-    assert size <= 16 * 2**20 and generator.resolution == 64
-
-
-@pytest.mark.parametrize(
-    ("side", "sides", "widths"),
-    [
-        (16, (8, 4), (4, 8)),
-        (64, (32, 16, 8, 4), (4, 8, 16, 32)),
-        (128, (64, 32, 16, 8, 4, 4), (4, 8, 16, 32, 64, 32)),
-        (256, (128, 64, 32, 16, 8, 4, 4, 4), (4, 8, 16, 32, 64, 128, 64, 32)),
-    ],
-)
-def test_discriminators_halve_to_4_px_and_narrow_to_8_times_the_first_width(
-    side: int, sides: tuple[int, ...], widths: tuple[int, ...]
-) -> None:
-    network = Discriminator(side, 6, 4, spectral=False, unconditional=True, orthogonal=False).eval()
-    features = network.features(torch.zeros(2, 3, side, side))
-    assert tuple(f.shape[-1] for f in features) == sides and tuple(f.shape[1] for f in features) == widths
-    assert network.logits(features, torch.zeros(2, 6)).shape == network.picture_logits(features).shape == (2,)
-
-
-def test_spectral_norm_takes_the_batch_norms_place() -> None:
-    network = Discriminator(16, 6, 4, spectral=True, unconditional=True, orthogonal=True)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    with torch.no_grad():
-        for _ in range(60):  # one power iteration each
-            network.logits(network.features(torch.randn(1, 3, 16, 16)), torch.randn(1, 6))
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module is not network.judge_picture:
-            assert torch.linalg.matrix_norm(module.weight.flatten(1), ord=2).item() == pytest.approx(1, abs=0.03)
-
-
-# --- layers against torch's own -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("side", [1, 2, 5])
-def test_upconv_is_upsampling_then_a_convolution(side: int) -> None:
-    layer, x = UpConv(6, 5), torch.randn(2, 6, side, side, requires_grad=True)
-    wanted = F.conv2d(nn.Upsample(scale_factor=2)(x), layer.weight, padding=1)
-    found = layer(x)
-    torch.testing.assert_close(found, wanted)
-    torch.testing.assert_close(layer.for_drawing()(x), wanted)
-    towards = torch.randn_like(wanted)
-    for one, other in zip(
-        torch.autograd.grad(found, (x, layer.weight), towards),
-        torch.autograd.grad(wanted, (x, layer.weight), towards),
-        strict=True,
-    ):
-        torch.testing.assert_close(one, other)
-
-
-@pytest.mark.parametrize("first", [True, False])
-@pytest.mark.parametrize("side", [2, 3, 6])
-def test_jointconv_is_a_convolution_over_features_and_planes(side: int, first: bool) -> None:
-    layer, c, h = JointConv(4, 6, 5, condition_first=first), torch.randn(2, 4), torch.randn(2, 6, side, side)
-    planes = c[:, :, None, None].expand(-1, -1, side, side)
-    both = torch.cat([planes, h] if first else [h, planes], dim=1)
-    torch.testing.assert_close(layer(c, h), F.conv2d(both, layer.weight, padding=1))
-
-
-def test_a_text_becomes_a_gaussian() -> None:
-    """Drawn with many noises, its mean and variance are mu and exp(logvar)."""
-    torch.manual_seed(0)
-    augmentation = ConditioningAugmentation(V1)
-    sentence = torch.randn(1, 12)
-    mu, logvar = augmentation.gaussian(sentence)
-    drawn = augmentation(sentence.expand(20_000, -1), torch.randn(20_000, 8)).drawn
-    torch.testing.assert_close(drawn.mean(0), mu[0], atol=0.05, rtol=0)
-    torch.testing.assert_close(drawn.var(0).log(), logvar[0], atol=0.05, rtol=0)
-    torch.testing.assert_close(augmentation.gaussian(7 * sentence)[0], mu)  # the direction alone counts
-
-
-def test_the_released_v1_codes_relu_keeps_sigma_above_1() -> None:
-    augmentation = ConditioningAugmentation(V1.model_copy(update={"augmentation": "relu", "normalize_text": False}))
-    mu, logvar = augmentation.gaussian(torch.randn(50, 12))
-    assert mu.min() == 0 and logvar.min() == 0
-    assert augmentation.gaussian(torch.randn(50, 12))[1].shape == (50, 8)
 
 
 # --- stages --------------------------------------------------------------------------------------------------------
@@ -228,23 +140,6 @@ def test_the_twins_pictures_have_the_same_bits_in_every_batch(which: int) -> Non
         whole = twin.generate(text, Noise(range(8)), twin.options())
         half = twin.generate(text[4:], Noise(range(4, 8)), twin.options())
     assert torch.equal(whole[4:], half)
-
-
-def test_folding_is_torchs_own_arithmetic() -> None:
-    plain = lived_in(
-        nn.Sequential(
-            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.ConvTranspose2d(4, 5, 4, 2), nn.BatchNorm2d(5),
-            nn.Flatten(), nn.Linear(5 * 14 * 14, 6, bias=False), nn.BatchNorm1d(6), nn.BatchNorm1d(6),
-        )
-    )  # fmt: skip
-    x = torch.randn(4, 3, 8, 8)
-    twin = folded(plain)
-    torch.testing.assert_close(twin(x), plain(x), atol=1e-5, rtol=1e-4)
-    assert [type(module) for module in twin].count(nn.Identity) == 3 and type(plain[1]) is nn.BatchNorm2d
-    assert type(twin[8]) is nn.BatchNorm1d  # follows no layer it could go into
-    joint = lived_in(Joint(4, 6, gated=True))
-    c, h = torch.randn(4, 4), torch.randn(4, 6, 5, 5)
-    torch.testing.assert_close(folded(nn.ModuleList([joint]))[0](c, h), joint(c, h), atol=1e-5, rtol=1e-4)
 
 
 # --- shapes that cannot be --------------------------------------------------------------------------------------------

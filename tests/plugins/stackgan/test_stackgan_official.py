@@ -23,8 +23,9 @@ MAKE: dict[str, Callable[[], nn.Module]] = {
     "stage-one": lambda: StageOne(TEXT, C, Z, GF),
     "stage-two": lambda: StageTwo(TEXT, C, Z, GF, blocks=3),
     "tree": lambda: Tree(TEXT, C, Z, GF, blocks=2, scales=3),
+    "tree-of-four": lambda: Tree(TEXT, C, Z, GF, blocks=2, scales=4),
 }
-CONVERT = {"stage-one": stackgan, "stage-two": stackgan, "tree": stackgan_v2}
+CONVERT = {"stage-one": stackgan, "stage-two": stackgan, "tree": stackgan_v2, "tree-of-four": stackgan_v2}
 
 
 def official(name: str) -> nn.Module:
@@ -101,6 +102,7 @@ def test_sizes_are_read_off_the_tensors() -> None:
     )  # fmt: skip
     assert tree.generator.config == StackGANv2Config(
         text_dim=TEXT, condition_dim=C, noise_dim=Z, normalize_text=False, skip=False, augmentation="glu",
-        residual_blocks=2, widths=(128, 64, 32, 16, 8), branch_widths=(4, 2),
+        residual_blocks=(2, 2), widths=(128, 64, 32, 16, 8), branch_widths=(4, 2),
     )  # fmt: skip
+    assert stackgan_v2(official("tree-of-four").state_dict()).generator.config.branch_blocks == (2, 2, 1)
     assert isinstance(one.generator, StackGAN) and isinstance(tree.generator, StackGANv2)

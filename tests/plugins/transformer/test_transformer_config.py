@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib.resources import files
 from typing import Any
 
@@ -13,45 +11,9 @@ import yaml
 
 from t2i.config import parse_config
 from t2i.errors import InvalidConfigError
-from t2i.registry.discovery import registry
-from t2i.registry.specs import ModelSpec, load_target
 from t2i.training.config import TrainConfig
 from t2i_transformer.config import TransformerConfig, TransformerObjectiveConfig, TransformerOptions
 from t2i_transformer.generator import TokenTransformer
-from t2i_transformer.training import TransformerObjective
-
-
-def test_declaring_imports_no_torch() -> None:
-    code = (
-        "import sys, t2i_transformer.plugin as p; p.t2i_models(); assert 'pydantic' not in sys.modules;"
-        "import t2i_transformer.config; assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-RECIPES = ("openmoji64", "openmoji64-masked", "paper", "tiny")
-
-
-def test_spec_names_what_is_there() -> None:
-    spec, plugin = registry().get(ModelSpec, "transformer")
-    assert plugin.distribution == "t2i-transformer" and spec.kind == "transformer"
-    targets = [load_target(target) for target in (spec.target, spec.config, spec.objective, spec.objective_config)]
-    assert targets == [TokenTransformer, TransformerConfig, TransformerObjective, TransformerObjectiveConfig]
-    assert set(spec.recipes) == set(RECIPES)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_recipes_hold_nothing_unknown(name: str) -> None:
-    recipe = yaml.safe_load((files("t2i_transformer") / f"recipes/{name}.yaml").read_text())
-    assert set(recipe) <= {"data", "model", "objective", "train"}
-    with torch.device("meta"):
-        generator = TokenTransformer(parse_config(TransformerConfig, recipe["model"], name))
-    TransformerObjective(generator, parse_config(TransformerObjectiveConfig, recipe["objective"], name))
-    parse_config(TrainConfig, recipe["train"], name)
-    size = sum(tensor.numel() * tensor.element_size() for tensor in generator.state_dict().values())
-    assert name == "paper" or size <= 16 * 2**20
-    side = {"tiny": 4, "paper": 32}.get(name, 8)
-    assert generator.prior.length == side**2 and generator.prior.causal == (name != "openmoji64-masked")
 
 
 def test_the_papers_recipe_is_the_papers() -> None:

@@ -52,6 +52,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a stranger's bytes may raise anything
+        if stranger := re.search(r"Unsupported global: GLOBAL ([\w.]{1,100})", str(error)):
+            raise SnapshotError(
+                f"{path} must hold tensors alone, but it holds a Python object, {stranger[1]}: a pickled "
+                f"module, perhaps, which only its own code can read. Save there the weights alone: "
+                f"torch.save(network.state_dict(), PATH)."
+            ) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SnapshotError(
             f"{path} must be a file of tensors that torch.save wrote, and nothing else is read from it: {reason}"

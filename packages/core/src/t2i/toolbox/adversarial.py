@@ -40,7 +40,7 @@ def feature_distance(features: Sequence[Tensor], wanted: Sequence[Tensor]) -> Fl
     return torch.stack([F.l1_loss(f, w) / w.abs().mean() for f, w in zip(features, wanted, strict=True)]).mean()
 
 
-def rolled(most: int, *images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+def rolled(most: int, *images: Float[Tensor, "_ 3 h w"]) -> tuple[Tensor, ...]:
     """All of `images` rolled by one random offset of at most `most` pixels a side (DiffAugment, Zhao et al. 2020)."""
     if not most:
         return images

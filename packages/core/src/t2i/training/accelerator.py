@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
-from accelerate.utils import DistributedType
+from accelerate.utils import DistributedType, broadcast_object_list
 
 from t2i.errors import InvalidConfigError, TrainingError
 from t2i.training.config import TrainConfig
 from t2i.training.launch import launched
+from t2i.training.precision import best_precision
 
 REPLICATED = (
     DistributedType.NO,
@@ -40,14 +41,12 @@ def make_accelerator(config: TrainConfig, run: Path, device: str | None = None) 
     """
     _, processes = launched()
     check_possible(config, device, processes)
-    cpu = _on_cpu(device)
-    precision = config.precision
-    if precision == "auto":
-        precision = "bf16" if not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+    cpu = device == "cpu" or (_on_cpu(device) and processes > 1)  # without a GPU it joins no group unless told
+    precision = config.precision if config.precision != "auto" else _agreed_precision(cpu)
     try:
         accelerator = Accelerator(
             mixed_precision=precision,
-            cpu=device == "cpu" or (cpu and processes > 1),  # without a GPU it joins no group unless told
+            cpu=cpu,
             log_with=None if config.tracker == "none" else config.tracker,
             project_dir=run,
         )
@@ -102,6 +101,13 @@ def deterministic_kernels(wanted: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]
+
+
+def _agreed_precision(cpu: bool) -> str:
+    """What process 0 finds best, in every process."""
+    state = PartialState(cpu=cpu)
+    found = [best_precision(state.device) if state.is_main_process else ""]
+    return str(broadcast_object_list(found)[0])
 
 
 def _on_cpu(device: str | None) -> bool:

@@ -34,8 +34,13 @@ class TrainConfig(Config):
     crop_margin: int = Field(0, ge=0, description="pictures are prepared this many px larger, then cut at random")
     horizontal_flip: bool = Field(False, description="mirror half of the pictures")
     ema_half_life_kimg: float = Field(10.0, ge=0, description="thousand pictures; 0 keeps no average")
+    ema_ramp: float = Field(
+        0.05, ge=0, description="the half-life is at most this share of the pictures seen (StyleGAN2-ADA); 0: constant"
+    )
     clip_norm: float | None = Field(None, gt=0, description="of each player's whole gradient")
-    precision: Literal["auto", "no", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else no")
+    precision: Literal["auto", "no", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 where this machine computes it faster, else no; run.yaml keeps which"
+    )
     channels_last: bool = True
     compile: bool = Field(False, description="torch.compile each network's forward; it has no second derivative")
     deterministic: bool = Field(False, description="deterministic kernels alone, on a GPU too; slower")

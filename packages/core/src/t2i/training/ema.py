@@ -10,21 +10,24 @@ from torch import Tensor, nn
 
 from t2i.generator import Generator
 
-WARMUP = 0.05  # the half-life never exceeds this share of the pictures seen (StyleGAN2-ADA's ramp-up)
-
 
 class EMA:
     """Averages parameters; copies buffers. With a half-life of 0 the average is the generator itself."""
 
-    def __init__(self, generator: Generator, half_life_kimg: float) -> None:
+    def __init__(self, generator: Generator, half_life_kimg: float, ramp: float) -> None:
+        """
+        Args:
+            half_life_kimg: thousand pictures after which half of the average is new.
+            ramp: the half-life never exceeds this share of the pictures seen (StyleGAN2-ADA); 0 leaves it constant.
+        """
         self._source = generator
-        self._half_life = half_life_kimg * 1000
+        self._half_life, self._ramp = half_life_kimg * 1000, ramp
         self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, images_seen: int, batch_size: int) -> None:
         """Move towards the generator by one step of `batch_size` pictures."""
-        half_life = min(self._half_life, images_seen * WARMUP)
+        half_life = min(self._half_life, images_seen * self._ramp) if self._ramp else self._half_life
         weight = 1 - 0.5 ** (batch_size / half_life) if half_life > 0 else 1.0
         averaged: list[Tensor] = list(self.generator.parameters())
         current: list[Tensor] = list(self._source.parameters())

@@ -123,6 +123,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
             update={
                 "model": generator.config.model_dump(mode="json"),
                 "objective": settings.model_dump(mode="json"),
+                "train": config.train.model_copy(update={"precision": accelerator.mixed_precision}),
             }
         )
         text = yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False)

@@ -107,7 +107,7 @@ class Trainer:
             for phase in objective.phases
             for player in phase.players
         }
-        self.ema = EMA(objective.generator, config.ema_half_life_kimg)
+        self.ema = EMA(objective.generator, config.ema_half_life_kimg, config.ema_ramp)
         if config.compile:
             for module in self._modules.values():
                 module.compile()

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from t2i.config import Config
-from t2i.training.config import OptimizerConfig
+from t2i.toolbox.game_config import GameConfig
 
 
 class CGANConfig(Config):
@@ -32,32 +32,11 @@ class CGANOptions(Config):
     truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 safer, above 1 wilder pictures")
 
 
-class CGANObjectiveConfig(Config):
+class CGANObjectiveConfig(GameConfig):
     """What the two players are trained for. The defaults are ours; recipes/paper.yaml restores the paper's."""
 
     discriminator_widths: tuple[PositiveInt, ...] = Field((24, 48, 96, 192), min_length=2)
     ndf: int = Field(64, ge=8, multiple_of=4, description="paper: base width of the discriminator")
-    spectral_norm: bool = Field(True, description="on every layer of the discriminator (Miyato 2018); not in 'paper'")
-    loss: Literal["hinge", "bce"] = Field("hinge", description="bce: eq. 1 of the paper; hinge: Lim and Ye 2017")
-    r1_gamma: float = Field(0.0, ge=0, description="Mescheder 2018, eq. 9; 0 leaves it out")
     wrong_text: float = Field(0.5, ge=0, description="CLS: weight of (real picture, wrong text); alg. 1")
     fake: float = Field(0.5, ge=0, description="CLS: weight of (fake picture, right text); alg. 1")
-    adversarial: float = Field(1.0, ge=0, description="weight of the generator's adversarial term; 0 leaves D idle")
     interpolation: float = Field(0.0, ge=0, description="INT: weight of texts half-way between two; eq. 5")
-    reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
-    squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
-    feature_matching: float = Field(
-        0.0,
-        ge=0,
-        description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)",
-    )
-    reconstruct_first: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="share of the run in which the generator only reconstructs, before D plays",
-    )
-    text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on G's text, in units of its RMS")
-    shift: int = Field(0, ge=0, description="px; D sees every batch rolled at random (DiffAugment, Zhao 2020)")
-    generator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
-    discriminator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from t2i.toolbox.modulation import modulated
+from t2i.toolbox.sentences import rms_normalised
 from t2i_cgan.config import CGANConfig
 
 GROUPS = 8
@@ -62,16 +64,10 @@ class UpBlock(nn.Module):
         self.skip = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        h = self.conv1(modulated(x, self.modulate1(condition)))
+        h = self.conv1(modulated(x, self.modulate1(condition), GROUPS))
         h = F.interpolate(h, scale_factor=2)  # after the convolution: four times cheaper than before it
-        h = self.conv2(modulated(h, self.modulate2(condition)))
+        h = self.conv2(modulated(h, self.modulate2(condition), GROUPS))
         return F.interpolate(self.skip(x), scale_factor=2) + h
-
-
-def modulated(x: Float[Tensor, "b c h w"], scale_shift: Float[Tensor, "b c2"]) -> Float[Tensor, "b c h w"]:
-    """Group norm, scaled and shifted per picture, then leaky ReLU (Perez et al. 2018, FiLM)."""
-    scale, shift = scale_shift[:, :, None, None].chunk(2, dim=1)
-    return F.leaky_relu(F.group_norm(x, GROUPS) * (1 + scale) + shift, 0.2)
 
 
 class Discriminator(nn.Module):
@@ -122,8 +118,3 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, 0.2)), 0.2))
         return F.avg_pool2d(self.skip(x) + h, 2)
-
-
-def rms_normalised(sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-    """Each sentence at root mean square 1, whatever its encoder's scale."""
-    return F.normalize(sentence, dim=1) * sentence.shape[1] ** 0.5

@@ -1,4 +1,8 @@
-"""The networks of Reed et al. 2016, fig. 2: DCGAN at 64 px with residual bottlenecks at 4x4 and 8x8."""
+"""The networks of Reed et al. 2016, fig. 2: DCGAN at 64 px with residual bottlenecks at 4x4 and 8x8.
+
+As in their code, no convolution has a bias (it is set to 0 before every move), and text projections begin as torch has
+them.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,13 @@ class _Bottleneck(nn.Module):
     def __init__(self, width: int, inner: int, activation: nn.Module) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(width, inner, 1),
+            nn.Conv2d(width, inner, 1, bias=False),
             nn.BatchNorm2d(inner),
             activation,
-            nn.Conv2d(inner, inner, 3, padding=1),
+            nn.Conv2d(inner, inner, 3, padding=1, bias=False),
             nn.BatchNorm2d(inner),
             activation,
-            nn.Conv2d(inner, width, 3, padding=1),
+            nn.Conv2d(inner, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
         )
         self.activation = activation
@@ -40,7 +44,7 @@ class PaperGenerator(nn.Module):
 
         def up(inputs: int, outputs: int, stride: int = 2) -> list[nn.Module]:
             padding = 1 if stride == 2 else 0
-            return [nn.ConvTranspose2d(inputs, outputs, 4, stride, padding), nn.BatchNorm2d(outputs)]
+            return [nn.ConvTranspose2d(inputs, outputs, 4, stride, padding, bias=False), nn.BatchNorm2d(outputs)]
 
         self.body = nn.Sequential(
             *up(config.noise_dim + config.condition_dim, 8 * n, stride=1),  # 4 px
@@ -51,7 +55,7 @@ class PaperGenerator(nn.Module):
             relu,
             *up(2 * n, n),  # 32 px
             relu,
-            nn.ConvTranspose2d(n, 3, 4, 2, 1),  # 64 px
+            nn.ConvTranspose2d(n, 3, 4, 2, 1, bias=False),  # 64 px
             nn.Tanh(),
         )
         self.apply(_dcgan_init)
@@ -66,19 +70,24 @@ class PaperDiscriminator(nn.Module):
     def __init__(self, text_dim: int, condition_dim: int, ndf: int) -> None:
         super().__init__()
         n, leaky = ndf, nn.LeakyReLU(0.2)
+
+        def down(inputs: int, outputs: int) -> nn.Conv2d:
+            return nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False)
+
         self.text = nn.Sequential(nn.Linear(text_dim, condition_dim), nn.BatchNorm1d(condition_dim), leaky)
         self.stages = nn.ModuleList(
             [
-                nn.Sequential(nn.Conv2d(3, n, 4, 2, 1), leaky),  # 32 px
-                nn.Sequential(nn.Conv2d(n, 2 * n, 4, 2, 1), nn.BatchNorm2d(2 * n), leaky),
-                nn.Sequential(nn.Conv2d(2 * n, 4 * n, 4, 2, 1), nn.BatchNorm2d(4 * n), leaky),
-                nn.Sequential(
-                    nn.Conv2d(4 * n, 8 * n, 4, 2, 1), nn.BatchNorm2d(8 * n), _Bottleneck(8 * n, 2 * n, leaky)
-                ),  # 4 px
+                nn.Sequential(down(3, n), leaky),  # 32 px
+                nn.Sequential(down(n, 2 * n), nn.BatchNorm2d(2 * n), leaky),
+                nn.Sequential(down(2 * n, 4 * n), nn.BatchNorm2d(4 * n)),  # as released: no activation
+                nn.Sequential(down(4 * n, 8 * n), nn.BatchNorm2d(8 * n), _Bottleneck(8 * n, 2 * n, leaky)),  # 4 px
             ]
         )
         self.judge = nn.Sequential(
-            nn.Conv2d(8 * n + condition_dim, 8 * n, 1), nn.BatchNorm2d(8 * n), leaky, nn.Conv2d(8 * n, 1, 4)
+            nn.Conv2d(8 * n + condition_dim, 8 * n, 1, bias=False),
+            nn.BatchNorm2d(8 * n),
+            leaky,
+            nn.Conv2d(8 * n, 1, 4, bias=False),
         )
         self.apply(_dcgan_init)
 
@@ -96,11 +105,8 @@ class PaperDiscriminator(nn.Module):
 
 
 def _dcgan_init(module: nn.Module) -> None:
-    """N(0, .02) weights, N(1, .02) batch-norm scales (Radford et al. 2016)."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+    """N(0, .02) convolutions, N(1, .02) batch-norm scales (Radford et al. 2016)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
     elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1, 0.02)
-        nn.init.zeros_(module.bias)

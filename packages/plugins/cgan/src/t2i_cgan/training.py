@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.toolbox.adversarial import fake_loss, feature_distance, fooling_loss, gradient_penalty, real_loss, rolled
+from t2i.toolbox.adversarial import feature_distance, fooling_loss, rolled
+from t2i.toolbox.game import Terms, Weights, discriminator_terms, game_phases, likeness_terms
+from t2i.toolbox.sentences import noisy_sentence
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_cgan.config import CGANObjectiveConfig
 from t2i_cgan.generator import ConditionalGAN
@@ -27,12 +28,8 @@ class CGANObjective(Objective):
     def __init__(self, generator: ConditionalGAN, config: CGANObjectiveConfig) -> None:
         """
         Raises:
-            InvalidConfigError: nothing would train the generator at first, or D does not fit the resolution.
+            InvalidConfigError: D does not fit the resolution.
         """
-        if config.reconstruct_first and not config.reconstruction + config.squared_error:
-            raise InvalidConfigError(
-                "objective: reconstruct_first needs reconstruction or squared_error above 0, but both are 0."
-            )
         self.generator: ConditionalGAN = generator
         self._config = config
         shape = generator.config
@@ -52,80 +49,59 @@ class CGANObjective(Objective):
 
     @property
     def phases(self) -> Sequence[Phase]:
-        first = self._config.reconstruct_first
-        gan = Phase(
-            "gan",
-            [
-                Player(
-                    "discriminator",
-                    {"discriminator": self.discriminator},
-                    self.discriminator_loss,
-                    self._config.discriminator,
-                ),
-                Player("generator", {"generator": self.generator}, self.generator_loss, self._config.generator),
-            ],
-            share=1 - first,
+        c = self._config
+        return game_phases(
+            Player("discriminator", {"discriminator": self.discriminator}, self.discriminator_loss, c.discriminator),
+            Player("generator", {"generator": self.generator}, self.generator_loss, c.generator),
+            self.reconstruction_loss,
+            c,
         )
-        if not first:
-            return [gan]
-        alone = Player("generator", {"generator": self.generator}, self.reconstruction_loss, self._config.generator)
-        return [Phase("reconstruct", [alone], share=first), gan]
 
-    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+    def discriminator_loss(self, batch: Batch) -> Terms:
         """Alg. 1 of the paper: {real, right text} against {real, wrong text} and {fake, right text}."""
-        c = self._config
-        images = batch.images.requires_grad_(c.r1_gamma > 0)
+        c, right = self._config, batch.text.sentence
         with torch.no_grad():
-            fakes = self.generator(batch.text.sentence, self._z(batch))
-        real, fake = (self.discriminator.features(seen) for seen in rolled(c.shift, images, fakes))
-        right = self.discriminator.logits(real, batch.text.sentence)
-        terms = {
-            "real": real_loss(right, c.loss),
-            "wrong_text": c.wrong_text * fake_loss(self.discriminator.logits(real, batch.mismatched.sentence), c.loss),
-            "fake": c.fake * fake_loss(self.discriminator.logits(fake, batch.text.sentence), c.loss),
-        }
-        if c.r1_gamma:
-            terms["r1"] = 0.5 * c.r1_gamma * gradient_penalty(right, images)
-        return terms
+            fakes = self.generator(right, self._z(batch))
+        return discriminator_terms(
+            self.discriminator,
+            batch.images,
+            fakes,
+            right,
+            batch.mismatched.sentence,
+            c,
+            Weights(1, c.wrong_text, c.fake),
+        )
 
-    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+    def generator_loss(self, batch: Batch) -> Terms:
         """The adversarial term, INT on half-way texts, and what compares with the caption's own picture."""
-        c = self._config
-        sentence, z = batch.text.sentence, self._z(batch)
-        fakes = self.generator(self._noisy(sentence, batch), z)
+        c, b = self._config, len(batch.text)
+        sentences, between = batch.text.sentence, self._between(batch)
+        z = self._z(batch)
+        texts = torch.cat([noisy_sentence(sentences, c.text_noise, batch.noise), between])
+        fakes = self.generator(texts, torch.cat([z, self._z(batch)[: len(between)]]))
         seen, wanted = rolled(c.shift, fakes, batch.images)
         features = self.discriminator.features(seen)
-        terms = {"adversarial": c.adversarial * fooling_loss(self.discriminator.logits(features, sentence), c.loss)}
+        logits = self.discriminator.logits(features, torch.cat([sentences, between]))
+        terms = {"adversarial": c.adversarial * fooling_loss(logits[:b], c.loss)}
         if c.feature_matching:
             with torch.no_grad():
                 targets = self.discriminator.features(wanted)
-            terms["feature_matching"] = c.feature_matching * feature_distance(features, targets)
+            terms["feature_matching"] = c.feature_matching * feature_distance([f[:b] for f in features], targets)
         if c.interpolation:
-            half = max(1, len(sentence) // 2)
-            between = (sentence[:half] + sentence[-half:]) / 2
-            unseen = self.discriminator.features(self.generator(between, z[:half]))
-            terms["interpolation"] = c.interpolation * fooling_loss(self.discriminator.logits(unseen, between), c.loss)
-        return terms | self._distances(fakes, batch.images)
+            terms["interpolation"] = c.interpolation * fooling_loss(logits[b:], c.loss)
+        return terms | likeness_terms(fakes[:b], batch.images, c)
 
-    def reconstruction_loss(self, batch: Batch) -> dict[str, Tensor]:
+    def reconstruction_loss(self, batch: Batch) -> Terms:
         """Only what compares with the caption's own picture."""
-        fakes = self.generator(self._noisy(batch.text.sentence, batch), self._z(batch))
-        return self._distances(fakes, batch.images)
+        z = self._z(batch)
+        fakes = self.generator(noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise), z)
+        return likeness_terms(fakes, batch.images, self._config)
 
-    def _distances(self, fakes: Tensor, images: Tensor) -> dict[str, Tensor]:
-        c = self._config
-        terms = {}
-        if c.reconstruction:
-            terms["reconstruction"] = c.reconstruction * F.l1_loss(fakes, images)
-        if c.squared_error:
-            terms["squared_error"] = c.squared_error * F.mse_loss(fakes, images)
-        return terms
+    def _between(self, batch: Batch) -> Float[Tensor, "h d"]:
+        """Texts half-way between the first and the second half of the batch (INT, eq. 5 at beta = 1/2), or none."""
+        sentence = batch.text.sentence
+        half = max(1, len(sentence) // 2) if self._config.interpolation else 0
+        return (sentence[:half] + sentence[len(sentence) - half :]) / 2
 
     def _z(self, batch: Batch) -> Float[Tensor, "b z"]:
         return batch.noise.normal(self.generator.config.noise_dim)
-
-    def _noisy(self, sentence: Float[Tensor, "b d"], batch: Batch) -> Float[Tensor, "b d"]:
-        if not self._config.text_noise:
-            return sentence
-        rms = sentence.square().mean(dim=1, keepdim=True).sqrt()
-        return sentence + self._config.text_noise * rms * batch.noise.normal(sentence.shape[1])

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from t2i.toolbox.modulation import modulated
 from t2i_cvae.config import CVAEConfig
 
 GROUPS = 8
@@ -81,13 +82,9 @@ class Block(nn.Module):
         self.grow = nn.Upsample(scale_factor=2) if up else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b d"]) -> Float[Tensor, "b c2 h2 w2"]:
-        h = self.conv1(self.shrink(self._modulated(x, self.film1(condition))))
-        h = self.conv2(self._modulated(self.grow(h), self.film2(condition)))
+        h = self.conv1(self.shrink(modulated(x, self.film1(condition), GROUPS)))
+        h = self.conv2(modulated(self.grow(h), self.film2(condition), GROUPS))
         return self.grow(self.skip(self.shrink(x))) + h
-
-    def _modulated(self, x: Tensor, film: Float[Tensor, "b c2"]) -> Tensor:
-        scale, shift = film[:, :, None, None].chunk(2, dim=1)
-        return F.leaky_relu(F.group_norm(x, GROUPS) * (1 + scale) + shift, 0.2)
 
 
 def slerp(one: Float[Tensor, z], other: Float[Tensor, z], weights: Float[Tensor, f]) -> Float[Tensor, "f z"]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from t2i.toolbox.sentences import noisy_sentence
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_cvae.config import CVAEObjectiveConfig
 from t2i_cvae.generator import ConditionalVAE
@@ -38,7 +39,7 @@ class CVAEObjective(Objective):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Sohn et al. 2015, eq. 4 with the prior N(0, 1), divided by the number of pixel values."""
         c, vae = self._config, self.generator
-        sentence = self._noisy(batch)
+        sentence = noisy_sentence(batch.text.sentence, c.text_noise, batch.noise)
         mean, log_variance = vae.encoder(batch.images, sentence)
         z = mean + (0.5 * log_variance).exp() * batch.noise.normal(vae.config.latent_dim)
         again = vae.decoder(z, sentence)
@@ -56,13 +57,6 @@ class CVAEObjective(Objective):
             distance = self._perceptual.to(again.device)(again, batch.images)
             terms["perceptual"] = c.perceptual * distance
         return terms
-
-    def _noisy(self, batch: Batch) -> Float[Tensor, "b d"]:
-        sentence, sd = batch.text.sentence, self._config.text_noise
-        if not sd:
-            return sentence
-        rms = sentence.square().mean(dim=1, keepdim=True).sqrt()
-        return sentence + sd * rms * batch.noise.normal(sentence.shape[1])
 
 
 def kl_per_latent(mean: Float[Tensor, "b z"], log_variance: Float[Tensor, "b z"]) -> Float[Tensor, "b z"]:

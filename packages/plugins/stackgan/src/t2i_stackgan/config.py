@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from t2i.config import Config
+from t2i.toolbox.game_config import GameConfig
 from t2i.training.config import OptimizerConfig
 
 Widths = tuple[PositiveInt, ...]
+Blocks = Annotated[int, Field(ge=0, le=16)]
 
 
 class _TextConfig(Config):
@@ -19,7 +21,6 @@ class _TextConfig(Config):
     normalize_text: bool = Field(True, description="each sentence at RMS 1; False is the papers'")
     condition_dim: int = Field(128, ge=1, le=8192, description="width of mu, of logvar and of the condition; v1 sec. 5")
     noise_dim: int = Field(100, ge=1, le=8192, description="z; v1 sec. 5")
-    residual_blocks: int = Field(2, ge=0, le=16, description="per stage behind the first")
     skip: bool = Field(
         True,
         description="a stage adds to the picture before it (output skips, Karras 2020, fig. 7b); False, the papers', "
@@ -31,6 +32,7 @@ class StackGANConfig(_TextConfig):
     """v1: stage I draws at 4, 8, 16, ... px; stage II reads its picture down, joins the text and draws it larger."""
 
     stages: Literal[1, 2] = Field(2, description="1: stage I alone")
+    residual_blocks: Blocks = Field(2, description="in stage II")
     widths: Widths = Field(
         (256, 256, 128, 48), min_length=2, max_length=9, description="stage I: channels at 4, 8, ... px"
     )
@@ -57,6 +59,7 @@ class StackGANv2Config(_TextConfig):
 
     widths: Widths = Field((256, 256, 128), min_length=2, max_length=9, description="trunk: channels at 4, 8, ... px")
     branch_widths: Widths = Field((64, 32), max_length=5, description="channels of each further scale")
+    residual_blocks: Blocks | tuple[Blocks, ...] = Field(2, description="of each branch; a list gives each its own")
     augmentation: Literal["linear", "relu", "glu"] = Field("glu", description="on mu and logvar; GLU is the paper's")
 
     @property
@@ -64,6 +67,20 @@ class StackGANv2Config(_TextConfig):
         """Pixels a side of each scale's picture."""
         first = 4 * 2 ** (len(self.widths) - 1)
         return tuple(first * 2**scale for scale in range(1 + len(self.branch_widths)))
+
+    @property
+    def branch_blocks(self) -> tuple[int, ...]:
+        """Residual blocks of each branch."""
+        blocks = self.residual_blocks
+        return (blocks,) * len(self.branch_widths) if isinstance(blocks, int) else blocks
+
+    @model_validator(mode="after")
+    def _each_branch_has_its_blocks(self) -> Self:
+        if len(self.branch_blocks) != len(self.branch_widths):
+            raise ValueError(
+                f"residual_blocks lists {len(self.branch_blocks)} numbers for {len(self.branch_widths)} branches"
+            )
+        return self
 
 
 class StackGANOptions(Config):
@@ -75,29 +92,16 @@ class StackGANOptions(Config):
     )
 
 
-class _GameConfig(Config):
+class _GameConfig(GameConfig):
     """What both train for. Every stabiliser is off in recipes/*-paper.yaml."""
 
     discriminator_width: int = Field(24, ge=1, description="channels after the first convolution")
-    spectral_norm: bool = Field(True, description="in place of D's batch norms (Miyato 2018)")
-    loss: Literal["hinge", "bce"] = Field("hinge", description="bce: the papers'; hinge: Lim and Ye 2017")
-    r1_gamma: float = Field(0.0, ge=0, description="Mescheder 2018, eq. 9; 0 leaves it out")
     kl: float = Field(
         2.0, ge=0, description="weight of KL(N(mu, sigma^2) || N(0, 1)), a mean over dimensions; v1 eq. 2"
     )
-    adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms")
-    reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
-    squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
-    feature_matching: float = Field(
-        0.0, ge=0, description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)"
+    pyramid: Literal["area", "bilinear"] = Field(
+        "area", description="how real pictures are reduced for small scales; 'bilinear', antialiased, as released"
     )
-    reconstruct_first: float = Field(
-        0.0, ge=0, lt=1, description="share of each stage's training in which G only reconstructs, before D plays"
-    )
-    text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on G's text, in units of its RMS")
-    shift: int = Field(0, ge=0, description="px; D sees every batch rolled at random (DiffAugment, Zhao 2020)")
-    generator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
-    discriminator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
 
 
 class StackGANObjectiveConfig(_GameConfig):

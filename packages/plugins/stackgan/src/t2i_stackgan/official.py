@@ -87,7 +87,7 @@ def stackgan(tensors: Mapping[str, Tensor]) -> Converted:
 
 
 def stackgan_v2(tensors: Mapping[str, Tensor]) -> Converted:
-    """StackGAN-v2's conditional netG, with any number of branches.
+    """StackGAN-v2's conditional netG of two to four scales, as their code builds it.
 
     Raises:
         SnapshotError: the tensors are not exactly such a network's.
@@ -98,7 +98,10 @@ def stackgan_v2(tensors: Mapping[str, Tensor]) -> Converted:
         "augmentation": "glu",
         "widths": [_size(tensors, "h_net1.fc.0.weight", 0) // 32, *(_size(tensors, name, 0) // 2 for name in ups)],
         "branch_widths": [_size(tensors, name, 0) // 2 for name in branches],
-        "residual_blocks": len(_blocks(tensors, "h_net2.residual.{}.block.0.weight", first=0)),
+        "residual_blocks": [  # their fourth scale has one, the others two
+            len(_blocks(tensors, f"h_net{scale}.residual.{{}}.block.0.weight", first=0))
+            for scale in range(2, 2 + len(branches))
+        ],
     }
     ours = {f"tree.{name}": tensor for name, tensor in renamed(tensors, TREE).items()}
     with torch.device("meta"):  # no memory for what may not fit

@@ -9,13 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from t2i.toolbox.conditioning import Condition
+from t2i.toolbox.discriminator import StageDiscriminator
+from t2i.toolbox.game import Weights, game_phases
 from t2i.training.config import OptimizerConfig
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_stackgan.config import StackGANObjectiveConfig, StackGANv2ObjectiveConfig
-from t2i_stackgan.discriminator import Discriminator
-from t2i_stackgan.game import Game, Weights
+from t2i_stackgan.game import Game
 from t2i_stackgan.generator import StackGAN, StackGANv2
-from t2i_stackgan.model import Condition
 
 ONE = Weights(real=1, wrong_text=1 / 2, fake=1 / 2)  # v1 eq. 3 and 4, as released
 TWO = Weights(
@@ -28,14 +29,10 @@ class StackGANObjective(Objective):
     """v1: two players for stage I, then two for stage II, while stage I is frozen."""
 
     def __init__(self, generator: StackGAN, config: StackGANObjectiveConfig) -> None:
-        """
-        Raises:
-            InvalidConfigError: nothing would train a stage at first.
-        """
         self.generator: StackGAN = generator
         self._config, shape = config, generator.config
         self.discriminators = [
-            Discriminator(
+            StageDiscriminator(
                 side,
                 shape.condition_dim,
                 config.discriminator_width,
@@ -63,14 +60,16 @@ class StackGANObjective(Objective):
     ) -> list[Phase]:
         """What trains stage `name` in the part `span` of the run."""
         number = ("one", "two").index(name)
-        game, stage = self.games[number], (f"stage_{name}", getattr(self.generator, f"stage_{name}"))
-        judge = (f"discriminator_{name}", self.discriminators[number])
-        alone = Player(f"generator_{name}", dict([stage]), game.reconstruction_loss, optimizers[0], span=span)
-        against = Player(f"generator_{name}", dict([stage]), game.generator_loss, optimizers[0], span=span)
-        judging = Player(f"discriminator_{name}", dict([judge]), game.discriminator_loss, optimizers[1], span=span)
-        share, first = span[1] - span[0], self._config.reconstruct_first
-        reconstruct = [Phase(f"reconstruct_{name}", [alone], share * first)] if first else []
-        return [*reconstruct, Phase(f"gan_{name}", [judging, against], share * (1 - first))]
+        game, stage = self.games[number], {f"stage_{name}": getattr(self.generator, f"stage_{name}")}
+        judge = {f"discriminator_{name}": self.discriminators[number]}
+        return game_phases(
+            Player(f"discriminator_{name}", judge, game.discriminator_loss, optimizers[1], span=span),
+            Player(f"generator_{name}", stage, game.generator_loss, optimizers[0], span=span),
+            game.reconstruction_loss,
+            self._config,
+            share=span[1] - span[0],
+            suffix=f"_{name}",
+        )
 
     def _draw_one(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
         picture, condition = self.generator.stage_one(sentence, *self._noise(batch))
@@ -99,14 +98,10 @@ class StackGANv2Objective(Objective):
     """
 
     def __init__(self, generator: StackGANv2, config: StackGANv2ObjectiveConfig) -> None:
-        """
-        Raises:
-            InvalidConfigError: nothing would train the generator at first.
-        """
         self.generator: StackGANv2 = generator
         self._config, shape, weight = config, generator.config, config.unconditional
         self.discriminators = {
-            side: Discriminator(
+            side: StageDiscriminator(
                 side,
                 shape.condition_dim,
                 config.discriminator_width,
@@ -122,23 +117,15 @@ class StackGANv2Objective(Objective):
 
     @property
     def phases(self) -> Sequence[Phase]:
-        c, first = self._config, self._config.reconstruct_first
+        c, game = self._config, self.game
         judges: dict[str, nn.Module] = {f"discriminator_{side}": judge for side, judge in self.discriminators.items()}
         tree = {"tree": self.generator.tree}
-        gan = Phase(
-            "gan",
-            [
-                Player("discriminators", judges, self.game.discriminator_loss, c.discriminator),
-                Player("generator", tree, self.game.generator_loss, c.generator),
-            ],
-            share=1 - first,
+        return game_phases(
+            Player("discriminators", judges, game.discriminator_loss, c.discriminator),
+            Player("generator", tree, game.generator_loss, c.generator),
+            game.reconstruction_loss,
+            c,
         )
-        if not first:
-            return [gan]
-        return [
-            Phase("reconstruct", [Player("generator", tree, self.game.reconstruction_loss, c.generator)], first),
-            gan,
-        ]
 
     def _draw(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
         shape = self.generator.config

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from t2i.images import from_uint8
-from t2i.text import TextEmbedding
+from t2i.toolbox.sentences import noisy_text
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_transformer.config import TransformerObjectiveConfig
 from t2i_transformer.generator import TokenTransformer
@@ -72,7 +72,8 @@ class TransformerObjective(Objective):
         prior = self.generator.prior
         tokens = self._tokens[batch.pictures].long()
         dropped, share = batch.noise.uniform(2).unbind(1)
-        reading = prior.read(self._noisy(batch), dropped < self._config.condition_dropout)
+        text = noisy_text(batch.text, self._config.text_noise, batch.noise)
+        reading = prior.read(text, dropped < self._config.condition_dropout)
         if prior.causal:
             return {"cross_entropy": self._cross_entropy(prior(tokens, reading), tokens).mean()}
         rank = batch.noise.uniform(prior.length).argsort(1).argsort(1)
@@ -85,13 +86,3 @@ class TransformerObjective(Objective):
         return F.cross_entropy(
             logits.float().transpose(1, 2), tokens, reduction="none", label_smoothing=self._config.label_smoothing
         )
-
-    def _noisy(self, batch: Batch) -> TextEmbedding:
-        text, sd = batch.text, self._config.text_noise
-        if not sd:
-            return text
-        d = text.words.shape[2]
-        noise = batch.noise.normal(text.words.shape[1] + 1, d)
-        every = torch.cat([text.sentence[:, None], text.words], dim=1)  # b 1+l d
-        every = every + sd * every.square().mean(2, keepdim=True).sqrt() * noise
-        return TextEmbedding(every[:, 0], every[:, 1:], text.mask)

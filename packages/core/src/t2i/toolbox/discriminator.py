@@ -1,4 +1,4 @@
-"""The discriminator of every stage and scale of both papers (v1 fig. 2, v2 fig. 3)."""
+"""The discriminator that StackGAN, StackGAN++ and AttnGAN have for every picture they draw (v1 fig. 2, v2 fig. 3)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from t2i_stackgan.model import conv3x3, normal_init, orthogonal_init
+from t2i.toolbox.convolutions import conv3x3
+from t2i.toolbox.initial_weights import normal_init, orthogonal_init
 
 SIDE = 4  # pixels a side where the text joins
 TOP = 8  # times the first width: the widest the text joins
 
 
-class Discriminator(nn.Module):
+class StageDiscriminator(nn.Module):
     """Pictures to a logit that judges picture and condition, and one that judges the picture alone.
 
     Convolutions halve the side to 4 pixels and double the width; others then narrow it to 8 times the first.

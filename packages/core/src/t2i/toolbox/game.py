@@ -1,0 +1,151 @@
+"""A generator against discriminators that also reject wrong texts: the terms of both players, and their phases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from t2i.toolbox.adversarial import fake_loss, feature_distance, fooling_loss, gradient_penalty, real_loss, rolled
+from t2i.toolbox.game_config import GameConfig
+from t2i.training.objective import Batch, Phase, Player
+
+Terms = dict[str, Tensor]
+
+
+@runtime_checkable
+class Discriminator(Protocol):
+    """Answers with logits whether a picture is real and fits a condition: a sentence, or what became of one."""
+
+    def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """What each layer sees, finest first."""
+        ...
+
+    def logits(self, features: list[Tensor], condition: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
+        """How real the picture is, and how well the condition fits it."""
+        ...
+
+
+@runtime_checkable
+class PictureDiscriminator(Discriminator, Protocol):
+    """Also answers without a condition."""
+
+    def picture_logits(self, features: list[Tensor]) -> Float[Tensor, " b"]:
+        """How real the picture is, whatever the text."""
+        ...
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each question counts; the last three look at no text, and 0 leaves them out.
+
+    Attributes:
+        real, wrong_text, fake: D's, on a real picture with its text, with another's, and on a fake with the text.
+        real_picture, fake_picture: D's, on the pictures alone.
+        fool_picture: G's, on the fake alone.
+    """
+
+    real: float
+    wrong_text: float
+    fake: float
+    real_picture: float = 0.0
+    fake_picture: float = 0.0
+    fool_picture: float = 0.0
+
+
+def discriminator_terms(
+    discriminator: Discriminator,
+    real: Float[Tensor, "b 3 h w"],
+    fake: Float[Tensor, "b 3 h w"],
+    right: Float[Tensor, "b c"],
+    wrong: Float[Tensor, "b c"],
+    config: GameConfig,
+    weights: Weights,
+) -> Terms:
+    """{real, right text} against {real, wrong text} and {fake, right text} (Reed et al. 2016, alg. 1).
+
+    Args:
+        fake: carries no gradient.
+    """
+    loss = config.loss
+    real = real.detach().requires_grad_(config.r1_gamma > 0)
+    of_real, of_fake = (discriminator.features(seen) for seen in rolled(config.shift, real, fake))
+    logits = discriminator.logits(of_real, right)
+    terms = {
+        "real": weights.real * real_loss(logits, loss),
+        "wrong_text": weights.wrong_text * fake_loss(discriminator.logits(of_real, wrong), loss),
+        "fake": weights.fake * fake_loss(discriminator.logits(of_fake, right), loss),
+    }
+    if weights.real_picture:
+        terms["real_picture"] = weights.real_picture * real_loss(_picture_logits(discriminator, of_real), loss)
+    if weights.fake_picture:
+        terms["fake_picture"] = weights.fake_picture * fake_loss(_picture_logits(discriminator, of_fake), loss)
+    if config.r1_gamma:
+        terms["r1"] = 0.5 * config.r1_gamma * gradient_penalty(logits, real)
+    return terms
+
+
+def generator_terms(
+    discriminator: Discriminator,
+    real: Float[Tensor, "b 3 h w"],
+    fake: Float[Tensor, "b 3 h w"],
+    right: Float[Tensor, "b c"],
+    config: GameConfig,
+    weights: Weights,
+) -> Terms:
+    """What the discriminator says of the fakes, and how its features of fake and real picture differ."""
+    seen, wanted = rolled(config.shift, fake, real)
+    features = discriminator.features(seen)
+    terms = {"adversarial": config.adversarial * fooling_loss(discriminator.logits(features, right), config.loss)}
+    if weights.fool_picture:
+        fooling = fooling_loss(_picture_logits(discriminator, features), config.loss)
+        terms["adversarial_picture"] = config.adversarial * weights.fool_picture * fooling
+    if config.feature_matching:
+        with torch.no_grad():
+            targets = discriminator.features(wanted)
+        terms["feature_matching"] = config.feature_matching * feature_distance(features, targets)
+    return terms
+
+
+def likeness_terms(fake: Float[Tensor, "b 3 h w"], real: Float[Tensor, "b 3 h w"], config: GameConfig) -> Terms:
+    """What compares a fake with the caption's own picture, pixel by pixel."""
+    terms = {}
+    if config.reconstruction:
+        terms["reconstruction"] = config.reconstruction * F.l1_loss(fake, real)
+    if config.squared_error:
+        terms["squared_error"] = config.squared_error * F.mse_loss(fake, real)
+    return terms
+
+
+def game_phases(
+    discriminator: Player,
+    generator: Player,
+    reconstruction_loss: Callable[[Batch], Mapping[str, Tensor]],
+    config: GameConfig,
+    *,
+    share: float = 1.0,
+    suffix: str = "",
+) -> list[Phase]:
+    """The game, behind a phase "reconstruct" if the config asks for one.
+
+    Args:
+        reconstruction_loss: the generator's while it plays alone.
+        share: of the run, for both phases together.
+        suffix: of the phases' names.
+    """
+    first = config.reconstruct_first
+    game = Phase(f"gan{suffix}", [discriminator, generator], share * (1 - first))
+    if not first:
+        return [game]
+    alone = replace(generator, loss=reconstruction_loss)
+    return [Phase(f"reconstruct{suffix}", [alone], share * first), game]
+
+
+def _picture_logits(discriminator: Discriminator, features: list[Tensor]) -> Float[Tensor, " b"]:
+    assert isinstance(discriminator, PictureDiscriminator), "weights of pictures alone need one that judges those"
+    return discriminator.picture_logits(features)

@@ -1,0 +1,40 @@
+"""The settings that every game of a generator against discriminators shares. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from t2i.config import Config
+from t2i.training.config import OptimizerConfig
+
+
+class GameConfig(Config):
+    """What generator and discriminators (G and D) are trained for, whatever their networks.
+
+    The defaults are today's. The recipes `paper` switch every stabiliser off.
+    """
+
+    loss: Literal["hinge", "bce"] = Field("hinge", description="bce: Goodfellow 2014, eq. 1; hinge: Lim and Ye 2017")
+    spectral_norm: bool = Field(True, description="on D's layers, in place of its batch norms (Miyato 2018)")
+    r1_gamma: float = Field(0.0, ge=0, description="Mescheder 2018, eq. 9; 0 leaves it out")
+    adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms; 0 leaves D idle")
+    reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
+    squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
+    feature_matching: float = Field(
+        0.0, ge=0, description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)"
+    )
+    reconstruct_first: float = Field(
+        0.0, ge=0, lt=1, description="share of G's training in which it only reconstructs, before D plays"
+    )
+    text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on G's text, in units of its RMS")
+    shift: int = Field(0, ge=0, description="px; D sees every batch rolled at random (DiffAugment, Zhao 2020)")
+    generator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
+    discriminator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
+
+    @model_validator(mode="after")
+    def _something_trains_g_at_first(self) -> Self:
+        if self.reconstruct_first and not self.reconstruction + self.squared_error:
+            raise ValueError("reconstruct_first needs reconstruction or squared_error above 0")
+        return self

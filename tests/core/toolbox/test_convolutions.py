@@ -1,0 +1,40 @@
+"""Rewritten convolutions against the textbook's layers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from t2i.toolbox.convolutions import FEW, JointConv, UpConv
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("side", [1, 2, 5, 12])
+def test_upconv_is_upsampling_then_a_convolution(side: int, layout: torch.memory_format, training: bool) -> None:
+    """Both ways of computing it: 2 pictures of 12 px a side are more than FEW pixels."""
+    assert 2 * 5**2 < FEW < 2 * 12**2
+    layer = UpConv(6, 5).double().to(memory_format=layout).train(training)  # type: ignore[call-overload]
+    x = torch.randn(2, 6, side, side).double().to(memory_format=layout).requires_grad_()
+    wanted = F.conv2d(nn.Upsample(scale_factor=2)(x), layer.weight, padding=1)
+    found = layer(x)
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(layer.for_drawing()(x), wanted)
+    towards = torch.randn_like(wanted)
+    for one, other in zip(
+        torch.autograd.grad(found, (x, layer.weight), towards),
+        torch.autograd.grad(wanted, (x, layer.weight), towards),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("side", [2, 3, 6])
+def test_jointconv_is_a_convolution_over_features_and_planes(side: int, first: bool) -> None:
+    layer, c, h = JointConv(4, 6, 5, condition_first=first), torch.randn(2, 4), torch.randn(2, 6, side, side)
+    planes = c[:, :, None, None].expand(-1, -1, side, side)
+    both = torch.cat([planes, h] if first else [h, planes], dim=1)
+    torch.testing.assert_close(layer(c, h), F.conv2d(both, layer.weight, padding=1))

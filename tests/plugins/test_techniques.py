@@ -1,0 +1,67 @@
+"""What every trainable technique here declares and ships, whatever its own tests ask further."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from t2i.config import parse_config
+from t2i.registry.discovery import registry
+from t2i.registry.specs import ModelSpec, load_target
+from t2i.training.config import TrainConfig
+from t2i.training.run import read_recipe
+
+TECHNIQUES = {
+    "cgan": ("openmoji64", "paper", "tiny"),
+    "stackgan": ("openmoji64", "paper", "tiny"),
+    "stackgan-v2": ("openmoji64", "paper", "tiny"),
+    "cvae": ("openmoji64", "paper", "tiny"),
+    "transformer": ("openmoji64", "openmoji64-masked", "paper", "tiny"),
+}
+MIB = 2**20
+
+
+def test_declaring_imports_no_torch() -> None:
+    code = """
+import importlib, sys
+names = sys.argv[1:]
+for name in names:
+    importlib.import_module(f"{name}.plugin").t2i_models()
+assert "pydantic" not in sys.modules
+for name in names:
+    importlib.import_module(f"{name}.config")
+assert "torch" not in sys.modules
+"""
+    packages = sorted({load_target(registry().get(ModelSpec, name)[0].config).__module__ for name in TECHNIQUES})
+    names = [package.partition(".")[0] for package in packages]
+    assert len(names) == 4
+    subprocess.run([sys.executable, "-c", code, *names], check=True)
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_a_spec_names_what_is_there(name: str) -> None:
+    spec, plugin = registry().get(ModelSpec, name)
+    assert plugin.distribution.replace("-", "_") == load_target(spec.target).__module__.partition(".")[0]
+    generator = load_target(spec.target)
+    assert generator.technique == name and generator.config_type is load_target(spec.config)
+    assert tuple(sorted(spec.recipes)) == TECHNIQUES[name]
+
+
+@pytest.mark.parametrize(("name", "recipe"), [(name, recipe) for name in TECHNIQUES for recipe in TECHNIQUES[name]])
+def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
+    """And what is drawn at 64 px fits in 16 MiB."""
+    spec, _ = registry().get(ModelSpec, name)
+    values = read_recipe(name, recipe)
+    assert set(values) <= {"data", "model", "objective", "train"}
+    with torch.device("meta"):  # no memory, and no time for initial weights
+        generator = load_target(spec.target)(parse_config(load_target(spec.config), values["model"], recipe))
+        settings = parse_config(load_target(spec.objective_config), values["objective"], recipe)
+        assert load_target(spec.objective)(generator, settings).phases
+    train = parse_config(TrainConfig, values["train"], recipe)
+    assert train.precision == "auto"
+    if recipe.startswith("openmoji64"):
+        size = sum(tensor.numel() * tensor.element_size() for tensor in generator.state_dict().values())
+        assert generator.resolution == 64 and size <= 16 * MIB
