@@ -6,6 +6,7 @@ import importlib
 import os
 import platform
 import sys
+from pathlib import Path
 
 NAMES = (
     *("startup", "plugins", "generate", "pipeline", "data", "trainer", "processes"),
@@ -19,6 +20,7 @@ def main() -> None:
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         sys.exit(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(NAMES)}.")
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the fakes
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name in names:
         module = importlib.import_module(name)

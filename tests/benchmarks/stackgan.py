@@ -1,4 +1,5 @@
-"""StackGAN and StackGAN-v2: drawing, folded, against the module run plainly; training against a plain loop."""
+"""StackGAN and StackGAN-v2: drawing, folded, against the module run plainly; training against a plain loop, and against
+the arithmetic of the released code."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from measure import functions, line, ratio
 from torch import Tensor, nn
 
+from fakes.official_stackgan import Tree, TreeDiscriminator
 from t2i.create import create_model, create_text_encoder
 from t2i.drawing.pipeline import Pipeline
 from t2i.generator import Generator
@@ -20,13 +22,14 @@ from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.snapshots.resolve import resolve
 from t2i.testing.objectives import tiny_data
+from t2i.toolbox.convolutions import UpConv
+from t2i.toolbox.stages import Joint
 from t2i.training.batches import BatchMaker
 from t2i.training.config import TrainConfig
 from t2i.training.objective import Objective, Phase
 from t2i.training.run import read_recipe
 from t2i.training.sampling import Sampler
 from t2i.training.trainer import Trainer
-from t2i_stackgan.model import Joint, UpConv
 
 BATCH, STEPS = 32, 2
 
@@ -35,6 +38,8 @@ def run() -> None:
     for name in ("stackgan", "stackgan-v2"):
         drawing(name)
         training(name)
+    for batch in (8, 4):
+        against_the_released_loop(batch)
 
 
 def drawing(name: str) -> None:
@@ -123,6 +128,78 @@ def training(name: str) -> None:
     line(f"{name}: hand-written loop, both players, batch 32, float32", f"{written.median / STEPS * 1000:.0f} ms/step")
     line("  Trainer", f"{trained.median / STEPS * 1000:.0f} ms/step")
     line("  ratio", f"{ratio(trained, written):.3f} x", "goal: at most 1.03 x")
+
+
+def against_the_released_loop(batch: int, width: int = 64) -> None:
+    """A step of stackgan-v2 at 64 and 128 px, paper widths and float32: theirs moves as the released code does."""
+    paper = read_recipe("stackgan-v2", "paper")
+    paper["model"] |= {"widths": [width * 2**n for n in reversed(range(5))], "branch_widths": [width // 2]}
+    paper["objective"] |= {"discriminator_width": width}
+    settings = {"steps": 10**6, "checkpoint_every": 10**6, "sample_every": 10**6, "precision": "no", "tracker": "none"}
+    config = TrainConfig.model_validate(paper["train"] | settings | {"batch_size": batch, "crop_margin": 0})
+    torch.manual_seed(0)
+    spec, _ = registry().get(ModelSpec, "stackgan-v2")
+    generator = create_model("stackgan-v2", **paper["model"])
+    game = load_target(spec.objective_config).model_validate(paper["objective"])
+    objective: Objective = load_target(spec.objective)(generator, game)
+    released = Released(width, batch, generator.text_dim)
+    sizes = [sum(p.numel() for p in network.parameters()) for network in (generator, released.generator)]
+    assert sizes[0] == sizes[1], sizes
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = Trainer(objective, tiny_data(generator, 2 * batch), config, Path(scratch), device="cpu")
+
+        def ours() -> None:
+            trainer.one_step()
+            trainer.step += 1
+
+        trained, theirs = functions(ours, released)
+    line(
+        f"stackgan-v2 at 64 and 128 px, paper widths, batch {batch}: released loop",
+        f"{theirs.median * 1000:.0f} ms/step",
+    )
+    line("  Trainer", f"{trained.median * 1000:.0f} ms/step")
+    line("  ratio", f"{ratio(theirs, trained):.2f} x", "goal: at least 1.2 x")
+
+
+class Released:
+    """The released v2 loop's arithmetic: one drawing a step, three passes of each discriminator, gradients of the
+    discriminators in the generator's move too, an optimiser each, an average parameter by parameter."""
+
+    def __init__(self, width: int, batch: int, text_dim: int) -> None:
+        self.generator = Tree(text_dim, 128, 100, width, blocks=2, scales=2)
+        self.discriminators = [TreeDiscriminator(side, 128, width) for side in (64, 128)]
+        self.average = [p.detach().clone() for p in self.generator.parameters()]
+        self.g_optimizer, *self.d_optimizers = (
+            torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999))
+            for network in (self.generator, *self.discriminators)
+        )
+        self.text = torch.randn(batch, text_dim)
+        self.real, self.wrong = ([torch.rand(batch, 3, side, side) * 2 - 1 for side in (64, 128)] for _ in range(2))
+        self.ones, self.zeros = torch.ones(batch), torch.zeros(batch)
+
+    def __call__(self) -> None:
+        loss, ones, zeros = F.binary_cross_entropy, self.ones, self.zeros
+        z, eps = torch.randn(len(self.text), 100), torch.randn(len(self.text), 128)
+        fakes, mu, logvar = self.generator.drawn(self.text, z, eps)
+        told = mu.detach()
+        for judge, optimizer, real, wrong, fake in zip(
+            self.discriminators, self.d_optimizers, self.real, self.wrong, fakes, strict=True
+        ):
+            judge.zero_grad()
+            of_real, of_wrong, of_fake = (judge(seen, told) for seen in (real, wrong, fake.detach()))
+            conditional = loss(of_real[0], ones) + loss(of_wrong[0], zeros) + loss(of_fake[0], zeros)
+            alone = loss(of_real[1], ones) + loss(of_wrong[1], ones) + loss(of_fake[1], zeros)
+            (conditional + alone).backward()
+            optimizer.step()
+        self.generator.zero_grad()
+        total = -(1 + logvar - mu.square() - logvar.exp()).mean()  # KL at weight 2
+        for judge, fake in zip(self.discriminators, fakes, strict=True):
+            total = total + sum(loss(answer, ones) for answer in judge(fake, mu))
+        total.backward()
+        self.g_optimizer.step()
+        with torch.no_grad():
+            for average, parameter in zip(self.average, self.generator.parameters(), strict=True):
+                average.mul_(0.999).add_(parameter, alpha=0.001)
 
 
 class HandWritten:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -113,6 +115,10 @@ class Tree(nn.Module):
             self.add_module(f"img_net{scale}", Holder(img=nn.Sequential(conv(width // 2, 3), nn.Tanh())))
 
     def forward(self, text: Tensor, z: Tensor, eps: Tensor) -> list[Tensor]:
+        return self.drawn(text, z, eps)[0]
+
+    def drawn(self, text: Tensor, z: Tensor, eps: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """The pictures, mu and log sigma^2."""
         mu, logvar = F.glu(self.ca_net.fc(text)).chunk(2, 1)
         c = mu + eps * torch.exp(logvar / 2)
         x = self.h_net1.fc(torch.cat([c, z], 1))
@@ -127,7 +133,33 @@ class Tree(nn.Module):
                 x = x + each.block(x)
             x = net.upsample(x)
             pictures.append(getattr(self, f"img_net{scale}").img(x))
-        return pictures
+        return pictures, mu, logvar
+
+
+class TreeDiscriminator(nn.Module):
+    """v2 sec. 4.1: down to 4 px while the width doubles, back to 8 times the first, then two probabilities."""
+
+    def __init__(self, side: int, c: int, df: int) -> None:
+        super().__init__()
+        halvings = side.bit_length() - 3
+        widths = [df * 2**n for n in range(halvings)]
+        widths += [df * 2**n for n in reversed(range(3, halvings - 1))]
+        layers: list[nn.Module] = [nn.Conv2d(3, df, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+        for n, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=1):
+            down = n < halvings
+            layer = nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False) if down else conv(inputs, outputs)
+            layers += [layer, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2, inplace=True)]
+        self.img_code = nn.Sequential(*layers)
+        top = widths[-1]
+        self.jointConv = nn.Sequential(conv(top + c, top), nn.BatchNorm2d(top), nn.LeakyReLU(0.2, inplace=True))
+        self.logits = nn.Sequential(nn.Conv2d(top, 1, 4, 4), nn.Sigmoid())
+        self.uncond_logits = nn.Sequential(nn.Conv2d(top, 1, 4, 4), nn.Sigmoid())
+
+    def forward(self, images: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.img_code(images)
+        planes = c[:, :, None, None].repeat(1, 1, 4, 4)
+        joint = self.jointConv(torch.cat([planes, x], 1))
+        return self.logits(joint).flatten(), self.uncond_logits(x).flatten()
 
 
 def augmented_relu(fc: nn.Linear, text: Tensor, eps: Tensor) -> Tensor:

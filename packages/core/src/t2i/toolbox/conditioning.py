@@ -43,8 +43,12 @@ class ConditioningAugmentation(nn.Module):
     def gaussian(self, sentence: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
         """mu and log sigma^2."""
         x = self.fc(rms_normalised(sentence) if self.normalize else sentence)
-        activated = {"glu": F.glu, "relu": F.relu, "linear": nn.Identity()}[self.activation](x)
-        mu, logvar = activated.chunk(2, dim=1)
+        match self.activation:
+            case "glu":
+                x = F.glu(x)
+            case "relu":
+                x = F.relu(x)
+        mu, logvar = x.chunk(2, dim=1)
         return mu, logvar
 
 

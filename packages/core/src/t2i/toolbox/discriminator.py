@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterable
+from itertools import accumulate, pairwise
 
 import torch
 from jaxtyping import Float
@@ -59,11 +60,7 @@ class StageDiscriminator(nn.Module):
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
         """What each layer sees, finest first."""
-        found = []
-        for stage in self.stages:
-            images = stage(images)
-            found.append(images)
-        return found
+        return outputs_of(self.stages, images)
 
     def logits(self, features: list[Tensor], condition: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
         """How real the picture is, and how well the condition fits it."""
@@ -75,3 +72,8 @@ class StageDiscriminator(nn.Module):
         """How real the picture is, whatever the text."""
         assert self.judge_picture is not None
         return self.judge_picture(features[-1]).flatten()
+
+
+def outputs_of(stages: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
+    """What each of `stages` gives for what the one before it gave."""
+    return list(accumulate(stages, lambda given, stage: stage(given), initial=x))[1:]

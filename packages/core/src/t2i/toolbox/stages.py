@@ -74,5 +74,5 @@ class Trunk(nn.Module):
         self.ups = nn.Sequential(*(block(UpConv, inputs, outputs, gated) for inputs, outputs in pairwise(widths)))
 
     def forward(self, x: Float[Tensor, "b i"]) -> Float[Tensor, "b o h w"]:
-        x = self.start(x)
-        return self.ups(x.unflatten(1, (-1, BASE, BASE)).contiguous(memory_format=torch.channels_last))
+        x = self.start(x).unflatten(1, (-1, BASE, BASE)).contiguous(memory_format=torch.channels_last)
+        return self.ups(x)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from t2i.toolbox.discriminator import outputs_of
 from t2i.toolbox.modulation import modulated
 from t2i.toolbox.sentences import rms_normalised
 from t2i_cgan.config import CGANConfig
@@ -93,11 +94,7 @@ class Discriminator(nn.Module):
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
         """What each stage sees, finest first."""
-        found = []
-        for stage in self.stages:
-            images = stage(images)
-            found.append(images)
-        return found
+        return outputs_of(self.stages, images)
 
     def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, b]:
         """How real the picture is, and how well the sentence fits it."""

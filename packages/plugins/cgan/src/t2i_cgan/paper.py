@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from t2i.toolbox.discriminator import outputs_of
 from t2i_cgan.config import CGANConfig
 
 
@@ -92,11 +93,7 @@ class PaperDiscriminator(nn.Module):
         self.apply(_dcgan_init)
 
     def features(self, images: Float[Tensor, "b 3 64 64"]) -> list[Tensor]:
-        found = []
-        for stage in self.stages:
-            images = stage(images)
-            found.append(images)
-        return found
+        return outputs_of(self.stages, images)
 
     def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, b]:
         top = features[-1]
