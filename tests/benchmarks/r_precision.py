@@ -8,9 +8,10 @@ from measure import functions, line, ratio
 from t2i.create import load_dataset
 from t2i.evaluation.pictures import read_pictures, to_images
 from t2i.evaluation.plan import make_plan
+from t2i_metrics.bundled_encoder import BundledEncoder
+from t2i_metrics.caption_ranking import draw_candidates, first_ranked
 from t2i_metrics.image_text import ImageTextEncoder
-from t2i_metrics.judge import Judge
-from t2i_metrics.r_precision import RPrecision, draw_candidates, first_ranked
+from t2i_metrics.r_precision import RPrecision
 
 PICTURES, BATCH = 1000, 64
 LOOPED = 20  # pictures the loop is timed on; it does each alike
@@ -21,17 +22,17 @@ def run() -> None:
     plan = make_plan(data.examples, PICTURES, 0)[-PICTURES:]
     captions, groups = [request.caption for request in plan], [request.group for request in plan]
     images = to_images(read_pictures(data, plan, 64, print)[1], 64)
-    encoder: ImageTextEncoder = Judge()
+    encoder: ImageTextEncoder = BundledEncoder()
     seen = torch.cat([encoder.images(batch) for batch in images.split(BATCH)])
     candidates = draw(captions, groups).tolist()
 
     def whole() -> None:
         encoder.to("cpu")  # which forgets the captions it has encoded
-        judge = RPrecision(encoder)
+        evaluator = RPrecision(encoder)
         for first in range(0, PICTURES, BATCH):
             part = slice(first, first + BATCH)
-            judge.update(images[part], captions=captions[part], groups=groups[part])
-        judge.compute()
+            evaluator.update(images[part], captions=captions[part], groups=groups[part])
+        evaluator.compute()
 
     def ranking() -> None:
         encoder.to("cpu")

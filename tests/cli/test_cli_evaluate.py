@@ -36,7 +36,7 @@ def light_judge() -> Iterator[None]:
     real, made = encoders.create_image_text_encoder, {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "t2i_metrics.captioned.create_image_text_encoder",
+            "t2i_metrics.caption_evaluator.create_image_text_encoder",
             lambda name: made[name] if name in made else made.setdefault(name, real(name)),
         )
         yield
@@ -98,7 +98,7 @@ def test_two_processes_score_as_one(t2i: T2I, model: Path, squares: Path, here: 
 
 def test_a_score_that_cannot_be_told_is_an_error_beside_those_that_can(t2i: T2I, model: Path, squares: Path):
     result = t2i("evaluate", "run", "--data", squares, "-n", 24, "--metrics", "r_precision", "--device", "cpu")
-    assert "99 captions of other groups, but only 9 stand beside" in result.error
+    assert "needs 99 captions of other groups" in result.error
     assert not result.out and not (model / "scores.jsonl").exists()
 
 

@@ -21,6 +21,10 @@ def test_protocols_in_another_order_are_the_same_protocol():
     assert Score(2, dict(reversed(PROTOCOL.items()))).better_than(Score(1, PROTOCOL))
 
 
+def test_a_caution_does_not_make_scores_incomparable():
+    assert Score(2, PROTOCOL, caution="The ceiling is near chance.").better_than(Score(1, PROTOCOL))
+
+
 @pytest.mark.parametrize(
     ("other", "says"),
     [

@@ -37,6 +37,10 @@ class FakeImageTextEncoder(ImageTextEncoder):
     def protocol(self) -> dict[str, str]:
         return {"resize": "none"}
 
+    @property
+    def trained_on(self) -> str:
+        return "nothing"
+
     def images(self, images: Tensor) -> Tensor:
         return F.normalize(images.flatten(1)[:, : self._text.identity.dim], dim=1)
 

@@ -1,4 +1,4 @@
-"""Inception weights nobody trained: what agrees with other tools on them agrees on any."""
+"""Networks with random weights: agreement of two tools on them proves as much as on trained ones."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fakes.hub import cache as cache
 from fakes.hub import hub as hub
 from fakes.hub import server as server
 from fakes.pictures import pictures
+from fakes.protocol import tiny_protocol
 from t2i.data.dataset import CaptionedDataset
 from t2i.data.readers.folder import read_folder
 from t2i.images import to_pil
@@ -50,6 +51,13 @@ def tensorflow_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def torchvision_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file as torchvision publishes it, with random numbers."""
     return _random_weights(tmp_path_factory.mktemp("weights") / "inception-1000.pth", 1000)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The protocol "tiny" exists."""
+    with tiny_protocol(tmp_path_factory.mktemp("tiny")):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,7 @@ def images() -> torch.Tensor:
 
 def test_vectors_are_those_of_transformers_own_processor_and_model(folder: Path, images: torch.Tensor):
     encoder = CLIP(str(folder))
+    ours, ours_text = encoder.images(images), encoder.captions(CAPTIONS)
     model = transformers.CLIPModel.from_pretrained(folder).eval()
     processor = transformers.CLIPImageProcessor.from_pretrained(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -66,8 +67,8 @@ def test_vectors_are_those_of_transformers_own_processor_and_model(folder: Path,
                 pixel_values=processor(images=picture, return_tensors="pt")["pixel_values"],
                 **tokenizer([caption], return_tensors="pt"),
             )
-        torch.testing.assert_close(encoder.images(images)[row], out.image_embeds[0], atol=1e-5, rtol=0)
-        torch.testing.assert_close(encoder.captions(CAPTIONS)[row], out.text_embeds[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours[row], out.image_embeds[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours_text[row], out.text_embeds[0], atol=1e-5, rtol=0)
     assert encoder.sha256 == sha256_of(folder / "model.safetensors") and encoder.name == f"clip:{folder}"
     assert not any(weight.requires_grad for weight in encoder._network.parameters())
 
@@ -91,13 +92,13 @@ def test_each_picture_scores_what_torchmetrics_gives_it(folder: Path, images: to
     from torchmetrics.functional.multimodal import clip_score
 
     theirs = Bare(folder), transformers.CLIPProcessor.from_pretrained(folder)
-    judge = create_evaluator("clip_score", encoder=f"clip:{folder}")
+    evaluator = create_evaluator("clip_score", encoder=f"clip:{folder}")
     pixels = images.add(1).mul(127.5).round().to(torch.uint8)
     expected = []
     for captions in (CAPTIONS, CAPTIONS[::-1]):
         expected += [float(clip_score(*pair, lambda: theirs)) for pair in zip(pixels, captions, strict=True)]
-        judge.update(images, captions=captions)
-    score = judge.compute()["clip_score"]
+        evaluator.update(images, captions=captions)
+    score = evaluator.compute()["clip_score"]
     assert sum(value > 0 for value in expected) > 3
     assert score.value == pytest.approx(sum(expected) / 12, abs=2e-3)
     assert score.protocol["encoder_sha256"] == sha256_of(folder / "model.safetensors")
@@ -106,15 +107,15 @@ def test_each_picture_scores_what_torchmetrics_gives_it(folder: Path, images: to
 
 def test_the_mean_of_clipped_cosines_in_closed_form():
     encoder = FakeImageTextEncoder()
-    judge = CLIPScore(encoder)
-    judge.update(encoder.show(CAPTIONS), captions=CAPTIONS)
-    assert judge.compute()["clip_score"].value == pytest.approx(100, abs=1e-3)
-    judge.update(-encoder.show(CAPTIONS), captions=CAPTIONS)
-    halves = judge.compute()["clip_score"]
+    evaluator = CLIPScore(encoder)
+    evaluator.update(encoder.show(CAPTIONS), captions=CAPTIONS)
+    assert evaluator.compute()["clip_score"].value == pytest.approx(100, abs=1e-3)
+    evaluator.update(-encoder.show(CAPTIONS), captions=CAPTIONS)
+    halves = evaluator.compute()["clip_score"]
     assert halves.value == pytest.approx(50, abs=1e-3)
     assert halves.standard_error == pytest.approx((12 / 11 * 2500 / 12) ** 0.5, rel=1e-4)
-    judge.update(encoder.show(CAPTIONS), captions=CAPTIONS, real=True)
-    assert judge.compute()["clip_score_ceiling"].value == pytest.approx(100, abs=1e-3)
+    evaluator.update(encoder.show(CAPTIONS), captions=CAPTIONS, real=True)
+    assert evaluator.compute()["clip_score_ceiling"].value == pytest.approx(100, abs=1e-3)
 
 
 def test_states_merge_and_only_with_their_like():
@@ -126,7 +127,7 @@ def test_states_merge_and_only_with_their_like():
     parts[1].update(images[2:], captions=CAPTIONS[2:])
     parts[0].merge(parts[1].state())
     assert parts[0].compute() == whole.compute()
-    with pytest.raises(InvalidInputError, match="one of r_precision came"):
+    with pytest.raises(InvalidInputError, match="got one of r_precision"):
         whole.merge(RPrecision(encoder).state())
     with pytest.raises(InvalidInputError, match="encoder: fake and other"):
         whole.merge(CLIPScore(FakeImageTextEncoder(name="other")).state())
@@ -134,17 +135,17 @@ def test_states_merge_and_only_with_their_like():
 
 def test_without_captions_or_pictures_there_is_no_score():
     encoder = FakeImageTextEncoder()
-    judge = CLIPScore(encoder)
-    with pytest.raises(InvalidInputError, match="clip_score reads what each picture should show, but no captions"):
-        judge.update(encoder.show(CAPTIONS))
-    with pytest.raises(InvalidInputError, match="at least 2 generated pictures, but 0"):
-        judge.compute()
+    evaluator = CLIPScore(encoder)
+    with pytest.raises(InvalidInputError, match="clip_score needs one caption for each picture, got none"):
+        evaluator.update(encoder.show(CAPTIONS))
+    with pytest.raises(InvalidInputError, match="at least 2 generated pictures, got 0"):
+        evaluator.compute()
 
 
 def test_r_precision_by_a_clip(folder: Path, images: torch.Tensor):
-    judge = create_evaluator("r_precision", encoder=f"clip:{folder}", distractors=3, folds=2)
-    judge.update(images, captions=CAPTIONS, groups=CAPTIONS)
-    assert 0 <= judge.compute()["r_precision"].value <= 1
+    evaluator = create_evaluator("r_precision", encoder=f"clip:{folder}", distractors=3, folds=2)
+    evaluator.update(images, captions=CAPTIONS, groups=CAPTIONS)
+    assert 0 <= evaluator.compute()["r_precision"].value <= 1
 
 
 def test_a_clip_that_is_not_here_is_one_clear_sentence():
@@ -156,16 +157,16 @@ def test_a_clip_that_is_not_here_is_one_clear_sentence():
     ("name", "error", "says"),
     [
         ("clip:", UnknownNameError, "'judge', 'clip:org/name"),
-        ("clp", UnknownNameError, "but 'clp' came"),
+        ("clp", UnknownNameError, "got 'clp'"),
         ("clip:one/two/three", InvalidInputError, "org/name"),
     ],
 )
-def test_names_that_are_none(name: str, error: type[Exception], says: str):
+def test_unknown_names(name: str, error: type[Exception], says: str):
     with pytest.raises(error, match=says):
         create_image_text_encoder(name)
 
 
-def test_files_that_are_no_clip(folder: Path, tmp_path: Path):
+def test_files_that_are_not_a_clip(folder: Path, tmp_path: Path):
     broken = Path(shutil.copytree(folder, tmp_path / "broken"))
     tensors = load_file(folder / "model.safetensors")
     tensors.pop("visual_projection.weight")

@@ -8,25 +8,27 @@ import pytest
 import torch
 
 from fakes.pictures import pictures
+from fakes.protocol import TINY
 from t2i.create import create_evaluator
 from t2i.errors import InvalidInputError
 from t2i_metrics.extractor import get_extractor
 
+pytestmark = pytest.mark.usefixtures("tiny")
 IMAGES = pictures(7, seed=21)
 CAPTIONS = ["a red heart", "a blue star", "a  red heart ", "a blue star", "a red heart", "alone", "a blue star"]
 
 
 def test_it_is_the_mean_over_prompts_of_the_mean_over_pairs() -> None:
-    judge = create_evaluator("diversity")
-    judge.update(IMAGES[:3], captions=CAPTIONS[:3])
-    judge.update(IMAGES, captions=CAPTIONS, real=True)  # real pictures are not looked at
-    judge.update(IMAGES[3:], captions=CAPTIONS[3:])
-    features = get_extractor()(IMAGES).features
+    evaluator = create_evaluator("diversity", protocol=TINY)
+    evaluator.update(IMAGES[:3], captions=CAPTIONS[:3])
+    evaluator.update(IMAGES, captions=CAPTIONS, real=True)  # real pictures are ignored
+    evaluator.update(IMAGES[3:], captions=CAPTIONS[3:])
+    features = get_extractor(TINY)(IMAGES).features
     means = [
         torch.stack([(features[a] - features[b]).norm() for a, b in combinations(same, 2)]).mean()
         for same in ([0, 2, 4], [1, 3, 6])
     ]
-    score = judge.compute()["diversity"]
+    score = evaluator.compute()["diversity"]
     assert score.value == pytest.approx(float(sum(means)) / 2, rel=1e-4)
     assert score.standard_error == pytest.approx(abs(float(means[0] - means[1])) / 2, rel=1e-3)
     assert score.protocol["n_captions"] == "2"
@@ -34,19 +36,19 @@ def test_it_is_the_mean_over_prompts_of_the_mean_over_pairs() -> None:
 
 
 def test_a_model_that_ignores_its_noise_has_none() -> None:
-    judge = create_evaluator("diversity")
-    judge.update(IMAGES[:1].expand(4, -1, -1, -1).contiguous(), captions=["a red heart"] * 4)
-    assert judge.compute()["diversity"].value == pytest.approx(0, abs=1e-3)
+    evaluator = create_evaluator("diversity", protocol=TINY)
+    evaluator.update(IMAGES[:1].expand(4, -1, -1, -1).contiguous(), captions=["a red heart"] * 4)
+    assert evaluator.compute()["diversity"].value == pytest.approx(0, abs=1e-3)
 
 
 def test_every_caption_once_says_nothing() -> None:
-    judge = create_evaluator("diversity")
-    judge.update(IMAGES[:3], captions=["one", "two", "three"])
+    evaluator = create_evaluator("diversity", protocol=TINY)
+    evaluator.update(IMAGES[:3], captions=["one", "two", "three"])
     with pytest.raises(InvalidInputError, match="3 pictures of 3 captions"):
-        judge.compute()
+        evaluator.compute()
 
 
 @pytest.mark.parametrize("captions", [None, ["one"], []])
 def test_captions_are_needed(captions: list[str] | None) -> None:
-    with pytest.raises(InvalidInputError, match="one a picture"):
-        create_evaluator("diversity").update(IMAGES[:2], captions=captions)
+    with pytest.raises(InvalidInputError, match=r"one .*caption for each picture"):
+        create_evaluator("diversity", protocol=TINY).update(IMAGES[:2], captions=captions)

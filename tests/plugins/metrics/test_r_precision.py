@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from fakes.image_text import FakeImageTextEncoder
 from t2i.errors import InvalidInputError
-from t2i_metrics.r_precision import RPrecision, draw_candidates
+from t2i_metrics.caption_ranking import draw_candidates
+from t2i_metrics.r_precision import RPrecision
 
 COLOURS = ("red", "green", "blue", "black", "white", "pink", "grey", "brown", "gold", "teal")
 THINGS = ("heart", "car", "house", "dog", "cat", "bird", "fish", "flower", "boat", "sun", "moon", "tree")
@@ -19,27 +20,26 @@ CAPTIONS = [f"{colour} {thing}" for colour in COLOURS for thing in THINGS]
 GROUPS = [thing for _ in COLOURS for thing in THINGS]
 
 
-def judged(encoder: FakeImageTextEncoder, images, captions=CAPTIONS, groups=GROUPS, **settings):
-    judge = RPrecision(encoder, **settings)
-    judge.update(images, captions=captions, groups=groups)
-    return judge.compute()
+def scores_of(encoder: FakeImageTextEncoder, images, captions=CAPTIONS, groups=GROUPS, **settings):
+    evaluator = RPrecision(encoder, **settings)
+    evaluator.update(images, captions=captions, groups=groups)
+    return evaluator.compute()
 
 
 def test_it_is_what_a_loop_over_pictures_and_captions_counts():
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS, noise=0.6)
-    score = judged(encoder, images)["r_precision"]
+    score = scores_of(encoder, images)["r_precision"]
     pool = sorted(zip(CAPTIONS, GROUPS, strict=True))
     captions, groups = [caption for caption, _ in pool], [group for _, group in pool]
     candidates = draw_candidates(captions, groups, 99, seed=0)
+    seen = dict(zip(CAPTIONS, encoder.images(images), strict=True))
+    text = encoder.captions(captions)
     hits = []
-    for image, caption in zip(images, CAPTIONS, strict=True):
+    for caption in CAPTIONS:
         own, *others = candidates[captions.index(caption)].tolist()
         assert captions[own] == caption
-        seen = encoder.images(image[None])[0]
-        right, *wrong = [
-            float(F.cosine_similarity(seen, encoder.captions([captions[i]])[0], 0)) for i in (own, *others)
-        ]
+        right, *wrong = [float(F.cosine_similarity(seen[caption], text[i], 0)) for i in (own, *others)]
         hits.append(all(right > other for other in wrong))
     assert 0.1 < np.mean(hits) < 0.9  # a number that a mistake would change
     assert score.value == pytest.approx(np.mean(hits))
@@ -64,10 +64,10 @@ def test_a_caption_two_groups_share_is_never_its_own_distractor():
 def test_each_caption_is_encoded_once():
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS * 3)
-    judge = RPrecision(encoder)
-    judge.update(images, captions=CAPTIONS * 3, groups=GROUPS * 3)
-    judge.update(images[:120], captions=CAPTIONS, groups=GROUPS, real=True)
-    judge.compute()
+    evaluator = RPrecision(encoder)
+    evaluator.update(images, captions=CAPTIONS * 3, groups=GROUPS * 3)
+    evaluator.update(images[:120], captions=CAPTIONS, groups=GROUPS, real=True)
+    evaluator.compute()
     assert sorted(encoder.encoded) == sorted(CAPTIONS)
 
 
@@ -75,10 +75,10 @@ def test_clear_pictures_are_all_found_and_shuffled_captions_are_chance():
     encoder = FakeImageTextEncoder(dim=16)
     captions = [f"{caption} {number}" for number in range(10) for caption in CAPTIONS]  # 1,200
     images = encoder.show(captions)
-    assert judged(encoder, images, captions, None)["r_precision"].value == 1
+    assert scores_of(encoder, images, captions, None)["r_precision"].value == 1
     order = list(range(len(captions)))
     random.Random(0).shuffle(order)
-    found = judged(encoder, images[order], captions, None)
+    found = scores_of(encoder, images[order], captions, None)
     score, chance = found["r_precision"], found["r_precision_chance"]
     assert chance.value == 0.01
     assert abs(score.value - chance.value) < 4 * (0.01 * 0.99 / 1200) ** 0.5
@@ -87,37 +87,60 @@ def test_clear_pictures_are_all_found_and_shuffled_captions_are_chance():
 
 def test_real_pictures_are_the_ceiling_and_change_nothing_else():
     encoder = FakeImageTextEncoder()
-    judge = RPrecision(encoder)
-    judge.update(encoder.show(CAPTIONS, noise=0.1, seed=1), captions=CAPTIONS, groups=GROUPS, real=True)
-    judge.update(encoder.show(CAPTIONS, noise=0.8), captions=CAPTIONS, groups=GROUPS)
-    scores = judge.compute()
+    evaluator = RPrecision(encoder)
+    evaluator.update(encoder.show(CAPTIONS, noise=0.1, seed=1), captions=CAPTIONS, groups=GROUPS, real=True)
+    evaluator.update(encoder.show(CAPTIONS, noise=0.8), captions=CAPTIONS, groups=GROUPS)
+    scores = evaluator.compute()
     assert list(scores) == ["r_precision", "r_precision_ceiling", "r_precision_chance"]
     assert scores["r_precision_ceiling"].value > scores["r_precision"].value > 0.01
-    assert scores["r_precision"] == judged(encoder, encoder.show(CAPTIONS, noise=0.8))["r_precision"]
+    assert scores["r_precision"] == scores_of(encoder, encoder.show(CAPTIONS, noise=0.8))["r_precision"]
+
+
+@pytest.mark.parametrize(
+    ("real_noise", "fake_noise", "says"),
+    [
+        (0.3, 0.6, ""),
+        (0.3, 0.3, ""),
+        (9.0, 9.0, "is near chance, 0.01"),  # as an encoder of emoji reads photographs
+        (9.0, 0.3, "is near chance, 0.01"),
+        (0.9, 0.1, "is below the model's score"),
+    ],
+)
+def test_a_ceiling_near_chance_or_below_the_model_is_a_caution(real_noise: float, fake_noise: float, says: str):
+    encoder = FakeImageTextEncoder()
+    evaluator = RPrecision(encoder)
+    evaluator.update(encoder.show(CAPTIONS, real_noise, seed=1), captions=CAPTIONS, groups=GROUPS, real=True)
+    evaluator.update(encoder.show(CAPTIONS, fake_noise), captions=CAPTIONS, groups=GROUPS)
+    score = evaluator.compute()["r_precision"]
+    assert says in score.caution and bool(says) == bool(score.caution)
+    if says:
+        assert "the encoder fake, trained on nothing," in score.caution and "r_precision.encoder" in score.caution
+    trusted = scores_of(encoder, encoder.show(CAPTIONS, fake_noise))["r_precision"]
+    assert trusted.caution == "" and score.protocol == trusted.protocol and not score.better_than(trusted)
 
 
 def test_batches_order_and_processes_do_not_change_the_score():
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS, noise=0.6)
-    whole = judged(encoder, images)
+    whole = scores_of(encoder, images)
     first, second = RPrecision(encoder), RPrecision(encoder)
     order = torch.randperm(120, generator=torch.Generator().manual_seed(0)).tolist()
-    for judge, part in ((first, order[:50]), (second, order[50:])):
+    for evaluator, part in ((first, order[:50]), (second, order[50:])):
         for index in part:
-            judge.update(images[[index]], captions=[CAPTIONS[index]], groups=[GROUPS[index]])
+            evaluator.update(images[[index]], captions=[CAPTIONS[index]], groups=[GROUPS[index]])
     resumed = RPrecision(encoder)
     resumed.merge(first.state())
     resumed.merge(second.state())
     assert resumed.compute() == whole
     resumed.reset()
     resumed.merge(RPrecision(encoder).state())
-    with pytest.raises(InvalidInputError, match="0 came"):
+    with pytest.raises(InvalidInputError, match="got 0"):
         resumed.compute()
 
 
 def test_the_error_is_that_of_ten_folds_and_the_interval_holds_the_value():
     encoder = FakeImageTextEncoder()
-    score = judged(encoder, encoder.show(CAPTIONS, noise=0.6))["r_precision"]
+    score = scores_of(encoder, encoder.show(CAPTIONS, noise=0.6))["r_precision"]
     binomial = (score.value * (1 - score.value) / 120) ** 0.5
     assert 0.4 < score.standard_error / binomial < 2
     low, high = score.interval
@@ -128,15 +151,15 @@ def test_the_error_is_that_of_ten_folds_and_the_interval_holds_the_value():
 @pytest.mark.parametrize(
     ("captions", "groups", "settings", "says"),
     [
-        (CAPTIONS, ["thing"] * 120, {}, "only 0 stand beside"),
-        (CAPTIONS[:60], GROUPS[:60], {}, r"99 captions of other groups, but only 55 .*\(12 groups"),
-        (CAPTIONS[:5], GROUPS[:5], {"distractors": 2}, "at least 10 generated pictures, but 5 came"),
-        (None, None, {}, "no captions came"),
-        (CAPTIONS[:7], GROUPS[:7], {}, "one caption a picture"),
+        (CAPTIONS, ["thing"] * 120, {}, "has only 0"),
+        (CAPTIONS[:60], GROUPS[:60], {}, r"99 captions of other groups .* has only 55 \(12 groups"),
+        (CAPTIONS[:5], GROUPS[:5], {"distractors": 2}, "at least 10 generated pictures, got 5"),
+        (None, None, {}, "one caption for each picture, got none"),
+        (CAPTIONS[:7], GROUPS[:7], {}, "one non-empty caption for each picture, got 7"),
         (["", *CAPTIONS[1:]], GROUPS, {}, "1 of them empty"),
-        (CAPTIONS, GROUPS[:7], {}, "one group a picture"),
-        (CAPTIONS, GROUPS, {"distractors": 0}, "at least 1 distractor"),
-        (CAPTIONS, GROUPS, {"folds": 1}, "2 folds"),
+        (CAPTIONS, GROUPS[:7], {}, "one non-empty group for each picture, got 7"),
+        (CAPTIONS, GROUPS, {"distractors": 0}, "distractors of at least 1"),
+        (CAPTIONS, GROUPS, {"folds": 1}, "folds of at least 2"),
     ],
 )
 def test_bad_input(captions, groups, settings, says):
@@ -144,45 +167,45 @@ def test_bad_input(captions, groups, settings, says):
     count = len(captions) if captions in (CAPTIONS[:60], CAPTIONS[:5]) else 120
     images = encoder.show(CAPTIONS[:count])
     with pytest.raises(InvalidInputError, match=says):
-        judged(encoder, images, captions, groups, **settings)
+        scores_of(encoder, images, captions, groups, **settings)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 300.0])
-def test_pictures_that_are_none(value):
+def test_what_is_not_a_picture_is_refused(value):
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS)
     images[3, 0, 0, 0] = value
     with pytest.raises(InvalidInputError, match=r"finite pixels in \[-1, 1\]"):
-        judged(encoder, images)
+        scores_of(encoder, images)
 
 
 def test_constant_pictures_score_about_chance():
     encoder = FakeImageTextEncoder()
-    score = judged(encoder, torch.full((120, 3, 4, 4), 0.5))["r_precision"]
+    score = scores_of(encoder, torch.full((120, 3, 4, 4), 0.5))["r_precision"]
     assert score.value <= 0.1
 
 
 def test_states_of_others_are_refused():
     encoder = FakeImageTextEncoder()
-    judge = RPrecision(encoder)
+    evaluator = RPrecision(encoder)
     with pytest.raises(InvalidInputError, match="lacks fake"):
-        judge.merge({"real": torch.zeros(1)})
+        evaluator.merge({"real": torch.zeros(1)})
     with pytest.raises(InvalidInputError, match=r"question: 1 of 100.* and 1 of 10,"):
-        judge.merge(RPrecision(encoder, distractors=9).state())
+        evaluator.merge(RPrecision(encoder, distractors=9).state())
     with pytest.raises(InvalidInputError, match="encoder: fake and other"):
-        judge.merge(RPrecision(FakeImageTextEncoder(name="other")).state())
+        evaluator.merge(RPrecision(FakeImageTextEncoder(name="other")).state())
 
 
 def test_protocols_tell_encoder_question_and_captions_apart():
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS)
-    score = judged(encoder, images)["r_precision"]
-    assert score.better_than(judged(encoder, images)["r_precision"]) is False
+    score = scores_of(encoder, images)["r_precision"]
+    assert score.better_than(scores_of(encoder, images)["r_precision"]) is False
     others = [
-        judged(FakeImageTextEncoder(name="other"), images),
-        judged(encoder, images, distractors=50),
-        judged(encoder, images, seed=1),
-        judged(encoder, images, ["crimson heart", *CAPTIONS[1:]]),
+        scores_of(FakeImageTextEncoder(name="other"), images),
+        scores_of(encoder, images, distractors=50),
+        scores_of(encoder, images, seed=1),
+        scores_of(encoder, images, ["crimson heart", *CAPTIONS[1:]]),
     ]
     for other, part in zip(others, ("encoder", "question", "drawn", "captions"), strict=True):
         with pytest.raises(InvalidInputError, match=f"differ in {part}"):

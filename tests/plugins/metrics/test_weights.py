@@ -1,4 +1,4 @@
-"""Weights are the published file, or they are not used."""
+"""Only the published weights are used."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_another_tools_copy_in_the_cache_is_used(published, tmp_path: Path) -> N
 def test_a_download_that_is_not_the_published_file_is_refused(published, online, tmp_path: Path) -> None:
     file, weights = published
     file.write_bytes(b"something else")
-    with pytest.raises(IntegrityError, match="not the published file"):
+    with pytest.raises(IntegrityError, match="did not send the published file"):
         weights.find()
     assert not list((tmp_path / "cache" / "checkpoints").iterdir())
 
@@ -67,7 +67,7 @@ def test_a_damaged_copy_is_refused(published, online) -> None:
 
 
 @pytest.mark.parametrize("forbidden", [True, False])
-def test_nowhere_and_not_to_be_had(published, forbidden: bool, request: pytest.FixtureRequest) -> None:
+def test_weights_that_cannot_be_fetched(published, forbidden: bool, request: pytest.FixtureRequest) -> None:
     file, weights = published
     file.unlink()
     if not forbidden:

@@ -1,4 +1,4 @@
-"""Judges: an Evaluator watches real and generated pictures and says Scores, each with the protocol it was made by."""
+"""The contract of evaluators: from real and generated pictures to Scores, each with the protocol it was made by."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ class Score:
         value: the number itself.
         protocol: everything that fixes its unit, such as {"extractor": "inception-v3", "sha256": ...,
             "resize": "bilinear 299", "n_real": "2000", "n_fake": "2000", "split": "test", "seed": "0"}.
-        standard_error: of `value`, in its unit, where the evaluator can estimate it.
-        higher_is_better: which way is up.
-        interval: the 95 % interval of `value`, where the evaluator has one better than 1.96 standard errors.
+        standard_error: of `value`, in its unit, if the evaluator can estimate it.
+        higher_is_better: whether a higher value is better.
+        interval: the 95 % interval of `value`, if the evaluator has one better than 1.96 standard errors.
+        caution: why the value should not be believed, as a sentence for whoever reads it; "" if nothing is known
+            against it. It is no part of the protocol: scores compare with it or without.
     """
 
     value: float
@@ -30,6 +32,7 @@ class Score:
     standard_error: float | None = None
     higher_is_better: bool = True
     interval: tuple[float, float] | None = None
+    caution: str = ""
 
     def __str__(self) -> str:
         """ "0.412 ± 0.013"."""
@@ -37,7 +40,7 @@ class Score:
         return f"{self.value:.4g}{error}"
 
     def better_than(self, other: Score) -> bool:
-        """Whether this score is the better one.
+        """Whether this score is better than `other`.
 
         Raises:
             InvalidInputError: the two were made by different protocols; says which parts differ.
@@ -56,9 +59,9 @@ class Score:
 
 
 class Evaluator(ABC):
-    """A streaming judge; call `update` as often as there are batches, then `compute`.
+    """Scores pictures that come in batches: call `update` for each batch, then `compute`.
 
-    It knows nothing of processes: each has its own, and one of them merges the states of the others.
+    It knows nothing of processes: each process has its own evaluator, and one of them merges the states of the others.
     """
 
     @abstractmethod
@@ -73,17 +76,17 @@ class Evaluator(ABC):
         """Take in b pictures in [-1, 1].
 
         Args:
-            captions: what each shows, for judges that read text with an encoder of their own.
-            groups: what each shows, coarser than a caption; distractors come from another group.
-            real: pictures of the dataset, not of a generator.
+            captions: what each picture shows; evaluators that need them read them with a text encoder of their own.
+            groups: what each picture shows, coarser than a caption (a class); wrong captions come from another group.
+            real: whether the pictures are the dataset's, not a generator's.
 
         Raises:
-            InvalidInputError: the pictures are not what this judge can read, or it needs captions or groups.
+            InvalidInputError: the evaluator cannot read the pictures, or needs captions or groups.
         """
 
     @abstractmethod
     def compute(self) -> dict[str, Score]:
-        """The scores of everything seen since the last `reset`, by name; "x_ceiling" and "x_chance" are bounds of "x".
+        """The scores of all pictures seen since the last `reset`, by name; "x_ceiling" and "x_chance" bound "x".
 
         Raises:
             InvalidInputError: fewer pictures were seen than the score needs.
@@ -91,14 +94,14 @@ class Evaluator(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """Everything seen since the last `reset`, to be saved, or merged by another process."""
+        """Everything `compute` needs of the pictures seen since the last `reset`, to be saved or merged elsewhere."""
 
     @abstractmethod
     def merge(self, state: Mapping[str, Tensor]) -> None:
-        """Take in what an evaluator of the same settings saw; a fresh one becomes its equal.
+        """Add what another evaluator of the same settings saw, as its `state` gave it.
 
         Raises:
-            InvalidInputError: the state is another kind of evaluator's, or one of other settings.
+            InvalidInputError: the state is of another kind of evaluator, or of one with other settings.
         """
 
     @abstractmethod

@@ -1,1 +1,1 @@
-"""The judges of t2i: every score says how it was made."""
+"""Evaluators of t2i: every score says how it was made."""

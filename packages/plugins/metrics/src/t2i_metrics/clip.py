@@ -1,4 +1,4 @@
-"""Any CLIP (Radford et al. 2021) of the Hugging Face Hub or a folder, through transformers."""
+"""Any CLIP (Radford et al. 2021) from the Hugging Face Hub or a folder, through transformers."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from t2i.hub.download import download
 from t2i.images import to_uint8
 from t2i_metrics.image_text import ImageTextEncoder
 
-# Weights only as safetensors: no pickle is ever read.
-FILES = ["*.json", "*.txt", "model.safetensors"]
+FILES = ["*.json", "*.txt", "model.safetensors"]  # no pickle is ever read
 CAPTIONS_AT_ONCE = 64
 
 
 @final
 class CLIP(ImageTextEncoder):
-    """A frozen CLIP, float32, from safetensors, running no code of its repository.
+    """A frozen CLIP in float32, read from safetensors; no code of its repository is run.
 
-    Pictures are prepared as its own preprocessor_config.json says.
+    Pictures are prepared as its preprocessor_config.json says.
     """
 
     def __init__(self, reference: str) -> None:
-        """Load it; the first time from the Hub, then from the Hugging Face cache.
+        """Load it: the first time from the Hub, later from the Hugging Face cache.
 
         Args:
             reference: "org/name", "org/name@revision", or a local folder.
@@ -38,7 +37,7 @@ class CLIP(ImageTextEncoder):
         Raises:
             InvalidInputError: `reference` is neither a repository's name nor a folder.
             OfflineError: it is not on this machine and the Hub cannot be reached.
-            SnapshotError: the Hub has none such; or it has no safetensors, lacks a weight, or is no CLIP.
+            SnapshotError: the Hub has no such repository; or it has no safetensors, lacks a weight, or is not a CLIP.
         """
         if Path(reference).is_dir():
             folder, self._name = Path(reference), f"clip:{reference}"
@@ -48,8 +47,8 @@ class CLIP(ImageTextEncoder):
             self._name = f"clip:{repo}@{commit}"
         if not (folder / "model.safetensors").is_file():
             raise SnapshotError(
-                f"A CLIP needs model.safetensors, but {reference} has none; pickled weights are never read. Convert "
-                f"them with transformers' `save_pretrained`, or choose another CLIP."
+                f"A CLIP needs model.safetensors, but {reference} has none, and pickled weights are never read. "
+                f"Convert them with transformers' `save_pretrained`, or choose another CLIP."
             )
         self._sha256 = sha256_of(folder / "model.safetensors")
         self._network, self._tokenizer, self._processor = _load(folder, reference)
@@ -69,6 +68,10 @@ class CLIP(ImageTextEncoder):
         side = self._network.config.vision_config.image_size
         return {"resize": f"its own image processor, {side} px"}
 
+    @property
+    def trained_on(self) -> str:
+        return "what its model card names"
+
     @torch.inference_mode()
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         if images.device != self._device:
@@ -79,9 +82,7 @@ class CLIP(ImageTextEncoder):
     @torch.inference_mode()
     def captions(self, captions: Sequence[str]) -> Float[Tensor, "b d"]:
         if not captions or not all(caption.strip() for caption in captions):
-            raise InvalidInputError(
-                f"A CLIP reads at least one caption, none of them empty, but {list(captions)[:4]!r} came."
-            )
+            raise InvalidInputError(f"A CLIP needs at least one caption and no empty one, got {list(captions)[:4]!r}.")
         rows = []
         for start in range(0, len(captions), CAPTIONS_AT_ONCE):
             chunk = list(captions[start : start + CAPTIONS_AT_ONCE])
@@ -100,7 +101,7 @@ class CLIP(ImageTextEncoder):
 
     @staticmethod
     def _unit(features: Any) -> Float[Tensor, "b d"]:
-        # transformers 5 hands the towers' outputs over with the projection as `pooler_output`; 4 gave it bare.
+        # transformers 5 returns the projection as `pooler_output`; transformers 4 returned the tensor itself.
         projected = features if isinstance(features, Tensor) else features.pooler_output
         return F.normalize(projected.float(), dim=1).cpu()
 
@@ -109,7 +110,7 @@ def _load(folder: Path, reference: str) -> tuple[Any, Any, Any]:
     import transformers
     from safetensors import SafetensorError
 
-    auto: Any = transformers  # whose loaders state no types
+    auto: Any = transformers  # its loaders have no types
     trusted = {"trust_remote_code": False, "local_files_only": True}
     try:
         network, report = auto.CLIPModel.from_pretrained(
@@ -122,7 +123,7 @@ def _load(folder: Path, reference: str) -> tuple[Any, Any, Any]:
             f"'clip:{reference}' must be a CLIP, but transformers cannot load it: {error}. Choose another."
         ) from error
     missing = sorted(report["missing_keys"])
-    if missing:  # transformers fills them with random numbers
+    if missing:  # transformers would fill them with random numbers
         raise SnapshotError(
             f"'clip:{reference}' must be a CLIP, but its model.safetensors lacks {len(missing)} weights, such as "
             f"{missing[0]!r}. Choose another."

@@ -1,27 +1,27 @@
-"""Image-text encoders by name: the bundled judge, or any CLIP."""
+"""Image-text encoders by name: the bundled one, or any CLIP."""
 
 from __future__ import annotations
 
 from t2i.errors import UnknownNameError
+from t2i_metrics.bundled_encoder import BundledEncoder
 from t2i_metrics.clip import CLIP
-from t2i_metrics.image_text import JUDGE, ImageTextEncoder
-from t2i_metrics.judge import Judge
+from t2i_metrics.image_text import BUNDLED, ImageTextEncoder
 
 
 def create_image_text_encoder(name: str) -> ImageTextEncoder:
-    """The encoder "judge", "clip:org/name[@revision]" or "clip:folder".
-
-    Judge a model only by an encoder that did not train it.
+    """The encoder called "judge" (the bundled one), "clip:org/name[@revision]" or "clip:folder".
 
     Raises:
-        UnknownNameError: it is neither.
-        SnapshotError: its weights are not here, or not what they should be.
+        UnknownNameError: there is no such encoder.
+        OfflineError: its weights are not on this machine and cannot be fetched.
+        InvalidInputError: what follows "clip:" is neither a repository's name nor a folder.
+        SnapshotError, IntegrityError: its weights cannot be read, or are not the published ones.
     """
-    if name == JUDGE:
-        return Judge()
+    if name == BUNDLED:
+        return BundledEncoder()
     kind, _, reference = name.partition(":")
     if kind == "clip" and reference:
         return CLIP(reference)
     raise UnknownNameError(
-        f"Pictures and captions are read by 'judge', 'clip:org/name[@revision]' or 'clip:folder', but {name!r} came."
+        f"An image-text encoder is called '{BUNDLED}', 'clip:org/name[@revision]' or 'clip:folder', got {name!r}."
     )

@@ -1,4 +1,4 @@
-"""Pictures to features; judges of one protocol share one extractor, and a batch passes it once for all of them."""
+"""Pictures to features; evaluators of one protocol share one extractor, and a batch passes it once for all of them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from t2i.images import to_uint8
 from t2i_metrics.protocols import DEFAULT_PROTOCOL, get_protocol
 from t2i_metrics.weights import read_weights
 
-AT_ONCE = 16  # pictures in one forward pass; more is no faster on a CPU and takes memory
+AT_ONCE = 16  # pictures in one forward pass; more take memory and are no faster on a CPU
 
 
 @dataclass(frozen=True)
 class Activations:
-    """What the network made of b pictures, on the CPU in float32."""
+    """The network's outputs for b pictures, on the CPU in float32."""
 
     features: Float[Tensor, "b d"]
     logits: Float[Tensor, "b c"]
@@ -31,17 +31,19 @@ class Activations:
 
 @final
 class Extractor:
-    """A protocol with its weights. Its network follows the pictures to their device."""
+    """A protocol with its weights. Its network moves to the device of the pictures."""
 
     def __init__(self, protocol: str = DEFAULT_PROTOCOL, weights: Path | None = None) -> None:
         """
         Args:
             protocol: a name in PROTOCOLS.
-            weights: your own copy, or other weights of the same network; found or downloaded by default.
+            weights: your own copy, or other weights of the same network; by default, the published ones are found or
+                downloaded.
 
         Raises:
             UnknownNameError: there is no such protocol.
-            OfflineError, IntegrityError: the published weights cannot be had, or are not what was published.
+            OfflineError: the published weights are not on this machine and cannot be fetched.
+            IntegrityError: the file found is not the published one.
             InvalidInputError: `weights` is not a file of that network's weights.
         """
         self.protocol = get_protocol(protocol)
@@ -53,7 +55,7 @@ class Extractor:
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """The part of a score's protocol that says how features were made."""
+        """The part of a score's protocol that says how the features were made."""
         return {
             "protocol": self.protocol.name,
             "extractor": self.protocol.network,
@@ -63,7 +65,7 @@ class Extractor:
 
     @torch.inference_mode()
     def __call__(self, images: Float[Tensor, "b 3 h w"]) -> Activations:
-        """Features and logits of b pictures in [-1, 1], each as the uint8 picture that would be saved."""
+        """Features and logits of b pictures in [-1, 1], which are rounded to uint8 first, as when they are saved."""
         if self._last is not None and self._last[0]() is images and self._last[1] == images._version:
             return self._last[2]
         if images.device != self._device:
@@ -75,13 +77,13 @@ class Extractor:
         ]
         features, logits = (torch.cat(each).float().cpu() for each in zip(*parts, strict=True))
         activations = Activations(features, logits)
-        if not images.is_inference():  # whose changes nobody counts
+        if not images.is_inference():  # inference tensors have no version that would show a change
             self._last = (weakref.ref(images), images._version, activations)
         return activations
 
 
 def get_extractor(protocol: str = DEFAULT_PROTOCOL, weights: str | Path | None = None) -> Extractor:
-    """The extractor of these settings, the same one whoever asks.
+    """The extractor of these settings; equal settings share one.
 
     Raises:
         UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `Extractor` does.

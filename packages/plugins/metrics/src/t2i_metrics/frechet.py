@@ -19,7 +19,7 @@ def frechet_distance(
 
 
 def frechet_distance_of(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"]) -> float:
-    """The same of the Gaussians that fit two sets of at least two vectors; quick where they are fewer than d."""
+    """The distance of the Gaussians that fit two sets of at least two vectors; fast if the sets are smaller than d."""
     x, y = x.double(), y.double()
     one, two = ((each - each.mean(dim=0)) / (len(each) - 1) ** 0.5 for each in (x, y))  # C = one.T @ one
     apart = (x.mean(dim=0) - y.mean(dim=0)).square().sum() + one.square().sum() + two.square().sum()
@@ -29,8 +29,8 @@ def frechet_distance_of(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"]) -> flo
 def trace_of_root(covariance1: Float64[Tensor, "d d"], covariance2: Float64[Tensor, "d d"]) -> float:
     """tr((C1 C2)^½) of two symmetric matrices without negative eigenvalues.
 
-    With C1 = R Rᵀ, C1 C2 has the eigenvalues of the symmetric Rᵀ C2 R: no square root of a non-symmetric matrix is
-    taken, and nothing turns complex.
+    With C1 = R Rᵀ, C1 C2 has the eigenvalues of Rᵀ C2 R. That matrix is symmetric, so its eigenvalues are real and no
+    square root of a non-symmetric matrix is needed.
     """
     root, other = _cholesky(covariance1), covariance2
     if root is None:
@@ -42,18 +42,18 @@ def trace_of_root(covariance1: Float64[Tensor, "d d"], covariance2: Float64[Tens
 
 
 def _cholesky(covariance: Float64[Tensor, "d d"]) -> Float64[Tensor, "d d"] | None:
-    """R with C = R Rᵀ, or None where C is singular."""
+    """R with C = R Rᵀ, or None if C is singular."""
     factor, failed = torch.linalg.cholesky_ex(covariance)
     return None if failed else factor
 
 
 def _eigen_root(covariance: Float64[Tensor, "d d"]) -> Float64[Tensor, "d r"]:
-    """R with C = R Rᵀ, of as many columns as C has directions."""
+    """R with C = R Rᵀ, with as many columns as C has rank."""
     values, vectors = torch.linalg.eigh(covariance)
     kept = values > _rounding(values)
     return vectors[:, kept] * values[kept].sqrt()
 
 
 def _rounding(values: Float64[Tensor, d]) -> float:
-    """Below this, eigenvalues in ascending order are errors of rounding."""
+    """The size below which an eigenvalue is a rounding error; `values` are in ascending order."""
     return len(values) * torch.finfo(values.dtype).eps * max(0.0, float(values[-1])) if len(values) else 0.0

@@ -1,4 +1,4 @@
-"""The contract of what reads pictures and captions into one space."""
+"""The contract of an encoder that maps pictures and captions into one space."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-JUDGE = "judge"
+BUNDLED = "judge"  # the name of the bundled encoder; scores on published cards carry it
 
 
 class ImageTextEncoder(ABC):
-    """Pictures and captions in, unit vectors of one space out; a picture lies near what it shows. Frozen."""
+    """A frozen encoder of pictures and captions as unit vectors; a picture lies near the captions that describe it."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What `create_image_text_encoder` takes to make it again."""
+        """The name by which `create_image_text_encoder` creates it."""
 
     @property
     @abstractmethod
@@ -28,7 +28,12 @@ class ImageTextEncoder(ABC):
     @property
     @abstractmethod
     def protocol(self) -> dict[str, str]:
-        """What it does to a picture before it looks, such as {"resize": "area 64, bicubic 96"}."""
+        """How it prepares a picture, such as {"resize": "area 64, bicubic 96"}; part of a score's protocol."""
+
+    @property
+    @abstractmethod
+    def trained_on(self) -> str:
+        """The data it knows, in words, such as "OpenMoji"; part of cautions, not of protocols."""
 
     @abstractmethod
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
@@ -42,7 +47,7 @@ class ImageTextEncoder(ABC):
         """b captions as vectors of length 1, float32, on the CPU.
 
         Raises:
-            InvalidInputError: there is no caption, or one is empty.
+            InvalidInputError: `captions` is empty, or one of them is.
         """
 
     @abstractmethod

@@ -1,8 +1,7 @@
-"""Inception score: sure of each picture, different over all of them (Salimans et al., NeurIPS 2016)."""
+"""Inception score: is each picture clearly of one class, and are all classes drawn (Salimans et al., NeurIPS 2016)?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -12,18 +11,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidInputError
-from t2i.evaluator import Evaluator, Score
-from t2i_metrics.bank import Bank
+from t2i.evaluator import Score
+from t2i_metrics.accumulating_evaluator import Batch
+from t2i_metrics.accumulators import Rows
+from t2i_metrics.extractor import Activations
+from t2i_metrics.feature_evaluator import FeatureEvaluator
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
-from t2i_metrics.reader import Reader
 
 
 @final
-class InceptionScore(Evaluator):
-    """exp of the mean KL divergence of a picture's classes from all pictures' classes, averaged over folds.
+class InceptionScore(FeatureEvaluator):
+    """exp of the mean KL divergence between a picture's classes and the classes of all pictures, averaged over folds.
 
-    It looks at generated pictures only, and knows the extractor's ImageNet classes only: of emoji, or birds, it says
-    little. `tf` leaves out the last layer's bias, as the original does.
+    It reads generated pictures only, and the extractor knows the classes of ImageNet only, so its value says little
+    about emoji or birds. The protocol `tf` leaves out the bias of the last layer, as the original does.
     """
 
     def __init__(
@@ -36,62 +37,37 @@ class InceptionScore(Evaluator):
     ) -> None:
         """
         Args:
-            protocol, extractor_weights: as in `Reader`.
-            folds: parts that are scored on their own.
-            seed: shuffles pictures into them; torch-fidelity's by default.
+            protocol, extractor_weights: as in `FeatureEvaluator`.
+            folds: parts that are scored separately.
+            seed: shuffles the pictures into folds; the default is torch-fidelity's.
 
         Raises:
-            UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `Reader` does, or folds < 1.
+            UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `FeatureEvaluator`, or folds < 1.
         """
         if folds < 1:
-            raise InvalidInputError(f"Pictures are scored in at least one fold, but folds={folds} came.")
-        self._reader = Reader("is", protocol, extractor_weights, folds=folds, shuffle_seed=seed)
-        self._logits = Bank()
+            raise InvalidInputError(f"is needs folds of at least 1, got {folds}.")
+        super().__init__("is", protocol, extractor_weights, folds=folds, shuffle_seed=seed)
+        self.reads_real = False
+        self._logits = self.keep("logits", Rows())
         self._folds, self._seed = folds, seed
 
-    def update(
-        self,
-        images: Float[Tensor, "b 3 h w"],
-        *,
-        captions: Sequence[str] | None = None,
-        groups: Sequence[str] | None = None,
-        real: bool = False,
-    ) -> None:
-        """Take in b generated pictures; real ones, captions and groups are not read."""
-        if not real:
-            self._logits.add(self._reader(images).logits)
+    def add_features(self, seen: Activations, batch: Batch) -> None:
+        self._logits.add(seen.logits)
 
     def compute(self) -> dict[str, Score]:
         """ "is", between 1 and the number of classes; higher is better.
 
-        The ± of the literature is the folds' standard deviation: the standard error times the root of their number.
+        Papers print ± the standard deviation of the folds: the standard error times the root of their number.
 
         Raises:
             InvalidInputError: a fold would hold fewer than two pictures.
         """
-        logits = self._logits.rows()
-        if len(logits) < 2 * self._folds:
-            raise InvalidInputError(
-                f"is needs at least {2 * self._folds} generated pictures, two in each of {self._folds} folds, but "
-                f"{len(logits)} came. Draw more, or ask for fewer folds."
-            )
+        logits = self._logits.all()
+        advice = f"Draw two for each of {self._folds} folds, or set fewer folds."
+        self.require(2 * self._folds, {"generated": len(logits)}, advice)
         scores = fold_scores(logits, self._folds, self._seed)
         error = float(np.std(scores, ddof=1)) / self._folds**0.5 if self._folds > 1 else None
-        return {"is": Score(float(np.mean(scores)), self._reader.protocol(n_fake=len(logits)), standard_error=error)}
-
-    def state(self) -> dict[str, Tensor]:
-        """Logits of all generated pictures seen."""
-        return {**self._reader.state(), "logits": self._logits.rows()}
-
-    def merge(self, state: Mapping[str, Tensor]) -> None:
-        """Append another's logits; see `Evaluator.merge`."""
-        self._reader.merge(state)
-        self._logits.add(state["logits"])
-
-    def reset(self) -> None:
-        """Forget everything seen."""
-        self._reader.reset()
-        self._logits = Bank()
+        return {"is": Score(float(np.mean(scores)), self.protocol(n_fake=len(logits)), standard_error=error)}
 
 
 def fold_scores(logits: Float[Tensor, "n c"], folds: int, seed: int) -> list[float]:

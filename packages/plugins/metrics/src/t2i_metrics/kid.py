@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -12,19 +11,23 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from t2i.errors import InvalidInputError
-from t2i.evaluator import Evaluator, Score
+from t2i.evaluator import Score
+from t2i_metrics.accumulating_evaluator import Batch
+from t2i_metrics.accumulators import Rows
+from t2i_metrics.extractor import Activations
+from t2i_metrics.feature_evaluator import FeatureEvaluator
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
-from t2i_metrics.real_and_fake import RealAndFake
 
 FEWEST = 3  # a jackknife leaves one out, and two make a pair
 
 
 @final
-class KID(Evaluator):
+class KID(FeatureEvaluator):
     """Squared maximum mean discrepancy of features under the kernel (x·y / d + 1)³.
 
-    By default every pair counts once, which has the expectation of the usual average over random subsets, less noise
-    and no seed; the standard error is the jackknife's. With `subsets`, the usual average (torch-fidelity, clean-fid).
+    By default every pair counts once: this has the same expectation as the usual average over random subsets, less
+    noise, and no seed; the standard error is the jackknife's. `subsets` selects the usual average, as torch-fidelity
+    and clean-fid compute it.
     """
 
     def __init__(
@@ -38,56 +41,43 @@ class KID(Evaluator):
     ) -> None:
         """
         Args:
-            protocol, extractor_weights: as in `Reader`.
-            subsets: average over that many random subsets, 0 for all pairs; the literature has 100.
-            subset_size: pictures of each kind in one.
-            seed: draws them; torch-fidelity's by default, in whose order pictures are drawn.
+            protocol, extractor_weights: as in `FeatureEvaluator`.
+            subsets: how many random subsets to average over; 0 counts all pairs, and papers use 100.
+            subset_size: pictures of each kind in a subset.
+            seed: of the random subsets; the default, and the order of drawing, are torch-fidelity's.
 
         Raises:
-            UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `Reader` does, or a number is too low.
+            UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `FeatureEvaluator`, or a number is
+                too low.
         """
         if subsets < 0 or subset_size < 2:
             raise InvalidInputError(
-                f"Subsets are 0 or more, each of at least 2 pictures, but subsets={subsets} and "
-                f"subset_size={subset_size} came."
+                f"kid needs subsets of at least 0 and subset_size of at least 2, got {subsets} and {subset_size}."
             )
         how = f"{subsets} subsets of {subset_size}, seed {seed}" if subsets else "all pairs"
-        self._seen = RealAndFake("kid", protocol, extractor_weights, estimator=how)
+        super().__init__("kid", protocol, extractor_weights, estimator=how)
+        self._real, self._fake = self.keep("real", Rows()), self.keep("fake", Rows())
         self._subsets, self._subset_size, self._seed = subsets, subset_size, seed
 
-    def update(
-        self,
-        images: Float[Tensor, "b 3 h w"],
-        *,
-        captions: Sequence[str] | None = None,
-        groups: Sequence[str] | None = None,
-        real: bool = False,
-    ) -> None:
-        """Take in b pictures; captions and groups are not read."""
-        self._seen.read(images, real)
+    def add_features(self, seen: Activations, batch: Batch) -> None:
+        (self._real if batch.real else self._fake).add(seen.features)
 
     def compute(self) -> dict[str, Score]:
-        """ "kid", lower is better; about 0, and at times below, for pictures of one distribution.
+        """ "kid", lower is better; about 0, sometimes below, for pictures of one distribution.
 
         Raises:
             InvalidInputError: fewer than 3 pictures of a kind were seen, or fewer than a subset holds.
         """
-        need = max(FEWEST, self._subset_size if self._subsets else 0)
-        real, fake = self._seen.rows(need, f"Give it more pictures{', or smaller subsets' if self._subsets else ''}.")
-        value, error = self._over_subsets(fake, real) if self._subsets else kernel_distance(fake, real)
-        return {"kid": Score(value, self._seen.protocol(), standard_error=error, higher_is_better=False)}
-
-    def state(self) -> dict[str, Tensor]:
-        """Features of all pictures seen."""
-        return self._seen.state()
-
-    def merge(self, state: Mapping[str, Tensor]) -> None:
-        """Append another's features; see `Evaluator.merge`."""
-        self._seen.merge(state)
-
-    def reset(self) -> None:
-        """Forget everything seen."""
-        self._seen.reset()
+        real, fake = self._real.all(), self._fake.all()
+        counts = {"real": len(real), "generated": len(fake)}
+        if self._subsets:
+            self.require(max(FEWEST, self._subset_size), counts, "Evaluate more pictures, or set subset_size.")
+            value, error = self._over_subsets(fake, real)
+        else:
+            self.require(FEWEST, counts, "Evaluate more pictures.")
+            value, error = kernel_distance(fake, real)
+        protocol = self.protocol(n_real=len(real), n_fake=len(fake))
+        return {"kid": Score(value, protocol, standard_error=error, higher_is_better=False)}
 
     def _over_subsets(self, fake: Tensor, real: Tensor) -> tuple[float, float]:
         stream = np.random.RandomState(self._seed)
@@ -104,7 +94,8 @@ def kernel_distance(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"]) -> tuple[f
     Gretton et al. 2012, eq. 3; sums in float64.
     """
     m, n = len(x), len(y)
-    xx, yy = _similarities(x, x) - _own(x), _similarities(y, y) - _own(y)  # each vector's, to the others of its set
+    # The similarity of each vector to all others of its set, and to all of the other set.
+    xx, yy = _similarities(x, x) - _own(x), _similarities(y, y) - _own(y)
     xy, yx = _similarities(x, y), _similarities(y, x)
 
     def estimate(within_x: Tensor, within_y: Tensor, across: Tensor, m: int, n: int) -> Tensor:
@@ -120,7 +111,7 @@ def kernel_distance(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"]) -> tuple[f
 
 
 def _similarities(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"], at_once: int = 1024) -> Float64[Tensor, m]:
-    """Each row of x's kernel to all rows of y, summed."""
+    """For each row of x, the sum of its kernel with all rows of y."""
     sums = torch.zeros(len(x), dtype=torch.float64)
     for start in range(0, len(x), at_once):
         rows = x[start : start + at_once].double()
@@ -131,6 +122,7 @@ def _similarities(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"], at_once: int
 
 
 def _own(x: Float[Tensor, "m d"]) -> Float64[Tensor, m]:
+    """The kernel of each row with itself."""
     return _kernel(x.double().square().sum(dim=1), x.shape[1])
 
 

@@ -1,4 +1,4 @@
-"""Mean and covariance of features, from sums that add up over batches and processes."""
+"""Mean and covariance of features, from sums over batches and processes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from t2i_metrics.accumulators import Accumulator
+
 
 @final
-class Moments:
-    """Σ 1, Σ x and Σ x xᵀ in float64: memory does not grow with the pictures seen."""
+class Moments(Accumulator):
+    """Σ 1, Σ x and Σ x xᵀ in float64; memory does not grow with the number of pictures."""
 
     def __init__(self, dim: int) -> None:
         self.count = 0
@@ -20,7 +22,7 @@ class Moments:
         self._products = torch.zeros(dim, dim, dtype=torch.float64)
 
     def add(self, features: Float[Tensor, "b d"]) -> None:
-        """Take in b rows."""
+        """Add b rows."""
         x = features.double()
         self.count += len(x)
         self._sum += x.sum(dim=0)
@@ -28,24 +30,27 @@ class Moments:
 
     @property
     def mean(self) -> Float64[Tensor, d]:
-        """[d]; of at least one row."""
+        """[d]; needs at least one row."""
         return self._sum / self.count
 
     @property
     def covariance(self) -> Float64[Tensor, "d d"]:
-        """[d, d], unbiased; of at least two rows."""
+        """[d, d], unbiased; needs at least two rows."""
         return (self._products - torch.outer(self._sum, self._sum / self.count)) / (self.count - 1)
 
-    def state(self, prefix: str) -> dict[str, Tensor]:
-        """The sums so far, as tensors under `prefix`."""
+    def state(self, name: str) -> dict[str, Tensor]:
         return {
-            f"{prefix}.count": torch.tensor(self.count),
-            f"{prefix}.sum": self._sum.clone(),
-            f"{prefix}.products": self._products.clone(),
+            f"{name}.count": torch.tensor(self.count),
+            f"{name}.sum": self._sum.clone(),
+            f"{name}.products": self._products.clone(),
         }
 
-    def merge(self, prefix: str, state: Mapping[str, Tensor]) -> None:
-        """Add the sums that `state` gave."""
-        self.count += int(state[f"{prefix}.count"])
-        self._sum = self._sum + state[f"{prefix}.sum"]
-        self._products = self._products + state[f"{prefix}.products"]
+    def merge(self, name: str, state: Mapping[str, Tensor]) -> None:
+        self.count += int(state[f"{name}.count"])
+        self._sum = self._sum + state[f"{name}.sum"]
+        self._products = self._products + state[f"{name}.products"]
+
+    def clear(self) -> None:
+        self.count = 0
+        self._sum = torch.zeros_like(self._sum)
+        self._products = torch.zeros_like(self._products)

@@ -1,4 +1,4 @@
-"""The networks behind the protocols, built from torchvision and timm and filled with given weights."""
+"""The networks of the protocols, built from torchvision and timm and filled with given weights."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Extracting(nn.Module):
     def __init__(self, body: nn.Module, classifier: nn.Linear, bias: bool = True) -> None:
         """
         Args:
-            body: pictures to features.
-            classifier: features to logits.
-            bias: whether logits have the classifier's; TensorFlow's Inception score leaves it out.
+            body: maps pictures to features.
+            classifier: maps features to logits.
+            bias: whether the classifier's bias is added; TensorFlow's Inception score leaves it out.
         """
         super().__init__()
         self.body = body.to(memory_format=torch.channels_last)
@@ -39,10 +39,10 @@ class Extracting(nn.Module):
 
 
 def tensorflow_inception(weights: Mapping[str, Tensor]) -> Extracting:
-    """Inception-v3 as TensorFlow's FID graph of 2015-12-05 has it, from torchvision's blocks.
+    """The Inception-v3 of TensorFlow's FID graph of 2015-12-05, built from torchvision's blocks.
 
-    Three things differ from torchvision's (Seitzer, pytorch-fid): 1,008 classes, average pooling that leaves the
-    padding out, and max pooling in the last block's pool branch.
+    It differs from torchvision's network in three ways (Seitzer, pytorch-fid): 1,008 classes, average pooling without
+    the padding, and max pooling in the last block's pool branch.
 
     Raises:
         InvalidInputError: the weights are not this network's.
@@ -67,9 +67,9 @@ def torchvision_inception(weights: Mapping[str, Tensor]) -> Extracting:
 
 
 def efficientnet_lite0(weights: Mapping[str, Tensor]) -> Extracting:
-    """timm's tf_efficientnet_lite0, whose padding is TensorFlow's, as the weights' is.
+    """timm's tf_efficientnet_lite0, which has TensorFlow's padding; the weights were trained with it.
 
-    The weights' layers come in timm's order under other names.
+    The weights' layers come in the same order as timm's, under other names.
 
     Raises:
         InvalidInputError: the weights are not this network's.
@@ -95,7 +95,7 @@ def _extracting(network: Inception3, bias: bool) -> Extracting:
 
 
 def _folded(network: nn.Module) -> nn.Module:
-    """The network with every norm that follows a convolution folded into it; what else timm's norms do stays."""
+    """The network with every batch norm folded into the convolution before it; timm's activations stay."""
     from timm.layers.norm_act import BatchNormAct2d
 
     for block in list(network.modules()):
@@ -116,8 +116,8 @@ def _fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise InvalidInputError(
-            f"The extractor's weights must fill {type(network).__name__}, but do not: {str(error)[:300]}. "
-            f"Give those of the protocol's network, or choose the protocol they belong to."
+            f"The extractor's weights must fit {type(network).__name__}, but do not: {str(error)[:300]}. "
+            f"Give the weights of the protocol's network, or choose the protocol they belong to."
         ) from None
 
 
@@ -132,7 +132,7 @@ class _MaxPooled(InceptionE):  # type: ignore[misc]
 
 @final
 class _WithoutPadding(nn.Module):
-    """Makes 3 x 3 averages that counted the zeros around a picture averages of the pixels inside it."""
+    """Corrects 3 x 3 averages at the border, which count the zero padding, to averages of the real pixels."""
 
     def forward(self, averages: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         inside = F.avg_pool2d(averages.new_ones(1, 1, *averages.shape[-2:]), kernel_size=3, stride=1, padding=1)

@@ -1,4 +1,4 @@
-"""What t2i-metrics brings: eight judges; imports no torch."""
+"""What t2i-metrics registers: eight evaluators; imports no torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T2I_API = 1
 
 @hookimpl
 def t2i_evaluators() -> list[EvaluatorSpec]:
-    """Declare the judges."""
+    """Declare the evaluators."""
     return [
         EvaluatorSpec("fid", "t2i_metrics.fid:FID", "Fréchet distance of features (Heusel et al. 2017)"),
         EvaluatorSpec("kid", "t2i_metrics.kid:KID", "kernel distance of features (Binkowski et al. 2018)"),
@@ -20,7 +20,7 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
         EvaluatorSpec(
             "memorisation", "t2i_metrics.memorisation:Memorisation", "nearest training neighbours in feature space"
         ),
-        EvaluatorSpec("diversity", "t2i_metrics.diversity:Diversity", "how far apart the pictures of one prompt lie"),
+        EvaluatorSpec("diversity", "t2i_metrics.diversity:Diversity", "how different the pictures of one caption are"),
         EvaluatorSpec(
             "r_precision", "t2i_metrics.r_precision:RPrecision", "the right caption among 100 (Xu et al. 2018)"
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
@@ -11,19 +11,22 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from t2i.errors import InvalidInputError
-from t2i.evaluator import Evaluator, Score
+from t2i.evaluator import Score
+from t2i_metrics.accumulating_evaluator import Batch
+from t2i_metrics.accumulators import Rows
+from t2i_metrics.extractor import Activations
+from t2i_metrics.feature_evaluator import FeatureEvaluator
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
-from t2i_metrics.real_and_fake import RealAndFake
 
 DISTANCES_AT_ONCE = 2**22  # 32 MiB in float64, however many pictures
 
 
 @final
-class PRDC(Evaluator):
+class PRDC(FeatureEvaluator):
     """Do generated pictures look real (precision, density), and is every kind of real picture drawn (recall, coverage)?
 
-    A picture's neighbourhood is the ball to its k-th nearest of its own kind. Precision and recall are those of
-    Kynkäänniemi et al. 2019; density and coverage withstand outliers better.
+    A picture's neighbourhood is the ball that reaches to its k-th nearest picture of its own kind. Precision and recall
+    are those of Kynkäänniemi et al. 2019; density and coverage are less sensitive to outliers.
     """
 
     def __init__(
@@ -35,58 +38,41 @@ class PRDC(Evaluator):
     ) -> None:
         """
         Args:
-            protocol, extractor_weights: as in `Reader`.
+            protocol, extractor_weights: as in `FeatureEvaluator`.
             neighbours: k; torch-fidelity's is 3.
 
         Raises:
-            UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `Reader` does, or neighbours < 1.
+            UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `FeatureEvaluator`, or neighbours < 1.
         """
         if neighbours < 1:
-            raise InvalidInputError(f"A neighbourhood has at least one neighbour, but neighbours={neighbours} came.")
-        self._seen = RealAndFake("prdc", protocol, extractor_weights, neighbours=neighbours)
+            raise InvalidInputError(f"prdc needs neighbours of at least 1, got {neighbours}.")
+        super().__init__("prdc", protocol, extractor_weights, neighbours=neighbours)
+        self._real, self._fake = self.keep("real", Rows()), self.keep("fake", Rows())
         self._neighbours = neighbours
 
-    def update(
-        self,
-        images: Float[Tensor, "b 3 h w"],
-        *,
-        captions: Sequence[str] | None = None,
-        groups: Sequence[str] | None = None,
-        real: bool = False,
-    ) -> None:
-        """Take in b pictures; captions and groups are not read."""
-        self._seen.read(images, real)
+    def add_features(self, seen: Activations, batch: Batch) -> None:
+        (self._real if batch.real else self._fake).add(seen.features)
 
     def compute(self) -> dict[str, Score]:
         """ "precision", "recall" and "coverage" in [0, 1], and "density", at least 0; higher is better.
 
-        Standard errors take the other kind's pictures as given.
+        The standard error of each is over pictures of one kind, and takes those of the other kind as given.
 
         Raises:
-            InvalidInputError: no more than k pictures of a kind were seen.
+            InvalidInputError: k or fewer pictures of a kind were seen.
         """
-        real, fake = self._seen.rows(self._neighbours + 1, "Give it more pictures, or fewer neighbours.")
-        protocol = self._seen.protocol()
+        real, fake = self._real.all(), self._fake.all()
+        counts = {"real": len(real), "generated": len(fake)}
+        self.require(self._neighbours + 1, counts, "Evaluate more pictures, or set fewer neighbours.")
+        protocol = self.protocol(n_real=len(real), n_fake=len(fake))
         return {
             name: Score(float(each.mean()), protocol, standard_error=float(each.std()) / len(each) ** 0.5)
             for name, each in neighbourhoods(real, fake, self._neighbours).items()
         }
 
-    def state(self) -> dict[str, Tensor]:
-        """Features of all pictures seen."""
-        return self._seen.state()
-
-    def merge(self, state: Mapping[str, Tensor]) -> None:
-        """Append another's features; see `Evaluator.merge`."""
-        self._seen.merge(state)
-
-    def reset(self) -> None:
-        """Forget everything seen."""
-        self._seen.reset()
-
 
 def neighbourhoods(real: Float[Tensor, "m d"], fake: Float[Tensor, "n d"], k: int) -> dict[str, Float64[Tensor, each]]:
-    """What each picture contributes, [m] or [n]; the means are precision, recall, density and coverage."""
+    """What each picture contributes: [n] to precision and density, [m] to recall and coverage, which are the means."""
     real_radii, fake_radii = _radii(real, k), _radii(fake, k)
     balls_around = torch.zeros(len(fake), dtype=torch.float64)
     recalled, covered = [], []
@@ -104,12 +90,12 @@ def neighbourhoods(real: Float[Tensor, "m d"], fake: Float[Tensor, "n d"], k: in
 
 
 def _radii(x: Float[Tensor, "n d"], k: int) -> Float64[Tensor, n]:
-    """Each vector's distance to its k-th nearest other one; the nearest of all is itself."""
+    """The distance of each vector to its k-th nearest other vector; the nearest of all is itself."""
     return torch.cat([distances.kthvalue(k + 1, dim=1).values for _, distances in _distances(x, x)])
 
 
 def _distances(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"]) -> Iterator[tuple[slice, Float64[Tensor, "c n"]]]:
-    """Some rows of x after others, and their Euclidean distances to all of y."""
+    """The Euclidean distances of all rows of x to all of y, a few rows of x at a time."""
     y = y.double()
     step = max(1, DISTANCES_AT_ONCE // len(y))
     for start in range(0, len(x), step):

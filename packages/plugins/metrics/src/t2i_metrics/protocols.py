@@ -1,4 +1,4 @@
-"""How a picture becomes features, as records; a score names all of it, and two protocols never compare."""
+"""The protocols: each says how a picture becomes features. Scores of two protocols never compare."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Protocol:
     """One way from uint8 pixels to features.
 
     Attributes:
-        name: as settings spell it.
-        network: in words.
-        resized: in words; all start at the uint8 picture, as saved.
-        side: pixels a side the network sees.
-        dim: of the features.
-        weights: the published ones.
-        build: a network of given weights.
-        resize: uint8 [b, 3, h, w] and `side` to what the network reads.
+        name: the value of the setting `protocol`.
+        network: a description of the network, part of a score's protocol.
+        resized: a description of the resize, part of a score's protocol.
+        side: the network's input size in pixels.
+        dim: number of features.
+        weights: the published weights.
+        build: makes the network from weights.
+        resize: turns uint8 pictures [b, 3, h, w] into the network's input of `side` pixels.
     """
 
     name: str

