@@ -1,4 +1,4 @@
-"""What the judges of an evaluation have seen, kept on disk while it goes on."""
+"""What the evaluators of an evaluation have seen, kept on disk while it goes on."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SAVE_EVERY_SECONDS = 30.0
 
 
 class Saved:
-    """What the judges have seen, on disk now and then, so that an interrupted evaluation can go on."""
+    """What the evaluators have seen, on disk now and then, so that an interrupted evaluation can go on."""
 
-    def __init__(self, judges: Mapping[str, Evaluator], *key: Any) -> None:
+    def __init__(self, evaluators: Mapping[str, Evaluator], *key: Any) -> None:
         """
         Args:
-            key: everything the judges' states depend on; what is kept under another is another evaluation's.
+            key: everything the evaluators' states depend on; what is kept under another belongs to another evaluation.
         """
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         self.path = cache_home() / "evaluations" / f"{digest[:32]}.safetensors"
-        self._judges = judges
+        self._evaluators = evaluators
         self._last = time.monotonic()
 
     def load(self) -> tuple[int, int, float]:
-        """Give the judges what they had seen.
+        """Give the evaluators what they had seen.
 
         Returns:
             How many batches that was, how many pictures were drawn, and in how many seconds; zeros where nothing whole
@@ -44,11 +44,11 @@ class Saved:
                 said = file.metadata()
                 done, drawn, seconds = int(said["done"]), int(said["drawn"]), float(said["seconds"])
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            for name, judge in self._judges.items():
-                judge.merge(_under(f"{name}/", tensors))
+            for name, evaluator in self._evaluators.items():
+                evaluator.merge(_under(f"{name}/", tensors))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, T2IError):
-            for judge in self._judges.values():
-                judge.reset()
+            for evaluator in self._evaluators.values():
+                evaluator.reset()
             return 0, 0, 0.0
         return done, drawn, seconds
 
@@ -57,8 +57,8 @@ class Saved:
         if time.monotonic() - self._last >= SAVE_EVERY_SECONDS:
             tensors = {
                 f"{name}/{key}": tensor.contiguous()
-                for name, judge in self._judges.items()
-                for key, tensor in judge.state().items()
+                for name, evaluator in self._evaluators.items()
+                for key, tensor in evaluator.state().items()
             }
             said = {"done": str(done), "drawn": str(drawn), "seconds": str(seconds)}
             write_atomic(self.path, save(tensors, metadata=said))
