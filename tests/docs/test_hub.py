@@ -48,7 +48,7 @@ def test_every_command_and_snippet_does_what_it_says(
     assert set(hub.repos["my-org/red-squares"].refs) == {"main", "wide"}
     assert "refs/pr/1" in hub.repos["their-org/squares"].refs
     commit = hub.repos["my-org/red-squares"].refs["main"]
-    assert read_provenance(folder / "red.png").revision == commit
+    assert read_provenance(folder / "red.png").artist.revision == commit
     assert Image.open(folder / "wide.png").size == (16, 16)
     (snippet,) = [block.code for block in page if block.language == "python"]
     exec(compile(snippet.replace("COMMIT", commit), PAGE, "exec"), {})

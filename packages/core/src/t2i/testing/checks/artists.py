@@ -130,7 +130,7 @@ def options_are_checked(artist: Artist) -> None:
 
 @ARTIST_CHECKS.add(
     why="a request that cannot be drawn must be one sentence, on the command line and from a server",
-    remedy="call t2i.text.check_prompts and t2i.seeds.check_seed (as Noise does) before drawing",
+    remedy="call t2i.drawing.artist.check_requests on each batch before it is drawn",
 )
 def requests_are_checked(artist: Artist) -> None:
     for odd in (Request("", 0), Request(" ", 0), Request("x" * 10_000, 0), Request("a", -1), Request("a", 2**63)):
