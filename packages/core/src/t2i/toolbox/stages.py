@@ -16,11 +16,25 @@ from t2i.toolbox.convolutions import JointConv, UpConv, conv3x3
 BASE = 4  # pixels a side where the picture begins
 
 
+class GLU(nn.Module):
+    """The first half of the channels, gated by the second (Dauphin et al. 2017).
+
+    In training as two operations: torch's own gives a gradient that is not channels last, on which a batch norm's takes
+    eight times as long.
+    """
+
+    def forward(self, x: Float[Tensor, "b c2 *hw"]) -> Float[Tensor, "b c *hw"]:
+        if not self.training:
+            return F.glu(x, 1)
+        value, gate = x.chunk(2, dim=1)
+        return value * gate.sigmoid()
+
+
 def block(layer: type[UpConv] | type[nn.Conv2d], inputs: int, outputs: int, gated: bool) -> nn.Sequential:
     """A 3x3 convolution (or UpConv), batch norm, then GLU or ReLU."""
     width = 2 * outputs if gated else outputs
     convolution = UpConv(inputs, width) if layer is UpConv else conv3x3(inputs, width)
-    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.GLU(1) if gated else nn.ReLU())
+    return nn.Sequential(convolution, nn.BatchNorm2d(width), GLU() if gated else nn.ReLU())
 
 
 class Joint(nn.Module):
@@ -31,7 +45,7 @@ class Joint(nn.Module):
         width = 2 * features if gated else features
         self.convolution = JointConv(condition, features, width, condition_first=gated)  # each paper's order
         self.norm: nn.Module = nn.BatchNorm2d(width)
-        self.activation = nn.GLU(1) if gated else nn.ReLU()
+        self.activation = GLU() if gated else nn.ReLU()
 
     def forward(self, condition: Float[Tensor, "b c"], features: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         return self.activation(self.norm(self.convolution(condition, features)))
@@ -69,7 +83,7 @@ class Trunk(nn.Module):
         super().__init__()
         start = widths[0] * BASE**2 * (2 if gated else 1)
         self.start = nn.Sequential(
-            nn.Linear(inputs, start, bias=False), nn.BatchNorm1d(start), nn.GLU(1) if gated else nn.ReLU()
+            nn.Linear(inputs, start, bias=False), nn.BatchNorm1d(start), GLU() if gated else nn.ReLU()
         )
         self.ups = nn.Sequential(*(block(UpConv, inputs, outputs, gated) for inputs, outputs in pairwise(widths)))
 
