@@ -1,4 +1,4 @@
-"""docs/evaluation.md, run; and what it says of the judges is what they say."""
+"""The snippet of docs/evaluation.md runs, and its tables say what the evaluators do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_snippet_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.splitlines() == said
 
 
-def test_every_protocol_is_told() -> None:
+def test_every_protocol_is_described() -> None:
     rows = [line.strip("| ").split(" | ") for line in (ROOT / PAGE).read_text().splitlines() if line.startswith("| `")]
     told = {row[0].strip("`"): row[1:] for row in rows}
     for protocol in PROTOCOLS.values():
@@ -26,7 +26,7 @@ def test_every_protocol_is_told() -> None:
         assert network == "the same" or f"{protocol.dim:,} features" in network
 
 
-def test_the_numbers_needed_are_those_the_judges_ask_for() -> None:
+def test_the_numbers_needed_are_those_the_evaluators_ask_for() -> None:
     from t2i.create import create_evaluator
     from t2i.errors import InvalidInputError
 

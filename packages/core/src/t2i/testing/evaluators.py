@@ -16,8 +16,8 @@ class EvaluatorSuite(Suite):
 
     @pytest.fixture
     def make_evaluator(self) -> MakeEvaluator:
-        """A function that makes an evaluator of always the same settings, such as `lambda: MyJudge(folds=2)`.
+        """A function that creates an evaluator, always with the same settings, such as `lambda: MyScore(folds=2)`.
 
-        It is shown 24 real and 24 generated pictures of 32 px, of 6 groups; its settings make do with those.
+        The settings must suit what the suite shows: 24 real and 24 generated pictures of 32 px, in 6 groups.
         """
         raise NotImplementedError("An EvaluatorSuite overrides the fixture `make_evaluator`.")

@@ -11,7 +11,12 @@ T2I_API = 1
 def t2i_evaluators() -> list[EvaluatorSpec]:
     """Declare the evaluators."""
     return [
-        EvaluatorSpec("fid", "t2i_metrics.fid:FID", "Fréchet distance of features (Heusel et al. 2017)"),
+        EvaluatorSpec(
+            "fid",
+            "t2i_metrics.fid:FID",
+            "Fréchet distance of features (Heusel et al. 2017)",
+            check_settings={"min_images": 2},
+        ),
         EvaluatorSpec("kid", "t2i_metrics.kid:KID", "kernel distance of features (Binkowski et al. 2018)"),
         EvaluatorSpec(
             "is", "t2i_metrics.inception_score:InceptionScore", "Inception score, 10 folds (Salimans et al. 2016)"
@@ -22,7 +27,10 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
         ),
         EvaluatorSpec("diversity", "t2i_metrics.diversity:Diversity", "how different the pictures of one caption are"),
         EvaluatorSpec(
-            "r_precision", "t2i_metrics.r_precision:RPrecision", "the right caption among 100 (Xu et al. 2018)"
+            "r_precision",
+            "t2i_metrics.r_precision:RPrecision",
+            "the right caption among 100 (Xu et al. 2018)",
+            check_settings={"distractors": 9},
         ),
         EvaluatorSpec(
             "clip_score", "t2i_metrics.clip_score:CLIPScore", "cosine of picture and caption (Hessel et al. 2021)"

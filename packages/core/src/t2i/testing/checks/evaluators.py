@@ -26,13 +26,13 @@ ROUNDING = 1e-4  # of a score; what sums in another order may change
 
 @EVALUATOR_CHECKS.add(
     why="a number without its protocol compares with nothing",
-    remedy="return {name: Score(value, protocol)}; the protocol names all that fixes the unit, as strings",
+    remedy="return {name: Score(value, protocol)}; the protocol names everything that fixes the unit, as strings",
 )
 def scores_carry_their_protocol(make: MakeEvaluator) -> None:
     scores = _seen(make, _everything()).compute()
     assert isinstance(scores, Mapping) and scores, f"compute returns at least one named score, not {scores!r}"
     for name, score in scores.items():
-        assert isinstance(name, str) and isinstance(score, Score), f"{name!r} is {score!r}, which is no Score"
+        assert isinstance(name, str) and isinstance(score, Score), f"{name!r} is {score!r}, which is not a Score"
         assert math.isfinite(score.value), f"{name} is {score.value}"
         error = score.standard_error
         assert error is None or (math.isfinite(error) and error >= 0), f"the standard error of {name} is {error}"
@@ -43,7 +43,7 @@ def scores_carry_their_protocol(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="the size of a batch is a matter of memory, not of quality",
+    why="the batch size should change memory, not the score",
     remedy="keep sums (or features) over pictures, never means of batches",
 )
 def the_size_of_batches_changes_nothing(make: MakeEvaluator) -> None:
@@ -53,8 +53,8 @@ def the_size_of_batches_changes_nothing(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="pictures come as loaders and processes give them",
-    remedy="keep sums, or sort what is kept; random parts of a protocol (folds, distractors) follow contents or a seed",
+    why="the order of pictures depends on loaders and processes",
+    remedy="keep sums, or sort what is kept; draw random parts (folds, distractors) by contents or a seed",
 )
 def the_order_of_batches_changes_nothing(make: MakeEvaluator) -> None:
     batches = _everything(6)
@@ -63,8 +63,8 @@ def the_order_of_batches_changes_nothing(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="several processes judge one set of pictures, each its part",
-    remedy="make `state` hold all that `compute` uses, and `merge` add it",
+    why="several processes evaluate one set of pictures, each a part of it",
+    remedy="make `state` hold everything that `compute` uses, and `merge` add it",
 )
 def merged_states_equal_one_that_saw_all(make: MakeEvaluator) -> None:
     batches = _everything(6)
@@ -79,78 +79,78 @@ def merged_states_equal_one_that_saw_all(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="states are saved and sent as tensors; pickles are not opened here",
+    why="states are saved and sent as tensors; pickles are never opened",
     remedy="return a dict of named CPU tensors: numbers as 0-d tensors, texts as their bytes",
 )
 def a_state_survives_a_file(make: MakeEvaluator) -> None:
-    judge = _seen(make, _everything())
-    state = judge.state()
+    evaluator = _seen(make, _everything())
+    state = evaluator.state()
     odd = {name: type(value).__name__ for name, value in state.items() if not isinstance(value, Tensor)}
     assert not odd, f"a state holds tensors alone, but {odd}"
     again = make()
     again.merge(load(save({name: value.contiguous().clone() for name, value in state.items()})))
-    _expect(again.compute(), judge.compute(), "saved and loaded")
+    _expect(again.compute(), evaluator.compute(), "saved and loaded")
 
 
 @EVALUATOR_CHECKS.add(
-    why="a state that was taken is somebody else's; a judge that goes on must not change it",
+    why="a state may be saved or sent later; an evaluator that sees more pictures must not change it",
     remedy="return clones from `state`",
 )
 def a_state_stays_as_it_was_taken(make: MakeEvaluator) -> None:
     batches = _everything(6)
-    judge = _seen(make, batches[:4])
-    taken = judge.state()
+    evaluator = _seen(make, batches[:4])
+    taken = evaluator.state()
     before = {name: value.clone() for name, value in taken.items()}
-    _watch(judge, batches[4:])
+    _watch(evaluator, batches[4:])
     changed = [name for name, value in before.items() if not torch.equal(value, taken[name])]
     assert not changed, f"seeing more changes the state taken before, in {', '.join(changed)}"
 
 
 @EVALUATOR_CHECKS.add(
-    why="one judge serves many models, one after the other",
+    why="one evaluator scores many models, one after the other",
     remedy="set everything back in `reset`",
 )
 def reset_forgets_everything(make: MakeEvaluator) -> None:
-    judge = _seen(make, _everything(seed=1))
-    judge.reset()
-    _watch(judge, _everything())
-    _expect(judge.compute(), _seen(make, _everything()).compute(), "after a reset")
+    evaluator = _seen(make, _everything(seed=1))
+    evaluator.reset()
+    _watch(evaluator, _everything())
+    _expect(evaluator.compute(), _seen(make, _everything()).compute(), "after a reset")
 
 
 @EVALUATOR_CHECKS.add(
-    why="a score may be looked at on the way",
-    remedy="let `compute` read, and write nothing",
+    why="a score may be computed before all pictures were seen",
+    remedy="let `compute` read the state and change nothing",
 )
 def computing_changes_nothing(make: MakeEvaluator) -> None:
     batches = _everything(12)
-    judge = _seen(make, batches)
-    first = judge.compute()
-    assert _values(first) == _values(judge.compute()), "computing twice gives two scores"
-    judge.reset()
+    evaluator = _seen(make, batches)
+    first = evaluator.compute()
+    assert _values(first) == _values(evaluator.compute()), "computing twice gives two scores"
+    evaluator.reset()
     for batch in batches:
-        _watch(judge, [batch])
+        _watch(evaluator, [batch])
         try:
-            judge.compute()
+            evaluator.compute()
         except InvalidInputError:  # too few, as yet
             continue
-    _expect(judge.compute(), first, "computed on the way, too")
+    _expect(evaluator.compute(), first, "after computing in between")
 
 
 @EVALUATOR_CHECKS.add(
-    why="a score of nothing is a number that means nothing",
+    why="a score of no pictures means nothing",
     remedy="raise t2i.errors.InvalidInputError, saying how many pictures the score needs",
 )
 def too_few_pictures_are_refused(make: MakeEvaluator) -> None:
-    judge = make()
-    _refused(judge.compute, "computing without a picture")
-    judge = _seen(make, _everything())
-    judge.reset()
-    _refused(judge.compute, "computing after a reset")
+    evaluator = make()
+    _refused(evaluator.compute, "computing without a picture")
+    evaluator = _seen(make, _everything())
+    evaluator.reset()
+    _refused(evaluator.compute, "computing after a reset")
 
 
 @EVALUATOR_CHECKS.add(
-    why="pictures on another scale score badly for no fault of theirs, and nobody notices",
-    remedy="raise t2i.errors.InvalidInputError before anything is taken in",
+    why="pictures on a wrong scale get a bad score, and nobody notices",
+    remedy="raise t2i.errors.InvalidInputError before anything is added",
 )
 def bad_pictures_are_refused(make: MakeEvaluator) -> None:
     (first, *_) = _everything()
@@ -162,23 +162,23 @@ def bad_pictures_are_refused(make: MakeEvaluator) -> None:
         "on the scale 0..255": images.add(1).mul(127.5),
         "not finite": images.clone().fill_(math.nan),
     }
-    judge = _seen(make, _everything())
-    before = _values(judge.compute())
+    evaluator = _seen(make, _everything())
+    before = _values(evaluator.compute())
     for what, pictures in bad.items():
-        _refused(partial(judge.update, **first | {"images": pictures}), f"pictures that are {what}")
+        _refused(partial(evaluator.update, **first | {"images": pictures}), f"pictures that are {what}")
     for part in ("captions", "groups"):
         words = first[part][1:]
-        _refused(partial(judge.update, **first | {part: words}), f"too few {part}")
-    assert _values(judge.compute()) == before, "refused pictures were taken in all the same"
+        _refused(partial(evaluator.update, **first | {part: words}), f"too few {part}")
+    assert _values(evaluator.compute()) == before, "refused pictures changed the scores"
 
 
 @EVALUATOR_CHECKS.add(
-    why="two halves judged by different rules have no common score",
+    why="parts evaluated with different settings have no common score",
     remedy="compare keys, shapes and settings in `merge`, and raise t2i.errors.InvalidInputError",
 )
 def foreign_states_are_refused(make: MakeEvaluator) -> None:
-    judge = _seen(make, _everything())
-    before, state = _values(judge.compute()), judge.state()
+    evaluator = _seen(make, _everything())
+    before, state = _values(evaluator.compute()), evaluator.state()
     first = next(iter(state))
     foreign = {
         "another kind of evaluator": {"no_such_sum": torch.zeros(3)},
@@ -186,52 +186,52 @@ def foreign_states_are_refused(make: MakeEvaluator) -> None:
         "another shape": {**state, first: torch.zeros((*state[first].shape, 3))},
     }
     for what, values in foreign.items():
-        _refused(partial(judge.merge, values), f"a state of {what}")
-    assert _values(judge.compute()) == before, "a refused state was merged all the same"
+        _refused(partial(evaluator.merge, values), f"a state of {what}")
+    assert _values(evaluator.compute()) == before, "a refused state changed the scores"
 
 
 @EVALUATOR_CHECKS.add(
     why="the same pictures must have the same score next year",
-    remedy="draw folds and distractors from a generator of your own, seeded by the protocol's seed",
+    remedy="draw folds and distractors from a generator of your own, seeded with the protocol's seed",
 )
 def nothing_is_random(make: MakeEvaluator) -> None:
     first = _seen(make, _everything()).compute()
-    judge = make()
-    with no_global_randomness("judging"):
-        _watch(judge, _everything())
-        second = judge.compute()
+    evaluator = make()
+    with no_global_randomness("evaluating"):
+        _watch(evaluator, _everything())
+        second = evaluator.compute()
     assert _values(first) == _values(second), f"the same pictures score {_values(first)}, then {_values(second)}"
 
 
 @EVALUATOR_CHECKS.add(
-    why="the same batch goes to several judges",
+    why="several evaluators get the same batch",
     remedy="normalise a copy",
 )
 def pictures_are_left_as_they_were(make: MakeEvaluator) -> None:
-    judge = make()
+    evaluator = make()
     for batch in _everything():
         before = batch["images"].clone()
-        judge.update(**batch)
+        evaluator.update(**batch)
         assert torch.equal(before, batch["images"]), "update changes the pictures it is given"
 
 
 @EVALUATOR_CHECKS.add(
-    why="judging runs in the middle of a training run, perhaps without a network",
-    remedy="fetch and read the extractor's weights when the evaluator is made",
+    why="an evaluation may run during training, perhaps without a network connection",
+    remedy="fetch and read the extractor's weights when the evaluator is created",
 )
-def judging_reaches_nothing_and_writes_nothing(make: MakeEvaluator) -> None:
+def evaluating_reaches_nothing_and_writes_nothing(make: MakeEvaluator) -> None:
     _seen(make, _everything()).compute()  # what is imported on first use
-    judge = make()
+    evaluator = make()
     with watched(unplugged=True) as touched:
-        _watch(judge, _everything())
-        judge.compute()
-    told = ", ".join([*touched.reached, *touched.written])
-    assert not told, f"judging reaches no address and writes no file, but did: {told}"
+        _watch(evaluator, _everything())
+        evaluator.compute()
+    found = ", ".join([*touched.reached, *touched.written])
+    assert not found, f"evaluating must reach no address and write no file, but did: {found}"
 
 
 @EVALUATOR_CHECKS.add(
-    why="a score is as good as what is known of how it is made",
-    remedy="give the class a docstring: what is measured, which way is up, and the paper",
+    why="a score is useful only if its reader knows how it is made",
+    remedy="give the class a docstring: what is measured, whether higher is better, and the paper",
 )
 def is_documented(make: MakeEvaluator) -> None:
     missing = undocumented(type(make()))
@@ -262,15 +262,15 @@ def _everything(size: int = COUNT, seed: int = 0) -> list[dict[str, Any]]:
     return batches
 
 
-def _watch(judge: Evaluator, batches: Sequence[dict[str, Any]]) -> None:
+def _watch(evaluator: Evaluator, batches: Sequence[dict[str, Any]]) -> None:
     for batch in batches:
-        judge.update(**batch | {"images": batch["images"].clone()})  # others are shown the same batch
+        evaluator.update(**batch | {"images": batch["images"].clone()})  # others are shown the same batch
 
 
 def _seen(make: MakeEvaluator, batches: Sequence[dict[str, Any]]) -> Evaluator:
-    judge = make()
-    _watch(judge, batches)
-    return judge
+    evaluator = make()
+    _watch(evaluator, batches)
+    return evaluator
 
 
 def _values(scores: Mapping[str, Score]) -> dict[str, float]:
@@ -296,4 +296,4 @@ def _refused(call: Callable[[], object], what: str) -> None:
         return
     except Exception as error:
         raise AssertionError(f"{what} is refused by {type(error).__name__}, not InvalidInputError") from error
-    raise AssertionError(f"{what} is taken, not refused")
+    raise AssertionError(f"{what} is accepted, not refused")
