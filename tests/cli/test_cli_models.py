@@ -61,3 +61,13 @@ def test_unusable_plugins_and_clashes_do_not_stop_the_list(t2i: T2I, site: FakeS
     assert "cgan" in [entry["name"] for entry in json.loads(result.out)]
     table = t2i("models")
     assert table.code == 0 and "'attngan' is broken" in table.err and "t2i doctor" in table.err
+
+
+def test_a_table_fits_the_terminal(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    site.install_plugin("zoo", models='[model(f"zoo-animal-{n}") for n in range(9)]')
+    lines = t2i("plugins").out.splitlines()
+    assert max(map(len, lines)) <= 60
+    (start,) = [number for number, line in enumerate(lines) if line.startswith("zoo ")]
+    column = lines[start].index("models zoo-animal-0")
+    assert lines[start + 1][:column].isspace() and lines[start + 1][column:].startswith("zoo-animal-")

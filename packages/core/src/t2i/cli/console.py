@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+
+GAP = 2  # characters between two columns of a table
+NARROWEST = 24  # characters of a table's last column
 
 
 def say(message: str) -> None:
@@ -23,6 +28,24 @@ def fail(message: str) -> int:
     process = os.environ.get("RANK", "0")
     say(f"error{'' if process == '0' else f' in process {process}'}: {' '.join(message.split())}")
     return 2
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as their cells, and an empty line; the last column is wrapped to fit the terminal.
+
+    Args:
+        rows: each of as many cells as `head`; nothing is printed if there are none.
+    """
+    if not rows:
+        return
+    *widths, _ = (max(map(len, column)) for column in zip(head, *rows, strict=True))
+    indent = sum(widths) + GAP * len(widths)
+    room = max(shutil.get_terminal_size().columns - indent, NARROWEST)
+    for *cells, last in (head, *rows):
+        start = "".join(f"{cell:<{width + GAP}}" for cell, width in zip(cells, widths, strict=True))
+        wrapped = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False)
+        print(start + f"\n{'':<{indent}}".join(wrapped) if wrapped else start.rstrip())
+    print()
 
 
 @contextmanager

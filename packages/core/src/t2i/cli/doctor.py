@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from t2i.cli.console import table
 from t2i.errors import PluginError
 from t2i.registry import roles
 from t2i.registry.choice import unknown_choices
@@ -22,14 +23,11 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     if as_json:
         print(json.dumps([asdict(plugin) for plugin in found], indent=2, default=str))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("plugin", "distribution", "state", "declares, or why not", box=None, pad_edge=False)
-    for plugin in found:
-        what = _declared(plugin) or plugin.reason
-        table.add_row(plugin.name, f"{plugin.distribution} {plugin.version}", plugin.state, what)
-    Console(markup=False).print(table)  # what strangers wrote is text
+    rows = [
+        [plugin.name, f"{plugin.distribution} {plugin.version}", plugin.state, _declared(plugin) or plugin.reason]
+        for plugin in found
+    ]
+    table(["plugin", "distribution", "state", "declares, or why not"], rows)
 
 
 def _declared(plugin: Plugin) -> str:

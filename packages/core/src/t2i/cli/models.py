@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from t2i.cli.console import warn
+from t2i.cli.console import table, warn
 from t2i.registry.describe import list_models, model_info
 from t2i.registry.discovery import registry
 
@@ -17,7 +16,7 @@ from t2i.registry.discovery import registry
 def models(
     filter: Annotated[str, typer.Argument(help="A part of the name, or a pattern with * and ?.")] = "",  # noqa: A002
     pretrained: Annotated[bool, typer.Option(help="Only those with weights.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List techniques, installed or not, and their pretrained weights."""
     infos = [model_info(name) for name in list_models(filter, installed=False)]
@@ -26,29 +25,16 @@ def models(
         print(json.dumps([asdict(info) for info in infos], indent=2, default=str))
         return
     here, elsewhere = ([info for info in infos if info.installed is installed] for installed in (True, False))
-    _print("model", ["kind", "what"], [[info.name, info.kind, info.summary] for info in here])
-    _print(
-        "pretrained",
-        ["dataset", "px", "size", "licence"],
+    table(["model", "kind", "what"], [[info.name, info.kind, info.summary] for info in here])
+    table(
+        ["pretrained", "dataset", "px", "size", "licence"],
         [
             [w.name, w.dataset, str(w.resolution), f"{w.size_bytes / 2**20:.1f} MiB", w.license]
             for info in here
             for w in info.weights
         ],
     )
-    _print("not installed", ["what", "get it with"], [[info.name, info.summary, info.remedy] for info in elsewhere])
+    table(["not installed", "what", "get it with"], [[info.name, info.summary, info.remedy] for info in elsewhere])
     for plugin in registry().plugins:
         if plugin.state != "ok":
             warn(f"the plugin {plugin.name!r} is {plugin.state}; `t2i doctor` says why")
-
-
-def _print(first: str, others: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """One table of names and what is to be said of them, and an empty line; nothing where it has no rows."""
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    table = Table(Column(first, no_wrap=True), *others, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    if rows:
-        Console(highlight=False, markup=False).print(table, "")

@@ -12,9 +12,14 @@ from email.parser import HeaderParser
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 UNREADABLE = "?"  # the entry point of a distribution whose entry points cannot be read
 REQUIRES_CORE = re.compile(r"t2i[-_.]+core(?![\w.-])", re.IGNORECASE)
+PLAIN = re.compile(r"[\w.-]+ *\(?([^;@()\[\]]*)\)?")  # what needs no parser of markers, half the cost of looking around
 
 
 @dataclass(frozen=True)
@@ -76,20 +81,33 @@ class Unmet:
 @cache
 def unmet(requirement: str, core_version: str) -> Unmet | None:
     """What is wrong with `requirement`, such as "t2i-core>=0.1,<0.2", on this core; None where it is met."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     try:
-        parsed = Requirement(requirement)
-    except InvalidRequirement:
+        plain = PLAIN.fullmatch(requirement)
+        specifier = SpecifierSet(plain[1]) if plain else _specifier(requirement)
+    except ValueError:
         return Unmet(f"its requirement {requirement!r} cannot be read", newer=False)
-    if parsed.marker is not None and not parsed.marker.evaluate({"extra": ""}):
+    if specifier.contains(core_version, prereleases=True):
         return None
-    if parsed.specifier.contains(core_version, prereleases=True):
-        return None
-    floors = [part.version for part in parsed.specifier if part.operator in (">=", ">", "~=", "==")]
+    floors = [part.version for part in specifier if part.operator in (">=", ">", "~=", "==")]
     newer = any(Version(floor.removesuffix(".*")) > Version(core_version) for floor in floors)
-    return Unmet(f"it requires t2i-core{parsed.specifier}, and this is {core_version}", newer)
+    return Unmet(f"it requires t2i-core{specifier}, and this is {core_version}", newer)
+
+
+def _specifier(requirement: str) -> SpecifierSet:
+    """The versions of a requirement with a marker, extras or an address; all versions if its marker is false.
+
+    Raises:
+        ValueError: it is no requirement.
+    """
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+    parsed = Requirement(requirement)
+    holds = parsed.marker is None or parsed.marker.evaluate({"extra": ""})
+    return parsed.specifier if holds else SpecifierSet()
 
 
 def _of_group(distribution: Distribution, group: str) -> tuple[EntryPoint, ...]:
