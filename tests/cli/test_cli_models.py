@@ -64,10 +64,10 @@ def test_unusable_plugins_and_clashes_do_not_stop_the_list(t2i: T2I, site: FakeS
 
 
 def test_a_table_fits_the_terminal(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "80")
     site.install_plugin("zoo", models='[model(f"zoo-animal-{n}") for n in range(9)]')
     lines = t2i("plugins").out.splitlines()
-    assert max(map(len, lines)) <= 60
+    assert max(map(len, lines)) <= 80
     (start,) = [number for number, line in enumerate(lines) if line.startswith("zoo ")]
     column = lines[start].index("models zoo-animal-0")
     assert lines[start + 1][:column].isspace() and lines[start + 1][column:].startswith("zoo-animal-")

@@ -31,7 +31,7 @@ def fail(message: str) -> int:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their cells, and an empty line; the last column is wrapped to fit the terminal.
+    """Print columns as wide as their cells; the last column is wrapped to fit the terminal.
 
     Args:
         rows: each of as many cells as `head`; nothing is printed if there are none.
@@ -45,7 +45,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         start = "".join(f"{cell:<{width + GAP}}" for cell, width in zip(cells, widths, strict=True))
         wrapped = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False)
         print(start + f"\n{'':<{indent}}".join(wrapped) if wrapped else start.rstrip())
-    print()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -25,8 +26,8 @@ def models(
         print(json.dumps([asdict(info) for info in infos], indent=2, default=str))
         return
     here, elsewhere = ([info for info in infos if info.installed is installed] for installed in (True, False))
-    table(["model", "kind", "what"], [[info.name, info.kind, info.summary] for info in here])
-    table(
+    _print(["model", "kind", "what"], [[info.name, info.kind, info.summary] for info in here])
+    _print(
         ["pretrained", "dataset", "px", "size", "licence"],
         [
             [w.name, w.dataset, str(w.resolution), f"{w.size_bytes / 2**20:.1f} MiB", w.license]
@@ -34,7 +35,14 @@ def models(
             for w in info.weights
         ],
     )
-    table(["not installed", "what", "get it with"], [[info.name, info.summary, info.remedy] for info in elsewhere])
+    _print(["not installed", "what", "get it with"], [[info.name, info.summary, info.remedy] for info in elsewhere])
     for plugin in registry().plugins:
         if plugin.state != "ok":
             warn(f"the plugin {plugin.name!r} is {plugin.state}; `t2i doctor` says why")
+
+
+def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """One table and an empty line; nothing if it has no rows."""
+    table(head, rows)
+    if rows:
+        print()
