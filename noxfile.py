@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
+from typing import Any
 
 import nox
 
@@ -77,10 +80,60 @@ def site(session: nox.Session) -> None:
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", "docs/_build", *session.posargs)
 
 
+@nox.session
+def bundle(session: nox.Session) -> None:
+    """Make a run a pretrained model of t2i-starter; the arguments are the run folder and technique.tag."""
+    from t2i_starter.bundle import bundle
+
+    run, name = arguments(session, "RUN", "TECHNIQUE.TAG")
+    session.log(str(one_sentence(session, bundle, Path(run), name)))
+
+
 @nox.session(name="publish-weights")
 def publish_weights(session: nox.Session) -> None:
     """Publish every bundled snapshot on the Hub; the argument is the namespace."""
-    session.run("python", "-m", "t2i_starter.publish", *session.posargs)
+    from t2i_starter.publish import publish_bundled
+
+    (namespace,) = arguments(session, "NAMESPACE")
+    one_sentence(session, publish_bundled, namespace, say=session.log, warn=session.warn)
+
+
+@nox.session(name="train-heads")
+def train_heads(session: nox.Session) -> None:
+    """Train the heads of the bundled image-text encoder again; the argument is a new folder."""
+    from t2i.cli.console import progress
+    from t2i_metrics.train_heads import train_heads
+
+    (out,) = arguments(session, "OUT")
+    for what, score in one_sentence(session, train_heads, Path(out), progress).items():
+        session.log(f"{what}: {score}")
+
+
+@nox.session(name="sample-size")
+def sample_size(session: nox.Session) -> None:
+    """Draw docs/pictures/sample_size.png again, or sample_size.png of another dataset, the argument."""
+    from t2i_metrics.sample_size import sample_size
+
+    data, folder = (session.posargs[0], Path()) if session.posargs else ("openmoji", Path("docs/pictures"))
+    for row in one_sentence(session, sample_size, data, folder / "sample_size.png"):
+        session.log(f"{row.count:>6} pictures: fid {mean(row.fid):.2f}, kid {mean(row.kid):+.4f}")
+
+
+def arguments(session: nox.Session, *names: str) -> list[str]:
+    """The session's arguments, one for each name."""
+    if len(session.posargs) != len(names):
+        session.error(f"Give {len(names)}: nox -s {session.name} -- {' '.join(names)}")
+    return session.posargs
+
+
+def one_sentence(session: nox.Session, work: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """What `work` returns; an error of ours ends the session with its sentence."""
+    from t2i.errors import T2IError
+
+    try:
+        return work(*given, **named)
+    except T2IError as error:
+        session.error(str(error))
 
 
 @nox.session

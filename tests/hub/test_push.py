@@ -258,7 +258,7 @@ def test_weights_that_are_nowhere_say_so(hub: FakeHub, monkeypatch):
         resolve("fake.x")
 
 
-def test_every_bundled_snapshot_is_published_once(hub: FakeHub, tmp_path: Path, monkeypatch, capsys):
+def test_every_bundled_snapshot_is_published_once(hub: FakeHub, tmp_path: Path, monkeypatch):
     from t2i.snapshots import resolve as snapshots
 
     folder = save_pretrained(FakeGenerator(), tmp_path / "m", text_encoder=FakeTextEncoder().identity, license="MIT")
@@ -266,9 +266,10 @@ def test_every_bundled_snapshot_is_published_once(hub: FakeHub, tmp_path: Path, 
     spec = WeightsSpec("fake", "x", sha256, 1, "squares", 8, "MIT", "fake", f"fakes:{folder}")
     monkeypatch.setattr(Registry, "all", lambda self, kind: [(spec, None)] if kind is WeightsSpec else [])
     monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
-    first = publish_bundled("org")
+    said: list[str] = []
+    first = publish_bundled("org", say=said.append)
     commit = first["fake.x"].commit
-    assert f'repo="org/fake-x", revision="{commit}"' in capsys.readouterr().err
+    assert said == [f'fake.x: repo="org/fake-x", revision="{commit}"']
     tree = hub.repos["org/fake-x"].commits[commit]
     assert tree["model.safetensors"] == (folder / "model.safetensors").read_bytes()
     assert "# fake-x" in tree["README.md"].decode()

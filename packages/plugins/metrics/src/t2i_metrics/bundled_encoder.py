@@ -85,7 +85,7 @@ class Heads(nn.Module):
 
 @final
 class BundledEncoder(ImageTextEncoder):
-    """The bundled encoder, trained on OpenMoji's split `train` only (`python -m t2i_metrics.train_heads`).
+    """The bundled encoder, trained on OpenMoji's split `train` only (`nox -s train-heads`).
 
     It sees pictures at 64 px. Its card, heads/README.md, says how often it is right about real pictures it never saw.
     """

@@ -1,11 +1,10 @@
 """A plot of how FID and KID depend on the number of pictures: two halves of one dataset, whose true distance is 0.
 
-python -m t2i_metrics.sample_size --data openmoji --pictures 600 -o sample_size.png
+`nox -s sample-size` draws it for docs/evaluation.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from t2i_metrics.dataset_features import features_of
 from t2i_metrics.extractor import get_extractor
 from t2i_metrics.frechet import frechet_distance_of
 from t2i_metrics.kid import kernel_distance
-from t2i_metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
+from t2i_metrics.protocols import DEFAULT_PROTOCOL
 
 
 @dataclass(frozen=True)
@@ -73,28 +72,30 @@ def plot(rows: Sequence[Row], title: str) -> bytes:
     return file.getvalue()
 
 
-def main() -> None:
-    """Read the arguments, compute the distances, print them and write the plot."""
-    parser = argparse.ArgumentParser(prog="python -m t2i_metrics.sample_size", description=__doc__)
-    parser.add_argument("--data", default="openmoji", help="a dataset's name or a folder")
-    parser.add_argument("--pictures", type=int, default=600, help="how many of its pictures to use")
-    parser.add_argument("--side", type=int, default=64, help="size of the pictures in pixels")
-    parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, choices=list(PROTOCOLS))
-    parser.add_argument("--draws", type=int, default=3, help="random subsets for each number of pictures")
-    parser.add_argument("-o", "--out", type=Path, default=Path("sample_size.png"))
-    given = parser.parse_args()
-    dataset = load_dataset(given.data)
-    chosen = np.random.default_rng(0).permutation(len(dataset))[: given.pictures].tolist()
-    extractor = get_extractor(given.protocol)
-    features = torch.cat([each for each, _ in features_of(dataset, given.side, extractor, chosen)])
+def sample_size(
+    data: str, out: Path, *, count: int = 600, side: int = 64, protocol: str = DEFAULT_PROTOCOL, draws: int = 3
+) -> list[Row]:
+    """Write the plot of a dataset.
+
+    Args:
+        data: its name, or a folder.
+        out: the PNG.
+        count: how many of its pictures to use, at `side` x `side` pixels.
+        draws: random subsets for each number of pictures.
+
+    Returns:
+        The distances in the plot.
+
+    Raises:
+        T2IError: the data cannot be read, or `out` cannot be written.
+    """
+    dataset = load_dataset(data)
+    chosen = np.random.default_rng(0).permutation(len(dataset))[:count].tolist()
+    extractor = get_extractor(protocol)
+    features = torch.cat([each for each, _ in features_of(dataset, side, extractor, chosen)])
     most = len(features) // 2
     counts = sorted({round(count) for count in np.geomspace(min(20, most), most, 6)})
-    rows = distances(features, counts, given.draws)
-    for row in rows:
-        print(f"{row.count:>6} pictures: fid {np.mean(row.fid):.2f}, kid {np.mean(row.kid):+.4f}")
-    title = f"{dataset.name}, {given.side} px, {given.protocol}, {extractor.protocol.dim} features"
-    write_atomic(given.out, plot(rows, title))
-
-
-if __name__ == "__main__":
-    main()
+    rows = distances(features, counts, draws)
+    title = f"{dataset.name}, {side} px, {protocol}, {extractor.protocol.dim} features"
+    write_atomic(out, plot(rows, title))
+    return rows

@@ -1,4 +1,4 @@
-"""`python -m t2i_metrics.train_heads OUT` trains the heads of the bundled encoder; four minutes on one CPU core.
+"""`nox -s train-heads -- OUT` trains the heads of the bundled encoder; four minutes on one CPU core.
 
 The pictures of OpenMoji's split `train` pass the backbone once unchanged and VIEWS times changed at random, to look as
 generated pictures do: shifted, turned, scaled, blurred, slightly tinted, noisy. Two small heads then learn to map
@@ -8,7 +8,6 @@ measure the encoder on things it never saw; a second run on all of `train` makes
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,12 +21,12 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
-from t2i.cli.console import progress, say
 from t2i.create import create_text_encoder, load_dataset
 from t2i.data.dataset import CaptionedDataset, Example
 from t2i.evaluation.pictures import to_images
 from t2i.evaluator import Score
 from t2i.files import atomic_folder, cache_home, sha256_of, write_atomic
+from t2i.progress import Progress, silent
 from t2i_metrics.bundled_encoder import SEEN_SIDE, TEXT_ENCODER, BundledEncoder, Heads, PictureFeatures
 from t2i_metrics.r_precision import RPrecision
 
@@ -69,31 +68,38 @@ captions as it does, but were not trained by it.
 
 Trained by
 
-    python -m t2i_metrics.train_heads OUT
+    nox -s train-heads -- OUT
+
+in a checkout of t2i.
 
 Licence: CC BY-SA 4.0, as OpenMoji's pictures (openmoji.org).
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, measure, and write the heads and their card."""
-    parser = argparse.ArgumentParser(
-        prog="python -m t2i_metrics.train_heads", description="Train the heads of the bundled image-text encoder."
-    )
-    parser.add_argument("out", type=Path, help="a new folder: model.safetensors and its card")
-    out = parser.parse_args(arguments).out
+def train_heads(out: Path, progress: Progress = silent) -> dict[str, Score]:
+    """Train the heads and write them with their card.
+
+    Args:
+        out: a new folder, which gets model.safetensors, README.md and LICENSE.
+
+    Returns:
+        R-precision on real pictures, by what they are of.
+
+    Raises:
+        T2IError: the data cannot be had, or `out` exists or cannot be written.
+    """
     data, unseen = load_dataset("openmoji", "train"), load_dataset("openmoji", "compose")
-    features = torch.stack([view(data, number) for number in range(1 + VIEWS)], dim=1)
+    features = torch.stack([view(data, number, progress) for number in range(1 + VIEWS)], dim=1)
     texts = Texts.of(data.examples)
     held = held_out_groups(data.examples)
     known = torch.tensor([example.group not in held for example in data.examples])
     with atomic_folder(out) as scratch:
         first, last = scratch / "first.safetensors", scratch / "model.safetensors"
-        write_heads(fit(features, texts, known.nonzero().flatten()), first)
+        write_heads(fit(features, texts, known.nonzero().flatten(), progress), first)
         new_things = [index for index, example in enumerate(data.examples) if example.group in held]
         rows = {"concepts never seen": measure(first, data, new_things)}
         first.unlink()
-        write_heads(fit(features, texts, torch.arange(len(data))), last)
+        write_heads(fit(features, texts, torch.arange(len(data)), progress), last)
         everything = range(len(unseen))
         rows |= {"figures and skin tones never seen together": measure(last, unseen, everything)}
         rows |= {
@@ -102,9 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         card = CARD.format(rows="\n".join(f"| {what} | {score} |" for what, score in rows.items()))
         (scratch / "README.md").write_text(card.replace("SHA256", sha256_of(last)), encoding="utf-8")
         (scratch / "LICENSE").write_text(LICENSE, encoding="utf-8")
-    say(f"{out}: sha256 {sha256_of(out / 'model.safetensors')}")
-    for what, score in rows.items():
-        say(f"{what}: {score}")
+    return rows
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ class Texts:
         return cls(encoder.encode(captions).sentence, [range(*pair) for pair in pairwise(ends)])
 
 
-def view(data: CaptionedDataset, number: int) -> Float[Tensor, "n f"]:
+def view(data: CaptionedDataset, number: int, progress: Progress = silent) -> Float[Tensor, "n f"]:
     """The features of all pictures, unchanged (0) or changed at random with the seed `number`; cached."""
     path = cache_home() / "heads" / f"{data.fingerprint[:32]}-{number}.safetensors"
     if not path.is_file():
@@ -187,7 +191,7 @@ def held_out_groups(examples: Sequence[Example]) -> set[str]:
     return {groups[index] for index in chosen}
 
 
-def fit(features: Float[Tensor, "n v f"], texts: Texts, kept: Int[Tensor, " k"]) -> Heads:
+def fit(features: Float[Tensor, "n v f"], texts: Texts, kept: Int[Tensor, " k"], progress: Progress = silent) -> Heads:
     """Heads trained on the pictures at `kept`, by a contrastive loss between the pictures and captions of a batch."""
     torch.manual_seed(SEED)  # weights and dropout
     rng = np.random.default_rng(SEED)
@@ -234,7 +238,3 @@ def measure(heads: Path, data: CaptionedDataset, indices: Sequence[int], blurred
 def write_heads(heads: Heads, path: Path) -> None:
     """Write the heads as safetensors."""
     save_file({name: tensor.contiguous() for name, tensor in heads.state_dict().items()}, path)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """The maintainers' way in: a trained run becomes a bundled snapshot, its weights in half precision.
 
-    python -m t2i_starter.bundle runs/openmoji64 cgan.openmoji64
+    nox -s bundle -- runs/openmoji64 cgan.openmoji64
 
 Then its folder can be scored (`t2i evaluate local-dir:...`), and bundling it once more takes the scores into the index.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -93,7 +92,3 @@ def _write_card(snapshot: Snapshot, run: Path, name: str, scores: Sequence[Score
     write_atomic(card, text.encode())
     if scores:
         write_card_scores(card, scores)
-
-
-if __name__ == "__main__":
-    print(bundle(Path(sys.argv[1]), sys.argv[2]))

@@ -1,17 +1,14 @@
-"""`python -m t2i_starter.publish NAMESPACE`: the maintainers' way to put every bundled snapshot on the Hub."""
+"""`nox -s publish-weights -- NAMESPACE`: every bundled snapshot on the Hub, for maintainers."""
 
 from __future__ import annotations
 
-import sys
-
-from t2i.cli.console import fail, say, warn
-from t2i.errors import T2IError
+from t2i.progress import Say, unsaid
 from t2i.publishing.push import Pushed, Target, push
 from t2i.registry.discovery import registry
 from t2i.registry.specs import WeightsSpec
 
 
-def publish_bundled(namespace: str) -> dict[str, Pushed]:
+def publish_bundled(namespace: str, *, say: Say = unsaid, warn: Say = unsaid) -> dict[str, Pushed]:
     """Push each bundled snapshot, verified, to NAMESPACE/technique-tag; what is there already makes no new commit.
 
     Raises:
@@ -24,12 +21,3 @@ def publish_bundled(namespace: str) -> dict[str, Pushed]:
             pushed[spec.name] = push(spec.name, target, warn=warn)
             say(f'{spec.name}: repo="{target.repo}", revision="{pushed[spec.name].commit}"')
     return pushed
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(fail("A namespace is needed, such as: python -m t2i_starter.publish my-org"))
-    try:
-        publish_bundled(sys.argv[1])
-    except T2IError as error:
-        sys.exit(fail(str(error)))
