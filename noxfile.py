@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,7 @@ def one_sentence(session: nox.Session, work: Callable[..., Any], *given: Any, **
     """What `work` returns; an error of ours ends the session with its sentence."""
     from t2i.errors import T2IError
 
+    logging.disable(logging.DEBUG)  # nox would show what every library notes for its authors
     try:
         return work(*given, **named)
     except T2IError as error:
