@@ -14,7 +14,8 @@ import pytest
 from t2i.data.dataset import Example
 from t2i.errors import DataError, InvalidInputError
 from t2i_openmoji import dataset as module
-from t2i_openmoji.dataset import OpenMoji, rasterize
+from t2i_openmoji.dataset import OpenMoji, read_svg
+from t2i_openmoji.raster import rasterize
 
 MODIFIERS = {
     "light": "1F3FB",
@@ -210,4 +211,4 @@ def test_a_broken_svg(tmp_path: Path, content: str | None, reason: str) -> None:
     if content is not None:
         path.write_text(content)
     with pytest.raises(DataError, match=reason):
-        rasterize(path, 32)
+        rasterize(read_svg(tmp_path, "1F600"), 32)

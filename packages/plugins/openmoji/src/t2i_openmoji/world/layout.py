@@ -1,0 +1,97 @@
+"""Where each thing of a scene is drawn, how large, turned how far and mirrored or not: what the words leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from t2i_openmoji.world.draws import Draws
+from t2i_openmoji.world.scene import Part, Scene
+from t2i_openmoji.world.things import things
+
+Cells = Sequence[tuple[float, float]]
+
+TILT = 8.0  # degrees to either side
+SIDES = {"": (0.5, 0.84), "small": (0.24, 0.36), "big": (0.88, 0.97)}  # of a thing alone
+SIDES_OF_TWO = {"": (0.34, 0.44), "small": (0.2, 0.27), "big": (0.44, 0.52)}
+APART, ASIDE = 0.24, 0.1  # of two things: from the centre along their relation, and at most across it
+ARRANGEMENTS: dict[int, Sequence[tuple[float, Cells]]] = {  # largest side of each thing, centres
+    2: (
+        (0.43, ((0.26, 0.5), (0.74, 0.5))),
+        (0.43, ((0.5, 0.26), (0.5, 0.74))),
+        (0.42, ((0.27, 0.3), (0.73, 0.7))),
+        (0.42, ((0.73, 0.3), (0.27, 0.7))),
+    ),
+    3: (
+        (0.29, ((0.18, 0.5), (0.5, 0.5), (0.82, 0.5))),
+        (0.4, ((0.27, 0.28), (0.73, 0.28), (0.5, 0.73))),
+        (0.4, ((0.5, 0.27), (0.27, 0.72), (0.73, 0.72))),
+        (0.3, ((0.2, 0.2), (0.5, 0.5), (0.8, 0.8))),
+    ),
+    4: (
+        (0.41, ((0.27, 0.27), (0.73, 0.27), (0.27, 0.73), (0.73, 0.73))),
+        (0.32, ((0.5, 0.19), (0.19, 0.5), (0.81, 0.5), (0.5, 0.81))),
+    ),
+    5: (
+        (0.31, ((0.21, 0.21), (0.79, 0.21), (0.5, 0.5), (0.21, 0.79), (0.79, 0.79))),
+        (0.29, ((0.18, 0.3), (0.5, 0.3), (0.82, 0.3), (0.33, 0.7), (0.67, 0.7))),
+        (0.29, ((0.33, 0.3), (0.67, 0.3), (0.18, 0.7), (0.5, 0.7), (0.82, 0.7))),
+    ),
+}
+JITTER = 0.015  # of the centres of several
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One drawing in the picture; lengths are shares of the picture's side, y points down.
+
+    Attributes:
+        thing: its key.
+        colour: to recolour its dominant fill to; "" leaves it as it is.
+        x, y: centre.
+        side: of the square that it fills in one direction.
+        mirrored: left and right exchanged.
+        tilt: degrees clockwise.
+    """
+
+    thing: str
+    colour: str
+    x: float
+    y: float
+    side: float
+    mirrored: bool
+    tilt: float
+
+
+def arrange(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
+    """One placement for each thing to be seen, in the order of the scene's parts; none overlaps another."""
+    if len(scene.parts) == 2:
+        return _two(scene, draws)
+    [part] = scene.parts
+    if part.count == 1:
+        side = draws.between(*SIDES[part.size])
+        free = 0.45 * (1 - side)
+        return (_placed(part, draws, 0.5 + draws.between(-free, free), 0.5 + draws.between(-free, free), side),)
+    side, cells = draws.pick(ARRANGEMENTS[part.count])
+    side *= draws.between(0.82, 1.0)
+    return tuple(
+        _placed(part, draws, x + draws.between(-JITTER, JITTER), y + draws.between(-JITTER, JITTER), side)
+        for x, y in cells
+    )
+
+
+def _two(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
+    """Side by side or one above the other, the first on the left or on top where the relation says so."""
+    upright = scene.relation == "above" or (scene.relation == "and" and draws.chance(0.4))
+    ordered = scene.relation in ("left of", "above") or draws.chance(0.5)
+    placements = []
+    for part, sign in zip(scene.parts, (-1, 1) if ordered else (1, -1), strict=True):
+        along, across = 0.5 + sign * APART, 0.5 + draws.between(-ASIDE, ASIDE)
+        x, y = (across, along) if upright else (along, across)
+        placements.append(_placed(part, draws, x, y, draws.between(*SIDES_OF_TWO[part.size])))
+    return tuple(placements)
+
+
+def _placed(part: Part, draws: Draws, x: float, y: float, side: float) -> Placement:
+    mirrored = draws.chance(0.5) and things()[part.thing].mirrors
+    return Placement(part.thing, part.colour, x, y, side, mirrored, draws.between(-TILT, TILT))

@@ -1,0 +1,106 @@
+"""Which scenes are asked for: at random, without what training must not see, or with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Literal
+
+from t2i_openmoji.world.colours import COLOURS
+from t2i_openmoji.world.draws import Draws
+from t2i_openmoji.world.scene import MAX_COUNT, Part, Relation, Scene
+from t2i_openmoji.world.things import Thing, things
+
+Skill = Literal["object", "colour", "count", "two objects", "position", "attribution"]
+SKILLS: tuple[Skill, ...] = ("object", "colour", "count", "two objects", "position", "attribution")
+NOVELTY: dict[Skill, frozenset[str]] = {  # what is new to the model where a skill is tested
+    "object": frozenset(),
+    "colour": frozenset({"colour"}),
+    "count": frozenset({"count"}),
+    "two objects": frozenset({"pair"}),
+    "position": frozenset({"pair"}),
+    "attribution": frozenset({"pair"}),
+}
+# Shares of the training pictures:
+KINDS = {"object": 0.2, "colour": 0.28, "count": 0.18, "pair": 0.34}
+RELATIONS: dict[Relation, float] = {"and": 0.25, "next to": 0.15, "left of": 0.3, "above": 0.3}
+COLOURED_OF_TWO = {(True, True): 0.45, (True, False): 0.05, (False, True): 0.05, (False, False): 0.45}
+COLOURED_OF_MANY = 0.5
+SIZED, SIZED_PAIRS = 0.25, 0.08
+BACKGROUND = 0.12
+
+
+def training_scene(draws: Draws) -> Scene:
+    """A scene without withheld combinations."""
+    return _sampled(_any_scene, draws, frozenset())
+
+
+def skill_scene(skill: Skill, draws: Draws, *, withheld: bool) -> Scene:
+    """A scene that asks for one skill; with `withheld`, exactly the skill's own kind of combination is new."""
+    return _sampled(lambda draws: _scene_of(skill, draws), draws, NOVELTY[skill] if withheld else frozenset())
+
+
+def _sampled(make: Callable[[Draws], Scene], draws: Draws, novelty: frozenset[str]) -> Scene:
+    while True:
+        scene = make(draws)
+        if scene.withheld == novelty:
+            return scene
+
+
+def _scene_of(skill: Skill, draws: Draws) -> Scene:
+    if skill in ("object", "colour"):
+        return Scene((_part(draws, coloured=skill == "colour"),))
+    if skill == "count":
+        return Scene((_several(draws, coloured=False),))
+    coloured = skill == "attribution"
+    relation: Relation = draws.pick(("left of", "above") if skill == "position" else ("and", "next to"))
+    return Scene(_two(draws, coloured, coloured), relation)
+
+
+def _any_scene(draws: Draws) -> Scene:
+    kind = draws.weighted(KINDS)
+    relation: Relation = ""
+    parts: tuple[Part, ...]
+    if kind == "pair":
+        parts, relation = _two(draws, *draws.weighted(COLOURED_OF_TWO)), draws.weighted(RELATIONS)
+        if draws.chance(SIZED_PAIRS):
+            sizes = draws.shuffled(("small", "big"))
+            parts = tuple(replace(part, size=size) for part, size in zip(parts, sizes, strict=True))
+    elif kind == "count":
+        parts = (_several(draws, coloured=draws.chance(COLOURED_OF_MANY)),)
+    else:
+        part = _part(draws, coloured=kind == "colour")
+        parts = (replace(part, size=draws.pick(("small", "big"))) if draws.chance(SIZED) else part,)
+    visible = [colour for colour in COLOURS if all(colour != part.shown_colour for part in parts)]
+    return Scene(parts, relation, draws.pick(visible) if draws.chance(BACKGROUND) else "")
+
+
+def _part(draws: Draws, *, coloured: bool) -> Part:
+    thing = draws.pick(_colourable() if coloured else _all())
+    return Part(thing.key, colour=draws.pick(COLOURS) if coloured else "")
+
+
+def _several(draws: Draws, *, coloured: bool) -> Part:
+    while True:
+        part = _part(draws, coloured=coloured)
+        if things()[part.thing].counted:
+            return replace(part, count=draws.pick(range(2, MAX_COUNT + 1)))
+
+
+def _two(draws: Draws, first_coloured: bool, second_coloured: bool) -> tuple[Part, Part]:
+    """Two different things, not both called by the same colour."""
+    while True:
+        first, second = _part(draws, coloured=first_coloured), _part(draws, coloured=second_coloured)
+        if first.thing != second.thing and (not first.colour or first.colour != second.colour):
+            return first, second
+
+
+@cache
+def _all() -> tuple[Thing, ...]:
+    return tuple(things().values())
+
+
+@cache
+def _colourable() -> tuple[Thing, ...]:
+    return tuple(thing for thing in _all() if thing.colour)

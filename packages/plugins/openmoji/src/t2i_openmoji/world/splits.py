@@ -1,0 +1,124 @@
+"""The splits: what each asks for, one entry a picture, the same on every machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from t2i.data.dataset import Example
+from t2i_openmoji.captions import article
+from t2i_openmoji.dataset import OpenMoji
+from t2i_openmoji.world import phrasings
+from t2i_openmoji.world.draws import Draws
+from t2i_openmoji.world.grammar import disguise, put_into_words
+from t2i_openmoji.world.mentions import names_withheld
+from t2i_openmoji.world.sampling import SKILLS, Skill, skill_scene, training_scene
+from t2i_openmoji.world.scene import Part, Scene
+from t2i_openmoji.world.things import things
+
+SIZES = {"train": 40_000, "train-100k": 100_000}
+QUESTIONS_A_SKILL = 250  # in `test`
+REWORDED = 450  # questions in `test` asked twice: in a phrasing of training, and in a withheld one
+PLAIN = 10  # one training picture in so many is an OpenMoji picture as it is
+FRAMED = 0.6  # of their captions that have an article
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture and its caption.
+
+    Attributes:
+        example: as a dataset gives it.
+        scene: what the picture must show; None for an OpenMoji picture that need not be one of `things()`.
+        code: of an OpenMoji picture that is shown as it is; "" for a composed one.
+        skill: what `test` asks with it; "phrasing" where only the words differ; "" outside `test`.
+        unseen: whether the caption's phrasing is withheld from training.
+    """
+
+    example: Example
+    scene: Scene | None
+    code: str = ""
+    skill: Skill | Literal["phrasing", ""] = ""
+    unseen: bool = False
+
+    @property
+    def stream(self) -> str:
+        """The name of the choices its picture is made by."""
+        return f"openmoji-world {self.example.id} picture"
+
+
+@cache
+def entries(split: str) -> Sequence[Entry]:
+    """All entries of "train", "train-100k", "test" or "names"; the longer training split begins with the shorter."""
+    if split in SIZES:
+        return tuple(_training(index) for index in range(SIZES[split]))
+    return tuple(_test() if split == "test" else _names())
+
+
+def _training(index: int) -> Entry:
+    identity = f"train-{index:06d}"
+    draws = Draws(f"openmoji-world {identity} words")
+    if index % PLAIN == PLAIN - 1:
+        plain = _plain()[index // PLAIN % len(_plain())]
+        caption = draws.pick(plain.captions)
+        if caption.startswith(("a ", "an ", "the ")) and draws.chance(FRAMED):
+            caption = draws.pick(_frames_without_verb()).format(x=caption)
+        return Entry(Example(identity, (disguise(caption, draws),), plain.group), None, plain.id)
+    scene = training_scene(draws)
+    caption = disguise(put_into_words(scene, draws).text, draws)
+    return Entry(Example(identity, (caption,), scene.group), scene)
+
+
+def _test() -> list[Entry]:
+    found: list[Entry] = []
+    asked: set[str] = set()
+
+    def ask(scene: Scene, skill: Skill | Literal["phrasing"], draws: Draws, unseen: bool) -> bool:
+        caption = put_into_words(scene, draws, unseen=unseen).text
+        if caption in asked:
+            return False
+        asked.add(caption)
+        example = Example(f"test-{len(found):06d}", (caption,), scene.group)
+        found.append(Entry(example, scene, skill=skill, unseen=unseen))
+        return True
+
+    draws = Draws("openmoji-world test")
+    for number in range(QUESTIONS_A_SKILL * len(SKILLS)):
+        skill = SKILLS[number % len(SKILLS)]
+        while not ask(skill_scene(skill, draws, withheld=True), skill, draws, unseen=False):
+            pass
+    for number in range(REWORDED):
+        scene = skill_scene(SKILLS[number % len(SKILLS)], draws, withheld=False)
+        for unseen in (False, True):
+            while not ask(scene, "phrasing", draws, unseen):
+                pass
+    return found
+
+
+def _names() -> list[Entry]:
+    found = []
+    for number, thing in enumerate(things().values()):
+        nouns = ((noun.singular, noun.counted) for noun in thing.nouns)
+        captions = tuple(f"{article(noun)} {noun}" if counted else noun for noun, counted in nouns)
+        scene = Scene((Part(thing.key),))
+        found.append(Entry(Example(f"names-{number:06d}", captions, scene.group), scene, thing.code))
+    return found
+
+
+@cache
+def _plain() -> Sequence[Example]:
+    """OpenMoji's own training pictures in random order, without captions that name a withheld combination."""
+    kept = []
+    for example in OpenMoji("train").examples:
+        captions = tuple(caption for caption in example.captions if not names_withheld(caption))
+        if captions:
+            kept.append(Example(example.id, captions, example.group))
+    return Draws("openmoji-world plain").shuffled(kept)
+
+
+@cache
+def _frames_without_verb() -> tuple[str, ...]:
+    return tuple(frame for frame in phrasings.seen(phrasings.FRAMES) if set(re.findall(r"{\w+}", frame)) == {"{x}"})
