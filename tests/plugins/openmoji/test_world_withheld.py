@@ -12,7 +12,7 @@ import pytest
 
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.dataset import OpenMojiWorld
-from t2i_openmoji.world.phrasings import BACKGROUNDS, FRAMES, LISTS, PAIRS, SENTENCES, withheld_phrasings
+from t2i_openmoji.world.phrasings import FRAMES, LISTS, PAIRS, SENTENCES, withheld_phrasings
 from t2i_openmoji.world.scene import withheld_colour, withheld_count, withheld_pair
 from t2i_openmoji.world.splits import Entry
 from t2i_openmoji.world.things import things
@@ -158,10 +158,17 @@ def test_a_fifth_of_the_phrasings_is_withheld() -> None:
 
 
 @pytest.mark.parametrize("phrasing", sorted(withheld_phrasings()))
-def test_no_caption_of_training_uses_a_withheld_phrasing(phrasing: str, texts: list[str], asked: list[Entry]) -> None:
+def test_no_caption_of_training_uses_a_withheld_phrasing(phrasing: str, texts: list[str]) -> None:
     literal = max(re.split(r"{\w+}", phrasing), key=len).strip()
     uses = [text for text in texts if literal in text and pattern(phrasing).search(text)]
     assert not uses, uses[:5]
-    if phrasing not in BACKGROUNDS:  # of which `test` asks nothing
-        captions = (marked(plain(entry.example.captions[0])) for entry in asked if entry.unseen)
-        assert any(pattern(phrasing).search(caption) for caption in captions), "the pattern is wrong: it finds nothing"
+    said = phrasing.format(
+        x="a <cat>",
+        a="a <cat>",
+        b="a red <dog>",
+        n="two",
+        noun="<cat>",
+        colour="red",
+        **{"a_colour": "a red", "is": "is", "is_last": "is", "was": "was", "do": "does", "it": "it", "its": "its"},
+    )
+    assert pattern(phrasing).search(said), "the pattern is wrong: it finds nothing"

@@ -18,12 +18,13 @@ PALETTE = {  # word: light, dark; OpenMoji shades a light fill with the dark one
     "white": ("ffffff", "d0cfce"),
 }
 COLOURS = tuple(PALETTE)
+PAINTS = PALETTE | {"white": ("ffffff", "ebebeb")}  # to recolour with: a drawing mostly in d0cfce would be grey
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b")
 
 
 def recolour(svg: str, old: str, new: str) -> str:
     """The fills of colour word `old` replaced by those of `new`: light by light and dark by dark."""
-    swap = dict(zip(PALETTE[old], PALETTE[new], strict=True))
+    swap = dict(zip(PALETTE[old], PAINTS[new], strict=True))
 
     def swapped(match: re.Match[str]) -> str:
         digits = match[0][1:].lower()

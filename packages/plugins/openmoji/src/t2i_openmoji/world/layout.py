@@ -12,7 +12,8 @@ from t2i_openmoji.world.things import things
 Cells = Sequence[tuple[float, float]]
 
 TILT = 8.0  # degrees to either side
-SIDES = {"": (0.5, 0.84), "small": (0.24, 0.36), "big": (0.88, 0.97)}  # of a thing alone
+TILTED = 1.13  # the side of a square that holds a tilted one: cos + sin
+SIDES = {"": (0.46, 0.72), "small": (0.24, 0.36), "big": (0.82, 0.88)}  # of a thing alone
 SIDES_OF_TWO = {"": (0.34, 0.44), "small": (0.2, 0.27), "big": (0.44, 0.52)}
 APART, ASIDE = 0.24, 0.1  # of two things: from the centre along their relation, and at most across it
 ARRANGEMENTS: dict[int, Sequence[tuple[float, Cells]]] = {  # largest side of each thing, centres
@@ -26,19 +27,19 @@ ARRANGEMENTS: dict[int, Sequence[tuple[float, Cells]]] = {  # largest side of ea
         (0.29, ((0.18, 0.5), (0.5, 0.5), (0.82, 0.5))),
         (0.4, ((0.27, 0.28), (0.73, 0.28), (0.5, 0.73))),
         (0.4, ((0.5, 0.27), (0.27, 0.72), (0.73, 0.72))),
-        (0.3, ((0.2, 0.2), (0.5, 0.5), (0.8, 0.8))),
+        (0.28, ((0.19, 0.19), (0.5, 0.5), (0.81, 0.81))),
     ),
     4: (
         (0.41, ((0.27, 0.27), (0.73, 0.27), (0.27, 0.73), (0.73, 0.73))),
-        (0.32, ((0.5, 0.19), (0.19, 0.5), (0.81, 0.5), (0.5, 0.81))),
+        (0.29, ((0.5, 0.18), (0.18, 0.5), (0.82, 0.5), (0.5, 0.82))),
     ),
     5: (
-        (0.31, ((0.21, 0.21), (0.79, 0.21), (0.5, 0.5), (0.21, 0.79), (0.79, 0.79))),
+        (0.28, ((0.19, 0.19), (0.81, 0.19), (0.5, 0.5), (0.19, 0.81), (0.81, 0.81))),
         (0.29, ((0.18, 0.3), (0.5, 0.3), (0.82, 0.3), (0.33, 0.7), (0.67, 0.7))),
         (0.29, ((0.33, 0.3), (0.67, 0.3), (0.18, 0.7), (0.5, 0.7), (0.82, 0.7))),
     ),
 }
-JITTER = 0.015  # of the centres of several
+JITTER = 0.01  # of the centres of several
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def arrange(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
     [part] = scene.parts
     if part.count == 1:
         side = draws.between(*SIDES[part.size])
-        free = 0.45 * (1 - side)
+        free = 0.5 - TILTED * side / 2
         return (_placed(part, draws, 0.5 + draws.between(-free, free), 0.5 + draws.between(-free, free), side),)
     side, cells = draws.pick(ARRANGEMENTS[part.count])
     side *= draws.between(0.82, 1.0)

@@ -91,7 +91,7 @@ PAIRS: Mapping[Relation, tuple[str, ...]] = {
         "both {a} and {b}",
         "{a}, {b}",
         "{a} plus {b}",
-        "two things, {a} and {b}",
+        "not only {a} but also {b}",
         "{a} in the company of {b}",
         "{a} and also {b}",
     ),
