@@ -22,8 +22,8 @@ from t2i_openmoji.world.dataset import OpenMojiWorld, placements
 from t2i_openmoji.world.drawing import draw
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.layout import Placement, arrange
-from t2i_openmoji.world.sampling import SKILLS, skill_scene, training_scene
-from t2i_openmoji.world.scene import Part, Scene
+from t2i_openmoji.world.sampling import skill_scene, training_scene
+from t2i_openmoji.world.scene import SKILLS, Part, Scene
 from t2i_openmoji.world.things import things
 
 SIDE = 96

@@ -1,13 +1,48 @@
-"""What a text mentions, for texts that did not come from a scene: OpenMoji's names, misspelt captions."""
+"""Which things a text mentions, for texts that did not come from a scene: OpenMoji's names, typed sentences."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.scene import MAX_COUNT, NUMBERS, withheld_colour, withheld_count, withheld_pair
 from t2i_openmoji.world.things import things
+
+LONGEST = 4  # words of a name
+MARKS = ",.;:!?"
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A name in a text.
+
+    Attributes:
+        thing: the key of what it names.
+        plural: whether it can only be the plural.
+    """
+
+    thing: str
+    plural: bool
+
+
+def mentions(text: str) -> tuple[str, list[Mention]]:
+    """The text in lower case with every name, the longest first, replaced by <its number>; and the mentions."""
+    words, marked, found, place = text.lower().split(), [], [], 0
+    while place < len(words):
+        for end in range(min(place + LONGEST, len(words)), place, -1):
+            name = " ".join(words[place:end])
+            if mention := _names().get(name.rstrip(MARKS)):
+                marked.append(f"<{len(found)}>{name[len(name.rstrip(MARKS)) :]}")
+                found.append(mention)
+                break
+        else:
+            end = place + 1
+            marked.append(words[place])
+        place = end
+    return " ".join(marked), found
 
 
 def names_withheld(text: str) -> bool:
@@ -15,30 +50,20 @@ def names_withheld(text: str) -> bool:
 
     Wherever in the text they are, so that it errs on the side of yes: "a red cat on a blue mat" mentions a blue cat.
     """
-    names = {_of_name()[name] for name in _names_pattern().findall(text.lower())}
-    words = set(re.findall(r"\w+", text.lower().replace("gray", "grey")))
+    marked, found = mentions(text)
+    named = {mention.thing for mention in found}
+    words = set(re.findall(r"\w+", re.sub(r"<\d+>", "", marked).replace("gray", "grey")))
     colours, counts = words.intersection(COLOURS), [n for n in range(2, MAX_COUNT + 1) if words & {str(n), NUMBERS[n]}]
     return any(
         any(withheld_colour(thing, colour) for colour in colours)
         or any(withheld_count(thing, count) for count in counts)
-        or any(other != thing and withheld_pair(thing, other) for other in names)
-        for thing in names
+        or any(other != thing and withheld_pair(thing, other) for other in named)
+        for thing in named
     )
 
 
 @cache
-def _of_name() -> dict[str, str]:
-    """The thing that goes by each name, singular or plural."""
-    return {
-        name: thing.key
-        for thing in things().values()
-        for noun in thing.nouns
-        for name in (noun.singular, noun.plural)
-        if name
-    }
-
-
-@cache
-def _names_pattern() -> re.Pattern[str]:
-    longest_first = sorted(_of_name(), key=len, reverse=True)
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b")
+def _names() -> Mapping[str, Mention]:
+    nouns = [(thing.key, noun) for thing in things().values() for noun in thing.nouns]
+    singular = {noun.singular: Mention(key, plural=False) for key, noun in nouns}
+    return {noun.plural: Mention(key, plural=True) for key, noun in nouns if noun.counted} | singular

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Literal
 
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.draws import Draws
-from t2i_openmoji.world.scene import MAX_COUNT, Part, Relation, Scene
+from t2i_openmoji.world.scene import MAX_COUNT, Part, Relation, Scene, Skill
 from t2i_openmoji.world.things import Thing, things
 
-Skill = Literal["object", "colour", "count", "two objects", "position", "attribution"]
-SKILLS: tuple[Skill, ...] = ("object", "colour", "count", "two objects", "position", "attribution")
 NOVELTY: dict[Skill, frozenset[str]] = {  # what is new to the model where a skill is tested
     "object": frozenset(),
     "colour": frozenset({"colour"}),
@@ -33,7 +30,7 @@ BACKGROUND = 0.12
 
 def training_scene(draws: Draws) -> Scene:
     """A scene without withheld combinations."""
-    return _sampled(_any_scene, draws, frozenset())
+    return _sampled(any_scene, draws, frozenset())
 
 
 def skill_scene(skill: Skill, draws: Draws, *, withheld: bool) -> Scene:
@@ -58,7 +55,8 @@ def _scene_of(skill: Skill, draws: Draws) -> Scene:
     return Scene(_two(draws, coloured, coloured), relation)
 
 
-def _any_scene(draws: Draws) -> Scene:
+def any_scene(draws: Draws) -> Scene:
+    """A scene as training has them, be its combinations withheld or not."""
     kind = draws.weighted(KINDS)
     relation: Relation = ""
     parts: tuple[Part, ...]

@@ -9,6 +9,8 @@ from typing import Literal
 from t2i_openmoji.world.things import things
 
 Relation = Literal["", "and", "next to", "left of", "above"]
+Skill = Literal["object", "colour", "count", "two objects", "position", "attribution"]
+SKILLS: tuple[Skill, ...] = ("object", "colour", "count", "two objects", "position", "attribution")
 WITHHELD = 0.1  # of the combinations, by a fixed hash
 MAX_COUNT = 5
 NUMBERS = ("no", "one", "two", "three", "four", "five")
@@ -61,6 +63,16 @@ class Scene:
             said.sort()
         background = f" on {self.background}" if self.background not in ("", "white") else ""
         return f" {self.relation} ".join(said) + background
+
+    @property
+    def skill(self) -> Skill:
+        """What it takes to draw it, in GenEval's words (Ghosh et al. 2023, sec. 3)."""
+        coloured = [part for part in self.parts if part.colour]
+        if len(self.parts) == 1:
+            return "count" if self.parts[0].count > 1 else "colour" if coloured else "object"
+        if self.relation in ("left of", "above"):
+            return "position"
+        return "attribution" if coloured else "two objects"
 
     @property
     def withheld(self) -> frozenset[str]:

@@ -15,8 +15,8 @@ from t2i_openmoji.world import phrasings
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.grammar import disguise, put_into_words
 from t2i_openmoji.world.mentions import names_withheld
-from t2i_openmoji.world.sampling import SKILLS, Skill, skill_scene, training_scene
-from t2i_openmoji.world.scene import Part, Scene
+from t2i_openmoji.world.sampling import skill_scene, training_scene
+from t2i_openmoji.world.scene import SKILLS, Part, Scene, Skill
 from t2i_openmoji.world.things import things
 
 SIZES = {"train": 40_000, "train-100k": 100_000}

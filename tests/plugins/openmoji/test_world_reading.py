@@ -1,0 +1,84 @@
+"""Sentences read backwards: what the grammar says of a scene is read as that scene, and so is what people type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from t2i_openmoji.world.draws import Draws
+from t2i_openmoji.world.grammar import put_into_words
+from t2i_openmoji.world.reading import read
+from t2i_openmoji.world.sampling import any_scene
+from t2i_openmoji.world.scene import Part, Scene
+from t2i_openmoji.world.sheet import main
+from t2i_openmoji.world.splits import entries
+
+
+def unordered(scene: Scene | None) -> object:
+    """The scene, where the order of its parts says nothing without it."""
+    if scene is None or scene.relation not in ("and", "next to"):
+        return scene
+    return {*scene.parts}, scene.relation, scene.background
+
+
+def test_all_captions_of_test_and_names_are_read_as_their_scenes() -> None:
+    for split in ("test", "names"):
+        for entry in entries(split):
+            for caption in entry.example.captions:
+                assert unordered(read(caption)) == unordered(entry.scene), caption
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_captions_with_sizes_and_backgrounds_are_read_as_their_scenes(unseen: bool) -> None:
+    for number in range(700):
+        draws = Draws(f"test reading {number}")
+        scene = any_scene(draws)
+        caption = put_into_words(scene, draws, unseen=unseen).text
+        assert unordered(read(caption)) == unordered(scene), caption
+        assert unordered(read(f"{caption.upper()}!")) == unordered(scene), caption
+
+
+@pytest.mark.parametrize(
+    ("text", "scene"),
+    [
+        ("Draw me a pink elephant!", Scene((Part("elephant", 1, "pink"),))),
+        ("five gray mice", Scene((Part("mouse", 5, "grey"),))),
+        (
+            "can I have a green pizza with a yellow hat, please",
+            Scene((Part("slice of pizza", 1, "green"), Part("top hat", 1, "yellow")), "and"),
+        ),
+        ("I'd love to see the dog left of a big car", Scene((Part("dog"), Part("car", 1, "", "big")), "left of")),
+        ("red scissors under a teddy bear", Scene((Part("teddy bear"), Part("pair of scissors", 1, "red")), "above")),
+        ("a cat on a blue background", Scene((Part("cat"),), "", "blue")),
+        ("dogs", None),
+        ("a cat, a dog and a mouse", None),
+        ("a cat next to a cat", None),
+        ("six cats", None),
+        ("democracy", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_what_people_type(text: str, scene: Scene | None) -> None:
+    assert read(text) == scene
+
+
+def test_skills() -> None:
+    cat, red, dog = Part("cat"), Part("cat", 1, "red"), Part("dog")
+    skills = {scene.skill for scene in (Scene((cat,)), Scene((cat,), "", "blue"))}
+    assert skills == {"object"}
+    assert Scene((red,)).skill == "colour"
+    assert Scene((Part("cat", 3, "red"),)).skill == "count"
+    assert Scene((cat, dog), "and").skill == Scene((cat, dog), "next to").skill == "two objects"
+    assert Scene((red, dog), "and").skill == "attribution"
+    assert Scene((red, dog), "left of").skill == Scene((cat, dog), "above").skill == "position"
+    assert all(entry.skill in ("phrasing", entry.scene.skill) for entry in entries("test") if entry.scene)
+
+
+def test_the_contact_sheet(tmp_path: Path) -> None:
+    main([str(tmp_path / "sheet.png"), "--split", "test", "--columns", "3", "--rows", "2"])
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width == 10 + 3 * 130
+        assert sheet.height > 2 * 140
