@@ -30,7 +30,9 @@ class Mention:
 
 def mentions(text: str) -> tuple[str, list[Mention]]:
     """The text in lower case with every name, the longest first, replaced by <its number>; and the mentions."""
-    words, marked, found, place = text.lower().split(), [], [], 0
+    words, place = text.lower().split(), 0
+    marked: list[str] = []
+    found: list[Mention] = []
     while place < len(words):
         for end in range(min(place + LONGEST, len(words)), place, -1):
             name = " ".join(words[place:end])
