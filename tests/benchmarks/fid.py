@@ -112,14 +112,14 @@ def t2i(folder: Path, weights: Path) -> float:
     from t2i.images import from_uint8
     from t2i_metrics.fid import FID
 
-    judge = FID(protocol="tf", extractor_weights=weights, min_images=2)
+    evaluator = FID(protocol="tf", extractor_weights=weights, min_images=2)
     with ThreadPoolExecutor() as pool:
         for kind in ("real", "fake"):
             files = sorted((folder / kind).iterdir())
             for start in range(0, len(files), BATCH):
                 pixels = np.stack(list(pool.map(lambda file: np.array(Image.open(file)), files[start : start + BATCH])))
-                judge.update(from_uint8(torch.from_numpy(pixels).permute(0, 3, 1, 2)), real=kind == "real")
-    return judge.compute()["fid"].value
+                evaluator.update(from_uint8(torch.from_numpy(pixels).permute(0, 3, 1, 2)), real=kind == "real")
+    return evaluator.compute()["fid"].value
 
 
 def torch_fidelity(folder: Path, weights: Path) -> float:
