@@ -205,7 +205,7 @@ class Watched(Objective):
         change: Callable[[Player, dict[str, Tensor]], Mapping[str, Tensor]] = lambda player, terms: terms,
     ) -> None:
         self.inner, self.before, self.change = inner, before, change
-        self.generator = inner.generator
+        self.generator, self.keeps, self.needs_mismatched = inner.generator, inner.keeps, inner.needs_mismatched
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -228,7 +228,7 @@ def settings(**changes: Any) -> TrainConfig:
         "steps": 6,
         "batch_size": 6,
         "checkpoint_every": 100,
-        "sample_every": 100,
+        "sample_every": 0,
         "log_every": 2,
         "ema_half_life_kimg": 0.02,
         "precision": "no",

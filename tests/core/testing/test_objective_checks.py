@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from fakes.checking import caught, expect, failures
 from fakes.training import OnePlayer, TwoPhases
@@ -122,6 +124,84 @@ class WritesLog(OnePlayer):
         return dict(super().loss(batch))
 
 
+class ReadsWrongTexts(OnePlayer):
+    """Reads mismatched captions, and does not ask for them."""
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        return {**super().loss(batch), "wrong": 0 * batch.mismatched.sentence.sum()}  # type: ignore[union-attr]
+
+
+class AsksInVain(OnePlayer):
+    """Asks for mismatched captions, and never reads them."""
+
+    needs_mismatched = True
+
+
+class KeepsInSecret(OnePlayer):
+    """Compares by a random network that no checkpoint holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compare = {"by": [nn.Linear(3 * 8 * 8, 4)]}
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        seen = self.compare["by"][0]
+        fakes = self.generator(batch.text.sentence, batch.noise.normal(4))
+        return {**super().loss(batch), "seen": (seen(fakes.flatten(1)) - seen(batch.images.flatten(1))).square().mean()}
+
+
+class KeepsOpenly(KeepsInSecret):
+    """Compares by a random network that it names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keeps = {"compare": self.compare["by"][0]}
+
+
+class DrawsOnce(TwoPhases):
+    """Draws its fakes once for both players of the duel."""
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        copying, duel = super().phases
+        return [copying, replace(duel, sharing="in_turn")]
+
+    def fakes(self, batch: Batch) -> Tensor:
+        return batch.once("fakes", lambda: TwoPhases.fakes(self, batch))
+
+    def critic_loss(self, batch: Batch) -> dict[str, Tensor]:
+        real, fake = (self.critic(i, batch.text.sentence) for i in (batch.images, self.fakes(batch).detach()))
+        return {"real": softplus(-real).mean(), "fake": softplus(fake).mean()}
+
+
+class SharesWithoutGradients(DrawsOnce):
+    """Shares fakes that the generator cannot learn from."""
+
+    def critic_loss(self, batch: Batch) -> dict[str, Tensor]:
+        with torch.no_grad():
+            fakes = self.fakes(batch)
+        return {"fake": softplus(self.critic(fakes, batch.text.sentence)).mean()}
+
+
+class MovesWhileWatched(OnePlayer):
+    """Changes its weights when somebody looks."""
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        return [replace(phase, watch=self.watch) for phase in super().phases]
+
+    def watch(self, batch: Batch) -> dict[str, Tensor]:
+        self.generator.start.bias += 1
+        return {"size": torch.zeros(())}
+
+
+class ShowsTooMuch(MovesWhileWatched):
+    """Shows pictures outside their range."""
+
+    def watch(self, batch: Batch) -> dict[str, Tensor]:
+        return {"twice": 2 * torch.ones(4, 3, 8, 8)}
+
+
 class Undocumented(OnePlayer):
     pass
 
@@ -130,12 +210,17 @@ RESUMED = "a_resumed_run_equals_an_uninterrupted_one"
 LOSSES = "losses_are_finite_scalars"
 GRADIENTS = "gradients_reach_the_players_own_modules_alone"
 SAME = "same_seed_and_step_same_loss"
+SHARED = "shared_values_carry_gradients_to_every_player"
+ASKED = "mismatched_captions_are_asked_for"
+HELD = "every_network_is_in_the_checkpoint"
+WATCHED = "watching_changes_nothing"
+QUIET = "losses_open_no_file_and_no_socket"
 LEARNS = "each_player_learns_one_batch"
 SPECIMENS: list[tuple[Callable[[], OnePlayer], dict[str, str]]] = [
     (lambda: OnePlayer(dropout=0.3, norm=True), {}),
     (lambda: TwoPhases(dropout=0.3), {}),
-    (Shares, {"phases_are_consistent": "the phases' shares sum to 1, not to 1.2", RESUMED: "1.2 here"}),
-    (TwoModulesOneName, {"phases_are_consistent": "'generator' stands for two modules", RESUMED: "two modules"}),
+    (Shares, {"phases_are_consistent": "phases sum to 1, but to 1.2 here", RESUMED: "1.2 here"}),
+    (TwoModulesOneName, {"phases_are_consistent": "'generator' names two modules", RESUMED: "two modules"}),
     (NewModules, {"phases_are_the_same_at_every_look": "makes new modules"}),
     (TrainsTheCriticOnly, {"the_generator_is_trained": "no player updates the generator"}),
     (Vector, {LOSSES: "is no scalar but [2]"}),
@@ -146,13 +231,24 @@ SPECIMENS: list[tuple[Callable[[], OnePlayer], dict[str, str]]] = [
     (RemembersOutside, {RESUMED: "a run resumed at step 1 ends otherwise in"}),
     (Uphill, {LEARNS: "30 moves of copy/generator on one batch lower its loss, but it went from"}),
     (WritesLog, {"losses_open_no_file_and_no_socket": f"copy/generator did: {os.devnull}"}),
+    (ReadsWrongTexts, {ASKED: "needs_mismatched is False, but the loss of copy/generator reads batch.mismatched"}),
+    (AsksInVain, {ASKED: "needs_mismatched is True, but no loss reads batch.mismatched"}),
+    (KeepsInSecret, {HELD: "KeepsInSecret.compare['by'][0] is neither in the generator", RESUMED: "ends otherwise in"}),
+    (KeepsOpenly, {}),
+    (DrawsOnce, {}),
+    (SharesWithoutGradients, {SHARED: "the loss of duel/generator does not reach its module 'generator'"}),
+    (MovesWhileWatched, {WATCHED: "watching copy changes start.bias"}),
+    (ShowsTooMuch, {WATCHED: "neither a scalar nor pictures in [-1, 1] but [4, 3, 8, 8]"}),
     (Undocumented, {"is_documented": "Undocumented has none"}),
 ]
 FOLLOWS = {  # what else cannot run when a specimen is broken
     NewModules: {SAME, GRADIENTS, RESUMED, LEARNS},
     Vector: {SAME, GRADIENTS, RESUMED, LEARNS},
     NotANumber: {SAME, GRADIENTS},
+    OwnRandomness: {LEARNS},
     RemembersOutside: {SAME},
+    TwoModulesOneName: {check.name for check in OBJECTIVE_CHECKS} - {"phases_are_consistent", RESUMED},
+    ReadsWrongTexts: {LOSSES, GRADIENTS, SAME, RESUMED, LEARNS, QUIET},
 }
 
 

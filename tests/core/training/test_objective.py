@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from fakes.training import OnePlayer, TwoPhases, Watched, squares, train
+from fakes.models import FakeTextEncoder
+from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares, train
 from t2i.images import from_uint8
 from t2i.training.objective import Batch, Objective, Player
+from t2i.training.trainer import Trainer
 
 
 def batches(run: Path, objective: Objective, **changes: object) -> list[Batch]:
@@ -18,10 +20,20 @@ def batches(run: Path, objective: Objective, **changes: object) -> list[Batch]:
     return seen
 
 
+class Mismatching(OnePlayer):
+    """Is handed wrong captions."""
+
+    needs_mismatched = True
+
+
 def test_a_batch_holds_pictures_with_their_own_and_anothers_caption(tmp_path: Path) -> None:
     data = squares(8)
     pictures = from_uint8(data.images)
-    for batch in batches(tmp_path / "run", OnePlayer(), steps=8):
+    for step, batch in enumerate(batches(tmp_path / "run", Mismatching(), steps=8)):
+        assert batch.step == step and batch.mismatched is not None
+        assert batch.groups.tolist() == data.groups[batch.pictures].tolist()
+        encoded = FakeTextEncoder().encode(batch.captions)
+        assert torch.allclose(encoded.sentence, batch.text.sentence, atol=1e-2)  # which is kept in half precision
         assert batch.images.shape == (6, 3, 8, 8) and batch.images.dtype == torch.float32
         for row in range(6):
             (picture,) = (index for index in range(8) if torch.equal(pictures[index], batch.images[row]))
@@ -31,6 +43,7 @@ def test_a_batch_holds_pictures_with_their_own_and_anothers_caption(tmp_path: Pa
             wrong = data.captions[torch.tensor(others)].sentence
             assert (wrong == batch.mismatched.sentence[row]).all(1).any()
             assert (batch.text.words[row][~batch.text.mask[row]] == 0).all()
+    assert all(batch.mismatched is None for batch in batches(tmp_path / "plain", OnePlayer(), steps=2))
 
 
 def test_players_of_one_step_see_the_same_batch(tmp_path: Path) -> None:
@@ -65,9 +78,6 @@ def test_the_seed_decides_what_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("margin", [0, 4])
 def test_pictures_are_cut_to_the_resolution(tmp_path: Path, margin: int) -> None:
-    from fakes.training import settings
-    from t2i.training.trainer import Trainer
-
     seen: list[torch.Tensor] = []
     watched = Watched(OnePlayer(), lambda player, batch: seen.append(batch.images))
     config = settings(steps=3, crop_margin=margin, horizontal_flip=True)

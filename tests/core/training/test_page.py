@@ -12,8 +12,9 @@ from PIL import Image
 
 from fakes.models import FakeTextEncoder
 from fakes.training import OnePlayer, settings, squares
+from t2i.runs.folder import RunFolder
 from t2i.training.report.page import run_page
-from t2i.training.report.report import Samples
+from t2i.training.report.samples import Samples
 from t2i.training.trainer import Trainer
 
 EVIL = ("<script>alert(1)</script>", 'a "quoted" & <b>bold</b> cat', "</ol><img src=x onerror=alert(2)>", "наряд 猫 🐱")
@@ -66,11 +67,12 @@ def test_it_needs_nothing_but_the_run_folder(run: Path) -> None:
     sources = [attributes["src"] for attributes in page.all("img")]
     assert sources == ["samples/step-00000006.png"]
     (slider,) = page.all("input")
-    names = str(slider["data-names"]).split()
-    assert names == [f"step-0000000{step}.png" for step in (2, 4, 6)]
+    names = str(slider["data-files"]).split()
+    assert names == [f"samples/step-0000000{step}.png" for step in (2, 4, 6)]
+    assert str(slider["data-steps"]).split() == ["2", "4", "6"]
     assert (slider["max"], slider["value"]) == ("2", "2")
     for name in names:
-        Image.open(run / "samples" / name).verify()
+        Image.open(run / name).verify()
     without_namespaces = re.sub(r"http://(www\.w3\.org|purl\.org|creativecommons\.org|matplotlib\.org)\S*", "", content)
     assert "http" not in without_namespaces.replace("https://matplotlib.org/", "")
 
@@ -84,10 +86,10 @@ def test_curves_are_one_well_formed_drawing(run: Path) -> None:
 
 def test_throughput_and_progress_are_told(tmp_path: Path) -> None:
     rows = [{"step": 500, "g/loss": 1.0, "speed/images_per_second": 1234.56, "waiting/for_data": 0.0123}]
-    text = "".join(Elements(run_page(tmp_path, rows, [], ["<i>ill</i>"], 2000, "")).text)
+    text = "".join(Elements(run_page(RunFolder(tmp_path), rows, [], ["<i>ill</i>"], 2000)).text)
     assert "500 of 2,000" in text and "1,234.6" in text and "1.2%" in text and "<i>ill</i>" in text
 
 
 def test_a_run_without_rows_or_samples_has_a_page(tmp_path: Path) -> None:
-    page = Elements(run_page(tmp_path, [], ["a cat"], [], 10, ""))
+    page = Elements(run_page(RunFolder(tmp_path), [], ["a cat"], [], 10))
     assert not page.all("img") and not page.all("script") and "0 of 10" in "".join(page.text)

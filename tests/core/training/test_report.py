@@ -19,7 +19,7 @@ from t2i.images import grid, to_pil
 from t2i.noise import Noise
 from t2i.training.objective import Player
 from t2i.training.report.curves import plot_curves
-from t2i.training.report.report import Samples, default_samples
+from t2i.training.report.samples import Samples, default_samples
 from t2i.training.trainer import Trainer
 
 MEASURES = {"speed/images_per_second", "waiting/for_data", "gradient/generator", "gradient/critic"}

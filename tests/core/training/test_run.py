@@ -162,11 +162,16 @@ def test_wrong_settings_leave_nothing_behind(
     assert not (tmp_path / "run").exists()
 
 
-def test_one_group_of_pictures_cannot_be_mismatched(made: dict[str, Any], tmp_path: Path) -> None:
-    folder = write_squares(tmp_path / "shapes" / "square")
-    with pytest.raises(DataError, match="only one"):
-        run.start(made | {"data": str(folder.parent)}, tmp_path / "run", device="cpu")
-    assert not (tmp_path / "run").exists()
+def test_one_group_of_pictures_trains_whoever_needs_no_mismatched_captions(
+    made: dict[str, Any], tmp_path: Path
+) -> None:
+    made["data"] = str(write_squares(tmp_path / "shapes" / "square").parent)
+    with pytest.raises(DataError, match=r"learns from mismatched captions.*only one group"):
+        run.start(made, tmp_path / "cgan", device="cpu")
+    assert not (tmp_path / "cgan").exists()
+    for technique in ("cvae", "transformer"):
+        settings = made | run.read_recipe(technique, "tiny") | {"technique": technique, "train": TRAIN | {"steps": 2}}
+        assert run.start(settings, tmp_path / technique, device="cpu").finished
 
 
 def test_no_run_folder_no_resume(tmp_path: Path) -> None:

@@ -108,8 +108,30 @@ def test_every_caption_of_a_picture_has_its_turn():
 
 @pytest.mark.parametrize("groups", [[0], [7, 7, 7]])
 def test_data_of_one_group_cannot_be_mismatched_and_says_so(groups):
-    with pytest.raises(DataError, match=rf"numbered holds only one \({len(groups)} usable pictures\). Add pictures"):
+    with pytest.raises(DataError, match=rf"numbered holds only one group \({len(groups)} usable pictures\). Add"):
         Sampler(replace(numbered(groups), name="numbered"), 4, 0)
+    assert Sampler(numbered(groups), 4, 0, mismatch=False).draw(0).mismatched is None
+
+
+@given(GROUPS, BALANCES, st.integers(0, MAX_SEED))
+@settings(max_examples=20, deadline=None)
+def test_without_mismatches_the_same_pictures_and_captions_are_drawn(groups, balance, seed):
+    data = numbered(groups)
+    plain, mismatching = (Sampler(data, 5, seed, balance, mismatch=mismatch).draw(3) for mismatch in (False, True))
+    assert plain.mismatched is None and mismatching.mismatched is not None
+    assert np.array_equal(plain.pictures, mismatching.pictures)
+    assert np.array_equal(plain.captions, mismatching.captions)
+    assert plain.share(1, 2).mismatched is None
+
+
+def test_the_pictures_to_look_at_are_the_same_at_every_call():
+    sampler = Sampler(numbered(range(30)), 8, seed=1)
+    first = sampler.still(4)
+    sampler.draw(7)
+    assert equal(first, sampler.still(4))
+    assert first.pictures.tolist() == [0, 9, 19, 29] and first.captions.tolist() == [0, 18, 38, 58]
+    assert first.seeds.tolist() == [0, 1, 2, 3] and not set(first.mismatched) & set(first.captions)
+    assert sampler.still(100).pictures.tolist() == list(range(30))
 
 
 def drawn_mismatches(data, steps: int = 60) -> set[tuple[int, int]]:

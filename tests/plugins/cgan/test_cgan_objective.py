@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fakes.models import FakeTextEncoder
 from fakes.training import settings, squares
 from t2i.noise import Noise
+from t2i.testing.objectives import batch_of
 from t2i.training.objective import Batch
 from t2i.training.run import read_recipe
 from t2i.training.trainer import Trainer
@@ -54,7 +55,7 @@ def batch(count: int = 4) -> Batch:
     encoder = FakeTextEncoder(dim=12)
     text, wrong = (encoder.encode([f"{word} {i}" for i in range(count)]) for word in ("right", "wrong"))
     images = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return Batch(images, text, wrong, Noise(range(count)), 0.0)
+    return batch_of(images, text, mismatched=wrong)
 
 
 def judged(objective: CGANObjective, seen: Batch) -> FixedDiscriminator:

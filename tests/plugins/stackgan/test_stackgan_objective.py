@@ -15,6 +15,7 @@ from fakes.models import FakeTextEncoder
 from fakes.training import squares
 from t2i.images import from_uint8
 from t2i.noise import Noise
+from t2i.testing.objectives import batch_of
 from t2i.toolbox.conditioning import divergence
 from t2i.toolbox.discriminator import StageDiscriminator
 from t2i.training.objective import Batch, Objective, Player
@@ -76,7 +77,7 @@ def batch(count: int = 4) -> Batch:
     encoder, data = FakeTextEncoder(), squares(16)
     names = [data.caption_texts[captions[0]] for captions in data.captions_of[:count]]
     text, wrong = encoder.encode(names), encoder.encode([f"wrong {i}" for i in range(count)])
-    return Batch(from_uint8(data.images[:count]), text, wrong, Noise(range(count)), 0.0)
+    return batch_of(from_uint8(data.images[:count]), text, mismatched=wrong)
 
 
 def judged(objective: StackGANObjective | StackGANv2Objective, seen: Batch, side: int) -> None:

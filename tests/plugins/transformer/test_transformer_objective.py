@@ -16,6 +16,7 @@ from fakes.models import FakeTextEncoder
 from fakes.training import settings, squares
 from t2i.images import from_uint8
 from t2i.noise import Noise
+from t2i.testing.objectives import batch_of
 from t2i.training.objective import Batch
 from t2i.training.trainer import Trainer
 from t2i_transformer.config import TransformerConfig, TransformerObjectiveConfig
@@ -37,9 +38,9 @@ def make(shape: dict[str, Any] | None = None, **values: Any) -> TransformerObjec
 
 def batch(count: int = 4) -> Batch:
     encoder = FakeTextEncoder(dim=12)
-    text, wrong = (encoder.encode([f"{word} {i}" for i in range(count)]) for word in ("right", "wrong"))
+    text = encoder.encode([f"right {i}" for i in range(count)])
     images = from_uint8(pictures(count))
-    return Batch(images, text, wrong, Noise(range(count)), 0.0, torch.arange(count))
+    return batch_of(images, text)
 
 
 def pictures(count: int) -> Tensor:
@@ -193,7 +194,7 @@ def test_one_batch_is_learned_by_heart(prior: str) -> None:
         parameters = [p for module in player.modules.values() for p in module.parameters()]
         optimizer = torch.optim.Adam(parameters, lr=5e-3)
         for step in range(steps):
-            seen = Batch(images, text, text, Noise(range(8 * step, 8 * step + 8)), step / steps, torch.arange(8))
+            seen = batch_of(images, text, noise=Noise(range(8 * step, 8 * step + 8)), progress=step / steps)
             terms = player.loss(seen)
             optimizer.zero_grad()
             torch.stack(list(terms.values())).sum().backward()

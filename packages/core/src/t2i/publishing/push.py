@@ -17,6 +17,7 @@ from t2i.hub.download import REVISION
 from t2i.hub.layout import CARD, CONFIG, GOLDEN, WEIGHTS
 from t2i.images import grid
 from t2i.registry.names import ModelName
+from t2i.runs.folder import RunFolder
 from t2i.snapshots.card import CardExtras, render_card
 from t2i.snapshots.record import Snapshot, SnapshotConfig, SnapshotFacts
 from t2i.snapshots.resolve import resolve
@@ -25,7 +26,7 @@ from t2i.snapshots.save import save_snapshot
 if TYPE_CHECKING:
     from t2i.generator import Generator
 
-PICTURES, RUN_FILE = "samples.png", "run.yaml"
+PICTURES = "samples.png"
 PICTURES_SHOWN = 16
 PATIENCE = 120  # seconds; the Hub checks a commit before it answers
 
@@ -84,12 +85,12 @@ def push(
         UnknownNameError, SnapshotError: as `resolve`; or the Hub refuses, and says why.
     """
     snapshot = resolve(name)
-    run = _run_of(snapshot.folder)
+    run = RunFolder.of_snapshot(snapshot.folder)
     files: dict[str, Path | bytes] = {
         file: snapshot.folder / file for file in (CONFIG, WEIGHTS, GOLDEN) if (snapshot.folder / file).is_file()
     }
     if run:
-        files[RUN_FILE] = run / RUN_FILE
+        files[run.settings.name] = run.settings
     try:
         files[PICTURES] = _pictures(snapshot, run, prompts)
     except T2IError as error:
@@ -101,7 +102,7 @@ def push(
         title=target.repo.partition("/")[2],
         prompt=next(iter(prompts), CardExtras.prompt),
         picture=PICTURES if PICTURES in files else "",
-        run_file=RUN_FILE if RUN_FILE in files else "",
+        run_file=run.settings.name if run else "",
     )
     card = render_card(snapshot.config, extras)
     files[CARD] = with_scores_of(snapshot.folder / CARD, card, extras.title).encode()
@@ -150,20 +151,14 @@ def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotC
     return Pushed(commit.pr_url or commit.commit_url, commit.oid)
 
 
-def _run_of(snapshot: Path) -> Path | None:
-    """The run folder whose checkpoint holds the snapshot, if one does."""
-    run = snapshot.parent.parent.parent
-    return run if (run / RUN_FILE).is_file() else None
-
-
-def _pictures(snapshot: Snapshot, run: Path | None, prompts: Sequence[str]) -> bytes:
+def _pictures(snapshot: Snapshot, run: RunFolder | None, prompts: Sequence[str]) -> bytes:
     """A sheet of what the model draws: the run's own, as it is, or drawn now.
 
     Raises:
         T2IError: there is no sheet, and nothing to draw or no way to.
     """
-    sheets = sorted((run / "samples").glob("step-*.png")) if run else []
-    drawn = [sheet for sheet in sheets if sheet.stem <= snapshot.folder.parent.name]
+    steps, sheets = snapshot.config.facts.steps, run.samples() if run else {}
+    drawn = [sheet for step, sheet in sheets.items() if step <= steps]
     if drawn and not prompts:
         return drawn[-1].read_bytes()
     from t2i.drawing.pipeline import open_snapshot

@@ -1,9 +1,8 @@
-"""Reading the checkpoints of a run folder."""
+"""Reads the checkpoints of a run folder; training/checkpoint.py writes them."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from t2i.errors import CheckpointError
 from t2i.files import sha256_of
+from t2i.runs.folder import RunFolder, snapshot_of
 
 FORMAT = 1
 
@@ -31,7 +31,7 @@ class Checkpoint:
 
     @property
     def snapshot(self) -> Path:
-        return self.folder / "snapshot"
+        return snapshot_of(self.folder)
 
     def tensors(self) -> dict[str, Tensor]:
         return load_file(self.folder / "state.safetensors")
@@ -39,7 +39,7 @@ class Checkpoint:
 
 def has_checkpoints(run: Path) -> bool:
     """Whether a checkpoint was ever finished in this run, damaged since or not."""
-    return bool(_folders(run))
+    return bool(RunFolder(run).checkpoints())
 
 
 def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: None) -> Checkpoint:
@@ -48,7 +48,7 @@ def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: N
     Raises:
         CheckpointError: there is none.
     """
-    for folder in _folders(run):
+    for folder in RunFolder(run).checkpoints().values():
         try:
             return _verified(folder)
         except CheckpointError as error:
@@ -57,12 +57,6 @@ def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: N
         f"{run} holds no whole checkpoint, so it is no model and nothing can be resumed. "
         f"Train at least until the first checkpoint is written."
     )
-
-
-def _folders(run: Path) -> list[Path]:
-    """Checkpoint folders, newest first; scratch folders start with a dot and do not count."""
-    found = (run / "checkpoints").glob("step-*")
-    return sorted((path for path in found if re.fullmatch(r"step-\d{8,}", path.name)), reverse=True)
 
 
 def _verified(folder: Path) -> Checkpoint:

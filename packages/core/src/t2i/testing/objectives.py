@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from t2i.testing.checks.objectives import OBJECTIVE_CHECKS, tiny_data
+from t2i.testing.checks.objectives import OBJECTIVE_CHECKS
+from t2i.testing.checks.tiny_training import batch_of, tiny_data
 from t2i.testing.suite import Suite, makes
 from t2i.training.objective import Objective
 
-__all__ = ["ObjectiveSuite", "tiny_data"]
+__all__ = ["ObjectiveSuite", "batch_of", "tiny_data"]
 
 
 @makes(OBJECTIVE_CHECKS, "objective")

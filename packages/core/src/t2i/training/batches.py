@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,17 +33,34 @@ class BatchMaker:
             images, captions = images.to(device), captions.to(device)
         self._windows = images.unfold(2, resolution, 1).unfold(3, resolution, 1)  # n 3 y x r r, without a copy
         self._captions, self._flip, self._device = captions, flip, device
+        self._texts, self._groups = data.caption_texts, data.groups
 
-    def make(self, draw: Draw, parts: int, progress: float) -> Iterator[Batch]:
-        """The draw as `parts` batches; each has fresh noise streams, equal at every call."""
-        for part in np.array_split(np.arange(len(draw.pictures)), parts):
+    def make(
+        self,
+        draw: Draw,
+        parts: int,
+        progress: float,
+        step: int = 0,
+        shared: Sequence[dict[str, Any]] | None = None,
+    ) -> Iterator[Batch]:
+        """The draw as `parts` batches; each has fresh noise streams, equal at every call.
+
+        Args:
+            shared: what each part's losses have shared so far; by default nothing.
+        """
+        for number, part in enumerate(np.array_split(np.arange(len(draw.pictures)), parts)):
+            pictures, captions = draw.pictures[part], draw.captions[part]
             yield Batch(
-                images=self.images(draw.pictures[part], draw.places[part]),
-                text=self._text(draw.captions[part]),
-                mismatched=self._text(draw.mismatched[part]),
+                images=self.images(pictures, draw.places[part]),
+                text=self._text(captions),
+                mismatched=None if draw.mismatched is None else self._text(draw.mismatched[part]),
                 noise=Noise(draw.seeds[part].tolist(), self._device),
                 progress=progress,
-                pictures=torch.from_numpy(draw.pictures[part]).to(self._device),
+                step=step,
+                pictures=self._on_device(torch.from_numpy(pictures)),
+                groups=self._on_device(torch.from_numpy(self._groups[pictures])),
+                captions=tuple(self._texts[caption] for caption in captions.tolist()),
+                shared={} if shared is None else shared[number],
             )
 
     def images(self, pictures: np.ndarray, places: np.ndarray) -> Float[Tensor, "b 3 r r"]:

@@ -21,7 +21,8 @@ from torch.optim import Optimizer
 
 from t2i.errors import CheckpointError
 from t2i.files import atomic_folder, sha256_of
-from t2i.runs.checkpoints import FORMAT, _folders
+from t2i.runs.checkpoints import FORMAT
+from t2i.runs.folder import RunFolder, snapshot_of
 
 SCALER_STATE = ("scale", "_growth_tracker")
 
@@ -42,18 +43,19 @@ def save_checkpoint(
     Raises:
         OutputError: the folder cannot be written; no part of the checkpoint is left behind.
     """
-    folder = run / "checkpoints" / f"step-{step:08d}"
+    files = RunFolder(run)
+    folder = files.checkpoint(step)
     for remains in folder.parent.glob(".step-*"):  # a dot: a kill cut its writing or its dropping short
         shutil.rmtree(remains)
-    for damaged in [path for path in _folders(run) if path >= folder]:  # or the run would have resumed from them
+    for damaged in [path for later, path in files.checkpoints().items() if later >= step]:  # else the resume's start
         _drop(damaged)
     with atomic_folder(folder) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
         sha256 = sha256_of(scratch / "state.safetensors")
         facts = {"format": FORMAT, "step": step, "seconds": dict(seconds or {}), "sha256": sha256}
         (scratch / "state.json").write_text(json.dumps(facts, indent=2) + "\n")
-        save_snapshot(scratch / "snapshot")
-    for old in _folders(run)[keep:]:
+        save_snapshot(snapshot_of(scratch))
+    for old in list(files.checkpoints().values())[keep:]:
         _drop(old)
     return folder
 

@@ -46,7 +46,7 @@ class TrainConfig(Config):
     deterministic: bool = Field(False, description="deterministic kernels alone, on a GPU too; slower")
     checkpoint_every: int = Field(1000, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1)
-    sample_every: int = Field(500, ge=1, description="steps")
+    sample_every: int = Field(500, ge=0, description="steps; 0 draws no samples, no curves and no page")
     sample_prompts: tuple[str, ...] = Field((), description="empty: 16 captions of the dataset")
     sample_options: dict[str, Any] = Field(
         default_factory=dict, description="the generator's, such as {temperature: 0.5}; the trained model's defaults"

@@ -50,7 +50,7 @@ class Processes:
             parameter.grad = gradient.copy_(part)
 
     def average_buffers(self, modules: Sequence[nn.Module]) -> None:
-        """Average what networks keep of their batches (running statistics, codebook counts) over the processes."""
+        """Average what networks note of their batches (running statistics, codebook counts) over the processes."""
         if self.count == 1:
             return
         distinct = {id(b): b for module in modules for b in module.buffers() if b.is_floating_point()}
@@ -59,6 +59,14 @@ class Processes:
             flat = self.sum_(torch.cat([buffer.reshape(-1).float() for buffer in buffers])) / self.count
             for buffer, part in zip(buffers, _parts(flat, buffers), strict=True):
                 buffer.copy_(part)
+
+    def follow_main(self, modules: Sequence[nn.Module]) -> None:
+        """Give the buffers of `modules` process 0's values on every process."""
+        if self.count == 1:
+            return
+        with self._together():
+            for buffer in [buffer for module in modules for buffer in module.buffers()]:
+                dist.broadcast(buffer.view(torch.uint8) if buffer.dtype == torch.bool else buffer, src=0)
 
     def share(self, step: int, tensors: Mapping[str, Tensor]) -> tuple[int, dict[str, Tensor]]:
         """Process 0's step and tensors, on every process; only process 0's arguments count."""

@@ -18,14 +18,15 @@ from t2i.files import write_atomic
 from t2i.progress import Progress, silent
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
+from t2i.runs.folder import RunFolder
 from t2i.snapshots.record import SnapshotFacts
 from t2i.training.accelerator import make_accelerator
 from t2i.training.config import TrainConfig
 from t2i.training.objective import Objective
 from t2i.training.processes import Processes
-from t2i.training.report.report import Samples, default_samples
-from t2i.training.settings import RUN_FILE, check_new, checked, read_run
+from t2i.training.report.samples import Samples, default_samples
 from t2i.training.settings import RunConfig as RunConfig
+from t2i.training.settings import check_new, checked, read_run
 from t2i.training.settings import override as override
 from t2i.training.settings import read_recipe as read_recipe
 from t2i.training.trainer import Trainer, TrainResult
@@ -127,7 +128,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
             }
         )
         text = yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False)
-        write_atomic(out / RUN_FILE, text.encode())
+        write_atomic(RunFolder(out).settings, text.encode())
     return trainer
 
 

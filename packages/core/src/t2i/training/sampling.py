@@ -22,21 +22,22 @@ class Draw:
 
     Attributes:
         pictures, captions: [b], a picture and one of its captions.
-        mismatched: [b], a caption of another group, of a picture that is no duplicate.
+        mismatched: [b], a caption of another group, of a picture that is no duplicate; None where nobody needs it.
         seeds: [b], one noise seed per picture.
         places: [b, 3] in [0, 1): where to cut (y, x) and whether to flip.
     """
 
     pictures: np.ndarray
     captions: np.ndarray
-    mismatched: np.ndarray
+    mismatched: np.ndarray | None
     seeds: np.ndarray
     places: np.ndarray
 
     def share(self, index: int, count: int) -> Draw:
         """The part of process `index` of `count`: disjoint from the others', and with them, in order, the whole."""
         own = np.array_split(np.arange(len(self.pictures)), count)[index]
-        return Draw(**{each.name: getattr(self, each.name)[own] for each in fields(self)})
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Draw(**{name: None if part is None else part[own] for name, part in parts.items()})
 
 
 class Sampler:
@@ -46,21 +47,30 @@ class Sampler:
     """
 
     def __init__(
-        self, data: PreparedData, batch_size: int, seed: int, balance: Literal["image", "group"] = "image"
+        self,
+        data: PreparedData,
+        batch_size: int,
+        seed: int,
+        balance: Literal["image", "group"] = "image",
+        *,
+        mismatch: bool = True,
     ) -> None:
         """
+        Args:
+            mismatch: draw mismatched captions too.
+
         Raises:
-            DataError: all pictures are of one group, so that nothing can be mismatched.
+            DataError: `mismatch`, but all pictures are of one group.
         """
-        if len(np.unique(data.groups)) < 2:
+        if mismatch and len(np.unique(data.groups)) < 2:
             raise DataError(
-                f"Training draws mismatched captions from another group, but {data.name} holds only one "
-                f"({len(data.images)} usable pictures). Add pictures of something else."
+                f"The technique learns from mismatched captions, which come from another group, but {data.name} holds "
+                f"only one group ({len(data.images)} usable pictures). Add pictures of something else."
             )
         self._batch_size, self._seed = batch_size, seed
         self._count, self._groups = len(data.images), data.groups
         self._captions = Ragged.of(data.captions_of)
-        self._likeness = Likeness(self._captions, data.looks)
+        self._likeness = Likeness(self._captions, data.looks) if mismatch else None
         if balance == "group":
             _, sizes = np.unique(data.groups, return_counts=True)
             self._members = Ragged(np.argsort(data.groups, kind="stable"), starts_of(sizes))
@@ -76,30 +86,48 @@ class Sampler:
         units = np.concatenate([self._shuffled(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
         pictures = self._members.pick(units, rng.random(size))
         captions = self._captions.pick(pictures, rng.random(size))
-        others = rng.integers(self._count, size=size)
-        for _ in range(ROUNDS):
-            if not (bad := self._match(pictures, others)).any():
-                break
-            others[bad] = rng.integers(self._count, size=int(bad.sum()))
-        for place in np.flatnonzero(self._match(pictures, others)):
-            fit = self._fit(int(pictures[place]))
-            others[place] = fit[rng.integers(len(fit))]
         return Draw(
             pictures=pictures,
             captions=captions,
-            mismatched=self._captions.pick(others, rng.random(size)),
+            mismatched=self._mismatched(pictures, self._likeness, rng) if self._likeness else None,
             seeds=rng.integers(MAX_SEED, size=size),
             places=rng.random((size, 3)),
         )
 
-    def _match(self, pictures: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """[b], where a caption of the other would be no mismatch."""
-        return (self._groups[others] == self._groups[pictures]) | self._likeness(pictures, others)
+    def still(self, count: int) -> Draw:
+        """The same pictures at every call, for looking at: up to `count`, spread over the data.
 
-    def _fit(self, picture: int) -> np.ndarray:
+        Each has its first caption and its position as a seed, and is cut from the middle, unmirrored.
+        """
+        pictures = np.linspace(0, self._count - 1, min(count, self._count)).astype(np.int64)
+        return Draw(
+            pictures=pictures,
+            captions=self._captions.pick(pictures, np.zeros(len(pictures))),
+            mismatched=self._mismatched(pictures, self._likeness, self._rng(0, 2)) if self._likeness else None,
+            seeds=np.arange(len(pictures)),
+            places=np.full((len(pictures), 3), 0.5),
+        )
+
+    def _mismatched(self, pictures: np.ndarray, likeness: Likeness, rng: np.random.Generator) -> np.ndarray:
+        """[b], for each picture a caption that is wrong for it: guessed, and looked for where guessing fails."""
+
+        def match(others: np.ndarray) -> np.ndarray:
+            return (self._groups[others] == self._groups[pictures]) | likeness(pictures, others)
+
+        others = rng.integers(self._count, size=len(pictures))
+        for _ in range(ROUNDS):
+            if not (bad := match(others)).any():
+                break
+            others[bad] = rng.integers(self._count, size=int(bad.sum()))
+        for place in np.flatnonzero(match(others)):
+            fit = self._fit(int(pictures[place]), likeness)
+            others[place] = fit[rng.integers(len(fit))]
+        return self._captions.pick(others, rng.random(len(pictures)))
+
+    def _fit(self, picture: int, likeness: Likeness) -> np.ndarray:
         """All pictures whose captions mismatch `picture`; of another group at least, where it is like all of those."""
         foreign = self._groups != self._groups[picture]
-        unlike = foreign & self._likeness.unlike(picture)
+        unlike = foreign & likeness.unlike(picture)
         return np.flatnonzero(unlike if unlike.any() else foreign)
 
     def _shuffled(self, epoch: int) -> np.ndarray:

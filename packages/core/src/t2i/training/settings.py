@@ -16,9 +16,9 @@ from t2i.errors import InvalidConfigError, OutputError, TrainingError, UnknownNa
 from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
+from t2i.runs.folder import RunFolder
 from t2i.training.config import TrainConfig
 
-RUN_FILE = "run.yaml"
 SECTIONS = ("model", "objective", "train")
 
 
@@ -145,7 +145,7 @@ def read_run(out: Path) -> RunConfig:
         TrainingError: `out` is no run folder.
         InvalidConfigError: its run.yaml is damaged.
     """
-    path = out / RUN_FILE
+    path = RunFolder(out).settings
     if not path.is_file():
-        raise TrainingError(f"{out} is no run folder (it has no {RUN_FILE}). Start one with `t2i train --out {out}`.")
+        raise TrainingError(f"{out} is no run folder (it has no {path.name}). Start one with `t2i train --out {out}`.")
     return checked(read_settings(path), str(path))

@@ -1,15 +1,44 @@
-"""Is what an Objective declares consistent? And what it comes to: its modules by name, and where its phases end."""
+"""Is what an Objective declares consistent? And what follows from it: its modules by name, and where its phases end."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
 from t2i.errors import TrainingError
 from t2i.training.objective import Objective, Phase
+
+FORBIDDEN = frozenset("./: ")  # they separate the parts of a name in checkpoints and in metrics
+
+
+def check_objective(objective: Objective) -> None:
+    """
+    Raises:
+        TrainingError: the phases' shares do not sum to 1; a phase has no player; a name is not unique or has a
+            character that names cannot have; a player never moves or trains nothing; or what is kept is trained.
+    """
+    phases = objective.phases
+    phase_ends(phases, 1)
+    modules = modules_of(objective)
+    _check_names("an objective's phases", [phase.name for phase in phases])
+    _check_names("an objective's modules", [*modules, *objective.keeps])
+    for phase in phases:
+        if not phase.players:
+            raise TrainingError(f"A phase has at least one player, but {phase.name!r} has none.")
+        _check_names(f"the players of {phase.name!r}", [player.name for player in phase.players])
+        for player in phase.players:
+            if player.every < 1:
+                raise TrainingError(f"A player moves at every k-th step, but {player.name!r} has every={player.every}.")
+    for name, module in modules.items():
+        if not any(True for _ in module.parameters()):
+            raise TrainingError(f"A player's modules have parameters to train, but {name!r} has none.")
+    trained = {id(parameter) for module in modules.values() for parameter in module.parameters()}
+    for name, module in objective.keeps.items():
+        if any(id(parameter) in trained for parameter in module.parameters()):
+            raise TrainingError(f"No player trains what an objective keeps, but parameters of {name!r} are trained.")
 
 
 def modules_of(objective: Objective) -> dict[str, nn.Module]:
@@ -27,23 +56,6 @@ def modules_of(objective: Objective) -> dict[str, nn.Module]:
     return modules
 
 
-def check_names(phases: Sequence[Phase]) -> None:
-    """
-    Raises:
-        TrainingError: a phase, or a player in its phase, has another's name, or a name a checkpoint cannot hold.
-    """
-    for what, names in (
-        ("an objective's phases", [phase.name for phase in phases]),
-        *((f"the players of {phase.name}", [player.name for player in phase.players]) for phase in phases),
-        ("modules", {name for phase in phases for player in phase.players for name in player.modules}),
-    ):
-        for name, count in Counter(names).items():
-            if count > 1:
-                raise TrainingError(f"Names are unique among {what}, but {name!r} stands for {count} here.")
-            if set(name) & set(".:/"):
-                raise TrainingError(f"Names among {what} hold no dot, colon or slash, but {name!r} does.")
-
-
 def phase_ends(phases: Sequence[Phase], steps: int) -> list[int]:
     """The step at which each phase ends.
 
@@ -55,5 +67,13 @@ def phase_ends(phases: Sequence[Phase], steps: int) -> list[int]:
         total += phase.share
         ends.append(round(total * steps))
     if not phases or not math.isclose(total, 1.0):
-        raise TrainingError(f"The shares of an objective's phases sum to 1, but to {total} here.")
+        raise TrainingError(f"The shares of an objective's phases sum to 1, but to {total:g} here.")
     return ends
+
+
+def _check_names(what: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise TrainingError(f"Names are unique among {what}, but {name!r} stands for {count} here.")
+        if not name or set(name) & FORBIDDEN:
+            raise TrainingError(f"Names of {what} have no dot, slash, colon or space, but one is {name!r}.")

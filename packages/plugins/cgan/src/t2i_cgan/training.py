@@ -25,6 +25,8 @@ from t2i_cgan.paper import PaperDiscriminator
 class CGANObjective(Objective):
     """Two players, one phase."""
 
+    needs_mismatched = True
+
     def __init__(self, generator: ConditionalGAN, config: CGANObjectiveConfig) -> None:
         """
         Raises:
@@ -59,6 +61,7 @@ class CGANObjective(Objective):
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         """Alg. 1 of the paper: {real, right text} against {real, wrong text} and {fake, right text}."""
+        assert batch.mismatched is not None  # needs_mismatched
         c, right = self._config, batch.text.sentence
         with torch.no_grad():
             fakes = self.generator(right, self._z(batch))

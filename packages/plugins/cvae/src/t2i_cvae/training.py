@@ -31,6 +31,7 @@ class CVAEObjective(Objective):
             from t2i_cvae.perceptual import PerceptualDistance
 
             self._perceptual = PerceptualDistance(config.backbone, pretrained=config.backbone_pretrained)
+            self.keeps = {"perceptual": self._perceptual}
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -54,8 +55,7 @@ class CVAEObjective(Objective):
         if c.squared_error:
             terms["squared_error"] = c.squared_error * F.mse_loss(again, batch.images)
         if self._perceptual is not None:
-            distance = self._perceptual.to(again.device)(again, batch.images)
-            terms["perceptual"] = c.perceptual * distance
+            terms["perceptual"] = c.perceptual * self._perceptual(again, batch.images)
         return terms
 
 

@@ -40,6 +40,7 @@ class Game:
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         """{real, right text} against {real, wrong text} and {fake, right text}; and real pictures against fakes."""
+        assert batch.mismatched is not None  # needs_mismatched
         with torch.no_grad():
             fakes, _ = self._draw(batch, batch.text.sentence)
             right, wrong = (self._augmentation.gaussian(text.sentence)[0] for text in (batch.text, batch.mismatched))

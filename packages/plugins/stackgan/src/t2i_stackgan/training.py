@@ -28,6 +28,8 @@ TWO = Weights(
 class StackGANObjective(Objective):
     """v1: two players for stage I, then two for stage II, while stage I is frozen."""
 
+    needs_mismatched = True
+
     def __init__(self, generator: StackGAN, config: StackGANObjectiveConfig) -> None:
         self.generator: StackGAN = generator
         self._config, shape = config, generator.config
@@ -76,7 +78,6 @@ class StackGANObjective(Objective):
         return [torch.tanh(picture)], condition
 
     def _draw_two(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
-        self.generator.stage_one.eval()  # frozen: it draws as it will when it is asked
         z, noise = self._noise(batch)
         with torch.no_grad():
             before, _ = self.generator.stage_one(batch.text.sentence, z, noise)
@@ -96,6 +97,8 @@ class StackGANv2Objective(Objective):
     The discriminators are one player: Adam steps each number by itself, so they move as with an optimiser each, and
     the tree draws for them once.
     """
+
+    needs_mismatched = True
 
     def __init__(self, generator: StackGANv2, config: StackGANv2ObjectiveConfig) -> None:
         self.generator: StackGANv2 = generator

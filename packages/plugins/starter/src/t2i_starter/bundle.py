@@ -14,7 +14,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-import yaml
 
 from t2i.drawing.pipeline import pipeline
 from t2i.drawing.provenance import png_bytes
@@ -31,6 +30,7 @@ from t2i.snapshots.load import load_generator
 from t2i.snapshots.record import Snapshot
 from t2i.snapshots.resolve import resolve
 from t2i.snapshots.save import save_snapshot
+from t2i.training.settings import read_run
 from t2i_starter.plugin import INDEX, t2i_weights
 
 SNAPSHOTS = INDEX.parent / "snapshots"
@@ -81,7 +81,7 @@ def bundle(run: Path, name: str) -> WeightsSpec:
 
 
 def _write_card(snapshot: Snapshot, run: Path, name: str, scores: Sequence[Scored]) -> None:
-    prompts = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))["train"]["sample_prompts"]
+    prompts = read_run(run).train.sample_prompts
     images = pipeline(snapshot.name)(prompts, seed=0).images
     sheet = grid(images, COLUMNS, prompts, scale=max(1, 96 // images[0].width))
     write_atomic(snapshot.folder / SHEET, png_bytes(sheet))

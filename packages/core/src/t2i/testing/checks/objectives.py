@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import copy
-import math
 import shutil
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
-from t2i.data.pack.features import EncodedCaptions
-from t2i.data.prepare import PreparedData
+from t2i.errors import TrainingError
 from t2i.generator import Generator
-from t2i.images import from_uint8
-from t2i.noise import Noise
-from t2i.runs.checkpoints import latest_checkpoint
+from t2i.runs.folder import RunFolder
 from t2i.testing.checks.check import Checks
 from t2i.testing.checks.probes import captions, undocumented, watched
-from t2i.training.config import TrainConfig
-from t2i.training.objective import Batch, Objective, Phase, Player
-from t2i.training.trainer import Trainer
+from t2i.testing.checks.tiny_training import (
+    losses,
+    modules,
+    parameters,
+    players,
+    reachable_modules,
+    started,
+    tiny_batch,
+    tiny_run,
+)
+from t2i.training.objective import Batch, Objective, Player
+from t2i.training.validation import check_objective
 
 OBJECTIVE_CHECKS: Checks[Objective] = Checks()
 STEPS = 4
@@ -33,25 +35,13 @@ LEAST_LR = 1e-3  # what learns a tiny network's batch in so few moves
 
 @OBJECTIVE_CHECKS.add(
     why="the Trainer finds players and checkpoints find modules by these names",
-    remedy="make shares sum to 1, and names unique, without dot, slash, colon or space",
+    remedy="make shares sum to 1; give each phase players, each player modules with parameters, and each a name",
 )
 def phases_are_consistent(objective: Objective) -> None:
-    total = sum(phase.share for phase in objective.phases)
-    assert math.isclose(total, 1), f"the phases' shares sum to 1, not to {total}"
-    names = [phase.name for phase in objective.phases]
-    assert len(set(names)) == len(names), f"two phases have one name: {names}"
-    known: dict[str, nn.Module] = {}
-    for phase in objective.phases:
-        players = [player.name for player in phase.players]
-        assert players and len(set(players)) == len(players), f"{phase.name} has no player, or one twice: {players}"
-        for player in phase.players:
-            assert player.every >= 1, f"{player.name} moves at each {player.every}-th step"
-            for name, module in player.modules.items():
-                assert known.setdefault(name, module) is module, f"the name {name!r} stands for two modules"
-                assert any(True for _ in module.parameters()), f"the module {name!r} has no parameter"
-    used = [*names, *known, *(player.name for phase in objective.phases for player in phase.players)]
-    dotted = [name for name in used if set(name) & set("./: ")]
-    assert not dotted, f"names hold no dot, slash, colon or space, but {dotted} do"
+    try:
+        check_objective(objective)
+    except TrainingError as error:
+        raise AssertionError(str(error)) from None
 
 
 @OBJECTIVE_CHECKS.add(
@@ -59,7 +49,7 @@ def phases_are_consistent(objective: Objective) -> None:
     remedy="build the modules in __init__, and only name them in `phases`",
 )
 def phases_are_the_same_at_every_look(objective: Objective) -> None:
-    first, second = ([player.modules for _, player in _players(objective)] for _ in range(2))
+    first, second = ([player.modules for _, player in players(objective)] for _ in range(2))
     for one, other in zip(first, second, strict=True):
         assert one.keys() == other.keys(), "asking for the phases twice gives other modules"
         assert all(one[name] is other[name] for name in one), "asking for the phases twice makes new modules"
@@ -71,7 +61,7 @@ def phases_are_the_same_at_every_look(objective: Objective) -> None:
 )
 def the_generator_is_trained(objective: Objective) -> None:
     assert isinstance(objective.generator, Generator), "generator is a Generator"
-    trained = {id(p) for _, player in _players(objective) for p in _parameters(player)}
+    trained = {id(p) for _, player in players(objective) for p in parameters(player)}
     assert trained & {id(p) for p in objective.generator.parameters()}, "no player updates the generator"
 
 
@@ -80,9 +70,9 @@ def the_generator_is_trained(objective: Objective) -> None:
     remedy="reduce each term with mean() or sum(), and divide by nothing that can be 0",
 )
 def losses_are_finite_scalars(objective: Objective) -> None:
-    for phase, player in _players(objective):
+    for phase, player in players(objective):
         for progress in (0.0, 0.5, 0.99):
-            for name, value in _losses(objective, player, _batch(objective, progress=progress)).items():
+            for name, value in losses(objective, player, tiny_batch(objective, progress=progress)).items():
                 where = f"the term {name!r} of {phase.name}/{player.name} at progress {progress}"
                 assert value.shape == (), f"{where} is no scalar but {list(value.shape)}"
                 assert value.isfinite(), f"{where} is {value.item()}"
@@ -93,20 +83,82 @@ def losses_are_finite_scalars(objective: Objective) -> None:
     remedy="detach what the player does not own, leave requires_grad to the Trainer, and name what it does own",
 )
 def gradients_reach_the_players_own_modules_alone(objective: Objective) -> None:
-    everything = {id(p): p for module in _modules(objective) for p in module.parameters()}
-    for phase, player in _players(objective):
+    everything = {id(p): p for module in modules(objective) for p in module.parameters()}
+    for phase, player in players(objective):
         for parameter in everything.values():
             parameter.grad = None
-        terms = _losses(objective, player, _batch(objective))
+        terms = losses(objective, player, tiny_batch(objective))
         where = f"the loss of {phase.name}/{player.name}"
         assert any(value.requires_grad for value in terms.values()), f"{where} has no gradient"
         torch.autograd.backward(torch.stack([value.float() for value in terms.values()]).sum())
-        own = {id(p) for p in _parameters(player)}
+        own = {id(p) for p in parameters(player)}
         strangers = [p for p in everything.values() if id(p) not in own and (p.requires_grad or p.grad is not None)]
         assert not strangers, f"{where} unfreezes or reaches {len(strangers)} parameters of other players"
-        for name, module in player.modules.items():
-            moved = any(p.grad is not None and bool(p.grad.any()) for p in module.parameters())
-            assert moved, f"{where} does not reach its module {name!r}"
+        _assert_reached(player, where)
+
+
+@OBJECTIVE_CHECKS.add(
+    why="what one loss shares is what the others learn from",
+    remedy="share what still has its gradients, and detach it where it is read",
+)
+def shared_values_carry_gradients_to_every_player(objective: Objective) -> None:
+    for phase in started(objective):
+        if phase.sharing == "none":
+            continue
+        batch = tiny_batch(objective)
+        for module in modules(objective):
+            module.requires_grad_(False)
+        for parameter in [p for player in phase.players for p in parameters(player)]:
+            parameter.requires_grad_(True)
+            parameter.grad = None
+        for player in phase.players:
+            loss = torch.stack([value.float() for value in player.loss(batch).values()]).sum()
+            if loss.requires_grad:
+                torch.autograd.backward(loss, inputs=parameters(player), retain_graph=True)
+            _assert_reached(player, f"where losses share, the loss of {phase.name}/{player.name}")
+
+
+def _assert_reached(player: Player, where: str) -> None:
+    for name, module in player.modules.items():
+        moved = any(p.grad is not None and bool(p.grad.any()) for p in module.parameters())
+        assert moved, f"{where} does not reach its module {name!r}"
+
+
+@OBJECTIVE_CHECKS.add(
+    why="wrong captions are drawn only for those who ask, and then a dataset must have two groups",
+    remedy="set needs_mismatched = True on the class if, and only if, a loss reads batch.mismatched",
+)
+def mismatched_captions_are_asked_for(objective: Objective) -> None:
+    heard: list[str] = []
+
+    class Listening(Batch):
+        def __getattribute__(self, name: str) -> object:
+            if name == "mismatched":
+                heard.append(name)
+            return super().__getattribute__(name)
+
+    for phase, player in players(objective):
+        batch = tiny_batch(objective, mismatched=captions(4, objective.generator.text_dim, seed=1))
+        heard.clear()
+        losses(objective, player, Listening(**vars(batch)))
+        assert objective.needs_mismatched or not heard, (
+            f"needs_mismatched is False, but the loss of {phase.name}/{player.name} reads batch.mismatched"
+        )
+        if heard:
+            return
+    assert not objective.needs_mismatched, "needs_mismatched is True, but no loss reads batch.mismatched"
+
+
+@OBJECTIVE_CHECKS.add(
+    why="what is in no checkpoint is lost when a run is resumed: random weights come out as others",
+    remedy="name a network that no player trains in `keeps`",
+)
+def every_network_is_in_the_checkpoint(objective: Objective) -> None:
+    held = {id(part) for module in modules(objective) for part in module.modules()}
+    for where, module in reachable_modules(objective).items():
+        assert not module.state_dict() or id(module) in held, (
+            f"{where} is neither in the generator, nor in a player's modules, nor in `keeps`"
+        )
 
 
 @OBJECTIVE_CHECKS.add(
@@ -114,14 +166,16 @@ def gradients_reach_the_players_own_modules_alone(objective: Objective) -> None:
     remedy="draw from batch.noise or torch's global stream, never from NumPy's or Python's",
 )
 def same_seed_and_step_same_loss(objective: Objective) -> None:
-    for phase, player in _players(objective):
-        states = [copy.deepcopy(module.state_dict()) for module in _modules(objective)]
+    for phase, player in players(objective):
+        states = [copy.deepcopy(module.state_dict()) for module in modules(objective)]
         seen = []
         for _ in range(2):
-            for module, state in zip(_modules(objective), states, strict=True):
+            for module, state in zip(modules(objective), states, strict=True):
                 module.load_state_dict(state)
             torch.manual_seed(7)  # the Trainer seeds it anew at every move
-            seen.append({name: value.item() for name, value in _losses(objective, player, _batch(objective)).items()})
+            seen.append(
+                {name: value.item() for name, value in losses(objective, player, tiny_batch(objective)).items()}
+            )
         assert seen[0] == seen[1], f"{phase.name}/{player.name} has another loss for the same batch: {seen}"
 
 
@@ -132,14 +186,24 @@ def same_seed_and_step_same_loss(objective: Objective) -> None:
 def a_resumed_run_equals_an_uninterrupted_one(objective: Objective) -> None:
     with TemporaryDirectory() as scratch:
         runs = Path(scratch)
-        whole = _trained(objective, runs / "whole")
+        whole = tiny_run(objective, runs / "whole", STEPS)
         for step in range(1, STEPS):
-            begun = f"checkpoints/step-{step:08d}"
-            shutil.copytree(runs / "whole" / begun, runs / str(step) / begun)
-            resumed = _trained(objective, runs / str(step))
+            begun = RunFolder(runs / "whole").checkpoint(step)
+            shutil.copytree(begun, RunFolder(runs / str(step)).checkpoint(step))
+            _make_weights_others(objective)
+            resumed = tiny_run(objective, runs / str(step), STEPS)
             assert whole.keys() == resumed.keys(), "a resumed run's checkpoint holds other tensors"
             different = [name for name, tensor in whole.items() if not torch.equal(tensor, resumed[name])]
             assert not different, f"a run resumed at step {step} ends otherwise in {', '.join(different[:5])}"
+
+
+@torch.no_grad()
+def _make_weights_others(objective: Objective) -> None:
+    """As in a new process that initialises them otherwise; all must come from the checkpoint."""
+    for module in reachable_modules(objective).values():
+        for tensor in module.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(1)
 
 
 @OBJECTIVE_CHECKS.add(
@@ -147,20 +211,20 @@ def a_resumed_run_equals_an_uninterrupted_one(objective: Objective) -> None:
     remedy="look for a gradient of the wrong sign, a detached term, or a learning rate far too high",
 )
 def each_player_learns_one_batch(objective: Objective) -> None:
-    for phase, player in _players(objective):
+    for phase, player in players(objective):
         settings = player.optimizer
         optimizer = torch.optim.Adam(
-            _parameters(player), max(settings.lr, LEAST_LR), (settings.beta1, settings.beta2), settings.eps
+            parameters(player), max(settings.lr, LEAST_LR), (settings.beta1, settings.beta2), settings.eps
         )
-        losses = []
+        values = []
         for _ in range(MOVES + 1):
             torch.manual_seed(7)  # one batch, one dropout mask
-            terms = _losses(objective, player, _batch(objective, progress=0.5))
+            terms = losses(objective, player, tiny_batch(objective, progress=0.5))
             loss = torch.stack([value.float() for value in terms.values() if value.requires_grad]).sum()
-            losses.append(loss.item())
+            values.append(loss.item())
             torch.autograd.backward(loss)
             optimizer.step()
-        first, best = losses[0], min(losses[1:])
+        first, best = values[0], min(values[1:])
         assert first - best > 1e-3 * abs(first), (
             f"{MOVES} moves of {phase.name}/{player.name} on one batch lower its loss, but it went from {first:.5g} "
             f"to {best:.5g} at best"
@@ -172,12 +236,39 @@ def each_player_learns_one_batch(objective: Objective) -> None:
     remedy="read what a loss needs when the objective is made, and leave logging to the returned terms",
 )
 def losses_open_no_file_and_no_socket(objective: Objective) -> None:
-    for phase, player in _players(objective):
-        _losses(objective, player, _batch(objective))  # torch imports parts of itself when they are first used
+    for phase, player in players(objective):
+        losses(objective, player, tiny_batch(objective))  # torch imports parts of itself when they are first used
         with watched() as touched:
-            _losses(objective, player, _batch(objective))
+            losses(objective, player, tiny_batch(objective))
         opened = ", ".join(touched.everything)
         assert not opened, f"a loss opens no file and no socket, but {phase.name}/{player.name} did: {opened}"
+
+
+@OBJECTIVE_CHECKS.add(
+    why="looking at a run must not change it, and two looks at one state must agree",
+    remedy="draw from batch.noise, return scalars and pictures [n, 3, h, w] in [-1, 1], and change nothing",
+)
+def watching_changes_nothing(objective: Objective) -> None:
+    for phase in started(objective):
+        if phase.watch is None:
+            continue
+        for module in modules(objective):
+            module.eval()
+        before = [copy.deepcopy(module.state_dict()) for module in modules(objective)]
+        with torch.no_grad():
+            torch.manual_seed(7)
+            first = phase.watch(tiny_batch(objective))
+            torch.manual_seed(7)
+            second = phase.watch(tiny_batch(objective))
+        assert first.keys() == second.keys(), f"{phase.name} shows other things at a second look"
+        for name, value in first.items():
+            where = f"{name!r}, which {phase.name} shows,"
+            assert torch.equal(value, second[name]), f"{where} is another at a second look"
+            shaped = value.ndim == 0 or (value.ndim == 4 and value.shape[1] == 3 and bool((value.abs() <= 1).all()))
+            assert shaped, f"{where} is neither a scalar nor pictures in [-1, 1] but {list(value.shape)}"
+        for state, module in zip(before, modules(objective), strict=True):
+            changed = [name for name, tensor in module.state_dict().items() if not torch.equal(tensor, state[name])]
+            assert not changed, f"watching {phase.name} changes {', '.join(changed[:5])}"
 
 
 @OBJECTIVE_CHECKS.add(
@@ -187,78 +278,3 @@ def losses_open_no_file_and_no_socket(objective: Objective) -> None:
 def is_documented(objective: Objective) -> None:
     missing = undocumented(type(objective))
     assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"
-
-
-def tiny_data(generator: Generator, count: int = 6) -> PreparedData:
-    """`count` plain squares of as many colours, each with a made-up caption."""
-    text = captions(count, generator.text_dim)
-    lengths = torch.tensor([0, *text.mask.sum(1).tolist()])
-    colours = torch.randint(256, (count, 3, 1, 1), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    return PreparedData(
-        name="tiny",
-        license="CC0-1.0",
-        images=colours.expand(-1, -1, generator.resolution, generator.resolution).contiguous(),
-        captions=EncodedCaptions(text.sentence, text.words[text.mask].half(), lengths.cumsum(0)),
-        caption_texts=[f"colour {number}" for number in range(count)],
-        captions_of=[[number] for number in range(count)],
-        groups=np.arange(count),
-        problems=(),
-    )
-
-
-def _trained(objective: Objective, run: Path) -> dict[str, Tensor]:
-    config = TrainConfig(
-        steps=STEPS,
-        batch_size=4,
-        checkpoint_every=1,
-        keep_checkpoints=STEPS,
-        sample_every=STEPS,
-        ema_half_life_kimg=0.01,
-        precision="no",
-        tracker="none",
-    )
-    Trainer(objective, tiny_data(objective.generator), config, run, device="cpu").fit()
-    return latest_checkpoint(run).tensors()
-
-
-def _batch(objective: Objective, progress: float = 0.0, count: int = 4) -> Batch:
-    generator = objective.generator
-    text = captions(count, generator.text_dim)
-    return Batch(
-        images=from_uint8(tiny_data(generator, count).images),
-        text=text,
-        mismatched=text[[*range(1, count), 0]],
-        noise=Noise(range(count)),
-        progress=progress,
-        pictures=torch.arange(count),
-    )
-
-
-def _players(objective: Objective) -> Iterator[tuple[Phase, Player]]:
-    for phase in objective.phases:
-        if phase.start is not None:
-            phase.start(tiny_data(objective.generator).images)
-        for player in phase.players:
-            yield phase, player
-
-
-def _modules(objective: Objective) -> list[nn.Module]:
-    """Every player's modules and the generator."""
-    named = {name: module for _, player in _players(objective) for name, module in player.modules.items()}
-    return [objective.generator, *named.values()]
-
-
-def _parameters(player: Player) -> list[nn.Parameter]:
-    return [parameter for module in player.modules.values() for parameter in module.parameters()]
-
-
-def _losses(objective: Objective, player: Player, batch: Batch) -> Mapping[str, Tensor]:
-    """The player's terms when it is its turn: its own modules alone are trainable."""
-    for module in _modules(objective):
-        module.requires_grad_(False).train()
-    for parameter in _parameters(player):
-        parameter.requires_grad_(True)
-        parameter.grad = None
-    terms = player.loss(batch)
-    assert terms, f"the loss of {player.name} has no term"
-    return terms

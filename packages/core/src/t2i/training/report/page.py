@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
+from t2i.runs.folder import RunFolder
 from t2i.training.report.curves import Row, plot_curves
 
 STYLE = """
@@ -20,60 +20,64 @@ ol { columns: 3; font-size: .9rem }
 SCRIPT = """
 const slider = document.getElementById("step"), sheet = document.getElementById("sheet");
 const show = () => {
-  const name = slider.dataset.names.split(" ")[slider.value];
-  sheet.src = "samples/" + name;
-  document.getElementById("shown").textContent = Number(name.match(/\\d+/)[0]).toLocaleString("en");
+  sheet.src = slider.dataset.files.split(" ")[slider.value];
+  const step = Number(slider.dataset.steps.split(" ")[slider.value]);
+  document.getElementById("shown").textContent = step.toLocaleString("en");
 };
 slider.addEventListener("input", show);
 """
 
 
-def run_page(
-    run: Path, rows: Sequence[Row], prompts: Sequence[str], warnings: Sequence[str], steps: int, settings: str
-) -> str:
+def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnings: Sequence[str], steps: int) -> str:
     """index.html of a run folder: how far and how fast it is, its pictures over time, its curves, its settings.
 
     Args:
-        run: the folder whose samples/ the page shows; it names them by paths relative to itself.
+        run: whose pictures and settings the page shows; it names pictures by paths relative to itself.
         rows: of metrics.jsonl.
         prompts: what the samples were drawn for, any text.
         warnings: what the run is warned of.
         steps: in the whole run.
-        settings: run.yaml's text, or "".
     """
-    names = sorted(path.name for path in (run / "samples").glob("step-*.png"))
+    title = escape(run.path.resolve().name)
+    samples = {step: escape(path.relative_to(run.path).as_posix()) for step, path in run.samples().items()}
     newest = rows[-1] if rows else {}
     facts = {"step": f"{int(newest.get('step', 0)):,} of {steps:,}"}
     if "speed/images_per_second" in newest:
         facts["images a second"] = f"{newest['speed/images_per_second']:,.1f}"
         facts["of the time waiting for data"] = f"{newest['waiting/for_data']:.1%}"
     parts = [
-        f"<h1>{escape(run.resolve().name)}</h1>",
+        f"<h1>{title}</h1>",
         '<div class="facts">'
         + "".join(f"<div><b>{escape(v)}</b>{escape(k)}</div>" for k, v in facts.items())
         + "</div>",
         *(f'<p class="warning">{escape(warning)}</p>' for warning in warnings),
     ]
-    if names:
+    if samples:
+        newest_step, last = max(samples), len(samples) - 1
         parts += [
-            '<h2>Samples at step <span id="shown">' + f"{_step(names[-1]):,}" + "</span></h2>",
-            f'<input type="range" id="step" min="0" max="{len(names) - 1}" value="{len(names) - 1}" '
-            f'data-names="{escape(" ".join(names))}" aria-label="step">',
-            f'<img id="sheet" src="samples/{escape(names[-1])}" alt="pictures drawn for the prompts below">',
+            f'<h2>Samples at step <span id="shown">{newest_step:,}</span></h2>',
+            f'<input type="range" id="step" min="0" max="{last}" value="{last}" '
+            f'data-steps="{" ".join(map(str, samples))}" data-files="{" ".join(samples.values())}" aria-label="step">',
+            f'<img id="sheet" src="{samples[newest_step]}" alt="pictures drawn for the prompts below">',
             "<ol>" + "".join(f"<li>{escape(prompt)}</li>" for prompt in prompts) + "</ol>",
         ]
+    for name, sheets in run.all_watched().items():
+        step, sheet = max(sheets.items())
+        source = escape(sheet.relative_to(run.path).as_posix())
+        parts += [f"<h2>{escape(name)} at step {step:,}</h2>", f'<img src="{source}" alt="{escape(name)}">']
     if rows:
         parts += ["<h2>Curves</h2>", _svg(rows)]
-    if (run / "reference.png").exists():
-        parts += ["<h2>Beside the recipe's reference</h2>", '<img src="reference.png" alt="curves, reference dashed">']
-    if settings:
-        parts += ["<h2>Settings</h2>", f"<pre>{escape(settings)}</pre>"]
+    if run.reference.exists():
+        picture = f'<img src="{run.reference.name}" alt="curves, reference dashed">'
+        parts += ["<h2>Compared with the recipe's reference</h2>", picture]
+    if run.settings.is_file():
+        parts += ["<h2>Settings</h2>", f"<pre>{escape(run.settings.read_text(encoding='utf-8'))}</pre>"]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(run.resolve().name)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(parts)
-        + (f"\n<script>{SCRIPT}</script>" if names else "")
+        + (f"\n<script>{SCRIPT}</script>" if samples else "")
         + "\n</body>\n</html>\n"
     )
 
@@ -82,7 +86,3 @@ def _svg(rows: Sequence[Row]) -> str:
     """The curves as an element, without the XML prologue."""
     text = plot_curves(rows, kind="svg").decode()
     return text[text.index("<svg") :]
-
-
-def _step(name: str) -> int:
-    return int("".join(filter(str.isdigit, name)))

@@ -18,6 +18,7 @@ from t2i.errors import TrainingError
 from t2i.files import write_atomic
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec
+from t2i.runs.folder import RunFolder
 from t2i.training.report.curves import Row, plot_curves, read_rows
 from t2i.training.settings import SECTIONS, RunConfig, read_run, recipe_path
 
@@ -62,7 +63,7 @@ def compare(run: Path) -> str:
     if not path.is_file():
         raise TrainingError(f"The recipe {config.recipe!r} of {config.technique} ships no reference curve.")
     settings, reference = _read(path)
-    write_atomic(run / "reference.png", plot_curves(rows, reference))
+    write_atomic(RunFolder(run).reference, plot_curves(rows, reference))
     return "\n".join([*_table(rows, reference), *_differences(_settings(config), settings)])
 
 
@@ -95,7 +96,7 @@ def _settings(config: RunConfig) -> dict[str, Any]:
 
 
 def _rows(run: Path) -> list[Row]:
-    rows: list[Row] = [row for row in read_rows(run / "metrics.jsonl") if _means([row])]
+    rows: list[Row] = [row for row in read_rows(RunFolder(run).metrics) if _means([row])]
     if not rows:
         raise TrainingError(f"{run} has logged no loss yet, so there is nothing to compare. Let it train on.")
     return rows

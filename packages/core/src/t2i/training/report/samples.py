@@ -1,0 +1,95 @@
+"""What a run draws again and again to be looked at: its sample prompts, and what the technique shows of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from t2i.data.prepare import PreparedData
+from t2i.drawing.provenance import png_bytes
+from t2i.errors import TrainingError
+from t2i.files import write_atomic
+from t2i.generator import Generator
+from t2i.images import grid, to_pil
+from t2i.noise import Noise
+from t2i.runs.folder import RunFolder
+from t2i.text import TextEmbedding
+from t2i.training.report.curves import Row, plot_curves
+from t2i.training.report.page import run_page
+
+WATCH_NAME = re.compile("[a-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The prompts a run draws again and again, to be looked at; picture i has seed i.
+
+    Attributes:
+        options: the generator's own, see its `options_type`.
+    """
+
+    prompts: tuple[str, ...]
+    text: TextEmbedding
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def default_samples(data: PreparedData, count: int = 16) -> Samples:
+    """`count` captions spread over the dataset, the first of a picture each."""
+    pictures = torch.linspace(0, len(data.captions_of) - 1, min(count, len(data.captions_of))).long().tolist()
+    captions = [data.captions_of[picture][0] for picture in pictures]
+    return Samples(tuple(data.caption_texts[index] for index in captions), data.captions[torch.tensor(captions)])
+
+
+def write_samples(run: RunFolder, step: int, generator: Generator, samples: Samples, device: torch.device) -> None:
+    """Draw the prompts into the sheet of `step`."""
+    with torch.inference_mode():
+        noise = Noise(range(len(samples.prompts)), device)
+        images = generator.generate(samples.text.to(device), noise, generator.options(**samples.options))
+    write_atomic(run.sample(step), _sheet(images, samples.prompts))
+
+
+def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captions: Sequence[str]) -> dict[str, float]:
+    """Write what `Phase.watch` found: pictures as sheets of `step`.
+
+    Args:
+        captions: put under pictures of which there are as many.
+
+    Returns:
+        The scalars.
+
+    Raises:
+        TrainingError: a name cannot be a file's, or a tensor is neither a scalar nor pictures.
+    """
+    scalars = {}
+    for name, value in found.items():
+        if not WATCH_NAME.fullmatch(name):
+            raise TrainingError(f"What is watched is named by a-z, 0-9, _ and -, but one name is {name!r}.")
+        if value.ndim == 0:
+            scalars[f"watch/{name}"] = float(value)
+        elif value.ndim == 4 and value.shape[1] == 3:
+            images = value.detach().float()
+            write_atomic(run.watched(name, step), _sheet(images, captions if len(images) == len(captions) else ()))
+        else:
+            raise TrainingError(
+                f"What is watched is a scalar or pictures [n, 3, h, w], but {name!r} is {list(value.shape)}."
+            )
+    return scalars
+
+
+def write_page(
+    run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnings: Sequence[str], steps: int
+) -> None:
+    """All losses into losses.png, and the run's page anew."""
+    if rows:
+        write_atomic(run.losses, plot_curves(rows))
+    write_atomic(run.page, run_page(run, rows, prompts, warnings, steps).encode())
+
+
+def _sheet(images: Tensor, captions: Sequence[str]) -> bytes:
+    scale = max(1, 96 // images.shape[-1])
+    return png_bytes(grid(to_pil(images), captions=captions, scale=scale))
