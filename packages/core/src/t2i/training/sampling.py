@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -36,8 +36,8 @@ class Draw:
     def share(self, index: int, count: int) -> Draw:
         """The part of process `index` of `count`: disjoint from the others', and with them, in order, the whole."""
         own = np.array_split(np.arange(len(self.pictures)), count)[index]
-        parts = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Draw(**{name: None if part is None else part[own] for name, part in parts.items()})
+        mismatched = None if self.mismatched is None else self.mismatched[own]
+        return Draw(self.pictures[own], self.captions[own], mismatched, self.seeds[own], self.places[own])
 
 
 class Sampler:
