@@ -23,7 +23,7 @@ from t2i.data.dataset import CaptionedDataset, Example
 from t2i.data.pack.dataset import PackedDataset
 from t2i.data.pack.pack import open_pack, write_pack
 from t2i.data.prepare import prepare
-from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
+from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
 from t2i.training.batches import BatchMaker
 from t2i.training.sampling import Sampler
 
@@ -207,6 +207,12 @@ class TinyEncoder(TextEncoder):
     def encode(self, captions: Sequence[str]) -> TextEmbedding:
         count = len(captions)
         return TextEmbedding(torch.ones(count, 64), torch.ones(count, 8, 64), torch.ones(count, 8, dtype=torch.bool))
+
+    def tokens(self, caption: str) -> tuple[str, ...]:
+        return ("",) * 8
+
+    def unread(self, prompts: Sequence[str]) -> list[Unread]:
+        return [Unread() for _ in prompts]
 
     def to(self, device: torch.device | str) -> TinyEncoder:
         return self

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fakes.models import FakeTextEncoder
 from t2i.errors import EncoderMismatchError, InvalidInputError
-from t2i.text import MAX_PROMPT_CHARACTERS, EncoderIdentity, TextEmbedding, check_prompts
+from t2i.text import MAX_PROMPT_CHARACTERS, EncoderIdentity, TextEmbedding, Unread, behind, check_prompts
 
 MINE = EncoderIdentity(name="minilm", revision="r1", sha256="a" * 64, dim=384)
 
@@ -80,3 +80,47 @@ def test_another_encoder_is_refused_by_the_part_that_differs(other, part):
     mine, theirs = getattr(MINE, part), getattr(other, part)
     assert f"cgan.openmoji64 was trained with the text encoder 'minilm' whose {part} is {mine!r}" in str(caught.value)
     assert f"has {theirs!r}" in str(caught.value)
+
+
+def test_no_text_takes_the_place_of_captions_and_keeps_their_length():
+    text = FakeTextEncoder().encode(["a red heart", "pizza", "flag of Japan"])
+    dropped = text.without(torch.tensor([True, False, True]))
+    nothing = TextEmbedding.null(8)[[0, 0]]
+    assert torch.equal(dropped.sentence[[0, 2]], nothing.sentence)
+    assert torch.equal(dropped.words[[0, 2], :1], nothing.words) and not dropped.words[[0, 2]].any()
+    assert dropped.mask.tolist() == [[True, False, False]] * 3  # "pizza" is one word
+    assert torch.equal(dropped.words[1], text.words[1]) and torch.equal(dropped.sentence[1], text.sentence[1])
+    assert torch.equal(FakeTextEncoder().null().sentence, torch.zeros(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("unread", "says"),
+    [
+        (Unread(unknown=("zog", "\x1b[2J")), r"does not know 'zog', '\x1b[2J'."),
+        (Unread(unknown=tuple("abcdefgh")), "does not know 'a', 'b', 'c', 'd', 'e' and 3 more."),
+        (Unread(cut="and a hat"), "too long for the text encoder, which left out 'and a hat'."),
+        (Unread(cut="x" * 90), f"left out '{'x' * 60}...'."),
+        (Unread(unknown=("zog",), nothing=True), "knows no word of this prompt."),
+        (Unread(unknown=("zog",), cut="and"), "does not know 'zog'. The prompt is too long"),
+    ],
+)
+def test_what_is_not_read_is_a_sentence(unread, says):
+    assert unread and says in str(unread)
+
+
+def test_where_all_is_read_there_is_nothing_to_say():
+    assert not Unread() and str(Unread()) == ""
+
+
+@pytest.mark.parametrize(
+    ("tokens", "caption", "rest"),
+    [
+        (("", "a", "red", ""), "a red heart", "heart"),
+        (("fire", "fighter"), "firefighter", ""),
+        (("a", "a"), "a a a  ", "a"),
+        ((), " a heart", "a heart"),
+        (("A", "missing"), "A heart", "heart"),
+    ],
+)
+def test_the_rest_of_a_caption_is_behind_its_last_token(tokens, caption, rest):
+    assert behind(tokens, caption) == rest

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from t2i.config import Config
 from t2i.generator import Generator
 from t2i.noise import Noise
-from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
+from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread, behind
 
 
 @final
@@ -47,6 +47,12 @@ class FakeTextEncoder(TextEncoder):
         mask = torch.arange(words.shape[1]) < torch.tensor([[len(row)] for row in rows])
         sentence = torch.stack([row.mean(0) for row in rows])
         return TextEmbedding(sentence, words, mask).to(self._device)
+
+    def tokens(self, caption: str) -> tuple[str, ...]:
+        return tuple(caption.split()[: self.max_words])
+
+    def unread(self, prompts: Sequence[str]) -> list[Unread]:
+        return [Unread(cut=behind(self.tokens(prompt), prompt)) for prompt in prompts]
 
     def to(self, device: torch.device | str) -> FakeTextEncoder:
         self._device = torch.device(device)

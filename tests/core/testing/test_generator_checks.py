@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from fakes.checking import caught, expect, failures
 from fakes.models import FakeConfig, FakeGenerator, FakeOptions
+from t2i.drawing.abilities import Attended
 from t2i.generator import Generator
 from t2i.noise import Noise
 from t2i.testing.checks import Check
@@ -281,6 +282,38 @@ class SharesItself(Sane):
         return SharesItself(self.config)
 
 
+class Attentive(Sane):
+    """Draws every place from all words alike."""
+
+    def attend(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Attended:
+        weights = (text.mask / text.mask.sum(1, keepdim=True))[..., None, None].expand(-1, -1, 2, 3)
+        return Attended(self.generate(text, noise, options), weights)
+
+
+class AttendsToPadding(Attentive):
+    """Its weights do not know the mask."""
+
+    def attend(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Attended:
+        length = text.mask.shape[1]
+        return Attended(self.generate(text, noise, options), torch.full((len(text), length, 2, 3), 1 / length))
+
+
+class AttendsByHalf(Attentive):
+    """Its weights do not sum to 1."""
+
+    def attend(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Attended:
+        attended = super().attend(text, noise, options)
+        return Attended(attended.images, attended.maps / 2)
+
+
+class AttendsElsewhere(Attentive):
+    """Its maps belong to another picture."""
+
+    def attend(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Attended:
+        attended = super().attend(text, noise, options)
+        return Attended(-attended.images, attended.maps)
+
+
 class Undocumented(Sane):
     pass
 
@@ -331,6 +364,10 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (SharesItself, {"a_copy_draws_the_same_bits": "a deep copy draws otherwise"}),
     (UnequalStages, {"stages_end_in_the_picture": "stages are (4, 8) px, not (2, 8)"}),
     (FalseTwin, {"its_twin_for_drawing_draws_the_same": "the twin for drawing draws otherwise"}),
+    (Attentive, {}),
+    (AttendsToPadding, {"attention_is_shared_among_the_words": "a word that the mask leaves out has weight"}),
+    (AttendsByHalf, {"attention_is_shared_among_the_words": "sum to 1, but these do not"}),
+    (AttendsElsewhere, {"attention_is_shared_among_the_words": "attend draws other pictures than generate"}),
     (Undocumented, {"is_documented": "Undocumented has none"}),
     (
         lambda: IgnoresConfig(width=4),

@@ -17,7 +17,7 @@ from fakes.checking import caught, expect, failures
 from fakes.models import FakeTextEncoder
 from t2i.errors import InvalidInputError
 from t2i.testing.checks.text_encoders import TEXT_ENCODER_CHECKS
-from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
+from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
 
 
 class Encoder(TextEncoder):
@@ -38,6 +38,17 @@ class Encoder(TextEncoder):
         if self._spoil is not reads_anything and (not captions or not all(map(str.strip, captions))):
             raise InvalidInputError("nothing to read")
         return self._spoil(self._inner.encode(captions))
+
+    def tokens(self, caption: str) -> tuple[str, ...]:
+        tokens = self._inner.tokens(caption)
+        if self._spoil is merges:
+            return (*tokens[:-2], " ".join(tokens[-2:]))
+        return tuple(map(str.upper, tokens)) if self._spoil is shouts else tokens
+
+    def unread(self, prompts: Sequence[str]) -> list[Unread]:
+        if not prompts or not all(map(str.strip, prompts)):
+            raise InvalidInputError("nothing to read")
+        return [Unread() for _ in prompts] if self._spoil is says_nothing else self._inner.unread(prompts)
 
     def to(self, device: torch.device | str) -> TextEncoder:
         return Encoder() if self._spoil is moves_away else self
@@ -84,6 +95,18 @@ def moves_away(text: TextEmbedding) -> TextEmbedding:
     return text
 
 
+def merges(text: TextEmbedding) -> TextEmbedding:
+    return text
+
+
+def shouts(text: TextEmbedding) -> TextEmbedding:
+    return text
+
+
+def says_nothing(text: TextEmbedding) -> TextEmbedding:
+    return text
+
+
 def phones_home(text: TextEmbedding) -> TextEmbedding:
     with contextlib.suppress(OSError):
         socket.create_connection(("telemetry.invalid", 80), timeout=0.01)
@@ -106,6 +129,9 @@ class Undocumented(Encoder):
     pass
 
 
+TOKENS = "tokens_are_parts_of_the_caption"
+UNREAD = "what_is_not_read_is_told"
+NULL = "no_text_is_an_embedding_of_the_same_width"
 NEIGHBOURS = "an_embedding_does_not_depend_on_its_neighbours"
 ENDS = "captions_of_one_word_and_of_500_are_read"
 QUIET = "encoding_reaches_nothing_and_writes_nothing"
@@ -147,13 +173,17 @@ SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
             "mask_tells_real_words": "leaves a caption without a word",
             NEIGHBOURS: "the words of 'heart' depend",
             ENDS: "a caption of one word keeps none",
+            TOKENS: "has 5 words, but 6 tokens",
         },
     ),
+    (lambda: Encoder(merges), {TOKENS: "'a red heart' has 3 words, but 2 tokens: ('a', 'red heart')"}),
+    (lambda: Encoder(shouts), {TOKENS: "'HEART' is not", UNREAD: "is left out, but"}),
+    (lambda: Encoder(says_nothing), {UNREAD: "is left out, but ''... is said to be"}),
     (lambda: Encoder(reads_anything), {"refuses_nothing_to_read": "not InvalidInputError"}),
     (lambda: Encoder(moves_away), {"moving_returns_the_encoder": "to(device) returns the encoder itself"}),
     (lambda: Encoder(phones_home), {QUIET: "telemetry.invalid"}),
     (lambda: Encoder(writes_log), {QUIET: os.devnull}),
-    (lambda: Encoder(dim=9), {"shapes": "at dim 9"}),
+    (lambda: Encoder(dim=9), {"shapes": "at dim 9", NULL: "the embedding of no text has another width"}),
     (lambda: Encoder(sha256="abc"), {"identity": "64 hex digits, not 'abc'"}),
     (lambda: Encoder(name=""), {"identity": "an encoder has a name"}),
     (Undocumented, {"is_documented": "Undocumented has none"}),

@@ -13,6 +13,7 @@ import torch
 from t2i.errors import InvalidInputError, OfflineError, SnapshotError
 from t2i.files import sha256_of
 from t2i_text_hf.huggingface import HuggingFaceEncoder
+from t2i_text_hf.pieces import found_in
 from t2i_text_hf.weights import minilm_file
 
 transformers = pytest.importorskip("transformers")
@@ -124,3 +125,23 @@ def test_offline_and_not_in_the_cache(tmp_path: Path, monkeypatch) -> None:
 def test_a_reference_that_is_none() -> None:
     with pytest.raises(InvalidInputError, match="org/name"):
         HuggingFaceEncoder("a b/c d")
+
+
+def test_tokens_and_what_is_not_read(tmp_path: Path) -> None:
+    encoder = HuggingFaceEncoder(str(saved(bert()[0], tmp_path / "model")))
+    assert encoder.tokens("A Firefighter, \U0001fabf") == ("", "A", "Fire", "fighter", ",", "\U0001fabf", "")
+    known, unknown, cut = encoder.unread(["a red heart", "a \U0001fabf", "a red heart " * 40])
+    assert not known and unknown.unknown == ("\U0001fabf",)
+    assert cut.cut == " ".join(("a red heart " * 40).split()[75:])
+
+
+@pytest.mark.parametrize(
+    ("caption", "texts", "spans"),
+    [
+        ("A red heart", ["[CLS]", "a", "red", "heart"], [(0, 0), (0, 1), (2, 5), (6, 11)]),
+        ("firefighter", ["fire", "##fighter"], [(0, 4), (4, 11)]),
+        ("a a", ["a", " ", "a", "a"], [(0, 1), (1, 1), (2, 3), (3, 3)]),
+    ],
+)
+def test_tokens_without_a_place_are_looked_for_one_after_another(caption, texts, spans) -> None:
+    assert found_in(caption, texts) == spans

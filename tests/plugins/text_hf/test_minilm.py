@@ -149,3 +149,21 @@ def test_importing_stays_light() -> None:
         "found = heavy & set(sys.modules); assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_tokens_are_the_parts_of_the_caption_that_wordpiece_reads(encoder: MiniLM) -> None:
+    caption = "A Firefighter's HAT, glowing"
+    tokens = encoder.tokens(caption)
+    assert tokens == ("", "A", "Fire", "fighter", "'", "s", "HAT", ",", "glowing", "")
+    assert len(tokens) == encoder.encode([caption]).mask.sum()
+
+
+def test_it_says_what_it_does_not_read(encoder: MiniLM) -> None:
+    goose, long = "\U0001fabf", "a red heart " * 30
+    known, partly, not_at_all, cut = encoder.unread(["a red heart", f"a {goose} heart", f"{goose} {goose}", long])
+    assert not known
+    assert partly.unknown == (goose,) and not partly.nothing and not partly.cut
+    assert not_at_all.nothing and "knows no word" in str(not_at_all)
+    assert cut.cut == " ".join(long.split()[62:]) and not cut.unknown  # 64 tokens, [CLS] and [SEP] among them
+    with pytest.raises(InvalidInputError):
+        encoder.tokens(" ")

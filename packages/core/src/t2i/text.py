@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,6 +15,7 @@ from t2i.arguments import check_text, shown
 from t2i.errors import EncoderMismatchError, InvalidInputError
 
 MAX_PROMPT_CHARACTERS = 2000
+MOST_SHOWN, MOST_CHARACTERS = 5, 60  # unknown words in a sentence, and characters of each text in it
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,23 @@ class TextEmbedding:
     def of_sentences(cls, sentence: Float[Tensor, "b d"]) -> TextEmbedding:
         """Captions of which only the sentence vectors are known; each is its own one word."""
         return cls(sentence, sentence[:, None], torch.ones(len(sentence), 1, dtype=torch.bool, device=sentence.device))
+
+    @classmethod
+    def null(cls, dim: int) -> TextEmbedding:
+        """No text, as guidance asks for it: one caption whose sentence and only word are zeros.
+
+        ``TextEmbedding.null(dim)[[0] * b]`` is a batch of b.
+        """
+        return cls.of_sentences(torch.zeros(1, dim))
+
+    def without(self, dropped: Bool[Tensor, b]) -> TextEmbedding:
+        """The same batch with no text (see `null`) in place of the captions where `dropped`; words keep their l."""
+        first = torch.arange(self.mask.shape[1], device=self.mask.device) == 0
+        return TextEmbedding(
+            self.sentence.masked_fill(dropped[:, None], 0),
+            self.words.masked_fill(dropped[:, None, None], 0),
+            torch.where(dropped[:, None], first, self.mask),
+        )
 
     def __len__(self) -> int:
         return self.sentence.shape[0]
@@ -79,6 +98,39 @@ class EncoderIdentity:
                 )
 
 
+@dataclass(frozen=True)
+class Unread:
+    """What a text encoder could not read of a prompt: false where it read all, and `str` of it is a sentence.
+
+    Attributes:
+        unknown: the words it does not know, as typed.
+        cut: the end of the prompt, which lies beyond `max_words`.
+        nothing: it knows no word of the prompt, so the picture will have nothing to do with it.
+    """
+
+    unknown: tuple[str, ...] = ()
+    cut: str = ""
+    nothing: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.unknown or self.cut or self.nothing)
+
+    def __str__(self) -> str:
+        sentences = []
+        if self.nothing:
+            sentences.append("The text encoder knows no word of this prompt.")
+        elif self.unknown:
+            more = f" and {len(self.unknown) - MOST_SHOWN} more" if len(self.unknown) > MOST_SHOWN else ""
+            words = ", ".join(repr(word[:MOST_CHARACTERS]) for word in self.unknown[:MOST_SHOWN])
+            sentences.append(f"The text encoder does not know {words}{more}.")
+        if self.cut:
+            more = "..." if len(self.cut) > MOST_CHARACTERS else ""
+            sentences.append(
+                f"The prompt is too long for the text encoder, which left out {self.cut[:MOST_CHARACTERS] + more!r}."
+            )
+        return " ".join(sentences)
+
+
 class TextEncoder(ABC):
     """Captions in, TextEmbedding out. An encoder is frozen; a caption's embedding depends on it alone."""
 
@@ -105,8 +157,42 @@ class TextEncoder(ABC):
         """
 
     @abstractmethod
+    def tokens(self, caption: str) -> tuple[str, ...]:
+        """The parts of the caption that its words stand for, such as ("", "a", "fire", "fighter", "").
+
+        Returns:
+            One string for each True in the mask of ``encode([caption])``, in the order of `words`. They are found in
+            the caption one after another. "" stands for a token that is no part of it, such as a start or an end.
+
+        Raises:
+            InvalidInputError: the caption is empty.
+        """
+
+    @abstractmethod
+    def unread(self, prompts: Sequence[str]) -> list[Unread]:
+        """What `encode` leaves out of each prompt: words the encoder does not know, and all beyond `max_words`.
+
+        Raises:
+            InvalidInputError: there is no prompt, or one is empty.
+        """
+
+    @final
+    def null(self) -> TextEmbedding:
+        """No text, in this encoder's width: see `TextEmbedding.null`. On the CPU."""
+        return TextEmbedding.null(self.identity.dim)
+
+    @abstractmethod
     def to(self, device: torch.device | str) -> TextEncoder:
         """Move the weights to `device`; returns self."""
+
+
+def behind(tokens: Sequence[str], caption: str) -> str:
+    """The end of the caption that none of its tokens stands for, without surrounding white space."""
+    end = 0
+    for token in tokens:
+        start = caption.find(token, end)
+        end = start + len(token) if start >= 0 else end
+    return caption[end:].strip()
 
 
 def check_prompts(prompts: str | Iterable[str]) -> list[str]:

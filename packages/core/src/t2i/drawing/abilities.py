@@ -1,8 +1,9 @@
-"""What some generators can do beside drawing a caption: give a picture back, and walk between two."""
+"""What some generators can do beside drawing a caption: give a picture back, walk between two, show their attention."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -44,6 +45,29 @@ class Interpolates(Protocol[OptionsT]):
         self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: OptionsT
     ) -> Float[Tensor, "f 3 h w"]:
         """One picture per weight in [0, 1]: at 0 the first caption and stream, at 1 the second."""
+        ...
+
+
+@dataclass(frozen=True)
+class Attended:
+    """Pictures, and which words each place of them was drawn from.
+
+    Attributes:
+        images: what `generate` draws for the same arguments.
+        maps: for each word the weight it had at each of y times x places. The weights at a place sum to 1, and words
+            that the mask leaves out have 0. `TextEncoder.tokens` says what the words stand for.
+    """
+
+    images: Float[Tensor, "b 3 h w"]
+    maps: Float[Tensor, "b l y x"]
+
+
+@runtime_checkable
+class Attends(Protocol[OptionsT]):
+    """A generator that can say which word painted which place."""
+
+    def attend(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> Attended:
+        """Draw as `generate` does, and keep the attention, such as that of its finest layer."""
         ...
 
 

@@ -77,10 +77,7 @@ class CaptionBatcher:
         Raises:
             InvalidInputError: there is no caption, or one is empty.
         """
-        if not captions or not all(caption.strip() for caption in captions):
-            raise InvalidInputError(
-                f"An encoder reads at least one caption, none of them empty, but {list(captions)[:4]!r} came."
-            )
+        check_captions(captions)
         known = self._recall(captions)
         new = [caption for caption in dict.fromkeys(captions) if caption not in known]
         if new:
@@ -122,6 +119,17 @@ class CaptionBatcher:
             self._cache.update(items)
             while len(self._cache) > self._cache_captions:
                 self._cache.popitem(last=False)
+
+
+def check_captions(captions: Sequence[str]) -> None:
+    """
+    Raises:
+        InvalidInputError: there is no caption, or one is empty.
+    """
+    if not captions or not all(caption.strip() for caption in captions):
+        raise InvalidInputError(
+            f"An encoder reads at least one caption, none of them empty, but {list(captions)[:4]!r} came."
+        )
 
 
 def collate(encoded: Sequence[EncodedCaption]) -> TextEmbedding:

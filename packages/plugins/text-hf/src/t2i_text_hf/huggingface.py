@@ -15,8 +15,9 @@ from t2i.errors import SnapshotError
 from t2i.files import sha256_of
 from t2i.hub.download import download
 from t2i.hub.layout import CONFIG, check_config_size
-from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
-from t2i_text_hf.batching import CaptionBatcher, cache_captions
+from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
+from t2i_text_hf.batching import CaptionBatcher, cache_captions, check_captions
+from t2i_text_hf.pieces import Piece, found_in, pieces_at, unread_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -82,12 +83,44 @@ class HuggingFaceEncoder(TextEncoder):
         """
         return self._batcher.encode(captions)
 
+    def tokens(self, caption: str) -> tuple[str, ...]:
+        """The parts of the caption that its words stand for; "" for special tokens.
+
+        Raises:
+            InvalidInputError: the caption is empty.
+        """
+        check_captions([caption])
+        return tuple(piece.text for piece in self._pieces(caption))
+
+    def unread(self, prompts: Sequence[str]) -> list[Unread]:
+        """What is left out of each prompt: words that are in no vocabulary, and all beyond `max_words` tokens.
+
+        Raises:
+            InvalidInputError: there is no prompt, or one is empty.
+        """
+        check_captions(prompts)
+        return [unread_of(prompt, self._pieces(prompt)) for prompt in prompts]
+
     def to(self, device: torch.device | str) -> HuggingFaceEncoder:
         """Move the weights to `device`; returns self."""
         self._device = torch.device(device)
         self._network.to(self._device)  # type: ignore[arg-type]
         self._batcher.forget()
         return self
+
+    def _pieces(self, caption: str) -> list[Piece]:
+        read = self._tokenizer(
+            caption,
+            truncation=True,
+            max_length=self._max_words,
+            return_offsets_mapping=self._tokenizer.is_fast,
+            return_special_tokens_mask=True,
+        )
+        unknown = [token == self._tokenizer.unk_token_id for token in read["input_ids"]]
+        if self._tokenizer.is_fast:
+            return pieces_at(caption, read["offset_mapping"], read["special_tokens_mask"], unknown)
+        spans = found_in(caption, [self._tokenizer.decode([token]) for token in read["input_ids"]])
+        return pieces_at(caption, spans, read["special_tokens_mask"], unknown)
 
     def _tokenize(self, captions: list[str]) -> list[list[int]]:
         ids: list[list[int]] = self._tokenizer(captions, padding=False, truncation=True, max_length=self._max_words)[

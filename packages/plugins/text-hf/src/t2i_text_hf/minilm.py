@@ -12,9 +12,10 @@ from jaxtyping import Float, Int
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
-from t2i_text_hf.batching import CaptionBatcher, cache_captions
+from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
+from t2i_text_hf.batching import CaptionBatcher, cache_captions, check_captions
 from t2i_text_hf.bert import BertConfig, load_bert
+from t2i_text_hf.pieces import Piece, pieces_at, unread_of
 from t2i_text_hf.weights import REVISION, SHA256, minilm_file, read_verified
 
 
@@ -70,6 +71,24 @@ class MiniLM(TextEncoder):
         """
         return self._batcher.encode(captions)
 
+    def tokens(self, caption: str) -> tuple[str, ...]:
+        """The parts of the caption that its words stand for; "" for [CLS] and [SEP].
+
+        Raises:
+            InvalidInputError: the caption is empty.
+        """
+        check_captions([caption])
+        return tuple(piece.text for piece in self._pieces(caption))
+
+    def unread(self, prompts: Sequence[str]) -> list[Unread]:
+        """What is left out of each prompt: characters WordPiece has no piece for, and all beyond 64 tokens.
+
+        Raises:
+            InvalidInputError: there is no prompt, or one is empty.
+        """
+        check_captions(prompts)
+        return [unread_of(prompt, self._pieces(prompt)) for prompt in prompts]
+
     def to(self, device: torch.device | str) -> MiniLM:
         """Move the weights to `device`; returns self."""
         self._device = torch.device(device)
@@ -79,6 +98,11 @@ class MiniLM(TextEncoder):
 
     def _forward(self, ids: Int[Tensor, "b l"]) -> Float[Tensor, "b l d"]:
         return self._network(ids.to(self._device))
+
+    def _pieces(self, caption: str) -> list[Piece]:
+        read = self._tokenizer.encode(caption)
+        unknown = self._tokenizer.token_to_id("[UNK]")
+        return pieces_at(caption, read.offsets, read.special_tokens_mask, [token == unknown for token in read.ids])
 
     def _tokenize(self, captions: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch(captions)]

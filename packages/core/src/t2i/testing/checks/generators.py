@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from t2i.config import Config, parse_config
+from t2i.drawing.abilities import Attends
 from t2i.errors import InvalidConfigError
 from t2i.generator import Generator
 from t2i.hub.layout import WEIGHTS
@@ -312,6 +313,28 @@ def is_registered_under_its_name(generator: Generator) -> None:
     assert load_target(spec.config) is generator.config_type, f"{name!r} is registered with another config"
     with _saved(generator) as folder:
         assert type(load_generator(resolve(f"local-dir:{folder}"))) is kind
+
+
+@GENERATOR_CHECKS.add(
+    why="whoever looks at attention believes that it says which word painted what",
+    remedy="return generate's pictures, and weights that are a softmax over the words which the mask leaves in",
+)
+def attention_is_shared_among_the_words(generator: Generator) -> None:
+    if not isinstance(generator, Attends):
+        return
+    text, noise = captions(3, generator.text_dim), Noise(range(3))
+    generator.eval()
+    with torch.inference_mode():
+        attended = generator.attend(text, noise, generator.options())
+    maps, length = attended.maps, text.mask.shape[1]
+    assert same(attended.images, draw(generator, text, range(3)), ROUNDING), "attend draws other pictures than generate"
+    assert maps.ndim == 4 and list(maps.shape[:2]) == [3, length], (
+        f"3 captions of up to {length} words have maps [3, {length}, y, x], not {list(maps.shape)}"
+    )
+    assert maps.min() >= 0 and same(maps.sum(1), torch.ones_like(maps[:, 0]), ROUNDING), (
+        "the words' weights at a place are at least 0 and sum to 1, but these do not"
+    )
+    assert not maps[~text.mask].any(), "a word that the mask leaves out has weight"
 
 
 @GENERATOR_CHECKS.add(

@@ -9,7 +9,7 @@ import torch
 from t2i.errors import InvalidInputError
 from t2i.testing.checks.check import Checks
 from t2i.testing.checks.probes import no_global_randomness, same, undocumented, watched
-from t2i.text import TextEncoder
+from t2i.text import TextEncoder, behind
 
 TEXT_ENCODER_CHECKS: Checks[TextEncoder] = Checks()
 CAPTIONS = [
@@ -22,6 +22,7 @@ CAPTIONS = [
     "the sun",
     "pizza",
 ]
+LONG = "one two three "
 ROUNDING = 1e-5  # what a kernel for another batch size may change
 
 
@@ -123,8 +124,49 @@ def what_it_returns_may_be_changed(encoder: TextEncoder) -> None:
     remedy="truncate to max_words, special tokens included",
 )
 def long_captions_are_cut(encoder: TextEncoder) -> None:
-    length = encoder.encode(["one two three " * (encoder.max_words + 10)]).mask.shape[1]
+    length = encoder.encode([LONG * (encoder.max_words + 10)]).mask.shape[1]
     assert length <= encoder.max_words, f"max_words is {encoder.max_words}, but a caption kept {length} tokens"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="whoever looks at attention wants to know which word it fell on",
+    remedy='give each word the part of the caption it stands for, and "" where it is a special token',
+)
+def tokens_are_parts_of_the_caption(encoder: TextEncoder) -> None:
+    for caption in [*CAPTIONS, "A Red  HEART,\twith a blue dot!", LONG * (encoder.max_words + 10)]:
+        tokens, count = encoder.tokens(caption), int(encoder.encode([caption]).mask.sum())
+        where = f"{caption[:40]!r}"
+        assert len(tokens) == count, f"{where} has {count} words, but {len(tokens)} tokens: {tokens[:9]}"
+        end = 0
+        for token in tokens:
+            start = caption.find(token, end)
+            assert start >= 0, f"the tokens of {where} are found in it one after another, but {token!r} is not"
+            end = start + len(token)
+        assert any(tokens), f"no token of {where} stands for a part of it"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="a person whose words are left out must hear of it, not wonder about the picture",
+    remedy="name what lies beyond max_words in `cut` (see t2i.text.behind), and the words you do not know in `unknown`",
+)
+def what_is_not_read_is_told(encoder: TextEncoder) -> None:
+    prompt = LONG * (encoder.max_words + 10)
+    short, long = encoder.unread(["a red heart", prompt])
+    assert not short.cut, f"'a red heart' is read to its end, but {short.cut!r} is said to be cut"
+    left = behind(encoder.tokens(prompt), prompt)
+    assert long.cut == left and left, f"{left[:40]!r}... is left out, but {long.cut[:40]!r}... is said to be"
+    assert str(long) and long, "what is left out is told in a sentence"
+    assert len(encoder.unread(CAPTIONS)) == len(CAPTIONS), "there is one answer for each prompt"
+
+
+@TEXT_ENCODER_CHECKS.add(
+    why="guidance draws once without text, in the same batch",
+    remedy="give `identity` the width of your embeddings",
+)
+def no_text_is_an_embedding_of_the_same_width(encoder: TextEncoder) -> None:
+    nothing, something = encoder.null()[[0, 0]], encoder.encode(CAPTIONS[:2])
+    assert nothing.sentence.shape == something.sentence.shape, "the embedding of no text has another width"
+    assert nothing.mask.sum().item() == 2 and not nothing.words.any(), "no text is one word of zeros"
 
 
 @TEXT_ENCODER_CHECKS.add(
@@ -133,13 +175,14 @@ def long_captions_are_cut(encoder: TextEncoder) -> None:
 )
 def refuses_nothing_to_read(encoder: TextEncoder) -> None:
     for captions in ([], [""], ["a heart", " "]):
-        try:
-            encoder.encode(captions)
-        except InvalidInputError:
-            continue
-        except Exception as error:
-            raise AssertionError(f"{captions} raises {type(error).__name__}, not InvalidInputError") from error
-        raise AssertionError(f"{captions} is encoded, not refused")
+        for read in (encoder.encode, encoder.unread):
+            try:
+                read(captions)
+            except InvalidInputError:
+                continue
+            except Exception as error:
+                raise AssertionError(f"{captions} raises {type(error).__name__}, not InvalidInputError") from error
+            raise AssertionError(f"{captions} is read by {read.__name__}, not refused")
 
 
 @TEXT_ENCODER_CHECKS.add(

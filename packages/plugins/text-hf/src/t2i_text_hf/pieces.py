@@ -1,0 +1,59 @@
+"""What a tokenizer makes of a caption, told in parts of the caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from t2i.text import Unread, behind
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One token.
+
+    Attributes:
+        text: the part of the caption it stands for; "" for a special token.
+        known: False for a word that is in no vocabulary.
+    """
+
+    text: str
+    known: bool = True
+
+
+def pieces_at(
+    caption: str, spans: Sequence[tuple[int, int]], special: Sequence[int], unknown: Sequence[bool]
+) -> list[Piece]:
+    """The tokens of a caption.
+
+    Args:
+        spans: where each begins and ends in the caption.
+        special: whether each is a special token.
+        unknown: whether each stands for a word that is in no vocabulary.
+    """
+    return [
+        Piece("") if is_special else Piece(caption[start:end], not is_unknown)
+        for (start, end), is_special, is_unknown in zip(spans, special, unknown, strict=True)
+    ]
+
+
+def found_in(caption: str, texts: Sequence[str]) -> list[tuple[int, int]]:
+    """Where each of `texts` is found in the caption, one after another; where it is not, an empty span.
+
+    For tokenizers that do not say where their tokens stand.
+    """
+    spans, end, low = [], 0, caption.lower()
+    for text in texts:
+        part = text.strip().removeprefix("##").lower()
+        start = low.find(part, end) if part else -1
+        end = end if start < 0 else start + len(part)
+        spans.append((end - len(part), end) if start >= 0 else (end, end))
+    return spans
+
+
+def unread_of(caption: str, pieces: Sequence[Piece]) -> Unread:
+    """What of the caption is in none of its tokens, or in one that is unknown."""
+    words = [piece for piece in pieces if piece.text]
+    unknown = tuple(dict.fromkeys(piece.text for piece in words if not piece.known))
+    nothing = not any(piece.known for piece in words)
+    return Unread(unknown, behind([piece.text for piece in words], caption), nothing)
