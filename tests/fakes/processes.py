@@ -108,7 +108,7 @@ def one_player() -> Objective:
 
 
 MATCHING: dict[str, tuple[Callable[[], Objective], dict[str, object]]] = {
-    "gan": (gan, {"batch_size": 6}),
+    "gan": (gan, {"batch_size": 6, "sample_every": 6}),
     "gan-unequal-parts": (gan, {"batch_size": 7, "accumulate": 1}),
     # spectral norm's estimate moves with each micro-batch, and other pictures are in the first
     "gan-accumulated-clipped": (lambda: gan(spectral_norm=False), {"batch_size": 6, "accumulate": 3, "clip_norm": 0.5}),

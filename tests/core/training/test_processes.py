@@ -61,13 +61,13 @@ def test_losses_are_the_whole_batchs(both: Path, tmp_path: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", MATCHING)
 def test_processes_see_disjoint_parts_of_every_step(both: Path, name: str) -> None:
-    _, changes = MATCHING[name]
+    make, changes = MATCHING[name]
     size, parts = int(str(changes["batch_size"])), int(str(changes.get("accumulate", 1)))
     moves = [
         [[seed for part in calls[first : first + parts] for seed in part] for first in range(0, len(calls), parts)]
         for calls in read(both, name)
     ]
-    sampler = Sampler(squares(8), size, 0)
+    sampler = Sampler(squares(8), size, 0, mismatch=make().needs_mismatched)
     drawn = {frozenset(sampler.draw(step).seeds.tolist()) for step in range(6)}
     for mine, theirs in zip(*moves, strict=True):
         assert not set(mine) & set(theirs) and frozenset(mine + theirs) in drawn

@@ -84,9 +84,8 @@ def test_samples_and_losses_are_pictures(tmp_path: Path) -> None:
 def test_the_grid_is_what_the_average_draws_for_fixed_seeds(tmp_path: Path) -> None:
     data, encoder = squares(8), FakeTextEncoder()
     prompts = ("a red square", "a blue square", "a green square")
-    trainer = Trainer(
-        OnePlayer(), data, settings(), tmp_path / "run", samples=Samples(prompts, encoder.encode(prompts)), device="cpu"
-    )
+    samples, config = Samples(prompts, encoder.encode(prompts)), settings(sample_every=6)
+    trainer = Trainer(OnePlayer(), data, config, tmp_path / "run", samples=samples, device="cpu")
     trainer.fit()
     images = trainer.ema.generator.generate(encoder.encode(prompts), Noise(range(3)), trainer.ema.generator.options())
     sheet = grid(to_pil(images), captions=prompts, scale=12)
