@@ -10,14 +10,14 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from accelerate.state import AcceleratorState
-from torch import Tensor
+from torch import Tensor, nn
 
 from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares
 from t2i.errors import T2IError
@@ -163,8 +163,36 @@ def stop(folder: Path, rank: int) -> None:
     (folder / f"stopped.{rank}.json").write_text(json.dumps([result.step, result.finished]))
 
 
+class Queueing(OnePlayer):
+    """Keeps the newest sentences that its process saw, and whether it saw any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = nn.Module()
+        self.queue.register_buffer("sentences", torch.zeros(3, 8))
+        self.queue.register_buffer("filled", torch.tensor(False))
+        self.keeps = {"queue": self.queue}
+
+    def loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        self.queue.sentences.copy_(batch.text.sentence)  # type: ignore[union-attr,operator]
+        self.queue.filled.fill_(True)  # type: ignore[union-attr,operator]
+        return super().loss(batch)
+
+
+def keep(folder: Path, rank: int) -> None:
+    """A queue that each process fills with its own part of the step."""
+    torch.manual_seed(0)
+    seen: list[list[list[float]]] = []
+    objective = Queueing()
+    watched = Watched(objective, lambda player, batch: seen.append(batch.text.sentence.tolist()))
+    train_one(watched, folder / f"rank{rank}" / "keep", batch_size=6)
+    buffers = {name: buffer.tolist() for name, buffer in objective.queue.named_buffers()}
+    (folder / f"kept.{rank}.json").write_text(json.dumps({"seen": seen[-1], **buffers}))
+
+
 def everything(folder: Path, rank: int) -> None:
     """All that ends well, in one start."""
+    keep(folder, rank)
     match(folder, rank)
     resume(folder, rank)
     stop(folder, rank)

@@ -84,6 +84,12 @@ def test_shares_are_the_draw_cut_in_order(pictures: int, count: int) -> None:
     assert max(sizes) - min(sizes) <= 1
 
 
+def test_what_is_kept_is_process_0s_on_every_process(both: Path) -> None:
+    first, second = read(both, "kept")
+    assert first["sentences"] == second["sentences"] == first["seen"] != second["seen"]
+    assert first["filled"] is second["filled"] is True
+
+
 def test_only_the_first_process_writes(both: Path) -> None:
     assert (both / "rank0" / "gan" / "index.html").exists()
     assert not (both / "rank1").exists()
