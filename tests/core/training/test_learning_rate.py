@@ -91,9 +91,10 @@ def test_a_players_span_is_its_schedules_whole_run(tmp_path: Path) -> None:
     trainer = Trainer(objective, data, settings(steps=50), tmp_path / "run", device="cpu")
     rates = []
     for _ in range(50):
-        phase, _ = trainer._phase()
+        phase, _ = trainer._steps.phase(trainer.step)
         trainer.one_step()
         trainer.step += 1
-        rates.append(trainer._players[phase.name, "generator"].optimizer.param_groups[0]["lr"])
+        mover = next(mover for mover in trainer._steps.movers[phase.name] if mover.player.name == "generator")
+        rates.append(mover.optimizer.param_groups[0]["lr"])
     wanted = [rate for steps in (20, 30) for rate in reference(CosineAnnealingLR, 3e-3, steps, T_max=steps)]
     assert rates == pytest.approx(wanted, rel=1e-9)
