@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,7 @@ def best_precision(device: torch.device) -> str:
     return "no"
 
 
+@cache  # one answer in a process, whose Accelerator has one precision
 def _seconds() -> tuple[float, float]:
     """The fastest run of what networks are made of, in float32 and in bfloat16, measured in turn."""
     fastest = [float("inf"), float("inf")]
