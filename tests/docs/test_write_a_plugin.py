@@ -67,3 +67,16 @@ def test_its_commands_list_train_and_draw(project: Path) -> None:
             assert "eight coloured stripes" in result.stdout
     red, green, blue = Image.open(project / "stripes.png").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     assert red > green and red > blue, "fifty steps teach it what red is"
+
+
+def test_its_verb_prints_what_its_listener_noted(project: Path) -> None:
+    """After the commands above, which train the run."""
+    information = project / "src" / "t2i_diary-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.4\nName: t2i-diary\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[t2i]\ndiary = t2i_diary\n")
+    (project / "src" / "t2i_diary.py").write_text(CODE["t2i_diary.py"])
+    generate, diary = (run(project, *shlex.split(command)) for command in CODE["keep a diary"].splitlines())
+    assert generate.returncode == 0, generate.stderr
+    assert (diary.returncode, diary.stdout) == (0, "stripes.png: a red square\n"), diary.stderr
+    assert "  diary " in run(project, "t2i", "--help").stdout
