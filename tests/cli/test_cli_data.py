@@ -186,7 +186,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(t2i: T2I, here: Path
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "The same command goes on where it stopped." in err and "Traceback" not in err
+    assert "The same command continues." in err and "Traceback" not in err
     assert journal.exists() and not (here / "pack").exists()
     assert t2i(*arguments).code == 0
     assert len(open_pack(here / "pack").ids) == 700

@@ -171,7 +171,7 @@ def test_a_technique_whose_code_cannot_be_imported_is_broken_only_when_asked_for
         t2i.create_model("zoo-cow")
 
 
-@pytest.mark.parametrize(("name", "told"), [("hf", "hf:reference"), ("minilm:large", "'minilm:large' came")])
+@pytest.mark.parametrize(("name", "told"), [("hf", "hf:reference"), ("minilm:large", "got 'minilm:large'")])
 def test_a_text_encoder_takes_a_reference_or_does_not(name: str, told: str) -> None:
     with pytest.raises(InvalidInputError, match=told):
         t2i.create_text_encoder(name)

@@ -99,7 +99,7 @@ def test_a_name_known_but_not_installed_says_how_to_get_it(t2i: T2I, monkeypatch
 
 
 def test_a_new_plugin_may_bring_it(t2i: T2I) -> None:
-    assert "song, but --kind 'sonata' came" in t2i("new", "mine", "--kind", "sonata").error
+    assert "dataset, song, got 'sonata'" in t2i("new", "mine", "--kind", "sonata").error
 
 
 @pytest.mark.parametrize("role", roles.ROLES, ids=lambda role: role.hook)

@@ -80,7 +80,7 @@ class TestMended(DatasetSuite):
         [
             "*CheckFailed: train and test have one name, squares*",
             "*why: a split that passes for another*",
-            "*mend: put the split into the name*",
+            "*fix: put the split into the name*",
             "*splits_are_told_apart is declared to fail (they are one), but it passes*",
             "XFAIL*TestKnown::test_splits_are_told_apart*they are one*",
         ]
@@ -136,11 +136,11 @@ def test_a_pass_is_a_pass_and_an_unexpected_one_is_told() -> None:
 
 
 def test_a_called_check_raises_all_it_knows() -> None:
-    with pytest.raises(CheckFailed, match=r"(?s)subjects are 1, not 2.*\n  why: it matters\n  mend: do better"):
+    with pytest.raises(CheckFailed, match=r"(?s)subjects are 1, not 2.*\n  why: it matters\n  fix: do better"):
         Check("a_check", "it matters", "do better", failing)(2)
     with pytest.raises(ZeroDivisionError) as caught:
         Check("a_check", "it matters", "do better", crashing)(2)
-    assert "mend: do better" in caught.value.__notes__[0]
+    assert "fix: do better" in caught.value.__notes__[0]
 
 
 def test_an_interrupt_is_no_failure() -> None:

@@ -45,7 +45,7 @@ def create_model(name: str, pretrained: bool = False, **config: Any) -> Generato
         return cast("Generator", load_target(spec.target)(parse_config(load_target(spec.config), config, name)))
     if config:
         raise InvalidInputError(
-            f"Pretrained weights bring their own config, but {', '.join(config)} came. "
+            f"Pretrained weights bring their own config, got {', '.join(config)} as well. "
             f"Leave them out, or create the technique without weights."
         )
     from t2i.snapshots.load import load_generator  # imports torch
@@ -60,7 +60,7 @@ def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
     spec, _ = registry().get(TextEncoderSpec, kind)
     if spec.takes_reference != bool(colon and reference):
         wanted = f"{kind}:reference" if spec.takes_reference else kind
-        raise InvalidInputError(f"The text encoder {kind!r} is asked for as {wanted!r}, but {name!r} came.")
+        raise InvalidInputError(f"The text encoder {kind!r} must be named {wanted!r}, got {name!r}.")
     factory = load_target(spec.target)
     return cast("TextEncoder", factory(reference) if reference else factory())
 
@@ -83,7 +83,7 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
 
 
 def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
-    """A registered dataset, somebody's files through a reader, or the pack or captioned folder at a path.
+    """A registered dataset, a person's files through a reader, or the pack or captioned folder at a path.
 
     Args:
         name: "name" or "name:split" of a dataset, "reader:reference" or "reader:reference:split" (such as
@@ -124,7 +124,7 @@ def _read(spec: DatasetSpec, rest: str, split: str | None) -> CaptionedDataset:
     _check_split(spec, split)
     try:
         return cast("CaptionedDataset", load_target(spec.target)(reference, split))
-    except OSError as error:  # a reader tells of what it expects; this is a disk or a permission
+    except OSError as error:  # a reader reports a wrong layout itself; this is a disk or a permission
         raise DataError(f"{reference} cannot be read ({error}).") from None
 
 

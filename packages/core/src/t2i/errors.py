@@ -1,9 +1,9 @@
 """Every error a user of t2i can cause, in one tree.
 
-Each message says the invariant, what came, and the remedy::
+Each message says the invariant, what was received, and the remedy::
 
     T2IError
-    ├── UnknownNameError        a model, tag, text encoder, evaluator or dataset nobody declares
+    ├── UnknownNameError        a name that no plugin declares
     ├── PluginError             a plugin cannot be used
     │   ├── PluginBrokenError         it raised while it was imported or asked for its specs
     │   ├── PluginIncompatibleError   it was made for another plugin API
@@ -33,7 +33,7 @@ class T2IError(Exception):
 
 
 class UnknownNameError(T2IError):
-    """A model, tag, text encoder, evaluator or dataset nobody declares."""
+    """A name that no plugin declares."""
 
 
 class PluginError(T2IError):
@@ -101,6 +101,6 @@ class OutputError(T2IError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`" Did you mean 'stackgan'?"`, or an empty string where nothing known is near `name`."""
+    """`" Did you mean 'stackgan'?"`, or an empty string if nothing known is near `name`."""
     near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -30,17 +30,17 @@ def check(
 
     found = sections(name)
     outcomes: list[Outcome] = []
-    told = []
+    rows = []
     for section in found:
         if not as_json:
             print(section.title)
         for outcome in section.outcomes():
             outcomes.append(outcome)
-            told.append(_as_json(section, outcome))
+            rows.append(_as_json(section, outcome))
             if not as_json:
                 _print(outcome, verbose)
     if as_json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(rows, indent=2))
     else:
         counts: Counter[str] = Counter(outcome.state for outcome in outcomes)
         said = ", ".join(f"{counts[state]} {state}" for state in WORDS if counts[state])

@@ -19,7 +19,7 @@ data = typer.Typer(help="Look at a dataset, check every picture of it, pack it f
 
 SHOWN_PROBLEMS = 20
 Data = Annotated[str, typer.Argument(help="A dataset's name, READER:PATH[:SPLIT], or a folder (see docs/data.md).")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Strict = Annotated[bool, typer.Option(help="Refuse data with any flaw.")]
 Background = Annotated[
     str | None, typer.Option(help='What transparent pictures lie on: a colour such as "black" or "#8090a0".')
@@ -39,7 +39,7 @@ def info(dataset: Data, as_json: Json = False, strict: Strict = False) -> None:
 
 @data.command()
 def check(dataset: Data, as_json: Json = False, strict: Strict = False, background: Background = None) -> None:
-    """Decode every picture: which are broken or doubled, and why."""
+    """Decode every picture: which are broken or duplicates, and why."""
     from t2i.data.survey import check as check_pictures
 
     opened = _open(dataset, background)
@@ -84,7 +84,7 @@ def pack(
     strict: Strict = False,
     background: Background = None,
 ) -> None:
-    """Decode, resize and encode once, into a folder that trains at memory speed; goes on where it was interrupted."""
+    """Decode, resize and encode once, into a folder that trains at memory speed; continues if it was interrupted."""
     from t2i.data.pack.pack import write_pack
     from t2i.data.prepare import own_features
 
@@ -98,7 +98,7 @@ def pack(
             encoder = create_text_encoder(text_encoder)
             encode_captions(packed.captions, encoder, own_features(packed, encoder), progress=progress)
     except KeyboardInterrupt:
-        say("Interrupted. The same command goes on where it stopped.")
+        say("Interrupted. The same command continues.")
         raise
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     say(
@@ -116,7 +116,7 @@ def _open(dataset: str, background: str | None) -> CaptionedDataset:
 
 
 def _report(name: str, facts: dict[str, Any], as_json: bool, strict: bool) -> None:
-    """Facts on stdout, then the refusal where there is one."""
+    """Facts on stdout; raises if the data is refused."""
     problems = facts["problems"]
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))

@@ -67,7 +67,7 @@ def check_name(name: str) -> str:
     if not NAME.fullmatch(short) or len(short) > MOST_CHARACTERS:
         raise InvalidInputError(
             f"A plugin's name is lower-case letters and digits in words joined by single hyphens, beginning with a "
-            f"letter, at most {MOST_CHARACTERS} characters, but {name!r} came. Try {_nearest(name)!r}."
+            f"letter, at most {MOST_CHARACTERS} characters, got {name!r}. Try {_nearest(name)!r}."
         )
     if short in RESERVED:
         raise InvalidInputError(f"t2i-{short} is t2i's own distribution. Choose another name.")
@@ -82,7 +82,7 @@ def check_kind(kind: str) -> Role:
     """
     if kind not in kinds():
         raise InvalidInputError(
-            f"A plugin brings one of {', '.join(kinds())}, but --kind {kind!r} came.{did_you_mean(kind, kinds())}"
+            f"--kind must be one of {', '.join(kinds())}, got {kind!r}.{did_you_mean(kind, kinds())}"
         )
     return kinds()[kind]
 
@@ -122,7 +122,7 @@ def _texts(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _clashes(name: str, role: Role) -> Iterator[str]:
-    """A sentence for each thing that goes by this name already."""
+    """A sentence for each thing that has this name already."""
     found = discover()
     for plugin, _ in found.claims.get((role.spec, name), ())[:1]:
         yield f"{plugin.distribution} declares the {role.word} {name!r} already; both installed are a clash"
@@ -141,6 +141,6 @@ def _module(role: Role) -> str:
 
 
 def _nearest(name: str) -> str:
-    """A name that will do, made of what came."""
+    """A valid name made of the given one."""
     words = re.findall("[a-z0-9]+", name.lower())
     return "-".join(words).lstrip("0123456789-")[:MOST_CHARACTERS].strip("-").removeprefix("t2i-") or "my-technique"

@@ -12,7 +12,7 @@ from t2i.registry.names import ModelName
 
 def push(
     model: Annotated[str, typer.Argument(help="A run folder, a snapshot or a model's name.")],
-    repo: Annotated[str, typer.Argument(help="Where to, such as org/name; made where it is not there.")],
+    repo: Annotated[str, typer.Argument(help="The repository, such as org/name; created if it does not exist.")],
     private: Annotated[bool, typer.Option("--private", help="Only its owners see it.")] = False,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Propose it to the repository's owners.")] = False,
     revision: Annotated[str | None, typer.Option(help="The branch; by default main.")] = None,

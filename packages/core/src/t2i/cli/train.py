@@ -22,7 +22,7 @@ def train(
     ] = None,
     data: Annotated[str | None, typer.Option(help="A dataset's name, or a folder of captioned pictures.")] = None,
     out: Annotated[Path | None, typer.Option(help="The new run folder.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run, exactly where it stopped.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue this run exactly where it stopped.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe the technique ships, or a YAML file.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings; they go before the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="How many steps the whole run has.", min=1)] = None,
@@ -64,7 +64,7 @@ def train(
 def _alone(option: str, given: Mapping[str, object], allowed: Collection[str]) -> None:
     extra = [name for name, value in given.items() if value is not None and name not in allowed]
     if extra:
-        raise InvalidInputError(f"{option} takes everything from the run, but {', '.join(extra)} came too.")
+        raise InvalidInputError(f"{option} takes everything from the run, but {', '.join(extra)} were given as well.")
 
 
 def _settings(
@@ -86,13 +86,13 @@ def _settings(
 
 
 def _launch(processes: int, settings: Mapping[str, Any] | None, folder: Path, device: str | None) -> int | None:
-    """Have this very command run in several processes, and return its exit code; None where it does already."""
+    """Have this very command run in several processes, and return its exit code; None if it already does."""
     from t2i.training.launch import launch, launched
 
     _, already = launched()
     if already > 1:
         if already != processes:
-            raise InvalidInputError(f"A launcher made {already} processes, but --processes {processes} came too.")
+            raise InvalidInputError(f"A launcher made {already} processes, but --processes {processes} was given.")
         return None
     from t2i.training.accelerator import check_possible
     from t2i.training.settings import check_new, checked, read_run

@@ -21,9 +21,9 @@ class ModelInfo:
 
     Attributes:
         name: "technique" or "technique.tag".
-        distribution, version: what brings it; version is "" where it is not installed.
-        remedy: how to get it, where it is not installed.
-        spec: of the technique; None where it is not installed.
+        distribution, version: what brings it; version is "" if it is not installed.
+        remedy: how to get it if it is not installed.
+        spec: of the technique; None if it is not installed.
         weights: the pretrained weights known, or only the one named.
         kind, summary: as in the spec.
     """
@@ -104,7 +104,7 @@ def weights_spec(name: str) -> WeightsSpec:
     asked = _registered(name)
     technique = asked.technique
     if any(name in known.names_of(WeightsSpec) for known in catalogue.KNOWN_PLUGINS):
-        registry().get(WeightsSpec, name)  # where they are missing, what brings them brings the technique, too
+        registry().get(WeightsSpec, name)  # if it is not installed, its distribution installs the technique as well
     registry().get(ModelSpec, technique)
     known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
     if asked.tag:

@@ -80,7 +80,7 @@ class Unmet:
 
 @cache
 def unmet(requirement: str, core_version: str) -> Unmet | None:
-    """What is wrong with `requirement`, such as "t2i-core>=0.1,<0.2", on this core; None where it is met."""
+    """What is wrong with `requirement`, such as "t2i-core>=0.1,<0.2", on this core; None if it is met."""
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
@@ -113,7 +113,7 @@ def _specifier(requirement: str) -> SpecifierSet:
 def _of_group(distribution: Distribution, group: str) -> tuple[EntryPoint, ...]:
     try:
         text = distribution.read_text("entry_points.txt") or ""
-    except Exception:  # not UTF-8, or not to be read: it may be anybody's
+    except Exception:  # not UTF-8, or unreadable: any program may have written it
         return ()
     if f"[{group}]" not in text:
         return ()

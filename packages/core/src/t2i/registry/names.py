@@ -1,6 +1,6 @@
 """What people call a model, parsed in this one place::
 
-    technique                     its first pretrained weights; where nothing is loaded, the technique itself
+    technique                     its first pretrained weights, or the technique itself where a model is made anew
     technique.tag                 registered pretrained weights
     hf-hub:org/repo[@revision]    a snapshot on the Hub
     local-dir:path                the folder of a snapshot or a run

@@ -32,8 +32,8 @@ class ModelSpec(Spec):
     Attributes:
         name: lower-case, without a dot, such as "cgan".
         target: the final Generator class, "package.module:Name".
-        objective: a callable `(generator, **settings) -> Objective`; "" where nothing trains.
-        objective_config: the pydantic Config of those settings; "" where nothing trains.
+        objective: a callable `(generator, **settings) -> Objective`; "" if it cannot be trained.
+        objective_config: the pydantic Config of those settings; "" if it cannot be trained.
         config: the Generator's pydantic Config.
         kind: family: "gan", "vae", "transformer", "hybrid" or "diffusion".
         summary: one line.
@@ -117,7 +117,7 @@ class EvaluatorSpec(Spec):
 
 @dataclass(frozen=True)
 class DatasetSpec(Spec):
-    """A dataset, or a reader of somebody's files.
+    """A dataset, or a reader of files that a person has.
 
     Attributes:
         target: a callable (split) -> CaptionedDataset; with `takes_reference`, (reference, split or None) ->

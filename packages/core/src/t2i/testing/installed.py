@@ -16,13 +16,13 @@ from t2i.testing.checks.roles.role import Section, checked
 
 
 def sections(name: str) -> list[Section]:
-    """Everything that is promised by what goes by `name` in any role, or by a distribution.
+    """Everything that what is called `name`, in any role, or a distribution promises.
 
     Args:
         name: "name", "name:reference" or "model.tag", or a distribution's name.
 
     Raises:
-        UnknownNameError, NameClashError, PluginError: nothing usable goes by that name.
+        UnknownNameError, NameClashError, PluginError: nothing usable has that name.
     """
     kind, _, reference = name.partition(":")
     if not reference and _has_tag(name):

@@ -1,4 +1,4 @@
-"""A check: one promise of a contract, why it is made, and what to do where it is not kept."""
+"""A check: one promise of a contract, why it is made, and what to do if it is not kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ State = Literal["passed", "failed", "expected failure", "unexpected pass"]
 
 
 class CheckFailed(AssertionError):  # noqa: N818 (it is no error of the tool's)
-    """A promise is not kept; the message says the promise and what came, why it matters, and how to mend it."""
+    """A promise is not kept; the message says the promise and what was found, why it matters, and how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Check(Generic[SubjectT]):
 
     Attributes:
         name: the promise in a few words, joined_by_underscores.
-        why: what goes wrong for people where it is broken.
+        why: what goes wrong for people if it is broken.
         remedy: what its author changes.
-        function: raises AssertionError where the promise is broken, saying it and what came.
+        function: raises AssertionError if the promise is broken, saying it and what was found.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Check(Generic[SubjectT]):
         try:
             self.function(subject)
         except AssertionError as error:
-            raise CheckFailed(f"{error}\n  why: {self.why}\n  mend: {self.remedy}") from None
+            raise CheckFailed(f"{error}\n  why: {self.why}\n  fix: {self.remedy}") from None
         except Exception as error:
-            error.add_note(f"while checking that {self.name}\n  why: {self.why}\n  mend: {self.remedy}")
+            error.add_note(f"while checking that {self.name}\n  why: {self.why}\n  fix: {self.remedy}")
             raise
 
 
@@ -95,7 +95,7 @@ class Outcome:
     """What became of a check.
 
     Attributes:
-        message: the promise and what came, or the declared reason of an expected failure; "" where it passed.
+        message: the promise and what was found, or the declared reason of an expected failure; "" if it passed.
     """
 
     check: str

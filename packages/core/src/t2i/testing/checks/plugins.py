@@ -45,7 +45,7 @@ print(json.dumps({"seconds": time.process_time() - start, "modules": sorted({*sy
 
 @PLUGIN_CHECKS.add(
     why="a plugin that cannot be loaded, or whose names another declares too, cannot be asked for anything",
-    remedy="`t2i doctor` says what is wrong, and the command that mends it",
+    remedy="`t2i doctor` says what is wrong, and the command that fixes it",
 )
 def is_found_and_well(distribution: str) -> None:
     for plugin in _plugins(distribution):
@@ -76,7 +76,7 @@ def looking_around_imports_nothing_heavy(distribution: str) -> None:
 
 
 @PLUGIN_CHECKS.add(
-    why="t2i reads it before it imports a plugin, so that one made for another core is told and not run",
+    why="t2i reads it before it imports a plugin, so that one made for another core is reported and not run",
     remedy='depend on a range, such as "t2i-core>=0.1,<0.2"',
 )
 def says_which_core_it_needs(distribution: str) -> None:
