@@ -12,7 +12,7 @@ from t2i_openmoji.world.grammar import put_into_words
 from t2i_openmoji.world.reading import read
 from t2i_openmoji.world.sampling import any_scene
 from t2i_openmoji.world.scene import Part, Scene
-from t2i_openmoji.world.sheet import main
+from t2i_openmoji.world.sheet import world_sheet
 from t2i_openmoji.world.splits import entries
 
 
@@ -77,7 +77,7 @@ def test_skills() -> None:
 
 
 def test_the_contact_sheet(tmp_path: Path) -> None:
-    main([str(tmp_path / "sheet.png"), "--split", "test", "--columns", "3", "--rows", "2"])
+    world_sheet(tmp_path / "sheet.png", "test", columns=3, rows=2)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG"
         assert sheet.width == 10 + 3 * 130

@@ -1,10 +1,8 @@
-"""`python -m t2i_openmoji.world.sheet OUT.png`: some pictures of openmoji-world with their captions, on one page."""
+"""`nox -s world-sheet` draws docs/pictures/world.png: pictures of openmoji-world with their captions."""
 
 from __future__ import annotations
 
-import argparse
 import io
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +10,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from t2i.files import write_atomic
-from t2i_openmoji.world.dataset import SPLITS, OpenMojiWorld
+from t2i_openmoji.world.dataset import OpenMojiWorld
 
-SIDE, GAP, SIZE, LINE = 120, 10, 12, 14  # px
-LETTERS = 19  # of a caption on a line
+SIDE, GAP, SIZE, LINE = 120, 10, 12, 14  # px; SIZE and LINE of letters
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Cell:
 def page(rows: Sequence[Sequence[Cell]]) -> Image.Image:
     """Cells in rows, captions broken into lines."""
     font = ImageFont.load_default(size=SIZE)
-    lines = [[textwrap.wrap(cell.caption, LETTERS) for cell in row] for row in rows]
+    lines = [[_wrapped(cell.caption, font) for cell in row] for row in rows]
     heights = [SIDE + 2 * GAP + LINE * max((len(each) for each in row), default=0) for row in lines]
     sheet = Image.new("RGB", (GAP + max(map(len, rows)) * (SIDE + GAP), GAP + sum(heights)), "white")
     draw = ImageDraw.Draw(sheet)
@@ -53,6 +50,18 @@ def page(rows: Sequence[Sequence[Cell]]) -> Image.Image:
     return sheet
 
 
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """The text in lines as wide as a picture."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= SIDE:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
 def write_page(path: Path, rows: Sequence[Sequence[Cell]]) -> None:
     """The page as a PNG.
 
@@ -64,19 +73,15 @@ def write_page(path: Path, rows: Sequence[Sequence[Cell]]) -> None:
     write_atomic(path, file.getvalue())
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m t2i_openmoji.world.sheet", description="Pictures with captions.")
-    parser.add_argument("out", type=Path, help="a PNG")
-    parser.add_argument("--split", choices=SPLITS, default="train")
-    parser.add_argument("--columns", type=int, default=8)
-    parser.add_argument("--rows", type=int, default=5)
-    options = parser.parse_args(arguments)
-    world = OpenMojiWorld(options.split)
-    count = options.columns * options.rows
-    numbers = [number * len(world) // count for number in range(count)]
+def world_sheet(path: Path, split: str = "train", columns: int = 8, rows: int = 5) -> None:
+    """Write a PNG with pictures from all over a split of openmoji-world.
+
+    Raises:
+        InvalidInputError: there is no such split.
+        DataError: OpenMoji's pictures are not installed whole.
+        OutputError: the file cannot be written.
+    """
+    world = OpenMojiWorld(split)
+    numbers = [number * len(world) // (columns * rows) for number in range(columns * rows)]
     cells = [Cell(world.picture(number, SIDE)[0], world.examples[number].captions[0]) for number in numbers]
-    write_page(options.out, [cells[first : first + options.columns] for first in range(0, count, options.columns)])
-
-
-if __name__ == "__main__":
-    main()
+    write_page(path, [cells[first : first + columns] for first in range(0, len(cells), columns)])
