@@ -29,8 +29,8 @@ SCORES = ["r_precision", "r_precision_ceiling", "r_precision_chance"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def light_judge() -> Iterator[None]:
-    """The bundled judge reads these few squares in a moment; what it costs to load, it costs once."""
+def light_encoder() -> Iterator[None]:
+    """The bundled image-text encoder is loaded once for all tests."""
     from t2i_metrics import encoders
 
     real, made = encoders.create_image_text_encoder, {}
@@ -72,6 +72,20 @@ def test_json_is_the_same_rows(t2i: T2I, model: Path, squares: Path):
     rows = json.loads(result.out)
     assert [row["metric"] for row in rows] == SCORES
     assert rows == [json.loads(line) for line in (model / "scores.jsonl").read_text().splitlines()]
+
+
+def test_a_caution_follows_its_score_wherever_the_score_is_shown(
+    t2i: T2I, model: Path, squares: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    caution = "The ceiling is near chance."
+    monkeypatch.setattr("t2i_metrics.r_precision.caution", lambda *_: caution)
+    result = t2i("evaluate", "run", "--data", squares, *FEW)
+    assert result.code == 0 and f"warning: r_precision: {caution}" in result.err.splitlines()
+    assert len(result.out.splitlines()) == len(SCORES)
+    assert caution in ModelCard.load(latest_checkpoint(model).snapshot / "README.md").text
+    assert f"- r_precision of run: {caution}" in t2i("compare", "run", "-p", "a red square", "--device", "cpu").out
+    assert f"- r_precision of run: {caution}" in t2i("leaderboard", "run", "--data", squares, *FEW).out
+    assert f"<p>r_precision of run: {caution}</p>" in (here / "leaderboard" / "index.html").read_text()
 
 
 def test_two_processes_score_as_one(t2i: T2I, model: Path, squares: Path, here: Path):

@@ -1,4 +1,4 @@
-"""A judge without weights: how bright pictures are, and whether the caption says so."""
+"""An evaluator without weights: how bright pictures are, and whether the caption says so."""
 
 from __future__ import annotations
 

@@ -71,6 +71,19 @@ def test_foreign_cards_say_nothing(tmp_path: Path, text: str):
     assert read_card_scores(tmp_path / "none.md") == []
 
 
+def test_a_caution_stands_under_the_table_as_plain_text(tmp_path: Path):
+    path = tmp_path / "README.md"
+    path.write_text(CARD)
+    doubtful = dataclasses.replace(ROW, score=dataclasses.replace(ROW.score, caution="Near chance: [pick](http://y)."))
+    write_card_scores(path, [doubtful, FID])
+    text = ModelCard.load(path).text
+    listed = text.partition("## Scores")[2].partition("<!-- end")[0]
+    assert r"r_precision on squares:test: Near chance: \[pick\](http:\/\/y)." in listed.splitlines()
+    assert listed.count(" on squares:test: ") == 1 and read_card_scores(path) == [doubtful, FID]
+    write_card_scores(path, [ROW])
+    assert "Near chance" not in path.read_text()
+
+
 def test_a_card_without_a_head_cannot_take_scores(tmp_path: Path):
     with pytest.raises(OutputError, match="none that can be read"):
         write_card_scores(tmp_path / "no.md", [ROW])

@@ -6,6 +6,7 @@ import base64
 import html.parser
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from t2i.evaluation.comparison import Entry, agreeing, common_scores, ranked
 from t2i.evaluation.page import page
 from t2i.evaluation.scores import Scored
 from t2i.evaluation.sheet import sheet
-from t2i.evaluation.table import cells, markdown, notes, under_columns
+from t2i.evaluation.table import cautions, cells, markdown, notes, under_columns
 from t2i.evaluator import Score
 
 PROTOCOL = {"data": "squares:test", "n_fake": "10"}
@@ -64,6 +65,18 @@ def test_markdown_is_one_table_with_its_bounds_and_protocol():
     assert r"| sec\|ond |" in lines[3]
     assert "- r_precision; ceiling 0.9; chance 0.01; protocol: data: squares:test; n_fake: 10" in lines
     assert len(notes(ENTRIES)) == 2
+
+
+def doubtful(entry: Entry, caution: str) -> Entry:
+    return replace(entry, scores={**entry.scores, "fid": replace(entry.scores["fid"], caution=caution)})
+
+
+def test_a_caution_names_its_score_and_models_in_the_table_and_on_the_page():
+    entries = [doubtful(ENTRIES[0], "Too <few>."), doubtful(ENTRIES[1], "Too <few>."), ENTRIES[2]]
+    assert cautions(ENTRIES) == [] and cautions(entries) == ["fid of first, sec|ond: Too <few>."]
+    assert r"- fid of first, sec\|ond: Too \<few\>." in markdown(entries).splitlines()
+    above = page(entries, "Title", [], [], b"").partition("<h2>Protocol</h2>")[0]
+    assert "<p>fid of first, sec|ond: Too &lt;few&gt;.</p>" in above
 
 
 def scored(metric: str, value: float, **protocol: str) -> Scored:

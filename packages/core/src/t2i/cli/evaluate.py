@@ -68,7 +68,9 @@ def evaluate(
         print(json.dumps([row.to_dict() for row in rows], indent=2))
     elif not as_json:
         for row in rows:
-            print(row)
+            print(row, flush=True)
+            if row.score.caution:
+                warn(f"{row.metric}: {row.score.caution}")
     if found.seconds_per_image is not None:
         say(f"{found.seconds_per_image:.3g} s a picture")
     for name, reason in found.failures.items():

@@ -13,7 +13,7 @@ from t2i.errors import OutputError
 from t2i.evaluation.scores import ROWS, Scored
 from t2i.files import write_atomic
 from t2i.snapshots.card import SCORES_BEGIN, SCORES_END
-from t2i.snapshots.markdown import table
+from t2i.snapshots.markdown import plain, table
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -115,7 +115,15 @@ def _with_results(page: ModelCard, results: Sequence[EvalResult]) -> str:
 
 def _section(results: Sequence[EvalResult]) -> str:
     listed = table(["score", "value", "data", "options", "made"], [_cells(result) for result in results])
-    return f"{SCORES_BEGIN}\n## Scores\n\n{listed}\n\nEach one's protocol is in the metadata above.\n{SCORES_END}"
+    cautions = "".join(f"{plain(line)}\n\n" for result in results if (line := _caution(result)))
+    protocols = "Each one's protocol is in the metadata above."
+    return f"{SCORES_BEGIN}\n## Scores\n\n{listed}\n\n{cautions}{protocols}\n{SCORES_END}"
+
+
+def _caution(result: EvalResult) -> str:
+    """The caution of a score with the score's name and data; "" if it has none."""
+    row = _row(result)
+    return f"{row.metric} on {result.dataset_name}: {row.score.caution}" if row and row.score.caution else ""
 
 
 def _cells(result: EvalResult) -> list[str]:

@@ -43,7 +43,17 @@ def notes(entries: Sequence[Entry]) -> list[str]:
     return said
 
 
+def cautions(entries: Sequence[Entry]) -> list[str]:
+    """The cautions of the scores in the table, each with the score and the models that it is about."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for name in common_scores(entries):
+        for entry in entries:
+            if caution := entry.scores[name].caution:
+                said.setdefault((name, caution), []).append(entry.model)
+    return [f"{name} of {', '.join(models)}: {caution}" for (name, caution), models in said.items()]
+
+
 def markdown(entries: Sequence[Entry]) -> str:
-    """The table and its notes as Markdown."""
-    listed = "".join(f"- {plain(note)}\n" for note in notes(entries))
+    """The table, its cautions and its notes as Markdown."""
+    listed = "".join(f"- {plain(line)}\n" for line in (*cautions(entries), *notes(entries)))
     return f"{table(*cells(entries))}\n\n\\* the best of its column.\n\n{listed}"
