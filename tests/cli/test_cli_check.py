@@ -16,7 +16,7 @@ from t2i.testing.checks.evaluators import EVALUATOR_CHECKS
 from t2i.testing.checks.plugins import PLUGIN_CHECKS
 
 BAD = (".clone()}", "}"), ("self._count.clone()", "self._count")
-KNOWN = ('summary="how', 'expected_failures={"a_state_stays_as_it_was_taken": "being mended"}, summary="how')
+KNOWN = ('summary="how', 'expected_failures={"a_state_stays_as_it_was_taken": "being fixed"}, summary="how')
 TAKEN = "a_state_stays_as_it_was_taken"
 
 
@@ -55,7 +55,7 @@ def test_a_broken_promise_is_told_with_why_and_remedy(t2i: T2I, project: Path, m
     lines = result.out.splitlines()
     at = lines.index("  FAIL    a state stays as it was taken")
     assert result.code == 1
-    assert lines[at + 1].strip() == "seeing more changes the state taken before, in count, sum"
+    assert lines[at + 1].strip() == "further updates change the state returned before, in count, sum"
     assert lines[at + 2].strip().startswith("why: ") and lines[at + 3].strip() == "fix it: return clones from `state`"
     assert "1 failed" in lines[-1]
 
@@ -65,7 +65,7 @@ def test_programs_read_the_same_as_json(t2i: T2I, project: Path, monkeypatch: py
     result = t2i("check", "t2i-judge", "--json")
     entries = {entry["check"]: entry for entry in json.loads(result.out)}
     assert result.code == 0
-    assert entries[TAKEN]["outcome"] == "expected failure" and entries[TAKEN]["message"] == "being mended"
+    assert entries[TAKEN]["outcome"] == "expected failure" and entries[TAKEN]["message"] == "being fixed"
     passed = entries["scores_carry_their_protocol"]
     assert passed["outcome"] == "passed" and passed["why"] and passed["remedy"] and passed["seconds"] >= 0
     assert {entry["section"] for entry in entries.values()} == {"the distribution t2i-judge", "the evaluator judge"}
@@ -75,7 +75,7 @@ def test_a_declared_failure_that_passes_is_told(t2i: T2I, project: Path, monkeyp
     install(project, monkeypatch, KNOWN)
     result = t2i("check", "judge")
     assert result.code == 0
-    assert "  fixed   a state stays as it was taken" in result.out and "take the declaration out" in result.out
+    assert "  fixed   a state stays as it was taken" in result.out and "remove it from expected_failures" in result.out
 
 
 def test_a_declared_failure_of_no_check_is_a_broken_promise(

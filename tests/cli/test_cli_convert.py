@@ -114,11 +114,11 @@ def test_what_is_no_checkpoint_is_one_line_and_leaves_nothing(bad: str, tmp_path
 
 
 def test_a_pickled_module_is_refused_with_the_remedy(tmp_path: Path, t2i: T2I) -> None:
-    """In one sentence of ours, not torch's advice to load it all the same."""
+    """With one sentence from t2i, not torch's advice to load it anyway."""
     path = tmp_path / "netG.pth"
     torch.save(official("tree"), path)
     told = t2i("convert", "stackgan-v2", path, "--out", tmp_path / "out").error
-    assert "holds a Python object, fakes.official_stackgan.Tree: a pickled module, perhaps" in told
+    assert "contains a Python object, fakes.official_stackgan.Tree: probably a pickled module" in told
     assert "torch.save(network.state_dict(), PATH)" in told and "can still be loaded" not in told
 
 

@@ -87,7 +87,7 @@ def test_check_names_every_flaw_and_every_double(t2i: T2I, flawed: Path) -> None
 @pytest.mark.parametrize("verb", [["info"], ["check"], ["pack", "--out", "pack", "--resolution", "8"]])
 def test_strict_refuses(t2i: T2I, flawed: Path, squares: Path, here: Path, verb: list[str]) -> None:
     error = t2i("data", *verb, flawed, "--strict").error
-    assert "must be flawless under --strict" in error and "Mend or remove them" in error
+    assert "must have no problems" in error and "Fix or remove them" in error
     assert not (here / "pack").exists()
     assert t2i("data", "check", squares, "--strict").code == 0
 
@@ -152,7 +152,7 @@ BAD = {
     "no such split": (["data", "info", "cub:x:val"], "seen, unseen"),
     "an empty folder": (["data", "check", "empty"], "No captioned picture"),
     "a sheet that is no png": (["data", "show", "{squares}", "-o", "sheet.jpg"], "sheet.png"),
-    "a background nobody knows": (["data", "show", "{squares}", "--background", "greyish"], "'greyish' came"),
+    "a background nobody knows": (["data", "show", "{squares}", "--background", "greyish"], "got 'greyish'"),
     "a background for drawings": (["data", "show", "openmoji", "--background", "black"], "Leave --background out"),
 }
 

@@ -192,8 +192,8 @@ def test_a_request_that_cannot_be_met_is_one_line_and_leaves_nothing(
 BAD_WITH_MODEL = {
     "unknown option": (["--option", "truncatoin=1"], "Did you mean 'truncation'"),
     "option out of range": (["--option", "truncation=9"], "truncation"),
-    "option of another kind": (["--option", "truncation=much"], "'much' came"),
-    "no such device": (["--device", "toaster"], "'toaster' was asked for"),
+    "option of another kind": (["--option", "truncation=much"], "got 'much'"),
+    "no such device": (["--device", "toaster"], "got 'toaster'"),
     "a device not here": (["--device", "xpu"], "xpu"),
     "empty batch": (["--batch-size", "0"], "batch size must be a whole number of 1 or more, got 0"),
     "folder under a file": (["-o", "file/out"], "Cannot write"),

@@ -23,10 +23,10 @@ def test_options_are_the_defaults_and_what_is_given() -> None:
         ({"gian": 0.5}, "options of fake: unknown field 'gian'. Did you mean 'gain'?"),
         ({"zzz": 0.5}, "options of fake: unknown field 'zzz'. Known fields: gain."),
         ({"self": 0.5}, "options of fake: unknown field 'self'. Known fields: gain."),
-        ({"gain": 0}, "options of fake: field 'gain': input should be greater than 0, but 0 came."),
-        ({"gain": None}, "options of fake: field 'gain': input should be a valid number, but None came."),
-        ({"gain": [[1]]}, "options of fake: field 'gain': input should be a valid number, but [[1]] came."),
-        ({"gain": float("nan")}, "options of fake: field 'gain': input should be a finite number, but nan came."),
+        ({"gain": 0}, "options of fake: field 'gain': input should be greater than 0, got 0."),
+        ({"gain": None}, "options of fake: field 'gain': input should be a valid number, got None."),
+        ({"gain": [[1]]}, "options of fake: field 'gain': input should be a valid number, got [[1]]."),
+        ({"gain": float("nan")}, "options of fake: field 'gain': input should be a finite number, got nan."),
     ],
 )
 def test_an_option_that_does_not_fit_is_one_sentence(values: dict[str, object], says: str) -> None:

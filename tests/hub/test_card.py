@@ -82,8 +82,8 @@ def test_the_card_states_every_fact():
 def test_a_card_without_facts_says_that_they_are_not_said():
     text = render_card(config("nobodys"))
     for row in ("dataset", "text encoder", "trained for", "training took"):
-        assert f"| {row} | not said |" in text
-    assert "Made again by" not in text and "Nobody said how it was made" in text and "None were measured" in text
+        assert f"| {row} | not stated |" in text
+    assert "Command:" not in text and "How it was made is not recorded" in text and "None measured yet" in text
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_private_repository_opens_for_its_token_alone(hub, monkeypatch):
     hub.repo("org/name", SNAPSHOT, private=True)
     for token in ("", STRANGER):
         monkeypatch.setenv("HF_TOKEN", token)
-        with pytest.raises(SnapshotError, match=r"org/name: there is none of that name, or it is private|HTTP 401"):
+        with pytest.raises(SnapshotError, match=r"there is no repository of that name, or it is private|HTTP 401"):
             download("org/name", None)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     assert contents(download("org/name", None)[0]) == SNAPSHOT
@@ -103,7 +103,7 @@ def test_offline_the_cache_serves_a_commit_and_a_branch_and_the_hub_is_not_asked
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert download("org/name", None) == download("org/name", commit) == (folder, commit)
     assert hub.asked == [] and caplog.records == []
-    with pytest.raises(OfflineError, match=r"HF_HUB_OFFLINE forbids.* unset HF_HUB_OFFLINE, or use a bundled model"):
+    with pytest.raises(OfflineError, match=r"HF_HUB_OFFLINE is set.* unset HF_HUB_OFFLINE, or use a bundled model"):
         download("org/other", None)
 
 
@@ -111,7 +111,7 @@ def test_a_hub_that_is_away_leaves_the_copy_in_the_cache_and_says_so(hub, repo, 
     folder, commit = download("org/name", None)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody listens
     assert download("org/name", None) == (folder, commit)
-    assert f"The copy in the cache is used, commit {commit}" in caplog.text
+    assert f"Using the copy in the cache, commit {commit}" in caplog.text
     with pytest.raises(OfflineError, match=r"cannot be reached, or the connection broke \(ConnectError\)"):
         download("org/other", None)
 
@@ -176,14 +176,14 @@ def test_two_processes_that_load_at_once_both_get_the_whole(hub, repo, cache, tm
 
 @pytest.mark.parametrize("name", ["org/name/more", "..", "a b", "org//x", "-x/y"])
 def test_what_is_no_repositorys_name_is_refused_by_the_client(hub, name):
-    with pytest.raises(InvalidInputError, match="A Hub model is named org/name"):
+    with pytest.raises(InvalidInputError, match="A Hub model must be named org/name"):
         download(name, None)
     assert hub.asked == []
 
 
 @pytest.mark.parametrize("revision", ["../../x", "/etc", "a//b", "a b", "", "v1/", "-d", "x\n"])
 def test_what_can_be_no_revision_is_refused_before_the_hub_is_asked(hub, revision):
-    with pytest.raises(InvalidInputError, match="A revision is a commit, branch or tag"):
+    with pytest.raises(InvalidInputError, match="A revision must be a commit, branch or tag"):
         download("org/name", revision)
     assert hub.asked == []
 
@@ -191,15 +191,15 @@ def test_what_can_be_no_revision_is_refused_before_the_hub_is_asked(hub, revisio
 @pytest.mark.parametrize(
     ("status", "headers", "kind", "says"),
     [
-        (401, {}, SnapshotError, r"not accepted \(HTTP 401\): `hf auth login`"),
-        (403, {}, SnapshotError, r"the token does not allow it \(HTTP 403\)"),
-        (403, {"X-Error-Code": "GatedRepo"}, SnapshotError, "ask for it on its page"),
-        (404, {"X-Error-Code": "RepoNotFound"}, SnapshotError, "none of that name, or it is private"),
+        (401, {}, SnapshotError, r"missing or invalid \(HTTP 401\): `hf auth login`"),
+        (403, {}, SnapshotError, r"the token lacks permission \(HTTP 403\)"),
+        (403, {"X-Error-Code": "GatedRepo"}, SnapshotError, "request access on its page"),
+        (404, {"X-Error-Code": "RepoNotFound"}, SnapshotError, "no repository of that name, or it is private"),
         (404, {"X-Error-Code": "RevisionNotFound"}, SnapshotError, "it has no such revision"),
-        (404, {}, SnapshotError, r"no such thing \(HTTP 404\)"),
-        (418, {}, SnapshotError, "it answers HTTP 418"),
-        (429, {}, OfflineError, r"too much to do \(HTTP 429\)"),
-        (500, {}, OfflineError, r"a trouble of its own \(HTTP 500\)"),
+        (404, {}, SnapshotError, r"it was not found \(HTTP 404\)"),
+        (418, {}, SnapshotError, "it responded with HTTP 418"),
+        (429, {}, OfflineError, r"it is overloaded \(HTTP 429\)"),
+        (500, {}, OfflineError, r"it has a server error \(HTTP 500\)"),
         (503, {}, OfflineError, r"HTTP 503"),
     ],
 )
@@ -218,7 +218,7 @@ def test_each_refusal_is_one_sentence_and_the_older_copy_stays(hub, repo, status
     if kind is OfflineError:
         assert download("org/name", None)[1] == commit
     else:
-        with pytest.raises(SnapshotError, match=f"An older copy is here: hf-hub:org/name@{commit}"):
+        with pytest.raises(SnapshotError, match=f"An older copy is in the cache: hf-hub:org/name@{commit}"):
             download("org/name", None)
 
 
@@ -228,7 +228,7 @@ def test_an_answer_that_is_no_hubs_is_one_sentence(hub, answer):
         return Response(answer, media_type="application/json")
 
     hub.fault = babbles
-    with pytest.raises(SnapshotError, match=r"it answers as no Hub does .*check HF_ENDPOINT"):
+    with pytest.raises(SnapshotError, match=r"it does not respond like a Hub .*check HF_ENDPOINT"):
         download("org/name", None)
 
 

@@ -129,7 +129,7 @@ def test_a_snapshot_that_cannot_be_drawn_from_is_pushed_without_pictures(hub: Fa
     commit = push(str(tmp_path / "m"), Target("org/name"), warn=said.append).commit
     tree = hub.repos["org/name"].commits[commit]
     assert "samples.png" not in tree and b"samples.png" not in tree["README.md"]
-    assert len(said) == 1 and "The card shows no pictures" in said[0] and "gone" in said[0]
+    assert len(said) == 1 and "The card has no pictures" in said[0] and "gone" in said[0]
 
 
 def test_scores_that_a_card_holds_are_carried_along(hub: FakeHub, run: Path):
@@ -154,14 +154,14 @@ def test_a_private_repository_is_private_from_the_start(hub: FakeHub, monkeypatc
     push_to_hub(FakeGenerator(), "org/name", private=True)
     assert hub.repos["org/name"].private
     monkeypatch.setenv("HF_TOKEN", STRANGER)
-    with pytest.raises(SnapshotError, match="none of that name, or it is private"):
+    with pytest.raises(SnapshotError, match="no repository of that name, or it is private"):
         resolve("hf-hub:org/name")
 
 
 def test_what_should_be_private_is_not_pushed_where_all_can_see(hub: FakeHub):
     push_to_hub(FakeGenerator(), "org/name")
     before = dict(hub.repos["org/name"].refs)
-    with pytest.raises(InvalidInputError, match="there already, and public"):
+    with pytest.raises(InvalidInputError, match="already exists and is public"):
         push_to_hub(FakeGenerator(), "org/name", private=True)
     assert hub.repos["org/name"].refs == before
 
@@ -188,7 +188,7 @@ def test_a_stranger_proposes_and_the_proposal_can_be_loaded(hub: FakeHub, monkey
 
 
 @pytest.mark.parametrize(
-    ("token", "says"), [("", r"HTTP 401\): `hf auth login`"), (STRANGER, r"does not allow it \(HTTP 403\)")]
+    ("token", "says"), [("", r"HTTP 401\): `hf auth login`"), (STRANGER, r"lacks permission \(HTTP 403\)")]
 )
 def test_without_the_right_token_nothing_is_pushed(hub: FakeHub, monkeypatch, token, says):
     push_to_hub(FakeGenerator(), "org/name")
@@ -196,20 +196,20 @@ def test_without_the_right_token_nothing_is_pushed(hub: FakeHub, monkeypatch, to
     monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(SnapshotError, match=says) as caught:
         push_to_hub(FakeGenerator(), "org/name")
-    assert "did not take org/name" in str(caught.value) and "\n" not in str(caught.value)
+    assert "org/name could not be published on the Hub" in str(caught.value) and "\n" not in str(caught.value)
     assert hub.repos["org/name"].refs == before
 
 
 def test_offline_nothing_is_pushed(hub: FakeHub, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(SnapshotError, match="did not take org/name: HF_HUB_OFFLINE forbids"):
+    with pytest.raises(SnapshotError, match="org/name could not be published on the Hub: HF_HUB_OFFLINE is set"):
         push_to_hub(FakeGenerator(), "org/name")
     assert hub.asked == []
 
 
 @pytest.mark.parametrize("repo", ["name", "a/b/c", "", "/"])
 def test_a_repository_is_named_with_its_owner(hub: FakeHub, repo):
-    with pytest.raises(InvalidInputError, match="A Hub model is named org/name"):
+    with pytest.raises(InvalidInputError, match="A Hub model must be named org/name"):
         push_to_hub(FakeGenerator(), repo)
 
 
@@ -254,7 +254,7 @@ def test_weights_that_are_nowhere_say_so(hub: FakeHub, monkeypatch):
 
     spec = WeightsSpec("fake", "x", "0" * 64, 1, "", 8, "MIT", "fake")
     monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
-    with pytest.raises(SnapshotError, match=r"fake\.x is declared without saying where its files are"):
+    with pytest.raises(SnapshotError, match=r"fake\.x is declared without the location of its files"):
         resolve("fake.x")
 
 
@@ -290,5 +290,5 @@ def test_t2i_push_prints_the_address_and_exits_with_0_or_2(hub: FakeHub, run: Pa
     assert "HTTP 403" in t2i("push", run, "org/name").error
     assert "named org/name" in t2i("push", run, "name").error
     assert "Leave private out" in t2i("push", run, "org/name", "--private", "--create-pr").error
-    assert "A branch is named" in t2i("push", run, "org/name", "--revision", "../x").error
+    assert "A branch must have a name" in t2i("push", run, "org/name", "--revision", "../x").error
     assert "There is no folder" in t2i("push", "runs/none", "org/name").error

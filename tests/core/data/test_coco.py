@@ -64,16 +64,16 @@ def test_a_split_is_a_captions_file(tmp_path):
     ("images", "annotations", "where", "reason"),
     [
         ([{"id": 9, "file_name": "gone.jpg"}], [(9, "x")], "image 9", "there is no picture gone.jpg"),
-        ([{"id": 9, "file_name": "../annotations/captions_val2017.json"}], [(9, "x")], "image 9", "lies outside"),
-        ([{"id": 9, "file_name": "/etc/passwd"}], [(9, "x")], "image 9", "lies outside the folder"),
-        ([{"id": 3, "file_name": "other.jpg"}], [], "images[3]", "the id 3 is there twice"),
-        ([{"id": 9, "file_name": IMAGES[0]["file_name"]}], [(9, "x")], "image 9", "belongs to image 3 already"),
-        ([{"id": 9, "file_name": IMAGES[0]["file_name"]}], [], "image 9", "belongs to image 3 already"),
+        ([{"id": 9, "file_name": "../annotations/captions_val2017.json"}], [(9, "x")], "image 9", "is outside"),
+        ([{"id": 9, "file_name": "/etc/passwd"}], [(9, "x")], "image 9", "is outside the folder"),
+        ([{"id": 3, "file_name": "other.jpg"}], [], "images[3]", "duplicate id 3"),
+        ([{"id": 9, "file_name": IMAGES[0]["file_name"]}], [(9, "x")], "image 9", "already belongs to image 3"),
+        ([{"id": 9, "file_name": IMAGES[0]["file_name"]}], [], "image 9", "already belongs to image 3"),
         ([{"id": 9}], [], "images[3]", "not an image with id and file_name"),
         ([7], [], "images[3]", "not an image with id and file_name"),
         ([{"id": [9], "file_name": "x.jpg"}], [], "images[3]", "not an image with id and file_name"),
         ([], [(77, "x")], "annotations[4]", "there is no image 77"),
-        ([], [(1, 5)], "image 1", "a caption is a text, not int"),
+        ([], [(1, 5)], "image 1", "a caption must be a text, not int"),
         ([], [(1, "x" * 100_000)], "image 1", "a caption of 100000 characters"),
         ([], [(1, "x\0")], "image 1", "control characters"),
     ],
@@ -91,7 +91,7 @@ def test_each_flaw_is_named_and_the_rest_is_read(tmp_path, images, annotations, 
 def test_an_annotation_s_id_counts_once(tmp_path):
     dataset = read_coco(write(tmp_path, annotations=[*ANNOTATIONS, ANNOTATIONS[0]]))
     assert dataset.examples[1].captions == ("a cat", "one cat")
-    assert "annotations[4]: the id 10 is there twice" in map(str, dataset.problems)
+    assert "annotations[4]: duplicate id 10" in map(str, dataset.problems)
 
 
 def test_a_picture_without_a_caption_is_left_out(tmp_path):

@@ -98,7 +98,7 @@ def test_the_bird_is_cut_out_as_stackgan_s_preprocessing_does(tmp_path):
         (lambda root, name: edit(root / "bounding_boxes.txt", "1 20.0 10.0 12.0 8.0", "1 20.0 x"), "bounding box"),
         (lambda root, name: edit(root / "bounding_boxes.txt", "1 20.0 10.0 12.0 8.0", ""), "bounding box"),
         (lambda root, name: edit(root / "bounding_boxes.txt", "1 20.0 10.0", "1 nan inf"), "bounding box"),
-        (lambda root, name: edit(root / "images.txt", f"1 {name}", "1 ../../x.jpg"), "lies outside"),
+        (lambda root, name: edit(root / "images.txt", f"1 {name}", "1 ../../x.jpg"), "is outside"),
     ],
 )
 def test_what_is_not_unpacked_is_named_and_the_rest_is_read(tmp_path, spoil, reason):
@@ -123,7 +123,7 @@ def test_an_id_twice_counts_once(tmp_path):
     dataset = read_cub(root, "all")
     assert len(dataset) == 8
     assert [str(problem) for problem in dataset.problems] == [
-        "images.txt:9: the id 1 is there twice",
+        "images.txt:9: duplicate id 1",
         "images.txt:10: not an id and a value",
     ]
 
@@ -139,7 +139,7 @@ def test_a_missing_table_is_one_sentence_with_the_layout(tmp_path, file):
 def test_missing_captions_and_class_lists_are_one_sentence(tmp_path):
     root = write(tmp_path)
     (root / "testclasses.txt").unlink()
-    with pytest.raises(DataError, match=r"listed in testclasses.txt, which comes with the captions"):
+    with pytest.raises(DataError, match=r"listed in testclasses.txt, which is shipped with the captions"):
         read_cub(root, "unseen")
     (root / "text_c10").rename(root / "texts")
     with pytest.raises(DataError, match="captions are neither in"):

@@ -69,8 +69,8 @@ def test_pictures_of_one_sub_folder_are_one_group_and_loose_ones_each_their_own(
     ("caption", "reason"),
     [
         (None, "no caption file x.txt beside it"),
-        (b"", "x.txt holds no caption"),
-        (b" \n\t\n", "x.txt holds no caption"),
+        (b"", "x.txt has no caption"),
+        (b" \n\t\n", "x.txt has no caption"),
         (b"caf\xe9", "x.txt is not UTF-8 at byte 3"),
         (b"\x00\xd8" * 9, "x.txt is not UTF-8 at byte 1"),
         (b"x" * (MAX_CAPTION_FILE_BYTES + 1), f"x.txt is larger than {MAX_CAPTION_FILE_BYTES} bytes"),
@@ -117,18 +117,18 @@ def test_metadata_gives_captions_as_the_imagefolder_layout_has_them(tmp_path):
         ({"file_name": "a.png"}, "not an object with file_name and text"),
         ({"text": "a heart"}, "not an object with file_name and text"),
         ({"file_name": 3, "text": "a heart"}, "file_name is not a text"),
-        ({"file_name": "a.png", "text": ""}, "text holds no caption"),
-        ({"file_name": "a.png", "text": []}, "text holds no caption"),
-        ({"file_name": "a.png", "text": None}, "text holds no caption"),
+        ({"file_name": "a.png", "text": ""}, "text has no caption"),
+        ({"file_name": "a.png", "text": []}, "text has no caption"),
+        ({"file_name": "a.png", "text": None}, "text has no caption"),
         ({"file_name": "a.png", "text": {"en": "a heart"}}, "text is neither a text nor a list of texts"),
         ({"file_name": "a.png", "text": [["a heart"]]}, "text is neither a text nor a list of texts"),
         ({"file_name": "a.png", "text": 3}, "text is neither a text nor a list of texts"),
         (b'{"file_name": "a.png", "text": "\\ud800"}', "a caption is not Unicode"),
         ({"file_name": "gone.png", "text": "a heart"}, "there is no picture gone.png"),
-        ({"file_name": "../outside.png", "text": "a heart"}, "../outside.png lies outside the folder"),
-        ({"file_name": "a/../../outside.png", "text": "a heart"}, "lies outside the folder"),
-        ({"file_name": "/etc/passwd", "text": "a heart"}, "/etc/passwd lies outside the folder"),
-        ({"file_name": "link.png", "text": "a heart"}, "link.png lies outside the folder"),
+        ({"file_name": "../outside.png", "text": "a heart"}, "../outside.png is outside the folder"),
+        ({"file_name": "a/../../outside.png", "text": "a heart"}, "is outside the folder"),
+        ({"file_name": "/etc/passwd", "text": "a heart"}, "/etc/passwd is outside the folder"),
+        ({"file_name": "link.png", "text": "a heart"}, "link.png is outside the folder"),
         ({"file_name": "a\0.png", "text": "a heart"}, "there is no picture"),
         ({"file_name": "x" * 300, "text": "a heart"}, "there is no picture"),
         ({"file_name": "", "text": "a heart"}, "there is no picture"),
@@ -182,7 +182,7 @@ def test_an_empty_folder_says_how_to_fill_it(tmp_path):
 def test_pictures_without_captions_are_counted_and_the_first_named(tmp_path):
     put(tmp_path, "a.png")
     put(tmp_path, "b.png")
-    with pytest.raises(DataError, match=r"2 could not be used, first a.png: no caption file a.txt beside it"):
+    with pytest.raises(DataError, match=r"2 could not be used; the first: a.png: it has no caption file a.txt"):
         read_folder(tmp_path)
 
 
@@ -261,9 +261,9 @@ def test_metadata_may_be_csv(tmp_path):
     ("row", "reason"),
     [
         (b"a.png", "not an object with file_name and text"),
-        (b"a.png,", "text holds no caption"),
+        (b"a.png,", "text has no caption"),
         (b"a.png,caf\xe9", "a caption is not Unicode"),
-        (b"../x.png,y", "lies outside the folder"),
+        (b"../x.png,y", "is outside the folder"),
         (b"a.png," + b"x" * 200_000, "not a line of CSV"),
         (b"a.png," + b"x" * 100_000, "a caption of 100000 characters (at most 2000)"),
         (b"a.png,a\0b", "control characters"),
@@ -296,7 +296,7 @@ def test_without_any_caption_file_the_sub_folders_are_the_captions(tmp_path):
         "golden_retriever/2.png": (("golden retriever",), "golden_retriever"),
         "deep/tabby-cat/1.png": (("tabby cat",), "deep/tabby-cat"),
     }
-    assert problems(tmp_path) == {"loose.png": "it lies in no class sub-folder"}
+    assert problems(tmp_path) == {"loose.png": "it is not in a class sub-folder"}
 
 
 def test_one_sub_folder_for_all_is_no_class(tmp_path):
@@ -319,7 +319,7 @@ def test_two_pictures_of_one_name_do_not_share_its_captions(tmp_path):
     put(tmp_path, "a.png", "a heart")
     put(tmp_path, "a.jpg")
     assert found(tmp_path) == {"a.jpg": ("a heart",)}
-    assert problems(tmp_path) == {"a.png": "a.txt belongs to another picture of that name"}
+    assert problems(tmp_path) == {"a.png": "a.txt belongs to another picture of the same name"}
 
 
 def test_links_that_leave_the_folder_are_not_followed(tmp_path):
@@ -336,8 +336,8 @@ def test_links_that_leave_the_folder_are_not_followed(tmp_path):
     (folder / "f.txt").write_text("the same heart")
     assert found(folder) == {"a.png": ("a heart",), "f.png": ("the same heart",)}
     assert problems(folder) == {
-        "b.png": "b.txt lies outside the folder",
-        "c.png": "c.png lies outside the folder",
+        "b.png": "b.txt is outside the folder",
+        "c.png": "c.png is outside the folder",
         "d": "a link to a folder, which is not followed",
         "e.png": "there is no picture e.png",
     }
@@ -367,7 +367,7 @@ def test_transparent_pictures_lie_on_the_background_asked_for(tmp_path):
     grey = dataset.on_background("#808080")
     assert grey.picture(0, 4)[0].getpixel((0, 0)) == (128, 128, 128)
     assert grey.fingerprint != dataset.fingerprint
-    with pytest.raises(InvalidInputError, match="'greyish' came"):
+    with pytest.raises(InvalidInputError, match="got 'greyish'"):
         dataset.on_background("greyish")
 
 

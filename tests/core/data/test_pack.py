@@ -116,7 +116,7 @@ def test_pictures_are_mapped_not_read(tmp_path):
 
 def test_another_resolution_is_refused(tmp_path):
     write_pack(Numbers(), tmp_path / "pack", 8)
-    with pytest.raises(DataError, match=r"Pictures of 16 px are needed, but .* 8 px. Pack the data again with --res"):
+    with pytest.raises(DataError, match=r"Expected pictures of 16 px, but .* 8 px. Pack the data again with --res"):
         prepare(t2i.load_dataset(str(tmp_path / "pack")), 16, FakeTextEncoder())
 
 
@@ -279,11 +279,11 @@ def test_a_whole_pack_is_opened_again_and_anything_else_is_never_overwritten(tmp
 
 
 def test_strict_leaves_no_pack(tmp_path):
-    with pytest.raises(DataError, match="numbers must be flawless under --strict, but has 9 problems"):
+    with pytest.raises(DataError, match="numbers must have no problems, but has 9"):
         write_pack(Numbers(), tmp_path / "pack", 8, strict=True)
     assert not (tmp_path / "pack").exists()
     write_pack(Numbers(), tmp_path / "pack", 8)
-    with pytest.raises(DataError, match="must be flawless"):
+    with pytest.raises(DataError, match="must have no problems"):
         write_pack(Numbers(), tmp_path / "pack", 8, strict=True)
 
 
@@ -311,7 +311,7 @@ def test_a_pack_of_another_format_says_so(tmp_path):
     write_pack(Numbers(), tmp_path / "pack", 8)
     manifest = tmp_path / "pack" / "pack.json"
     manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 99'))
-    with pytest.raises(DataError, match=r"pack.json is of format 99, and this version reads 3"):
+    with pytest.raises(DataError, match=r"pack.json has format 99, but this version reads format 3"):
         open_pack(tmp_path / "pack")
 
 
@@ -320,7 +320,9 @@ def test_damaged_features_in_a_pack_are_refused_not_made_again_silently(tmp_path
     encode_captions(packed.captions, encoder, own_features(packed, encoder))
     words = own_features(packed, encoder) / "words.bin"
     words.write_bytes(words.read_bytes()[:-2] + b"\0\0")
-    with pytest.raises(DataError, match=r"words.bin is damaged: its sha256 is not the recorded one. Nothing of it"):
+    with pytest.raises(
+        DataError, match=r"words.bin is damaged: its sha256 does not match the recorded one. Nothing was read"
+    ):
         prepare(PackedDataset(packed), 8, encoder)
 
 

@@ -177,7 +177,7 @@ def flawed(squares) -> Path:
 def test_each_flaw_is_reported_by_file_and_reason_also_from_the_cache(flawed, decoder):
     first = prepared(flawed)
     reasons = {problem.where: (problem.skipped, problem.reason) for problem in first.problems}
-    assert reasons.pop("silent.png") == (True, "no caption file silent.txt beside it")
+    assert reasons.pop("silent.png") == (True, "it has no caption file silent.txt")
     assert reasons.pop("zero.png") == (True, "the file is empty")
     assert reasons.pop("tab\tand\nline.png") == (True, "the file is empty")
     assert reasons.pop("moving.gif") == (True, "an animation of 2 frames, not one picture")
@@ -197,7 +197,7 @@ def test_each_flaw_is_reported_by_file_and_reason_also_from_the_cache(flawed, de
 
 
 def test_strict_refuses_any_flaw_counting_them(flawed):
-    with pytest.raises(DataError, match=r"must be flawless under --strict, but has 9 problems: silent.png: no caption"):
+    with pytest.raises(DataError, match=r"must have no problems, but has 9: silent.png: it has no caption"):
         prepared(flawed, strict=True)
 
 
@@ -257,5 +257,5 @@ def test_real_pictures_are_prepared_with_none_left_out(fashion, tmp_path):
     data = prepared(tmp_path / "copied", resolution=16, strict=True)
     assert data.images.shape == (12, 3, 16, 16)
     assert set(data.caption_texts) == {json.loads(line)["text"] for line in lines}
-    with pytest.raises(DataError, match="lies outside the folder"):
+    with pytest.raises(DataError, match="is outside the folder"):
         prepared(tmp_path / "few")

@@ -44,13 +44,13 @@ def test_each_spelling_finds_its_data(here, name, is_named):
 @pytest.mark.parametrize(
     ("name", "split", "error", "told"),
     [
-        ("cub", None, InvalidInputError, "asked for as 'cub:what-to-read'"),
-        ("coco:", None, InvalidInputError, "asked for as 'coco:what-to-read'"),
+        ("cub", None, InvalidInputError, "needs something to read: 'cub:what-to-read'"),
+        ("coco:", None, InvalidInputError, "needs something to read: 'coco:what-to-read'"),
         ("coco:mine", None, DataError, r"no captions_\*.json"),
-        ("cub:mine:val", None, UnknownNameError, "has the splits train, test, seen, unseen, all, but 'val'"),
-        ("cub:mine", "val", UnknownNameError, "has the splits train, test, seen, unseen, all, but 'val'"),
+        ("cub:mine:val", None, UnknownNameError, "has the splits train, test, seen, unseen, all, got 'val'"),
+        ("cub:mine", "val", UnknownNameError, "has the splits train, test, seen, unseen, all, got 'val'"),
         ("pack:mine", None, DataError, "a folder with a pack.json, but mine has none"),
-        ("packed", "train", DataError, "A pack holds one split"),
+        ("packed", "train", DataError, "A pack has only one split"),
         ("mine", "train", DataError, "mine/train is not a folder"),
         ("./gone", None, UnknownNameError, "There is no folder ./gone"),
         ("coc:mine", None, UnknownNameError, "Did you mean 'coco'"),

@@ -76,12 +76,12 @@ def test_a_region_is_cut_out_with_its_phrase_and_grouped_by_picture(tmp_path):
     [
         (region(99, 1, "", 0, 0), "no caption"),
         (region(99, 1, "x" * 100_000, 0, 0), "a caption of 100000 characters"),
-        (region(99, 1, "x", 0, 0, 0, 5), "holds no pixel"),
-        (region(99, 1, "x", -50, 0), "holds no pixel"),
-        (region(11, 1, "x", 0, 0), "the id 11 is there twice"),
-        ({"region_id": 99, "phrase": "x"}, "no x, y, width and height"),
-        (region(99, 1, "x", 0, 0) | {"x": "0"}, "no x, y, width and height"),
-        (region(99, 1, "x", 0, 0) | {"x": 1e300}, "no x, y, width and height"),
+        (region(99, 1, "x", 0, 0, 0, 5), "contains no pixel"),
+        (region(99, 1, "x", -50, 0), "contains no pixel"),
+        (region(11, 1, "x", 0, 0), "duplicate id 11"),
+        ({"region_id": 99, "phrase": "x"}, "must be x, y, width and height"),
+        (region(99, 1, "x", 0, 0) | {"x": "0"}, "must be x, y, width and height"),
+        (region(99, 1, "x", 0, 0) | {"x": 1e300}, "must be x, y, width and height"),
         ({"phrase": "x"}, "not a region with region_id"),
         ("x", "not a region with region_id"),
     ],
@@ -96,7 +96,7 @@ def test_a_flawed_region_is_named_and_the_rest_is_read(tmp_path, flawed, reason)
 
 def test_a_region_outside_its_picture_is_told_when_it_is_cut(tmp_path):
     entries = [{"id": 1, "regions": [region(11, 1, "beyond", 500, 500)]}]
-    with pytest.raises(DataError, match="lies outside the picture of 40x40"):
+    with pytest.raises(DataError, match="is outside the picture of 40x40"):
         read_visual_genome(write(tmp_path, entries), "regions").picture(0, 8)
 
 
@@ -104,7 +104,7 @@ def test_a_region_outside_its_picture_is_told_when_it_is_cut(tmp_path):
     ("entry", "reason"),
     [
         ({"id": 3, "regions": [region(31, 3, "x", 0, 0)]}, "there is no picture 3.jpg"),
-        ({"id": 1, "regions": []}, "its id is there twice"),
+        ({"id": 1, "regions": []}, "duplicate id"),
         ({"id": "4", "regions": []}, "not a picture with id and regions"),
         ({"id": 4}, "not a picture with id and regions"),
         (5, "not a picture with id and regions"),
@@ -129,7 +129,7 @@ def test_a_file_cut_short_is_read_up_to_its_damage(tmp_path, end):
     whole = json.dumps(ENTRIES).encode()
     dataset = read_visual_genome(write(tmp_path, whole[:end]))
     assert dataset.examples[0].id == "1"
-    assert "cut short or damaged" in dataset.problems[-1].reason
+    assert "truncated or damaged" in dataset.problems[-1].reason
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\xff", b"[" * 50_000])

@@ -95,10 +95,10 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile
         ([("5.jpg", jpeg()), ("5.txt", b"x" * (MAX_CAPTION_FILE_BYTES + 1))], "its .txt is larger than"),
         ([("5.jpg", jpeg()), ("5.json", b"{")], "its .json cannot be read"),
         ([("5.jpg", jpeg()), ("5.json", b"[" * 99_999)], "its .json cannot be read"),
-        ([("5.jpg", jpeg()), ("5.json", b"[]")], "its .json is no object"),
+        ([("5.jpg", jpeg()), ("5.json", b"[]")], "its .json is not an object"),
         ([("5.jpg", jpeg()), ("5.json", b'{"text": 4}')], "neither a text nor a list"),
-        ([("5.jpg", jpeg()), ("5.png", jpeg("red", "PNG")), ("5.txt", b"x")], "two pictures of one name"),
-        ([("a/1.jpg", jpeg()), ("a/1.txt", b"again")], "its name is there twice"),
+        ([("5.jpg", jpeg()), ("5.png", jpeg("red", "PNG")), ("5.txt", b"x")], "two pictures with the same name"),
+        ([("a/1.jpg", jpeg()), ("a/1.txt", b"again")], "duplicate name"),
         ([link("5.jpg", "/etc/passwd")], "not a plain file"),
         ([link("5.jpg", "a/1.jpg", tarfile.LNKTYPE)], "not a plain file"),
     ],
@@ -146,7 +146,7 @@ def test_a_shard_cut_short_is_read_up_to_its_damage(tmp_path):
     path.write_bytes(path.read_bytes()[: 512 * 6 + 100])
     dataset = read_webdataset(path)
     assert dataset.examples[0].captions == ("red", "a red one")
-    assert any("not a whole tar file" in problem.reason for problem in dataset.problems)
+    assert any("not a complete tar file" in problem.reason for problem in dataset.problems)
 
 
 def test_a_pattern_of_nothing_is_one_sentence(tmp_path):

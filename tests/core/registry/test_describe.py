@@ -149,7 +149,7 @@ def test_a_model_is_created_with_its_config() -> None:
     ("config", "told"),
     [
         ({"resolutoin": 32}, "Did you mean 'resolution'"),
-        ({"resolution": "many"}, "'resolution'.*'many' came"),
+        ({"resolution": "many"}, "'resolution'.*got 'many'"),
         ({"resolution": 3}, "'resolution'.*16"),
         ({"noise_dim": float("nan")}, "'noise_dim'"),
     ],
@@ -217,7 +217,7 @@ def test_a_split_is_named_either_way() -> None:
     ("name", "split", "told"),
     [
         ("openmoji", "validation", "train, compose, all"),
-        ("openmoji:validation", None, "'validation' was asked for"),
+        ("openmoji:validation", None, "got 'validation'"),
         ("no/such/folder", None, "no folder no/such/folder"),
         ("nowhere", None, "no dataset 'nowhere'"),
     ],

@@ -114,15 +114,15 @@ SPECIMENS: list[tuple[type[ShardedArtist], dict[str, str]]] = [
         spoilt(noisy),
         {NEIGHBOURS: "differs by", DECIDES: "touches the global random generator of torch", AGAIN: "differs"},
     ),
-    (spoilt(drifting), {DECIDES: "gives another picture every time", NEIGHBOURS: "differs", AGAIN: "differs"}),
-    (spoilt(one), {DECIDES: "two seeds give one picture"}),
-    (spoilt(large), {SIZE: "a picture is RGB of 8 x 8 pixels, not ('RGB', (9, 9))"}),
-    (spoilt(lies), {AGAIN: "says it is of"}),
+    (spoilt(drifting), {DECIDES: "gives a different picture every time", NEIGHBOURS: "differs", AGAIN: "differs"}),
+    (spoilt(one), {DECIDES: "two seeds give the same picture"}),
+    (spoilt(large), {SIZE: "a picture must be RGB of 8 x 8 pixels, got ('RGB', (9, 9))"}),
+    (spoilt(lies), {AGAIN: "records Provenance"}),
     (Eager, {LAZY: "at most 2 requests, but 9 were read"}),
-    (Late, {OPTIONS: "another artist's options is refused"}),
-    (Tolerant, {OPTIONS: "an unknown option is refused by an InvalidConfigError, but was taken"}),
-    (Careless, {REQUESTS: "is refused by an InvalidInputError"}),
-    (Nameless, {"identity_names_every_weights_file": "64 hex digits, but not model.safetensors"}),
+    (Late, {OPTIONS: "another artist's options must be refused"}),
+    (Tolerant, {OPTIONS: "an unknown option must be refused with InvalidConfigError, but was accepted"}),
+    (Careless, {REQUESTS: "must be refused with InvalidInputError"}),
+    (Nameless, {"identity_names_every_weights_file": "64 hex digits, but model.safetensors has none"}),
 ]
 
 

@@ -64,7 +64,7 @@ SPECIMENS: list[tuple[Callable[[], Any], dict[str, str]]] = [
     (splits(), {}),
     (
         splits(examples=lambda e: Example("x", e.captions, e.group)),
-        {"examples_are_whole": "two examples of train have one id"},
+        {"examples_are_whole": "two examples of train have the same id"},
     ),
     (splits(examples=lambda e: Example(e.id, (), e.group)), {"examples_are_whole": "red has no caption"}),
     (
@@ -73,15 +73,15 @@ SPECIMENS: list[tuple[Callable[[], Any], dict[str, str]]] = [
     ),
     (
         splits(examples=lambda e: Example(e.id, e.captions, "g")),
-        {"there_is_something_to_mismatch": "of the group {'g'}"},
+        {"there_is_something_to_mismatch": "in the group {'g'}"},
     ),
     (splits(picture=lambda p: p.convert("RGBA")), {"pictures_are_rgb_squares": "is RGBA, not RGB"}),
     (splits(picture=lambda p: p.crop((0, 0, 9, 16))), {"pictures_are_rgb_squares": "is (9, 16)"}),
     (splits(picture=noisy), {"pictures_are_the_same_in_threads": "decoded at once"}),
     (splits(picture=logged), {"decoding_reaches_nothing_and_writes_nothing": f"but did: {os.devnull}"}),
     (splits(fingerprint=lambda: str(np.random.rand())), {"opened_again_it_is_the_same": "another fingerprint"}),
-    (splits(fingerprint=lambda: "0"), {"splits_are_told_apart": "train and test have one fingerprint"}),
-    (splits(name="squares"), {"splits_are_told_apart": "train and test have one name, squares"}),
+    (splits(fingerprint=lambda: "0"), {"splits_are_told_apart": "train and test have the same fingerprint"}),
+    (splits(name="squares"), {"splits_are_told_apart": "train and test have the same name, squares"}),
     (undocumented, {"is_documented": "Undocumented has none"}),
 ]
 

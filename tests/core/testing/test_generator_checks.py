@@ -330,10 +330,10 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
             "noise_is_the_only_randomness": "generate touches the global random generator of torch",
             PLACE: "a picture depends on its place",
             NEIGHBOURS: "4 pictures alone differ",
-            "padding_words_change_nothing": "the mask leaves out",
+            "padding_words_change_nothing": "masked words change",
             "stages_end_in_the_picture": "the last stage is not what generate draws",
-            SAVED: "draw otherwise",
-            GOLDEN: "misses its golden pictures",
+            SAVED: "draw different pictures",
+            GOLDEN: "differs from its golden pictures",
             "a_copy_draws_the_same_bits": "deep copy",
         },
     ),
@@ -347,23 +347,23 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
             NEIGHBOURS: "bits in a batch of 4 differ from those in a batch of 8",
         },
     ),
-    (TooBright, {"pictures_are_rgb_in_range": "pixels lie in [-1, 1]"}),
-    (Double, {"pictures_are_rgb_in_range": "pictures are float32, not torch.float64"}),
-    (WrongSize, {"pictures_are_rgb_in_range": "make [1, 3, 16, 16], not [1, 3, 8, 8]"}),
-    (WrongTextDim, {"text_dim_is_honest": "text_dim is 9, but text one number wider"}),
+    (TooBright, {"pictures_are_rgb_in_range": "pixels must be in [-1, 1]"}),
+    (Double, {"pictures_are_rgb_in_range": "pictures must be float32, got torch.float64"}),
+    (WrongSize, {"pictures_are_rgb_in_range": "must give [1, 3, 16, 16], got [1, 3, 8, 8]"}),
+    (WrongTextDim, {"text_dim_is_honest": "text_dim is 9, but text of width 10"}),
     (FewPositions, {"captions_of_one_word_and_of_500_are_drawn": "must match the size"}),
-    (ReadsPadding, {"padding_words_change_nothing": "words that the mask leaves out change the picture"}),
+    (ReadsPadding, {"padding_words_change_nothing": "masked words change the picture"}),
     (KeepsCount, {"drawing_leaves_the_generator_as_it_was": "drawing changes count"}),
     (OpensFile, {"opens_no_file_and_no_socket": "test_generator_checks.py"}),
-    (SecondDefault, {"options_are_declared": "generate takes (text, noise, options), but takes (text: "}),
-    (LeavesOptionsOut, {"options_are_declared": "generate takes (text, noise, options), but takes (text: "}),
+    (SecondDefault, {"options_are_declared": "generate must take (text, noise, options), but takes (text: "}),
+    (LeavesOptionsOut, {"options_are_declared": "generate must take (text, noise, options), but takes (text: "}),
     (LossyOption, {"options_are_declared": "the options do not survive JSON"}),
-    (Forgets, {SAVED: "loaded weights draw otherwise", GOLDEN: "misses its golden pictures"}),
-    (Lenient, {"weights_load_key_by_key": "weights that lack 'inner.to_pixels.weight' are loaded without a word"}),
+    (Forgets, {SAVED: "loaded weights draw different pictures", GOLDEN: "differs from its golden pictures"}),
+    (Lenient, {"weights_load_key_by_key": "weights that lack 'inner.to_pixels.weight' are loaded without an error"}),
     (WritesElsewhere, {"saving_writes_in_the_given_folder_alone": f"but also wrote {os.devnull}"}),
-    (SharesItself, {"a_copy_draws_the_same_bits": "a deep copy draws otherwise"}),
-    (UnequalStages, {"stages_end_in_the_picture": "stages are (4, 8) px, not (2, 8)"}),
-    (FalseTwin, {"its_twin_for_drawing_draws_the_same": "the twin for drawing draws otherwise"}),
+    (SharesItself, {"a_copy_draws_the_same_bits": "a deep copy draws different pictures"}),
+    (UnequalStages, {"stages_end_in_the_picture": "stages have (4, 8) px, but stage_resolutions are (2, 8)"}),
+    (FalseTwin, {"its_twin_for_drawing_draws_the_same": "the copy for drawing draws different pictures"}),
     (Attentive, {}),
     (AttendsToPadding, {"attention_is_shared_among_the_words": "a word that the mask leaves out has weight"}),
     (AttendsByHalf, {"attention_is_shared_among_the_words": "sum to 1, but these do not"}),
@@ -372,7 +372,7 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (
         lambda: IgnoresConfig(width=4),
         {
-            "config_makes_it_again": "the config makes another network",
+            "config_makes_it_again": "the config builds another network",
             SAVED: "size mismatch for extra.weight",
             GOLDEN: "size mismatch for extra.weight",
         },
@@ -404,7 +404,7 @@ def test_every_check_catches_a_specimen() -> None:
 @pytest.mark.usefixtures("fakes_installed_for_module")
 def test_an_option_without_a_default_is_told() -> None:
     (check,) = [check for check in GENERATOR_CHECKS if check.name == "options_are_declared"]
-    reasons = {check.name: "every option has a default, but mood of NeedyOptions has none"}
+    reasons = {check.name: "every option must have a default, but mood of NeedyOptions has none"}
     expect(failures([check], NeedsOption), reasons)
 
 

@@ -78,10 +78,10 @@ class TestMended(DatasetSuite):
     result.assert_outcomes(failed=2, xfailed=1)
     result.stdout.fnmatch_lines(
         [
-            "*CheckFailed: train and test have one name, squares*",
-            "*why: a split that passes for another*",
-            "*fix: put the split into the name*",
-            "*splits_are_told_apart is declared to fail (they are one), but it passes*",
+            "*CheckFailed: train and test have the same name, squares*",
+            "*why: if two splits are confused*",
+            "*fix it: include the split in the name*",
+            "*splits_are_told_apart is expected to fail (they are one), but passes*",
             "XFAIL*TestKnown::test_splits_are_told_apart*they are one*",
         ]
     )
@@ -123,24 +123,24 @@ def test_whatever_is_raised_is_a_failure_with_a_message(function: object, messag
     found = outcome(bound, {})
     assert (found.state, found.is_bad, found.why, found.remedy) == ("failed", True, "it matters", "do better")
     assert found.message.startswith(message)
-    known = outcome(bound, {"a_check": "being mended"})
-    assert (known.state, known.is_bad, known.message) == ("expected failure", False, "being mended")
+    known = outcome(bound, {"a_check": "being fixed"})
+    assert (known.state, known.is_bad, known.message) == ("expected failure", False, "being fixed")
 
 
 def test_a_pass_is_a_pass_and_an_unexpected_one_is_told() -> None:
     (bound,) = bind([Check("a_check", "it matters", "do better", failing)], lambda: 1)
     assert (outcome(bound, {}).state, outcome(bound, {}).message) == ("passed", "")
-    mended = outcome(bound, {"a_check": "being mended"})
-    assert mended.state == "unexpected pass" and not mended.is_bad
-    assert "being mended" in mended.message and "take the declaration out" in mended.message
+    fixed = outcome(bound, {"a_check": "being fixed"})
+    assert fixed.state == "unexpected pass" and not fixed.is_bad
+    assert "being fixed" in fixed.message and "remove it from expected_failures" in fixed.message
 
 
 def test_a_called_check_raises_all_it_knows() -> None:
-    with pytest.raises(CheckFailed, match=r"(?s)subjects are 1, not 2.*\n  why: it matters\n  fix: do better"):
+    with pytest.raises(CheckFailed, match=r"(?s)subjects are 1, not 2.*\n  why: it matters\n  fix it: do better"):
         Check("a_check", "it matters", "do better", failing)(2)
     with pytest.raises(ZeroDivisionError) as caught:
         Check("a_check", "it matters", "do better", crashing)(2)
-    assert "fix: do better" in caught.value.__notes__[0]
+    assert "fix it: do better" in caught.value.__notes__[0]
 
 
 def test_an_interrupt_is_no_failure() -> None:

@@ -87,20 +87,20 @@ FILE, KEYS, GOLDEN = "is_the_published_file", "loads_key_by_key", "golden_pictur
 FINITE, PICKLE, CARD = "every_weight_is_finite", "holds_no_pickle", "has_a_card_that_says_licence_and_text_encoder"
 SPECIMENS: list[tuple[Callable[[Published], None], dict[str, str]]] = [
     (lambda p: None, {}),
-    (other_license, {CARD: "plugin.py says Apache-2.0, but the card's head mit"}),
-    (other_resolution, {KEYS: "it draws 64 px by its declaration, but 8 by its config"}),
-    (other_encoder, {CARD: "plugin.py says minilm reads its captions, config.json fake"}),
-    (other_size, {FILE: "bytes by its declaration"}),
+    (other_license, {CARD: "plugin.py says Apache-2.0, but the card's header says mit"}),
+    (other_resolution, {KEYS: "it must draw 64 px as declared, but its config says 8"}),
+    (other_encoder, {CARD: "plugin.py says text encoder minilm, config.json says fake"}),
+    (other_size, {FILE: "bytes as declared"}),
     (other_file, dict.fromkeys((FILE, KEYS, GOLDEN, FINITE, PICKLE, CARD), "must have the sha256")),
-    (other_golden, {GOLDEN: "golden pictures are met within 0.001, but missed by"}),
+    (other_golden, {GOLDEN: "golden pictures must match within 0.001, but differ by"}),
     (lacks_a_key, {KEYS: "to_pixels.bias", GOLDEN: "to_pixels.bias"}),
     (
         not_finite,
-        {FINITE: "some in to_pixels.bias are not", **dict.fromkeys((KEYS, GOLDEN), "are finite numbers, but")},
+        {FINITE: "some in to_pixels.bias are not", **dict.fromkeys((KEYS, GOLDEN), "must be finite numbers, but")},
     ),
-    (pickled, {PICKLE: "optimizer.pt begins like one"}),
+    (pickled, {PICKLE: "optimizer.pt looks like one"}),
     (no_card, {CARD: "has no card"}),
-    (empty_card, {CARD: "says nothing below its head"}),
+    (empty_card, {CARD: "is empty below its header"}),
 ]
 
 

@@ -212,7 +212,7 @@ def test_statistics_on_the_hub(saved: Path, hub: FakeHub, value: float) -> None:
     for missing in ("other.npz", "model.safetensors"):
         with pytest.raises(SnapshotError, match=f"The repository org/repo has no file {missing}"):
             fid(reference=f"hf-hub:org/repo/{missing}")
-    with pytest.raises(SnapshotError, match="there is none of that name"):
+    with pytest.raises(SnapshotError, match="there is no repository of that name"):
         fid(reference="hf-hub:org/none/other.npz")
 
 

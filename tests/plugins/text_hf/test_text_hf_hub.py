@@ -94,8 +94,8 @@ def test_shards_are_weights_and_all_of_them(
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("org/none", "The Hub does not give org/none: .*private"),
-        (f"{NAME}@none", "The Hub does not give org/bert@none: it has no such revision"),
+        ("org/none", "org/none cannot be downloaded from the Hub: .*private"),
+        (f"{NAME}@none", "org/bert@none cannot be downloaded from the Hub: it has no such revision"),
         ("org/pickle", "pickled weights are never read"),
         ("org/large", f"config.json is larger than {MAX_CONFIG_BYTES} bytes"),
     ],
@@ -128,7 +128,7 @@ def test_a_silent_hub_is_given_up(hub: FakeHub, tree: Tree, monkeypatch: pytest.
         return None
 
     hub.fault = stalls
-    refused(OfflineError, "is not on this machine, and the Hub does not give it: it cannot be reached")
+    refused(OfflineError, "is not on this machine, and cannot be downloaded from the Hub: it cannot be reached")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_other_weights_than_minilms_are_not_fetched(
     hub: FakeHub, published: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "SHA256", "0" * 64)
-    with pytest.raises(IntegrityError, match="nothing was fetched"):
+    with pytest.raises(IntegrityError, match="nothing was downloaded"):
         minilm_file("model.safetensors")
     assert not [asked for asked in hub.asked if "/resolve/" in asked]
 

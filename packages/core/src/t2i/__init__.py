@@ -89,7 +89,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name's home when it is first used (PEP 562), so that `import t2i` stays light."""
+    """Import a public name's module when the name is first used (PEP 562), so that `import t2i` stays light."""
     if name not in _HOME:
         raise AttributeError(f"module 't2i' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

@@ -1,4 +1,4 @@
-"""`python -m t2i` is `t2i`."""
+"""`python -m t2i` runs the command `t2i`."""
 
 from t2i.cli.main import main
 

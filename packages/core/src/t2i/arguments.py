@@ -1,4 +1,4 @@
-"""Checks of what a caller hands over, one per kind of value; Python and the command line get the same sentence."""
+"""Checks of a caller's arguments, one per kind of value; Python and the command line report the same errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def check_whole_number(value: object, what: str, least: int, most: int | None = 
     """`value` as an int. NumPy's integers are whole numbers; True, 3.0 and "3" are not.
 
     Args:
-        what: begins the error's sentence, such as "A seed".
-        least, most: the range, ends included; no upper end if `most` is None.
+        what: the start of the error message, such as "A seed".
+        least, most: the range, both ends included; there is no upper limit if `most` is None.
 
     Raises:
-        InvalidInputError: it is no whole number, or outside the range.
+        InvalidInputError: it is not a whole number, or is outside the range.
     """
     number = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
     if number is None or number < least or (most is not None and number > most):
@@ -26,13 +26,13 @@ def check_whole_number(value: object, what: str, least: int, most: int | None = 
 
 
 def check_text(value: object, what: str) -> str:
-    """`value` itself, a string.
+    """Return `value` if it is a string.
 
     Args:
-        what: begins the error's sentence, such as "A model's name".
+        what: the start of the error message, such as "A model's name".
 
     Raises:
-        InvalidInputError: it is no string.
+        InvalidInputError: it is not a string.
     """
     if not isinstance(value, str):
         raise InvalidInputError(f"{what} must be a string, got {shown(value)}.")
@@ -40,10 +40,10 @@ def check_text(value: object, what: str) -> str:
 
 
 def shown(value: object) -> str:
-    """`repr(value)` at a bounded length: a stranger's file cannot make pages of it."""
+    """`repr(value)` of limited length, so that an untrusted file cannot produce pages of output."""
     shortened = reprlib.Repr()
     shortened.maxstring = shortened.maxother = shortened.maxlong = 120
     try:
         return shortened.repr(value)
-    except ValueError:  # Python writes no int of more than 4300 digits
+    except ValueError:  # Python refuses to print an int of more than 4300 digits
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""The one base of every config, and the one place where a config's error becomes a sentence."""
+"""The base class of every config, and the one place where validation errors become readable messages."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from t2i.errors import InvalidConfigError, did_you_mean
 
 
 class Config(BaseModel):
-    """Frozen settings that refuse unknown fields. Subclasses state units and the paper's section per field."""
+    """Frozen settings that reject unknown fields. Subclasses document each field's unit and section of the paper."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
-MOST_PROBLEMS = 10  # told of one config
+MOST_PROBLEMS = 10  # reported per config
 
 
 def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
-    """Validate `values` as a `kind`; `where` names their origin in the error.
+    """Validate `values` as a `kind`; `where` says in the error where they come from.
 
     Raises:
-        InvalidConfigError: naming each wrong field, what came, and the fields or values allowed.
+        InvalidConfigError: names each wrong field, the value received, and the fields or values allowed.
     """
     try:
         return kind.model_validate(dict(values))
@@ -34,7 +34,7 @@ def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> 
 
 
 def parse_value(text: str, where: str) -> Any:
-    """A setting's value as a person types it, read as YAML.
+    """Parse a setting's value, as typed by a person, as YAML.
 
     Raises:
         InvalidConfigError: it is not YAML.
@@ -44,7 +44,7 @@ def parse_value(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise InvalidConfigError(f"{where} takes a value such as 3, 0.5, true or [1, 2], but {text!r} came.") from None
+        raise InvalidConfigError(f"{where} must be a value such as 3, 0.5, true or [1, 2], got {text!r}.") from None
 
 
 def _sentences(kind: type[Config], error: ValidationError) -> str:
@@ -59,7 +59,7 @@ def _sentences(kind: type[Config], error: ValidationError) -> str:
         else:
             message = problem["msg"][0].lower() + problem["msg"][1:]
             subject = f"field {shown(field)}: " if field else ""
-            sentences.append(f"{subject}{message}, but {shown(problem['input'])} came.")
+            sentences.append(f"{subject}{message}, got {shown(problem['input'])}.")
     more = len(problems) - len(sentences)
     return " ".join(sentences) + (f" And {more} more." if more else "")
 

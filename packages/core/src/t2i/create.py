@@ -1,4 +1,4 @@
-"""Names into objects: models, text encoders, evaluators and datasets."""
+"""Create models, text encoders, evaluators and datasets from their names."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def create_model(name: str, pretrained: bool = False, **config: Any) -> Generato
     """Build a technique, with fresh weights unless `pretrained` or the name asks for pretrained ones.
 
     Args:
-        name: as `t2i.registry.names` describes them; a technique alone means fresh weights unless `pretrained`.
-        config: fields of the technique's config; weights bring their own, so none may be given with them.
+        name: a name as described in `t2i.registry.names`; a technique alone means fresh weights unless `pretrained`.
+        config: fields of the technique's config; not allowed with pretrained weights, which have their own config.
 
     Raises:
-        UnknownNameError, PluginError, SnapshotError: nothing usable goes by that name.
+        UnknownNameError, PluginError, SnapshotError: nothing usable has that name.
         InvalidConfigError: a field is unknown or its value does not fit.
     """
     asked = ModelName.parse(name)
@@ -45,8 +45,8 @@ def create_model(name: str, pretrained: bool = False, **config: Any) -> Generato
         return cast("Generator", load_target(spec.target)(parse_config(load_target(spec.config), config, name)))
     if config:
         raise InvalidInputError(
-            f"Pretrained weights bring their own config, got {', '.join(config)} as well. "
-            f"Leave them out, or create the technique without weights."
+            f"Pretrained weights have their own config, got {', '.join(config)} as well. "
+            f"Leave these settings out, or create the technique without weights."
         )
     from t2i.snapshots.load import load_generator  # imports torch
     from t2i.snapshots.resolve import resolve
@@ -60,16 +60,16 @@ def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
     spec, _ = registry().get(TextEncoderSpec, kind)
     if spec.takes_reference != bool(colon and reference):
         wanted = f"{kind}:reference" if spec.takes_reference else kind
-        raise InvalidInputError(f"The text encoder {kind!r} must be named {wanted!r}, got {name!r}.")
+        raise InvalidInputError(f"The text encoder {kind!r} must be given as {wanted!r}, got {name!r}.")
     factory = load_target(spec.target)
     return cast("TextEncoder", factory(reference) if reference else factory())
 
 
 def create_evaluator(name: str, **settings: Any) -> Evaluator:
-    """The evaluator "name", with the settings it documents, such as `protocol="clean"`.
+    """The evaluator called `name`, with the settings it documents, such as `protocol="clean"`.
 
     Raises:
-        UnknownNameError, PluginError: nothing usable goes by that name.
+        UnknownNameError, PluginError: nothing usable has that name.
         InvalidConfigError: it has no such setting.
     """
     target = load_target(registry().get(EvaluatorSpec, check_text(name, "An evaluator's name"))[0].target)
@@ -83,16 +83,16 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
 
 
 def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
-    """A registered dataset, a person's files through a reader, or the pack or captioned folder at a path.
+    """A registered dataset, your own files through a reader, or the pack or captioned folder at a path.
 
     Args:
         name: "name" or "name:split" of a dataset, "reader:reference" or "reader:reference:split" (such as
-            "coco:path:val2017"), or a path (write "./name" where both exist).
-        split: one of the dataset's splits; its first by default.
+            "coco:path:val2017"), or a path (write "./name" if both exist).
+        split: one of the dataset's splits; the first one by default.
 
     Raises:
-        UnknownNameError: there is neither such a dataset nor such a path, or no such split.
-        InvalidInputError: a reader was named without what to read.
+        UnknownNameError: there is no such dataset or path, or no such split.
+        InvalidInputError: a reader was named without a reference to read.
         DataError: the files cannot be read.
     """
     kind, colon, rest = check_text(name, "A dataset's name").partition(":")
@@ -114,22 +114,22 @@ def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
 
 
 def _read(spec: DatasetSpec, rest: str, split: str | None) -> CaptionedDataset:
-    """What "reader:rest" names; the part behind the last colon is a split unless it has a slash."""
+    """The dataset "reader:rest"; the part after the last colon is a split unless it contains a slash."""
     reference, colon, named_split = rest.rpartition(":")
     if not colon or "/" in named_split:
         reference, named_split = rest, ""
     if not reference:
-        raise InvalidInputError(f"The reader {spec.name!r} is asked for as '{spec.name}:what-to-read'.")
+        raise InvalidInputError(f"The reader {spec.name!r} needs something to read: '{spec.name}:what-to-read'.")
     split = split or named_split or None
     _check_split(spec, split)
     try:
         return cast("CaptionedDataset", load_target(spec.target)(reference, split))
-    except OSError as error:  # a reader reports a wrong layout itself; this is a disk or a permission
+    except OSError as error:  # readers report what they expect themselves; this is a disk or permission problem
         raise DataError(f"{reference} cannot be read ({error}).") from None
 
 
 def _read_path(name: str, split: str | None) -> CaptionedDataset:
-    """What lies at a path, by the reader that fits it."""
+    """The dataset at a path, opened by the reader that fits it."""
     from t2i.data.readers.path import read_path  # imports torch
 
     return read_path(Path(name), split)
@@ -137,4 +137,4 @@ def _read_path(name: str, split: str | None) -> CaptionedDataset:
 
 def _check_split(spec: DatasetSpec, split: str | None) -> None:
     if split is not None and spec.splits and split not in spec.splits:
-        raise UnknownNameError(f"{spec.name!r} has the splits {', '.join(spec.splits)}, but {split!r} was asked for.")
+        raise UnknownNameError(f"{spec.name!r} has the splits {', '.join(spec.splits)}, got {split!r}.")

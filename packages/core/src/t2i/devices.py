@@ -1,4 +1,4 @@
-"""The device to work on."""
+"""Choose and check the device to compute on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def check_device(device: str | None) -> torch.device:
     """The device called `device`; by default this machine's accelerator, or the CPU.
 
     Raises:
-        InvalidInputError: there is no such device here.
+        InvalidInputError: this machine has no such device.
     """
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if device is None:
@@ -23,5 +23,5 @@ def check_device(device: str | None) -> torch.device:
         chosen = None
     if chosen is None or (chosen.type != "cpu" and (accelerator is None or chosen.type != accelerator.type)):
         here = " or ".join(["cpu", *([accelerator.type] if accelerator else [])])
-        raise InvalidInputError(f"This machine draws on {here}, but the device {shown(device)} was asked for.")
+        raise InvalidInputError(f"The device must be {here} on this machine, got {shown(device)}.")
     return chosen

@@ -1,23 +1,23 @@
 """Every error a user of t2i can cause, in one tree.
 
-Each message says the invariant, what was received, and the remedy::
+Each message states the rule, what was received, and how to fix it::
 
     T2IError
-    ├── UnknownNameError        a name that no plugin declares
+    ├── UnknownNameError        a model, tag, text encoder, evaluator or dataset that no plugin declares
     ├── PluginError             a plugin cannot be used
-    │   ├── PluginBrokenError         it raised while it was imported or asked for its specs
-    │   ├── PluginIncompatibleError   it was made for another plugin API
+    │   ├── PluginBrokenError         it raised an error on import or when asked for its specs
+    │   ├── PluginIncompatibleError   it was written for another plugin API
     │   ├── PluginDisabledError       T2I_DISABLE_PLUGINS names it
     │   └── NameClashError            two distributions declare the same name
     ├── InvalidInputError       a prompt, number or option outside its range
     │   └── InvalidConfigError        a config names an unknown field, or a value does not fit
     ├── SnapshotError           a model's files cannot be used
     │   ├── IntegrityError            they are not the files that were published
-    │   ├── OfflineError              they are not here and may not be fetched
+    │   ├── OfflineError              they are not on this machine and cannot be downloaded
     │   └── EncoderMismatchError      the text encoder is not the one the model was trained with
     ├── DataError               a dataset cannot be read
-    ├── TrainingError           a run cannot start or go on
-    │   ├── CheckpointError           no whole checkpoint is there
+    ├── TrainingError           a run cannot start or continue
+    │   ├── CheckpointError           there is no complete checkpoint
     │   └── DivergedError             a loss stopped being a finite number
     └── OutputError             a result cannot be written
 """
@@ -33,7 +33,7 @@ class T2IError(Exception):
 
 
 class UnknownNameError(T2IError):
-    """A name that no plugin declares."""
+    """A model, tag, text encoder, evaluator or dataset that no plugin declares."""
 
 
 class PluginError(T2IError):
@@ -41,11 +41,11 @@ class PluginError(T2IError):
 
 
 class PluginBrokenError(PluginError):
-    """A plugin raised while it was imported or asked for its specs."""
+    """A plugin raised an error on import or when asked for its specs."""
 
 
 class PluginIncompatibleError(PluginError):
-    """A plugin was made for another plugin API."""
+    """A plugin was written for another plugin API."""
 
 
 class PluginDisabledError(PluginError):
@@ -73,7 +73,7 @@ class IntegrityError(SnapshotError):
 
 
 class OfflineError(SnapshotError):
-    """The files are not on this machine and may not be fetched."""
+    """The files are not on this machine and cannot be downloaded."""
 
 
 class EncoderMismatchError(SnapshotError):
@@ -85,11 +85,11 @@ class DataError(T2IError):
 
 
 class TrainingError(T2IError):
-    """A training run cannot start or go on."""
+    """A training run cannot start or continue."""
 
 
 class CheckpointError(TrainingError):
-    """No whole checkpoint is there."""
+    """There is no complete checkpoint."""
 
 
 class DivergedError(TrainingError):
@@ -101,6 +101,6 @@ class OutputError(T2IError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`" Did you mean 'stackgan'?"`, or an empty string if nothing known is near `name`."""
+    """`" Did you mean 'stackgan'?"`, or an empty string if no known name is similar to `name`."""
     near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -1,4 +1,4 @@
-"""The contract of evaluators: from real and generated pictures to Scores, each with the protocol it was made by."""
+"""The contract of evaluators: from real and generated pictures to Scores, each with the protocol it was measured by."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from t2i.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class Score:
-    """A value that says how it was made.
+    """A value with a record of how it was measured.
 
     Attributes:
-        value: the number itself.
-        protocol: everything that fixes its unit, such as {"extractor": "inception-v3", "sha256": ...,
+        value: the number.
+        protocol: everything the value depends on, such as {"extractor": "inception-v3", "sha256": ...,
             "resize": "bilinear 299", "n_real": "2000", "n_fake": "2000", "split": "test", "seed": "0"}.
         standard_error: of `value`, in its unit, if the evaluator can estimate it.
         higher_is_better: whether a higher value is better.
-        interval: the 95 % interval of `value`, if the evaluator has one better than 1.96 standard errors.
-        caution: why the value should not be believed, as a sentence for whoever reads it; "" if nothing is known
-            against it. It is no part of the protocol: scores compare with it or without.
+        interval: the 95 % interval of `value`, if the evaluator has a better one than ±1.96 standard errors.
+        caution: why the value should not be trusted, as a sentence for the reader; "" if there is no known reason.
+            It is not part of the protocol: scores can be compared with or without it.
     """
 
     value: float
@@ -43,25 +43,25 @@ class Score:
         """Whether this score is better than `other`.
 
         Raises:
-            InvalidInputError: the two were made by different protocols; says which parts differ.
+            InvalidInputError: the two have different protocols; the message says which parts differ.
         """
         mine, theirs = ({**score.protocol, "higher_is_better": str(score.higher_is_better)} for score in (self, other))
         different = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
         if different:
             parts = "; ".join(
-                f"{key}: {mine.get(key, 'not said')} and {theirs.get(key, 'not said')}" for key in different
+                f"{key}: {mine.get(key, 'not stated')} and {theirs.get(key, 'not stated')}" for key in different
             )
             raise InvalidInputError(
-                f"Scores compare only under one protocol, but these differ in {parts}. "
-                f"Evaluate both again the same way."
+                f"Scores can only be compared under the same protocol, but these differ in {parts}. "
+                f"Evaluate both again with the same settings."
             )
         return self.value > other.value if self.higher_is_better else self.value < other.value
 
 
 class Evaluator(ABC):
-    """Scores pictures that come in batches: call `update` for each batch, then `compute`.
+    """Scores pictures in batches: call `update` for each batch, then `compute`.
 
-    It knows nothing of processes: each process has its own evaluator, and one of them merges the states of the others.
+    It does not handle multiple processes: each process has its own evaluator, and one merges the others' states.
     """
 
     @abstractmethod
@@ -73,15 +73,15 @@ class Evaluator(ABC):
         groups: Sequence[str] | None = None,
         real: bool = False,
     ) -> None:
-        """Take in b pictures in [-1, 1].
+        """Add b pictures in [-1, 1].
 
         Args:
-            captions: what each picture shows; evaluators that need them read them with a text encoder of their own.
+            captions: what each picture shows; evaluators that need them encode them with their own text encoder.
             groups: what each picture shows, coarser than a caption (a class); wrong captions come from another group.
-            real: whether the pictures are the dataset's, not a generator's.
+            real: whether the pictures are from the dataset rather than a generator.
 
         Raises:
-            InvalidInputError: the evaluator cannot read the pictures, or needs captions or groups.
+            InvalidInputError: the pictures have the wrong format, or the evaluator needs captions or groups.
         """
 
     @abstractmethod
@@ -94,14 +94,14 @@ class Evaluator(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """Everything `compute` needs of the pictures seen since the last `reset`, to be saved or merged elsewhere."""
+        """Everything `compute` needs from the pictures seen since the last `reset`, for saving or merging."""
 
     @abstractmethod
     def merge(self, state: Mapping[str, Tensor]) -> None:
-        """Add what another evaluator of the same settings saw, as its `state` gave it.
+        """Add the `state` of another evaluator with the same settings.
 
         Raises:
-            InvalidInputError: the state is of another kind of evaluator, or of one with other settings.
+            InvalidInputError: the state is from another kind of evaluator, or from one with other settings.
         """
 
     @abstractmethod

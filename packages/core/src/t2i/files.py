@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Write files and folders atomically: they appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A scratch folder that becomes `path` when the block ends well, and vanishes when it does not.
+    """A temporary folder that becomes `path` if the block succeeds, and is removed if it fails.
 
     Raises:
-        OutputError: the scratch folder cannot be written, or `path` is already there.
+        OutputError: the temporary folder cannot be written, or `path` already exists.
     """
     if path.exists():
         raise OutputError(f"{path} already exists, and folders are never overwritten. Choose another name.")
@@ -56,12 +56,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield scratch
         for file in (entry for entry in scratch.rglob("*") if entry.is_file()):
-            file.chmod(0o644)  # safetensors writes for its owner alone
+            file.chmod(0o644)  # safetensors makes files readable only by their owner
             _sync(file)
         scratch.chmod(0o755)
         scratch.rename(path)
         _sync(path.parent)
-    except (OSError, SafetensorError) as error:  # the latter is how safetensors tells of a full disk
+    except (OSError, SafetensorError) as error:  # safetensors raises its own error for a full disk
         raise unwritable(path, error) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -74,13 +74,13 @@ def sha256_of(path: Path) -> str:
 
 
 def unwritable(path: Path, error: Exception) -> OutputError:
-    """The error for a result that cannot be written, naming the system's reason."""
+    """The error for a result that cannot be written, with the system's reason."""
     reason = getattr(error, "strerror", None) or str(error)
     return OutputError(f"Cannot write {path}: {reason}. Choose a folder you may write to, with free space.")
 
 
 def cache_home() -> Path:
-    """Where t2i keeps what it can make again: $T2I_CACHE, else ~/.cache/t2i."""
+    """The folder for files that t2i can recreate: $T2I_CACHE, else ~/.cache/t2i."""
     return Path(os.environ.get("T2I_CACHE") or Path.home() / ".cache" / "t2i")
 
 

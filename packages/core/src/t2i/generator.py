@@ -1,4 +1,4 @@
-"""What every technique becomes in the end: text and noise in, pictures out."""
+"""The contract of generators: text and noise in, pictures out."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from t2i.text import TextEmbedding
 
 
 class NoOptions(Config):
-    """For generators whose pictures depend on nothing but text and noise."""
+    """For generators whose pictures depend only on text and noise."""
 
 
 OptionsT = TypeVar("OptionsT", bound=Config, default=Any)
 
 
 class Generator(nn.Module, ABC, Generic[OptionsT]):
-    """Text and noise in, pictures out. It opens no file and no socket; `config` alone rebuilds it.
+    """Text and noise in, pictures out. It opens no file and no socket; it can be rebuilt from `config` alone.
 
     `OptionsT` is its `options_type`: ``class ConditionalGAN(Generator[CGANOptions])``.
     """
@@ -30,9 +30,9 @@ class Generator(nn.Module, ABC, Generic[OptionsT]):
     technique: ClassVar[str]
     """The name it is registered under, such as "cgan"."""
     config_type: ClassVar[type[Config]]
-    """What `config` is."""
+    """The class of `config`."""
     options_type: ClassVar[type[Config]] = NoOptions
-    """What `options` makes: every field has a default, and is `--option name=value` on the command line."""
+    """The class of `options`: every field has a default, and is `--option name=value` on the command line."""
 
     config: Config
 
@@ -44,7 +44,7 @@ class Generator(nn.Module, ABC, Generic[OptionsT]):
     @property
     @abstractmethod
     def text_dim(self) -> int:
-        """Width d of the text embedding it reads."""
+        """Width d of the text embedding it takes."""
 
     @final
     def options(self, /, **values: Any) -> OptionsT:
@@ -61,7 +61,7 @@ class Generator(nn.Module, ABC, Generic[OptionsT]):
 
         Args:
             text: b captions.
-            noise: b streams; picture i depends on caption i, stream i and the options alone.
+            noise: b streams; picture i depends only on caption i, stream i and the options.
             options: of `options_type`; ``model.options(truncation=0.8)`` makes them.
 
         Returns:
@@ -70,19 +70,19 @@ class Generator(nn.Module, ABC, Generic[OptionsT]):
 
     @property
     def stage_resolutions(self) -> tuple[int, ...]:
-        """Pixels a side of each picture that `stages` gives, `resolution` last."""
+        """The side in pixels of each picture that `stages` returns; the last is `resolution`."""
         return (self.resolution,)
 
     def stages(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> list[Float[Tensor, "b 3 _ _"]]:
-        """The pictures a technique makes on its way, coarse to fine; the last are those of `generate`.
+        """The pictures of each stage, coarse to fine; the last are those of `generate`.
 
         Techniques that draw in several stages override this and `stage_resolutions`.
         """
         return [self.generate(text, noise, options)]
 
     def for_drawing(self) -> Generator[OptionsT]:
-        """What a pipeline draws with: itself, or a faster copy that draws the same up to rounding.
+        """The generator a pipeline draws with: this one, or a faster copy equal up to rounding.
 
-        `t2i.toolbox.folding` makes such copies. A copy is never saved; its tensors may differ from the original's.
+        `t2i.toolbox.folding` makes such copies. A copy is never saved: its tensors may differ from the original's.
         """
         return self

@@ -1,4 +1,4 @@
-"""The one image convention: float32 RGB in [-1, 1], [b, 3, h, w] inside; uint8 only at the edge, through here."""
+"""The one image convention: float32 RGB in [-1, 1], [b, 3, h, w] inside; uint8 only on input and output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def to_uint8(images: Float[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b 3 h w"]:
 
 
 def from_uint8(pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """0..255 to [-1, 1], float32; `to_uint8` undoes it exactly."""
+    """0..255 to [-1, 1], float32; `to_uint8` reverses it exactly."""
     return pixels.float().div_(127.5).sub_(1)
 
 
@@ -35,12 +35,12 @@ def grid(
     captions: Sequence[str] | None = None,
     scale: int = 1,
 ) -> Image.Image:
-    """Lay pictures of one size out on a white sheet, row by row.
+    """Arrange pictures of the same size on a white sheet, row by row.
 
     Args:
         pictures: at least one.
-        columns: pictures a row; by default the sheet is about square.
-        captions: one per picture, written under it in at most two lines of its width, and cut there.
+        columns: pictures per row; by default the sheet is about square.
+        captions: one per picture, written under it in at most two lines and cut at the picture's width.
         scale: each pixel becomes scale x scale pixels.
     """
     columns = min(len(pictures), columns or math.ceil(math.sqrt(len(pictures))))
@@ -62,7 +62,7 @@ def grid(
 
 
 def _lines(caption: str, width: float, length: Callable[[str], float], most: int = 2) -> list[str]:
-    """The caption broken between words into at most `most` lines no longer than `width`; the last is cut to it."""
+    """The caption wrapped between words into at most `most` lines, each cut to `width`."""
     lines: list[str] = []
     for word in caption.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -74,5 +74,5 @@ def _lines(caption: str, width: float, length: Callable[[str], float], most: int
 
 
 def _fitting(text: str, width: float, length: Callable[[str], float]) -> str:
-    """The longest beginning of `text` that is not longer than `width`."""
+    """The longest prefix of `text` that is not wider than `width`."""
     return text[: bisect_right(range(1, len(text) + 1), width, key=lambda end: length(text[:end]))]

@@ -15,7 +15,7 @@ from t2i.seeds import check_seeds
 class Noise:
     """Random numbers with one seed per image.
 
-    Each image draws from its own CPU stream, so picture #3 gets the same numbers alone, in a batch of 64,
+    Each image has its own random stream on the CPU, so picture #3 gets the same numbers alone, in a batch of 64,
     or on another device. Successive draws continue each stream.
     """
 
@@ -24,10 +24,10 @@ class Noise:
 
         Args:
             seeds: one per image, each in [0, 2**63).
-            device: where draws are put.
+            device: the device of the returned tensors.
 
         Raises:
-            InvalidInputError: a seed is no whole number in [0, 2**63).
+            InvalidInputError: a seed is not a whole number in [0, 2**63).
         """
         self.seeds = check_seeds(seeds)
         self.device = torch.device(device)

@@ -1,4 +1,4 @@
-"""How long work says how far it is, and what a person should know."""
+"""How long-running work reports its progress and messages to the user."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""(title, total) -> a block in which the number of steps done is told, again and again."""
+"""(title, total) -> a context manager that gives a function to call with the number of steps just done."""
 
 Say = Callable[[str], None]
-"""Takes a sentence for the person."""
+"""Takes a message for the user."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a seed is."""
+"""Check and choose seeds."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def check_seed(seed: int, what: str = "A seed") -> int:
     """`seed` as an int.
 
     Args:
-        what: begins the error's sentence.
+        what: the start of the error message.
 
     Raises:
-        InvalidInputError: it is no whole number in [0, 2**63).
+        InvalidInputError: it is not a whole number in [0, 2**63).
     """
     return check_whole_number(seed, what, 0, MAX_SEED)
 
 
 def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
-    """Every one of `seeds` as an int.
+    """Each of `seeds` as an int.
 
     Raises:
-        InvalidInputError: it is no list, or one is no whole number in [0, 2**63).
+        InvalidInputError: it is not a list, or a seed is not a whole number in [0, 2**63).
     """
     if not isinstance(seeds, Iterable):
         raise InvalidInputError(f"Seeds must be a list of whole numbers, got {shown(seeds)}.")
@@ -35,10 +35,10 @@ def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
 
 
 def choose_seeds(seed: int | None, count: int) -> range:
-    """The seeds of one prompt's `count` pictures, from `seed` on, or from a random one.
+    """The seeds of one prompt's `count` pictures: consecutive, starting at `seed` or at a random one.
 
     Raises:
-        InvalidInputError: `count` is no whole number above 0, or a seed is none in [0, 2**63).
+        InvalidInputError: `count` is not a whole number above 0, or a seed is not one in [0, 2**63).
     """
     count = check_whole_number(count, "The number of pictures per prompt", 1)
     seed = secrets.randbelow(2**31) if seed is None else check_seed(seed)

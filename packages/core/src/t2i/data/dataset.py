@@ -1,4 +1,4 @@
-"""The contract of a captioned dataset, and of one example in it."""
+"""The contract of a captioned dataset and its examples."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Example:
 
     Attributes:
         id: unique in its dataset and stable across runs, such as a relative path.
-        captions: at least one, none empty; all say the same thing of the same picture.
+        captions: at least one, none empty; all describe the same picture.
         group: what the picture shows, coarser than a caption (a class, a concept). Pictures of one group
-            never serve as each other's mismatch. Unique to the picture where nothing is known.
+            are never used as each other's mismatch. Unique to the picture if nothing is known.
     """
 
     id: str
@@ -30,7 +30,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in a dataset that is not as it should be.
+    """Something wrong in a dataset.
 
     Attributes:
         where: the file, or file:line.
@@ -47,12 +47,12 @@ class Problem:
 
 
 class CaptionedDataset(ABC):
-    """Captioned pictures by position. Metadata is cheap; a picture is decoded when asked for."""
+    """Captioned pictures by position. Metadata is cheap; a picture is decoded on request."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """Name and split, such as "openmoji:train"; a run's record of what it was trained on."""
+        """Name and split, such as "openmoji:train"; a run records it as its training data."""
 
     @property
     @abstractmethod
@@ -69,11 +69,11 @@ class CaptionedDataset(ABC):
         """Picture `index` as a square RGB image, `resolution` pixels a side, and a note ("" or what was converted).
 
         Raises:
-            DataError: the picture cannot be used; the message is half a sentence saying why.
+            DataError: the picture cannot be used; the message gives the reason as half a sentence.
         """
 
     def size(self, index: int) -> tuple[int, int] | None:
-        """Width and height in pixels of picture `index` as it is kept, from its header; None where it has none.
+        """Width and height in pixels of picture `index` as stored, from its header; None if it has none.
 
         Raises:
             DataError: the picture cannot be read.
@@ -81,24 +81,23 @@ class CaptionedDataset(ABC):
         return None
 
     def on_background(self, colour: str) -> CaptionedDataset:
-        """The same dataset, its transparent pictures laid on `colour` instead of white.
+        """The same dataset, with transparent pictures placed on `colour` instead of white.
 
         Raises:
-            InvalidInputError: the pictures of this dataset come as they are, or Pillow knows no such colour.
+            InvalidInputError: this dataset has no picture files with transparency, or Pillow knows no such colour.
         """
         raise InvalidInputError(
-            f"A background is for picture files with transparency, but those of {self.name} come as they are. "
-            f"Leave --background out."
+            f"A background needs picture files with transparency, but {self.name} has none. Leave --background out."
         )
 
     @property
     def problems(self) -> Sequence[Problem]:
-        """What was wrong with the metadata."""
+        """Problems found in the metadata."""
         return ()
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the examples or their pictures do; keys what is cached of them."""
+        """A hash that changes when the examples or their pictures do; the key of cached data."""
         digest = hashlib.sha256(self.name.encode())
         for example in self.examples:
             digest.update(repr((example.id, example.captions, example.group)).encode())

@@ -40,21 +40,20 @@ def decode_picture(
 ) -> tuple[Image.Image, str]:
     """Read a picture, turn it upright, cut it to a centred square and resize it (Lanczos, antialiased).
 
-    CMYK, 16-bit, grey, palette and transparent pictures become RGB on the background; of an animation, nothing
-    is guessed: it is refused.
+    CMYK, 16-bit, grey, palette and transparent pictures become RGB on the background; animations are refused.
 
     Args:
         source: a file, or its content.
-        name: what the content is called, for its suffix.
-        box: only this part of the picture, clipped to it; the square is cut from the part's centre.
-        background: a colour Pillow knows, for what is transparent.
+        name: the content's file name, for its suffix.
+        box: use only this part of the picture, clipped to its edges; the square is cut from the part's centre.
+        background: a colour Pillow knows, placed behind transparent parts.
 
     Returns:
-        The RGB square, `resolution` pixels a side, and a note: "" or how the file departs from plain RGB
-        or grey of 8 bits that its name promises.
+        The RGB square, `resolution` pixels a side, and a note: "" or how the file differs from
+        8-bit RGB or grey in the format of its suffix.
 
     Raises:
-        DataError: the file is empty, no picture, damaged, animated, larger than MAX_PIXELS, or `box` lies outside.
+        DataError: the file is empty, not a picture, damaged, animated or larger than MAX_PIXELS, or `box` is outside.
     """
     with _opened(source, name) as file:
         if getattr(file, "n_frames", 1) > 1:
@@ -70,7 +69,7 @@ def picture_size(source: Path | bytes, *, name: str = "", box: Box | None = None
     """Width and height of the upright picture, or of `box` in it, from its header alone.
 
     Raises:
-        DataError: as decode_picture does.
+        DataError: as in decode_picture.
     """
     with _opened(source, name) as file:
         turned = file.getexif().get(ExifTags.Base.Orientation, 1) >= 5
@@ -83,12 +82,12 @@ def picture_size(source: Path | bytes, *, name: str = "", box: Box | None = None
 
 @contextmanager
 def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
-    """The picture file, its size checked; whatever goes wrong with it, here or in the block, is a DataError."""
+    """The opened picture file, its size checked; any error with it, here or in the block, becomes a DataError."""
     try:
         if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
             raise DataError("the file is empty")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata; what matters is refused below
+            warnings.simplefilter("ignore")  # about odd metadata; real problems are refused below
             content = io.BytesIO(source) if isinstance(source, bytes) else source
             with Image.open(content, formats=sorted(set(FORMATS.values()))) as file:
                 if file.width * file.height > MAX_PIXELS:
@@ -96,7 +95,7 @@ def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
                 yield file
     except DataError:
         raise
-    except Exception as error:  # Pillow's readers meet damage with IndexError, TypeError, struct.error and more
+    except Exception as error:  # Pillow's readers raise IndexError, TypeError, struct.error and more on damaged files
         where, said = (name, "the file") if isinstance(source, bytes) else (str(source), source.name)
         reason = (str(error).replace(where, said) if where else str(error)) or type(error).__name__
         raise DataError(f"not a readable picture ({reason})") from None
@@ -106,7 +105,7 @@ def _clipped(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     (left, top, right, bottom), (width, height) = box, size
     clipped = max(0, int(left)), max(0, int(top)), min(width, int(right)), min(height, int(bottom))
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
-        raise DataError(f"its box {tuple(map(int, box))} lies outside the picture of {width}x{height}")
+        raise DataError(f"its box {tuple(map(int, box))} is outside the picture of {width}x{height}")
     return clipped
 
 

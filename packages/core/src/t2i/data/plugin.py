@@ -1,4 +1,4 @@
-"""The readers of files that come with the core, declared as any plugin declares its datasets."""
+"""The core's own file readers, declared as any plugin declares its datasets."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def _reader(name: str, target: str, summary: str, splits: tuple[str, ...] = ()) 
 def t2i_datasets() -> list[DatasetSpec]:
     """Declare the readers."""
     return [
-        _reader("folder", "readers.folder:read_folder", "pictures with captions beside them, metadata or classes"),
-        _reader("pack", "pack.dataset:read_pack", "what `t2i data pack` wrote"),
+        _reader("folder", "readers.folder:read_folder", "pictures with caption files, metadata or class folders"),
+        _reader("pack", "pack.dataset:read_pack", "a pack written by `t2i data pack`"),
         _reader("coco", "readers.coco:read_coco", "captions_*.json and its pictures"),
         _reader(
             "visual_genome",

@@ -1,4 +1,4 @@
-"""A dataset made ready for training: a pack of its pictures and the features of its captions, made once and kept."""
+"""Prepare a dataset for training: pack its pictures and encode its captions, once, and cache both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["EncodedCaptions", "PreparedData", "Progress", "prepare", "silent"]
 
 @dataclass(frozen=True)
 class PreparedData:
-    """What the sampler draws from; pictures and captions lie in files mapped into memory.
+    """The data the sampler draws from; pictures and captions are memory-mapped files.
 
     Attributes:
         images: [n, 3, r, r], never written to.
@@ -33,7 +33,7 @@ class PreparedData:
         captions_of: for each picture the positions of its captions.
         groups: [n], the pictures' groups by number.
         problems: pictures left out or converted, each with its reason.
-        looks: [n], equal where pictures are equal; None where that is not known.
+        looks: [n], equal for equal pictures; None if unknown.
     """
 
     name: str
@@ -58,16 +58,16 @@ def prepare(
     """Decode every picture at `resolution` and encode every caption, or take both from a pack or the cache.
 
     Pictures that cannot be used are left out and reported in `problems`; with `strict`, any problem is an
-    error instead. What is damaged in the cache is made again.
+    error instead. Damaged cache entries are regenerated.
 
     Raises:
-        DataError: no picture can be used, `strict` and something is wrong with one, or `dataset` is a pack of
+        DataError: no picture can be used, one has a problem and `strict` is set, or `dataset` is a pack of
             another resolution.
     """
     pack = dataset.pack if isinstance(dataset, PackedDataset) else _cached_pack(dataset, resolution, progress)
     if pack.resolution != resolution:
         raise DataError(
-            f"Pictures of {resolution} px are needed, but {pack.folder} holds some of {pack.resolution} px. "
+            f"Expected pictures of {resolution} px, but {pack.folder} has pictures of {pack.resolution} px. "
             f"Pack the data again with --resolution {resolution}."
         )
     refuse_problems(pack.name, pack.problems if strict else ())
@@ -85,23 +85,23 @@ def prepare(
 
 
 def captions_of(pack: Pack, encoder: TextEncoder, progress: Progress = silent) -> EncodedCaptions:
-    """The features of the pack's captions by this very encoder: the pack's own, else the cache's, else new ones there.
+    """The pack's captions encoded by exactly this encoder: from the pack, else the cache, else encoded now and cached.
 
     Raises:
-        DataError: the pack's own are damaged.
+        DataError: the pack's own features are damaged.
     """
     own = own_features(pack, encoder)
     if own.is_dir():
         return encode_captions(pack.captions, encoder, own, progress=progress)
     folder = cache_home() / "features" / f"{features_name(encoder.identity)}-{captions_digest(pack.captions)[:32]}"
-    return encode_captions(pack.captions, encoder, folder, mend=True, progress=progress)
+    return encode_captions(pack.captions, encoder, folder, repair=True, progress=progress)
 
 
 def own_features(pack: Pack, encoder: TextEncoder) -> Path:
-    """Where a pack keeps the features of its captions by `encoder`, whether or not it has them."""
+    """The folder for a pack's captions encoded by `encoder`, whether or not it exists."""
     return pack.folder / "text" / features_name(encoder.identity)
 
 
 def _cached_pack(dataset: CaptionedDataset, resolution: int, progress: Progress) -> Pack:
     folder = cache_home() / "packs" / source_of(dataset, resolution)[:32]
-    return write_pack(dataset, folder, resolution, mend=True, progress=progress)
+    return write_pack(dataset, folder, resolution, repair=True, progress=progress)

@@ -1,4 +1,4 @@
-"""What a dataset holds, in numbers and on one sheet, and what is wrong with it."""
+"""Statistics, a contact sheet and the problems of a dataset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from t2i.data.pack.pack import decode, look
 from t2i.errors import DataError
 
 CHUNK = 256
-CHECK_RESOLUTION = 64  # at which two pictures are compared
+CHECK_RESOLUTION = 64  # pixels; pictures are compared at this size
 TOP = 5
 Advance = Callable[[int], None]
 T = TypeVar("T")
@@ -28,7 +28,7 @@ def describe(dataset: CaptionedDataset, advance: Advance = lambda steps: None) -
     """Counts, caption lengths, class balance and sizes; pictures are not decoded, only their headers read.
 
     Returns:
-        JSON-like facts by name; "problems" lists each flaw as where, reason and whether it is left out.
+        JSON-like facts by name; "problems" lists each problem with where, reason and whether the picture is left out.
     """
     problems = list(dataset.problems)
     sizes = []
@@ -50,10 +50,10 @@ def describe(dataset: CaptionedDataset, advance: Advance = lambda steps: None) -
 
 
 def check(dataset: CaptionedDataset, advance: Advance = lambda steps: None) -> dict[str, Any]:
-    """Decode every picture at CHECK_RESOLUTION: how many can be used, which are equal, what is wrong with the others.
+    """Decode every picture at CHECK_RESOLUTION: count usable pictures, find duplicates, and report problems.
 
     Returns:
-        Facts as of `describe`, with "duplicates": pictures equal pixel by pixel, and captions of several pictures.
+        Facts as in `describe`, with "duplicates": pictures with equal pixels, and captions shared by several pictures.
     """
     problems = list(dataset.problems)
     first: dict[int, str] = {}
@@ -81,7 +81,7 @@ def check(dataset: CaptionedDataset, advance: Advance = lambda steps: None) -> d
 
 
 def contact_sheet(dataset: CaptionedDataset, count: int, resolution: int) -> tuple[Image.Image, int]:
-    """`count` pictures spread over the dataset, each over its first caption; a broken one is its reason in red.
+    """`count` pictures spread over the dataset, each with its first caption; for a broken one, the reason in red.
 
     Returns:
         The sheet, and how many pictures it shows.
@@ -161,7 +161,7 @@ def _decoded(dataset: CaptionedDataset, index: int) -> tuple[int | None, list[Pr
 
 
 def _in_threads(work: Callable[[int], T], count: int, advance: Advance) -> Iterator[T]:
-    """The results of `work` on 0, 1, ... in order, a chunk at a time."""
+    """The results of `work` on 0, 1, ..., in order, one chunk at a time."""
     with ThreadPoolExecutor() as pool:
         for start in range(0, count, CHUNK):
             chunk = range(start, min(start + CHUNK, count))

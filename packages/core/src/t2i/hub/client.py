@@ -1,4 +1,4 @@
-"""The Hub's own client, with bounded patience, its refusals turned into sentences of ours."""
+"""The Hub's own client, with time limits, its errors turned into t2i's errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 LOGIN = "`hf auth login`"
-LONGEST_WAIT = 60  # seconds, until the next attempt
+LONGEST_WAIT = 60  # seconds until the next attempt
 DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
 
 
@@ -30,15 +30,15 @@ def client() -> HfApi:
 
 @contextmanager
 def asking(refused: Callable[[str, bool], T2IError], patience: float | None = None) -> Iterator[None]:
-    """Whatever the client raises in this block becomes `refused(reason, away)`.
+    """Turn whatever the client raises in this block into `refused(reason, away)`.
 
     Args:
-        refused: makes the error of half a sentence and whether the Hub is away (not there, or not itself)
-            rather than unwilling.
-        patience: seconds of silence until one attempt is given up; by default HF_HUB_DOWNLOAD_TIMEOUT.
+        refused: makes the error from a reason (half a sentence) and `away`, whether the Hub is unreachable or
+            failing rather than refusing.
+        patience: seconds without a response until an attempt is given up; by default HF_HUB_DOWNLOAD_TIMEOUT.
 
     Raises:
-        InvalidInputError: the repository's name is none.
+        InvalidInputError: the repository's name is not valid.
         OutputError: the Hugging Face cache cannot be written.
     """
     from huggingface_hub import constants
@@ -50,8 +50,8 @@ def asking(refused: Callable[[str, bool], T2IError], patience: float | None = No
     except T2IError:
         raise
     except HFValidationError as error:
-        raise InvalidInputError(f"A Hub model is named org/name, but another name came ({error}).") from None
-    except Exception as error:  # a stranger's server can make the client raise anything
+        raise InvalidInputError(f"A Hub model must be named org/name ({error}).") from None
+    except Exception as error:  # an untrusted server can make the client raise anything
         cause = error.__cause__ if isinstance(error, FileNotFoundError | RuntimeError) else None
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise unwritable(Path(constants.HF_HUB_CACHE), error) from None
@@ -60,8 +60,8 @@ def asking(refused: Callable[[str, bool], T2IError], patience: float | None = No
 
 @contextmanager
 def _guarded(seconds: float) -> Iterator[None]:
-    """Let no request of the client wait longer for a sign of life (of itself it waits for some without end), and
-    check each answer."""
+    """Limit how long the client waits for a response (by default it has no limit for some requests), and check
+    each response."""
     from huggingface_hub import get_session
 
     def bound(request: Any) -> None:
@@ -86,16 +86,16 @@ def _guarded(seconds: float) -> Iterator[None]:
 
 
 def _check_plausible(response: Any) -> None:
-    """Let no answer choose a path here or make the client wait for hours.
+    """Do not let a response choose a local path or make the client wait for hours.
 
     Raises:
-        ValueError: a header that the client names files after is no name.
-        HTTPStatusError: httpx's; the next attempt is to be later than LONGEST_WAIT.
+        ValueError: a header that the client uses as a file name is not a plain name.
+        HTTPStatusError (of httpx): the server asks to wait longer than LONGEST_WAIT.
     """
     if response.request.method == "HEAD":
         for header in ("ETag", "X-Linked-Etag", "X-Repo-Commit"):
             if not re.fullmatch(r'(W/)?"?[\w-]*"?', response.headers.get(header, "")):
-                raise ValueError(f"{header} is no name")
+                raise ValueError(f"{header} is not a plain name")
     waits = [
         response.headers.get("Retry-After", ""),
         *re.findall(r"\bt\s*=\s*(\d+)", response.headers.get("RateLimit", "")),
@@ -105,33 +105,33 @@ def _check_plausible(response: Any) -> None:
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:
-    """Why the Hub does not give what was asked, as half a sentence, and whether it is away."""
+    """Why the request failed, as half a sentence, and whether the Hub is unreachable or failing."""
     from huggingface_hub import errors
 
-    transport_error = errors.HfHubHTTPError.__bases__[0]  # httpx's HTTPError, of whichever httpx it uses
+    transport_error = errors.HfHubHTTPError.__bases__[0]  # the HTTPError of the httpx that huggingface_hub uses
     status = getattr(getattr(error, "response", None), "status_code", None)
     match error:
         case errors.OfflineModeIsEnabled():
-            return "HF_HUB_OFFLINE forbids to ask", True
+            return "HF_HUB_OFFLINE is set", True
         case errors.GatedRepoError():
-            return f"its owners grant access: ask for it on its page, then {LOGIN}", False
+            return f"it is gated: request access on its page, then {LOGIN}", False
         case errors.RevisionNotFoundError():
             return "it has no such revision", False
         case errors.RepositoryNotFoundError():
-            return f"there is none of that name, or it is private: check the name, or {LOGIN}", False
+            return f"there is no repository of that name, or it is private: check the name, or {LOGIN}", False
     match status:
         case 401:
-            return f"the token is missing or not accepted (HTTP 401): {LOGIN}, or mend HF_TOKEN", False
+            return f"the token is missing or invalid (HTTP 401): {LOGIN}, or fix HF_TOKEN", False
         case 403:
-            return f"the token does not allow it (HTTP 403): {LOGIN} with one that does", False
+            return f"the token lacks permission (HTTP 403): {LOGIN} with one that has it", False
         case 404:
-            return "there is no such thing (HTTP 404): check the name", False
+            return "it was not found (HTTP 404): check the name", False
         case 408 | 429:
-            return f"it has too much to do (HTTP {status}): try again in some minutes", True
+            return f"it is overloaded (HTTP {status}): try again in a few minutes", True
         case int() if status >= 500:
-            return f"it has a trouble of its own (HTTP {status}): try again in some minutes", True
+            return f"it has a server error (HTTP {status}): try again in a few minutes", True
         case int():
-            return f"it answers HTTP {status}", False
+            return f"it responded with HTTP {status}", False
     if isinstance(error, transport_error | OSError):
         return f"it cannot be reached, or the connection broke ({type(error).__name__})", True
-    return f"it answers as no Hub does ({type(error).__name__}): check HF_ENDPOINT", False
+    return f"it does not respond like a Hub ({type(error).__name__}): check HF_ENDPOINT", False

@@ -1,8 +1,8 @@
-"""Snapshots from the Hugging Face Hub or its cache; huggingface_hub does the fetching and keeping.
+"""Snapshots from the Hugging Face Hub or its cache; huggingface_hub does the downloading and caching.
 
-A commit that is in the cache is used without a question. A branch or tag costs one: where does it point, and what
-lies there? So what cannot be used is refused before it is fetched, and where a branch points is remembered only
-when its files have been verified: a bad commit never takes the place of a good one.
+A commit that is in the cache is used without a request. A branch or tag needs one request for its commit and list of
+files. So unusable files are refused before they are downloaded, and the commit of a branch is remembered only after
+its files have been verified: a bad commit never replaces a good one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-REVISION = re.compile(r"(?!.*(\.\.|//))\w([\w./+-]*\w)?")  # what git calls a ref, less what a path could abuse
+REVISION = re.compile(r"(?!.*(\.\.|//))\w([\w./+-]*\w)?")  # a git ref, except for what could escape from a path
 
 log = logging.getLogger(__name__)
 
@@ -40,30 +40,30 @@ def fetched(
 ) -> Iterator[tuple[Path, str]]:
     """The snapshot of `repo` at `revision`, for a block that verifies it: its folder and the full commit hash.
 
-    When the block raises IntegrityError, the weights leave the cache, and a branch goes on pointing, here, to what
-    it pointed to before.
+    If the block raises IntegrityError, the weights are removed from the cache, and the cached branch keeps pointing
+    to its previous commit.
 
     Args:
         repo: "org/name".
         revision: a commit, branch or tag; by default "main".
-        patterns: the files wanted; others are left there. By default those of a snapshot of ours. A copy in the cache
-            counts where it has what is named without a wildcard; of model.safetensors its shards do.
-        sha256: of model.safetensors, where it is known; others are not fetched.
-        max_bytes: the largest file that is fetched; by default any.
+        patterns: the files to download; by default those of a t2i snapshot. A copy in the cache is used if it has
+            every file named without a wildcard; shards of model.safetensors count as that file.
+        sha256: of model.safetensors, if known; a file with another hash is not downloaded.
+        max_bytes: the largest file to download; by default there is no limit.
 
     Raises:
-        InvalidInputError: `repo` is not "org/name", or `revision` can be none.
+        InvalidInputError: `repo` is not "org/name", or `revision` is not valid.
         OfflineError: it is not in the cache and the Hub cannot be reached (or HF_HUB_OFFLINE forbids it).
-        SnapshotError: the Hub has no such repository or revision, refuses, or holds no snapshot or larger files there.
-        IntegrityError: the weights there are not those of `sha256`.
+        SnapshotError: the Hub has no such repository or revision, refuses, or what it has is no snapshot or too large.
+        IntegrityError: the weights on the Hub do not have the hash `sha256`.
     """
     if revision is not None and not REVISION.fullmatch(revision):
-        raise InvalidInputError(f"A revision is a commit, branch or tag such as main or v1.0, but {revision!r} came.")
+        raise InvalidInputError(f"A revision must be a commit, branch or tag such as main or v1.0, got {revision!r}.")
     folder, commit = _find(repo, revision, patterns, sha256, max_bytes)
     try:
         yield folder, commit
     except IntegrityError as error:
-        left = " It left the cache." if _forget(folder / WEIGHTS) else ""
+        left = " It was removed from the cache." if _forget(folder / WEIGHTS) else ""
         raise IntegrityError(f"{error}{left}{_older(repo, revision, patterns)}") from None
     if revision != commit:
         _remember(folder.parent.parent / "refs" / (revision or "main"), commit)
@@ -72,7 +72,7 @@ def fetched(
 def download(
     repo: str, revision: str | None, patterns: Sequence[str] = FILES, max_bytes: int | None = None
 ) -> tuple[Path, str]:
-    """As `fetched`, where nothing is left to verify."""
+    """As `fetched`, if there is nothing left to verify."""
     with fetched(repo, revision, patterns, max_bytes=max_bytes) as found:
         return found
 
@@ -85,10 +85,10 @@ def _find(
     def refused(reason: str, away: bool) -> T2IError:
         if away:
             return OfflineError(
-                f"{where} is not on this machine, and the Hub does not give it: {reason}. Connect and unset "
+                f"{where} is not on this machine, and cannot be downloaded from the Hub: {reason}. Connect and unset "
                 f"HF_HUB_OFFLINE, or use a bundled model (t2i models)."
             )
-        return SnapshotError(f"The Hub does not give {where}: {reason}.{_older(repo, revision, patterns)}")
+        return SnapshotError(f"{where} cannot be downloaded from the Hub: {reason}.{_older(repo, revision, patterns)}")
 
     with asking(refused):
         kept = _cached(repo, revision, patterns)
@@ -100,7 +100,7 @@ def _find(
     except OfflineError as error:
         if kept is None:
             raise
-        _warn(f"{error} The copy in the cache is used, commit {kept.name}.")
+        _warn(f"{error} Using the copy in the cache, commit {kept.name}.")
         return kept, kept.name
     commit = str(listing.sha)
     _check(listing, where, patterns, sha256, max_bytes)
@@ -112,7 +112,7 @@ def _find(
 
 
 def _cached(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | None:
-    """The whole snapshot in the cache, or None; the Hub is not asked."""
+    """The complete snapshot in the cache, or None; makes no request."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -124,43 +124,43 @@ def _cached(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | 
 
 
 def _is_whole(folder: Path, patterns: Sequence[str]) -> bool:
-    """Whether all that is named outright is there; older clients give half a snapshot."""
+    """Whether every file named without a wildcard exists; older clients return incomplete snapshots."""
     named = {pattern for pattern in patterns if not set(pattern) & set("*?[")} - {GOLDEN, CARD}
     missing = {name for name in named if not (folder / name).exists()}
     return not missing or (missing == {WEIGHTS} and _has_shards(folder))
 
 
 def _has_shards(folder: Path) -> bool:
-    """Whether all of model-00001-of-0000N.safetensors are there, as transformers cuts large weights."""
+    """Whether all shards model-00001-of-0000N.safetensors exist (transformers splits large weights)."""
     shards = list(folder.glob("model-*-of-*.safetensors"))
     return bool(shards) and max(shards).name == f"model-{len(shards):05}-of-{len(shards):05}.safetensors"
 
 
 def _older(repo: str, revision: str | None, patterns: Sequence[str]) -> str:
-    """A sentence naming the copy that `revision` pointed to before, where it is here."""
+    """A sentence naming the cached copy that `revision` pointed to before, if there is one."""
     kept = None if revision and COMMIT.fullmatch(revision) else _cached(repo, revision, patterns)
-    return f" An older copy is here: {ModelName.on_hub(repo, kept.name)}." if kept else ""
+    return f" An older copy is in the cache: {ModelName.on_hub(repo, kept.name)}." if kept else ""
 
 
 def _ask(repo: str, revision: str | None) -> ModelInfo:
-    """What the Hub has there: the commit and its files, in one request."""
+    """The commit and its list of files, in one request."""
     from huggingface_hub import constants
 
     listing = client().model_info(repo, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
     if not COMMIT.fullmatch(listing.sha or ""):
-        raise ValueError("the commit's name is not one")
+        raise ValueError("the commit's hash is not valid")
     return listing
 
 
 def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str | None, max_bytes: int | None) -> None:
-    """Refuse, by what the Hub says of its files, what would be of no use here."""
+    """Refuse unusable files by the Hub's listing, before they are downloaded."""
     files = {file.rfilename: file for file in listing.siblings or ()}
     wanted = {name: file.size or 0 for name, file in files.items() if any(fnmatchcase(name, each) for each in patterns)}
     large = [name for name, size in wanted.items() if max_bytes is not None and size > max_bytes]
     if large:
         raise SnapshotError(
-            f"A file of this kind has at most {max_bytes} bytes, but {large[0]} of {where} has {wanted[large[0]]}; "
-            f"nothing was fetched. Check the name."
+            f"A file like {large[0]} of {where} may have at most {max_bytes} bytes, got {wanted[large[0]]}; "
+            f"nothing was downloaded. Check the name."
         )
     if tuple(patterns) == FILES:
         check_listing(where, {name: file.size for name, file in files.items()})
@@ -169,23 +169,23 @@ def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str 
     lfs = files[WEIGHTS].lfs if WEIGHTS in files else None
     if sha256 and lfs and lfs.sha256 != sha256:
         raise IntegrityError(
-            f"{WEIGHTS} of {where} must have the sha256 {sha256}, but the Hub has one of {lfs.sha256}; nothing was "
-            f"fetched. Update the distribution that names it."
+            f"{WEIGHTS} of {where} must have the sha256 {sha256}, but the Hub's has {lfs.sha256}; nothing was "
+            f"downloaded. Update the distribution that names it."
         )
 
 
 def _remember(ref: Path, commit: str) -> None:
-    """Keep where a branch points, as the client does; a cache that is read alone stays as it is."""
+    """Remember a branch's commit in the cache, as the client does; a read-only cache is left unchanged."""
     if not (ref.is_file() and ref.read_text() == commit):
         with suppress(OutputError):
             write_atomic(ref, commit.encode())
 
 
 def _forget(weights: Path) -> bool:
-    """Remove the file from the cache, and its content too unless another commit holds the same and rightly so.
+    """Remove the file from the cache, and its content too unless another commit has the same, undamaged content.
 
     Returns:
-        Whether it is gone; a cache that is read alone keeps it.
+        Whether it was removed; a read-only cache keeps it.
     """
     blob = weights.resolve()
     try:
@@ -199,7 +199,7 @@ def _forget(weights: Path) -> bool:
 
 
 def _warn(message: str) -> None:
-    """Unless it was the user who went offline."""
+    """Log a warning, unless the user chose to be offline."""
     from huggingface_hub import constants
 
     if not constants.HF_HUB_OFFLINE:

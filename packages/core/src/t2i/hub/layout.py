@@ -1,4 +1,4 @@
-"""The files of a snapshot, and what is refused by names and sizes alone. Costs no torch."""
+"""The files of a snapshot, and checks by name and size alone. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
 
 def check_listing(where: str, sizes: Mapping[str, int | None]) -> None:
-    """Refuse what can be no snapshot, before a byte of it is read or fetched.
+    """Refuse what cannot be a snapshot, before any of it is read or downloaded.
 
     Args:
         where: the folder or repository, for the error.
-        sizes: bytes by file name; None where nobody says.
+        sizes: bytes by file name; None if unknown.
 
     Raises:
         SnapshotError: config.json is missing or too large, or the weights are missing or pickled.
@@ -27,31 +27,31 @@ def check_listing(where: str, sizes: Mapping[str, int | None]) -> None:
     missing = [name for name in (CONFIG, WEIGHTS) if name not in sizes]
     if missing:
         raise SnapshotError(
-            f"A model is a {CONFIG} and a {WEIGHTS}, but {where} holds no readable {' and no '.join(missing)}. "
-            f"Check the name, or fetch it again."
+            f"A model needs a {CONFIG} and a {WEIGHTS}, but {where} has no readable {' and no '.join(missing)}. "
+            f"Check the name, or download it again."
         )
     check_config_size(f"{where}: {CONFIG}", sizes[CONFIG])
 
 
 def check_not_pickled(where: str, names: Collection[str]) -> None:
-    """Refuse weights of which there is nothing but a pickle.
+    """Refuse weights that exist only as a pickle.
 
     Raises:
-        SnapshotError: names the file, and the converter.
+        SnapshotError: names the file and the converter.
     """
     pickled = sorted(name for name in names if PurePosixPath(name).suffix in PICKLES)
     if pickled and WEIGHTS not in names:
         raise SnapshotError(
-            f"Weights are read from {WEIGHTS} alone, but {where} holds {pickled[0]!r}: a pickle, which can run code "
-            f"when it is opened. Turn it into a snapshot with `t2i convert`."
+            f"Weights are only read from {WEIGHTS}, but {where} holds {pickled[0]!r}: a pickle, which can run code "
+            f"when it is opened. Convert it to a snapshot with `t2i convert`."
         )
 
 
 def check_config_size(path: str, size: int | None) -> None:
-    """Refuse a config.json that nobody wrote.
+    """Refuse a config.json of implausible size.
 
     Raises:
         SnapshotError: it is larger than MAX_CONFIG_BYTES.
     """
     if size is not None and size > MAX_CONFIG_BYTES:
-        raise SnapshotError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is no model's config.")
+        raise SnapshotError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is not a model's config.")

@@ -1,4 +1,4 @@
-"""Loading, saving and publishing a model, under the names that users of the Hub know."""
+"""Load, save and publish a model, with the function names that Hub users know."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def from_pretrained(name: str, *, device: torch.device | str = "cpu") -> Generat
     Args:
         name: "technique", "technique.tag", "hf-hub:org/repo[@revision]", "local-dir:path", or a path to a snapshot
             or run folder.
-        device: where its tensors are put.
+        device: the device of its tensors.
 
     Raises:
-        UnknownNameError, SnapshotError: as `t2i.snapshots.resolve.resolve` and `t2i.snapshots.load.load_generator`.
+        UnknownNameError, SnapshotError: as in `t2i.snapshots.resolve.resolve` and `t2i.snapshots.load.load_generator`.
     """
     return load_generator(resolve(name), device)
 
@@ -37,7 +37,7 @@ def save_pretrained(model: Generator, folder: str | Path, **facts: Any) -> Path:
 
     Args:
         model: its tensors may be on any device.
-        folder: a folder that does not exist yet; it appears whole or not at all.
+        folder: a folder that does not exist yet; it appears complete or not at all.
         facts: fields of `t2i.snapshots.record.SnapshotFacts`, such as the text encoder's identity.
 
     Returns:
@@ -45,7 +45,7 @@ def save_pretrained(model: Generator, folder: str | Path, **facts: Any) -> Path:
 
     Raises:
         InvalidConfigError: a fact is unknown, or its value does not fit.
-        OutputError: the folder exists already, or cannot be written.
+        OutputError: the folder already exists, or cannot be written.
     """
     return save_snapshot(model, Path(folder), parse_config(SnapshotFacts, facts, "save_pretrained"))
 
@@ -62,7 +62,7 @@ def push_to_hub(
     """Publish a model on the Hugging Face Hub.
 
     Args:
-        model: as `save_pretrained` takes it.
+        model: as in `save_pretrained`.
         repo: "org/name"; created if it does not exist.
         private, create_pr, revision: see `t2i.publishing.push.Target`.
         facts: fields of `t2i.snapshots.record.SnapshotFacts`.
@@ -71,8 +71,8 @@ def push_to_hub(
         The address of the commit or pull request.
 
     Raises:
-        InvalidInputError: the repository's name or a fact does not fit.
-        SnapshotError: the Hub refuses, and says why.
+        InvalidInputError: the repository's name or a fact is not valid.
+        SnapshotError: the Hub refuses; the message says why.
     """
     target = Target(repo, private, create_pr, revision)
     return push_generator(model, target, parse_config(SnapshotFacts, facts, "push_to_hub")).address

@@ -1,4 +1,4 @@
-"""Publishing on the Hub: a snapshot's files, its card, its pictures and the run's settings, in one commit."""
+"""Publish on the Hub: a snapshot's files, its card, its pictures and the run's settings, in one commit."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Target:
 
     Attributes:
         repo: "org/name".
-        private: create it so that only its owners see it; one that is public already is refused.
-        create_pr: propose the commit to the owners of a repository that is there, instead of making it.
-        revision: the branch, made where it is not there; by default "main".
+        private: create it so that only its owners can see it; an existing public repository is refused.
+        create_pr: open a pull request on an existing repository instead of committing to it.
+        revision: the branch, created if it does not exist; by default "main".
     """
 
     repo: str
@@ -49,21 +49,23 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.repo.count("/") != 1:
-            raise InvalidInputError(f"A Hub model is named org/name, but {self.repo!r} came.")
+            raise InvalidInputError(f"A Hub model must be named org/name, got {self.repo!r}.")
         if self.private and self.create_pr:
-            raise InvalidInputError("What is proposed to a repository is seen by all who see it. Leave private out.")
+            raise InvalidInputError(
+                "A pull request is visible to everyone who can see the repository. Leave private out."
+            )
         if self.revision is not None and not REVISION.fullmatch(self.revision):
-            raise InvalidInputError(f"A branch is named such as main or v2, but {self.revision!r} came.")
+            raise InvalidInputError(f"A branch must have a name such as main or v2, got {self.revision!r}.")
 
     @property
     def name(self) -> str:
-        """What loads the model from there."""
+        """The name that loads the model from there."""
         return str(ModelName.on_hub(self.repo, "" if self.create_pr else self.revision or ""))
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What became of it: the address of the commit or pull request, and the commit's hash, which pins it."""
+    """The result of publishing: the address of the commit or pull request, and the commit's hash."""
 
     address: str
     commit: str
@@ -76,13 +78,13 @@ def push(
     prompts: Sequence[str] = (),
     warn: Callable[[str], None] = lambda message: None,
 ) -> Pushed:
-    """Publish the model that `name` resolves to: the very weights, with a card that shows pictures.
+    """Publish the model that `name` resolves to: its weights, unchanged, and a card with pictures.
 
     Args:
-        prompts: what to draw for the card; by default a run's own samples, else captions of its dataset.
+        prompts: what to draw for the card; by default the run's samples, else captions of its dataset.
 
     Raises:
-        UnknownNameError, SnapshotError: as `resolve`; or the Hub refuses, and says why.
+        UnknownNameError, SnapshotError: as in `resolve`; or the Hub refuses, and the message says why.
     """
     snapshot = resolve(name)
     run = RunFolder.of_snapshot(snapshot.folder)
@@ -96,7 +98,7 @@ def push(
     except T2IError as error:
         if prompts:
             raise
-        warn(f"The card shows no pictures, for none could be drawn: {error}")
+        warn(f"The card has no pictures, because none could be drawn: {error}")
     extras = CardExtras(
         name=target.name,
         title=target.repo.partition("/")[2],
@@ -113,7 +115,7 @@ def push_generator(generator: Generator, target: Target, facts: SnapshotFacts) -
     """Publish a generator as it is in memory.
 
     Raises:
-        SnapshotError: the Hub refuses; says why.
+        SnapshotError: the Hub refuses; the message says why.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = save_snapshot(generator, Path(scratch) / "snapshot", facts)
@@ -127,8 +129,8 @@ def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotC
     from huggingface_hub import CommitOperationAdd
 
     def refused(reason: str, away: bool) -> T2IError:
-        rest = "Look there whether a commit was made before you try again" if away else "No commit was made"
-        return SnapshotError(f"The Hub did not take {target.repo}: {reason}. {rest}.")
+        rest = "Check there whether a commit was made before you try again" if away else "No commit was made"
+        return SnapshotError(f"{target.repo} could not be published on the Hub: {reason}. {rest}.")
 
     api = client()
     with asking(refused, PATIENCE):
@@ -136,7 +138,7 @@ def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotC
             api.create_repo(target.repo, private=target.private or None, exist_ok=True)
             if target.private and not api.model_info(target.repo).private:
                 raise InvalidInputError(
-                    f"{target.repo} is there already, and public, so nothing pushed to it stays private. Make it "
+                    f"{target.repo} already exists and is public, so nothing pushed to it stays private. Make it "
                     f"private in its settings on the Hub, or choose another name."
                 )
             if target.revision:
@@ -152,10 +154,10 @@ def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotC
 
 
 def _pictures(snapshot: Snapshot, run: RunFolder | None, prompts: Sequence[str]) -> bytes:
-    """A sheet of what the model draws: the run's own, as it is, or drawn now.
+    """A sheet of pictures by the model: the run's own sheet, or one drawn now.
 
     Raises:
-        T2IError: there is no sheet, and nothing to draw or no way to.
+        T2IError: there is no sheet, and none can be drawn.
     """
     steps, sheets = snapshot.config.facts.steps, run.samples() if run else {}
     drawn = [sheet for step, sheet in sheets.items() if step <= steps]
@@ -171,6 +173,6 @@ def _pictures(snapshot: Snapshot, run: RunFolder | None, prompts: Sequence[str])
 def _captions(dataset: str) -> list[str]:
     """Captions spread over the dataset."""
     if not dataset:
-        raise InvalidInputError("It does not say what it was trained on. Give prompts: --prompt 'a red heart'")
+        raise InvalidInputError("The model does not record its dataset. Give prompts: --prompt 'a red heart'")
     examples = load_dataset(dataset).examples
     return [example.captions[0] for example in examples[:: max(1, -(-len(examples) // PICTURES_SHOWN))]]

@@ -1,4 +1,4 @@
-"""What plugins declare and how it is found; everything a `plugin.py` needs is importable from here."""
+"""What plugins declare and how plugins are found; everything a `plugin.py` needs can be imported from here."""
 
 from t2i.registry.hookspecs import API_VERSION, hookimpl
 from t2i.registry.specs import (

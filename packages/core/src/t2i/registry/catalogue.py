@@ -1,4 +1,4 @@
-"""First-party plugins and the names they bring, so that an unknown name can say which package it is in."""
+"""First-party plugins and the names they provide, so that an unknown name's error can say which package has it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from t2i.registry.specs import (
 
 @dataclass(frozen=True)
 class KnownPlugin:
-    """A distribution and the names it brings.
+    """A distribution and the names it provides.
 
     Attributes:
-        names: by the type of their specs.
-        released: whether it can be installed today; if not, people are told that it is not released yet.
+        names: the names by type of spec.
+        released: whether it can be installed today; if not, messages say that it is not released yet.
     """
 
     distribution: str
@@ -31,12 +31,12 @@ class KnownPlugin:
     released: bool = True
 
     def names_of(self, kind: type[Spec]) -> tuple[str, ...]:
-        """The names it brings for one role."""
+        """The names it provides for one role."""
         return self.names.get(kind, ())
 
     @property
     def remedy(self) -> str:
-        """How to get it."""
+        """How to install it."""
         return f"pip install {self.distribution}" if self.released else f"{self.distribution}, not released yet"
 
 

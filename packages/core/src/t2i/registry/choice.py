@@ -1,4 +1,4 @@
-"""Which plugins this process may load, as environment variables say."""
+"""Which plugins this process may load, according to environment variables."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LOAD, DISABLE, STRICT = "T2I_LOAD_PLUGINS", "T2I_DISABLE_PLUGINS", "T2I_STRICT_P
 
 @dataclass(frozen=True)
 class Choice:
-    """Names of entry points or distributions; the core's own are always loaded.
+    """Names of entry points or distributions; the core's own plugins are always loaded.
 
     Attributes:
-        load: only these; None: all.
-        disabled: all but these.
+        load: load only these; None means all.
+        disabled: load none of these.
     """
 
     load: frozenset[str] | None
@@ -26,7 +26,7 @@ class Choice:
 
     @classmethod
     def of_environment(cls) -> Choice:
-        """What T2I_LOAD_PLUGINS and T2I_DISABLE_PLUGINS say."""
+        """The values of T2I_LOAD_PLUGINS and T2I_DISABLE_PLUGINS."""
         load = os.environ.get(LOAD)
         return cls(None if load is None else _names(load), _names(os.environ.get(DISABLE, "")))
 
@@ -38,7 +38,7 @@ class Choice:
         if self.disabled & names:
             return f"{DISABLE} names it", f"remove it from {DISABLE}"
         if self.load is not None and not self.load & names:
-            return f"{LOAD} does not name it", f"add it to {LOAD}, or unset that"
+            return f"{LOAD} does not name it", f"add it to {LOAD}, or unset {LOAD}"
         return None
 
 
@@ -48,7 +48,7 @@ def is_strict() -> bool:
 
 
 def unknown_choices(plugins: Iterable[Plugin]) -> list[str]:
-    """A sentence for each name in those variables that no installed plugin has."""
+    """A message for each name in those variables that no installed plugin has."""
     choice = Choice.of_environment()
     known = {name for plugin in plugins for name in (plugin.name, plugin.distribution)}
     return [

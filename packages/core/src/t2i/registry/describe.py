@@ -1,4 +1,4 @@
-"""What is known of models, installed or not: list and describe them by name."""
+"""List and describe models by name, installed or not."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class ModelInfo:
 
     Attributes:
         name: "technique" or "technique.tag".
-        distribution, version: what brings it; version is "" if it is not installed.
-        remedy: how to get it if it is not installed.
-        spec: of the technique; None if it is not installed.
-        weights: the pretrained weights known, or only the one named.
+        distribution, version: the package that provides it; version is "" if it is not installed.
+        remedy: how to install it, if it is not installed.
+        spec: the technique's spec; None if it is not installed.
+        weights: its known pretrained weights, or only those named.
         kind, summary: as in the spec.
     """
 
@@ -54,7 +54,7 @@ def list_models(
     """Names of models, sorted; torch is not imported.
 
     Args:
-        filter: a part of the name, or a pattern with * and ?.
+        filter: part of the name, or a pattern with * and ?.
         pretrained: list "name.tag" of pretrained weights instead of techniques.
         kind: only this family, such as "gan".
         dataset, license: only techniques with weights trained on this dataset, or under this SPDX licence.
@@ -78,7 +78,7 @@ def model_info(name: str) -> ModelInfo:
     """Describe "technique" or "technique.tag"; torch is not imported.
 
     Raises:
-        UnknownNameError, NameClashError, PluginError: as Registry.get does.
+        UnknownNameError, NameClashError, PluginError: as in Registry.get.
     """
     asked = _registered(name)
     technique = asked.technique
@@ -104,28 +104,28 @@ def weights_spec(name: str) -> WeightsSpec:
     asked = _registered(name)
     technique = asked.technique
     if any(name in known.names_of(WeightsSpec) for known in catalogue.KNOWN_PLUGINS):
-        registry().get(WeightsSpec, name)  # if it is not installed, its distribution installs the technique as well
+        registry().get(WeightsSpec, name)  # if they are missing, their package also provides the technique
     registry().get(ModelSpec, technique)
     known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
     if asked.tag:
         return registry().get(WeightsSpec, name)[0]
     if not known:
         raise UnknownNameError(
-            f"{technique!r} has no pretrained weights here. Train it (t2i train {technique} --data ...) "
+            f"{technique!r} has no pretrained weights on this machine. Train it (t2i train {technique} --data ...) "
             f"or install some (pip install t2i-starter)."
         )
     return next(iter(known.values()))
 
 
 def _registered(name: str) -> ModelName:
-    """The name, of a technique and perhaps a tag.
+    """The parsed name of a technique, with or without a tag.
 
     Raises:
-        UnknownNameError: it is of another kind.
+        UnknownNameError: it is another kind of name.
     """
     asked = ModelName.parse(name)
     if asked.kind != "registered":
-        raise UnknownNameError(f"There is no registered model {name!r}: those are named technique or technique.tag.")
+        raise UnknownNameError(f"There is no registered model {name!r}: its name must be technique or technique.tag.")
     return asked
 
 

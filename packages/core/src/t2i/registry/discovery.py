@@ -1,4 +1,4 @@
-"""Finds plugins, each in isolation: one that is broken, incompatible or disabled never takes another with it."""
+"""Finds plugins, each in isolation: a broken, incompatible or disabled one never affects the others."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Registry:
     """All plugins found, and everything the usable ones declare.
 
     Attributes:
-        claims: by type of spec and name, the plugins that declare it with their specs.
-        listeners: the hooks of each plugin that listens to events, by its name.
+        claims: for each type of spec and name, the plugins that declare it, with their specs.
+        listeners: the hooks of each plugin that listens to events, by plugin name.
     """
 
     plugins: tuple[Plugin, ...]
@@ -38,7 +38,7 @@ class Registry:
     listeners: Mapping[str, pluggy.HookRelay] = field(repr=False)
 
     def all(self, kind: type[SpecT]) -> Iterator[tuple[SpecT, Plugin]]:
-        """Every spec of `kind` whose name has one owner, with its plugin."""
+        """Every spec of `kind` whose name has an owner, with its plugin."""
         for (role, _), claims in self.claims.items():
             owner = _owner(claims)
             if role is kind and owner:
@@ -48,7 +48,7 @@ class Registry:
         """The spec called `name` and its plugin.
 
         Raises:
-            UnknownNameError: no plugin declares it; suggests near names and the distribution that would.
+            UnknownNameError: no plugin declares it; suggests similar names and the distribution to install.
             NameClashError: several distributions declare it.
             PluginError: the plugin that would declare it cannot be used.
         """
@@ -61,7 +61,7 @@ class Registry:
         return cast(SpecT, owner[1]), owner[0]
 
     def named(self, *names: str) -> list[tuple[Spec, Plugin]]:
-        """What goes by any of these names, in every role."""
+        """Everything that has any of these names, in every role."""
         owners = [_owner(claims) for (_, name), claims in self.claims.items() if name in names]
         return [(owner[1], owner[0]) for owner in owners if owner]
 
@@ -98,7 +98,7 @@ class Registry:
 
 
 def registry() -> Registry:
-    """What is installed, for those who want to use it.
+    """The installed plugins, for callers that want to use them.
 
     Raises:
         PluginError: T2I_STRICT_PLUGINS is set, and a plugin is broken or incompatible, or two claim one name.
@@ -115,12 +115,12 @@ def registry() -> Registry:
 
 @cache
 def discover() -> Registry:
-    """What is installed, found once per process; imports only the plugins' light modules, and never raises.
+    """The installed plugins, found once per process; imports only the plugins' light modules, and never raises.
 
-    Whatever is wrong is in what it returns.
+    Problems are recorded in the result.
     """
     loader = Loader(Choice.of_environment())
-    with redirect_stdout(sys.stderr):  # what a plugin prints is no result of ours
+    with redirect_stdout(sys.stderr):  # keep what plugins print out of t2i's output
         plugins = tuple(loader.load(*found) for found in _entry_points())
     claims: dict[tuple[type[Spec], str], Claims] = {}
     for plugin in plugins:
@@ -135,7 +135,7 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
 
 
 def _owner(claims: Claims) -> tuple[Plugin, Spec] | None:
-    """The only plugin that claims a name, or else the core's: nobody takes `t2i doctor` from a person."""
+    """The only plugin that claims a name, or else the core: no plugin can replace a verb such as `t2i doctor`."""
     if len(claims) == 1:
         return claims[0]
     return next((claim for claim in claims if claim[0].distribution == CORE), None)

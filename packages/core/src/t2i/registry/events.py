@@ -1,4 +1,4 @@
-"""What has happened, told to the plugins that listen."""
+"""Report events to the plugins that listen."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from t2i.drawing.provenance import Provenance
 
 log = logging.getLogger(__name__)
-_failed: set[tuple[str, str]] = set()  # plugins and events of this process that were warned of
+_failed: set[tuple[str, str]] = set()  # (plugin, event) pairs already warned about in this process
 
 
 def picture_written(path: Path, provenance: Provenance) -> None:
     """Tell every listening plugin that a picture file has been written (see `t2i.registry.hookspecs.Events`).
 
-    What a plugin raises is a warning, once per plugin: it costs neither the picture nor the other plugins their news.
+    An error in a plugin is logged once as a warning; it affects neither the picture nor the other plugins.
     """
     for name, hooks in discover().listeners.items():
         try:
-            with redirect_stdout(sys.stderr):  # what a plugin prints is no result of ours
+            with redirect_stdout(sys.stderr):  # keep what plugins print out of t2i's output
                 hooks.t2i_picture_written(path=path, provenance=provenance)
-        except BaseException as error:  # a stranger's code may raise anything, SystemExit included
+        except BaseException as error:  # untrusted code may raise anything, including SystemExit
             if isinstance(error, KeyboardInterrupt):
                 raise
             _warn_once(name, "t2i_picture_written", error)
@@ -37,6 +37,6 @@ def _warn_once(plugin: str, event: str, error: BaseException) -> None:
     if (plugin, event) not in _failed:
         _failed.add((plugin, event))
         log.warning(
-            f"the plugin {plugin!r} failed in {event} ({brief(error)}); the picture is written all the same. "
-            f"T2I_DISABLE_PLUGINS={plugin} leaves the plugin out."
+            f"the plugin {plugin!r} failed in {event} ({brief(error)}); the picture was still written. "
+            f"To disable the plugin, set T2I_DISABLE_PLUGINS={plugin}."
         )

@@ -1,10 +1,10 @@
-"""The whole contract between t2i and a plugin.
+"""The complete contract between t2i and a plugin.
 
 A plugin is a light module, named by an entry point in the group "t2i", that sets `T2I_API = 1` and implements any of
 these hooks with `@t2i.registry.hookimpl`:
 
 - one hook for each role (`t2i.registry.roles`), without arguments. It only declares: it returns specs, whose targets
-  are imported when somebody asks for that name;
+  are imported when that name is used;
 - the events below, which are called whenever they happen.
 """
 
@@ -35,14 +35,14 @@ class Events:
     @staticmethod
     @hookspec
     def t2i_picture_written(path: Path, provenance: Provenance) -> None:
-        """A picture file has been written and is whole.
+        """A picture file has been written completely.
 
         It is called in the process that wrote it, once for each picture, before the next one is written: return
-        quickly. What it raises is reported once and costs nobody a picture.
+        quickly. An error is reported once and does not affect the picture.
 
         Args:
             path: the file.
-            provenance: how to make it again, as the file says it.
+            provenance: how to recreate it, as recorded in the file.
         """
 
 

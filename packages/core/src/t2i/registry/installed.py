@@ -1,7 +1,7 @@
-"""What installed distributions say of themselves, read without importing or trusting any of them.
+"""The metadata of installed distributions, read without importing or trusting any of them.
 
-Reading is most of what finding plugins costs, so only distributions with an entry point of ours are read, and of
-their METADATA only the head: what follows the first empty line is a readme.
+Reading takes most of the time of finding plugins, so only distributions with a t2i entry point are read, and only
+the head of their METADATA: after the first empty line comes the readme.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Facts:
     """The head of a distribution's METADATA.
 
     Attributes:
-        name, version: as installed; the name of its folder, and "?", where the head does not say.
+        name, version: as installed; if missing in the head, the name of its folder and "?".
         requires_core: its requirements on t2i-core.
         problem: why the metadata cannot be trusted, or "".
     """
@@ -39,9 +39,9 @@ class Facts:
 
 
 def entry_points(group: str) -> list[tuple[EntryPoint, Distribution]]:
-    """Each distribution's entry points of `group` once, though a folder stand twice on sys.path; ordered by name.
+    """Each distribution's entry points of `group`, ordered by name; once, even if a folder is on sys.path twice.
 
-    A distribution that has some but whose list of them cannot be read has one called UNREADABLE.
+    If a distribution's entry points cannot be read, it has one called UNREADABLE.
     """
     found: dict[tuple[str, str], tuple[EntryPoint, Distribution]] = {}
     for distribution in distributions():
@@ -55,7 +55,7 @@ def entry_points(group: str) -> list[tuple[EntryPoint, Distribution]]:
 
 
 def facts(distribution: Distribution) -> Facts:
-    """What `distribution` says of itself."""
+    """The facts in the metadata of `distribution`."""
     folder = PurePath(str(getattr(distribution, "_path", "?"))).name.partition("-")[0]
     try:
         text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO")
@@ -72,7 +72,7 @@ def facts(distribution: Distribution) -> Facts:
 
 @dataclass(frozen=True)
 class Unmet:
-    """Why this core does not do for a plugin; `newer`: because the plugin wants a newer one."""
+    """Why this core does not satisfy a plugin; `newer`: the plugin needs a newer core."""
 
     reason: str
     newer: bool
@@ -113,13 +113,13 @@ def _specifier(requirement: str) -> SpecifierSet:
 def _of_group(distribution: Distribution, group: str) -> tuple[EntryPoint, ...]:
     try:
         text = distribution.read_text("entry_points.txt") or ""
-    except Exception:  # not UTF-8, or unreadable: any program may have written it
+    except Exception:  # not UTF-8, or unreadable: any package may be installed
         return ()
     if f"[{group}]" not in text:
         return ()
     try:
         entries = tuple(distribution.entry_points.select(group=group))
-        [entry.module for entry in entries]  # raises where a value is no object reference
+        [entry.module for entry in entries]  # raises if a value is not an object reference
     except Exception:
         return (EntryPoint(UNREADABLE, "", group),)
     return entries

@@ -1,4 +1,4 @@
-"""Loads one plugin in isolation: whatever is wrong with it ends up in what is returned about it."""
+"""Loads one plugin in isolation: any problem is recorded in the returned Plugin."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from t2i.registry.specs import Spec, check_spec
 from t2i.version import __version__
 
 UPDATE_CORE = "pip install --upgrade t2i-core"
-MOST_SPECS = 1000  # of one role in one plugin; more come from a hook that never ends
+MOST_SPECS = 1000  # per role and plugin; more would come from a hook that never ends
 
 
 class Loader:
     """Loads plugins one after the other.
 
     Attributes:
-        listeners: the hooks of each usable plugin that implements an event, by its name.
+        listeners: the hooks of each usable plugin that implements an event, by plugin name.
     """
 
     def __init__(self, choice: Choice) -> None:
@@ -37,7 +37,7 @@ class Loader:
         self.listeners: dict[str, pluggy.HookRelay] = {}
 
     def load(self, entry: EntryPoint, distribution: Distribution) -> Plugin:
-        """Import the module that `entry` names and ask it what it declares, unless something speaks against it."""
+        """Import the module that `entry` names and collect what it declares, unless it is disabled or unfit."""
         said = facts(distribution)
 
         def plugin(state: State, reason: str = "", remedy: str = "", specs: tuple[Spec, ...] = ()) -> Plugin:
@@ -59,22 +59,22 @@ class Loader:
             module = entry.load()
             version = getattr(module, "T2I_API", None)
             if type(version) is not int or version != API_VERSION:
-                made_for = "declares no T2I_API" if version is None else f"was made for plugin API {version}"
+                made_for = "declares no T2I_API" if version is None else f"was written for plugin API {version}"
                 newer = isinstance(version, int) and version > API_VERSION
-                reason = f"it {made_for}, and this core speaks {API_VERSION}"
+                reason = f"it {made_for}, and this core has API {API_VERSION}"
                 return plugin("incompatible", reason, UPDATE_CORE if newer else update)
             doing, remedy = "declaring its specs", update
             specs = tuple(self._declared(module))
             if any(hasattr(module, event) for event in EVENTS):
                 self.listeners[entry.name] = _hooks_of(module)
             return plugin("ok", specs=specs)
-        except BaseException as error:  # a stranger's module may raise anything, SystemExit included
+        except BaseException as error:  # untrusted modules may raise anything, including SystemExit
             if isinstance(error, KeyboardInterrupt):
                 raise
             return plugin("broken", f"{doing} raised {brief(error)}", remedy)
 
     def _declared(self, module: ModuleType) -> list[Spec]:
-        """What the module's declaring hooks return, checked; the manager knows no plugin before and after."""
+        """The checked results of the module's declaring hooks; the plugin manager is empty before and after."""
         declared: list[Spec] = []
         try:
             self._hooks.register(module)
@@ -99,7 +99,7 @@ class Loader:
 
 
 def _hooks_of(module: ModuleType) -> pluggy.HookRelay:
-    """The events as this module alone implements them, so that none fails because of another."""
+    """The events as implemented by this module alone, so that plugins cannot affect each other."""
     manager = pluggy.PluginManager("t2i")
     manager.add_hookspecs(Events)
     manager.register(module)
@@ -107,10 +107,10 @@ def _hooks_of(module: ModuleType) -> pluggy.HookRelay:
 
 
 def brief(error: BaseException) -> str:
-    """Type and first line, printable and short whatever the error is."""
+    """The error's type and first line, always printable and short."""
     try:
         lines = str(error).encode("utf-8", "backslashreplace").decode().splitlines()
-    except BaseException as another:  # a stranger's __str__ may raise, too
+    except BaseException as another:  # an untrusted __str__ may raise, too
         if isinstance(another, KeyboardInterrupt):
             raise
         lines = []

@@ -1,13 +1,13 @@
-"""What people call a model, parsed in this one place::
+"""The names of models, parsed only here::
 
-    technique                     its first pretrained weights, or the technique itself where a model is made anew
+    technique                     its first pretrained weights; if no weights are loaded, the technique itself
     technique.tag                 registered pretrained weights
     hf-hub:org/repo[@revision]    a snapshot on the Hub
     local-dir:path                the folder of a snapshot or a run
     path                          the same
 
 A path is recognised by its separator. A word without one is a registered name if a plugin declares it, so that it means
-the same model in every directory, and otherwise the folder of that name if there is one.
+the same model in every directory, and otherwise a folder of that name if it exists.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ HUB, FOLDER = "hf-hub", "local-dir"
 
 @dataclass(frozen=True)
 class ModelName:
-    """A model's name, taken apart.
+    """A parsed model name.
 
     Attributes:
-        text: the name as it was given; also what `str` gives.
-        kind: which of the following it has.
+        text: the name as given; also the result of `str`.
+        kind: the kind of name; it decides which of the following are set.
         technique, tag: of a "registered" name; the tag may be "".
-        repo, revision: of a name on the "hub"; the revision may be "". `t2i.hub` checks that they can be ones.
-        folder: of a "folder", a snapshot or a run; it need not exist.
+        repo, revision: of a name on the "hub"; the revision may be "". `t2i.hub` checks that they are valid.
+        folder: of a "folder": a snapshot or a run; it need not exist.
     """
 
     text: str
@@ -47,10 +47,10 @@ class ModelName:
 
     @classmethod
     def parse(cls, text: str) -> ModelName:
-        """The name in `text`. Whether such a model exists is not asked.
+        """Parse the name in `text`, without checking that such a model exists.
 
         Raises:
-            InvalidInputError: it is no string, or begins with a prefix that no name has.
+            InvalidInputError: it is not a string, or begins with an unknown prefix.
         """
         prefix, colon, rest = check_text(text, "A model's name").partition(":")
         if colon and prefix == HUB:
@@ -76,7 +76,7 @@ class ModelName:
         return cls.parse(f"{HUB}:{repo}@{revision}" if revision else f"{HUB}:{repo}")
 
     def pinned(self, revision: str) -> ModelName:
-        """A name on the Hub at this revision; any other name, or any with "" for a revision, as it is."""
+        """A Hub name pinned to this revision; other names, and any name if `revision` is "", are unchanged."""
         return ModelName.on_hub(self.repo, revision) if self.kind == "hub" and revision else self
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a plugin is once it has been looked at, and why it or a name cannot be used."""
+"""The result of loading a plugin, and why a plugin or a name cannot be used."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from t2i.errors import (
 from t2i.registry.specs import Spec
 
 State = Literal["ok", "broken", "incompatible", "disabled"]
-CORE = "t2i-core"  # the distribution whose own names win, and which no choice of plugins leaves out
+CORE = "t2i-core"  # the distribution whose names win clashes, and which cannot be disabled
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point in the group "t2i" and what became of it.
+    """One entry point in the group "t2i" and the result of loading it.
 
     Attributes:
-        name: of the entry point.
-        distribution, version: what was installed.
+        name: the entry point's name.
+        distribution, version: the installed package.
         state, reason, remedy: "ok", or why it cannot be used and the command that fixes it.
-        specs: what it declares; none unless ok.
+        specs: what it declares; empty unless ok.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Plugin:
     specs: tuple[Spec, ...] = ()
 
     def error(self) -> PluginError:
-        """What using this plugin raises."""
+        """The error to raise when this plugin is used."""
         kind = {
             "broken": PluginBrokenError,
             "incompatible": PluginIncompatibleError,
@@ -69,5 +69,5 @@ class Clash:
         return " or ".join(f"pip uninstall {name}" for name in self.distributions if name != CORE)
 
     def error(self) -> NameClashError:
-        """What asking for the name raises."""
-        return NameClashError(f"A name has one owner, but {self.reason}. Remove one: {self.remedy}")
+        """The error to raise when the name is used."""
+        return NameClashError(f"A name must have one owner, but {self.reason}. Remove one: {self.remedy}")

@@ -1,6 +1,6 @@
-"""The roles that a plugin can fill, one row each. What treats roles alike iterates over these rows.
+"""The roles that a plugin can fill, one row each. Code that treats all roles alike iterates over these rows.
 
-A new role is a row here, its spec in specs.py, and the contract with its checks.
+A new role needs a row here, a spec in specs.py, and a contract with checks.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Role:
     Attributes:
         hook: the hook in which plugins return their specs.
         spec: the type of those specs.
-        word, plural: what people call it, such as "text encoder".
-        summary: what the hook declares, one sentence.
-        checks: the target of what `t2i check` does with a spec, a `t2i.testing.checks.roles.role.CheckedRole`.
+        word, plural: its name in messages, such as "text encoder".
+        summary: what the hook declares, in one sentence.
+        checks: the target of the `t2i.testing.checks.roles.role.CheckedRole` that `t2i check` uses for a spec.
         template: `t2i new --kind TEMPLATE` writes a plugin for this role from t2i/templates/TEMPLATE, whose main module
-            is template.py with "_" for "-"; "" if it writes none.
+            is template.py with "_" for "-"; "" if there is no template.
     """
 
     hook: str
@@ -57,7 +57,7 @@ ROLES: tuple[Role, ...] = (
         spec=WeightsSpec,
         word="pretrained model",
         plural="pretrained models",
-        summary="Pretrained weights, shipped with the plugin or known by their address on the Hub.",
+        summary="Pretrained weights, shipped with the plugin or published on the Hub.",
         checks="t2i.testing.checks.roles.weights:Weights",
     ),
     Role(
@@ -83,7 +83,7 @@ ROLES: tuple[Role, ...] = (
         spec=DatasetSpec,
         word="dataset",
         plural="datasets",
-        summary="Datasets, and readers of people's own files.",
+        summary="Datasets, and readers of users' own files.",
         checks="t2i.testing.checks.roles.datasets:Datasets",
         template="dataset",
     ),
@@ -92,7 +92,7 @@ ROLES: tuple[Role, ...] = (
         spec=ArtistSpec,
         word="artist",
         plural="artists",
-        summary="What draws with models of another layout than a snapshot's.",
+        summary="Artists, which draw with models in other layouts than a snapshot.",
         checks="t2i.testing.checks.roles.artists:Artists",
     ),
     Role(

@@ -14,7 +14,7 @@ from t2i.errors import PluginBrokenError
 
 @dataclass(frozen=True)
 class Spec:
-    """What all specs are: frozen dataclasses with a `name`, by which people ask for what they declare."""
+    """The base of all specs: frozen dataclasses with a `name` under which users find what they declare."""
 
     if TYPE_CHECKING:
 
@@ -38,9 +38,9 @@ class ModelSpec(Spec):
         kind: family: "gan", "vae", "transformer", "hybrid" or "diffusion".
         summary: one line.
         paper: authors, title, venue, year.
-        recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin; the one
-            called "tiny" is what `t2i check` builds.
-        expected_failures: checks of `t2i check` it is known to fail, each with the reason.
+        recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin; `t2i check`
+            builds the one called "tiny".
+        expected_failures: checks of `t2i check` that it is known to fail, each with the reason.
         converter: for `t2i convert`, a callable (name -> tensor of a foreign checkpoint) ->
             t2i.snapshots.foreign.Converted; "" if there is none.
     """
@@ -65,11 +65,11 @@ class WeightsSpec(Spec):
     Attributes:
         sha256: of model.safetensors; verified before a tensor is used.
         size_bytes: of model.safetensors.
-        dataset, resolution, license, text_encoder: what it was trained on, at how many pixels a side,
-            under which SPDX licence the weights may be used, and the text encoder it reads.
+        dataset, resolution, license, text_encoder: what it was trained on, the side of its pictures in pixels,
+            the SPDX licence of the weights, and the text encoder it needs.
         bundled: "package:relative/folder" of a snapshot inside an installed distribution, or "".
-        repo, revision: where it lives on the Hub (a full commit hash pins it), or "".
-        scores: measured, each name stating its protocol.
+        repo, revision: where it is on the Hub (a full commit hash pins it), or "".
+        scores: measured scores; each name states its protocol.
     """
 
     model: str
@@ -106,7 +106,7 @@ class TextEncoderSpec(Spec):
 @dataclass(frozen=True)
 class EvaluatorSpec(Spec):
     """An evaluator. `target` is a callable `(**settings) -> Evaluator`, each setting with a default; `check_settings`
-    are those that `t2i check` asks for, such as {"subset_size": 8}: it shows two dozen small pictures."""
+    are those that `t2i check` uses, such as {"subset_size": 8}: it evaluates two dozen small pictures."""
 
     name: str
     target: str
@@ -117,12 +117,12 @@ class EvaluatorSpec(Spec):
 
 @dataclass(frozen=True)
 class DatasetSpec(Spec):
-    """A dataset, or a reader of files that a person has.
+    """A dataset, or a reader of a user's own files.
 
     Attributes:
         target: a callable (split) -> CaptionedDataset; with `takes_reference`, (reference, split or None) ->
             CaptionedDataset, reached as "name:reference" or "name:reference:split".
-        splits: its splits, the first of which is the default; of a reader, () where the files decide.
+        splits: its splits, the first of which is the default; () for a reader whose splits depend on the files.
         license: SPDX id of the pictures' licence, or "unknown".
     """
 
@@ -137,14 +137,14 @@ class DatasetSpec(Spec):
 
 @dataclass(frozen=True)
 class ArtistSpec(Spec):
-    """What draws with models of another layout than a snapshot's.
+    """Draws with models in another layout than a snapshot.
 
     Attributes:
-        target: a callable (name, device) -> Artist, asked for a model whose folder holds the file `marker`; `name` is a
+        target: a callable (name, device) -> Artist, used for a model whose folder holds the file `marker`; `name` is a
             `t2i.registry.names.ModelName`, `device` a torch device such as "cpu" or "cuda".
         marker: the name of the file, such as "model_index.json".
-        tiny: a callable (folder) that writes the smallest model of that layout into a new folder; what `t2i check`
-            draws with.
+        tiny: a callable (folder) that writes the smallest model of that layout into a new folder; `t2i check`
+            draws with it.
     """
 
     name: str
@@ -161,8 +161,8 @@ class CommandSpec(Spec):
 
     Attributes:
         target: a function that typer can run: each parameter is annotated, its docstring is the help text, and an int
-            that it returns is the exit code; or a typer.Typer, for a verb with verbs of its own.
-        summary: one line for `t2i --help`, which imports no target.
+            that it returns is the exit code; or a typer.Typer, for a verb with subcommands.
+        summary: one line for `t2i --help`, which does not import the target.
     """
 
     name: str
@@ -184,38 +184,38 @@ KINDS: Mapping[str, type] = {
 def check_spec(spec: Spec) -> None:
     """
     Raises:
-        TypeError: a field is not of its type.
-        ValueError: a name cannot be asked for.
+        TypeError: a field has the wrong type.
+        ValueError: a name is not valid.
     """
     for field_ in fields(spec):
         value, kind = getattr(spec, field_.name), KINDS[str(field_.type)]
         if not isinstance(value, kind):
-            raise TypeError(f"{field_.name} of a {type(spec).__name__} is a {field_.type}, not {value!r}")
+            raise TypeError(f"{field_.name} of a {type(spec).__name__} must be a {field_.type}, not {value!r}")
     name = spec.model if isinstance(spec, WeightsSpec) else spec.name
     if not NAME.fullmatch(name) or (isinstance(spec, WeightsSpec) and not spec.tag):
-        raise ValueError(f"names are lower-case letters, digits, - and _, not {spec.name!r}")
+        raise ValueError(f"a name must consist of lower-case letters, digits, - and _, not be {spec.name!r}")
 
 
 def load_target(target: str) -> Any:
     """Import what "package.module:Name" names.
 
     Raises:
-        PluginBrokenError: it cannot be imported, or is not there.
+        PluginBrokenError: it cannot be imported, or does not exist.
     """
     module, _, name = target.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except BaseException as error:  # a stranger's module may raise anything, SystemExit included
+    except BaseException as error:  # untrusted modules may raise anything, including SystemExit
         if isinstance(error, KeyboardInterrupt):
             raise
         raise PluginBrokenError(
-            f"What a plugin declares can be imported, but {target} raised {type(error).__name__}: {error}. "
+            f"Everything a plugin declares must be importable, but {target} raised {type(error).__name__}: {error}. "
             f"Install what it needs, or update its distribution (see `t2i plugins`)."
         ) from error
 
 
 def bundled_folder(weights: WeightsSpec) -> Path:
-    """The folder of a bundled snapshot, whether or not it is there.
+    """The folder of a bundled snapshot, whether or not it exists.
 
     Raises:
         PluginBrokenError: the package that should hold it cannot be imported.

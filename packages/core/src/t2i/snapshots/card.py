@@ -1,4 +1,4 @@
-"""The model card: what a snapshot's README.md says, in the Hub's own format. Whatever people typed stays text."""
+"""The model card: a snapshot's README.md, in the Hub's own format. All user input is escaped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HERE = "local-dir:PATH_TO_THIS_FOLDER"
 SCORES_BEGIN, SCORES_END = "<!-- scores, written by t2i evaluate -->", "<!-- end of scores -->"
-HUB_LICENSES = {  # those of https://huggingface.co/docs/hub/repositories-licenses that pictures come under
+HUB_LICENSES = {  # those of https://huggingface.co/docs/hub/repositories-licenses that apply to pictures
     *("afl-3.0", "agpl-3.0", "apache-2.0", "artistic-2.0", "bsd", "bsd-2-clause", "bsd-3-clause", "bsl-1.0"),
     *("cc", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0"),
     *("cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0"),
@@ -33,15 +33,15 @@ HUB_LICENSES = {  # those of https://huggingface.co/docs/hub/repositories-licens
 
 @dataclass(frozen=True)
 class CardExtras:
-    """What a card says beyond its snapshot's config.json.
+    """The contents of a card beyond its snapshot's config.json.
 
     Attributes:
-        name: what loads the model, such as "hf-hub:org/name".
+        name: the name that loads the model, such as "hf-hub:org/name".
         packages: what to install to use it; by default the distributions of its technique and text encoder.
-        title: by default what it is.
-        prompt: what it may be asked for, as an example.
-        picture: a PNG beside the card, or "".
-        run_file: a run's settings beside the card, or "".
+        title: by default the technique.
+        prompt: an example prompt.
+        picture: a PNG next to the card, or "".
+        run_file: a run's settings next to the card, or "".
     """
 
     name: str = HERE
@@ -53,14 +53,14 @@ class CardExtras:
 
 
 def render_card(config: SnapshotConfig, extras: CardExtras | None = None) -> str:
-    """The card of a snapshot as Markdown under a YAML head."""
+    """The card of a snapshot as Markdown with a YAML header."""
     extras = extras or CardExtras()
     head = yaml.safe_dump(card_head(config), sort_keys=False, allow_unicode=True)
     return f"---\n{head}---\n\n{card_body(config, extras)}"
 
 
 def card_head(config: SnapshotConfig) -> dict[str, Any]:
-    """The card's metadata, as the Hub reads it."""
+    """The card's metadata, in the Hub's format."""
     license_id = re.sub(r"-(only|or-later)$", "", config.facts.license.lower())
     known = license_id in HUB_LICENSES
     return {
@@ -73,13 +73,13 @@ def card_head(config: SnapshotConfig) -> dict[str, Any]:
 
 
 def card_body(config: SnapshotConfig, extras: CardExtras) -> str:
-    """What people read: pictures, three lines to use it, what it is made of, scores, limits, how to make it again."""
+    """The readable part: pictures, how to use it, what it is made of, scores, limits, how to reproduce it."""
     sections = [
         f"# {plain(extras.title or f'{config.technique} by t2i')}",
         _what(config, extras),
         _use(config, extras),
         _made_of(config),
-        f"{SCORES_BEGIN}\n## Scores\n\nNone were measured.\n{SCORES_END}",
+        f"{SCORES_BEGIN}\n## Scores\n\nNone measured yet.\n{SCORES_END}",
         _limits(config),
         _again(config, extras),
     ]
@@ -91,9 +91,9 @@ def _what(config: SnapshotConfig, extras: CardExtras) -> str:
     pixels = f" of {side} x {side} pixels" if isinstance(side, int) else ""
     owner = _owner(ModelSpec, config.technique)
     about = f" The technique: {plain(owner[0].summary)} ({plain(owner[0].paper)})." if owner else ""
-    shown = f"\n\n![Pictures it drew, each above its caption]({extras.picture})" if extras.picture else ""
+    shown = f"\n\n![Pictures drawn by the model, each above its caption]({extras.picture})" if extras.picture else ""
     return (
-        f"Draws pictures{pixels} from a caption, by the technique {plain(config.technique)} of "
+        f"Draws pictures{pixels} from a caption, with the technique {plain(config.technique)} of "
         f"[t2i](https://pypi.org/project/t2i/).{about}{shown}"
     )
 
@@ -116,22 +116,22 @@ def _made_of(config: SnapshotConfig) -> str:
     facts, encoder = config.facts, config.facts.text_encoder
     rows = {
         "technique": config.technique,
-        "dataset": facts.dataset or "not said",
+        "dataset": facts.dataset or "not stated",
         "licence": facts.license,
         "text encoder": f"{encoder.name}, {encoder.dim}-d, sha256 {encoder.sha256 or 'unknown'}"
         if encoder
-        else "not said",
+        else "not stated",
         **({"drawn with": ", ".join(f"{k}={v}" for k, v in facts.options.items())} if facts.options else {}),
         **({"converted from": facts.source} if facts.source else {}),
-        "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures" if facts.steps else "not said",
-        "training took": _took(facts.training_seconds) or "not said",
+        "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures" if facts.steps else "not stated",
+        "training took": _took(facts.training_seconds) or "not stated",
         "model.safetensors": f"sha256 {config.weights_sha256}",
     }
     return f"## What it is made of\n\n{table(['', ''], list(rows.items()))}"
 
 
 def _took(seconds: Mapping[str, float]) -> str:
-    """ "31 min on AMD EPYC, 2 threads", one after another where there were several devices."""
+    """ "31 min on AMD EPYC, 2 threads", in order if there were several devices."""
     return "; then ".join(f"{_duration(spent)} on {device}" for device, spent in seconds.items())
 
 
@@ -147,25 +147,25 @@ def _limits(config: SnapshotConfig) -> str:
     data = plain(config.facts.dataset) if config.facts.dataset else "the pictures it was trained on"
     return (
         f"## Limits\n\n"
-        f"- It knows what {data} shows and the words its captions use; of other captions it draws the nearest it has.\n"
-        f"- Its pictures have one size, and their licence and biases are those of that data.\n"
-        f"- One seed gives one picture, but another device or library version rounds differently.\n"
-        f"- It was not made to show real persons or to inform decisions, and nothing filters what it draws."
+        f"- It knows what {data} shows and the words of its captions; for other captions it draws the closest match.\n"
+        f"- Its pictures have one size, and it inherits the licence and biases of that data.\n"
+        f"- A seed gives the same picture every time, but other devices and library versions round differently.\n"
+        f"- It is not intended to depict real people or to inform decisions, and its output is not filtered."
     )
 
 
 def _again(config: SnapshotConfig, extras: CardExtras) -> str:
-    parts = ["## Make it again"]
+    parts = ["## Reproduce it"]
     if config.facts.command:
-        parts += ["Made again by:", fence(config.facts.command, "sh")]
+        parts += ["Command:", fence(config.facts.command, "sh")]
     if extras.run_file:
         recipe = f"t2i train {shlex.quote(config.technique)} --recipe {extras.run_file} --out runs/again"
-        parts += [f"{extras.run_file} beside this card holds every setting:", fence(recipe, "sh")]
-    return "\n\n".join(parts if len(parts) > 1 else [*parts, "Nobody said how it was made."])
+        parts += [f"{extras.run_file} next to this card holds every setting:", fence(recipe, "sh")]
+    return "\n\n".join(parts if len(parts) > 1 else [*parts, "How it was made is not recorded."])
 
 
 def _owner(kind: type[SpecT], name: str) -> tuple[SpecT, Plugin] | None:
-    """What is registered under `name`, and by whom, where it is installed."""
+    """The spec registered under `name` and its plugin; None if it is not installed."""
     try:
         return registry().get(kind, name)
     except T2IError:

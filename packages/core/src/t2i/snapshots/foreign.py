@@ -1,4 +1,4 @@
-"""Checkpoints of other code: read without running any of theirs, renamed by a table, and held to fit exactly."""
+"""Checkpoints of other codebases: read without executing code, renamed by a table, and checked to fit exactly."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from t2i.generator import Generator
 from t2i.text import EncoderIdentity
 
 GeneratorT = TypeVar("GeneratorT", bound=Generator)
-PARALLEL = "module."  # what torch.nn.DataParallel puts before every name
-COUNTER = "num_batches_tracked"  # of a batch norm; torch before 0.4 had none, and drawing does not read it
+PARALLEL = "module."  # prefix that torch.nn.DataParallel adds to every name
+COUNTER = "num_batches_tracked"  # of a batch norm; torch before 0.4 had none, and drawing does not use it
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What a technique's converter makes of a checkpoint.
+    """The result of a technique's converter.
 
     Attributes:
-        generator: with the checkpoint's weights.
-        text_encoder: the one it reads, perhaps not installed and then without a sha256.
-        note: what else must be known to draw with it.
+        generator: the generator with the checkpoint's weights.
+        text_encoder: the one it needs; without a sha256 if it is not installed.
+        note: anything else needed to draw with it.
     """
 
     generator: Generator
@@ -42,42 +42,42 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Nothing in the file is executed (`weights_only=True`).
 
     Raises:
-        SnapshotError: it is missing, no such file, holds anything but named tensors of finite numbers, or claims
-            more numbers than it has.
+        SnapshotError: it is missing, not such a file, contains anything but named tensors of finite numbers, or claims
+            more data than it has.
     """
     if not path.is_file():
         raise SnapshotError(f"There is no file {path}. Give a checkpoint such as netG.pth.")
     try:
-        with warnings.catch_warnings():  # of old or odd formats; what comes out is checked below
+        with warnings.catch_warnings():  # about old or odd formats; the result is checked below
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a stranger's bytes may raise anything
+    except Exception as error:  # an untrusted file may raise anything
         if stranger := re.search(r"Unsupported global: GLOBAL ([\w.]{1,100})", str(error)):
             raise SnapshotError(
-                f"{path} must hold tensors alone, but it holds a Python object, {stranger[1]}: a pickled "
-                f"module, perhaps, which only its own code can read. Save there the weights alone: "
+                f"{path} must contain only tensors, but contains a Python object, {stranger[1]}: probably a pickled "
+                f"module, which only its own code can read. Save only the weights there: "
                 f"torch.save(network.state_dict(), PATH)."
             ) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SnapshotError(
-            f"{path} must be a file of tensors that torch.save wrote, and nothing else is read from it: {reason}"
+            f"{path} must be a file of tensors written by torch.save, but cannot be read as one: {reason}"
         ) from None
     if not isinstance(found, Mapping) or not found:
-        raise SnapshotError(f"{path} must hold tensors by name, but holds a {type(found).__name__}.")
+        raise SnapshotError(f"{path} must contain named tensors, but contains a {type(found).__name__}.")
     for name, value in found.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise SnapshotError(
-                f"{path} must hold tensors by name, but {name!r} is a {type(value).__name__}. "
-                f"Save the network's state_dict() alone."
+                f"{path} must contain named tensors, but {name!r} is a {type(value).__name__}. "
+                f"Save only the network's state_dict()."
             )
         if value.layout != torch.strided or value.is_quantized:
-            raise SnapshotError(f"{path} must hold plain tensors, but {name!r} is not one.")
+            raise SnapshotError(f"{path} must contain plain tensors, but {name!r} is not one.")
     claimed = sum(value.numel() * value.element_size() for value in found.values())
     if claimed > path.stat().st_size:
-        raise SnapshotError(f"{path} claims {claimed:,} bytes of numbers, but is only {path.stat().st_size:,} long.")
+        raise SnapshotError(f"{path} claims {claimed:,} bytes of tensors, but has only {path.stat().st_size:,} bytes.")
     for name, value in found.items():
         if not bool(value.isfinite().all()):
-            raise SnapshotError(f"Weights are finite numbers, but some of {name!r} in {path} are not.")
+            raise SnapshotError(f"Weights must be finite numbers, but some of {name!r} in {path} are not.")
     prefix = PARALLEL if all(name.startswith(PARALLEL) for name in found) else ""
     return {name.removeprefix(prefix): value for name, value in found.items()}
 
@@ -86,10 +86,10 @@ def renamed(tensors: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str
     """The tensors under our names.
 
     Args:
-        table: a module of theirs -> the same of ours, such as "upsample<n>.1": "ups.<n-1>.0" for every number n.
+        table: a module's name there -> its name here, such as "upsample<n>.1": "ups.<n-1>.0" for every number n.
 
     Raises:
-        SnapshotError: a tensor's module is not in the table; names them.
+        SnapshotError: a tensor's module is not in the table; the message names them.
     """
     patterns = [(re.compile(_pattern(theirs)), ours) for theirs, ours in table.items()]
     result, strangers = {}, []
@@ -103,20 +103,20 @@ def renamed(tensors: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str
             strangers.append(name)
     if strangers:
         raise SnapshotError(
-            f"Every tensor of the checkpoint has a place, but these have none: {_some(strangers)}. "
-            f"It is another network's, or of another version."
+            f"Every tensor of the checkpoint must have a place here, but these have none: {_some(strangers)}. "
+            f"It belongs to another network or another version."
         )
     return result
 
 
 def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
-    """`generator` with these very tensors, on the CPU; batch norms' counters may be missing.
+    """`generator` filled with exactly these tensors, on the CPU; batch norms' counters may be missing.
 
     Args:
         generator: best built on torch's "meta" device, so that sizes a file only claims take no memory.
 
     Raises:
-        SnapshotError: a tensor is missing, left over, of another shape or not of floating point; names them.
+        SnapshotError: a tensor is missing, left over, of the wrong shape or not floating-point.
     """
     wanted = generator.state_dict()
     counters = {n: torch.zeros_like(value, device="cpu") for n, value in wanted.items() if n.endswith(COUNTER)}
@@ -124,8 +124,8 @@ def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
     for problem, names in {
         "are missing": wanted.keys() - tensors.keys(),
         "have no place": tensors.keys() - wanted.keys(),
-        "have another shape": {n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape},
-        "are no floating-point numbers": {
+        "have the wrong shape": {n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape},
+        "are not floating-point": {
             n for n, value in tensors.items() if not value.is_floating_point() and not n.endswith(COUNTER)
         },
     }.items():

@@ -16,7 +16,7 @@ from t2i.snapshots.weights import load_weights
 
 
 def load_generator(snapshot: Snapshot, device: torch.device | str = "cpu") -> Generator:
-    """Build the snapshot's generator and load its weights, every key used.
+    """Build the snapshot's generator and load its weights; every key must match.
 
     Raises:
         UnknownNameError, PluginError: its technique is not installed or cannot be used.

@@ -1,4 +1,4 @@
-"""Markdown in which whatever people typed stays text."""
+"""Markdown with all user input escaped."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose cells show just their text."""
+    """A table whose cells show their text literally."""
     lines = [map(plain, heads), ["---"] * len(heads), *(map(plain, row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def plain(text: str) -> str:
-    """`text` as one line of Markdown that shows just these characters: no markup, no link, no HTML, no table cell."""
+    """`text` as one line of Markdown that shows exactly these characters: no markup, link, HTML or table cell."""
     line = " ".join(_visible(text).split())
     escaped = re.sub(r"([\\`*{}\[\]<>|&~#!$@^]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", line)
     escaped = re.sub(r"(?<=:)//", r"\\/\\/", escaped)
@@ -22,12 +22,12 @@ def plain(text: str) -> str:
 
 
 def fence(code: str, language: str = "") -> str:
-    """`code` as a block that no line of it can end."""
+    """`code` as a fenced block, which no line of it can close."""
     code = "\n".join(_visible(line) for line in code.split("\n"))
     ticks = "`" * max(3, 1 + max(map(len, re.findall(r"`+", code)), default=0))
     return f"{ticks}{language}\n{code}\n{ticks}"
 
 
 def _visible(text: str) -> str:
-    """`text` with a space for each character that shows nothing, or shows others in another order."""
+    """`text` with a space for each character that is invisible or changes the display order of others."""
     return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

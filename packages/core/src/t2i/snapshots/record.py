@@ -1,4 +1,4 @@
-"""What a snapshot says of itself: config.json."""
+"""The record in a snapshot: config.json."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from t2i.text import EncoderIdentity
 
 
 class SnapshotFacts(Config):
-    """What a snapshot says of itself beside its config."""
+    """A snapshot's metadata, apart from its config."""
 
     text_encoder: EncoderIdentity | None = None
     dataset: str = ""
@@ -25,13 +25,13 @@ class SnapshotFacts(Config):
     steps: int = Field(0, ge=0)
     images_seen: int = Field(0, ge=0)
     options: dict[str, Any] = Field(
-        default_factory=dict, description="the generator's options at which it draws best: its defaults"
+        default_factory=dict, description="the generator's options with which it draws best; they become its defaults"
     )
     training_seconds: dict[str, NonNegativeFloat] = Field(
-        default_factory=dict, description="spent training, by device, over all resumes"
+        default_factory=dict, description="spent on training, by device, over all resumed runs"
     )
-    command: str = Field("", description="what makes these weights again")
-    source: str = Field("", description="the file of other code they were converted from, with its sha256")
+    command: str = Field("", description="the command that reproduces these weights")
+    source: str = Field("", description="the foreign checkpoint they were converted from, with its sha256")
 
     def after(self, steps: int, images_seen: int, training_seconds: Mapping[str, float]) -> SnapshotFacts:
         """The same facts later in a run."""
@@ -54,8 +54,8 @@ class Snapshot:
     """A resolved, verified snapshot.
 
     Attributes:
-        name: what was asked for; resolves to it again.
-        folder: where it lies.
+        name: the name it was resolved from; resolves to it again.
+        folder: where it is stored.
         config: its config.json.
         revision: on the Hub, or "".
     """
@@ -67,10 +67,10 @@ class Snapshot:
 
 
 def read_config(folder: Path) -> SnapshotConfig:
-    """The config.json of a snapshot folder; torch's tensors are not touched.
+    """The config.json of a snapshot folder; does not read the weights.
 
     Raises:
-        SnapshotError: it is missing, too large or no JSON object.
+        SnapshotError: it is missing, too large or not a JSON object.
         InvalidConfigError: it has an unknown field, or a value does not fit.
     """
     path = folder / CONFIG
@@ -78,7 +78,7 @@ def read_config(folder: Path) -> SnapshotConfig:
         check_config_size(str(path), path.stat().st_size)
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SnapshotError(f"{folder} holds no readable {CONFIG} ({error.strerror}).") from None
+        raise SnapshotError(f"{folder} has no readable {CONFIG} ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
         raise SnapshotError(f"{path} is not JSON ({error}).") from None
     if not isinstance(values, dict):

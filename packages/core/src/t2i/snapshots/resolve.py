@@ -1,7 +1,7 @@
 """A model on disk: config.json, model.safetensors, golden.safetensors and its card. Found, verified, loaded, saved.
 
 A registered name resolves, in this order, to: a snapshot bundled in an installed distribution; the Hugging Face cache;
-the Hub. Wherever it came from, its sha256 is verified before a tensor is used.
+the Hub. In each case its sha256 is verified before a tensor is used.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def resolve(name: str) -> Snapshot:
     """Find and verify a snapshot.
 
     Args:
-        name: as `t2i.registry.names` describes them.
+        name: a name as described in `t2i.registry.names`.
 
     Raises:
-        InvalidInputError: it is no name of a model.
-        UnknownNameError: nothing goes by that name.
-        CheckpointError: it is a run folder without a whole checkpoint.
-        OfflineError: it is on the Hub, not here, and the Hub cannot be reached.
+        InvalidInputError: it is not a valid model name.
+        UnknownNameError: nothing has that name.
+        CheckpointError: it is a run folder without a complete checkpoint.
+        OfflineError: it is not in the cache, and the Hub cannot be reached.
         IntegrityError: its weights are not those that were published.
         SnapshotError: a file is missing or unreadable.
     """
@@ -41,12 +41,12 @@ def resolve(name: str) -> Snapshot:
     if spec.bundled:
         return _open(spec.name, bundled_folder(spec), spec.sha256)
     if not spec.repo:
-        raise SnapshotError(f"{spec.name} is declared without saying where its files are. Update its distribution.")
+        raise SnapshotError(f"{spec.name} is declared without the location of its files. Update its distribution.")
     return _open_from_hub(spec.name, spec.repo, spec.revision or None, spec.sha256)
 
 
 def _model_folder(path: Path) -> Path:
-    """`path` itself where it is a snapshot; the newest whole checkpoint's snapshot where it is a run."""
+    """`path` itself if it is a snapshot; the newest complete checkpoint's snapshot if it is a run."""
     if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name too long for the disk)
         raise UnknownNameError(f"There is no folder {path}. Give a run folder, a snapshot or a model's name.")
     if (path / CONFIG).exists():
@@ -75,10 +75,10 @@ def _open(name: str, folder: Path, sha256: str | None = None, revision: str = ""
     try:
         found = sha256_of(folder / WEIGHTS)
     except OSError as error:
-        raise SnapshotError(f"{folder} holds no readable {WEIGHTS} ({error.strerror}). Fetch it again.") from None
+        raise SnapshotError(f"{folder} has no readable {WEIGHTS} ({error.strerror}). Download it again.") from None
     if found != expected:
         raise IntegrityError(
-            f"{folder / WEIGHTS} must have the sha256 {expected}, but has {found}: it is damaged, cut short or "
-            f"not the published file. {'Fetch' if revision else 'Delete it and fetch or install'} it again."
+            f"{folder / WEIGHTS} must have the sha256 {expected}, but has {found}: it is damaged, truncated or "
+            f"not the published file. {'Download' if revision else 'Delete it and download or install'} it again."
         )
     return Snapshot(name, folder, config, revision)

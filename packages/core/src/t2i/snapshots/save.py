@@ -17,14 +17,14 @@ from t2i.snapshots.record import SnapshotConfig, SnapshotFacts
 
 
 def save_snapshot(generator: Generator, folder: Path, facts: SnapshotFacts, dtype: torch.dtype = torch.float32) -> Path:
-    """Write `generator` as a snapshot; `folder` must not exist, and appears whole or not at all.
+    """Write `generator` as a snapshot; `folder` must not exist, and appears complete or not at all.
 
     Args:
-        dtype: of the weights on disk. torch.float16 halves the file; the golden pictures are then those that the
-            rounded weights draw.
+        dtype: the dtype of the weights on disk. torch.float16 halves the file; the golden pictures are then drawn
+            with the rounded weights.
 
     Raises:
-        OutputError: the folder is there already, or cannot be written.
+        OutputError: the folder already exists, or cannot be written.
     """
     with atomic_folder(folder) as scratch:
         if dtype != torch.float32:

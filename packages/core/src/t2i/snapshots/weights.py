@@ -1,4 +1,4 @@
-"""A stranger's weights, loaded with suspicion: what the file's header says must fit before memory is taken for it."""
+"""Load untrusted weights safely: the file's header must fit before memory is allocated for it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from t2i.generator import Generator
 
 
 def load_weights(build: Callable[[], Generator], path: Path) -> Generator:
-    """What `build` makes, holding the tensors of the safetensors file `path`, every key used.
+    """The generator that `build` makes, with the tensors of the safetensors file `path`; every key must match.
 
     Raises:
-        SnapshotError: the file is no safetensors, does not fit what `build` makes, or holds weights that are not
-            finite; or nothing can be built.
+        SnapshotError: the file is not safetensors, does not fit the generator, or has weights that are not finite;
+            or the generator cannot be built.
     """
     try:
         _check_fit(build, _empty_tensors(path), path)
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise SnapshotError(f"{path} is no readable safetensors file ({error}).") from None
+        raise SnapshotError(f"{path} is not a readable safetensors file ({error}).") from None
     try:
         generator = build()
-    except Exception as error:  # a technique may raise anything of a config that only looks right
+    except Exception as error:  # a technique may raise anything for an unsuitable config
         raise SnapshotError(
-            f"A config's values suit each other and this machine, but from the one beside {path} nothing can be "
-            f"built ({type(error).__name__}: {error})."
+            f"A config must describe a model that this machine can build, but the one next to {path} "
+            f"does not ({type(error).__name__}: {error})."
         ) from None
     _load(generator, tensors, path)
     _check_finite(generator, path)
@@ -45,11 +45,11 @@ def _empty_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _check_fit(build: Callable[[], Generator], tensors: dict[str, Tensor], path: Path) -> None:
-    """Refuse a config that asks for more than the file holds, such as a layer of a million channels."""
+    """Refuse a config that needs more tensors than the file has, such as a layer of a million channels."""
     try:
         with torch.device("meta"):
             skeleton = build()
-    except Exception:  # some networks cannot be built without memory; then loading says what does not fit
+    except Exception:  # some networks cannot be built on the meta device; then loading reports what does not fit
         return
     _load(skeleton, tensors, path)
 
@@ -66,4 +66,4 @@ def _check_finite(generator: Generator, path: Path) -> None:
     for name, value in generator.state_dict().items():
         sound = value.isfinite() if name in parameters else ~value.isnan()  # a mask in a buffer may be infinite
         if not sound.all():
-            raise SnapshotError(f"Weights are finite numbers, but some of {name!r} in {path} are not.")
+            raise SnapshotError(f"Weights must be finite numbers, but some of {name!r} in {path} are not.")

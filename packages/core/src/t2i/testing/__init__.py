@@ -1,6 +1,6 @@
-"""Conformance: the promises of every contract, checked the same way here, in your tests and by `t2i check NAME`.
+"""Conformance checks: the promises of every contract, the same in t2i's tests, your tests and `t2i check NAME`.
 
-As a pytest class, whose body says what is tested (needs pytest)::
+As a pytest class, whose body provides the object to test (needs pytest)::
 
     from t2i.testing.generators import GeneratorSuite
 
@@ -9,7 +9,7 @@ As a pytest class, whose body says what is tested (needs pytest)::
         def generator(self) -> Generator:
             return MyTechnique(MyConfig(resolution=16))
 
-`generators`, `objectives`, `text_encoders`, `evaluators`, `datasets`, `artists` and `plugins` hold one suite each. The
-checks themselves are plain functions in `t2i.testing.checks`; `bind` gives them to pytest.mark.parametrize or to a
-loop. A promise you cannot keep goes into `expected_failures`, with the reason.
+`generators`, `objectives`, `text_encoders`, `evaluators`, `datasets`, `artists` and `plugins` have one suite each. The
+checks are plain functions in `t2i.testing.checks`; use `bind` to pass them to pytest.mark.parametrize or to loop over
+them. If a check is known to fail, add it to `expected_failures`, with the reason.
 """

@@ -16,8 +16,8 @@ class EvaluatorSuite(Suite):
 
     @pytest.fixture
     def make_evaluator(self) -> MakeEvaluator:
-        """A function that creates an evaluator, always with the same settings, such as `lambda: MyScore(folds=2)`.
+        """A function that makes an evaluator, always with the same settings, such as `lambda: MyEvaluator(folds=2)`.
 
-        The settings must suit what the suite shows: 24 real and 24 generated pictures of 32 px, in 6 groups.
+        It receives 24 real and 24 generated pictures of 32 px, in 6 groups; choose settings that work with those.
         """
         raise NotImplementedError("An EvaluatorSuite overrides the fixture `make_evaluator`.")

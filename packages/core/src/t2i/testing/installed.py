@@ -1,4 +1,4 @@
-"""The checks of an installed name, section by section: its distribution, its roles, its weights."""
+"""The checks of an installed name, in sections: its distribution, its roles, its weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from t2i.testing.checks.roles.role import Section, checked
 
 
 def sections(name: str) -> list[Section]:
-    """Everything that what is called `name`, in any role, or a distribution promises.
+    """The checks of everything called `name` in any role, or of a distribution.
 
     Args:
         name: "name", "name:reference" or "model.tag", or a distribution's name.
@@ -46,24 +46,24 @@ def _has_tag(name: str) -> bool:
 
 
 def _plugin(distribution: str, of_roles: Sequence[Section]) -> Section:
-    """The distribution's own section, and that what it declares to fail are checks of one of its roles."""
+    """The distribution's own section, including the check that its `expected_failures` name existing checks."""
     known = {check.name for section in of_roles for check in section.checks}
 
     def expected_failures_are_checks(name: str) -> None:
         odd = sorted({failure for section in of_roles for failure in section.expected_failures} - known)
-        assert not odd, f"expected_failures of {name} name checks, but there is no {', '.join(odd)}"
+        assert not odd, f"expected_failures of {name} must name checks, but there is no {', '.join(odd)}"
 
     declared = Check(
         "expected_failures_are_checks",
-        "a misspelt name hides nothing, and says that something is wrong",
-        "name checks as `t2i check` does, with underscores",
+        "a misspelt name has no effect and suggests a failure that does not exist",
+        "use the names that `t2i check` prints, with underscores",
         expected_failures_are_checks,
     )
     return Section(f"the distribution {distribution}", [*PLUGIN_CHECKS, declared], lambda: distribution)
 
 
 def _unknown(name: str) -> Exception:
-    """Why there is nothing to check; for a plugin that cannot be used, its own error."""
+    """The error for a name with nothing to check; for an unusable plugin, its own error."""
     for role in roles.ROLES:
         try:
             registry().get(role.spec, name)

@@ -14,11 +14,11 @@ SuiteT = TypeVar("SuiteT", bound="type[Suite]")
 
 
 class Suite:
-    """What all suites have.
+    """The base of all suites.
 
     Attributes:
-        expected_failures: checks this subject is known to fail, each with the reason; told as such, and a
-            check that passes all the same is told too, as a failure.
+        expected_failures: checks this subject is known to fail, each with the reason; reported as expected
+            failures. A listed check that passes is reported as a failure.
     """
 
     expected_failures: ClassVar[Mapping[str, str]] = {}
@@ -26,7 +26,7 @@ class Suite:
     def __init_subclass__(cls) -> None:
         """
         Raises:
-            TypeError: expected_failures names a check that the suite has not.
+            TypeError: expected_failures names a check that the suite does not have.
         """
         for name in cls.expected_failures:
             if not hasattr(cls, f"test_{name}"):
@@ -34,7 +34,7 @@ class Suite:
 
 
 def makes(checks: Iterable[Check[Any]], fixture: str) -> Callable[[SuiteT], SuiteT]:
-    """A class decorator: every check becomes the method test_<its name>, asking for `fixture`."""
+    """A class decorator: every check becomes a method test_<name> that uses `fixture`."""
 
     def filled(suite: SuiteT) -> SuiteT:
         for check in checks:
@@ -54,10 +54,10 @@ def _method(check: Check[Any], fixture: str) -> Callable[..., None]:
             check(subject[fixture])
         except Exception:
             pytest.xfail(reason)
-        pytest.fail(f"{check.name} is declared to fail ({reason}), but it passes. Take it out of expected_failures.")
+        pytest.fail(f"{check.name} is expected to fail ({reason}), but passes. Remove it from expected_failures.")
 
     test.__name__ = f"test_{check.name}"
     test.__doc__ = check.why
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("self", fixture)]
-    test.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what pytest reads
+    test.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # pytest reads it
     return test

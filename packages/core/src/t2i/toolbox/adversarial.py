@@ -1,4 +1,4 @@
-"""The arithmetic adversarial techniques share: losses of logits, and what compares two pictures."""
+"""Losses that adversarial techniques share: on logits, and between two pictures."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Kind = Literal["hinge", "bce"]
 
 
 def real_loss(logits: Float[Tensor, "*n"], kind: Kind) -> Float[Tensor, ""]:
-    """Low where the discriminator calls real what is."""
+    """Low if the discriminator rates real pictures as real."""
     return F.softplus(-logits).mean() if kind == "bce" else F.relu(1 - logits).mean()
 
 
 def fake_loss(logits: Float[Tensor, "*n"], kind: Kind) -> Float[Tensor, ""]:
-    """Low where the discriminator calls fake what is."""
+    """Low if the discriminator rates fake pictures as fake."""
     return F.softplus(logits).mean() if kind == "bce" else F.relu(1 + logits).mean()
 
 
 def fooling_loss(logits: Float[Tensor, "*n"], kind: Kind) -> Float[Tensor, ""]:
-    """Low where the discriminator calls real what the generator drew."""
+    """Low if the discriminator rates the generator's pictures as real."""
     return F.softplus(-logits).mean() if kind == "bce" else -logits.mean()
 
 
@@ -36,12 +36,12 @@ def gradient_penalty(logits: Float[Tensor, " b"], images: Float[Tensor, "b 3 h w
 
 
 def feature_distance(features: Sequence[Tensor], wanted: Sequence[Tensor]) -> Float[Tensor, ""]:
-    """Mean over layers of the L1 distance relative to the wanted features' size (Salimans et al. 2016, sec. 3.1)."""
+    """Mean over layers of the L1 distance, relative to the mean size of `wanted` (Salimans et al. 2016, sec. 3.1)."""
     return torch.stack([F.l1_loss(f, w) / w.abs().mean() for f, w in zip(features, wanted, strict=True)]).mean()
 
 
 def rolled(most: int, *images: Float[Tensor, "_ 3 h w"]) -> tuple[Tensor, ...]:
-    """All of `images` rolled by one random offset of at most `most` pixels a side (DiffAugment, Zhao et al. 2020)."""
+    """All of `images` rolled by one random offset of at most `most` pixels per axis (DiffAugment, Zhao et al. 2020)."""
     if not most:
         return images
     dy, dx = torch.randint(-most, most + 1, (2,)).tolist()

@@ -1,4 +1,4 @@
-"""Conditioning augmentation (Zhang et al. 2017, sec. 3.2): a text becomes a Gaussian, of which each picture draws."""
+"""Conditioning augmentation (Zhang et al. 2017, sec. 3.2): a text becomes a Gaussian that each picture samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Activation = Literal["linear", "relu", "glu"]
 
 
 class Condition(NamedTuple):
-    """What a text becomes: a Gaussian, and one draw from it."""
+    """The Gaussian of a text, and one sample from it."""
 
     drawn: Float[Tensor, "b c"]
     mu: Float[Tensor, "b c"]
@@ -22,13 +22,13 @@ class Condition(NamedTuple):
 
 
 class ConditioningAugmentation(nn.Module):
-    """Text to N(mu, sigma^2); what is drawn from it conditions the picture."""
+    """Text to N(mu, sigma^2); a sample from it conditions the picture."""
 
     def __init__(self, text_dim: int, condition_dim: int, activation: Activation, *, normalize: bool) -> None:
         """
         Args:
-            activation: on mu and logvar.
-            normalize: whether sentences are read at root mean square 1.
+            activation: applied to mu and logvar.
+            normalize: whether sentences are first scaled to root mean square 1.
         """
         super().__init__()
         self.normalize, self.activation = normalize, activation

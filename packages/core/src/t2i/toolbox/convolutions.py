@@ -1,4 +1,4 @@
-"""Convolutions that compute the same numbers as the textbook's layers from fewer products."""
+"""Convolutions that compute the same numbers as the standard layers with fewer multiplications."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-FEW = 256  # pixels of a batch up to which training is faster by upsampling: the kernel's sum outweighs them
+FEW = 256  # up to this many pixels per batch, upsampling trains faster than summing the kernel
 
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3x3 convolution without bias that keeps the side."""
+    """A 3x3 convolution without bias that keeps the height and width."""
     return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
 
 
@@ -19,7 +19,7 @@ class UpConv(nn.Module):
     """Nearest-neighbour upsampling to twice the side, then a 3x3 convolution without bias.
 
     Computed as one transposed convolution whose 4x4 kernel is the sum of the 3x3 kernel's four shifts: the same
-    numbers with 4 instead of 9 products per pixel.
+    numbers with 4 instead of 9 multiplications per pixel.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -32,7 +32,7 @@ class UpConv(nn.Module):
         return F.conv_transpose2d(x, self.kernel(), stride=2, padding=1)
 
     def for_drawing(self) -> nn.ConvTranspose2d:
-        """The same as a plain layer, its kernel summed once."""
+        """The same as a plain layer, with its kernel summed once."""
         outputs, inputs = self.weight.shape[:2]
         layer = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
         layer.weight = nn.Parameter(self.kernel().detach().contiguous(), requires_grad=False)
@@ -46,7 +46,7 @@ class UpConv(nn.Module):
 
 
 def _shifts() -> Float[Tensor, "16 9"]:
-    """Where in the transposed 4x4 kernel each number of the 3x3 kernel stands: once for each of its four shifts."""
+    """The places of each number of the 3x3 kernel in the transposed 4x4 kernel: one for each of its four shifts."""
     each = torch.eye(9, device="cpu").view(9, 3, 3)
     shifted = [F.pad(each, (x, 1 - x, y, 1 - y)) for x in (0, 1) for y in (0, 1)]
     return torch.stack(shifted).sum(0).flip(1, 2).flatten(1).T.contiguous()
@@ -56,10 +56,10 @@ SHIFTS = _shifts()
 
 
 class JointConv(nn.Module):
-    """A 3x3 convolution without bias over features and a condition that stands at every pixel.
+    """A 3x3 convolution without bias over features and a condition that is repeated at every pixel.
 
-    What the condition adds is one vector at all inner pixels, so it is computed on 3x3 pixels and spread: the same
-    numbers without a convolution over planes of constants.
+    The condition's contribution is the same at all inner pixels, so it is computed on 3x3 pixels and expanded: the same
+    numbers without a convolution over constant planes.
     """
 
     bias: nn.Parameter | None
@@ -67,11 +67,11 @@ class JointConv(nn.Module):
     def __init__(self, condition: int, features: int, outputs: int, condition_first: bool) -> None:
         super().__init__()
         self.weight = conv3x3(condition + features, outputs).weight  # o (c + f, or f + c) 3 3
-        self.register_parameter("bias", None)  # of a twin for drawing
+        self.register_parameter("bias", None)  # set only in a copy for drawing
         self.condition, self.condition_first = condition, condition_first
 
     def forward(self, condition: Float[Tensor, "b c"], features: Float[Tensor, "b f h w"]) -> Float[Tensor, "b o h w"]:
-        """`features` are at least 2 pixels a side."""
+        """`features` are at least 2 x 2 pixels."""
         start = 0 if self.condition_first else self.weight.shape[1] - self.condition
         rest = self.condition if self.condition_first else 0
         of_condition = self.weight.narrow(1, start, self.condition)

@@ -13,14 +13,15 @@ from torch.nn.utils.parametrizations import spectral_norm
 from t2i.toolbox.convolutions import conv3x3
 from t2i.toolbox.initial_weights import normal_init, orthogonal_init
 
-SIDE = 4  # pixels a side where the text joins
-TOP = 8  # times the first width: the widest the text joins
+SIDE = 4  # height and width in pixels where the text is added
+TOP = 8  # maximum width where the text is added, as a multiple of the first width
 
 
 class StageDiscriminator(nn.Module):
-    """Pictures to a logit that judges picture and condition, and one that judges the picture alone.
+    """Pictures to a logit for picture and condition together, and one for the picture alone.
 
-    Convolutions halve the side to 4 pixels and double the width; others then narrow it to 8 times the first.
+    Convolutions halve the resolution down to 4 pixels and double the width; further ones reduce the width to 8 times
+    the first.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class StageDiscriminator(nn.Module):
     ) -> None:
         """
         Args:
-            resolution: pixels a side, 4 times a power of two above 1.
+            resolution: height and width in pixels, 4 times a power of two above 1.
             unconditional: whether there is the second logit (v1's stage I has none).
             orthogonal: v2's initial weights; else v1's.
         """
@@ -59,7 +60,7 @@ class StageDiscriminator(nn.Module):
                     spectral_norm(module)
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
-        """What each layer sees, finest first."""
+        """The outputs of each layer, finest first."""
         return outputs_of(self.stages, images)
 
     def logits(self, features: list[Tensor], condition: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
@@ -69,11 +70,11 @@ class StageDiscriminator(nn.Module):
         return self.judge(self.joint(torch.cat([top, planes], dim=1))).flatten()
 
     def picture_logits(self, features: list[Tensor]) -> Float[Tensor, " b"]:
-        """How real the picture is, whatever the text."""
+        """How real the picture is, regardless of the text."""
         assert self.judge_picture is not None
         return self.judge_picture(features[-1]).flatten()
 
 
 def outputs_of(stages: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
-    """What each of `stages` gives for what the one before it gave."""
+    """The output of each of `stages`, applied one after the other."""
     return list(accumulate(stages, lambda given, stage: stage(given), initial=x))[1:]

@@ -1,4 +1,4 @@
-"""The same pictures, up to rounding, from fewer operations: for drawing, never for saving."""
+"""Faster copies of networks that draw the same pictures up to rounding: for drawing, never for saving."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def folded(module: ModuleT) -> ModuleT:
     """A copy of `module` in evaluation mode, channels last, its batch norms folded into the layers before them.
 
     Folds each BatchNorm that directly follows a Conv2d, ConvTranspose2d or Linear in an `nn.Sequential`, which must
-    be called as a whole: what is indexed out of it would miss its norm. A module with a method `for_drawing() ->
-    nn.Module` is replaced by what that gives first.
+    be called as a whole: a layer indexed out of it would lack its norm. A module with a method `for_drawing() ->
+    nn.Module` is first replaced by the result of that method.
     """
     twin = copy.deepcopy(module).eval().requires_grad_(False)
     for parent in list(twin.modules()):

@@ -1,4 +1,4 @@
-"""A generator against discriminators that also reject wrong texts: the terms of both players, and their phases."""
+"""A generator against discriminators that also reject mismatched texts: both players' losses, and their phases."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Terms = dict[str, Tensor]
 
 @runtime_checkable
 class Discriminator(Protocol):
-    """Answers with logits whether a picture is real and fits a condition: a sentence, or what became of one."""
+    """Gives logits for whether a picture is real and fits a condition (a sentence, or features computed from one)."""
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
-        """What each layer sees, finest first."""
+        """The outputs of each layer, finest first."""
         ...
 
     def logits(self, features: list[Tensor], condition: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
@@ -33,19 +33,19 @@ class Discriminator(Protocol):
 
 @runtime_checkable
 class PictureDiscriminator(Discriminator, Protocol):
-    """Also answers without a condition."""
+    """Also gives logits without a condition."""
 
     def picture_logits(self, features: list[Tensor]) -> Float[Tensor, " b"]:
-        """How real the picture is, whatever the text."""
+        """How real the picture is, regardless of the text."""
         ...
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each question counts; the last three look at no text, and 0 leaves them out.
+    """Weights of the loss terms; the last three do not use the text, and 0 leaves them out.
 
     Attributes:
-        real, wrong_text, fake: D's, on a real picture with its text, with another's, and on a fake with the text.
+        real, wrong_text, fake: D's, on a real picture with its text, with another text, and on a fake with its text.
         real_picture, fake_picture: D's, on the pictures alone.
         fool_picture: G's, on the fake alone.
     """
@@ -98,7 +98,7 @@ def generator_terms(
     config: GameConfig,
     weights: Weights,
 ) -> Terms:
-    """What the discriminator says of the fakes, and how its features of fake and real picture differ."""
+    """The discriminator's verdict on the fakes, and the distance of its features between fake and real pictures."""
     seen, wanted = rolled(config.shift, fake, real)
     features = discriminator.features(seen)
     terms = {"adversarial": config.adversarial * fooling_loss(discriminator.logits(features, right), config.loss)}
@@ -113,7 +113,7 @@ def generator_terms(
 
 
 def likeness_terms(fake: Float[Tensor, "b 3 h w"], real: Float[Tensor, "b 3 h w"], config: GameConfig) -> Terms:
-    """What compares a fake with the caption's own picture, pixel by pixel."""
+    """Pixel-wise distances between a fake and the caption's real picture."""
     terms = {}
     if config.reconstruction:
         terms["reconstruction"] = config.reconstruction * F.l1_loss(fake, real)
@@ -131,12 +131,12 @@ def game_phases(
     share: float = 1.0,
     suffix: str = "",
 ) -> list[Phase]:
-    """The game, behind a phase "reconstruct" if the config asks for one.
+    """The phase of the game, after a phase "reconstruct" if the config asks for one.
 
     Args:
-        reconstruction_loss: the generator's while it plays alone.
-        share: of the run, for both phases together.
-        suffix: of the phases' names.
+        reconstruction_loss: the generator's loss while it trains alone.
+        share: the share of the run that both phases take together.
+        suffix: appended to the phases' names.
     """
     first = config.reconstruct_first
     game = Phase(f"gan{suffix}", [discriminator, generator], share * (1 - first))
@@ -147,5 +147,5 @@ def game_phases(
 
 
 def _picture_logits(discriminator: Discriminator, features: list[Tensor]) -> Float[Tensor, " b"]:
-    assert isinstance(discriminator, PictureDiscriminator), "weights of pictures alone need one that judges those"
+    assert isinstance(discriminator, PictureDiscriminator), "weights for pictures alone need a PictureDiscriminator"
     return discriminator.picture_logits(features)

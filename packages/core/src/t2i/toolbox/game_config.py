@@ -1,4 +1,4 @@
-"""The settings that every game of a generator against discriminators shares. Imports no torch."""
+"""The settings that all generator-against-discriminator techniques share. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from t2i.training.config import OptimizerConfig
 
 
 class GameConfig(Config):
-    """What generator and discriminators (G and D) are trained for, whatever their networks.
+    """The losses of generator and discriminators (G and D), independent of their networks.
 
-    The defaults are today's. The recipes `paper` switch every stabiliser off.
+    The defaults follow current practice. The recipes named `paper` turn every stabiliser off.
     """
 
     loss: Literal["hinge", "bce"] = Field("hinge", description="bce: Goodfellow 2014, eq. 1; hinge: Lim and Ye 2017")
     spectral_norm: bool = Field(True, description="on D's layers, in place of its batch norms (Miyato 2018)")
     r1_gamma: float = Field(0.0, ge=0, description="Mescheder 2018, eq. 9; 0 leaves it out")
-    adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms; 0 leaves D idle")
+    adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms; 0 ignores D")
     reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
     squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
     feature_matching: float = Field(

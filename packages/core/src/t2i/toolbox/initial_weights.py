@@ -1,4 +1,4 @@
-"""Initial weights of papers: `network.apply(normal_init)`."""
+"""The papers' weight initialisations: `network.apply(normal_init)`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, UpConv, JointConv)
 
 
 def normal_init(module: nn.Module) -> None:
-    """N(0, .02), as DCGAN (Radford et al. 2016) and StackGAN; norms N(1, .02); biases of norms and Linear layers 0."""
+    """N(0, .02), as in DCGAN (Radford et al. 2016), StackGAN; norms N(1, .02); biases of norms and Linear layers 0."""
     if isinstance(module, WEIGHTED):
         nn.init.normal_(module.weight, 0, 0.02)
     _other_init(module)
 
 
 def orthogonal_init(module: nn.Module) -> None:
-    """Orthogonal, as StackGAN++ and AttnGAN; the rest as `normal_init`."""
+    """Orthogonal, as in StackGAN++ and AttnGAN; the rest as in `normal_init`."""
     if isinstance(module, WEIGHTED):
         nn.init.orthogonal_(module.weight)
     _other_init(module)

@@ -1,4 +1,4 @@
-"""What techniques do to a caption's vectors before they read them."""
+"""Preprocessing of caption vectors: normalisation and noise."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from t2i.text import TextEmbedding
 
 
 def rms_normalised(sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-    """Each sentence at root mean square 1, whatever its encoder's scale."""
+    """Each sentence scaled to root mean square 1, independent of its encoder's scale."""
     return F.normalize(sentence, dim=1) * sentence.shape[1] ** 0.5
 
 
 def noisy_sentence(sentence: Float[Tensor, "b d"], sd: float, noise: Noise) -> Float[Tensor, "b d"]:
-    """The sentences with Gaussian noise, so that a network reads a neighbourhood of each caption.
+    """The sentences with Gaussian noise, so that a network sees a neighbourhood of each caption.
 
     Args:
         sd: in units of each sentence's root mean square; 0 leaves it out and draws nothing.
@@ -27,7 +27,7 @@ def noisy_sentence(sentence: Float[Tensor, "b d"], sd: float, noise: Noise) -> F
 
 
 def noisy_text(text: TextEmbedding, sd: float, noise: Noise) -> TextEmbedding:
-    """Sentences and words with Gaussian noise; otherwise as `noisy_sentence`."""
+    """Sentences and words with Gaussian noise; arguments as in `noisy_sentence`."""
     if not sd:
         return text
     vectors = torch.cat([text.sentence[:, None], text.words], dim=1)  # b 1+l d

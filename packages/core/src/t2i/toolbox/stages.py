@@ -1,4 +1,4 @@
-"""The blocks StackGAN, StackGAN++ and AttnGAN draw with; v1 ends its blocks with ReLU, the later ones with GLU."""
+"""The building blocks of StackGAN, StackGAN++ and AttnGAN; v1 ends its blocks with ReLU, the later ones with GLU."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.nn.utils import fusion
 
 from t2i.toolbox.convolutions import JointConv, UpConv, conv3x3
 
-BASE = 4  # pixels a side where the picture begins
+BASE = 4  # height and width in pixels of the first feature map
 
 
 class GLU(nn.Module):
     """The first half of the channels, gated by the second (Dauphin et al. 2017).
 
-    In training as two operations: torch's own gives a gradient that is not channels last, on which a batch norm's takes
-    eight times as long.
+    In training it is two operations: the gradient of torch's own GLU is not channels last, which makes a batch norm's
+    backward pass eight times slower.
     """
 
     def forward(self, x: Float[Tensor, "b c2 *hw"]) -> Float[Tensor, "b c *hw"]:
@@ -51,7 +51,7 @@ class Joint(nn.Module):
         return self.activation(self.norm(self.convolution(condition, features)))
 
     def for_drawing(self) -> Joint:
-        """The same, its norm folded into the convolution."""
+        """The same, with its norm folded into the convolution."""
         twin, norm = copy.deepcopy(self), self.norm
         if isinstance(norm, nn.BatchNorm2d):
             assert norm.running_mean is not None and norm.running_var is not None
@@ -77,7 +77,7 @@ class Residual(nn.Module):
 
 
 class Trunk(nn.Module):
-    """A vector to features at 4, 8, 16, ... pixels, the last of which it gives."""
+    """A vector to features at 4, 8, 16, ... pixels; returns the last."""
 
     def __init__(self, inputs: int, widths: tuple[int, ...], gated: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A pack as a dataset again."""
+"""Read a pack as a dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from t2i.errors import DataError
 
 @final
 class PackedDataset(CaptionedDataset):
-    """A pack, read again as the dataset it was made of."""
+    """A pack, read as the dataset it was made from."""
 
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
@@ -67,14 +67,14 @@ def read_pack(reference: str | Path, split: str | None = None) -> PackedDataset:
     """The pack in the folder `reference`, as a dataset.
 
     Raises:
-        DataError: it is no whole pack, or a split is asked for.
+        DataError: it is not a complete pack, or a split is given.
     """
     folder = Path(reference)
     if split is not None:
-        raise DataError(f"A pack holds one split, but {split!r} of {folder} was asked for. Pack that split.")
+        raise DataError(f"A pack has only one split, got {split!r} for {folder}. Pack that split.")
     if not is_pack(folder):
         raise DataError(f"A pack is a folder with a {KIND}.json, but {folder} has none. Make one: t2i data pack")
     try:
         return PackedDataset(open_pack(folder))
     except DataError as error:
-        raise DataError(f"{error}. Nothing of it is used; remove {folder} and pack again.") from None
+        raise DataError(f"{error}. Nothing was read from it; remove {folder} and pack again.") from None

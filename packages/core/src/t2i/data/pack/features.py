@@ -1,4 +1,4 @@
-"""Encoded captions on disk, kept under the identity of the encoder and of the captions."""
+"""Encoded captions on disk, keyed by the identity of the encoder and the captions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ KIND = "text"
 
 @dataclass(frozen=True)
 class EncodedCaptions:
-    """c captions, their words stored end to end, in half precision where they come from disk.
+    """c captions, their words stored end to end; in half precision if read from disk.
 
     Attributes:
         sentence: [c, d].
         words: [t, d]; the words of caption i are rows starts[i] to starts[i + 1].
-        starts: [c + 1], on the CPU wherever the rest is.
+        starts: [c + 1], always on the CPU.
     """
 
     sentence: Float[Tensor, "c d"]
@@ -41,7 +41,7 @@ class EncodedCaptions:
     starts: Int[Tensor, c1]
 
     def __getitem__(self, captions: Int[Tensor, b]) -> TextEmbedding:
-        """The captions at these positions (on the CPU) as one padded float32 batch, where the features are."""
+        """The captions at these positions (on the CPU) as one padded float32 batch on the features' device."""
         device = self.words.device
         first, lengths = self.starts[captions], self.starts[captions + 1] - self.starts[captions]
         slots = torch.arange(int(lengths.max()))  # l
@@ -53,7 +53,7 @@ class EncodedCaptions:
 
     @property
     def nbytes(self) -> int:
-        """Of sentences and words together."""
+        """The bytes of sentences and words together."""
         return self.sentence.nbytes + self.words.nbytes
 
     def to(self, device: torch.device) -> EncodedCaptions:
@@ -62,12 +62,12 @@ class EncodedCaptions:
 
 
 def features_name(identity: EncoderIdentity) -> str:
-    """The folder's name for this encoder's features, readable and as unique as its weights."""
+    """The folder name for this encoder's features: readable, and unique to its weights."""
     return f"{re.sub('[^a-z0-9]+', '-', identity.name.lower()).strip('-')}-{_key(identity, '')[:16]}"
 
 
 def captions_digest(texts: Sequence[str]) -> str:
-    """Of these texts in this order."""
+    """The hash of these texts in this order."""
     digest = hashlib.sha256()
     for text in texts:
         digest.update(json.dumps(text).encode() + b"\n")
@@ -75,15 +75,15 @@ def captions_digest(texts: Sequence[str]) -> str:
 
 
 def encode_captions(
-    texts: Sequence[str], encoder: TextEncoder, folder: Path, *, mend: bool = False, progress: Progress = silent
+    texts: Sequence[str], encoder: TextEncoder, folder: Path, *, repair: bool = False, progress: Progress = silent
 ) -> EncodedCaptions:
-    """Encode `texts` into `folder`, or open what is there; goes on where an interrupted call stopped.
+    """Encode `texts` into `folder`, or open existing features; continues an interrupted call.
 
     Args:
-        mend: make again what is damaged.
+        repair: regenerate damaged features.
 
     Raises:
-        DataError: what is there is damaged, or not these captions by this encoder; not with `mend`.
+        DataError: existing features are damaged, or of other captions or another encoder; not with `repair`.
         OutputError: the folder cannot be written.
     """
     captions = captions_digest(texts)
@@ -92,8 +92,8 @@ def encode_captions(
             try:
                 return open_features(folder, encoder.identity, texts)
             except DataError as error:
-                if not mend:
-                    raise DataError(f"{error}. Nothing of it is used; remove {folder}, or pack again.") from None
+                if not repair:
+                    raise DataError(f"{error}. Nothing was read from it; remove {folder}, or pack again.") from None
                 shutil.rmtree(folder)
         filling = Filling(folder, _key(encoder.identity, captions))
         with progress("Encoding captions", len(texts)) as advance:
@@ -122,10 +122,10 @@ def encode_captions(
 
 
 def open_features(folder: Path, identity: EncoderIdentity, texts: Sequence[str]) -> EncodedCaptions:
-    """The features in `folder`, which are those of `texts` by this very encoder, mapped into memory.
+    """The memory-mapped features in `folder`, checked to be those of `texts` by exactly this encoder.
 
     Raises:
-        DataError: they are damaged, or another encoder's, or of other captions.
+        DataError: they are damaged, from another encoder, or of other captions.
     """
     store = open_store(folder, KIND)
     if store.facts.get("encoder") != asdict(identity):
@@ -135,19 +135,19 @@ def open_features(folder: Path, identity: EncoderIdentity, texts: Sequence[str])
     sentence, words, starts = (store.arrays[name] for name in ("sentence", "words", "starts"))
     check_ragged(folder, starts, len(words))
     if not len(starts) - 1 == len(sentence) == len(texts):
-        raise DataError(f"{folder} contradicts itself: {len(texts)} captions have {len(sentence)} sentences")
+        raise DataError(f"{folder} is inconsistent: {len(texts)} captions have {len(sentence)} sentences")
     return EncodedCaptions(as_tensor(sentence), as_tensor(words), torch.from_numpy(np.array(starts)))
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
-    """A read-only array as a tensor over the same memory, which nobody may write to."""
+    """A read-only array as a tensor sharing its memory, which must not be written to."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)
 
 
 def _encode(texts: Sequence[str], encoder: TextEncoder) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Sentences [c, d] and each caption's words [l, d]; captions of like length are encoded together."""
+    """Sentences [c, d] and each caption's words [l, d]; captions of similar length are encoded together."""
     sentences = np.empty((len(texts), encoder.identity.dim), np.float16)
     words: list[np.ndarray] = [np.empty(0, np.float16)] * len(texts)
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))

@@ -1,9 +1,9 @@
 """A pack: a dataset's pictures at one resolution, its captions and their features, as arrays mapped into memory.
 
 pack/
-    pack.json             what it is (see store.py)
+    pack.json             manifest (see store.py)
     images.bin ...        pictures, captions, groups, ids
-    text/<encoder>-<...>/ the captions' features by one text encoder
+    text/<encoder>-<...>/ the captions encoded by one text encoder
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ class Pack:
     """An open pack of n pictures.
 
     Attributes:
-        name, license: of the dataset it was made of.
-        source: fingerprint of that dataset with the resolution; another source makes another pack.
-        sha256: of all it holds.
+        name, license: of the dataset it was made from.
+        source: hash of that dataset and the resolution; another source makes another pack.
+        sha256: of all its contents.
         images: [n, 3, r, r] of uint8.
-        looks: [n]; equal where pictures are equal, pixel by pixel.
-        groups: [n], numbers that stand for `group_names`.
+        looks: [n]; equal for pictures with equal pixels.
+        groups: [n], indices into `group_names`.
         captions: every distinct caption.
         captions_of: for each picture the positions of its captions.
         ids: the pictures' ids.
-        problems: what was left out or converted.
+        problems: pictures left out or converted.
     """
 
     folder: Path
@@ -79,7 +79,7 @@ class Pack:
 
 
 def is_pack(folder: Path) -> bool:
-    """Whether `folder` is a pack, whole or damaged."""
+    """Whether `folder` is a pack, even if damaged."""
     return (folder / f"{KIND}.json").is_file()
 
 
@@ -87,7 +87,7 @@ def open_pack(folder: Path) -> Pack:
     """Open a pack after checking every byte of it.
 
     Raises:
-        DataError: it is damaged, contradicts itself, or is of another format.
+        DataError: it is damaged, inconsistent, or in another format.
     """
     store = open_store(folder, KIND)
     try:
@@ -108,7 +108,7 @@ def open_pack(folder: Path) -> Pack:
             problems=[Problem(*json.loads(entry)) for entry in store.texts("problems")],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{folder} is no whole pack ({type(error).__name__}: {error})") from None
+        raise DataError(f"{folder} is not a complete pack ({type(error).__name__}: {error})") from None
     _check(pack)
     return pack
 
@@ -119,25 +119,25 @@ def write_pack(
     resolution: int,
     *,
     strict: bool = False,
-    mend: bool = False,
+    repair: bool = False,
     progress: Progress = silent,
 ) -> Pack:
-    """Decode every picture of `dataset` at `resolution` into a new pack, or open the one that is there.
+    """Decode every picture of `dataset` at `resolution` into a new pack, or open the existing one.
 
-    Memory holds a few hundred pictures at a time. Interrupted, by Ctrl-C or kill -9, the next call goes on.
+    Holds a few hundred pictures in memory at a time. After Ctrl-C or kill -9, the next call continues.
 
     Args:
-        strict: refuse a dataset with any flaw.
-        mend: make a damaged pack again instead of refusing it.
+        strict: refuse a dataset with any problem.
+        repair: regenerate a damaged pack instead of refusing it.
 
     Raises:
-        DataError: no picture can be used, or `strict` and something is wrong with one.
-        OutputError: `folder` is there and something else, or cannot be written.
+        DataError: no picture can be used, or one has a problem and `strict` is set.
+        OutputError: `folder` exists and is something else, or cannot be written.
     """
     source = source_of(dataset, resolution)
     with alone(folder):
         if folder.exists():
-            pack = _found(folder, mend)
+            pack = _found(folder, repair)
             if pack is not None and pack.source == source:
                 refuse_problems(dataset.name, pack.problems if strict else ())
                 return pack
@@ -165,36 +165,36 @@ def write_pack(
     return open_pack(folder)
 
 
-def _found(folder: Path, mend: bool) -> Pack | None:
-    """The pack that is there; None where none is, or a damaged one was removed."""
+def _found(folder: Path, repair: bool) -> Pack | None:
+    """The existing pack; None if there is none, or a damaged one was removed."""
     try:
-        return open_pack(folder) if is_pack(folder) or mend else None
+        return open_pack(folder) if is_pack(folder) or repair else None
     except DataError:
-        if not mend:
+        if not repair:
             raise
         shutil.rmtree(folder)
         return None
 
 
 def source_of(dataset: CaptionedDataset, resolution: int) -> str:
-    """What a pack of `dataset` at `resolution` is known by."""
+    """The key of a pack of `dataset` at `resolution`."""
     return hashlib.sha256(f"{FORMAT} {dataset.fingerprint} {resolution}".encode()).hexdigest()
 
 
 def refuse_problems(name: str, problems: Sequence[Problem]) -> None:
     """
     Raises:
-        DataError: there is any.
+        DataError: there are any.
     """
     if problems:
         raise DataError(
-            f"{name} must be flawless under --strict, but has {len(problems)} problems: "
-            f"{'; '.join(map(str, problems[:5]))}. Mend or remove them, or leave --strict out."
+            f"With --strict, {name} must have no problems, but has {len(problems)}: "
+            f"{'; '.join(map(str, problems[:5]))}. Fix or remove them, or leave --strict out."
         )
 
 
 def decode(dataset: CaptionedDataset, index: int, resolution: int) -> Decoded:
-    """Picture `index` as uint8 [3, r, r] or None where it cannot be used, and what is wrong with it."""
+    """Picture `index` as uint8 [3, r, r], or None if it cannot be used, and its problems."""
     name = dataset.examples[index].id
     try:
         picture, note = dataset.picture(index, resolution)
@@ -205,7 +205,7 @@ def decode(dataset: CaptionedDataset, index: int, resolution: int) -> Decoded:
 
 
 def look(pixels: np.ndarray) -> int:
-    """A number that equal pictures share, and others all but never."""
+    """A hash of the picture's pixels."""
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=8).digest(), "little")
 
 
@@ -227,7 +227,7 @@ def _fill(filling: Filling, dataset: CaptionedDataset, resolution: int, progress
 
 
 def _write_examples(folder: Path, examples: Callable[[], Iterable[Example]]) -> Shapes:
-    """Captions and groups are numbered in the order of their texts; `examples` gives all of them, each time."""
+    """Captions and groups are numbered in the order of their texts; `examples` returns all of them at each call."""
     captions: dict[str, int] = {}
     groups: dict[str, int] = {}
     numbers, lengths, group_of = array("q"), array("q"), array("q")
@@ -252,7 +252,7 @@ def _write_examples(folder: Path, examples: Callable[[], Iterable[Example]]) -> 
 def _check(pack: Pack) -> None:
     """
     Raises:
-        DataError: the arrays do not fit each other, though their checksums agree.
+        DataError: the arrays do not fit each other, although their checksums match.
     """
     where, count = pack.folder, len(pack.images)
     check_ragged(where, pack.captions_of.starts, len(pack.captions_of.values))
@@ -267,4 +267,4 @@ def _check(pack: Pack) -> None:
     captioned = (np.diff(pack.captions_of.starts) > 0).all()
     in_range = all(values.size and 0 <= values.min() <= values.max() < limit for values, limit in numbered)
     if not (count and shapes and square and captioned and in_range):
-        raise DataError(f"{where} contradicts itself: its pictures, captions and groups do not fit each other")
+        raise DataError(f"{where} is inconsistent: its pictures, captions and groups do not fit each other")

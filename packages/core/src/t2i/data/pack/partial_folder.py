@@ -1,4 +1,4 @@
-"""A folder that is filled chunk by chunk, survives Ctrl-C and kill -9 on the way, and appears only when it is whole."""
+"""A folder that is filled chunk by chunk, survives Ctrl-C and kill -9, and appears only when complete."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ JOURNAL = "journal.jsonl"
 
 
 class Filling:
-    """What is done already of a folder, and how to go on.
+    """The finished part of a folder, and how to continue.
 
-    Every chunk is on disk before the journal says so, hence whatever the journal does not say of is cut off.
+    Every chunk is on disk before the journal records it, so anything not in the journal is discarded.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
         """
         Args:
-            folder: what will appear in the end.
-            key: of what fills it; remains of another key are thrown away.
+            folder: the folder that appears at the end.
+            key: identifies the contents; unfinished contents with another key are deleted.
 
         Raises:
-            OutputError: nothing can be written beside `folder`.
+            OutputError: nothing can be written next to `folder`.
         """
         self.scratch = scratch_of(folder)
         self.folder = folder
         self.chunks: list[Any] = []
-        """What was noted with each finished chunk."""
+        """The note of each finished chunk."""
         self.done = 0
-        """How many items the finished chunks hold together."""
+        """The total number of items in the finished chunks."""
         self._sizes: dict[str, int] = {}
         try:
             if not self._resume(key):
@@ -53,7 +53,7 @@ class Filling:
         """Add a chunk of `items` to the arrays named in `content`, and keep `note`.
 
         Raises:
-            OutputError: the disk is full; the finished chunks stay.
+            OutputError: the disk is full; finished chunks are kept.
         """
         try:
             for name, piece in content.items():
@@ -69,7 +69,7 @@ class Filling:
             raise unwritable(self.folder, error) from None
 
     def finish(self) -> None:
-        """Make the filled folder appear."""
+        """Move the finished folder into place."""
         try:
             (self.scratch / JOURNAL).unlink()
             for path in self.scratch.iterdir():
@@ -80,11 +80,11 @@ class Filling:
             raise unwritable(self.folder, error) from None
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete the unfinished folder."""
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _resume(self, key: str) -> bool:
-        """Read the journal and cut what it does not vouch for; False where there is nothing to go on with."""
+        """Read the journal and truncate what it does not record; False if there is nothing to resume."""
         try:
             first, *lines = (self.scratch / JOURNAL).read_bytes().splitlines(keepends=True)
             if json.loads(first) != {"key": key}:
@@ -97,7 +97,7 @@ class Filling:
                 entry = json.loads(line)
                 done, sizes, note = entry["done"], entry["sizes"], entry["note"]
             except (ValueError, KeyError, TypeError):
-                break  # a kill cut the line short
+                break  # the process was killed while writing the line
             if not line.endswith(b"\n"):
                 break
             self.done, self._sizes = done, sizes
@@ -105,7 +105,7 @@ class Filling:
             whole += len(line)
         for path in self.scratch.iterdir():
             size = whole if path.name == JOURNAL else self._sizes.get(path.stem)
-            if size is None:  # written behind the last chunk, and to be written again
+            if size is None:  # written after the last chunk; it will be written again
                 path.unlink()
                 continue
             if path.stat().st_size < size:
@@ -121,16 +121,16 @@ class Filling:
 
 
 def scratch_of(folder: Path) -> Path:
-    """Where `folder` is filled until it is whole."""
+    """The temporary folder in which `folder` is filled."""
     return folder.parent / f".{folder.name}.unfinished"
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process fills `folder`; a process that is killed lets go.
+    """Wait until no other process is filling `folder`; a killed process releases its lock.
 
     Raises:
-        OutputError: no lock can be kept in the cache.
+        OutputError: no lock file can be written in the cache.
     """
     name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
     path = cache_home() / "locks" / f"{name}.lock"

@@ -1,7 +1,7 @@
-"""A folder of flat arrays and a manifest that says what they are: checksummed, memory-mapped, never pickled.
+"""A folder of flat arrays with a manifest that describes them: checksummed, memory-mapped, never pickled.
 
 folder/
-    <kind>.json     format, facts, and of each array its dtype, shape and sha256; itself checksummed
+    <kind>.json     format, facts, and each array's dtype, shape and sha256; itself checksummed
     <name>.bin      an array's numbers, end to end, little-endian
 """
 
@@ -32,11 +32,11 @@ DTYPES = ("uint8", "uint64", "int32", "int64", "float16")
 
 @dataclass(frozen=True)
 class Store:
-    """An open store, whole by its checksums.
+    """An open store whose checksums have been verified.
 
     Attributes:
-        sha256: of the manifest, and so of everything in the folder.
-        arrays: read-only, mapped into memory; a page is read when it is touched.
+        sha256: of the manifest, which includes the hashes of all files.
+        arrays: read-only and memory-mapped; a page is read when it is accessed.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Store:
 
 
 class Rows(Sequence[T]):
-    """A sequence whose items are made when they are asked for."""
+    """A sequence whose items are created on access."""
 
     @abstractmethod
     def at(self, index: int) -> T:
@@ -87,7 +87,7 @@ class Ragged(Rows[list[int]]):
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]]) -> Ragged:
-        """The rows as they are; those of a Ragged are not copied."""
+        """The same rows as a Ragged; a Ragged is not copied."""
         if isinstance(rows, Ragged):
             return rows
         values = np.array([value for row in rows for value in row], np.int64)
@@ -100,13 +100,13 @@ class Ragged(Rows[list[int]]):
         return cast("list[int]", self.values[self.starts[index] : self.starts[index + 1]].tolist())
 
     def pick(self, rows: np.ndarray, chances: np.ndarray) -> np.ndarray:
-        """One value of each of `rows`, chosen by `chances` in [0, 1)."""
+        """One value from each of `rows`, chosen by `chances` in [0, 1)."""
         first, count = self.starts[rows], self.starts[rows + 1] - self.starts[rows]
         return self.values[first + (chances * count).astype(np.int64)].astype(np.int64)
 
 
 def starts_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Where rows of these lengths start when laid end to end, and where the last one ends."""
+    """The starts of rows of these lengths stored end to end, and the end of the last one."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
@@ -116,7 +116,7 @@ def write_array(folder: Path, name: str, values: np.ndarray) -> None:
 
 
 def write_texts(folder: Path, name: str, texts: Iterable[str]) -> Shapes:
-    """Write texts one by one, and give their arrays' dtypes and shapes for `seal`."""
+    """Write texts one by one, and return their arrays' dtypes and shapes for `seal`."""
     lengths = array("q")
     with (folder / f"{name}.bin").open("wb") as file:
         for text in texts:
@@ -127,7 +127,7 @@ def write_texts(folder: Path, name: str, texts: Iterable[str]) -> Shapes:
 
 
 def seal(folder: Path, kind: str, facts: Mapping[str, Any], arrays: Shapes) -> None:
-    """Write the manifest of the arrays in `folder`, given by dtype and shape, which makes it a store."""
+    """Write the manifest of the arrays in `folder`, given by dtype and shape; this completes the store."""
     entries = {
         name: {"dtype": dtype, "shape": list(shape), "sha256": sha256_of(folder / f"{name}.bin")}
         for name, (dtype, shape) in arrays.items()
@@ -141,43 +141,43 @@ def open_store(folder: Path, kind: str) -> Store:
     """Open a store after checking every byte of it against its checksums.
 
     Raises:
-        DataError: it is damaged, of another format, or no such store; the file is named.
+        DataError: it is damaged, in another format, or not such a store; the message names the file.
     """
     path = folder / f"{kind}.json"
     try:
         body = json.loads(path.read_bytes())
         sha256 = body.pop("sha256")
         if body["format"] != FORMAT:
-            raise DataError(f"{path} is of format {body['format']}, and this version reads {FORMAT}")
+            raise DataError(f"{path} has format {body['format']}, but this version reads format {FORMAT}")
         if sha256 != _digest(body):
-            raise DataError(f"{path} is damaged: its checksum is not the recorded one")
+            raise DataError(f"{path} is damaged: its checksum does not match the recorded one")
         arrays = {name: _mapped(folder, name, **entry) for name, entry in body["arrays"].items()}
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path} is damaged or no manifest ({type(error).__name__}: {error})") from None
+        raise DataError(f"{path} is damaged or not a manifest ({type(error).__name__}: {error})") from None
     return Store(folder, body["facts"], arrays, sha256)
 
 
 def check_ragged(where: Path, starts: np.ndarray, count: int) -> None:
     """
     Raises:
-        DataError: `starts` does not part `count` values into rows, though the checksums agree.
+        DataError: `starts` does not divide `count` values into rows, although the checksums match.
     """
     if len(starts) < 1 or starts[0] != 0 or starts[-1] != count or (np.diff(starts) < 0).any():
-        raise DataError(f"{where} contradicts itself: its rows do not fit its {count} values")
+        raise DataError(f"{where} is inconsistent: its rows do not fit its {count} values")
 
 
 def _mapped(folder: Path, name: str, dtype: str, shape: list[int], sha256: str) -> np.ndarray:
     path = folder / f"{name}.bin"
     if not re.fullmatch(r"[a-z_]+", name) or dtype not in DTYPES or not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError(f"{name!r} is no array of {dtype}")
+        raise ValueError(f"{name!r} is not an array of {dtype}")
     kind = np.dtype(dtype).newbyteorder("<")
     size = math.prod(shape) * kind.itemsize
     if path.is_symlink() or path.stat().st_size != size:
         raise DataError(f"{path} is damaged: it holds {path.stat().st_size} bytes, not {size}")
     if sha256_of(path) != sha256:
-        raise DataError(f"{path} is damaged: its sha256 is not the recorded one")
+        raise DataError(f"{path} is damaged: its sha256 does not match the recorded one")
     return np.memmap(path, kind, "r", shape=tuple(shape)) if size else np.empty(shape, kind)
 
 

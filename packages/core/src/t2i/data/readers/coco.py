@@ -11,7 +11,7 @@ from t2i.data.readers.files import FileDataset, Findings, picture_file
 from t2i.errors import DataError
 
 PREFIX = "captions_"
-HINT = "COCO's layout is annotations/captions_val2017.json beside val2017/ with the pictures."
+HINT = "COCO's layout is annotations/captions_val2017.json next to val2017/ with the pictures."
 
 
 def read_coco(reference: str | Path, split: str | None = None) -> FileDataset:
@@ -19,10 +19,10 @@ def read_coco(reference: str | Path, split: str | None = None) -> FileDataset:
 
     Args:
         reference: COCO's folder, or one captions_*.json of it.
-        split: such as "val2017"; by default the first one there.
+        split: such as "val2017"; by default the first one found.
 
     Raises:
-        DataError: there is no such captions file, it is not COCO's JSON, or no picture is there.
+        DataError: there is no such captions file, it is not COCO's JSON, or no picture exists.
     """
     file = _captions_file(Path(reference), split)
     split = file.stem.removeprefix(PREFIX)
@@ -37,7 +37,7 @@ def read_coco(reference: str | Path, split: str | None = None) -> FileDataset:
     for number, name in names.items():
         where = f"{file.name}: image {number}"
         if taken.setdefault(name, number) != number:
-            found.leave_out(where, f"{name} belongs to image {taken[name]} already")
+            found.leave_out(where, f"{name} already belongs to image {taken[name]}")
         elif not captions.get(number):
             found.leave_out(where, f"{name} has no caption")
         else:
@@ -80,7 +80,7 @@ def _names(content: Mapping[str, Any], found: Findings) -> Iterator[tuple[int | 
         if not isinstance(number, int | str) or not isinstance(name, str):
             found.leave_out(f"images[{place}]", "not an image with id and file_name")
         elif number in seen:
-            found.leave_out(f"images[{place}]", f"the id {number} is there twice")
+            found.leave_out(f"images[{place}]", f"duplicate id {number}")
         else:
             seen.add(number)
             yield number, name
@@ -99,7 +99,7 @@ def _captions(
         elif image not in names:
             found.leave_out(where, f"there is no image {image}")
         elif isinstance(number, int | str) and number in seen:
-            found.leave_out(where, f"the id {number} is there twice")
+            found.leave_out(where, f"duplicate id {number}")
         else:
             seen.add(number if isinstance(number, int | str) else None)
             captions.setdefault(image, []).append(entry["caption"])

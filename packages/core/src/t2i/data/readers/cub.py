@@ -12,22 +12,22 @@ from t2i.errors import DataError
 
 HINT = (
     "Its layout is images.txt, classes.txt, image_class_labels.txt, train_test_split.txt, bounding_boxes.txt and "
-    "images/, with the captions in text_c10/ or text/ in it or beside it."
+    "images/, with the captions in text_c10/ or text/ inside or next to it."
 )
-CROP = 0.75  # of the box's longer side: half of the square's (Zhang et al. 2017, official preprocessing)
+CROP = 0.75  # of the box's longer side: half the side of the square (Zhang et al. 2017, official preprocessing)
 UNSEEN_FILE, SEEN_FILE = "testclasses.txt", "trainvalclasses.txt"
 
 
 def read_cub(reference: str | Path, split: str | None = None) -> FileDataset:
     """Birds cut out around their bounding boxes, with ten captions each; the species is the group.
 
-    The cut is the square of half a side r = 0.75 * max(w, h) around the box's centre, clipped to the picture;
-    where that is no square any more its centre is taken, so that no bird is squeezed.
+    The crop is a square with half a side r = 0.75 * max(w, h) around the box's centre, clipped to the picture;
+    if the result is not square, its central square is used, so that no bird is distorted.
 
     Args:
         reference: the folder CUB_200_2011.
         split: "train" or "test" (train_test_split.txt), "seen" or "unseen" (the 150 and 50 classes of the zero-shot
-            split, from trainvalclasses.txt and testclasses.txt as they come with the captions), or "all" (default
+            split, from trainvalclasses.txt and testclasses.txt shipped with the captions), or "all" (default
             "train").
 
     Raises:
@@ -61,12 +61,12 @@ def _table(path: Path, found: Findings) -> Iterator[tuple[str, str]]:
     """The lines "id value" of one of CUB's files, each id once.
 
     Raises:
-        DataError: the file is missing or no text.
+        DataError: the file is missing or not text.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"CUB's {path.name} cannot be read in {path.parent} ({error}). {HINT}") from None
+        raise DataError(f"CUB's {path.name} in {path.parent} cannot be read ({error}). {HINT}") from None
     seen = set()
     for place, line in enumerate(lines, start=1):
         number, _, value = line.strip().partition(" ")
@@ -75,7 +75,7 @@ def _table(path: Path, found: Findings) -> Iterator[tuple[str, str]]:
         if not value:
             found.leave_out(f"{path.name}:{place}", "not an id and a value")
         elif number in seen:
-            found.leave_out(f"{path.name}:{place}", f"the id {number} is there twice")
+            found.leave_out(f"{path.name}:{place}", f"duplicate id {number}")
         else:
             seen.add(number)
             yield number, value.strip()
@@ -91,7 +91,7 @@ def _species(root: Path, found: Findings) -> dict[str, str]:
 def _wanted(  # type: ignore[no-untyped-def]
     root: Path, split: str, names: Mapping[str, str], species: Mapping[str, str], found: Findings
 ):
-    """Which picture numbers are of the split."""
+    """A function that says whether a picture number is in the split."""
     if split == "all":
         return names.__contains__
     if split in ("train", "test"):
@@ -102,7 +102,7 @@ def _wanted(  # type: ignore[no-untyped-def]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         raise DataError(
-            f"The split {split!r} of CUB is listed in {file}, which comes with the captions and is not in {root}."
+            f"The split {split!r} of CUB is listed in {file}, which is shipped with the captions, but is not in {root}."
         )
     classes = {line.strip() for line in read_caption_file(path)} - {""}
     return lambda number: species.get(number, str(Path(names[number]).parent)) in classes
@@ -113,7 +113,7 @@ def _caption_folder(root: Path) -> Path:
     for place in places:
         if place.is_dir():
             return place
-    raise DataError(f"CUB's captions are neither in {root} nor beside it. {HINT}")
+    raise DataError(f"CUB's captions are neither in {root} nor next to it. {HINT}")
 
 
 def _box(text: str | None) -> Box:
@@ -122,6 +122,6 @@ def _box(text: str | None) -> Box:
         if not (width > 0 and height > 0 and abs(x) + abs(y) + width + height < 1e6):
             raise ValueError
     except ValueError:
-        raise DataError(f"its bounding box is no x, y, width and height ({text})") from None
+        raise DataError(f"its bounding box must be x, y, width and height, got {text}") from None
     centre_x, centre_y, half = int(x + width / 2), int(y + height / 2), int(max(width, height) * CROP)
     return centre_x - half, centre_y - half, centre_x + half, centre_y + half

@@ -1,4 +1,4 @@
-"""Pictures in files with their captions: what every reader of files finds, and the dataset made of it."""
+"""Pictures in files with their captions: the findings of every file reader, and the dataset made from them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Record:
 
     Attributes:
         path: of the picture file, or of an archive that holds it.
-        box: the part of the picture that is meant; all of it by default.
-        span: offset and size in bytes of the picture in `path`; the whole file by default.
+        box: the part of the picture to use; by default all of it.
+        span: offset and size in bytes of the picture in `path`; by default the whole file.
     """
 
     example: Example
@@ -37,7 +37,7 @@ class Record:
 
 
 class Findings:
-    """What a reader has found so far: usable records, and what is wrong with the others."""
+    """What a reader has found so far: usable records, and problems."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -57,7 +57,7 @@ class Findings:
         box: Box | None = None,
         span: tuple[int, int] | None = None,
     ) -> None:
-        """Keep a picture with those of its captions that are usable; `where` is what a problem is named after."""
+        """Keep a picture with its usable captions; `where` locates it in a problem."""
         kept, reason = usable_captions(captions)
         if not kept:
             self.leave_out(where, reason or "it has no caption")
@@ -81,14 +81,14 @@ class FileDataset(CaptionedDataset):
     ) -> None:
         """
         Args:
-            hint: how the files should look, said where nothing was found.
+            hint: the expected layout of the files, for the error if nothing was found.
 
         Raises:
             DataError: nothing usable was found.
         """
         if not found.records:
             flaws = found.problems
-            told = f"; {len(flaws)} could not be used, first {flaws[0]}" if flaws else ""
+            told = f"; {len(flaws)} could not be used; the first: {flaws[0]}" if flaws else ""
             raise DataError(f"No captioned picture in {name}{told}. {hint}")
         self._name, self._license, self._found, self._hint, self._background = name, license, found, hint, background
 
@@ -145,7 +145,7 @@ class _Examples(Sequence[Example]):
 
 
 def checked_colour(colour: str) -> str:
-    """`colour` itself.
+    """Return `colour` if it is one.
 
     Raises:
         InvalidInputError: Pillow knows no such colour.
@@ -154,7 +154,7 @@ def checked_colour(colour: str) -> str:
         ImageColor.getrgb(colour)
     except ValueError:
         raise InvalidInputError(
-            f"A background is a colour such as white, black or #8090a0, but {colour!r} came."
+            f"A background must be a colour such as white, black or #8090a0, got {colour!r}."
         ) from None
     return colour
 
@@ -163,15 +163,15 @@ def picture_file(root: Path, name: str) -> Path:
     """The file `name` in `root`.
 
     Raises:
-        DataError: it lies outside, by its path or by a link, or there is no such file.
+        DataError: it is outside `root`, by its path or a link, or there is no such file.
     """
     path = root / name
     try:
         real, there = os.path.realpath(path), path.is_file()
-    except (OSError, ValueError):  # too long for a file's name, or a NUL in it
+    except (OSError, ValueError):  # a file name that is too long or contains NUL
         real, there = "", False
     if real and not Path(real).is_relative_to(os.path.realpath(root)):
-        raise DataError(f"{name} lies outside the folder")
+        raise DataError(f"{name} is outside the folder")
     if not there:
         raise DataError(f"there is no picture {name}")
     return path
@@ -200,9 +200,9 @@ def _source(record: Record) -> Path | bytes:
 
 
 def _version(path: Path) -> str:
-    """What changes when the file does."""
+    """A version string that changes when the file does."""
     try:
         facts = path.stat()
-    except OSError:  # it has gone since; that is told when it is asked for
+    except OSError:  # it was deleted; reported when the picture is read
         return "gone"
     return f"{facts.st_size} {facts.st_mtime_ns}"

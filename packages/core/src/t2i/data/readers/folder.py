@@ -1,4 +1,4 @@
-"""Anybody's folder: pictures with a caption file beside each, one metadata file for all, or class sub-folders."""
+"""A user's own folder: pictures with a caption file each, one metadata file for all, or class sub-folders."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from t2i.data.readers.files import FileDataset, Findings, picture_file
 from t2i.errors import DataError
 
 HINT = (
-    "Put picture.txt, one caption a line, beside each picture.png, or a metadata.jsonl (or .csv) with file_name and "
+    "Put picture.txt, one caption per line, next to each picture.png, or a metadata.jsonl (or .csv) with file_name and "
     "text, or sort the pictures into sub-folders named after what they show."
 )
 
 
 def read_folder(reference: str | Path, split: str | None = None) -> FileDataset:
-    """A folder of pictures, searched to any depth; `split` is a sub-folder read in its place.
+    """A folder of pictures, searched to any depth; `split` is a sub-folder to read instead.
 
     Captions come from `metadata.jsonl` or `metadata.csv` (the Hugging Face imagefolder layout: `file_name` and
-    `text`, which may be a list, and perhaps `group`) where the folder has one; else from `picture.txt` beside
-    `picture.png`, one caption a line; where no picture has such a file, from the sub-folders' names. Pictures
-    of one sub-folder are one group; a sub-folder that holds all that metadata names (`images/`) is none.
+    `text`, which may be a list, and optionally `group`) if the folder has one; else from `picture.txt` next to
+    `picture.png`, one caption per line; if no picture has such a file, from the sub-folders' names. Pictures
+    of one sub-folder are one group, unless it contains all the pictures in the metadata (`images/`).
 
     Raises:
-        DataError: the folder is missing, or holds no captioned picture.
+        DataError: the folder is missing, or has no captioned picture.
     """
     folder = Path(reference) / (split or "")
     if not folder.is_dir():
-        raise DataError(f"A dataset folder holds pictures and captions, but {folder} is not a folder.")
+        raise DataError(f"A dataset must be a folder with pictures and captions, but {folder} is not a folder.")
     metadata = [path for path in (folder / "metadata.jsonl", folder / "metadata.csv") if path.is_file()]
     found = _from_metadata(folder, metadata[0]) if metadata else _from_sub_folders(folder)
     name = folder.resolve().name if split is None else f"{Path(reference).resolve().name}:{split}"
@@ -42,7 +42,7 @@ def read_folder(reference: str | Path, split: str | None = None) -> FileDataset:
 
 
 def _groups(names: list[str]) -> dict[str, str]:
-    """Each picture's group: its sub-folder, or itself where it lies in none."""
+    """Each picture's group: its sub-folder, or its own name if it is in none."""
     parents = {name: str(Path(name).parent) for name in names}
     return {name: name if parent == "." else parent for name, parent in parents.items()}
 
@@ -60,16 +60,16 @@ def _from_sub_folders(folder: Path) -> Findings:
             path = picture_file(folder, name)
             if name in has_text:
                 if taken[texts[name]] > 1:
-                    raise DataError(f"{texts[name].name} belongs to another picture of that name")
+                    raise DataError(f"{texts[name].name} belongs to another picture of the same name")
                 captions = read_caption_file(picture_file(folder, str(texts[name])))
                 if not any(line.strip() for line in captions):
-                    raise DataError(f"{texts[name].name} holds no caption")
+                    raise DataError(f"{texts[name].name} has no caption")
             elif nested and not has_text:
                 if name not in nested:
-                    raise DataError("it lies in no class sub-folder")
+                    raise DataError("it is not in a class sub-folder")
                 captions = [Path(name).parent.name.replace("_", " ").replace("-", " ")]
             else:
-                raise DataError(f"no caption file {texts[name].name} beside it")
+                raise DataError(f"it has no caption file {texts[name].name}")
         except DataError as error:
             found.leave_out(name, str(error))
             continue
@@ -78,7 +78,7 @@ def _from_sub_folders(folder: Path) -> Findings:
 
 
 def _pictures(folder: Path, found: Findings) -> Iterator[str]:
-    """Relative names of everything that is named as pictures are; links to folders are not followed."""
+    """Relative names of all files with a picture's suffix; links to folders are not followed."""
     for parent, folders, files in os.walk(folder, onerror=lambda error: found.leave_out(*_unreadable(folder, error))):
         for name in folders:
             if (Path(parent) / name).is_symlink():
@@ -102,7 +102,7 @@ def _from_metadata(folder: Path, metadata: Path) -> Findings:
             name, texts, group = _checked(entry)
             captions, reason = usable_captions(texts)
             if not captions:
-                raise DataError(reason or "text holds no caption")
+                raise DataError(reason or "text has no caption")
             path = picture_file(folder, name)
         except DataError as error:
             found.leave_out(where, str(error))
@@ -122,7 +122,7 @@ def _from_metadata(folder: Path, metadata: Path) -> Findings:
 
 
 def _entries(metadata: Path, found: Findings) -> Iterator[tuple[int, object]]:
-    """Each line of metadata, read, with its number."""
+    """The parsed lines of the metadata, with their numbers."""
     if metadata.suffix == ".csv":
         yield from _rows(metadata, found)
         return
@@ -155,7 +155,7 @@ def _rows(metadata: Path, found: Findings) -> Iterator[tuple[int, object]]:
 
 
 def _checked(entry: object) -> tuple[str, list[object], str]:
-    """File name, captions and group ("" where there is none) of one entry."""
+    """File name, captions and group ("" if there is none) of one entry."""
     if not isinstance(entry, dict) or "file_name" not in entry:
         raise DataError("not an object with file_name and text")
     field = next((field for field in CAPTION_FIELDS if field in entry), None)

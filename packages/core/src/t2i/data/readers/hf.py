@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face Hub and local parquet, through `datasets`, which is imported only here."""
+"""Datasets from the Hugging Face Hub and local parquet files, read with `datasets`, which is imported only here."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def read_hf(reference: str | Path, split: str | None = None) -> HFDataset:
     """A dataset with a column of images and one of captions.
 
     Args:
-        reference: "org/name" or "org/name@revision" on the Hub, a parquet file or a pattern of some, or a folder of
-            them.
+        reference: "org/name" or "org/name@revision" on the Hub, a parquet file, a pattern for such files, or a folder
+            of them.
         split: "train" by default.
 
     Raises:
-        DataError: `datasets` is not installed, or refuses, or no image or no caption is there.
+        DataError: `datasets` is not installed or fails, or there is no column of images or captions.
     """
     if importlib.util.find_spec("datasets") is None:
         raise DataError("The reader 'hf' needs the distribution datasets. Install it: pip install datasets")
@@ -52,7 +52,7 @@ def read_hf(reference: str | Path, split: str | None = None) -> HFDataset:
         table = table.cast_column(images[0], ImageColumn(decode=False))
     except DataError:
         raise
-    except Exception as error:  # of the network, the Hub, Arrow or a stranger's file: `datasets` wraps none of them
+    except Exception as error:  # from the network, the Hub, Arrow or an untrusted file: `datasets` wraps none of them
         brief = " ".join(str(error).split())[:300]
         raise DataError(f"`datasets` cannot read {reference} ({type(error).__name__}: {brief}).") from None
     group = next((key for key in GROUP_FIELDS if key in features), None)
@@ -62,7 +62,7 @@ def read_hf(reference: str | Path, split: str | None = None) -> HFDataset:
 
 @final
 class HFDataset(CaptionedDataset):
-    """A table of `datasets`; pictures stay in its files until they are asked for."""
+    """A table of `datasets`; pictures are read from its files on request."""
 
     def __init__(
         self, name: str, table: Any, image: str, caption: str, group: str | None, background: str = "white"
@@ -121,10 +121,10 @@ class HFDataset(CaptionedDataset):
         return HFDataset(self._name, self._table, *self._columns, checked_colour(colour))
 
     def _content(self, index: int) -> tuple[bytes, str]:
-        """The picture file's bytes, and its name with the suffix that its first bytes promise where it has none."""
+        """The picture file's bytes, and its name."""
         try:
             cell = self._table[self._rows[index]][self._columns[0]] or {}
-        except Exception as error:  # Arrow's, of a damaged file
+        except Exception as error:  # from Arrow, for a damaged file
             raise DataError(f"its row cannot be read ({type(error).__name__})") from None
         content, path = cell.get("bytes"), cell.get("path") or ""
         if content is None:
@@ -135,7 +135,7 @@ class HFDataset(CaptionedDataset):
 
 
 def _holds_files(column: object) -> bool:
-    """Whether a column is an image's {bytes, path}, as parquet has it where nobody said that it is an image."""
+    """Whether a column is an image's {bytes, path}, as in parquet files whose column is not declared as an image."""
     return isinstance(column, dict) and set(column) == {"bytes", "path"}
 
 
@@ -150,7 +150,7 @@ def _parquet(reference: str, split: str | None) -> list[Path]:
 
 
 def _cached_file(path: str) -> bytes:
-    """A file that `datasets` itself has downloaded; a table may not name any other."""
+    """A file that `datasets` itself has downloaded; a table must not name any other."""
     from datasets import config
 
     real = os.path.realpath(path)

@@ -1,4 +1,4 @@
-"""Which reader a bare path is for."""
+"""Choose the reader for a path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_path(path: Path, split: str | None = None) -> CaptionedDataset:
     """
     if not path.is_dir():
         raise DataError(
-            f"A path to data is a folder or a pack, but {path} is not a folder. For a file, name its reader: "
+            f"A path to data must be a folder or a pack, but {path} is not a folder. For a file, name its reader: "
             f"coco:{path}, hf:{path} or webdataset:{path}."
         )
     try:

@@ -12,7 +12,7 @@ from t2i.data.decode import Box
 from t2i.data.readers.files import FileDataset, Findings, picture_file
 from t2i.errors import DataError
 
-HINT = "Its layout is region_descriptions.json and image_data.json beside VG_100K/ and VG_100K_2/ with the pictures."
+HINT = "Its layout is region_descriptions.json and image_data.json next to VG_100K/ and VG_100K_2/ with the pictures."
 FOLDERS = ("VG_100K", "VG_100K_2", "images", ".")
 BLOCK, MAX_ELEMENT = 2**20, 2**26  # characters
 BETWEEN = re.compile(r"[\s,]*")
@@ -21,7 +21,7 @@ BETWEEN = re.compile(r"[\s,]*")
 def read_visual_genome(reference: str | Path, split: str | None = None) -> FileDataset:
     """Whole pictures with the phrases of all their regions, or every region cut out with its own phrase.
 
-    The files are read picture by picture. Regions of one picture are one group.
+    The files are read one picture at a time. Regions of one picture are one group.
 
     Args:
         reference: Visual Genome's folder.
@@ -46,7 +46,7 @@ def read_visual_genome(reference: str | Path, split: str | None = None) -> FileD
             continue
         where = f"picture {number}"
         if number in seen:
-            found.leave_out(where, "its id is there twice")
+            found.leave_out(where, "duplicate id")
             continue
         seen.add(number)
         try:
@@ -72,7 +72,7 @@ def _add_regions(found: Findings, number: int, regions: list[Any], path: Path) -
             found.leave_out(where, str(error))
             continue
         if key in seen:
-            found.leave_out(where, f"the id {key} is there twice")
+            found.leave_out(where, f"duplicate id {key}")
             continue
         seen.add(key)
         found.add(where, f"{number}/{key}", [phrase], str(number), path, box)
@@ -83,15 +83,15 @@ def _region(region: Any) -> tuple[int, object, Box]:
         raise DataError("not a region with region_id")
     sides = [region.get(side) for side in ("x", "y", "width", "height")]
     if not all(type(side) in (int, float) and side is not None and abs(side) < 1e6 for side in sides):
-        raise DataError("its box is no x, y, width and height")
+        raise DataError("its box must be x, y, width and height")
     x, y, width, height = (float(side) for side in sides if side is not None)
     if width < 1 or height < 1 or x + width <= 0 or y + height <= 0:
-        raise DataError(f"its box of {width:g}x{height:g} at {x:g}, {y:g} holds no pixel")
+        raise DataError(f"its box of {width:g}x{height:g} at {x:g}, {y:g} contains no pixel")
     return region["region_id"], region.get("phrase"), (x, y, x + width, y + height)
 
 
 def _file_names(path: Path, found: Findings) -> dict[int, str]:
-    """File names by image id; the url's end, as the pictures are unpacked."""
+    """File names by image id: the last part of the URL, as in the unpacked archive."""
     names: dict[int, str] = {}
     if not path.is_file():
         return names
@@ -113,7 +113,7 @@ def _picture(root: Path, name: str) -> Path:
 
 
 def _elements(path: Path, found: Findings) -> Iterator[Any]:
-    """The elements of a JSON array, one after the other, so that memory holds one; ends at the first damage."""
+    """The elements of a JSON array, one at a time to limit memory; stops at the first damaged one."""
     decoder, text, place = json.JSONDecoder(), "", 0
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         if file.read(1) != "[":
@@ -134,6 +134,6 @@ def _elements(path: Path, found: Findings) -> Iterator[Any]:
             text = text[place:]
             block = file.read(max(BLOCK, len(text))) if len(text) < MAX_ELEMENT else ""
             if not block:
-                found.leave_out(path.name, "it is cut short or damaged; what stands behind is not read")
+                found.leave_out(path.name, "it is truncated or damaged; the rest is not read")
                 return
             text, place = text + block, 0

@@ -1,4 +1,4 @@
-"""WebDataset shards: tar files in which members of one name and several suffixes make one sample."""
+"""WebDataset shards: tar files in which members with the same name and different suffixes form one sample."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from t2i.data.readers.captions import CAPTION_FIELDS, MAX_CAPTION_FILE_BYTES
 from t2i.data.readers.files import MAX_PICTURE_BYTES, FileDataset, Findings, matching
 from t2i.errors import DataError
 
-HINT = "A sample is 0001.jpg with 0001.txt (one caption a line) or 0001.json (with text), perhaps with 0001.cls."
+HINT = "A sample is 0001.jpg with 0001.txt (one caption per line) or 0001.json (with text), and optionally 0001.cls."
 MAX_HEADER_BYTES = 1_000_000
 
 
 def read_webdataset(reference: str | Path, split: str | None = None) -> FileDataset:
-    """The samples of tar shards, their pictures read from where they lie: nothing is unpacked.
+    """The samples of tar shards; pictures are read from the shards without unpacking.
 
-    A sample's captions are its `.txt` (one a line) or the `text` of its `.json`; its `.cls` is its group.
+    A sample's captions are its `.txt` (one per line) or the `text` of its `.json`; its `.cls` is its group.
 
     Args:
         reference: a shard, a folder of shards, or a pattern such as "shards/train-*.tar".
-        split: only shards whose names begin with it.
+        split: use only shards whose names begin with it.
 
     Raises:
         DataError: there is no such shard, or no sample can be used.
@@ -49,7 +49,7 @@ def _shards(reference: str | Path, split: str | None) -> list[Path]:
 
 @dataclass
 class _Sample:
-    """Members of one key, as they follow each other in a shard."""
+    """Consecutive members of a shard with the same key."""
 
     shard: Path
     key: str
@@ -85,10 +85,10 @@ class _Sample:
         except (ValueError, RecursionError) as error:
             raise DataError(f"its .json cannot be read ({error})") from None
         if not isinstance(content, dict):
-            raise DataError("its .json is no object")
+            raise DataError("its .json is not an object")
         text = next((content[key] for key in CAPTION_FIELDS if key in content), None)
         if not isinstance(text, str | list | None):
-            raise DataError("its .json holds neither a text nor a list of texts")
+            raise DataError("its .json has neither a text nor a list of texts")
         return text if isinstance(text, list) else [text], group
 
 
@@ -99,11 +99,11 @@ def _samples(shard: Path, found: Findings) -> Iterator[_Sample]:
         if sample is None or key != sample.key:
             if sample is not None:
                 yield sample
-            sample = _Sample(shard, key, flaw="its name is there twice" if key in seen else "")
+            sample = _Sample(shard, key, flaw="duplicate name" if key in seen else "")
             seen.add(key)
         if suffix in FORMATS:
             if sample.picture is not None:
-                sample.flaw = sample.flaw or f"two pictures of one name ({sample.picture[0]}, {suffix})"
+                sample.flaw = sample.flaw or f"two pictures with the same name ({sample.picture[0]}, {suffix})"
             elif size > MAX_PICTURE_BYTES:
                 sample.flaw = sample.flaw or f"{size} bytes are more than {MAX_PICTURE_BYTES // 2**20} MiB"
             sample.picture = (suffix, offset, size)
@@ -116,11 +116,11 @@ def _samples(shard: Path, found: Findings) -> Iterator[_Sample]:
 
 
 def _members(shard: Path, found: Findings) -> Iterator[tuple[str, str, int, int, bytes | None]]:
-    """Key, suffix, offset, size and (of texts that are not too large) content of each picture and text."""
+    """Key, suffix, offset, size and (for texts that are not too large) content of each picture and text."""
     try:
         with tarfile.open(shard, "r:", tarinfo=_Bounded) as archive:
             while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # which would grow with the shard
+                archive.members.clear()  # type: ignore[attr-defined]  # or memory grows with the shard
                 folder, _, base = member.name.rpartition("/")
                 stem, dot, suffix = base.partition(".")
                 key, suffix = f"{folder}/{stem}".lstrip("/"), f"{dot}{suffix}".lower()
@@ -135,11 +135,13 @@ def _members(shard: Path, found: Findings) -> Iterator[tuple[str, str, int, int,
                     content = file.read() if file is not None else None
                 yield key, suffix, member.offset_data, member.size, content
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        found.leave_out(shard.name, f"not a whole tar file, read up to its damage ({error}); unzip a .tar.gz first")
+        found.leave_out(
+            shard.name, f"not a complete tar file, read up to the damaged part ({error}); unzip a .tar.gz first"
+        )
 
 
 class _Bounded(tarfile.TarInfo):
-    """Refuses extended headers that would fill the memory."""
+    """Refuses extended headers that would exhaust memory."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         headers = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)

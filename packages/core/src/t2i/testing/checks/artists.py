@@ -29,38 +29,40 @@ SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Strange(Config):
-    """Options of nobody."""
+    """Options that no artist uses."""
 
 
 @ARTIST_CHECKS.add(
-    why="a picture names what drew it, and `t2i regenerate` refuses other weights",
+    why="a picture records the model that drew it, and `t2i regenerate` refuses other weights",
     remedy="return the same ArtistIdentity every time: a name that t2i.pipeline opens, and the sha256 of every file",
 )
 def identity_names_every_weights_file(artist: Artist) -> None:
     identity = artist.identity
-    assert identity.name, "an artist has a name"
-    assert identity.weights, "an artist names its weights files, but there are none"
+    assert identity.name, "an artist must have a name"
+    assert identity.weights, "an artist must name its weights files, but there are none"
     odd = [name for name, sha256 in identity.weights.items() if not SHA256.fullmatch(sha256)]
-    assert not odd, f"each weights file has a sha256 of 64 hex digits, but not {', '.join(odd)}"
-    assert identity.device == artist.device.partition(":")[0], f"it draws on {artist.device}, not {identity.device}"
+    assert not odd, f"each weights file must have a sha256 of 64 hex digits, but {', '.join(odd)} has none"
+    assert identity.device == artist.device.partition(":")[0], (
+        f"it draws on {artist.device}, but its identity says {identity.device}"
+    )
     assert identity == artist.identity, "the identity changes from call to call"
     assert json.loads(json.dumps(asdict(identity))) == asdict(identity), "the identity cannot be written as JSON"
-    assert artist.files.size_bytes > 0, "its weights have a size in bytes"
+    assert artist.files.size_bytes > 0, "the size of its weights must be above 0 bytes"
 
 
 @ARTIST_CHECKS.add(
-    why="sheets, pages and evaluators lay pictures out by their size",
+    why="sheets, pages and evaluators rely on the size of pictures",
     remedy="draw RGB squares of `resolution` pixels with the default options",
 )
 def pictures_are_rgb_squares_of_the_resolution(artist: Artist) -> None:
     (picture,) = artist.draw(REQUESTS[:1])
     found, side = (picture.image.mode, picture.image.size), artist.resolution
-    assert found == ("RGB", (side, side)), f"a picture is RGB of {side} x {side} pixels, not {found}"
+    assert found == ("RGB", (side, side)), f"a picture must be RGB of {side} x {side} pixels, got {found}"
 
 
 @ARTIST_CHECKS.add(
-    why="people ask for picture 3 of 64 again and must get picture 3",
-    remedy="give every picture a random stream of its own, seeded by its request, and mask what pads a batch",
+    why="when picture 3 of 64 is drawn again alone, it must be the same picture",
+    remedy="give every picture its own random stream, seeded by its request, and mask the padding of a batch",
 )
 def a_picture_does_not_depend_on_its_neighbours(artist: Artist) -> None:
     alone = {request: _drawn(artist, [request])[0] for request in REQUESTS}
@@ -72,35 +74,35 @@ def a_picture_does_not_depend_on_its_neighbours(artist: Artist) -> None:
 
 
 @ARTIST_CHECKS.add(
-    why="a seed is the one way to ask for another picture, or for this one again",
-    remedy="draw all randomness from the request's seed, as t2i.noise.Noise does, and read the prompt",
+    why="the seed is the only way to get another picture, or the same one again",
+    remedy="derive all randomness from the request's seed, as t2i.noise.Noise does, and use the prompt",
 )
 def prompt_and_seed_decide_the_picture(artist: Artist) -> None:
     with no_global_randomness("drawing"):
         first, again = _drawn(artist, REQUESTS), _drawn(artist, REQUESTS)
     for request, one, other in zip(REQUESTS, first, again, strict=True):
-        assert _difference(one, other) <= ROUNDING, f"{request} gives another picture every time"
+        assert _difference(one, other) <= ROUNDING, f"{request} gives a different picture every time"
     same_prompt, same_seed = (0, 1), (0, 3)
     for what, (one_index, other_index) in (("seeds", same_prompt), ("prompts", same_seed)):
-        assert _difference(first[one_index], first[other_index]) > 0, f"two {what} give one picture"
+        assert _difference(first[one_index], first[other_index]) > 0, f"two {what} give the same picture"
 
 
 @ARTIST_CHECKS.add(
-    why="a picture without its provenance, or with a wrong one, cannot be made again",
+    why="a picture without its provenance, or with a wrong one, cannot be reproduced",
     remedy="yield Picture(image, Provenance(prompt, seed, options.model_dump(mode='json'), self.identity))",
 )
 def provenance_draws_the_picture_again(artist: Artist) -> None:
     for request, picture in zip(REQUESTS, artist.draw(REQUESTS), strict=True):
         with tempfile.TemporaryDirectory() as scratch:
-            told = read_provenance(picture.save(Path(scratch) / "picture.png"))
-        assert Request(told.prompt, told.seed) == request, f"the picture of {request} says it is of {told}"
-        assert told.artist == artist.identity, f"the picture says it is by {told.artist}"
-        (again,) = artist.draw([Request(told.prompt, told.seed)], artist.options(**told.options))
+            recorded = read_provenance(picture.save(Path(scratch) / "picture.png"))
+        assert Request(recorded.prompt, recorded.seed) == request, f"the picture of {request} records {recorded}"
+        assert recorded.artist == artist.identity, f"the picture records the artist {recorded.artist}"
+        (again,) = artist.draw([Request(recorded.prompt, recorded.seed)], artist.options(**recorded.options))
         assert _difference(picture, again) <= ROUNDING, f"{request} drawn from its own provenance differs"
 
 
 @ARTIST_CHECKS.add(
-    why="a hundred thousand prompts must fit into memory, and a page shows pictures as they come",
+    why="a hundred thousand prompts must fit into memory, and a page shows pictures as they are finished",
     remedy="make draw check its arguments and return a generator that takes batch_size requests at a time",
 )
 def draws_while_it_reads(artist: Artist) -> None:
@@ -113,23 +115,25 @@ def draws_while_it_reads(artist: Artist) -> None:
 
     drawn = artist.draw(requests(), batch_size=2)
     next(drawn)
-    assert len(asked) <= 2, f"with batch_size=2 the first picture takes at most 2 requests, but {len(asked)} were read"
-    assert len(list(drawn)) == len(REQUESTS) - 1, "each request gives one picture"
+    assert len(asked) <= 2, (
+        f"with batch_size=2 the first picture may read at most 2 requests, but {len(asked)} were read"
+    )
+    assert len(list(drawn)) == len(REQUESTS) - 1, "each request must give one picture"
 
 
 @ARTIST_CHECKS.add(
-    why="a misspelt option that is ignored draws another picture than the one asked for",
-    remedy="make options by t2i.config.parse_config of options_type, and begin draw with check_drawing",
+    why="if a misspelt option is ignored, the picture is not the requested one",
+    remedy="build options with t2i.config.parse_config(options_type, ...), and begin draw with check_drawing",
 )
 def options_are_checked(artist: Artist) -> None:
-    assert isinstance(artist.options(), artist.options_type), "options() makes an instance of options_type"
+    assert isinstance(artist.options(), artist.options_type), "options() must return an instance of options_type"
     _refused("an unknown option", lambda: artist.options(no_such_option=1), InvalidConfigError)
     _refused("another artist's options", lambda: artist.draw(REQUESTS, Strange()))
     _refused("batch_size=0", lambda: artist.draw(REQUESTS, batch_size=0))
 
 
 @ARTIST_CHECKS.add(
-    why="a request that cannot be drawn must be one sentence, on the command line and from a server",
+    why="a request that cannot be drawn must give a one-sentence error, on the command line and from a server",
     remedy="call t2i.drawing.artist.check_requests on each batch before it is drawn",
 )
 def requests_are_checked(artist: Artist) -> None:
@@ -142,7 +146,7 @@ def _drawn(artist: Artist, requests: Sequence[Request], **how: Any) -> list[Pict
 
 
 def _difference(one: Picture, other: Picture) -> int:
-    """The largest between two pictures, of 255."""
+    """The largest difference between two pictures, in 0..255."""
     first, second = (np.asarray(picture.image, dtype=np.int16) for picture in (one, other))
     return int(np.abs(first - second).max()) if first.shape == second.shape else 255
 
@@ -152,4 +156,4 @@ def _refused(what: str, call: Callable[[], object], error: type[T2IError] = Inva
         call()
     except error:
         return
-    raise AssertionError(f"{what} is refused by an {error.__name__}, but was taken")
+    raise AssertionError(f"{what} must be refused with {error.__name__}, but was accepted")

@@ -1,4 +1,4 @@
-"""A check: one promise of a contract, why it is made, and what to do if it is not kept."""
+"""A check: one promise of a contract, why it matters, and how to fix a violation."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SubjectT = TypeVar("SubjectT")
 State = Literal["passed", "failed", "expected failure", "unexpected pass"]
 
 
-class CheckFailed(AssertionError):  # noqa: N818 (it is no error of the tool's)
-    """A promise is not kept; the message says the promise and what was found, why it matters, and how to fix it."""
+class CheckFailed(AssertionError):  # noqa: N818 (not an error in t2i)
+    """A promise is broken; the message states the promise, what was found, why it matters, and how to fix it."""
 
 
 @dataclass(frozen=True)
 class Check(Generic[SubjectT]):
-    """One promise. Call it with what made the promise.
+    """One promise. Call it with the object to check.
 
     Attributes:
         name: the promise in a few words, joined_by_underscores.
-        why: what goes wrong for people if it is broken.
-        remedy: what its author changes.
-        function: raises AssertionError if the promise is broken, saying it and what was found.
+        why: what goes wrong for users if it is broken.
+        remedy: how its author can fix it.
+        function: raises AssertionError if the promise is broken, stating the promise and what was found.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Check(Generic[SubjectT]):
         try:
             self.function(subject)
         except AssertionError as error:
-            raise CheckFailed(f"{error}\n  why: {self.why}\n  fix: {self.remedy}") from None
+            raise CheckFailed(f"{error}\n  why: {self.why}\n  fix it: {self.remedy}") from None
         except Exception as error:
-            error.add_note(f"while checking that {self.name}\n  why: {self.why}\n  fix: {self.remedy}")
+            error.add_note(f"while checking that {self.name}\n  why: {self.why}\n  fix it: {self.remedy}")
             raise
 
 
 class Checks(list[Check[SubjectT]]):
-    """The checks of one role, in the order they are made."""
+    """The checks of one role, in the order they run."""
 
     def add(self, *, why: str, remedy: str) -> Callable[[Callable[[SubjectT], None]], Check[SubjectT]]:
         """A decorator that makes a function the next check."""
@@ -65,7 +65,7 @@ class Checks(list[Check[SubjectT]]):
 
 @dataclass(frozen=True)
 class BoundCheck:
-    """A check and what makes its subject afresh. Call it; `str` of it is its name."""
+    """A check and a function that makes a fresh subject. Call it to run the check; its `str` is its name."""
 
     check: Check[Any]
     make: Callable[[], Any]
@@ -92,7 +92,7 @@ def bind(checks: Iterable[Check[SubjectT]], make: Callable[[], SubjectT]) -> Ite
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a check.
+    """The result of a check.
 
     Attributes:
         message: the promise and what was found, or the declared reason of an expected failure; "" if it passed.
@@ -111,7 +111,7 @@ class Outcome:
 
 
 def outcome(bound: BoundCheck, expected_failures: Mapping[str, str]) -> Outcome:
-    """Make the check; whatever its subject raises is a failure.
+    """Run the check; any error its subject raises is a failure.
 
     Args:
         expected_failures: names of checks that are known to fail, each with the reason.
@@ -122,7 +122,7 @@ def outcome(bound: BoundCheck, expected_failures: Mapping[str, str]) -> Outcome:
         check.function(bound.make())
     except (AssertionError, T2IError) as error:
         message = str(error) or f"{type(error).__name__}, with no message"
-    except BaseException as error:  # a stranger's code may raise anything
+    except BaseException as error:  # untrusted code may raise anything
         if isinstance(error, KeyboardInterrupt):
             raise
         message = f"{type(error).__name__}: {error} ({_where(error)})"
@@ -130,7 +130,7 @@ def outcome(bound: BoundCheck, expected_failures: Mapping[str, str]) -> Outcome:
     state: State = "failed" if message else "passed"
     if reason is not None:
         state = "expected failure" if message else "unexpected pass"
-        message = reason if message else f"declared to fail ({reason}), but it passes; take the declaration out"
+        message = reason if message else f"expected to fail ({reason}), but it passes; remove it from expected_failures"
     return Outcome(check.name, state, message, check.why, check.remedy, time.perf_counter() - start)
 
 

@@ -15,21 +15,21 @@ from t2i.testing.checks.check import Checks
 from t2i.testing.checks.probes import undocumented, watched
 
 Splits = Mapping[str, Callable[[], CaptionedDataset]]
-"""For each split a function that opens it."""
+"""For each split, a function that opens it."""
 
 DATASET_CHECKS: Checks[Splits] = Checks()
 
 
 @DATASET_CHECKS.add(
-    why="runs name pictures by id, draw by caption and mismatch by group",
-    remedy="give each example an id of its own, a group and a caption or more, and the dataset a name and a licence",
+    why="runs refer to pictures by id, draw by caption and choose mismatches by group",
+    remedy="give each example a unique id, a group and at least one caption, and the dataset a name and a licence",
 )
 def examples_are_whole(splits: Splits) -> None:
     for name, load in splits.items():
         dataset = load()
-        assert len(dataset) == len(dataset.examples) > 0, f"{name} is empty, or len() is not its examples' number"
+        assert len(dataset) == len(dataset.examples) > 0, f"{name} is empty, or len() is not the number of its examples"
         ids = [example.id for example in dataset]
-        assert len(set(ids)) == len(ids), f"two examples of {name} have one id"
+        assert len(set(ids)) == len(ids), f"two examples of {name} have the same id"
         for example in dataset.examples:
             assert example.id and example.group, f"{example} has an empty id or group"
             assert example.captions, f"{example.id} has no caption"
@@ -38,13 +38,13 @@ def examples_are_whole(splits: Splits) -> None:
 
 
 @DATASET_CHECKS.add(
-    why="GANs and judges need captions of something else",
-    remedy="set the group to what a picture shows; to its id where nothing is known",
+    why="GANs and evaluators need captions of something else",
+    remedy="set the group to what a picture shows, or to its id if nothing is known",
 )
 def there_is_something_to_mismatch(splits: Splits) -> None:
     for name, load in splits.items():
         groups = {example.group for example in load()}
-        assert len(groups) > 1, f"all pictures of {name} are of the group {groups}, so nothing can be mismatched"
+        assert len(groups) > 1, f"all pictures of {name} are in the group {groups}, so nothing can be mismatched"
 
 
 @DATASET_CHECKS.add(
@@ -57,14 +57,14 @@ def pictures_are_rgb_squares(splits: Splits) -> None:
         for index, side in itertools.product(_some(dataset), (16, 40)):
             picture, note = dataset.picture(index, side)
             where = f"picture {index} of {name} at {side} px"
-            assert isinstance(picture, Image.Image) and isinstance(note, str), f"{where} is no (Image, str)"
+            assert isinstance(picture, Image.Image) and isinstance(note, str), f"{where} is not an (Image, str)"
             assert picture.mode == "RGB", f"{where} is {picture.mode}, not RGB"
             assert picture.size == (side, side), f"{where} is {picture.size}"
 
 
 @DATASET_CHECKS.add(
     why="pictures are decoded in a pool of threads",
-    remedy="open files per call, and share no drawing state",
+    remedy="open files in each call, and share no mutable state",
 )
 def pictures_are_the_same_in_threads(splits: Splits) -> None:
     for name, load in splits.items():
@@ -77,8 +77,8 @@ def pictures_are_the_same_in_threads(splits: Splits) -> None:
 
 
 @DATASET_CHECKS.add(
-    why="what was prepared is cached under the fingerprint, and a resumed run must see the same order",
-    remedy="sort what you list, and derive the fingerprint from contents",
+    why="prepared data is cached under the fingerprint, and a resumed run must see the same order",
+    remedy="sort directory listings, and compute the fingerprint from the contents",
 )
 def opened_again_it_is_the_same(splits: Splits) -> None:
     for name, load in splits.items():
@@ -88,42 +88,42 @@ def opened_again_it_is_the_same(splits: Splits) -> None:
 
 
 @DATASET_CHECKS.add(
-    why="a split that passes for another leaks test pictures into training",
-    remedy='put the split into the name, as in "shapes:train"',
+    why="if two splits are confused, test pictures leak into training",
+    remedy='include the split in the name, as in "shapes:train"',
 )
 def splits_are_told_apart(splits: Splits) -> None:
     datasets = {name: load() for name, load in splits.items()}
     for (one, first), (other, second) in itertools.combinations(datasets.items(), 2):
-        assert first.name != second.name, f"{one} and {other} have one name, {first.name}"
-        assert first.fingerprint != second.fingerprint, f"{one} and {other} have one fingerprint"
+        assert first.name != second.name, f"{one} and {other} have the same name, {first.name}"
+        assert first.fingerprint != second.fingerprint, f"{one} and {other} have the same fingerprint"
 
 
 @DATASET_CHECKS.add(
-    why="decoding runs in the middle of a run, perhaps without a network, on a disk that others share",
-    remedy="fetch when the dataset is opened, and keep what can be made again under t2i.files.cache_home()",
+    why="pictures are decoded during a run, perhaps without a network, on a shared disk",
+    remedy="fetch when the dataset is opened, and keep files that can be recreated under t2i.files.cache_home()",
 )
 def decoding_reaches_nothing_and_writes_nothing(splits: Splits) -> None:
     for name, load in splits.items():
         dataset = load()
-        dataset.picture(0, 16)  # what is imported on first use
+        dataset.picture(0, 16)  # triggers imports on first use
         with watched(unplugged=True) as touched:
             for index in _some(dataset):
                 dataset.picture(index, 24)
         written = [path for path in touched.written if not path.startswith(str(cache_home()))]
-        told = ", ".join([*touched.reached, *written])
-        assert not told, f"decoding a picture of {name} reaches no address and writes no file, but did: {told}"
+        found = ", ".join([*touched.reached, *written])
+        assert not found, f"decoding a picture of {name} must use no network and write no file, but did: {found}"
 
 
 @DATASET_CHECKS.add(
-    why="weights say what they were trained on, and somebody will look it up",
-    remedy="give the class a docstring: what the pictures are, whose they are, and what the splits withhold",
+    why="weights name their training data, and people will look it up",
+    remedy="give the class a docstring: what the pictures are, who made them, and how the splits differ",
 )
 def is_documented(splits: Splits) -> None:
     missing = undocumented(*{type(load()) for load in splits.values()})
-    assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"
+    assert not missing, f"public classes must have docstrings, but {', '.join(missing)} has none"
 
 
 def _some(dataset: CaptionedDataset) -> list[int]:
-    """The first, the last and two between."""
+    """The first index, the last and two in between."""
     last = len(dataset) - 1
     return sorted({0, last // 3, last * 2 // 3, last})

@@ -25,25 +25,25 @@ ROUNDING = 1e-4  # of a score; what sums in another order may change
 
 
 @EVALUATOR_CHECKS.add(
-    why="a number without its protocol compares with nothing",
-    remedy="return {name: Score(value, protocol)}; the protocol names everything that fixes the unit, as strings",
+    why="a number without its protocol cannot be compared",
+    remedy="return {name: Score(value, protocol)}; the protocol names everything the value depends on, as strings",
 )
 def scores_carry_their_protocol(make: MakeEvaluator) -> None:
     scores = _seen(make, _everything()).compute()
-    assert isinstance(scores, Mapping) and scores, f"compute returns at least one named score, not {scores!r}"
+    assert isinstance(scores, Mapping) and scores, f"compute must return at least one named score, got {scores!r}"
     for name, score in scores.items():
-        assert isinstance(name, str) and isinstance(score, Score), f"{name!r} is {score!r}, which is not a Score"
+        assert isinstance(name, str) and isinstance(score, Score), f"{name!r} is {score!r}, not a Score"
         assert math.isfinite(score.value), f"{name} is {score.value}"
         error = score.standard_error
         assert error is None or (math.isfinite(error) and error >= 0), f"the standard error of {name} is {error}"
         assert score.protocol, f"{name} has an empty protocol"
         odd = {key: value for key, value in score.protocol.items() if not (isinstance(value, str) and value)}
-        assert not odd, f"a protocol maps words to words, but that of {name} has {odd}"
+        assert not odd, f"a protocol must map strings to non-empty strings, but that of {name} has {odd}"
         assert not score.better_than(score), f"{name} is better than itself"
 
 
 @EVALUATOR_CHECKS.add(
-    why="the batch size should change memory, not the score",
+    why="the batch size is chosen by memory and must not affect scores",
     remedy="keep sums (or features) over pictures, never means of batches",
 )
 def the_size_of_batches_changes_nothing(make: MakeEvaluator) -> None:
@@ -53,8 +53,8 @@ def the_size_of_batches_changes_nothing(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="the order of pictures depends on loaders and processes",
-    remedy="keep sums, or sort what is kept; draw random parts (folds, distractors) by contents or a seed",
+    why="loaders and processes give pictures in any order",
+    remedy="keep sums, or sort what is kept; derive random parts (folds, distractors) from contents or a seed",
 )
 def the_order_of_batches_changes_nothing(make: MakeEvaluator) -> None:
     batches = _everything(6)
@@ -63,8 +63,8 @@ def the_order_of_batches_changes_nothing(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="several processes evaluate one set of pictures, each a part of it",
-    remedy="make `state` hold everything that `compute` uses, and `merge` add it",
+    why="several processes each evaluate a part of one set of pictures",
+    remedy="let `state` return everything `compute` uses, and `merge` add it",
 )
 def merged_states_equal_one_that_saw_all(make: MakeEvaluator) -> None:
     batches = _everything(6)
@@ -79,21 +79,21 @@ def merged_states_equal_one_that_saw_all(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="states are saved and sent as tensors; pickles are never opened",
+    why="states are saved and sent as tensors; t2i never loads pickles",
     remedy="return a dict of named CPU tensors: numbers as 0-d tensors, texts as their bytes",
 )
 def a_state_survives_a_file(make: MakeEvaluator) -> None:
     evaluator = _seen(make, _everything())
     state = evaluator.state()
     odd = {name: type(value).__name__ for name, value in state.items() if not isinstance(value, Tensor)}
-    assert not odd, f"a state holds tensors alone, but {odd}"
+    assert not odd, f"a state must contain only tensors, but has {odd}"
     again = make()
     again.merge(load(save({name: value.contiguous().clone() for name, value in state.items()})))
     _expect(again.compute(), evaluator.compute(), "saved and loaded")
 
 
 @EVALUATOR_CHECKS.add(
-    why="a state may be saved or sent later; an evaluator that sees more pictures must not change it",
+    why="a returned state belongs to the caller; further updates must not change it",
     remedy="return clones from `state`",
 )
 def a_state_stays_as_it_was_taken(make: MakeEvaluator) -> None:
@@ -103,12 +103,12 @@ def a_state_stays_as_it_was_taken(make: MakeEvaluator) -> None:
     before = {name: value.clone() for name, value in taken.items()}
     _watch(evaluator, batches[4:])
     changed = [name for name, value in before.items() if not torch.equal(value, taken[name])]
-    assert not changed, f"seeing more changes the state taken before, in {', '.join(changed)}"
+    assert not changed, f"further updates change the state returned before, in {', '.join(changed)}"
 
 
 @EVALUATOR_CHECKS.add(
-    why="one evaluator scores many models, one after the other",
-    remedy="set everything back in `reset`",
+    why="one evaluator is used for many models in turn",
+    remedy="clear everything in `reset`",
 )
 def reset_forgets_everything(make: MakeEvaluator) -> None:
     evaluator = _seen(make, _everything(seed=1))
@@ -118,26 +118,26 @@ def reset_forgets_everything(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="a score may be computed before all pictures were seen",
-    remedy="let `compute` read the state and change nothing",
+    why="a score may be computed before the last update",
+    remedy="let `compute` only read the state",
 )
 def computing_changes_nothing(make: MakeEvaluator) -> None:
     batches = _everything(12)
     evaluator = _seen(make, batches)
     first = evaluator.compute()
-    assert _values(first) == _values(evaluator.compute()), "computing twice gives two scores"
+    assert _values(first) == _values(evaluator.compute()), "computing twice gives different scores"
     evaluator.reset()
     for batch in batches:
         _watch(evaluator, [batch])
         try:
             evaluator.compute()
-        except InvalidInputError:  # too few, as yet
+        except InvalidInputError:  # too few pictures so far
             continue
-    _expect(evaluator.compute(), first, "after computing in between")
+    _expect(evaluator.compute(), first, "with intermediate computes")
 
 
 @EVALUATOR_CHECKS.add(
-    why="a score of no pictures means nothing",
+    why="a score of no pictures is meaningless",
     remedy="raise t2i.errors.InvalidInputError, saying how many pictures the score needs",
 )
 def too_few_pictures_are_refused(make: MakeEvaluator) -> None:
@@ -149,7 +149,7 @@ def too_few_pictures_are_refused(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="pictures on a wrong scale get a bad score, and nobody notices",
+    why="pictures on the wrong scale get bad scores, and nobody notices",
     remedy="raise t2i.errors.InvalidInputError before anything is added",
 )
 def bad_pictures_are_refused(make: MakeEvaluator) -> None:
@@ -169,11 +169,11 @@ def bad_pictures_are_refused(make: MakeEvaluator) -> None:
     for part in ("captions", "groups"):
         words = first[part][1:]
         _refused(partial(evaluator.update, **first | {part: words}), f"too few {part}")
-    assert _values(evaluator.compute()) == before, "refused pictures changed the scores"
+    assert _values(evaluator.compute()) == before, "refused pictures were counted anyway"
 
 
 @EVALUATOR_CHECKS.add(
-    why="parts evaluated with different settings have no common score",
+    why="two halves evaluated with different settings have no common score",
     remedy="compare keys, shapes and settings in `merge`, and raise t2i.errors.InvalidInputError",
 )
 def foreign_states_are_refused(make: MakeEvaluator) -> None:
@@ -187,12 +187,12 @@ def foreign_states_are_refused(make: MakeEvaluator) -> None:
     }
     for what, values in foreign.items():
         _refused(partial(evaluator.merge, values), f"a state of {what}")
-    assert _values(evaluator.compute()) == before, "a refused state changed the scores"
+    assert _values(evaluator.compute()) == before, "a refused state was merged anyway"
 
 
 @EVALUATOR_CHECKS.add(
-    why="the same pictures must have the same score next year",
-    remedy="draw folds and distractors from a generator of your own, seeded with the protocol's seed",
+    why="the same pictures must always have the same score",
+    remedy="draw folds and distractors from your own generator, seeded with the protocol's seed",
 )
 def nothing_is_random(make: MakeEvaluator) -> None:
     first = _seen(make, _everything()).compute()
@@ -204,7 +204,7 @@ def nothing_is_random(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="several evaluators get the same batch",
+    why="the same batch is given to several evaluators",
     remedy="normalise a copy",
 )
 def pictures_are_left_as_they_were(make: MakeEvaluator) -> None:
@@ -216,30 +216,30 @@ def pictures_are_left_as_they_were(make: MakeEvaluator) -> None:
 
 
 @EVALUATOR_CHECKS.add(
-    why="an evaluation may run during training, perhaps without a network connection",
-    remedy="fetch and read the extractor's weights when the evaluator is created",
+    why="evaluation runs during training, perhaps without a network",
+    remedy="fetch and read the extractor's weights when the evaluator is made",
 )
 def evaluating_reaches_nothing_and_writes_nothing(make: MakeEvaluator) -> None:
-    _seen(make, _everything()).compute()  # what is imported on first use
+    _seen(make, _everything()).compute()  # triggers imports on first use
     evaluator = make()
     with watched(unplugged=True) as touched:
         _watch(evaluator, _everything())
         evaluator.compute()
     found = ", ".join([*touched.reached, *touched.written])
-    assert not found, f"evaluating must reach no address and write no file, but did: {found}"
+    assert not found, f"evaluating must use no network and write no file, but did: {found}"
 
 
 @EVALUATOR_CHECKS.add(
-    why="a score is useful only if its reader knows how it is made",
+    why="a score is only useful if it is known how it was measured",
     remedy="give the class a docstring: what is measured, whether higher is better, and the paper",
 )
 def is_documented(make: MakeEvaluator) -> None:
     missing = undocumented(type(make()))
-    assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"
+    assert not missing, f"public classes must have docstrings, but {', '.join(missing)} has none"
 
 
 def _everything(size: int = COUNT, seed: int = 0) -> list[dict[str, Any]]:
-    """What `update` is given, batch by batch: real pictures of each colour in turn, and blurred generated ones."""
+    """The arguments of `update` for each batch: real pictures of each colour in turn, and blurred generated ones."""
     stream = torch.Generator().manual_seed(seed)
     colours = torch.rand(len(COLOURS), 3, 1, 1, generator=stream) * 2 - 1
     plain = colours.repeat(COUNT // len(COLOURS), 1, 1, 1)  # b 3 1 1
@@ -264,7 +264,7 @@ def _everything(size: int = COUNT, seed: int = 0) -> list[dict[str, Any]]:
 
 def _watch(evaluator: Evaluator, batches: Sequence[dict[str, Any]]) -> None:
     for batch in batches:
-        evaluator.update(**batch | {"images": batch["images"].clone()})  # others are shown the same batch
+        evaluator.update(**batch | {"images": batch["images"].clone()})  # other evaluators get the same batch
 
 
 def _seen(make: MakeEvaluator, batches: Sequence[dict[str, Any]]) -> Evaluator:
@@ -278,7 +278,7 @@ def _values(scores: Mapping[str, Score]) -> dict[str, float]:
 
 
 def _expect(found: Mapping[str, Score], wanted: Mapping[str, Score], how: str, *, within_error: bool = False) -> None:
-    """Two computations agree; `within_error`: or differ by less than the score's own standard error."""
+    """Check that two computations agree; with `within_error`, up to the score's own standard error."""
     assert found.keys() == wanted.keys(), f"{how}, the scores are {sorted(found)}, not {sorted(wanted)}"
     for name, score in wanted.items():
         allowed = ROUNDING * max(1.0, abs(score.value))
@@ -286,14 +286,14 @@ def _expect(found: Mapping[str, Score], wanted: Mapping[str, Score], how: str, *
             allowed = max(allowed, score.standard_error or 0.0)
         other = found[name]
         assert abs(other.value - score.value) <= allowed, f"{how}, {name} is {other.value:.6g}, not {score.value:.6g}"
-        assert other.protocol == score.protocol, f"{how}, the protocol of {name} is another: {other.protocol}"
+        assert other.protocol == score.protocol, f"{how}, the protocol of {name} changes to {other.protocol}"
 
 
 def _refused(call: Callable[[], object], what: str) -> None:
     try:
         call()
-    except (InvalidInputError, TypeCheckError):  # the latter where signatures are checked as the program runs
+    except (InvalidInputError, TypeCheckError):  # TypeCheckError if signatures are checked at run time
         return
     except Exception as error:
-        raise AssertionError(f"{what} is refused by {type(error).__name__}, not InvalidInputError") from error
+        raise AssertionError(f"{what} is refused with {type(error).__name__}, not InvalidInputError") from error
     raise AssertionError(f"{what} is accepted, not refused")

@@ -51,48 +51,54 @@ def draw(generator: Generator, text: TextEmbedding, seeds: Sequence[int]) -> Ten
 
 
 @GENERATOR_CHECKS.add(
-    why="everything after the generator (grids, judges, files) counts on one image convention",
-    remedy="end in tanh or clamp(-1, 1), in float32, at the resolution the config says, on the noise's device",
+    why="everything after the generator (grids, evaluators, files) relies on one image convention",
+    remedy="end in tanh or clamp(-1, 1), in float32, at the config's resolution, on the noise's device",
 )
 def pictures_are_rgb_in_range(generator: Generator) -> None:
     for count in (1, 3):
         images = draw(generator, captions(count, generator.text_dim), range(count))
         side = generator.resolution
-        assert images.dtype == torch.float32, f"pictures are float32, not {images.dtype}"
+        assert images.dtype == torch.float32, f"pictures must be float32, got {images.dtype}"
         assert images.shape == (count, 3, side, side), (
-            f"{count} captions at resolution {side} make [{count}, 3, {side}, {side}], not {list(images.shape)}"
+            f"{count} captions at resolution {side} must give [{count}, 3, {side}, {side}], got {list(images.shape)}"
         )
-        assert images.device == torch.device("cpu"), f"text and noise are on the CPU, but pictures on {images.device}"
+        assert images.device == torch.device("cpu"), (
+            f"text and noise are on the CPU, but pictures are on {images.device}"
+        )
         assert images.isfinite().all(), "a pixel is not a finite number"
-        assert images.abs().max() <= 1, f"pixels lie in [-1, 1], but one is {images.abs().max():.3g} from 0"
+        assert images.abs().max() <= 1, (
+            f"pixels must be in [-1, 1], but the largest absolute value is {images.abs().max():.3g}"
+        )
 
 
 @GENERATOR_CHECKS.add(
     why="the Trainer and the pipeline match text encoder and generator by it",
-    remedy="return the width that the first layer on the text was built for",
+    remedy="return the input width of the first layer on the text",
 )
 def text_dim_is_honest(generator: Generator) -> None:
     try:
         draw(generator, captions(2, generator.text_dim + 1), range(2))
-    except Exception:  # a stranger's network may raise anything
+    except Exception:  # an untrusted network may raise anything
         return
-    raise AssertionError(f"text_dim is {generator.text_dim}, but text one number wider was drawn all the same")
+    raise AssertionError(
+        f"text_dim is {generator.text_dim}, but text of width {generator.text_dim + 1} was accepted too"
+    )
 
 
 @GENERATOR_CHECKS.add(
-    why="people write captions of any length, and encoders keep as many words as they can",
-    remedy="pool or attend under the mask; where the network has room for fewer words, use the first ones",
+    why="captions can have any length, and encoders keep as many words as they can",
+    remedy="pool or attend under the mask; if the network takes fewer words, use the first ones",
 )
 def captions_of_one_word_and_of_500_are_drawn(generator: Generator) -> None:
     text = captions_of_lengths([1, 500], generator.text_dim)
-    for name, part in (("one word", text[:1]), ("one word beside one of 500", text), ("500 words", text[1:])):
+    for name, part in (("one word", text[:1]), ("one word next to one of 500", text), ("500 words", text[1:])):
         images = draw(generator, TextEmbedding(part.sentence, part.words, part.mask), range(len(part)))
-        assert images.isfinite().all(), f"a caption of {name} makes pixels that are not finite numbers"
+        assert images.isfinite().all(), f"a caption of {name} gives pixels that are not finite numbers"
 
 
 @GENERATOR_CHECKS.add(
-    why="a seed names a picture: the same wherever it stands in a batch",
-    remedy="draw random numbers from noise.normal and noise.uniform alone, and use no position in the batch",
+    why="a seed identifies a picture, regardless of its place in a batch",
+    remedy="draw random numbers only from noise.normal and noise.uniform, and ignore positions in the batch",
 )
 def a_picture_does_not_depend_on_its_place_in_the_batch(generator: Generator) -> None:
     text, order = captions(8, generator.text_dim), torch.tensor([3, 7, 0, 5, 1, 6, 2, 4])
@@ -105,7 +111,7 @@ def a_picture_does_not_depend_on_its_place_in_the_batch(generator: Generator) ->
 
 
 @GENERATOR_CHECKS.add(
-    why="a picture drawn alone must be the one that was drawn in a batch of 64, or provenance lies",
+    why="a picture drawn alone must equal the one drawn in a batch of 64, or its provenance is wrong",
     remedy="no statistics over the batch in eval mode: batch norm with running statistics, or group or layer norm",
 )
 def a_picture_does_not_depend_on_its_neighbours(generator: Generator) -> None:
@@ -113,13 +119,15 @@ def a_picture_does_not_depend_on_its_neighbours(generator: Generator) -> None:
     whole = draw(generator, text, range(8))
     for count in (4, 3, 1):
         part = draw(generator, text[:count], range(count))
-        assert same(part, whole[:count], ROUNDING), f"{count} pictures alone differ from the same in a batch of 8"
+        assert same(part, whole[:count], ROUNDING), (
+            f"{count} pictures alone differ from the same pictures in a batch of 8"
+        )
     half = draw(generator, text[4:], range(4, 8))
     assert same(half, whole[4:]), "a picture's bits in a batch of 4 differ from those in a batch of 8"
 
 
 @GENERATOR_CHECKS.add(
-    why="captions are padded to the longest beside them, which must not change their pictures",
+    why="captions are padded to the longest in the batch, which must not change their pictures",
     remedy="mask attention and pooling with text.mask; infer nothing from zeros or from the number of columns",
 )
 def padding_words_change_nothing(generator: Generator) -> None:
@@ -130,19 +138,19 @@ def padding_words_change_nothing(generator: Generator) -> None:
         torch.nn.functional.pad(text.mask, (0, 3), value=False),
     )
     plain, padded = (draw(generator, each, range(4)) for each in (text, more))
-    assert same(plain, padded, ROUNDING), "words that the mask leaves out change the picture"
+    assert same(plain, padded, ROUNDING), "masked words change the picture"
 
 
 @GENERATOR_CHECKS.add(
-    why="the same caption and seed must make the same picture next year, in any program",
-    remedy="draw from `noise`, never from torch.rand or numpy.random, and seed nothing",
+    why="the same caption and seed must always give the same picture, in any program",
+    remedy="draw only from `noise`, never from torch.rand or numpy.random, and seed nothing",
 )
 def noise_is_the_only_randomness(generator: Generator) -> None:
     text = captions(4, generator.text_dim)
     with no_global_randomness("generate"):
         first = draw(generator, text, range(4))
     torch.manual_seed(int(torch.initial_seed()) ^ 1)
-    assert same(first, draw(generator, text, range(4))), "the same text and noise make another picture"
+    assert same(first, draw(generator, text, range(4))), "the same text and noise give another picture"
 
 
 @GENERATOR_CHECKS.add(
@@ -158,8 +166,8 @@ def drawing_leaves_the_generator_as_it_was(generator: Generator) -> None:
 
 
 @GENERATOR_CHECKS.add(
-    why="a model is its config and its weights; what it read elsewhere would be missing on another machine",
-    remedy="move what it reads into the weights or the package, and read it in __init__",
+    why="a model is its config and weights; any other file would be missing on another machine",
+    remedy="move the data into the weights or the package, and read it in __init__",
 )
 def opens_no_file_and_no_socket(generator: Generator) -> None:
     text = captions(4, generator.text_dim)
@@ -167,7 +175,7 @@ def opens_no_file_and_no_socket(generator: Generator) -> None:
     with watched() as touched:
         draw(generator, text, range(4))
     opened = ", ".join(touched.everything)
-    assert not opened, f"a generator opens no file and no socket, but generate did: {opened}"
+    assert not opened, f"generate must open no file and no socket, but opened {opened}"
 
 
 @GENERATOR_CHECKS.add(
@@ -178,22 +186,22 @@ def options_are_declared(generator: Generator) -> None:
     kind = generator.options_type
     _refuses_unknown(kind, "options")
     needed = [name for name, field in kind.model_fields.items() if field.is_required()]
-    assert not needed, f"every option has a default, but {', '.join(needed)} of {kind.__name__} has none"
+    assert not needed, f"every option must have a default, but {', '.join(needed)} of {kind.__name__} has none"
     for method in (generator.generate, generator.stages):
         parameters = inspect.signature(method).parameters.values()
         plain = [
             each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD and each.default is each.empty
         ]
         assert len(plain) == len(parameters) and plain == ["text", "noise", "options"], (
-            f"{method.__name__} takes (text, noise, options), but takes {inspect.signature(method)}"
+            f"{method.__name__} must take (text, noise, options), but takes {inspect.signature(method)}"
         )
     json = generator.options().model_dump_json()
     assert kind.model_validate_json(json) == generator.options(), "the options do not survive JSON"
 
 
 @GENERATOR_CHECKS.add(
-    why="people ask for every stage to watch a picture sharpen, and the last one is the picture",
-    remedy="let generate return the last of stages, and name each one's side in stage_resolutions",
+    why="people look at the stages to see a picture sharpen, and the last one must be the picture",
+    remedy="let generate return the last of stages, and list each stage's side in stage_resolutions",
 )
 def stages_end_in_the_picture(generator: Generator) -> None:
     text = captions(4, generator.text_dim)
@@ -201,29 +209,31 @@ def stages_end_in_the_picture(generator: Generator) -> None:
     with torch.inference_mode():
         stages = generator.stages(text, Noise(range(4)), generator.options())
     sides = tuple(stage.shape[-1] for stage in stages)
-    assert sides[:-1] == generator.stage_resolutions[:-1], f"stages are {sides} px, not {generator.stage_resolutions}"
+    assert sides[:-1] == generator.stage_resolutions[:-1], (
+        f"stages have {sides} px, but stage_resolutions are {generator.stage_resolutions}"
+    )
     assert same(stages[-1], draw(generator, text, range(4)), ROUNDING), "the last stage is not what generate draws"
 
 
 @GENERATOR_CHECKS.add(
-    why="a pipeline draws with the twin, and what is saved is the generator",
+    why="a pipeline draws with the copy from for_drawing, but the generator is what is saved",
     remedy="fold or fuse a deep copy, and change nothing of the generator itself",
 )
 def its_twin_for_drawing_draws_the_same(generator: Generator) -> None:
     text, before = captions(8, generator.text_dim), copy.deepcopy(generator.eval().state_dict())
     twin = generator.for_drawing()
     changed = [name for name, tensor in generator.state_dict().items() if not torch.equal(tensor, before[name])]
-    assert not changed, f"making a twin changes {', '.join(changed)}"
+    assert not changed, f"for_drawing changes {', '.join(changed)}"
     if twin is generator:
         return
     whole = draw(twin, text, range(8))
-    assert same(whole, draw(generator, text, range(8)), ROUNDING), "the twin for drawing draws otherwise"
-    assert same(draw(twin, text[4:], range(4, 8)), whole[4:]), "the bits of the twin's pictures depend on the batch"
+    assert same(whole, draw(generator, text, range(8)), ROUNDING), "the copy for drawing draws different pictures"
+    assert same(draw(twin, text[4:], range(4, 8)), whole[4:]), "the bits of the copy's pictures depend on the batch"
 
 
 @GENERATOR_CHECKS.add(
-    why="a snapshot rebuilds the network from config.json alone",
-    remedy="keep every argument that shapes the network in the config, and the config as given",
+    why="a snapshot rebuilds the network only from config.json",
+    remedy="keep every argument that shapes the network in the config, and keep the config unchanged",
 )
 def config_makes_it_again(generator: Generator) -> None:
     kind, config = generator.config_type, generator.config
@@ -232,7 +242,7 @@ def config_makes_it_again(generator: Generator) -> None:
     _refuses_unknown(kind, "config")
     again = _rebuilt(generator).state_dict()
     shapes = {name: tensor.shape for name, tensor in generator.state_dict().items()}
-    assert {name: tensor.shape for name, tensor in again.items()} == shapes, "the config makes another network"
+    assert {name: tensor.shape for name, tensor in again.items()} == shapes, "the config builds another network"
 
 
 @GENERATOR_CHECKS.add(
@@ -244,61 +254,63 @@ def saved_and_loaded_it_draws_the_same_bits(generator: Generator) -> None:
         loaded = _rebuilt(generator).eval().requires_grad_(False)
         loaded.load_state_dict(load_file(folder / WEIGHTS))
         text = captions(4, generator.text_dim)
-        assert same(draw(loaded, text, range(4)), draw(generator, text, range(4))), "loaded weights draw otherwise"
+        assert same(draw(loaded, text, range(4)), draw(generator, text, range(4))), (
+            "loaded weights draw different pictures"
+        )
 
 
 @GENERATOR_CHECKS.add(
-    why="`t2i info --verify` tells a damaged or differently computed model by its golden pictures",
-    remedy="as for saving and loading: nothing that drawing uses may lie outside the state dict",
+    why="`t2i info --verify` uses golden pictures to detect a damaged or differently computed model",
+    remedy="as for saving and loading: everything that drawing uses must be in the state dict",
 )
 def golden_pictures_are_drawn_again(generator: Generator) -> None:
     with _saved(generator) as folder:
         loaded = _rebuilt(generator).eval().requires_grad_(False)
         loaded.load_state_dict(load_file(folder / WEIGHTS))
         error = golden_error(Snapshot("", folder, read_config(folder)), loaded)
-        assert error == 0, f"the loaded generator misses its golden pictures by {error:.3g}"
+        assert error == 0, f"the loaded generator differs from its golden pictures by {error:.3g}"
 
 
 @GENERATOR_CHECKS.add(
-    why="a key that is silently left out or ignored is a model that silently draws worse",
-    remedy="leave load_state_dict strict",
+    why="a key that is silently missing or ignored gives a model that silently draws worse",
+    remedy="keep load_state_dict strict",
 )
 def weights_load_key_by_key(generator: Generator) -> None:
     whole = dict(generator.state_dict())
     first = next(iter(whole))
     lacking = {name: tensor for name, tensor in whole.items() if name != first}
     extended = {**whole, "no.such.weight": torch.zeros(1)}
-    for weights, told in ((lacking, f"lack {first!r}"), (extended, "hold 'no.such.weight' too")):
+    for weights, flaw in ((lacking, f"lack {first!r}"), (extended, "hold 'no.such.weight' too")):
         try:
             _rebuilt(generator).load_state_dict(weights)
-        except Exception:  # torch raises RuntimeError, a stranger's own loader anything
+        except Exception:  # torch raises RuntimeError; an untrusted loader may raise anything
             refused = True
         else:
             refused = False
-        assert refused, f"weights that {told} are loaded without a word"
+        assert refused, f"weights that {flaw} are loaded without an error"
 
 
 @GENERATOR_CHECKS.add(
-    why="who says where a model goes does not expect files elsewhere",
-    remedy="write no file in state_dict and its hooks; the snapshot is the core's to write",
+    why="users choose where a model is saved and do not expect files elsewhere",
+    remedy="write no files in state_dict or its hooks; the core writes the snapshot",
 )
 def saving_writes_in_the_given_folder_alone(generator: Generator) -> None:
-    with _saved(generator):  # what is imported on first use
+    with _saved(generator):  # triggers imports on first use
         pass
     with TemporaryDirectory() as scratch, watched() as touched:
         save_pretrained(generator, Path(scratch) / "snapshot")
     elsewhere = [path for path in touched.written if not path.startswith(scratch)]
-    assert not elsewhere, f"saving writes in the given folder alone, but also wrote {', '.join(elsewhere)}"
+    assert not elsewhere, f"saving must write only in the given folder, but also wrote {', '.join(elsewhere)}"
 
 
 @GENERATOR_CHECKS.add(
-    why="the moving average that is sampled and published begins as a deep copy",
+    why="the moving average that is sampled and published starts as a deep copy",
     remedy="keep no reference to a module or tensor outside of the module tree",
 )
 def a_copy_draws_the_same_bits(generator: Generator) -> None:
     text = captions(4, generator.text_dim)
     copied = copy.deepcopy(generator)
-    assert same(draw(copied, text, range(4)), draw(generator, text, range(4))), "a deep copy draws otherwise"
+    assert same(draw(copied, text, range(4)), draw(generator, text, range(4))), "a deep copy draws different pictures"
 
 
 @GENERATOR_CHECKS.add(
@@ -307,7 +319,7 @@ def a_copy_draws_the_same_bits(generator: Generator) -> None:
 )
 def is_registered_under_its_name(generator: Generator) -> None:
     name, kind = generator.technique, type(generator)
-    assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name), f"a technique's name is lower-case, not {name!r}"
+    assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name), f"a technique's name must be lower-case, got {name!r}"
     spec, _ = registry().get(ModelSpec, name)
     assert load_target(spec.target) is kind, f"{name!r} is registered as {spec.target}, not {kind.__qualname__}"
     assert load_target(spec.config) is generator.config_type, f"{name!r} is registered with another config"
@@ -343,7 +355,7 @@ def attention_is_shared_among_the_words(generator: Generator) -> None:
 )
 def is_documented(generator: Generator) -> None:
     missing = undocumented(type(generator), generator.config_type, generator.options_type)
-    assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"
+    assert not missing, f"public classes must have docstrings, but {', '.join(missing)} has none"
 
 
 @contextmanager
@@ -365,4 +377,4 @@ def _refuses_unknown(kind: type[Config], what: str) -> None:
         parse_config(kind, {"no_such_field": 1}, what)
     except InvalidConfigError:
         return
-    raise AssertionError(f"{kind.__name__} refuses no unknown field, though every t2i.config.Config does")
+    raise AssertionError(f"{kind.__name__} must refuse unknown fields, as every t2i.config.Config does")

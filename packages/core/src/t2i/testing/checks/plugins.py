@@ -28,7 +28,7 @@ from t2i.testing.checks.roles.role import checked
 from t2i.version import __version__
 
 PLUGIN_CHECKS: Checks[str] = Checks()
-IMPORT_BUDGET = 0.1  # s of processor time, beyond what `t2i models` has imported anyway
+IMPORT_BUDGET = 0.1  # s of CPU time, in addition to what `t2i models` imports anyway
 HEAVY = (
     "PIL", "accelerate", "cv2", "datasets", "diffusers", "huggingface_hub", "jax", "matplotlib", "numpy", "pandas",
     "pydantic", "safetensors", "scipy", "sklearn", "tensorflow", "timm", "torch", "torchmetrics", "torchvision",
@@ -44,26 +44,26 @@ print(json.dumps({"seconds": time.process_time() - start, "modules": sorted({*sy
 
 
 @PLUGIN_CHECKS.add(
-    why="a plugin that cannot be loaded, or whose names another declares too, cannot be asked for anything",
-    remedy="`t2i doctor` says what is wrong, and the command that fixes it",
+    why="a plugin that cannot be loaded, or whose names clash with another's, cannot be used",
+    remedy="`t2i doctor` shows the problem and the command that fixes it",
 )
 def is_found_and_well(distribution: str) -> None:
     for plugin in _plugins(distribution):
         assert plugin.state == "ok", f"the plugin {plugin.name!r} is {plugin.state}: {plugin.reason}"
     for clash in registry().clashes:
-        assert distribution not in clash.distributions, f"a name has one owner, but {clash.reason}"
+        assert distribution not in clash.distributions, f"a name must have one owner, but {clash.reason}"
 
 
 @PLUGIN_CHECKS.add(
-    why="`t2i models` and `t2i --help` import every plugin.py, so a heavy one slows everybody down by seconds",
-    remedy="import nothing in plugin.py (or the package's __init__.py) but t2i.registry; targets are named as text",
+    why="`t2i models` and `t2i --help` import every plugin.py, so a heavy one slows them down by seconds",
+    remedy="import only t2i.registry in plugin.py (and in the package's __init__.py); name targets as text",
 )
 def looking_around_imports_nothing_heavy(distribution: str) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     for entry in _entries(distribution):
         command = [sys.executable, "-c", IMPORTING, entry.module]
         tries = []
-        for _ in range(3):  # the best counts: the machine may be busy
+        for _ in range(3):  # the best time counts, because the machine may be busy
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
             assert done.returncode == 0, f"importing {entry.module} fails: {done.stderr.strip().splitlines()[-1:]}"
             tries.append(json.loads(done.stdout.splitlines()[-1]))
@@ -76,7 +76,7 @@ def looking_around_imports_nothing_heavy(distribution: str) -> None:
 
 
 @PLUGIN_CHECKS.add(
-    why="t2i reads it before it imports a plugin, so that one made for another core is reported and not run",
+    why="t2i reads it before importing a plugin, so that one for another core is reported and not run",
     remedy='depend on a range, such as "t2i-core>=0.1,<0.2"',
 )
 def says_which_core_it_needs(distribution: str) -> None:
@@ -85,12 +85,12 @@ def says_which_core_it_needs(distribution: str) -> None:
     if distribution == CORE:
         return
     needs = facts(_distribution(distribution)).requires_core
-    assert needs, f"{distribution} depends on t2i-core, but its metadata has no such requirement"
+    assert needs, f"{distribution} must depend on t2i-core, but its metadata has no such requirement"
     for need in needs:
         unfit = unmet(need, __version__)
         assert unfit is None, unfit.reason if unfit else ""
     ends = {part.operator for need in needs for part in Requirement(need).specifier}
-    assert ends & {"<", "<=", "==", "~="}, f"the range of cores has an end, but {', '.join(needs)} has none"
+    assert ends & {"<", "<=", "==", "~="}, f"the range of cores must have an upper end, but {', '.join(needs)} has none"
 
 
 @PLUGIN_CHECKS.add(
@@ -100,14 +100,14 @@ def says_which_core_it_needs(distribution: str) -> None:
 def says_its_licence(distribution: str) -> None:
     head = _metadata(distribution)
     classified = [line for line in head.get_all("Classifier") or () if str(line).startswith("License ::")]
-    assert head["License-Expression"] or head["License"] or classified, f"the metadata of {distribution} name none"
+    assert head["License-Expression"] or head["License"] or classified, f"the metadata of {distribution} has no licence"
     shipped = [path.name for path in _distribution(distribution).files or ()]
     filed = head["License-File"] or [name for name in shipped if re.match("(?i)(licen[cs]e|copying)", name)]
     assert filed, f"{distribution} ships no licence file"
 
 
 @PLUGIN_CHECKS.add(
-    why="a page without a word is a page nobody trusts",
+    why="people do not trust a package page without a description",
     remedy='in pyproject.toml: description = "..." and readme = "README.md"',
 )
 def has_a_summary_and_a_readme(distribution: str) -> None:
@@ -118,8 +118,8 @@ def has_a_summary_and_a_readme(distribution: str) -> None:
 
 
 @PLUGIN_CHECKS.add(
-    why="what is declared is promised: it is listed, and then asked for",
-    remedy="correct the path in plugin.py, or ship the file it names",
+    why="everything declared is listed, and people will use it",
+    remedy="fix the path in plugin.py, or ship the file it names",
 )
 def what_it_declares_is_there(distribution: str) -> None:
     for spec in _specs(distribution):
@@ -129,8 +129,8 @@ def what_it_declares_is_there(distribution: str) -> None:
 
 
 @PLUGIN_CHECKS.add(
-    why="`t2i models` shows what plugin.py says, and a run records what the code says",
-    remedy="say the same name, config and licence in plugin.py and in the class",
+    why="`t2i models` shows what plugin.py declares, but a run records what the code says",
+    remedy="use the same name, config and licence in plugin.py and in the class",
 )
 def declares_what_the_code_says(distribution: str) -> None:
     for spec in _specs(distribution):
@@ -139,19 +139,21 @@ def declares_what_the_code_says(distribution: str) -> None:
 
 
 @PLUGIN_CHECKS.add(
-    why="what is on this machine works on a train; what is not is one clear sentence",
-    remedy="honour HF_HUB_OFFLINE (huggingface_hub does), and raise t2i.errors.OfflineError where files are missing",
+    why="local files must work offline, and missing files must give one clear error",
+    remedy="honour HF_HUB_OFFLINE (huggingface_hub does), and raise t2i.errors.OfflineError if files are missing",
 )
 def no_network_is_reached_when_offline(distribution: str) -> None:
     with _offline(), watched(unplugged=True) as touched:
         for spec in _specs(distribution):
             _make(spec)
-    assert not touched.reached, f"offline, nothing is reached, but {', '.join(sorted({*touched.reached}))} was tried"
+    assert not touched.reached, (
+        f"offline, no address may be reached, but {', '.join(sorted({*touched.reached}))} was tried"
+    )
 
 
 @PLUGIN_CHECKS.add(
-    why="people look after their folders; a plugin's files belong in its package or in a cache",
-    remedy="keep what can be made again under t2i.files.cache_home(), and the Hub's files where huggingface_hub does",
+    why="a plugin must not write in users' folders; its files belong in its package or a cache",
+    remedy="keep files that can be recreated under t2i.files.cache_home(), and Hub files in huggingface_hub's cache",
 )
 def nothing_is_written_outside_of_caches(distribution: str) -> None:
     with _offline(), watched(unplugged=True) as touched:
@@ -159,7 +161,7 @@ def nothing_is_written_outside_of_caches(distribution: str) -> None:
             _make(spec)
     caches = (str(cache_home()), os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface"))
     elsewhere = [path for path in touched.written if not path.startswith(caches) and "__pycache__" not in path]
-    assert not elsewhere, f"making what it declares writes in caches alone, but also wrote {', '.join(elsewhere)}"
+    assert not elsewhere, f"creating what it declares must write only in caches, but also wrote {', '.join(elsewhere)}"
 
 
 @PLUGIN_CHECKS.add(
@@ -171,12 +173,12 @@ def is_documented(distribution: str) -> None:
     modules = {entry.module for entry in _entries(distribution)} | {target.partition(":")[0] for target in targets}
     bare = [name for name in sorted(modules) if not (import_module(name).__doc__ or "").strip()]
     bare += [target for target in targets if not _own_docstring(load_target(target)).strip()]
-    assert not bare, f"modules and declared classes have docstrings, but {', '.join(bare)} has none"
+    assert not bare, f"modules and declared classes must have docstrings, but {', '.join(bare)} has none"
 
 
 def _plugins(distribution: str) -> list[Plugin]:
     found = [plugin for plugin in registry().plugins if plugin.distribution == distribution]
-    assert found, f"{distribution} is installed and has an entry point in the group {GROUP!r}, but there is no such one"
+    assert found, f"{distribution} must be installed with an entry point in the group {GROUP!r}, but there is none"
     return found
 
 
@@ -186,7 +188,7 @@ def _specs(distribution: str) -> list[Spec]:
 
 def _entries(distribution: str) -> list[EntryPoint]:
     found = [entry for entry, owner in entry_points(GROUP) if facts(owner).name == distribution]
-    assert found, f"{distribution} is installed and has an entry point in the group {GROUP!r}, but there is no such one"
+    assert found, f"{distribution} must be installed with an entry point in the group {GROUP!r}, but there is none"
     return found
 
 
@@ -200,19 +202,19 @@ def _metadata(distribution: str) -> Message:
 
 
 def _own_docstring(value: object) -> str:
-    """Of a class, not what it inherits."""
+    """The docstring; of a class, not an inherited one."""
     return str((vars(value).get("__doc__") if isinstance(value, type) else value.__doc__) or "")
 
 
 def _make(spec: Spec) -> None:
-    """Make what is declared; that it is not on this machine is an honest answer."""
+    """Create what is declared; OfflineError is an acceptable result."""
     with suppress(OfflineError):
         checked(spec).make(spec)
 
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """HF_HUB_OFFLINE for the block, for whoever reads it then and whoever has read it already."""
+    """Set HF_HUB_OFFLINE for the block, both in the environment and in huggingface_hub's constants."""
     from huggingface_hub import constants
 
     before, said = os.environ.get("HF_HUB_OFFLINE"), constants.HF_HUB_OFFLINE

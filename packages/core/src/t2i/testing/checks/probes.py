@@ -1,4 +1,4 @@
-"""What several checks ask: is anything random but what is given, what is touched, and are two tensors the same?"""
+"""Helpers for several checks: global randomness, file and network access, equal tensors, made-up captions."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 @contextmanager
 def no_global_randomness(what: str) -> Iterator[None]:
-    """Fail where the block reads or sets the global generators of torch or NumPy.
+    """Fail if the block reads or sets the global random generators of torch or NumPy.
 
-    Python's own is left out, for runtime type checkers such as beartype draw from it.
+    Python's own is not checked, because runtime type checkers such as beartype use it.
     """
-    torch.seed()  # a state that no fixed seed leads back to
+    torch.seed()  # a state that no fixed seed can restore
     np.random.seed()
     before = _global_states()
     yield
@@ -42,7 +42,7 @@ def _global_states() -> dict[str, object]:
 
 @dataclass
 class Touched:
-    """What a block of code did outside of memory.
+    """The file and network accesses of a block of code.
 
     Attributes:
         read, written: paths of files and folders.
@@ -60,10 +60,10 @@ class Touched:
 
 @contextmanager
 def watched(*, unplugged: bool = False) -> Iterator[Touched]:
-    """Note what Python code in this block reads, writes and reaches; compiled code is not seen.
+    """Record what Python code in this block reads, writes and connects to; compiled code is not observed.
 
     Args:
-        unplugged: nothing can be reached, as with the cable pulled.
+        unplugged: fail every network access, as with the cable unplugged.
     """
     global _hooked, _touched, _unplugged
     if not _hooked:
@@ -77,7 +77,7 @@ def watched(*, unplugged: bool = False) -> Iterator[Touched]:
         _touched, _unplugged = before
 
 
-_hooked = False  # Python never forgets an audit hook, so one serves for ever
+_hooked = False  # audit hooks cannot be removed, so one is added once
 _touched: Touched | None = None
 _unplugged = False
 
@@ -103,11 +103,11 @@ def _hear(event: str, arguments: tuple[object, ...]) -> None:
 def _reach(touched: Touched, address: str) -> None:
     touched.reached.append(address)
     if _unplugged:
-        raise OSError(f"the network is unplugged while this is checked, so {address} cannot be reached")
+        raise OSError(f"the network is disabled during this check, so {address} cannot be reached")
 
 
 def same(one: Tensor, other: Tensor, tolerance: float = 0.0) -> bool:
-    """Whether two tensors have one shape and differ by at most `tolerance`."""
+    """Whether two tensors have the same shape and differ by at most `tolerance`."""
     return one.shape == other.shape and bool(((one - other).abs() <= tolerance).all())
 
 
@@ -117,7 +117,7 @@ def captions(count: int, dim: int, seed: int = 0) -> TextEmbedding:
 
 
 def captions_of_lengths(lengths: list[int], dim: int, seed: int = 0) -> TextEmbedding:
-    """Made-up captions of these many words."""
+    """Made-up captions with these numbers of words."""
     stream, counts = torch.Generator().manual_seed(seed), torch.tensor(lengths)
     mask = torch.arange(int(counts.max())) < counts[:, None]  # b l
     words = torch.randn(*mask.shape, dim, generator=stream) / dim**0.5 * mask[..., None]

@@ -17,7 +17,7 @@ from t2i.testing.checks.roles.role import CheckedRole, Section
 
 @final
 class Artists(CheckedRole[ArtistSpec]):
-    """Artists, each opened by the name of the folder of its tiny model."""
+    """Artists, each opened with the folder of its tiny model."""
 
     def sections(self, spec: ArtistSpec, reference: str) -> list[Section]:
         return [Section(f"the artist {spec.name}", ARTIST_CHECKS, _tiny(spec), spec.expected_failures)]
@@ -29,7 +29,7 @@ class Artists(CheckedRole[ArtistSpec]):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "tiny"
             load_target(spec.tiny)(folder)
-            assert (folder / spec.marker).is_file(), f"{spec.tiny} writes no {spec.marker}, by which it is known"
+            assert (folder / spec.marker).is_file(), f"{spec.tiny} must write {spec.marker}, its marker, but does not"
 
     def make(self, spec: ArtistSpec) -> None:
         _tiny(spec)()
@@ -39,7 +39,7 @@ class Artists(CheckedRole[ArtistSpec]):
 
 
 def _tiny(spec: ArtistSpec) -> Callable[[], Artist]:
-    """Opens the tiny model; once, for drawing changes nothing about it."""
+    """Opens the tiny model, only once, because drawing does not change it."""
 
     @cache
     def make() -> Artist:

@@ -18,7 +18,7 @@ MOST_CHARACTERS = 80
 
 @final
 class Commands(CheckedRole[CommandSpec]):
-    """Verbs; none is run, only asked for its help."""
+    """Verbs; they are not run, only their help is shown."""
 
     def sections(self, spec: CommandSpec, reference: str) -> list[Section]:
         return [Section(f"the command {spec.name}", COMMAND_CHECKS, lambda: spec)]
@@ -27,7 +27,7 @@ class Commands(CheckedRole[CommandSpec]):
         return [spec.target]
 
     def check_files(self, spec: CommandSpec) -> None:
-        pass  # it names none
+        pass  # it names no files
 
     def make(self, spec: CommandSpec) -> None:
         load_target(spec.target)
@@ -38,7 +38,7 @@ class Commands(CheckedRole[CommandSpec]):
 
 @COMMAND_CHECKS.add(
     why="`t2i --help` shows one line for each verb",
-    remedy=f"say in at most {MOST_CHARACTERS} characters and one line what the verb does",
+    remedy=f"describe what the verb does in one line of at most {MOST_CHARACTERS} characters",
 )
 def has_a_summary_of_one_line(spec: CommandSpec) -> None:
     summary = spec.summary
@@ -46,8 +46,8 @@ def has_a_summary_of_one_line(spec: CommandSpec) -> None:
 
 
 @COMMAND_CHECKS.add(
-    why="people ask a verb how it is used before they use it",
-    remedy="name a function or a typer.Typer as target, annotate every parameter with its help, and write a docstring",
+    why="people read a verb's help before they use it",
+    remedy="use a function or a typer.Typer as target, annotate every parameter with its help, and write a docstring",
 )
 def explains_itself(spec: CommandSpec) -> None:
     app: Any = load_target(spec.target)

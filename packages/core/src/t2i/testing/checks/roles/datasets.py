@@ -13,7 +13,7 @@ from t2i.testing.checks.roles.role import CheckedRole, Section
 
 @final
 class Datasets(CheckedRole[DatasetSpec]):
-    """Datasets, split by split; a reader is made only where something to read is given."""
+    """Datasets, split by split; a reader is only made if it is given something to read."""
 
     def sections(self, spec: DatasetSpec, reference: str) -> list[Section]:
         if spec.takes_reference and not reference:
@@ -25,7 +25,7 @@ class Datasets(CheckedRole[DatasetSpec]):
         return [spec.target]
 
     def check_files(self, spec: DatasetSpec) -> None:
-        pass  # it names none
+        pass  # it names no files
 
     def make(self, spec: DatasetSpec) -> None:
         if not spec.takes_reference:
@@ -41,7 +41,7 @@ class Datasets(CheckedRole[DatasetSpec]):
 
 
 def _splits(spec: DatasetSpec, reference: str = "") -> Splits:
-    """What opens each declared split; of a reader, what it reads from `reference`."""
+    """Functions that open each declared split; for a reader, its data from `reference`."""
     if spec.takes_reference:
         return {reference: partial(load_dataset, f"{spec.name}:{reference}")}
     return {split: partial(load_dataset, spec.name, split) for split in spec.splits}

@@ -13,7 +13,7 @@ from t2i.testing.checks.roles.role import CheckedRole, Section
 
 @final
 class Evaluators(CheckedRole[EvaluatorSpec]):
-    """Evaluators, with the settings that their specs ask to be checked with."""
+    """Evaluators, with the `check_settings` of their specs."""
 
     def sections(self, spec: EvaluatorSpec, reference: str) -> list[Section]:
         make = _maker(spec)
@@ -23,7 +23,7 @@ class Evaluators(CheckedRole[EvaluatorSpec]):
         return [spec.target]
 
     def check_files(self, spec: EvaluatorSpec) -> None:
-        pass  # it names none
+        pass  # it names no files
 
     def make(self, spec: EvaluatorSpec) -> None:
         _maker(spec)()

@@ -55,7 +55,7 @@ class Models(CheckedRole[ModelSpec]):
 
 
 def generator(spec: ModelSpec) -> Generator:
-    """The technique with fresh weights and the shape of its recipe "tiny"; of its config if it has none."""
+    """The technique with fresh weights and the settings of its recipe "tiny", or the defaults if it has none."""
     torch.manual_seed(0)
     return create_model(spec.name, **({"text_dim": TEXT_DIM} | _tiny(spec, "model")))
 

@@ -1,4 +1,4 @@
-"""What `t2i check` does with a declared name, whatever its role; each role has one file beside this one."""
+"""What `t2i check` does with a declared name, for all roles; each role has its own file next to this one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from t2i.testing.checks.check import Check, Outcome, bind, outcome
 
 @dataclass(frozen=True)
 class Section:
-    """The checks of one subject, and what makes it."""
+    """The checks of one subject, and the function that makes it."""
 
     title: str
     checks: Sequence[Check[Any]]
@@ -24,7 +24,7 @@ class Section:
     expected_failures: Mapping[str, str] = field(default_factory=dict)
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Make every check in turn; what it prints is swallowed."""
+        """Run every check in turn; its output is discarded."""
         for bound in bind(self.checks, self.make):
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
                 found = outcome(bound, self.expected_failures)
@@ -32,14 +32,14 @@ class Section:
 
 
 class CheckedRole(ABC, Generic[SpecT]):
-    """How what a spec declares is made and checked."""
+    """How to make and check what a spec declares."""
 
     @abstractmethod
     def sections(self, spec: SpecT, reference: str) -> list[Section]:
         """The checks of the contract.
 
         Args:
-            reference: what was asked for behind "name:", or "".
+            reference: the part after "name:", or "".
         """
 
     @abstractmethod
@@ -55,18 +55,18 @@ class CheckedRole(ABC, Generic[SpecT]):
 
     @abstractmethod
     def make(self, spec: SpecT) -> None:
-        """Make everything that the spec declares, as small as it allows.
+        """Make everything that the spec declares, as small as possible.
 
         Raises:
-            OfflineError: it would have to be fetched.
+            OfflineError: it would have to be downloaded.
         """
 
     @abstractmethod
     def says(self, spec: SpecT) -> tuple[dict[str, object], dict[str, object]]:
-        """What the spec declares that the code says too, and what the code says."""
+        """The facts that both spec and code state: the spec's values, and the code's."""
 
 
 def checked(spec: Spec) -> CheckedRole[Any]:
-    """How specs of this one's role are checked."""
+    """The CheckedRole for specs of this type."""
     role: CheckedRole[Any] = load_target(role_of(type(spec)).checks)()
     return role

@@ -13,20 +13,20 @@ from t2i.testing.checks.text_encoders import TEXT_ENCODER_CHECKS
 
 @final
 class TextEncoders(CheckedRole[TextEncoderSpec]):
-    """Text encoders; one that takes a reference is made only where one is given."""
+    """Text encoders; one that takes a reference is only made if one is given."""
 
     def sections(self, spec: TextEncoderSpec, reference: str) -> list[Section]:
         if spec.takes_reference and not reference:
             return []
         name = f"{spec.name}:{reference}" if reference else spec.name
-        make = cache(partial(create_text_encoder, name))  # it is frozen, so one does for all checks
+        make = cache(partial(create_text_encoder, name))  # it is frozen, so all checks can share it
         return [Section(f"the text encoder {spec.name}", TEXT_ENCODER_CHECKS, make, spec.expected_failures)]
 
     def targets(self, spec: TextEncoderSpec) -> list[str]:
         return [spec.target]
 
     def check_files(self, spec: TextEncoderSpec) -> None:
-        pass  # it names none
+        pass  # it names no files
 
     def make(self, spec: TextEncoderSpec) -> None:
         if not spec.takes_reference:

@@ -11,7 +11,7 @@ from t2i.testing.checks.weights import WEIGHTS_CHECKS
 
 @final
 class Weights(CheckedRole[WeightsSpec]):
-    """Pretrained weights; only bundled ones have files to look at."""
+    """Pretrained weights; only bundled ones have files to check."""
 
     def sections(self, spec: WeightsSpec, reference: str) -> list[Section]:
         return [Section(f"the weights {spec.name}", WEIGHTS_CHECKS, lambda: spec)]
@@ -22,10 +22,10 @@ class Weights(CheckedRole[WeightsSpec]):
     def check_files(self, spec: WeightsSpec) -> None:
         if spec.bundled:
             folder = bundled_folder(spec)
-            assert folder.is_dir(), f"{spec.name} is bundled in {folder}, but nothing is there"
+            assert folder.is_dir(), f"{spec.name} is bundled in {folder}, but that folder does not exist"
 
     def make(self, spec: WeightsSpec) -> None:
-        pass  # its technique is made where that is declared
+        pass  # the technique is made by its own spec
 
     def says(self, spec: WeightsSpec) -> tuple[dict[str, object], dict[str, object]]:
         return {}, {}
