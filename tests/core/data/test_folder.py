@@ -68,7 +68,7 @@ def test_pictures_of_one_sub_folder_are_one_group_and_loose_ones_each_their_own(
 @pytest.mark.parametrize(
     ("caption", "reason"),
     [
-        (None, "no caption file x.txt beside it"),
+        (None, "it has no caption file x.txt"),
         (b"", "x.txt has no caption"),
         (b" \n\t\n", "x.txt has no caption"),
         (b"caf\xe9", "x.txt is not UTF-8 at byte 3"),
