@@ -71,7 +71,7 @@ def test_check_names_every_flaw_and_every_double(t2i: T2I, flawed: Path) -> None
     reasons = {problem["where"]: problem["reason"] for problem in found["problems"] if problem["skipped"]}
     assert reasons.pop("zero.png") == "the file is empty"
     assert reasons.pop("moving.gif") == "an animation of 2 frames, not one picture"
-    assert reasons.pop("silent.png") == "no caption file silent.txt beside it"
+    assert reasons.pop("silent.png") == "it has no caption file silent.txt"
     assert reasons.pop("latin.png") == "latin.txt is not UTF-8 at byte 3"
     for name in ("cut.png", "text.png"):
         assert reasons.pop(name).startswith("not a readable picture")
