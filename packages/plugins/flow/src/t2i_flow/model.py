@@ -1,0 +1,151 @@
+"""A transformer over a picture's patches that sees through noise, told how strong it is and what the caption says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from t2i.text import TextEmbedding
+from t2i_flow.config import FlowConfig
+
+FREQUENCIES = 256  # numbers that tell the network t
+LONGEST_PERIOD = 10_000.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """b captions as the blocks see them: s slots, of which the first stands for no word and is always seen.
+
+    Attributes:
+        sentence: [b, d], joins the time in what modulates every block.
+        words: for each block the slots' keys and values, [b, 2, h, s, e].
+        mask: [b, s], True where a slot is seen.
+    """
+
+    sentence: Float[Tensor, "b d"]
+    words: list[Float[Tensor, "b 2 h s e"]]
+    mask: Bool[Tensor, "b s"]
+
+    def __getitem__(self, index: slice) -> Reading:
+        """The captions at `index`, still as a batch."""
+        return Reading(self.sentence[index], [words[index] for words in self.words], self.mask[index])
+
+
+class Denoiser(nn.Module):
+    """JiT (Li and He 2025): large patches in, a guess at the clean picture out."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        d, values = config.dim, 3 * config.patch**2
+        self.patch, self.side = config.patch, config.resolution // config.patch
+        self.embed = nn.Sequential(nn.Linear(values, config.bottleneck, bias=False), nn.Linear(config.bottleneck, d))
+        self.time = nn.Sequential(nn.Linear(FREQUENCIES, d), nn.SiLU(), nn.Linear(d, d))
+        self.sentence = nn.Sequential(nn.Linear(config.text_dim, d), nn.SiLU(), nn.Linear(d, d))
+        self.no_sentence, self.no_word = (nn.Parameter(torch.empty(config.text_dim)) for _ in range(2))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.modulation = nn.Linear(d, 2 * d)
+        self.out = nn.Linear(d, values)
+        self._init()
+
+    def read(self, text: TextEmbedding, dropped: Bool[Tensor, b]) -> Reading:
+        """The captions, or nothing where `dropped`. It does not depend on t: once a picture is enough."""
+        sentence = torch.where(dropped[:, None], self.no_sentence, _rms_normalised(text.sentence))
+        words = torch.cat([self.no_word.expand(len(sentence), 1, -1), _rms_normalised(text.words)], dim=1)
+        return Reading(
+            sentence=self.sentence(sentence),
+            words=[cast(Block, block).read(words) for block in self.blocks],
+            mask=F.pad(text.mask & ~dropped[:, None], (1, 0), value=True),
+        )
+
+    def forward(
+        self, noisy: Float[Tensor, "b 3 h w"], t: Float[Tensor, b], reading: Reading
+    ) -> Float[Tensor, "b 3 h w"]:
+        """The picture in each of `noisy`, of which the share t is noise."""
+        x = F.pixel_unshuffle(noisy, self.patch).flatten(2).transpose(1, 2)  # b n values
+        x = self.embed(x) + places(self.side, self.modulation.in_features).to(x)
+        condition = F.silu(self.time(waves(1000 * t, FREQUENCIES)) + reading.sentence)
+        seen = F.pad(reading.mask, (0, x.shape[1]), value=True)[:, None, None]  # b 1 1 s+n
+        for block, words in zip(self.blocks, reading.words, strict=True):
+            x = block(x, condition, words, seen)
+        x = self.out(_modulated(x, *self.modulation(condition)[:, None].chunk(2, dim=2)))
+        return F.pixel_shuffle(x.transpose(1, 2).unflatten(2, (self.side, self.side)), self.patch)
+
+    def _init(self) -> None:
+        """Xavier; every block begins as the identity and the guess as grey (adaLN-zero, Peebles and Xie 2023)."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for parameter in (self.no_sentence, self.no_word):
+            nn.init.normal_(parameter, 0, 0.02)
+        for layer in (self.modulation, self.out, *(cast(Block, block).modulation for block in self.blocks)):
+            nn.init.zeros_(layer.weight)
+
+
+class Block(nn.Module):
+    """Attention over tokens and words, then a SwiGLU; the time and the sentence scale, shift and gate both."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        d, hidden = config.dim, config.hidden_dim
+        self.heads = config.heads
+        self.qkv, self.attended = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.words = nn.Linear(config.text_dim, 2 * d)
+        self.query_norm, self.key_norm = nn.RMSNorm(d // config.heads), nn.RMSNorm(d // config.heads)
+        self.up, self.down = nn.Linear(d, 2 * hidden), nn.Linear(hidden, d)
+        self.modulation = nn.Linear(d, 6 * d)
+
+    def read(self, words: Float[Tensor, "b s t"]) -> Float[Tensor, "b 2 h s e"]:
+        """Keys and values of the words."""
+        k, v = self.words(words).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return torch.stack([self.key_norm(k), v], dim=1)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        condition: Float[Tensor, "b d"],
+        words: Float[Tensor, "b 2 h s e"],
+        seen: Bool[Tensor, "b 1 1 m"],
+    ) -> Float[Tensor, "b n d"]:
+        """Each token sees those of the m = s + n words and tokens where `seen` is True."""
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None].chunk(6, dim=2)
+        x = x + gate1 * self._attend(_modulated(x, shift1, scale1), words, seen)
+        gate, value = self.up(_modulated(x, shift2, scale2)).chunk(2, dim=2)
+        return x + gate2 * self.down(F.silu(gate) * value)
+
+    def _attend(self, x: Tensor, words: Tensor, seen: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # b h n e each
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(words.unbind(1), (self.key_norm(k), v), strict=True))
+        mixed = F.scaled_dot_product_attention(self.query_norm(q), keys, values, attn_mask=seen)
+        return self.attended(mixed.transpose(1, 2).flatten(2))
+
+
+def waves(positions: Float[Tensor, n], width: int) -> Float[Tensor, "n width"]:
+    """Sines and cosines of positions, in periods from 2 pi to 10,000 times that (Vaswani et al. 2017, sec. 3.5)."""
+    half = torch.arange(width // 2, device=positions.device)
+    angles = positions[:, None] * torch.exp(half * (-math.log(LONGEST_PERIOD) / len(half)))
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def places(side: int, d: int) -> Float[Tensor, "n d"]:
+    """What tells a token its row and column: one half of the numbers each."""
+    along = waves(torch.arange(side, dtype=torch.float32), d // 2)
+    return torch.cat([along.repeat_interleave(side, dim=0), along.repeat(side, 1)], dim=1)
+
+
+def _modulated(
+    x: Float[Tensor, "b n d"], shift: Float[Tensor, "b 1 d"], scale: Float[Tensor, "b 1 d"]
+) -> Float[Tensor, "b n d"]:
+    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+
+
+def _rms_normalised(vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+    """Each at root mean square 1, whatever the encoder's scale; zeros stay zeros."""
+    return F.rms_norm(vectors, vectors.shape[-1:])

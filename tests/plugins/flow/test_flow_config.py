@@ -1,0 +1,104 @@
+"""What the plugin declares and which settings it takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import files
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from t2i.config import parse_config
+from t2i.errors import InvalidConfigError
+from t2i.registry.plugins import registry
+from t2i.registry.specs import ModelSpec, load_target
+from t2i.training.config import TrainConfig
+from t2i_flow.config import FlowConfig, FlowObjectiveConfig, FlowOptions
+from t2i_flow.generator import FlowTransformer
+from t2i_flow.training import FlowObjective
+
+RECIPES = ("paper", "tiny", "world64")
+LARGEST = 8 * 2**20  # parameters: 16 MiB in float16
+
+
+def test_declaring_imports_no_torch() -> None:
+    code = (
+        "import sys, t2i_flow.plugin as p; p.t2i_models(); assert 'pydantic' not in sys.modules;"
+        "import t2i_flow.config; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_spec_names_what_is_there() -> None:
+    spec, plugin = registry().get(ModelSpec, "flow")
+    assert plugin.distribution == "t2i-flow" and spec.kind == "diffusion"
+    targets = [load_target(target) for target in (spec.target, spec.config, spec.objective, spec.objective_config)]
+    assert targets == [FlowTransformer, FlowConfig, FlowObjective, FlowObjectiveConfig]
+    assert set(spec.recipes) == set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_hold_nothing_unknown(name: str) -> None:
+    recipe = yaml.safe_load((files("t2i_flow") / f"recipes/{name}.yaml").read_text())
+    assert set(recipe) <= {"data", "model", "objective", "train"}
+    with torch.device("meta"):
+        generator = FlowTransformer(parse_config(FlowConfig, recipe["model"], name))
+    FlowObjective(generator, parse_config(FlowObjectiveConfig, recipe["objective"], name))
+    train = parse_config(TrainConfig, recipe["train"], name)
+    parse_config(FlowOptions, train.sample_options, name)
+    assert name == "paper" or sum(parameter.numel() for parameter in generator.parameters()) <= LARGEST
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    """JiT-B/16 (Li and He 2025, tables 8 and 9); its times are 1 - ours."""
+    recipe = yaml.safe_load((files("t2i_flow") / "recipes/paper.yaml").read_text())
+    model = FlowConfig.model_validate(recipe["model"])
+    game = FlowObjectiveConfig.model_validate(recipe["objective"])
+    train = TrainConfig.model_validate(recipe["train"])
+    assert (model.resolution, model.patch, model.bottleneck) == (256, 16, 128)
+    assert (model.dim, model.depth, model.heads) == (768, 12, 12)
+    assert (game.time_mean, game.time_std, game.least_noise, game.condition_dropout) == (0.8, 0.8, 0.05, 0.1)
+    assert (game.optimizer.lr, game.optimizer.beta1, game.optimizer.beta2) == (2e-4, 0.9, 0.95)
+    assert (game.optimizer.weight_decay, game.optimizer.schedule, train.batch_size) == (0, "constant", 1024)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (FlowConfig, {"resolutoin": 64}),
+        (FlowConfig, {"resolution": 4}),
+        (FlowConfig, {"patch": 0}),
+        (FlowConfig, {"bottleneck": 0}),
+        (FlowConfig, {"dim": 6}),
+        (FlowConfig, {"depth": 0}),
+        (FlowObjectiveConfig, {"time_std": 0}),
+        (FlowObjectiveConfig, {"least_noise": 0}),
+        (FlowObjectiveConfig, {"condition_dropout": 1.0}),
+        (FlowObjectiveConfig, {"time_mean": float("nan")}),
+        (FlowOptions, {"sampler": "dopri5"}),
+        (FlowOptions, {"steps": 0}),
+        (FlowOptions, {"guidance": -1}),
+        (FlowOptions, {"guidance_from": 1.1}),
+        (FlowOptions, {"guidance_until": -0.1}),
+        (FlowOptions, {"shift": 0}),
+        (FlowOptions, {"guidence": 3}),
+    ],
+)
+def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
+    with pytest.raises(InvalidConfigError, match=next(iter(values))):
+        parse_config(kind, values, "here")
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"patch": 7}, "resolution=64 is not a multiple of patch=7"),
+        ({"heads": 5}, "heads divide dim=192, but heads=5 does not"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidConfigError, match=told):
+        FlowTransformer(FlowConfig(**values))

@@ -1,0 +1,99 @@
+"""Network and sampler as a Generator, beyond what the conformance suite asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from t2i.generator import Noise
+from t2i.testing.checks import captions
+from t2i_flow.config import FlowConfig, FlowOptions
+from t2i_flow.generator import FlowTransformer
+from t2i_flow.sampler import times
+
+
+def tiny() -> FlowTransformer:
+    torch.manual_seed(0)
+    shape = {"resolution": 16, "text_dim": 12, "patch": 4, "bottleneck": 8, "dim": 16, "depth": 2, "heads": 2}
+    generator = FlowTransformer(FlowConfig.model_validate(shape | {"hidden_dim": 24}))
+    for parameter in generator.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return generator.eval().requires_grad_(False)
+
+
+def draw(generator: FlowTransformer, **options: Any) -> Tensor:
+    return generator.generate(captions(4, 12), Noise(range(4)), **options)
+
+
+def test_text_seed_and_each_option_matter() -> None:
+    generator = tiny()
+    plain = draw(generator)
+    assert not torch.equal(generator.generate(captions(4, 12), Noise(range(1, 5))), plain)
+    assert not torch.equal(generator.generate(captions(4, 12)[[1, 2, 3, 0]], Noise(range(4))), plain)
+    changes = [{"sampler": "euler"}, {"steps": 5}, {"guidance": 6.0}, {"shift": 2.0}]
+    changes += [{"guidance_from": 0.7}, {"guidance_until": 0.3}]
+    for options in changes:
+        assert not torch.equal(draw(generator, **options), plain), options
+
+
+def test_guidance_of_1_is_none_and_asks_for_half() -> None:
+    """The guided network told twice as much as it is free of: free + 1 (told - free)."""
+    generator = tiny()
+    rows: list[int] = []
+    generator.denoiser.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    plain = draw(generator, guidance=1.0)
+    assert set(rows) == {4}
+    torch.testing.assert_close(draw(generator, guidance=1.0 + 1e-6), plain, atol=1e-4, rtol=0)
+    assert set(rows) == {4, 8}
+
+
+def test_guidance_of_0_reads_no_text() -> None:
+    generator, text = tiny(), captions(4, 12)
+    one, other = (generator.generate(each, Noise(range(4)), guidance=0.0) for each in (text, text[[3, 2, 1, 0]]))
+    assert torch.equal(one, other)
+
+
+def test_outside_of_its_interval_guidance_is_off() -> None:
+    """Rows are doubled where guidance_until <= t <= guidance_from, and nowhere else."""
+    generator, rows = tiny(), []
+    generator.denoiser.register_forward_pre_hook(lambda _, given: rows.append((given[1][0].item(), len(given[0]))))
+    draw(generator, sampler="euler", steps=10, guidance=4.0, guidance_from=0.75, guidance_until=0.25)
+    assert [t for t, _ in rows] == pytest.approx(times(10)[:-1])
+    assert {round(t, 1) for t, count in rows if count == 8} == {0.3, 0.4, 0.5, 0.6, 0.7}
+    everywhere, nowhere = draw(generator, guidance=1.0), draw(generator, guidance_from=0.0, guidance_until=1.0)
+    assert torch.equal(everywhere, nowhere)
+
+
+def test_guidance_is_the_papers_formula() -> None:
+    """One step: free + w (told - free), each asked alone."""
+    generator, text = tiny(), captions(4, 12)
+    told, free = (draw_once(generator, text, guidance) for guidance in (1.0, 0.0))
+    found = draw_once(generator, text, 2.5)
+    torch.testing.assert_close(found, (free + 2.5 * (told - free)).clamp(-1, 1), atol=1e-5, rtol=0)
+
+
+def draw_once(generator: FlowTransformer, text: Any, guidance: float) -> Tensor:
+    return generator.generate(text, Noise(range(4)), steps=1, guidance=guidance)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_every_step_can_be_watched(steps: int) -> None:
+    generator, text = tiny(), captions(4, 12)
+    watched = generator.stages(text, Noise(range(4)), steps=steps)
+    assert len(watched) == steps and all(each.shape == (4, 3, 16, 16) for each in watched)
+    assert torch.equal(watched[-1], generator.generate(text, Noise(range(4)), steps=steps))
+    assert len(generator.stages(text, Noise(range(4)))) == len(generator.stage_resolutions) == FlowOptions().steps
+
+
+def test_a_picture_takes_one_draw_of_noise() -> None:
+    class Counted(Noise):
+        def normal(self, *shape: int) -> Tensor:
+            shapes.append(shape)
+            return super().normal(*shape)
+
+    shapes: list[tuple[int, ...]] = []
+    tiny().generate(captions(2, 12), Counted([0, 1]))
+    assert shapes == [(3, 16, 16)]
