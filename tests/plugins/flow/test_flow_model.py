@@ -138,7 +138,9 @@ def test_waves_by_hand() -> None:
     """Vaswani et al. 2017, sec. 3.5, the sines first: w_i = 10000 ** (-i / 4)."""
     found = waves(torch.tensor([0.0, 3.0]), 8)
     frequencies = [1, 0.1, 0.01, 0.001]
-    wanted = [[*map(math.sin, (p * w for w in frequencies)), *map(math.cos, (p * w for w in frequencies))] for p in (0, 3)]
+    wanted = [
+        [*map(math.sin, (p * w for w in frequencies)), *map(math.cos, (p * w for w in frequencies))] for p in (0, 3)
+    ]
     torch.testing.assert_close(found, torch.tensor(wanted))
 
 

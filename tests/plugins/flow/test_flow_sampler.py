@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def error(solve: Callable[..., list[Tensor]], steps: int) -> float:
 def test_a_sampler_converges_at_its_order(solve: Callable[..., list[Tensor]], order: int) -> None:
     """Twice the steps, 2 ** order times closer."""
     errors = [error(solve, steps) for steps in (64, 128, 256)]
-    for coarse, fine in zip(errors, errors[1:], strict=False):
+    for coarse, fine in pairwise(errors):
         assert math.log2(coarse / fine) == pytest.approx(order, abs=0.15)
     assert errors[-1] < (0.02 if order == 1 else 2e-4)
 

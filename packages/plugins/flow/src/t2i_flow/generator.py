@@ -13,7 +13,7 @@ from t2i.generator import Generator, Noise
 from t2i.text import TextEmbedding
 from t2i_flow import sampler
 from t2i_flow.config import FlowConfig, FlowOptions
-from t2i_flow.model import Denoiser
+from t2i_flow.model import Denoiser, Reading
 
 
 @final
@@ -65,7 +65,7 @@ class FlowTransformer(Generator):
         both = self.denoiser.read(text[list(range(b)) * 2], torch.arange(2 * b, device=text.mask.device) >= b)
         told, free = both[:b], both[b:]
 
-        def ask(z: Tensor, t: float, reading: Any) -> Tensor:
+        def ask(z: Tensor, t: float, reading: Reading) -> Tensor:
             return self.denoiser(z, torch.full((len(z),), t, device=z.device), reading)
 
         def guess(z: Float[Tensor, "b 3 h w"], t: float) -> Float[Tensor, "b 3 h w"]:

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Picture = Float[Tensor, "b 3 h w"]
-Guess = Callable[[Picture, float], Picture]  # (z, t) -> the picture in z
+Images = Float[Tensor, "b 3 h w"]
+Guess = Callable[[Images, float], Images]  # (z, t) -> the pictures in z
 
 
 def times(steps: int, shift: float = 1.0) -> list[float]:
@@ -24,7 +24,7 @@ def times(steps: int, shift: float = 1.0) -> list[float]:
     return [shift * t / (1 + (shift - 1) * t) for t in even]  # Esser et al. 2024, eq. 23
 
 
-def euler(guess: Guess, noise: Picture, times: Sequence[float]) -> list[Picture]:
+def euler(guess: Guess, noise: Images, times: Sequence[float]) -> list[Images]:
     """The guess of every step; the last step leads to its own guess, which is the picture."""
     z, guesses = noise, []
     for t, next_t in pairwise(times):
@@ -34,7 +34,7 @@ def euler(guess: Guess, noise: Picture, times: Sequence[float]) -> list[Picture]
     return guesses
 
 
-def heun(guess: Guess, noise: Picture, times: Sequence[float]) -> list[Picture]:
+def heun(guess: Guess, noise: Images, times: Sequence[float]) -> list[Images]:
     """As `euler`, but each step looks ahead and follows the mean of the velocities at its two ends."""
     z, guesses = noise, []
     for t, next_t in pairwise(times):
@@ -47,6 +47,6 @@ def heun(guess: Guess, noise: Picture, times: Sequence[float]) -> list[Picture]:
     return guesses
 
 
-def guided(told: Picture, free: Picture, weight: float) -> Picture:
+def guided(told: Images, free: Images, weight: float) -> Images:
     """Away from the guess without text, towards the one with it, and beyond (Ho and Salimans 2022, eq. 6)."""
     return torch.lerp(free, told, weight)
