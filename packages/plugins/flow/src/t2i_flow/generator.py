@@ -63,17 +63,17 @@ class FlowTransformer(Generator):
         """The network with its captions read; where it is guided, with and without them in one batch."""
         b = len(text)
         both = self.denoiser.read(text[list(range(b)) * 2], torch.arange(2 * b, device=text.mask.device) >= b)
-        told, free = both[:b], both[b:]
 
         def ask(z: Tensor, t: float, reading: Reading) -> Tensor:
             return self.denoiser(z, torch.full((len(z),), t, device=z.device), reading)
 
         def guess(z: Float[Tensor, "b 3 h w"], t: float) -> Float[Tensor, "b 3 h w"]:
             if options.guidance == 1 or not options.guidance_until <= t <= options.guidance_from:
-                return ask(z, t, told)
+                return ask(z, t, both[:b])
             if options.guidance == 0:
-                return ask(z, t, free)
-            return sampler.guided(*ask(z.repeat(2, 1, 1, 1), t, both).chunk(2), options.guidance)
+                return ask(z, t, both[b:])
+            told, free = ask(z.repeat(2, 1, 1, 1), t, both).chunk(2)
+            return sampler.guided(told, free, options.guidance)
 
         return guess
 
