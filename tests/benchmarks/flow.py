@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from diffusers import DiTTransformer2DModel
 from measure import functions, line, ratio
 
-from t2i.generator import Noise
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i.training.objective import Batch
 from t2i_flow.config import FlowConfig, FlowObjectiveConfig
@@ -59,11 +59,11 @@ def _text(generator: FlowTransformer) -> TextEmbedding:
 
 def _ours_draws() -> Callable[[], None]:
     generator = _ours().eval().requires_grad_(False)
-    text = _text(generator)
+    text, options = _text(generator), generator.options(sampler="euler", steps=STEPS, guidance=GUIDANCE)
 
     def draw() -> None:
         with torch.inference_mode():
-            generator.generate(text, Noise(range(BATCH)), sampler="euler", steps=STEPS, guidance=GUIDANCE)
+            generator.generate(text, Noise(range(BATCH)), options)
 
     return draw
 

@@ -17,6 +17,7 @@ PAGES = (
     "docs/techniques/cgan.md",
     "docs/techniques/stackgan.md",
     "docs/techniques/cvae.md",
+    "docs/techniques/flow.md",
     "docs/techniques/transformer.md",
 )
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from t2i.generator import Noise
+from t2i.noise import Noise
 from t2i.testing.checks import captions
 from t2i_flow.config import FlowConfig, FlowOptions
 from t2i_flow.generator import FlowTransformer
@@ -25,14 +25,16 @@ def tiny() -> FlowTransformer:
 
 
 def draw(generator: FlowTransformer, **options: Any) -> Tensor:
-    return generator.generate(captions(4, 12), Noise(range(4)), **options)
+    return generator.generate(captions(4, 12), Noise(range(4)), generator.options(**options))
 
 
 def test_text_seed_and_each_option_matter() -> None:
     generator = tiny()
     plain = draw(generator)
-    assert not torch.equal(generator.generate(captions(4, 12), Noise(range(1, 5))), plain)
-    assert not torch.equal(generator.generate(captions(4, 12)[[1, 2, 3, 0]], Noise(range(4))), plain)
+    assert not torch.equal(generator.generate(captions(4, 12), Noise(range(1, 5)), generator.options()), plain)
+    assert not torch.equal(
+        generator.generate(captions(4, 12)[[1, 2, 3, 0]], Noise(range(4)), generator.options()), plain
+    )
     changes = [{"sampler": "euler"}, {"steps": 5}, {"guidance": 6.0}, {"shift": 2.0}]
     changes += [{"guidance_from": 0.7}, {"guidance_until": 0.3}]
     for options in changes:
@@ -52,7 +54,10 @@ def test_guidance_of_1_is_none_and_asks_for_half() -> None:
 
 def test_guidance_of_0_reads_no_text() -> None:
     generator, text = tiny(), captions(4, 12)
-    one, other = (generator.generate(each, Noise(range(4)), guidance=0.0) for each in (text, text[[3, 2, 1, 0]]))
+    one, other = (
+        generator.generate(each, Noise(range(4)), generator.options(guidance=0.0))
+        for each in (text, text[[3, 2, 1, 0]])
+    )
     assert torch.equal(one, other)
 
 
@@ -77,16 +82,20 @@ def test_guidance_is_the_papers_formula() -> None:
 
 
 def draw_once(generator: FlowTransformer, text: Any, guidance: float) -> Tensor:
-    return generator.generate(text, Noise(range(4)), steps=1, guidance=guidance)
+    return generator.generate(text, Noise(range(4)), generator.options(steps=1, guidance=guidance))
 
 
 @pytest.mark.parametrize("steps", [1, 4, 9])
 def test_every_step_can_be_watched(steps: int) -> None:
     generator, text = tiny(), captions(4, 12)
-    watched = generator.stages(text, Noise(range(4)), steps=steps)
+    watched = generator.stages(text, Noise(range(4)), generator.options(steps=steps))
     assert len(watched) == steps and all(each.shape == (4, 3, 16, 16) for each in watched)
-    assert torch.equal(watched[-1], generator.generate(text, Noise(range(4)), steps=steps))
-    assert len(generator.stages(text, Noise(range(4)))) == len(generator.stage_resolutions) == FlowOptions().steps
+    assert torch.equal(watched[-1], generator.generate(text, Noise(range(4)), generator.options(steps=steps)))
+    assert (
+        len(generator.stages(text, Noise(range(4)), generator.options()))
+        == len(generator.stage_resolutions)
+        == FlowOptions().steps
+    )
 
 
 def test_a_picture_takes_one_draw_of_noise() -> None:
@@ -96,5 +105,5 @@ def test_a_picture_takes_one_draw_of_noise() -> None:
             return super().normal(*shape)
 
     shapes: list[tuple[int, ...]] = []
-    tiny().generate(captions(2, 12), Counted([0, 1]))
+    tiny().generate(captions(2, 12), Counted([0, 1]), FlowOptions())
     assert shapes == [(3, 16, 16)]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fakes.models import FakeTextEncoder
 from fakes.training import settings, squares
-from t2i.generator import Noise
 from t2i.images import from_uint8
+from t2i.noise import Noise
 from t2i.training.objective import Batch
 from t2i.training.run import read_recipe
 from t2i.training.trainer import Trainer
@@ -141,7 +141,7 @@ def test_one_batch_is_learned_by_heart() -> None:
         optimizer.step()
     assert sum(errors[-20:]) / 20 < 0.1 * sum(errors[:5]) / 5
     with torch.no_grad():
-        drawn = objective.generator.eval().generate(text, Noise(range(100, 108)), guidance=1.0)
+        drawn = objective.generator.eval().generate(text, Noise(range(100, 108)), FlowOptions(guidance=1.0))
     assert (drawn - images).abs().mean() < 0.1
 
 

@@ -52,10 +52,11 @@ KNOWN_PLUGINS = (
         {WeightsSpec: tuple(f"{model}.openmoji64" for model in STARTER)},
     ),
     KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", {TextEncoderSpec: ("minilm", "hf")}),
-    KnownPlugin("t2i-openmoji", "data", "named emoji in one style", {DatasetSpec: ("openmoji",)}),
+    KnownPlugin("t2i-openmoji", "data", "named emoji in one style", {DatasetSpec: ("openmoji", "openmoji-world")}),
     KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", {ModelSpec: ("stackgan", "stackgan-v2")}),
     KnownPlugin("t2i-attngan", "gan", "word attention between two scales", {ModelSpec: ("attngan",)}, released=False),
     KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", {ModelSpec: ("cvae",)}),
+    KnownPlugin("t2i-flow", "diffusion", "flow matching with a transformer on pixels", {ModelSpec: ("flow",)}),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
     KnownPlugin(
         "t2i-metrics",

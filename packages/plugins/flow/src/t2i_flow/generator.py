@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.generator import Generator, Noise
+from t2i.generator import Generator
+from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_flow import sampler
 from t2i_flow.config import FlowConfig, FlowOptions
@@ -17,7 +18,7 @@ from t2i_flow.model import Denoiser, Reading
 
 
 @final
-class FlowTransformer(Generator):
+class FlowTransformer(Generator[FlowOptions]):
     """Pictures out of noise, by a network that guesses the picture behind it again and again."""
 
     technique: ClassVar[str] = "flow"
@@ -47,16 +48,15 @@ class FlowTransformer(Generator):
         """One for each step that is taken by default."""
         return (self.resolution,) * FlowOptions().steps
 
-    def generate(self, text: TextEmbedding, noise: Noise, **options: Any) -> Float[Tensor, "b 3 h w"]:
-        """Draw one picture per caption; the options are those of FlowOptions."""
-        return self.stages(text, noise, **options)[-1]
+    def generate(self, text: TextEmbedding, noise: Noise, options: FlowOptions) -> Float[Tensor, "b 3 h w"]:
+        """Draw one picture per caption."""
+        return self.stages(text, noise, options)[-1]
 
-    def stages(self, text: TextEmbedding, noise: Noise, **options: Any) -> list[Float[Tensor, "b 3 h w"]]:
+    def stages(self, text: TextEmbedding, noise: Noise, options: FlowOptions) -> list[Float[Tensor, "b 3 h w"]]:
         """What the network takes for the picture at every step: first a blur of all it might be, last the picture."""
-        chosen = FlowOptions(**options)
         start = noise.normal(3, self.resolution, self.resolution)
-        solve = sampler.heun if chosen.sampler == "heun" else sampler.euler
-        guesses = solve(self._guess(text, chosen), start, sampler.times(chosen.steps, chosen.shift))
+        solve = sampler.heun if options.sampler == "heun" else sampler.euler
+        guesses = solve(self._guess(text, options), start, sampler.times(options.steps, options.shift))
         return [guess.clamp(-1, 1) for guess in guesses]
 
     def _guess(self, text: TextEmbedding, options: FlowOptions) -> sampler.Guess:
