@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from t2i.registry.plugins import registry
 
 from t2i.config import parse_config
 from t2i.errors import InvalidConfigError
+from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.training.config import TrainConfig
 from t2i_flow.config import FlowConfig, FlowObjectiveConfig, FlowOptions
