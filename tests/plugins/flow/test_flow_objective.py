@@ -16,7 +16,7 @@ from t2i.noise import Noise
 from t2i.training.objective import Batch
 from t2i.training.run import read_recipe
 from t2i.training.trainer import Trainer
-from t2i_flow.config import FlowConfig, FlowObjectiveConfig
+from t2i_flow.config import FlowConfig, FlowObjectiveConfig, FlowOptions
 from t2i_flow.generator import FlowTransformer
 from t2i_flow.training import FlowObjective, noised
 
