@@ -10,8 +10,8 @@ from diffusers import DiTTransformer2DModel
 from measure import functions, line, ratio
 
 from t2i.noise import Noise
+from t2i.testing.checks.tiny_training import batch_of
 from t2i.text import TextEmbedding
-from t2i.training.objective import Batch
 from t2i_flow.config import FlowConfig, FlowObjectiveConfig
 from t2i_flow.generator import FlowTransformer
 from t2i_flow.training import FlowObjective
@@ -91,7 +91,7 @@ def _ours_trains() -> Callable[[], None]:
     text, images = _text(generator), torch.rand(BATCH, 3, SIDE, SIDE) * 2 - 1
 
     def train() -> None:
-        objective.loss(Batch(images, text, text, Noise(range(BATCH)), 0.0))["velocity"].backward()
+        objective.loss(batch_of(images, text))["velocity"].backward()
         optimizer.step()
         optimizer.zero_grad()
 

@@ -13,6 +13,7 @@ from fakes.models import FakeTextEncoder
 from fakes.training import settings, squares
 from t2i.images import from_uint8
 from t2i.noise import Noise
+from t2i.testing.checks.tiny_training import batch_of
 from t2i.training.objective import Batch
 from t2i.training.run import read_recipe
 from t2i.training.trainer import Trainer
@@ -31,7 +32,7 @@ def make(shape: dict[str, Any] | None = None, **values: Any) -> FlowObjective:
 def batch(count: int = 4) -> Batch:
     text = FakeTextEncoder(dim=12).encode([f"caption {i}" for i in range(count)])
     images = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return Batch(images, text, text, Noise(range(count)), 0.0)
+    return batch_of(images, text)
 
 
 def moved(objective: FlowObjective) -> FlowObjective:
@@ -102,7 +103,7 @@ def test_noise_is_the_streams_own_and_normal() -> None:
     assert noise.mean().item() == pytest.approx(0, abs=0.02) and noise.std().item() == pytest.approx(1, abs=0.02)
     alone = make()
     question = asked(alone)
-    alone.loss(Batch(seen.images[5:6], seen.text[5:6], seen.text[5:6], Noise([5]), 0.0))
+    alone.loss(batch_of(seen.images[5:6], seen.text[5:6], noise=Noise([5])))
     torch.testing.assert_close(question[0][0], noisy[5:6])
 
 
@@ -134,7 +135,7 @@ def test_one_batch_is_learned_by_heart() -> None:
     optimizer = torch.optim.Adam(objective.generator.parameters(), lr=4e-3)
     errors = []
     for step in range(300):
-        terms = objective.loss(Batch(images, text, text, Noise(range(8 * step, 8 * step + 8)), step / 300))
+        terms = objective.loss(batch_of(images, text, noise=Noise(range(8 * step, 8 * step + 8))))
         errors.append(terms["picture"].item())
         optimizer.zero_grad()
         terms["velocity"].backward()
