@@ -20,7 +20,7 @@ CODE = {block.title: block.code for block in blocks(PAGE)}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the page's first command writes, its files in the toy's place, and pictures to train on."""
+    """What the page's first command writes, with the page's files instead of the toy's, and pictures to train on."""
     folder = tmp_path_factory.mktemp("page")
     begun = run(folder, *shlex.split(CODE["begin"]))
     assert begun.returncode == 0, begun.stderr
@@ -54,7 +54,7 @@ def test_the_files_it_draws_are_those_that_are_written(project: Path) -> None:
 
 
 def test_its_own_tests_pass(project: Path) -> None:
-    assert "pytest" in CODE["see that it is well"].splitlines()
+    assert "pytest" in CODE["check that it works"].splitlines()
     result = run(project, "pytest", "-q", "-p", "no:cacheprovider", "tests")
     assert result.returncode == 0, result.stdout + result.stderr
 
