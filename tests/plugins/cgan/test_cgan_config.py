@@ -79,12 +79,12 @@ def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
     ],
 )
 def test_shapes_that_miss_the_resolution_are_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(InvalidConfigError, match=r"draw \d+ px a side"):
+    with pytest.raises(InvalidConfigError, match=r"give \d+ px per side"):
         ConditionalGAN(CGANConfig(**values))
 
 
 def test_widths_no_group_norm_can_split_are_refused() -> None:
-    with pytest.raises(InvalidConfigError, match=r"multiples of 8, but \[12\] came"):
+    with pytest.raises(InvalidConfigError, match=r"multiples of 8, got \[12\]"):
         ConditionalGAN(CGANConfig(resolution=16, widths=(16, 12)))
 
 
@@ -98,5 +98,5 @@ def test_shapes_that_reach_the_resolution_draw_it(resolution: int, widths: tuple
 
 def test_objectives_that_cannot_be_are_refused() -> None:
     generator = ConditionalGAN(CGANConfig(resolution=16, widths=(8, 8), text_dim=8))
-    with pytest.raises(InvalidConfigError, match="halve too often"):
+    with pytest.raises(InvalidConfigError, match="pixels too often"):
         CGANObjective(generator, CGANObjectiveConfig(discriminator_widths=(8, 8, 8, 8)))

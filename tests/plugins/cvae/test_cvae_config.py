@@ -43,12 +43,12 @@ def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
     [{"resolution": 32}, {"widths": (64, 64)}, {"encoder_widths": (64, 64)}, {"patch": 4}, {"patch": 3}],
 )
 def test_shapes_that_miss_the_resolution_are_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(InvalidConfigError, match=r"make \d+ px a side"):
+    with pytest.raises(InvalidConfigError, match=r"give \d+ px per side"):
         ConditionalVAE(CVAEConfig(**values))
 
 
 def test_widths_no_group_norm_can_split_are_refused() -> None:
-    with pytest.raises(InvalidConfigError, match=r"multiples of 8, but \[12\] came"):
+    with pytest.raises(InvalidConfigError, match=r"multiples of 8, got \[12\]"):
         ConditionalVAE(CVAEConfig(resolution=16, encoder_widths=(8, 12), widths=(8, 8)))
 
 

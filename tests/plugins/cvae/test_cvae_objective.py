@@ -150,7 +150,7 @@ def test_a_perceptual_distance_by_hand() -> None:
 
 def test_an_unknown_backbone_is_named_with_the_remedy() -> None:
     pytest.importorskip("timm")
-    with pytest.raises(PluginError, match=r"'resnot18', but it cannot be had.*backbone_pretrained=false"):
+    with pytest.raises(PluginError, match=r"'resnot18', which cannot be loaded.*backbone_pretrained=false"):
         make(perceptual=1.0, backbone="resnot18", backbone_pretrained=False)
 
 

@@ -58,16 +58,16 @@ def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
-        ({"resolution": 60}, "tokens of 8 px, of which resolution=60 is no multiple"),
+        ({"resolution": 60}, "tokens of 8 px, and the resolution must be a multiple, got resolution=60"),
         ({"patch": 3}, "tokens of 12 px"),
-        ({"widths": (8, 12)}, r"multiples of 8, but \[12\] came"),
-        ({"heads": 5}, "heads divide dim=192, but heads=5 came"),
+        ({"widths": (8, 12)}, r"multiples of 8, got \[12\]"),
+        ({"heads": 5}, "heads must divide dim=192, got heads=5"),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidConfigError, match=told):
+def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidConfigError, match=message):
         TokenTransformer(TransformerConfig(**values))
 
 

@@ -40,9 +40,9 @@ def test_text_seed_and_each_option_matter(prior: str) -> None:
 
 
 @pytest.mark.parametrize(("prior", "sampler"), [("autoregressive", "masked"), ("masked", "autoregressive")])
-def test_a_prior_is_not_sampled_otherwise_than_it_was_trained(prior: str, sampler: str) -> None:
+def test_a_prior_is_only_sampled_as_it_was_trained(prior: str, sampler: str) -> None:
     generator = tiny(prior)
-    with pytest.raises(InvalidConfigError, match=f"sampler='{sampler}' was asked of a prior trained as '{prior}'"):
+    with pytest.raises(InvalidConfigError, match=f"the prior's kind, '{prior}', got sampler='{sampler}'"):
         generator.generate(captions(1, 12), Noise([0]), generator.options(sampler=sampler))
 
 

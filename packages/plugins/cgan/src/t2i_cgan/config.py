@@ -1,4 +1,4 @@
-"""The settings of GAN-INT-CLS: its networks, and what they are trained for."""
+"""The settings of GAN-INT-CLS: its networks, its options and its training."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from t2i.toolbox.game_config import GameConfig
 
 
 class CGANConfig(Config):
-    """The generator's shape. `architecture="paper"` is Reed et al. 2016; "modulated" is what we train today."""
+    """The generator's shape. `architecture="paper"` is Reed et al. 2016; "modulated" is ours, and the default."""
 
     architecture: Literal["modulated", "paper"] = "modulated"
-    resolution: int = Field(64, description="pixels a side; 'paper' is always 64", ge=16, le=256)
+    resolution: int = Field(64, description="pixels per side; 'paper' is always 64", ge=16, le=256)
     text_dim: int = Field(384, ge=1, description="width of the sentence embedding")
-    noise_dim: int = Field(100, ge=1, description="z; sec. 5")
+    noise_dim: int = Field(100, ge=1, description="width of z; sec. 5")
     condition_dim: int = Field(256, ge=1, description="width of the projected condition; 128 in the paper, sec. 4.1")
-    hidden_dim: int = Field(512, ge=1, description="modulated: width of the network before the condition")
+    hidden_dim: int = Field(512, ge=1, description="modulated: hidden width of the network that computes the condition")
     widths: tuple[PositiveInt, ...] = Field(
         (256, 256, 128, 48), min_length=2, description="modulated: channels at 4, 8, 16, ... pixels"
     )
@@ -27,13 +27,13 @@ class CGANConfig(Config):
 
 
 class CGANOptions(Config):
-    """What `generate` takes beside text and noise."""
+    """What users choose for each picture."""
 
-    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 safer, above 1 wilder pictures")
+    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 less varied pictures, above 1 more")
 
 
 class CGANObjectiveConfig(GameConfig):
-    """What the two players are trained for. The defaults are ours; recipes/paper.yaml restores the paper's."""
+    """How the two players are trained. The defaults are ours; recipes/paper.yaml restores the paper's."""
 
     discriminator_widths: tuple[PositiveInt, ...] = Field((24, 48, 96, 192), min_length=2)
     ndf: int = Field(64, ge=8, multiple_of=4, description="paper: base width of the discriminator")

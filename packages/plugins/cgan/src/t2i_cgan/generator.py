@@ -27,7 +27,7 @@ class ConditionalGAN(Generator[CGANOptions]):
     def __init__(self, config: CGANConfig) -> None:
         """
         Raises:
-            InvalidConfigError: widths and pixel_shuffle do not reach the resolution.
+            InvalidConfigError: widths and pixel_shuffle do not give the resolution.
         """
         super().__init__()
         self.config: CGANConfig = config
@@ -56,8 +56,8 @@ def _check_shape(config: CGANConfig) -> None:
     if reached != config.resolution:
         raise InvalidConfigError(
             f"cgan: {len(config.widths)} widths and pixel_shuffle={config.pixel_shuffle} ({config.architecture!r}) "
-            f"draw {reached} px a side, but resolution={config.resolution} was asked for. Change one of them."
+            f"give {reached} px per side, but resolution={config.resolution}. Change one of them."
         )
     uneven = [width for width in config.widths if width % GROUPS]
     if uneven:
-        raise InvalidConfigError(f"cgan: widths are multiples of {GROUPS}, but {uneven} came.")
+        raise InvalidConfigError(f"cgan: widths must be multiples of {GROUPS}, got {uneven}.")

@@ -1,4 +1,4 @@
-"""Our own networks: text-modulated residual blocks up, spectrally normalised residual blocks down."""
+"""Our own networks: a generator of text-modulated residual blocks, and a spectrally normalised discriminator."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from t2i.toolbox.sentences import rms_normalised
 from t2i_cgan.config import CGANConfig
 
 GROUPS = 8
-BASE = 4  # pixels a side where the picture begins
+BASE = 4  # pixels per side at the generator's first block
 
 
 class ModulatedGenerator(nn.Module):
-    """Sentence and z become one condition, which starts the picture at 4x4 and modulates every block.
+    """Sentence and z become one condition, from which the features at 4x4 are computed and which modulates every block.
 
-    The last upsampling is sub-pixel, so the costly full resolution carries no wide layer.
+    The last upsampling is sub-pixel, so no wide layer runs at the full resolution.
     """
 
     def __init__(self, config: CGANConfig) -> None:
@@ -39,7 +39,7 @@ class ModulatedGenerator(nn.Module):
         self.norm = nn.GroupNorm(GROUPS, widths[-1])
         self.to_rgb = nn.Conv2d(widths[-1], 3 * config.pixel_shuffle**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(config.pixel_shuffle)
-        with torch.no_grad():  # sub-pixels begin equal, against checkerboards (ICNR, Aitken 2017)
+        with torch.no_grad():  # equal sub-pixels at first, against checkerboard artefacts (ICNR, Aitken 2017)
             self.to_rgb.weight.copy_(
                 self.to_rgb.weight[:: config.pixel_shuffle**2].repeat_interleave(config.pixel_shuffle**2, 0)
             )
@@ -53,7 +53,7 @@ class ModulatedGenerator(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Residual block that doubles the side; scale and shift of each group norm come from the condition."""
+    """Residual block that doubles the resolution; the condition gives scale and shift of each group norm."""
 
     def __init__(self, inputs: int, outputs: int, condition: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class UpBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Picture and sentence to one logit; the text joins at the end (Reed et al. 2016, fig. 2)."""
+    """Maps picture and sentence to one logit; the text is added at the end (Reed et al. 2016, fig. 2)."""
 
     def __init__(self, resolution: int, text_dim: int, widths: tuple[int, ...], *, spectral: bool) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Discriminator(nn.Module):
                     spectral_norm(module)
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
-        """What each stage sees, finest first."""
+        """The output of each stage, finest first."""
         return outputs_of(self.stages, images)
 
     def logits(self, features: list[Tensor], sentence: Float[Tensor, "b d"]) -> Float[Tensor, b]:
@@ -104,7 +104,7 @@ class Discriminator(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """Residual block that halves the side by averaging."""
+    """Residual block that halves the resolution by averaging."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The networks of Reed et al. 2016, fig. 2: DCGAN at 64 px with residual bottlenecks at 4x4 and 8x8.
 
-As in their code, no convolution has a bias (it is set to 0 before every move), and text projections begin as torch has
-them.
+As in their code, convolutions have no bias (theirs is set to 0 before every step), and text projections have torch's
+default initial weights.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from t2i_cgan.config import CGANConfig
 
 
 class _Bottleneck(nn.Module):
-    """1x1 down, 3x3, 3x3 up, each with batch norm, around a skip."""
+    """A residual block: 1x1 to fewer channels, 3x3, 3x3 to the first width, each with batch norm."""
 
     def __init__(self, width: int, inner: int, activation: nn.Module) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class _Bottleneck(nn.Module):
 
 
 class PaperGenerator(nn.Module):
-    """Sentence and z to a 64-px picture."""
+    """Maps sentence and z to a 64-px picture."""
 
     def __init__(self, config: CGANConfig) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class PaperGenerator(nn.Module):
 
 
 class PaperDiscriminator(nn.Module):
-    """Picture and sentence to one logit; the text joins at 4x4."""
+    """Maps picture and sentence to one logit; the text is added at 4x4."""
 
     def __init__(self, text_dim: int, condition_dim: int, ndf: int) -> None:
         super().__init__()

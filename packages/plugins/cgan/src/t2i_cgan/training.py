@@ -1,5 +1,5 @@
-"""What GAN-INT-CLS optimises: a discriminator that also rejects wrong texts (CLS), and a generator that is also
-asked for texts nobody wrote (INT)."""
+"""The objective of GAN-INT-CLS: the discriminator also rejects mismatched texts (CLS), and the generator is also
+trained on interpolated texts (INT)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CGANObjective(Objective):
     def __init__(self, generator: ConditionalGAN, config: CGANObjectiveConfig) -> None:
         """
         Raises:
-            InvalidConfigError: D does not fit the resolution.
+            InvalidConfigError: the discriminator does not fit the resolution.
         """
         self.generator: ConditionalGAN = generator
         self._config = config
@@ -42,8 +42,8 @@ class CGANObjective(Objective):
         else:
             if shape.resolution < 2 ** (len(config.discriminator_widths) + 1):
                 raise InvalidConfigError(
-                    f"objective: {len(config.discriminator_widths)} discriminator_widths halve too often for "
-                    f"{shape.resolution} pixels. Give fewer."
+                    f"objective: {len(config.discriminator_widths)} discriminator_widths halve {shape.resolution} "
+                    f"pixels too often. Give fewer."
                 )
             self.discriminator = Discriminator(
                 shape.resolution, shape.text_dim, config.discriminator_widths, spectral=config.spectral_norm
@@ -76,7 +76,7 @@ class CGANObjective(Objective):
         )
 
     def generator_loss(self, batch: Batch) -> Terms:
-        """The adversarial term, INT on half-way texts, and what compares with the caption's own picture."""
+        """The adversarial term, the INT term, and the terms that compare with the caption's own picture."""
         c, b = self._config, len(batch.text)
         sentences, between = batch.text.sentence, self._between(batch)
         z = self._z(batch)
@@ -95,7 +95,7 @@ class CGANObjective(Objective):
         return terms | likeness_terms(fakes[:b], batch.images, c)
 
     def reconstruction_loss(self, batch: Batch) -> Terms:
-        """Only what compares with the caption's own picture."""
+        """Only the terms that compare with the caption's own picture."""
         z = self._z(batch)
         fakes = self.generator(noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise), z)
         return likeness_terms(fakes, batch.images, self._config)

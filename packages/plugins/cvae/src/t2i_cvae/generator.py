@@ -27,7 +27,7 @@ class ConditionalVAE(Generator[CVAEOptions]):
     def __init__(self, config: CVAEConfig) -> None:
         """
         Raises:
-            InvalidConfigError: widths and patch do not reach the resolution.
+            InvalidConfigError: widths and patch do not give the resolution.
         """
         super().__init__()
         self.config: CVAEConfig = config
@@ -48,18 +48,18 @@ class ConditionalVAE(Generator[CVAEOptions]):
         return self.decoder(options.temperature * noise.normal(self.config.latent_dim), text.sentence)
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
-        """The pictures from the posterior's means and their captions."""
+        """The pictures, decoded from the posterior's means and their captions."""
         mean, _ = self.encoder(images, text.sentence)
         return self.decoder(mean, text.sentence)
 
     def interpolate(
         self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: CVAEOptions
     ) -> Float[Tensor, "f 3 h w"]:
-        """Pictures between two: z along an arc, the sentence along a line.
+        """Pictures between two ends: z moves along an arc, the sentence along a line.
 
         Args:
-            text, noise: of the two ends; one caption twice moves in z alone, one seed twice in the text alone.
-            weights: of the second end, in [0, 1].
+            text, noise: of the two ends; with the same caption twice only z changes, with the same seed only the text.
+            weights: the weights of the second end, in [0, 1].
         """
         start, end = options.temperature * noise.normal(self.config.latent_dim)
         first, last = text.sentence
@@ -71,9 +71,9 @@ def _check_shape(config: CVAEConfig) -> None:
         reached = BASE * 2 ** (len(widths) - 1) * config.patch
         if reached != config.resolution:
             raise InvalidConfigError(
-                f"cvae: {len(widths)} {name} and patch={config.patch} make {reached} px a side, but "
-                f"resolution={config.resolution} was asked for. Change one of them."
+                f"cvae: {len(widths)} {name} and patch={config.patch} give {reached} px per side, but "
+                f"resolution={config.resolution}. Change one of them."
             )
         uneven = [width for width in widths if width % GROUPS]
         if uneven:
-            raise InvalidConfigError(f"cvae: {name} are multiples of {GROUPS}, but {uneven} came.")
+            raise InvalidConfigError(f"cvae: {name} must be multiples of {GROUPS}, got {uneven}.")

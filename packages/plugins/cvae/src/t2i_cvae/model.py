@@ -13,11 +13,11 @@ from t2i.toolbox.modulation import modulated
 from t2i_cvae.config import CVAEConfig
 
 GROUPS = 8
-BASE = 4  # pixels a side where the picture is smallest
+BASE = 4  # pixels per side at the smallest resolution
 
 
 class Encoder(nn.Module):
-    """Picture and sentence to the posterior's mean and log variance."""
+    """Maps picture and sentence to the posterior's mean and log variance."""
 
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class Encoder(nn.Module):
         for block in self.blocks:
             x = block(x, text)
         mean, log_variance = self.posterior(F.leaky_relu(self.narrow(x), 0.2).flatten(1)).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(-12, 12)  # e^12 is no float's limit, but beyond it KL is all there is
+        return mean, log_variance.clamp(-12, 12)  # beyond e^12 the KL would dominate the loss
 
 
 class Decoder(nn.Module):
-    """Sentence and z to a picture: both start it at 4x4 and modulate every block."""
+    """Maps sentence and z to a picture: the features at 4x4 are computed from both, and both modulate every block."""
 
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Block(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.skip = nn.Conv2d(inputs, outputs, 1)
-        self.shrink = nn.Identity() if up else nn.AvgPool2d(2)  # each where the convolutions are cheaper for it
+        self.shrink = nn.Identity() if up else nn.AvgPool2d(2)  # placed where they make the convolutions cheaper
         self.grow = nn.Upsample(scale_factor=2) if up else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b d"]) -> Float[Tensor, "b c2 h2 w2"]:
@@ -88,10 +88,10 @@ class Block(nn.Module):
 
 
 def slerp(one: Float[Tensor, z], other: Float[Tensor, z], weights: Float[Tensor, f]) -> Float[Tensor, "f z"]:
-    """Points on the arc between two Gaussian vectors; a straight line would lose their length (White 2016, 2.1)."""
+    """Points on the arc between two Gaussian vectors; on a straight line they would be too short (White 2016, 2.1)."""
     angle = F.cosine_similarity(one, other, dim=0).clamp(-1, 1).acos()
     w = weights[:, None]
-    if angle.sin() < 1e-4:  # one direction: the arc is the line
+    if angle.sin() < 1e-4:  # parallel: the arc is the line
         return torch.lerp(one, other, w)
     return (((1 - w) * angle).sin() * one + (w * angle).sin() * other) / angle.sin()
 
@@ -101,5 +101,5 @@ def _text(config: CVAEConfig) -> nn.Sequential:
 
 
 def _rms_normalised(sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-    """Each sentence at root mean square 1, whatever its encoder's scale."""
+    """Each sentence scaled to a root mean square of 1."""
     return F.rms_norm(sentence, sentence.shape[1:])

@@ -1,4 +1,4 @@
-"""A distance between pictures as a frozen image network sees them. Imports timm; loaded only where asked for."""
+"""A distance between pictures by the features of a frozen image network. Imports timm, so it is imported on demand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PerceptualDistance(nn.Module):
     def __init__(self, backbone: str, *, pretrained: bool = True) -> None:
         """
         Raises:
-            PluginError: timm is not installed, knows no such backbone, or cannot fetch its weights.
+            PluginError: timm is not installed, does not know the backbone, or cannot download its weights.
         """
         super().__init__()
         try:
@@ -30,7 +30,7 @@ class PerceptualDistance(nn.Module):
             self.features: nn.Module = timm.create_model(backbone, pretrained=pretrained, features_only=True)
         except Exception as error:  # timm, the Hub and the network each raise their own
             raise PluginError(
-                f"objective.perceptual measures with timm's {backbone!r}, but it cannot be had: {error}. "
+                f"objective.perceptual needs timm's {backbone!r}, which cannot be loaded: {error}. Run "
                 f"pip install 't2i-cvae[perceptual]', go online once, or set objective.backbone_pretrained=false."
             ) from None
         facts = self.features.pretrained_cfg

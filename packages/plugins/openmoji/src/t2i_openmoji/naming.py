@@ -26,9 +26,9 @@ class Name:
     """What an emoji is called.
 
     Attributes:
-        concept: without skin tone, such as "woman firefighter" or "flag of Japan".
-        tones: of each person in turn, each one of TONES; empty for the yellow figure and for things.
-        is_flag: a country's or a region's flag.
+        concept: the name without skin tone, such as "woman firefighter" or "flag of Japan".
+        tones: one of TONES for each person; empty for yellow figures and for things.
+        is_flag: whether it is a country's or a region's flag.
     """
 
     concept: str
@@ -37,12 +37,12 @@ class Name:
 
     @property
     def tone(self) -> str:
-        """The tones in words: "dark skin tone", "dark skin tone, light skin tone", or nothing."""
+        """The tones in words: "dark skin tone", "dark skin tone, light skin tone", or ""."""
         return ", ".join(f"{tone} skin tone" for tone in self.tones)
 
     @property
     def figure(self) -> str:
-        """The concept whatever the gender, for OpenMoji draws "cook" as "man cook", or a hair's breadth off it."""
+        """The concept without its gender, because OpenMoji draws "cook" and "man cook" (almost) identically."""
         neutral = _WOMAN_OR_MAN.sub("person", _WOMEN_OR_MEN.sub("people", self.concept)).replace("older", "old")
         neutral = neutral.removesuffix(", person and person").replace("person and person", "people")
         return neutral.removeprefix("person ")
@@ -69,12 +69,12 @@ def is_flag(symbol: str) -> bool:
 
 
 def flag_of(country: str) -> str:
-    """What a flag is called: "flag of Japan", "flag of the Netherlands"."""
+    """A flag's concept: "flag of Japan", "flag of the Netherlands"."""
     return f"flag of the {country}" if _WITH_THE.search(country) else f"flag of {country}"
 
 
 def words(bare: str) -> str:
-    """Underscores and signs as they are read aloud."""
+    """A short name as words: "_" becomes a space, "&" becomes "and"."""
     return bare.replace("_", " ").replace("&", "and").replace("\u2019", "'")
 
 

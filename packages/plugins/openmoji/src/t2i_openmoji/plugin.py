@@ -1,4 +1,4 @@
-"""What t2i-openmoji brings: the datasets `openmoji` and `openmoji-world`."""
+"""Declares the datasets `openmoji` and `openmoji-world`; imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SVG text to pixels, by resvg."""
+"""Renders SVG text with resvg."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ REINSTALL = "install the pictures again: pip install --force-reinstall --no-deps
 
 
 def rasterize(svg: str, resolution: int, background: str | None = "#ffffff") -> Image.Image:
-    """The SVG as a square of `resolution` pixels a side: RGB on `background`, or RGBA where that is None.
+    """The SVG as a square picture, `resolution` pixels per side: RGB on `background`, or RGBA if that is None.
 
     Raises:
-        DataError: it is broken or not square.
+        DataError: the SVG is broken or not square.
     """
     from resvg_py import svg_to_bytes
 

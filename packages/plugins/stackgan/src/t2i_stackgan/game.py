@@ -1,4 +1,4 @@
-"""Generator against discriminators: the terms both papers sum, with other weights, for every picture drawn at once."""
+"""The losses of generator and discriminators. Both papers sum the same terms, with different weights."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from t2i.training.objective import Batch
 from t2i_stackgan.config import StackGANObjectiveConfig, StackGANv2ObjectiveConfig
 
 Draw = Callable[[Batch, Float[Tensor, "b d"]], tuple[list[Tensor], Condition]]
-"""A batch and sentences, which may be noisy ones of its own, to a picture per discriminator, and their condition."""
+"""(batch, its sentences, which may have noise) -> a picture for each discriminator, and the condition."""
 
 
 class Game:
-    """The losses of what draws, and of the discriminators of its pictures, one per side in pixels."""
+    """The losses of a generator, and of its discriminators by side in pixels."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Game:
     ) -> None:
         """
         Args:
-            augmentation: whose mu the discriminators read as the text.
+            augmentation: computes mu, which the discriminators read as the text.
         """
         self._config, self._weights = config, weights
         self._draw, self._augmentation, self._discriminators = draw, augmentation, discriminators
@@ -52,7 +52,7 @@ class Game:
         return terms
 
     def generator_loss(self, batch: Batch) -> Terms:
-        """What the discriminators say of the fakes, KL, and what compares with the caption's own picture."""
+        """The adversarial terms, the KL, and the terms that compare with the caption's own picture."""
         fakes, condition = self._drawn(batch)
         with torch.no_grad():
             right, _ = self._augmentation.gaussian(batch.text.sentence)
@@ -64,7 +64,7 @@ class Game:
         return terms | self._alone(batch, fakes, condition)
 
     def reconstruction_loss(self, batch: Batch) -> Terms:
-        """KL and what compares with the caption's own picture."""
+        """The KL and the terms that compare with the caption's own picture."""
         return self._alone(batch, *self._drawn(batch))
 
     def _drawn(self, batch: Batch) -> tuple[list[Tensor], Condition]:
@@ -82,12 +82,12 @@ class Game:
         return resized(images, side, self._config.pyramid)
 
     def _named(self, side: int, terms: Terms) -> Terms:
-        """With the side in each name, where there are several."""
+        """The terms, with the side in each name if there are several sides."""
         return terms if len(self._discriminators) == 1 else {f"{name}_{side}": term for name, term in terms.items()}
 
 
 def resized(images: Float[Tensor, "b 3 h w"], side: int, how: str) -> Float[Tensor, "b 3 s s"]:
-    """The pictures reduced to `side` pixels: "area", each pixel the mean of what it covers, or "bilinear" as PIL's."""
+    """The pictures reduced to `side` pixels: "area" takes the mean over each pixel, "bilinear" is like PIL's."""
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, size=(side, side), mode=how, antialias=how == "bilinear")

@@ -1,4 +1,4 @@
-"""Both StackGANs as Generators; every stage's picture can be asked for."""
+"""Both StackGANs as Generators, which can return the picture of every stage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from t2i_stackgan.model import StageOne, StageTwo, Tree
 
 @final
 class StackGAN(Generator[StackGANOptions]):
-    """StackGAN (Zhang et al. 2017): stage I sketches the text, stage II reads sketch and text and draws it larger."""
+    """StackGAN (Zhang et al. 2017): stage I draws a sketch, stage II reads it and the text and draws it larger."""
 
     technique: ClassVar[str] = "stackgan"
     config_type: ClassVar[type[StackGANConfig]] = StackGANConfig
@@ -112,6 +112,6 @@ def _check_sides(config: StackGANConfig) -> None:
         )
     if second <= first:
         raise InvalidConfigError(
-            f"stackgan: stage II draws larger than stage I, but {len(config.encoder_widths)} encoder_widths and "
+            f"stackgan: stage II must draw larger than stage I, but {len(config.encoder_widths)} encoder_widths and "
             f"{len(config.decoder_widths)} decoder_widths lead from {first} to {second} px. Give more decoder_widths."
         )

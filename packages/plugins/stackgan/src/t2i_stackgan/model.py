@@ -15,11 +15,11 @@ from t2i.toolbox.initial_weights import normal_init, orthogonal_init
 from t2i.toolbox.stages import Joint, Residual, Trunk, block
 from t2i_stackgan.config import StackGANConfig, StackGANv2Config
 
-FAINT = 1e-3  # initial sd of a stage's correction: not seen, but gradients reach what is behind it
+FAINT = 1e-3  # initial sd of a stage's last layer: its correction is invisible, but gradients pass through it
 
 
 class StageOne(nn.Module):
-    """v1 stage I: text and z to a small picture (v1 sec. 3.3)."""
+    """v1 stage I: maps text and z to a small picture (v1 sec. 3.3)."""
 
     def __init__(self, config: StackGANConfig) -> None:
         super().__init__()
@@ -57,12 +57,12 @@ class StageTwo(nn.Module):
         self.side, self.skip = config.resolutions[1], config.skip
         self.apply(normal_init)
         if self.skip:
-            nn.init.normal_(self.to_rgb.weight, 0, FAINT)  # it begins as stage I, enlarged
+            nn.init.normal_(self.to_rgb.weight, 0, FAINT)  # at first it returns stage I's picture, enlarged
 
     def forward(
         self, before: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"], noise: Float[Tensor, "b c"]
     ) -> tuple[Float[Tensor, "b 3 h2 w2"], Condition]:
-        """The picture before its tanh, given stage I's before its own; and the condition."""
+        """The picture and the condition, given stage I's picture `before`; both pictures are before their tanh."""
         condition = self.augmentation(sentence, noise)
         h = self.joint(condition.drawn, self.encoder(torch.tanh(before)))
         picture = self.to_rgb(self.ups(self.residuals(h)))
@@ -70,7 +70,7 @@ class StageTwo(nn.Module):
 
 
 class Tree(nn.Module):
-    """v2: features and a picture at the first scale, then a branch for each larger one (v2 sec. 4.1)."""
+    """v2: features and a picture at the first scale, then a branch for each larger scale (v2 sec. 4.1)."""
 
     def __init__(self, config: StackGANv2Config) -> None:
         super().__init__()
@@ -86,12 +86,12 @@ class Tree(nn.Module):
         self.apply(orthogonal_init)
         if self.skip:
             for weight in list(self.to_rgb.parameters())[1:]:
-                nn.init.normal_(weight, 0, FAINT)  # each begins as the one before it, enlarged
+                nn.init.normal_(weight, 0, FAINT)  # at first each returns the picture before it, enlarged
 
     def forward(
         self, sentence: Float[Tensor, "b d"], z: Float[Tensor, "b z"], noise: Float[Tensor, "b c"]
     ) -> tuple[list[Float[Tensor, "b 3 _ _"]], Condition]:
-        """A picture at each scale, in [-1, 1], and the condition they were drawn from."""
+        """A picture in [-1, 1] at each scale, and the condition they were drawn from."""
         condition = self.augmentation(sentence, noise)
         h = self.trunk(torch.cat([condition.drawn, z], dim=1))
         drawn = [self.to_rgb[0](h)]
@@ -103,7 +103,7 @@ class Tree(nn.Module):
 
 
 class Branch(nn.Module):
-    """Features and the condition to features at twice the side."""
+    """Maps features and the condition to features at twice the resolution."""
 
     def __init__(self, inputs: int, outputs: int, blocks: int, condition_dim: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Checkpoints of the authors' own code (StackGAN-Pytorch and StackGAN-v2) as our generators.
+"""Reads checkpoints of the authors' own code (StackGAN-Pytorch and StackGAN-v2) as our generators.
 
-The tables say which of their modules is which of ours; <n>, <r> and <m> are numbers. Sizes are read off shapes.
+The tables map their modules to ours; <n>, <r> and <m> are numbers. Sizes are read off the tensors' shapes.
 """
 
 from __future__ import annotations
@@ -52,22 +52,22 @@ TREE = {
     "img_net<n>.img.0": "to_rgb.<n-1>",
 }
 NOTE = (
-    "It reads char-CNN-RNN embeddings (Reed et al. 2016), which no encoder installed here makes. Draw from embeddings "
-    "in Python: model = t2i.from_pretrained(FOLDER); "
+    "It needs char-CNN-RNN embeddings (Reed et al. 2016), which no installed encoder computes. Draw from your own "
+    "embeddings in Python: model = t2i.from_pretrained(FOLDER); "
     "model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"
 )
 
 
 def stackgan(tensors: Mapping[str, Tensor]) -> Converted:
-    """StackGAN-Pytorch's netG of either stage; that of stage II holds stage I as STAGE1_G.
+    """StackGAN-Pytorch's netG of either stage; stage II's contains stage I as STAGE1_G.
 
     Raises:
-        SnapshotError: the tensors are not exactly such a network's.
+        SnapshotError: the tensors are not exactly those of such a network.
     """
     inner = {name.removeprefix("STAGE1_G."): t for name, t in tensors.items() if name.startswith("STAGE1_G.")}
     one, two = (inner, {n: t for n, t in tensors.items() if not n.startswith("STAGE1_G.")}) if inner else (tensors, {})
     ups = _blocks(one, "upsample{}.1.weight", first=1)
-    config: dict[str, Any] = _text(one, "fc.0.weight", doubled=2) | {
+    config: dict[str, Any] = _text(one, "fc.0.weight", outputs=2) | {
         "augmentation": "relu",
         "widths": [_size(one, "fc.0.weight", 0) // 16, *(_size(one, name, 0) for name in ups)],
         "stages": 2 if two else 1,
@@ -90,15 +90,15 @@ def stackgan_v2(tensors: Mapping[str, Tensor]) -> Converted:
     """StackGAN-v2's conditional netG of two to four scales, as their code builds it.
 
     Raises:
-        SnapshotError: the tensors are not exactly such a network's.
+        SnapshotError: the tensors are not exactly those of such a network.
     """
     ups = _blocks(tensors, "h_net1.upsample{}.1.weight", first=1)
     branches = _blocks(tensors, "h_net{}.upsample.1.weight", first=2)
-    config = _text(tensors, "h_net1.fc.0.weight", doubled=4) | {
+    config = _text(tensors, "h_net1.fc.0.weight", outputs=4) | {
         "augmentation": "glu",
         "widths": [_size(tensors, "h_net1.fc.0.weight", 0) // 32, *(_size(tensors, name, 0) // 2 for name in ups)],
         "branch_widths": [_size(tensors, name, 0) // 2 for name in branches],
-        "residual_blocks": [  # their fourth scale has one, the others two
+        "residual_blocks": [  # their fourth scale has one block, the others two
             len(_blocks(tensors, f"h_net{scale}.residual.{{}}.block.0.weight", first=0))
             for scale in range(2, 2 + len(branches))
         ],
@@ -109,9 +109,9 @@ def stackgan_v2(tensors: Mapping[str, Tensor]) -> Converted:
     return Converted(filled(generator, ours), _encoder(generator.text_dim), NOTE)
 
 
-def _text(tensors: Mapping[str, Tensor], start: str, doubled: int) -> dict[str, Any]:
-    """What both configs say of the text, with the papers' switches; `doubled`: outputs of ca_net per condition."""
-    condition = _size(tensors, "ca_net.fc.weight", 0) // doubled
+def _text(tensors: Mapping[str, Tensor], start: str, outputs: int) -> dict[str, Any]:
+    """The settings that both share, as in the papers; ca_net has `outputs` numbers for each of the condition."""
+    condition = _size(tensors, "ca_net.fc.weight", 0) // outputs
     return {
         "normalize_text": False,
         "skip": False,
@@ -124,16 +124,16 @@ def _text(tensors: Mapping[str, Tensor], start: str, doubled: int) -> dict[str, 
 def _size(tensors: Mapping[str, Tensor], name: str, axis: int) -> int:
     tensor = tensors.get(name)
     if tensor is None or tensor.dim() <= axis:
-        judge = any(each.startswith(("encode_img.", "img_code_")) for each in tensors)
+        is_discriminator = any(each.startswith(("encode_img.", "img_code_")) for each in tensors)
         raise SnapshotError(
-            f"A conditional generator of the official code has the tensor {name!r}, but this checkpoint has none"
-            f"{': it is a discriminator' if judge else ''}. Give netG's."
+            f"A conditional generator of the official code has the tensor {name!r}, but this checkpoint does not"
+            f"{': it is a discriminator' if is_discriminator else ''}. Give the checkpoint of netG."
         )
     return tensor.shape[axis]
 
 
 def _blocks(tensors: Mapping[str, Tensor], pattern: str, first: int) -> list[str]:
-    """The names `pattern` gives with `first`, `first` + 1, ... as far as they are there."""
+    """The names that `pattern` gives with `first`, `first` + 1, ... as long as they exist."""
     names: list[str] = []
     while (name := pattern.format(first + len(names))) in tensors:
         names.append(name)

@@ -18,7 +18,7 @@ def t2i_models() -> list[ModelSpec]:
             objective_config="t2i_stackgan.config:StackGANObjectiveConfig",
             converter="t2i_stackgan.official:stackgan",
             kind="gan",
-            summary="StackGAN: a sketch from the text, then a second stage that redraws it",
+            summary="StackGAN: a sketch from the text, then a second stage that redraws it larger",
             paper="Zhang, Xu, Li, Zhang, Wang, Huang and Metaxas: StackGAN: Text to Photo-realistic Image Synthesis "
             "with Stacked Generative Adversarial Networks. ICCV 2017",
             recipes=_recipes("stackgan"),

@@ -1,4 +1,4 @@
-"""What both StackGANs optimise: v1 one stage after the other, v2 all scales at once."""
+"""The objectives of both StackGANs: v1 trains one stage after the other, v2 all scales at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TWO = Weights(
 
 @final
 class StackGANObjective(Objective):
-    """v1: two players for stage I, then two for stage II, while stage I is frozen."""
+    """v1: two players train stage I, then two train stage II while stage I is frozen."""
 
     needs_mismatched = True
 
@@ -44,10 +44,10 @@ class StackGANObjective(Objective):
             )
             for side in shape.resolutions
         ]
-        judges = [{side: judge} for side, judge in zip(shape.resolutions, self.discriminators, strict=True)]
-        self.games = [Game(config, self._draw_one, generator.stage_one.augmentation, judges[0], ONE)]
+        by_side = [{side: network} for side, network in zip(shape.resolutions, self.discriminators, strict=True)]
+        self.games = [Game(config, self._draw_one, generator.stage_one.augmentation, by_side[0], ONE)]
         if shape.stages == 2:
-            self.games.append(Game(config, self._draw_two, generator.stage_two.augmentation, judges[1], TWO))
+            self.games.append(Game(config, self._draw_two, generator.stage_two.augmentation, by_side[1], TWO))
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -60,12 +60,12 @@ class StackGANObjective(Objective):
     def _phases(
         self, name: str, span: tuple[float, float], optimizers: tuple[OptimizerConfig, OptimizerConfig]
     ) -> list[Phase]:
-        """What trains stage `name` in the part `span` of the run."""
+        """The phases that train stage `name` in the part `span` of the run."""
         number = ("one", "two").index(name)
         game, stage = self.games[number], {f"stage_{name}": getattr(self.generator, f"stage_{name}")}
-        judge = {f"discriminator_{name}": self.discriminators[number]}
+        discriminator = {f"discriminator_{name}": self.discriminators[number]}
         return game_phases(
-            Player(f"discriminator_{name}", judge, game.discriminator_loss, optimizers[1], span=span),
+            Player(f"discriminator_{name}", discriminator, game.discriminator_loss, optimizers[1], span=span),
             Player(f"generator_{name}", stage, game.generator_loss, optimizers[0], span=span),
             game.reconstruction_loss,
             self._config,
@@ -94,8 +94,8 @@ class StackGANObjective(Objective):
 class StackGANv2Objective(Objective):
     """v2: the tree, and one discriminator per scale.
 
-    The discriminators are one player: Adam steps each number by itself, so they move as with an optimiser each, and
-    the tree draws for them once.
+    The discriminators are one player: Adam updates each parameter separately, so the result is the same as with one
+    optimiser each, and the tree draws only once for all of them.
     """
 
     needs_mismatched = True
@@ -121,10 +121,10 @@ class StackGANv2Objective(Objective):
     @property
     def phases(self) -> Sequence[Phase]:
         c, game = self._config, self.game
-        judges: dict[str, nn.Module] = {f"discriminator_{side}": judge for side, judge in self.discriminators.items()}
+        networks: dict[str, nn.Module] = {f"discriminator_{side}": d for side, d in self.discriminators.items()}
         tree = {"tree": self.generator.tree}
         return game_phases(
-            Player("discriminators", judges, game.discriminator_loss, c.discriminator),
+            Player("discriminators", networks, game.discriminator_loss, c.discriminator),
             Player("generator", tree, game.generator_loss, c.generator),
             game.reconstruction_loss,
             c,

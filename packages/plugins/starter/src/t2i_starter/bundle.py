@@ -1,8 +1,8 @@
-"""The maintainers' way in: a trained run becomes a bundled snapshot, its weights in half precision.
+"""For maintainers: turns a trained run into a bundled snapshot, with weights in half precision.
 
     nox -s bundle -- runs/openmoji64 cgan.openmoji64
 
-Then its folder can be scored (`t2i evaluate local-dir:...`), and bundling it once more takes the scores into the index.
+Then evaluate the snapshot (`t2i evaluate local-dir:...`) and bundle it again, to copy its scores into the index.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from t2i.training.settings import read_run
 from t2i_starter.plugin import INDEX, t2i_weights
 
 SNAPSHOTS = INDEX.parent / "snapshots"
-NOTES = Path(__file__).parents[2] / "notes"  # beside src: not shipped
+NOTES = Path(__file__).parents[2] / "notes"  # next to src, so it is not shipped
 SHEET = "samples.png"
 COLUMNS = 8
 
 
 def bundle(run: Path, name: str) -> WeightsSpec:
-    """Save the newest snapshot of `run` as snapshots/NAME and enter it in the index.
+    """Save the newest snapshot of `run` as snapshots/NAME and add it to the index.
 
-    Its card shows the run's sample prompts drawn by the bundled weights, ends with notes/NAME.md, where there is one
-    (what a person saw in the pictures), and keeps the scores that these very weights were given before.
+    Its card shows the run's sample prompts drawn by the bundled weights, ends with notes/NAME.md if that exists
+    (what a person saw in the pictures), and keeps earlier scores of the same weights.
 
     Raises:
-        T2IError: the run is no model, or belongs to another technique.
+        T2IError: the run is not a model, or belongs to another technique.
     """
     wanted = ModelName.parse(name)
     model, tag = wanted.technique, wanted.tag
     source = resolve(str(run))
     facts = source.config.facts
     if source.config.technique != model or not tag:
-        raise T2IError(f"A run of {source.config.technique!r} is bundled under its name and a tag, not as {name!r}.")
+        raise T2IError(f"Expected the name {source.config.technique!r}, a dot and a tag, got {name!r}.")
     generator = load_generator(source)
     folder = SNAPSHOTS / name
     scores = read_card_scores(folder / CARD)

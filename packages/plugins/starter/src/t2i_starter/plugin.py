@@ -1,4 +1,4 @@
-"""What this distribution declares: the snapshots that `bundle` entered in weights.json. Imports no torch."""
+"""Declares the snapshots that `bundle` listed in weights.json; imports no torch."""
 
 from __future__ import annotations
 

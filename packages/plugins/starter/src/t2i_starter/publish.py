@@ -1,4 +1,4 @@
-"""`nox -s publish-weights -- NAMESPACE`: every bundled snapshot on the Hub, for maintainers."""
+"""For maintainers: `nox -s publish-weights -- NAMESPACE` pushes every bundled snapshot to the Hub."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from t2i.registry.specs import WeightsSpec
 
 
 def publish_bundled(namespace: str, *, say: Say = unsaid, warn: Say = unsaid) -> dict[str, Pushed]:
-    """Push each bundled snapshot, verified, to NAMESPACE/technique-tag; what is there already makes no new commit.
+    """Verify each bundled snapshot and push it to NAMESPACE/technique-tag; an unchanged one makes no new commit.
 
     Raises:
-        T2IError: one cannot be read, or the Hub refuses it; those before it are published.
+        T2IError: a snapshot cannot be read, or the Hub refuses it; those before it are published.
     """
     pushed = {}
     for spec, _ in registry().all(WeightsSpec):

@@ -1,1 +1,1 @@
-"""Text encoders for t2i: MiniLM by default, and any encoder of the Hugging Face Hub."""
+"""Text encoders for t2i: MiniLM by default, and any encoder on the Hugging Face Hub."""

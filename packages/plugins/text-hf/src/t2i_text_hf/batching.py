@@ -1,8 +1,8 @@
-"""Captions through a network so that a caption's embedding never depends on its neighbours, bit for bit.
+"""Encodes captions in batches such that a caption's embedding does not depend on its batch, bit for bit.
 
-Two things would let a neighbour in. Padding changes the sums of attention: so captions run in groups of one
-exact length, unpadded. And a matmul picks its kernel by the number of rows, with other last bits: so a group
-is filled up to a multiple of four captions, from where on (measured, MKL) each row's bits are its own.
+Padding would change the sums of attention, so captions are grouped by exact length and not padded. A matmul selects
+its kernel by the number of rows, which changes the last bits, so a group is filled up to a multiple of four captions;
+then (measured, MKL) a row's bits do not depend on the other rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class EncodedCaption:
 
 
 class CaptionBatcher:
-    """Groups captions by length, runs each group once, and remembers the latest captions."""
+    """Groups captions by length, runs each group once, and caches the most recent captions."""
 
     def __init__(
         self,
@@ -44,23 +44,23 @@ class CaptionBatcher:
         batch_size: int = 64,
         cache_captions: int = 4096,
     ) -> None:
-        """Join a tokenizer and a network.
+        """Combine a tokenizer and a network.
 
         Args:
-            tokenize: captions -> token ids, special ones included, already cut.
-            forward: ids of equally long captions -> their words, on the device of the network.
+            tokenize: captions -> token ids, with the special ones, truncated.
+            forward: ids of captions of equal length -> their words, on the device of the network.
             pool: the words of one caption -> its sentence.
-            batch_size: most captions in one forward pass; a multiple of 4.
-            cache_captions: how many of the latest captions are remembered.
+            batch_size: the maximum of captions in one forward pass; a multiple of 4.
+            cache_captions: how many captions are cached.
         """
         if batch_size < ROWS_MULTIPLE or batch_size % ROWS_MULTIPLE:
-            raise InvalidInputError(f"batch_size is a positive multiple of {ROWS_MULTIPLE}, but {batch_size} came.")
+            raise InvalidInputError(f"batch_size must be a positive multiple of {ROWS_MULTIPLE}, got {batch_size}.")
         self._tokenize, self._forward, self._pool = tokenize, forward, pool
         self._batch_size, self._cache_captions = batch_size, cache_captions
         self._start()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy takes over: all but the cache and its lock."""
+        """Everything except the cache and its lock."""
         return {name: value for name, value in vars(self).items() if name not in ("_cache", "_lock")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ class CaptionBatcher:
         return collate([known[caption] for caption in captions])
 
     def forget(self) -> None:
-        """Empty the cache, as after a move to another device."""
+        """Empty the cache, for example after a move to another device."""
         with self._lock:
             self._cache.clear()
 
@@ -127,13 +127,11 @@ def check_captions(captions: Sequence[str]) -> None:
         InvalidInputError: there is no caption, or one is empty.
     """
     if not captions or not all(caption.strip() for caption in captions):
-        raise InvalidInputError(
-            f"An encoder reads at least one caption, none of them empty, but {list(captions)[:4]!r} came."
-        )
+        raise InvalidInputError(f"Expected at least one caption, none of them empty, got {list(captions)[:4]!r}.")
 
 
 def collate(encoded: Sequence[EncodedCaption]) -> TextEmbedding:
-    """The captions as one batch: words padded with zeros to the longest, and the mask that says where."""
+    """The captions as one batch: words are padded with zeros to the longest; the mask is False for padding."""
     longest = max(len(caption.words) for caption in encoded)
     first = encoded[0].words
     words = first.new_zeros(len(encoded), longest, first.shape[1])

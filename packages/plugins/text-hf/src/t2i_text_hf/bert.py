@@ -1,6 +1,6 @@
-"""BERT's encoder (Devlin et al., NAACL 2019) without transformers, whose import costs seconds.
+"""BERT's encoder (Devlin et al., NAACL 2019) without transformers, whose import takes seconds.
 
-Module names are those of the published checkpoints, so that their keys load strictly.
+Modules have the same names as in the published checkpoints, so that their keys load strictly.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class BertConfig(Config):
 
 
 class BertEncoder(nn.Module):
-    """Token ids of equally long captions in, last hidden states out; no padding, no dropout, no pooler."""
+    """Maps token ids of captions of equal length to the last hidden states; no padding, no dropout, no pooler."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -102,12 +102,12 @@ class _ResidualOutput(nn.Module):
 
 
 def _table(rows: int, width: int) -> nn.Embedding:
-    # Not nn.Embedding(rows, width): its normal_ on the meta device imports torch's decompositions, 4 seconds.
+    # Not nn.Embedding(rows, width): its normal_ on the meta device imports torch's decompositions, which takes 4 s.
     return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
 
 
 def load_bert(config: BertConfig, tensors: dict[str, Tensor]) -> BertEncoder:
-    """A frozen BertEncoder holding `tensors`, whose keys must match; pooler and position_ids are left out.
+    """A frozen BertEncoder with the weights `tensors`, whose keys must match; pooler and position_ids are ignored.
 
     Raises:
         RuntimeError: a key is missing, unexpected, or has another shape (as `load_state_dict` does).
@@ -115,7 +115,7 @@ def load_bert(config: BertConfig, tensors: dict[str, Tensor]) -> BertEncoder:
     unused = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
     with torch.device("meta"):
         encoder = BertEncoder(config)
-    # Clones, because torch allocates aligned memory, on which the last bits of a matmul depend.
+    # Cloned, because torch allocates aligned memory, and the last bits of a matmul depend on the alignment.
     used = {key: value.clone() for key, value in tensors.items() if key not in unused}
     encoder.load_state_dict(used, assign=True)
     return encoder.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Any text encoder of the Hugging Face Hub, through transformers; for CLIP and T5 the text tower."""
+"""Any text encoder on the Hugging Face Hub, loaded with transformers; the text tower of CLIP and T5."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 MAX_WORDS = 128
-# Weights only as safetensors, and only in full precision: neither pickles nor model.fp16.safetensors.
+# Weights only as safetensors in full precision: neither pickles nor model.fp16.safetensors.
 FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*-of-*.safetensors"]
 
 
 @final
 class HuggingFaceEncoder(TextEncoder):
-    """A frozen text encoder, float32, from safetensors, running no code of its repository.
+    """A frozen float32 text encoder, loaded from safetensors without running code from its repository.
 
-    `words` are the last hidden states, special tokens included (their mask is True); `sentence` is their
-    plain mean. On the CPU a caption's embedding is the same, bit for bit, whatever batch it comes in.
+    `words` are the last hidden states, including special tokens (their mask is True); `sentence` is their
+    plain mean. On the CPU a caption's embedding is the same in any batch, bit for bit.
     """
 
     def __init__(self, reference: str, *, batch_size: int = 64) -> None:
-        """Load it; the first time from the Hub, then from the Hugging Face cache.
+        """Load the encoder: from the Hub the first time, later from the Hugging Face cache.
 
         Args:
             reference: "org/name", "org/name@revision", or a local folder.
-            batch_size: most captions in one forward pass; a multiple of 4.
+            batch_size: the maximum of captions in one forward pass; a multiple of 4.
 
         Raises:
             InvalidInputError: `reference` is neither a repository's name nor a folder.
-            OfflineError: it is not on this machine and the Hub cannot be reached.
-            SnapshotError: the Hub has no such repository or revision, or does not show it to this user; or it has no
-                safetensors, lacks a weight, or is no text encoder.
+            OfflineError: it is not on this machine and the Hub is unreachable.
+            SnapshotError: the Hub has no such repository or revision, or denies access; or the repository has no
+                safetensors, lacks a weight, or is not a text encoder.
         """
         folder, revision, name = _locate(reference)
         if (folder / CONFIG).is_file():
@@ -67,12 +67,12 @@ class HuggingFaceEncoder(TextEncoder):
 
     @property
     def identity(self) -> EncoderIdentity:
-        """ "hf:org/name@commit", the commit, and the sha256 of model.safetensors (of its shards' sha256s)."""
+        """ "hf:org/name@commit", the commit, and the sha256 of model.safetensors (or of its shards' sha256s)."""
         return self._identity
 
     @property
     def max_words(self) -> int:
-        """What its tokenizer allows, at most 128 tokens."""
+        """The limit of its tokenizer, but at most 128 tokens."""
         return self._max_words
 
     def encode(self, captions: Sequence[str]) -> TextEmbedding:
@@ -84,7 +84,7 @@ class HuggingFaceEncoder(TextEncoder):
         return self._batcher.encode(captions)
 
     def tokens(self, caption: str) -> tuple[str, ...]:
-        """The parts of the caption that its words stand for; "" for special tokens.
+        """The parts of the caption that its tokens stand for; "" for special tokens.
 
         Raises:
             InvalidInputError: the caption is empty.
@@ -93,7 +93,7 @@ class HuggingFaceEncoder(TextEncoder):
         return tuple(piece.text for piece in self._pieces(caption))
 
     def unread(self, prompts: Sequence[str]) -> list[Unread]:
-        """What is left out of each prompt: words that are in no vocabulary, and all beyond `max_words` tokens.
+        """What is left out of each prompt: words not in the vocabulary, and everything after `max_words` tokens.
 
         Raises:
             InvalidInputError: there is no prompt, or one is empty.
@@ -135,7 +135,7 @@ class HuggingFaceEncoder(TextEncoder):
 
 
 def _locate(reference: str) -> tuple[Path, str, str]:
-    """The folder, the revision ("" for a local one), and the reference that leads here again."""
+    """The folder, the revision ("" for a local folder), and a reference that pins both."""
     if Path(reference).is_dir():
         return Path(reference), "", reference
     repo, _, revision = reference.partition("@")
@@ -147,7 +147,7 @@ def _weights_sha256(folder: Path) -> str:
     files = sorted(folder.glob("model-*-of-*.safetensors")) or [folder / "model.safetensors"]
     if not files[0].is_file():
         raise SnapshotError(
-            f"A text encoder needs model.safetensors, but {folder} has none; pickled weights are never read. "
+            f"A text encoder needs model.safetensors, which {folder} does not have; pickled weights are never read. "
             f"Convert them with transformers' `save_pretrained`, or choose another encoder."
         )
     digests = [sha256_of(file) for file in files]
@@ -166,7 +166,7 @@ def _load(folder: Path, reference: str) -> tuple[PreTrainedModel, Any]:
         kind = AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
         network, report = kind.from_pretrained(
             folder,
-            # Of CLIP and its like only the text tower; the same config everywhere else.
+            # For CLIP and similar models, only the text tower; for others this is the same config.
             config=config if config.is_encoder_decoder else config.get_text_config(),
             use_safetensors=True,
             dtype=torch.float32,
@@ -176,7 +176,7 @@ def _load(folder: Path, reference: str) -> tuple[PreTrainedModel, Any]:
         tokenizer = AutoTokenizer.from_pretrained(folder, **trusted)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise no_encoder(f"transformers cannot load it: {error}") from error
-    # transformers fills missing weights with random numbers; a pooler's are never looked at.
+    # transformers initialises missing weights at random; a pooler is not used.
     missing = [key for key in report["missing_keys"] if "pooler" not in key]
     if missing:
         raise no_encoder(f"its model.safetensors lacks {len(missing)} weights, such as {missing[0]!r}")

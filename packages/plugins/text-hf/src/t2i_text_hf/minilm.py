@@ -23,16 +23,16 @@ from t2i_text_hf.weights import REVISION, SHA256, minilm_file, read_verified
 class MiniLM(TextEncoder):
     """all-MiniLM-L6-v2, frozen, float32.
 
-    `words` are the last hidden states, [CLS] and [SEP] included (their mask is True); `sentence` is their
-    mean, L2-normalised, as the publisher computes it. On the CPU a caption's embedding is the same, bit for
-    bit, whatever batch it comes in.
+    `words` are the last hidden states, including [CLS] and [SEP] (their mask is True); `sentence` is their
+    mean, L2-normalised, as the publisher computes it. On the CPU a caption's embedding is the same in any batch,
+    bit for bit.
     """
 
     def __init__(self, *, batch_size: int = 64) -> None:
-        """Load the weights; takes a fraction of a second.
+        """Load the weights, which takes a fraction of a second.
 
         Args:
-            batch_size: most captions in one forward pass; a multiple of 4.
+            batch_size: the maximum of captions in one forward pass; a multiple of 4.
 
         Raises:
             IntegrityError: the weights are not the published ones.
@@ -60,7 +60,7 @@ class MiniLM(TextEncoder):
 
     @property
     def max_words(self) -> int:
-        """64 tokens, [CLS] and [SEP] among them."""
+        """64 tokens, including [CLS] and [SEP]."""
         return 64
 
     def encode(self, captions: Sequence[str]) -> TextEmbedding:
@@ -72,7 +72,7 @@ class MiniLM(TextEncoder):
         return self._batcher.encode(captions)
 
     def tokens(self, caption: str) -> tuple[str, ...]:
-        """The parts of the caption that its words stand for; "" for [CLS] and [SEP].
+        """The parts of the caption that its tokens stand for; "" for [CLS] and [SEP].
 
         Raises:
             InvalidInputError: the caption is empty.
@@ -81,7 +81,7 @@ class MiniLM(TextEncoder):
         return tuple(piece.text for piece in self._pieces(caption))
 
     def unread(self, prompts: Sequence[str]) -> list[Unread]:
-        """What is left out of each prompt: characters WordPiece has no piece for, and all beyond 64 tokens.
+        """What is left out of each prompt: characters that WordPiece does not know, and everything after 64 tokens.
 
         Raises:
             InvalidInputError: there is no prompt, or one is empty.

@@ -1,4 +1,4 @@
-"""What a tokenizer makes of a caption, told in parts of the caption."""
+"""Maps a tokenizer's tokens to parts of the caption."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Piece:
     """One token.
 
     Attributes:
-        text: the part of the caption it stands for; "" for a special token.
-        known: False for a word that is in no vocabulary.
+        text: the part of the caption that it stands for; "" for a special token.
+        known: False for a word that is not in the vocabulary.
     """
 
     text: str
@@ -27,9 +27,9 @@ def pieces_at(
     """The tokens of a caption.
 
     Args:
-        spans: where each begins and ends in the caption.
+        spans: start and end of each in the caption.
         special: whether each is a special token.
-        unknown: whether each stands for a word that is in no vocabulary.
+        unknown: whether each stands for a word that is not in the vocabulary.
     """
     return [
         Piece("") if is_special else Piece(caption[start:end], not is_unknown)
@@ -38,9 +38,9 @@ def pieces_at(
 
 
 def found_in(caption: str, texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Where each of `texts` is found in the caption, one after another; where it is not, an empty span.
+    """The span of each of `texts` in the caption, one after another; an empty span if it is not found.
 
-    For tokenizers that do not say where their tokens stand.
+    For tokenizers that do not return the positions of their tokens.
     """
     spans, end, low = [], 0, caption.lower()
     for text in texts:
@@ -52,7 +52,7 @@ def found_in(caption: str, texts: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def unread_of(caption: str, pieces: Sequence[Piece]) -> Unread:
-    """What of the caption is in none of its tokens, or in one that is unknown."""
+    """The parts of the caption that are in no token, or in an unknown one."""
     words = [piece for piece in pieces if piece.text]
     unknown = tuple(dict.fromkeys(piece.text for piece in words if not piece.known))
     nothing = not any(piece.known for piece in words)

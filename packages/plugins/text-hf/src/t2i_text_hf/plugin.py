@@ -1,4 +1,4 @@
-"""What t2i-text-hf brings: the text encoders `minilm` and `hf:org/name[@revision]`."""
+"""Declares the text encoders `minilm` and `hf:org/name[@revision]`; imports no torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def t2i_text_encoders() -> list[TextEncoderSpec]:
         TextEncoderSpec(
             name="hf",
             target="t2i_text_hf.huggingface:HuggingFaceEncoder",
-            summary="any text encoder of the Hugging Face Hub: hf:org/name[@revision] or hf:folder",
+            summary="any text encoder on the Hugging Face Hub: hf:org/name[@revision] or hf:folder",
             license="unknown",
             takes_reference=True,
         ),

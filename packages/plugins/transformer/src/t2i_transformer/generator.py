@@ -17,7 +17,7 @@ from t2i_transformer.config import TransformerConfig, TransformerOptions
 from t2i_transformer.prior import Prior
 from t2i_transformer.tokenizer import GROUPS, Tokenizer
 
-SLOTS = 32  # words are padded to a multiple, so that a neighbour's longer caption does not change a picture's rounding
+SLOTS = 32  # words are padded to a multiple, so that a longer caption in the batch does not change a picture's rounding
 
 
 @final
@@ -31,7 +31,7 @@ class TokenTransformer(Generator[TransformerOptions]):
     def __init__(self, config: TransformerConfig) -> None:
         """
         Raises:
-            InvalidConfigError: the resolution is no whole number of tokens, or a width does not split.
+            InvalidConfigError: the resolution is not a whole number of tokens, or a width is not divisible.
         """
         super().__init__()
         self.config: TransformerConfig = config
@@ -51,18 +51,18 @@ class TokenTransformer(Generator[TransformerOptions]):
         """Draw one picture per caption.
 
         Raises:
-            InvalidConfigError: the prior was not trained for the sampler asked for.
+            InvalidConfigError: the prior was not trained for this sampler.
         """
         if options.sampler not in ("auto", self.config.prior):
             raise InvalidConfigError(
-                f"transformer: the sampler is the prior's kind, but sampler={options.sampler!r} was asked of a prior "
-                f"trained as {self.config.prior!r}. Leave the option out, or train with model.prior={options.sampler}."
+                f"transformer: the sampler must be the prior's kind, {self.config.prior!r}, got "
+                f"sampler={options.sampler!r}. Leave the option out, or train with model.prior={options.sampler}."
             )
         sample = sampling.autoregressive if self.config.prior == "autoregressive" else sampling.masked
         return self.tokenizer.decode(sample(self.prior, _padded(text), noise, options))
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
-        """The pictures through the tokenizer: the best that the prior can hope for. The text is not read."""
+        """The pictures encoded and decoded by the tokenizer, the upper bound of the prior. The text is not read."""
         return self.tokenizer.decode(self.tokenizer.encode(images))
 
 
@@ -72,7 +72,7 @@ def _padded(text: TextEmbedding) -> TextEmbedding:
 
 
 def _pixels_a_token(config: TransformerConfig) -> int:
-    """Pixels a side that one token stands for."""
+    """Pixels per side of one token."""
     return int(config.patch * 2 ** (len(config.widths) - 1))
 
 
@@ -80,11 +80,11 @@ def _check_shape(config: TransformerConfig) -> None:
     pixels = _pixels_a_token(config)
     if config.resolution % pixels:
         raise InvalidConfigError(
-            f"transformer: patch={config.patch} and {len(config.widths)} widths make tokens of {pixels} px, of which "
-            f"resolution={config.resolution} is no multiple. Change one of them."
+            f"transformer: patch={config.patch} and {len(config.widths)} widths give tokens of {pixels} px, and the "
+            f"resolution must be a multiple, got resolution={config.resolution}. Change one of them."
         )
     uneven = [width for width in config.widths if width % GROUPS]
     if uneven:
-        raise InvalidConfigError(f"transformer: widths are multiples of {GROUPS}, but {uneven} came.")
+        raise InvalidConfigError(f"transformer: widths must be multiples of {GROUPS}, got {uneven}.")
     if config.dim % config.heads:
-        raise InvalidConfigError(f"transformer: heads divide dim={config.dim}, but heads={config.heads} came.")
+        raise InvalidConfigError(f"transformer: heads must divide dim={config.dim}, got heads={config.heads}.")

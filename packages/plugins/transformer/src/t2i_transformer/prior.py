@@ -1,4 +1,4 @@
-"""A transformer over image tokens that reads the caption's words as further keys and values of every layer."""
+"""A transformer over image tokens that reads the caption's words as additional keys and values in every layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from t2i_transformer.config import TransformerConfig
 
 @dataclass(frozen=True)
 class Reading:
-    """b captions as the layers see them: s slots, of which the first stands for no word and is always seen.
+    """b captions as the layers see them, in s slots; the first slot is not a word and is always seen.
 
     Attributes:
         sentence: [b, d], added to every token.
@@ -31,16 +31,16 @@ class Reading:
 
 
 class Prior(nn.Module):
-    """GPT-2's layers over n tokens of a picture, row by row; the words join each layer's keys and values.
+    """GPT-2's layers over n tokens of a picture, row by row; the words are added to each layer's keys and values.
 
-    The text's states are the encoder's own and do not evolve (as in GLIDE, Nichol et al. 2022, sec. 2.3), so that
-    reading a caption costs two of a layer's twelve matrices, once.
+    The words' states come from the encoder and are not updated by the layers (as in GLIDE, Nichol et al. 2022,
+    sec. 2.3), so that reading a caption takes only two of a layer's twelve matrices, once.
     """
 
     def __init__(self, config: TransformerConfig, side: int) -> None:
         """
         Args:
-            side: tokens a side.
+            side: tokens per side.
         """
         super().__init__()
         d = config.dim
@@ -55,7 +55,7 @@ class Prior(nn.Module):
         self._init(config.depth)
 
     def read(self, text: TextEmbedding, dropped: Bool[Tensor, b]) -> Reading:
-        """The captions, or nothing where `dropped`."""
+        """The captions as the layers see them; where `dropped`, no text."""
         sentence = self.sentence(_rms_normalised(text.sentence))
         words = self.words(_rms_normalised(text.words))
         words = torch.cat([self.no_word.expand(len(words), 1, -1), words], dim=1)
@@ -67,7 +67,7 @@ class Prior(nn.Module):
         )
 
     def forward(self, tokens: Int[Tensor, "b n"], reading: Reading) -> Float[Tensor, "b n k"]:
-        """Logits of every token: from those before it, or from all (where `tokens` is `codes`: not known yet)."""
+        """Logits of every token, from those before it or from all; the value `codes` marks unknown tokens."""
         b, n = tokens.shape
         seen = torch.ones(n, n, dtype=torch.bool, device=tokens.device)
         if self.causal:
@@ -80,7 +80,7 @@ class Prior(nn.Module):
         return self.head(self.norm(x))
 
     def places(self) -> Float[Tensor, "n d"]:
-        """What tells a token its row and column."""
+        """The position embeddings: a row's plus a column's."""
         return (self.rows + self.columns).flatten(0, 1)
 
     def _init(self, depth: int) -> None:
@@ -94,7 +94,7 @@ class Prior(nn.Module):
 
 
 class Layer(nn.Module):
-    """GPT-2's: norm, attention, norm, MLP."""
+    """A layer of GPT-2: norm, attention, norm, MLP."""
 
     def __init__(self, d: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class Layer(nn.Module):
         self.up, self.down = nn.Linear(d, 4 * d), nn.Linear(4 * d, d)
 
     def read(self, words: Float[Tensor, "b s d"]) -> Float[Tensor, "b 2 h s e"]:
-        """Keys and values of the words, by the weights that serve the tokens."""
+        """Keys and values of the words, by the same weights as the tokens'."""
         d = words.shape[2]
         keys_values = F.linear(self.norm1(words), self.qkv.weight[d:], self.qkv.bias[d:])
         return keys_values.view(*words.shape[:2], 2, self.heads, -1).permute(0, 2, 3, 1, 4)
@@ -142,7 +142,7 @@ class Memory:
     """The keys and values of one batch of captions and of the tokens written so far, in place."""
 
     def __init__(self, prior: Prior, reading: Reading) -> None:
-        """Make room for a whole picture, and put the words first."""
+        """Allocate the slots of a whole picture, and fill the first ones with the words."""
         self._prior, self._sentence = prior, reading.sentence
         b, s = reading.mask.shape
         first = reading.words[0]
@@ -156,7 +156,7 @@ class Memory:
         self._places = prior.places()
 
     def logits(self, tokens: Int[Tensor, b], position: int) -> Float[Tensor, "b k"]:
-        """Logits of the token at `position`, where `tokens` are those before it (at first: `codes`)."""
+        """Logits of the token at `position`, given the `tokens` before it (at position 0: `codes`)."""
         x = self._prior.tokens(tokens) + self._places[position] + self._sentence
         mask = self._masks[position]
         for layer, slots in self._layers:
@@ -165,5 +165,5 @@ class Memory:
 
 
 def _rms_normalised(vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-    """Each at root mean square 1, whatever the encoder's scale; zeros stay zeros."""
+    """Each vector scaled to a root mean square of 1; zeros stay zeros."""
     return F.rms_norm(vectors, vectors.shape[-1:])

@@ -1,4 +1,4 @@
-"""Tokens from a trained prior: one after another out of a static cache, or all in a few rounds."""
+"""Samples tokens from a trained prior: one after another with a static cache, or all in a few rounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from t2i_transformer.prior import Memory, Prior, Reading
 
 @torch.no_grad()
 def autoregressive(prior: Prior, text: TextEmbedding, noise: Noise, options: TransformerOptions) -> Int[Tensor, "b n"]:
-    """Token after token, each from one uniform number of its picture's stream."""
+    """Sample token after token, each with one uniform number from its picture's stream."""
     b, copies = len(text), _copies(options)
     uniforms = noise.uniform(prior.length)
     memory = Memory(prior, _read(prior, text, options))
@@ -31,7 +31,7 @@ def autoregressive(prior: Prior, text: TextEmbedding, noise: Noise, options: Tra
 
 @torch.no_grad()
 def masked(prior: Prior, text: TextEmbedding, noise: Noise, options: TransformerOptions) -> Int[Tensor, "b n"]:
-    """All tokens at once, the least certain of them anew in the next round (Chang et al. 2022, sec. 3.2)."""
+    """Sample all tokens at once, then in each round the least certain ones again (Chang et al. 2022, sec. 3.2)."""
     b, n, copies = len(text), prior.length, _copies(options)
     uniforms, chances = noise.uniform(2, options.steps, n).unbind(1)
     gumbels = -(-chances.clamp_min(1e-20).log()).log()
@@ -60,11 +60,11 @@ def masked_share(progress: float) -> float:
 
 
 def guided(logits: Float[Tensor, "copies_b ... k"], options: TransformerOptions) -> Float[Tensor, "b ... k"]:
-    """Away from what the pictures would be without text (Ho and Salimans 2022, eq. 6); a text-free batch comes last."""
+    """Logits with guidance (Ho and Salimans 2022, eq. 6); the second half of the rows has no text."""
     if _copies(options) == 1:
         return logits
-    told, free = logits.chunk(2)
-    return torch.lerp(free, told, options.guidance)
+    with_text, without_text = logits.chunk(2)
+    return torch.lerp(without_text, with_text, options.guidance)
 
 
 def draw(logits: Float[Tensor, "b k"], uniform: Float[Tensor, b], options: TransformerOptions) -> Int[Tensor, b]:
@@ -86,7 +86,7 @@ def draw(logits: Float[Tensor, "b k"], uniform: Float[Tensor, b], options: Trans
 
 
 def _copies(options: TransformerOptions) -> int:
-    """Rows per picture: with and without text, unless guidance leaves one of them out."""
+    """Rows per picture: one with and one without text, unless guidance needs only one of them."""
     return 1 if options.guidance in (0, 1) else 2
 
 

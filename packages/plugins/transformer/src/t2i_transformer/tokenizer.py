@@ -1,4 +1,4 @@
-"""Pictures as tokens and back: a convolutional autoencoder around a codebook that follows what it is shown."""
+"""Turns pictures into tokens and back: a convolutional autoencoder with a codebook of moving averages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Tokenizer(nn.Module):
         )
 
     def latents(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n c"]:
-        """What the codebook rounds, row by row of the picture."""
+        """The latents that the codebook rounds, row by row of the picture."""
         return self.encoder(images).flatten(2).transpose(1, 2).float()
 
     def encode(self, images: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b n"]:
@@ -64,9 +64,9 @@ class Tokenizer(nn.Module):
 
 
 class Codebook(nn.Module):
-    """Codes that are the moving averages of the latents they stand for (van den Oord et al. 2017, app. A).
+    """Codes that are moving averages of the latents rounded to them (van den Oord et al. 2017, app. A).
 
-    All of it lies in buffers: no gradient reaches a code, and checkpoints hold the averages.
+    All state is in buffers: no gradient reaches a code, and checkpoints hold the averages.
     """
 
     codes: Tensor
@@ -76,7 +76,7 @@ class Codebook(nn.Module):
     def __init__(self, size: int, dim: int) -> None:
         super().__init__()
         self.register_buffer("codes", torch.randn(size, dim))
-        self.register_buffer("uses", torch.zeros(size))  # tokens a step: at first all are dead, and so begin at latents
+        self.register_buffer("uses", torch.zeros(size))  # tokens per step; 0 at first: all codes are reset
         self.register_buffer("sums", torch.zeros(size, dim))
 
     def nearest(self, latents: Float[Tensor, "b n c"]) -> Int[Tensor, "b n"]:
@@ -92,7 +92,7 @@ class Codebook(nn.Module):
         """Move towards the latents of one step, and return their tokens.
 
         Args:
-            chances: uniform numbers, one per code, that say at which latent a dead code begins anew.
+            chances: uniform numbers, one per code, that choose the latent to which an unused code is reset.
         """
         flat = latents.detach().flatten(0, 1)
         dead = self.uses < config.restart_below
@@ -115,13 +115,13 @@ def usage(tokens: Int[Tensor, "b n"], size: int) -> Float[Tensor, k]:
 
 
 def perplexity(tokens: Int[Tensor, "b n"], size: int) -> Float[Tensor, ""]:
-    """exp of the tokens' entropy: how many codes are in use, were all used alike."""
+    """exp of the tokens' entropy: the effective number of codes in use."""
     shares = usage(tokens, size) / tokens.numel()
     return torch.special.entr(shares).sum().exp()
 
 
 class Residual(nn.Module):
-    """Two convolutions beside an identity."""
+    """A residual block of two convolutions."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What tokenizer and prior optimise: first pictures as few tokens that give them back, then the tokens of a caption."""
+"""The objective: first the tokenizer learns to reconstruct pictures from tokens, then the prior learns the tokens."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ CHUNK = 256  # pictures tokenised at once
 
 @final
 class TransformerObjective(Objective):
-    """Two phases of one player each. In the second the tokenizer is frozen, so the dataset is tokenised once: the
-    middle of each picture, unmirrored."""
+    """Two phases of one player each. In the second the tokenizer is frozen, so the dataset is tokenised once, from the
+    centre crop of each picture without flips."""
 
     def __init__(self, generator: TokenTransformer, config: TransformerObjectiveConfig) -> None:
         self.generator: TokenTransformer = generator
@@ -43,7 +43,7 @@ class TransformerObjective(Objective):
         ]
 
     def tokenizer_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Van den Oord et al. 2017, eq. 3, its middle term replaced by the codebook's moving averages."""
+        """Van den Oord et al. 2017, eq. 3, with the codebook's moving averages instead of the middle term."""
         c, tokenizer = self._config, self.generator.tokenizer
         latents = tokenizer.latents(batch.images)
         chances = torch.rand(self.generator.config.codes, device=latents.device)
@@ -54,12 +54,12 @@ class TransformerObjective(Objective):
             "absolute_error": c.absolute_error * F.l1_loss(again, batch.images),
             "squared_error": c.squared_error * F.mse_loss(again, batch.images),
             "commitment": c.commitment * F.mse_loss(latents, codes),
-            "perplexity": perplexity(tokens, self.generator.config.codes),  # logged alone
+            "perplexity": perplexity(tokens, self.generator.config.codes),  # only logged
         }
 
     @torch.no_grad()
     def tokenise(self, images: UInt8[Tensor, "n 3 h w"]) -> None:
-        """Keep the tokens of the whole dataset."""
+        """Compute and keep the tokens of the whole dataset."""
         side, tokenizer = self.generator.resolution, self.generator.tokenizer
         top, left = (extent - side for extent in images.shape[2:])
         middle = images[..., top // 2 :, left // 2 :][..., :side, :side]
@@ -68,7 +68,7 @@ class TransformerObjective(Objective):
         self._tokens = torch.cat(chunks).to(torch.int32)
 
     def prior_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the tokens in nats: of all from those before them, or of the hidden ones from the rest."""
+        """Cross-entropy of the tokens, in nats: each given those before it, or the hidden ones given the rest."""
         prior = self.generator.prior
         tokens = self._tokens[batch.pictures].long()
         dropped, share = batch.noise.uniform(2).unbind(1)
@@ -77,7 +77,7 @@ class TransformerObjective(Objective):
         if prior.causal:
             return {"cross_entropy": self._cross_entropy(prior(tokens, reading), tokens).mean()}
         rank = batch.noise.uniform(prior.length).argsort(1).argsort(1)
-        count = (prior.length * (torch.pi / 2 * share).cos()).ceil()  # Chang et al. 2022, sec. 3.1; one at least
+        count = (prior.length * (torch.pi / 2 * share).cos()).ceil()  # Chang et al. 2022, sec. 3.1; at least one
         unknown = rank < count[:, None]
         logits = prior(tokens.masked_fill(unknown, prior.codes), reading)
         return {"cross_entropy": self._cross_entropy(logits, tokens)[unknown].mean()}
