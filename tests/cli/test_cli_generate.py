@@ -215,7 +215,7 @@ DAMAGE = {
     "weights changed": (lambda folder: _flip(folder / "model.safetensors"), "sha256"),
     "weights empty": (lambda folder: (folder / "model.safetensors").write_bytes(b""), "sha256"),
     "weights missing": (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
-    "config missing": (lambda folder: (folder / "config.json").unlink(), "no whole checkpoint"),
+    "config missing": (lambda folder: (folder / "config.json").unlink(), "no complete checkpoint"),
     "config cut short": (lambda folder: _cut(folder / "config.json"), "not JSON"),
     "config no object": (lambda folder: (folder / "config.json").write_text("[]"), "list"),
     "config not UTF-8": (lambda folder: (folder / "config.json").write_bytes(b"\xff{}"), "config.json"),
@@ -271,7 +271,7 @@ def test_weights_that_are_no_safetensors_but_match_their_hash_are_refused(t2i: T
 def test_a_run_without_a_checkpoint_is_no_model_yet(t2i: T2I, here: Path, run_folder: Path) -> None:
     run = here / "run"
     shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("checkpoints"))
-    assert "no whole checkpoint" in t2i("generate", "a", "--model", run, "-o", "x.png").error
+    assert "no complete checkpoint" in t2i("generate", "a", "--model", run, "-o", "x.png").error
 
 
 def test_a_run_whose_newest_checkpoint_is_damaged_draws_with_the_one_before(

@@ -271,7 +271,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_told(t2i: T2I, run_folder: P
     run = Path(shutil.copytree(run_folder, here / "run"))
     for state in run.glob("checkpoints/*/state.safetensors"):
         state.write_bytes(state.read_bytes()[:100])
-    assert "no whole checkpoint" in t2i("train", "--resume", run, "--device", "cpu").error
+    assert "no complete checkpoint" in t2i("train", "--resume", run, "--device", "cpu").error
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_tells_how_to_go_on(t2i: T2I, squares: Path, here: Path) -> None:

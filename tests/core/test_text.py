@@ -24,7 +24,7 @@ def test_prompts_lose_surrounding_white_space_and_nothing_else(prompts):
 @pytest.mark.parametrize(
     ("prompts", "says"),
     [
-        ([], "No prompt came"),
+        ([], "got none"),
         *((bad, "^Prompts must be a string or a list of strings, got") for bad in (None, 7, 1.5, True, b"a", {"a": 1})),
         *((["a", bad], "^Prompt 2 must be a string, got") for bad in (None, 7, 1.5, True, b"a", ["a"], [["a"]])),
         ([""], "Prompt 1 is empty"),

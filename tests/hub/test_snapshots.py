@@ -191,7 +191,7 @@ def test_a_run_folder_is_its_newest_whole_checkpoint(tmp_path):
 @pytest.mark.parametrize("prefix", ["", "local-dir:"])
 def test_a_run_folder_without_a_checkpoint_is_no_model(tmp_path, prefix):
     (tmp_path / "run" / "checkpoints" / ".step-00000001.abc").mkdir(parents=True)
-    with pytest.raises(CheckpointError, match="holds no whole checkpoint, so it is no model"):
+    with pytest.raises(CheckpointError, match="has no complete checkpoint, so it cannot be used as a model"):
         resolve(f"{prefix}{tmp_path / 'run'}")
 
 
@@ -203,7 +203,7 @@ def test_a_folder_that_is_not_there_says_so(name, tmp_path, monkeypatch):
 
 
 def test_a_folder_without_a_model_says_what_it_lacks(tmp_path):
-    with pytest.raises(CheckpointError, match="holds no whole checkpoint"):
+    with pytest.raises(CheckpointError, match="has no complete checkpoint"):
         resolve(str(tmp_path))
 
 

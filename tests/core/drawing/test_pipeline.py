@@ -168,7 +168,7 @@ def test_provenance_names_the_versions_at_work(pipe):
     ("arguments", "says"),
     [
         ({"prompts": ""}, "Prompt 1 is empty"),
-        ({"prompts": []}, "No prompt came"),
+        ({"prompts": []}, "got none"),
         ({"prompts": "x" * 10_000}, "at most 2000 characters"),
         *(({"prompts": bad}, "^Prompts must be a string or a list of strings, got") for bad in (None, 7, b"pizza", {})),
         *(({"prompts": ["pizza", bad]}, "^Prompt 2 must be a string, got") for bad in (None, 7, ["pizza"], b"pizza")),

@@ -365,9 +365,9 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (UnequalStages, {"stages_end_in_the_picture": "stages have (4, 8) px, but stage_resolutions are (2, 8)"}),
     (FalseTwin, {"its_twin_for_drawing_draws_the_same": "the copy for drawing draws different pictures"}),
     (Attentive, {}),
-    (AttendsToPadding, {"attention_is_shared_among_the_words": "a word that the mask leaves out has weight"}),
-    (AttendsByHalf, {"attention_is_shared_among_the_words": "sum to 1, but these do not"}),
-    (AttendsElsewhere, {"attention_is_shared_among_the_words": "attend draws other pictures than generate"}),
+    (AttendsToPadding, {"attention_is_shared_among_the_words": "a masked word has weight"}),
+    (AttendsByHalf, {"attention_is_shared_among_the_words": "sum to 1, but do not"}),
+    (AttendsElsewhere, {"attention_is_shared_among_the_words": "attend and generate draw different pictures"}),
     (Undocumented, {"is_documented": "Undocumented has none"}),
     (
         lambda: IgnoresConfig(width=4),

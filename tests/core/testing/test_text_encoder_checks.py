@@ -137,7 +137,7 @@ ENDS = "captions_of_one_word_and_of_500_are_read"
 QUIET = "encoding_reaches_nothing_and_writes_nothing"
 SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
     (Encoder, {}),
-    (lambda: Encoder(nonzero), {"mask_tells_real_words": "words that the mask leaves out are not zero"}),
+    (lambda: Encoder(nonzero), {"mask_tells_real_words": "masked words are not zero"}),
     (lambda: Encoder(all_true), {NEIGHBOURS: "the words of 'heart' depend on their neighbours"}),
     (
         lambda: Encoder(longer),
@@ -161,7 +161,7 @@ SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
     ),
     (
         lambda: Encoder(trainable),
-        {"shapes": "an encoder is frozen", "what_it_returns_may_be_changed": "leaf Variable that requires grad"},
+        {"shapes": "an encoder must be frozen", "what_it_returns_may_be_changed": "leaf Variable that requires grad"},
     ),
     (
         lambda: Encoder(long),
@@ -177,15 +177,15 @@ SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
         },
     ),
     (lambda: Encoder(merges), {TOKENS: "'a red heart' has 3 words, but 2 tokens: ('a', 'red heart')"}),
-    (lambda: Encoder(shouts), {TOKENS: "'HEART' is not", UNREAD: "is left out, but"}),
-    (lambda: Encoder(says_nothing), {UNREAD: "is left out, but ''... is said to be"}),
+    (lambda: Encoder(shouts), {TOKENS: "'HEART' does not", UNREAD: "is left out, but"}),
+    (lambda: Encoder(says_nothing), {UNREAD: "is left out, but ''... is reported"}),
     (lambda: Encoder(reads_anything), {"refuses_nothing_to_read": "not InvalidInputError"}),
-    (lambda: Encoder(moves_away), {"moving_returns_the_encoder": "to(device) returns the encoder itself"}),
+    (lambda: Encoder(moves_away), {"moving_returns_the_encoder": "to(device) must return the encoder itself"}),
     (lambda: Encoder(phones_home), {QUIET: "telemetry.invalid"}),
     (lambda: Encoder(writes_log), {QUIET: os.devnull}),
     (lambda: Encoder(dim=9), {"shapes": "at dim 9", NULL: "the embedding of no text has another width"}),
-    (lambda: Encoder(sha256="abc"), {"identity": "64 hex digits, not 'abc'"}),
-    (lambda: Encoder(name=""), {"identity": "an encoder has a name"}),
+    (lambda: Encoder(sha256="abc"), {"identity": "64 hex digits, got 'abc'"}),
+    (lambda: Encoder(name=""), {"identity": "an encoder must have a name"}),
     (Undocumented, {"is_documented": "Undocumented has none"}),
 ]
 

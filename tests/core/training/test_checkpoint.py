@@ -88,7 +88,7 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, damag
     assert latest_checkpoint(tmp_path, warnings.append) == Checkpoint(good, 1)
     assert len(warnings) == 1 and str(bad) in warnings[0] and "before it" in warnings[0]
     damage(good)
-    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+    with pytest.raises(CheckpointError, match="no complete checkpoint"):
         latest_checkpoint(tmp_path)
     assert has_checkpoints(tmp_path)  # so a run says so, and does not silently start anew
 
@@ -141,7 +141,7 @@ def test_all_damaged_is_an_error_and_touches_nothing(tmp_path: Path) -> None:
     train(OnePlayer(), tmp_path / "run", checkpoint_every=3)
     for folder in (tmp_path / "run" / "checkpoints").iterdir():
         truncate(folder)
-    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+    with pytest.raises(CheckpointError, match="no complete checkpoint"):
         train(OnePlayer(), tmp_path / "run")
     assert names(tmp_path / "run") == ["step-00000003", "step-00000006"]
 

@@ -1,4 +1,4 @@
-"""Captions as tensors: the TextEmbedding every generator reads, and the TextEncoder that makes it."""
+"""Captions as tensors: the TextEmbedding that generators take, and the TextEncoder that makes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from t2i.arguments import check_text, shown
 from t2i.errors import EncoderMismatchError, InvalidInputError
 
 MAX_PROMPT_CHARACTERS = 2000
-MOST_SHOWN, MOST_CHARACTERS = 5, 60  # unknown words in a sentence, and characters of each text in it
+MOST_SHOWN, MOST_CHARACTERS = 5, 60  # limits of a warning: unknown words listed, and characters per text
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class TextEmbedding:
     """A batch of encoded captions.
 
     Attributes:
-        sentence: [b, d], one vector a caption.
-        words: [b, l, d], one vector a token; rows where `mask` is False are zero.
-        mask: [b, l], True where a real token stands. Nothing is ever inferred from zeros.
+        sentence: [b, d], one vector per caption.
+        words: [b, l, d], one vector per token; rows where `mask` is False are zero.
+        mask: [b, l], True for real tokens. Padding is never inferred from zeros.
     """
 
     sentence: Float[Tensor, "b d"]
@@ -34,19 +34,19 @@ class TextEmbedding:
 
     @classmethod
     def of_sentences(cls, sentence: Float[Tensor, "b d"]) -> TextEmbedding:
-        """Captions of which only the sentence vectors are known; each is its own one word."""
+        """Captions with only sentence vectors; each sentence is also its only word."""
         return cls(sentence, sentence[:, None], torch.ones(len(sentence), 1, dtype=torch.bool, device=sentence.device))
 
     @classmethod
     def null(cls, dim: int) -> TextEmbedding:
-        """No text, as guidance asks for it: one caption whose sentence and only word are zeros.
+        """The embedding of no text, for guidance: one caption whose sentence and only word are zeros.
 
         ``TextEmbedding.null(dim)[[0] * b]`` is a batch of b.
         """
         return cls.of_sentences(torch.zeros(1, dim))
 
     def without(self, dropped: Bool[Tensor, b]) -> TextEmbedding:
-        """The same batch with no text (see `null`) in place of the captions where `dropped`; words keep their l."""
+        """The same batch with captions replaced by no text (see `null`) where `dropped`; l stays the same."""
         first = torch.arange(self.mask.shape[1], device=self.mask.device) == 0
         return TextEmbedding(
             self.sentence.masked_fill(dropped[:, None], 0),
@@ -68,12 +68,12 @@ class TextEmbedding:
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """Which text encoder it is, down to its weights; recorded in every snapshot and checked when they meet.
+    """Identifies a text encoder, including its weights; recorded in every snapshot and checked on use.
 
     Attributes:
-        name: what `t2i.create_text_encoder` takes, such as "minilm".
-        revision: the publisher's revision of the weights, or "" where there is none.
-        sha256: of the weights file, or "" where it is not known.
+        name: the name for `t2i.create_text_encoder`, such as "minilm".
+        revision: the publisher's revision of the weights, or "" if there is none.
+        sha256: of the weights file, or "" if unknown.
         dim: width d of `sentence` and `words`.
     """
 
@@ -83,10 +83,10 @@ class EncoderIdentity:
     dim: int
 
     def require(self, other: EncoderIdentity, model: str) -> None:
-        """Check that `other`, the encoder at hand, is the one `model` was trained with (self).
+        """Check that `other`, the installed encoder, is the one `model` was trained with (self).
 
         Raises:
-            EncoderMismatchError: saying which part differs.
+            EncoderMismatchError: the message says which part differs.
         """
         mine, theirs = asdict(self), asdict(other)
         for part in ("sha256", "dim", "name"):
@@ -94,18 +94,18 @@ class EncoderIdentity:
                 raise EncoderMismatchError(
                     f"{model} was trained with the text encoder {self.name!r} whose {part} is "
                     f"{mine[part]!r}, but the one installed here has {theirs[part]!r}. "
-                    f"Install the encoder it names, or train again with this one."
+                    f"Install that encoder, or train again with this one."
                 )
 
 
 @dataclass(frozen=True)
 class Unread:
-    """What a text encoder could not read of a prompt: false where it read all, and `str` of it is a sentence.
+    """The parts of a prompt that a text encoder could not read; false if it read everything. `str` gives a sentence.
 
     Attributes:
         unknown: the words it does not know, as typed.
-        cut: the end of the prompt, which lies beyond `max_words`.
-        nothing: it knows no word of the prompt, so the picture will have nothing to do with it.
+        cut: the end of the prompt, beyond `max_words`.
+        nothing: it knows no word of the prompt, so the picture will not depend on it.
     """
 
     unknown: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class Unread:
 
 
 class TextEncoder(ABC):
-    """Captions in, TextEmbedding out. An encoder is frozen; a caption's embedding depends on it alone."""
+    """Captions in, TextEmbedding out. An encoder is frozen; a caption's embedding depends only on the caption."""
 
     @property
     @abstractmethod
@@ -158,11 +158,11 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def tokens(self, caption: str) -> tuple[str, ...]:
-        """The parts of the caption that its words stand for, such as ("", "a", "fire", "fighter", "").
+        """The part of the caption that each of its words represents, such as ("", "a", "fire", "fighter", "").
 
         Returns:
-            One string for each True in the mask of ``encode([caption])``, in the order of `words`. They are found in
-            the caption one after another. "" stands for a token that is no part of it, such as a start or an end.
+            One string for each True in the mask of ``encode([caption])``, in the order of `words`. They occur in
+            the caption in this order. "" is a token that is not part of it, such as a start or end token.
 
         Raises:
             InvalidInputError: the caption is empty.
@@ -170,7 +170,7 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def unread(self, prompts: Sequence[str]) -> list[Unread]:
-        """What `encode` leaves out of each prompt: words the encoder does not know, and all beyond `max_words`.
+        """What `encode` ignores of each prompt: unknown words, and everything beyond `max_words`.
 
         Raises:
             InvalidInputError: there is no prompt, or one is empty.
@@ -178,7 +178,7 @@ class TextEncoder(ABC):
 
     @final
     def null(self) -> TextEmbedding:
-        """No text, in this encoder's width: see `TextEmbedding.null`. On the CPU."""
+        """The embedding of no text with this encoder's width, on the CPU: see `TextEmbedding.null`."""
         return TextEmbedding.null(self.identity.dim)
 
     @abstractmethod
@@ -187,7 +187,7 @@ class TextEncoder(ABC):
 
 
 def behind(tokens: Sequence[str], caption: str) -> str:
-    """The end of the caption that none of its tokens stands for, without surrounding white space."""
+    """The end of the caption after its last token, without surrounding white space."""
     end = 0
     for token in tokens:
         start = caption.find(token, end)
@@ -199,7 +199,7 @@ def check_prompts(prompts: str | Iterable[str]) -> list[str]:
     """The prompts, stripped of surrounding white space; one string is one prompt.
 
     Raises:
-        InvalidInputError: there is none, one is no string, empty or no Unicode text, or one is longer than
+        InvalidInputError: there is none, or one is not a string, empty, not Unicode text, or longer than
             MAX_PROMPT_CHARACTERS.
     """
     if isinstance(prompts, str):
@@ -208,15 +208,17 @@ def check_prompts(prompts: str | Iterable[str]) -> list[str]:
         raise InvalidInputError(f"Prompts must be a string or a list of strings, got {shown(prompts)}.")
     stripped = [check_text(prompt, f"Prompt {number}").strip() for number, prompt in enumerate(prompts, start=1)]
     if not stripped:
-        raise InvalidInputError('No prompt came. Say what to draw, for example "a red heart".')
+        raise InvalidInputError('Expected at least one prompt, got none. Say what to draw, for example "a red heart".')
     for number, prompt in enumerate(stripped, start=1):
         if not prompt.isascii() and any("\ud800" <= character <= "\udfff" for character in prompt):
-            raise InvalidInputError(f"A prompt is Unicode text, but prompt {number} has a byte that is not. Retype it.")
+            raise InvalidInputError(
+                f"A prompt must be Unicode text, but prompt {number} has a byte that is not. Retype it."
+            )
         if not prompt:
             raise InvalidInputError(f'Prompt {number} is empty. Say what to draw, for example "a red heart".')
         if len(prompt) > MAX_PROMPT_CHARACTERS:
             raise InvalidInputError(
-                f"A prompt holds at most {MAX_PROMPT_CHARACTERS} characters, but prompt {number} has "
+                f"A prompt may have at most {MAX_PROMPT_CHARACTERS} characters, but prompt {number} has "
                 f"{len(prompt)}. Text encoders read a few dozen words; shorten it."
             )
     return stripped

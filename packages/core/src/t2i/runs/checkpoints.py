@@ -19,10 +19,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint on disk, its hash already verified.
+    """A complete checkpoint on disk whose hash has been verified.
 
     Attributes:
-        seconds: spent until then, by device; the one thing in which two runs of the same steps differ.
+        seconds: time spent until then, by device; the only value that differs between two runs of the same steps.
     """
 
     folder: Path
@@ -38,12 +38,12 @@ class Checkpoint:
 
 
 def has_checkpoints(run: Path) -> bool:
-    """Whether a checkpoint was ever finished in this run, damaged since or not."""
+    """Whether this run ever finished a checkpoint, even if it is damaged now."""
     return bool(RunFolder(run).checkpoints())
 
 
 def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: None) -> Checkpoint:
-    """The newest whole checkpoint of a run; damaged newer ones are named through `warn`.
+    """The newest complete checkpoint of a run; damaged newer ones are reported through `warn`.
 
     Raises:
         CheckpointError: there is none.
@@ -52,9 +52,9 @@ def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: N
         try:
             return _verified(folder)
         except CheckpointError as error:
-            warn(f"{error} Falling back to the checkpoint before it.")
+            warn(f"{error} Falling back to the previous checkpoint.")
     raise CheckpointError(
-        f"{run} holds no whole checkpoint, so it is no model and nothing can be resumed. "
+        f"{run} has no complete checkpoint, so it cannot be used as a model or resumed. "
         f"Train at least until the first checkpoint is written."
     )
 
@@ -68,5 +68,5 @@ def _verified(folder: Path) -> Checkpoint:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"The checkpoint {folder} is damaged ({error}).") from None
     if not whole:
-        raise CheckpointError(f"The checkpoint {folder} is damaged (its sha256 is not the recorded one).")
+        raise CheckpointError(f"The checkpoint {folder} is damaged (its sha256 does not match the recorded one).")
     return Checkpoint(folder, step, seconds)

@@ -1,14 +1,14 @@
-"""Where a run keeps its files: the one place that knows their names. Imports no torch.
+"""The file names in a run folder, defined only here. Imports no torch.
 
 runs/mine/
     run.yaml                       its settings, complete
     checkpoints/step-00001000/     state.safetensors, state.json, snapshot/
-    metrics.jsonl                  losses and measures, a row every `log_every` steps
+    metrics.jsonl                  losses and measurements, a row every `log_every` steps
     samples/step-00001000.png      the prompts drawn at that step
-    watched/NAME/step-00001000.png  what the technique shows of itself at that step
-    losses.png  reference.png      curves; beside those of the recipe's reference
-    index.html                     all of it as a page
-    scores.jsonl                   what evaluators said of it
+    watched/NAME/step-00001000.png  the technique's own pictures at that step
+    losses.png  reference.png      curves; compared with the recipe's reference
+    index.html                     everything on one page
+    scores.jsonl                   its scores
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ STEP = re.compile(r"step-(\d{8,})")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The paths inside a run folder, whether or not anything is there yet."""
+    """The paths inside a run folder, whether or not they exist."""
 
     path: Path
 
     @classmethod
     def of_snapshot(cls, snapshot: Path) -> RunFolder | None:
-        """The run whose checkpoint holds this snapshot; None for a snapshot that lies elsewhere."""
+        """The run whose checkpoint holds this snapshot; None if the snapshot is elsewhere."""
         checkpoint = snapshot.absolute().parent
         run = cls(checkpoint.parent.parent)
         inside = snapshot.name == "snapshot" and checkpoint.parent == run.checkpoints_folder
@@ -70,7 +70,7 @@ class RunFolder:
         return self.checkpoints_folder / _name(step)
 
     def checkpoints(self) -> dict[int, Path]:
-        """The finished checkpoints by step, newest first; scratch folders start with a dot and do not count."""
+        """The finished checkpoints by step, newest first; temporary folders start with a dot and are ignored."""
         return dict(reversed(_by_step(self.checkpoints_folder.glob("step-*")).items()))
 
     def sample(self, step: int) -> Path:
@@ -82,7 +82,7 @@ class RunFolder:
         return _by_step((self.path / "samples").glob("step-*.png"))
 
     def watched(self, name: str, step: int) -> Path:
-        """The sheet called `name` that the technique made at `step`."""
+        """The technique's own sheet called `name` at `step`."""
         return self.path / "watched" / name / f"{_name(step)}.png"
 
     def all_watched(self) -> dict[str, dict[int, Path]]:
@@ -102,6 +102,6 @@ def _name(step: int) -> str:
 
 
 def _by_step(paths: Iterable[Path]) -> dict[int, Path]:
-    """Paths named after a step, oldest first; others are left out."""
+    """The paths named after a step, oldest first; others are ignored."""
     found = {int(match[1]): path for path in paths if (match := STEP.fullmatch(path.name.removesuffix(".png")))}
     return dict(sorted(found.items()))

@@ -328,8 +328,8 @@ def is_registered_under_its_name(generator: Generator) -> None:
 
 
 @GENERATOR_CHECKS.add(
-    why="whoever looks at attention believes that it says which word painted what",
-    remedy="return generate's pictures, and weights that are a softmax over the words which the mask leaves in",
+    why="people read attention maps as which word painted what",
+    remedy="return generate's pictures, and weights that are a softmax over the unmasked words",
 )
 def attention_is_shared_among_the_words(generator: Generator) -> None:
     if not isinstance(generator, Attends):
@@ -339,14 +339,16 @@ def attention_is_shared_among_the_words(generator: Generator) -> None:
     with torch.inference_mode():
         attended = generator.attend(text, noise, generator.options())
     maps, length = attended.maps, text.mask.shape[1]
-    assert same(attended.images, draw(generator, text, range(3)), ROUNDING), "attend draws other pictures than generate"
+    assert same(attended.images, draw(generator, text, range(3)), ROUNDING), (
+        "attend and generate draw different pictures"
+    )
     assert maps.ndim == 4 and list(maps.shape[:2]) == [3, length], (
-        f"3 captions of up to {length} words have maps [3, {length}, y, x], not {list(maps.shape)}"
+        f"3 captions of up to {length} words must have maps [3, {length}, y, x], got {list(maps.shape)}"
     )
     assert maps.min() >= 0 and same(maps.sum(1), torch.ones_like(maps[:, 0]), ROUNDING), (
-        "the words' weights at a place are at least 0 and sum to 1, but these do not"
+        "the words' weights at a place must be at least 0 and sum to 1, but do not"
     )
-    assert not maps[~text.mask].any(), "a word that the mask leaves out has weight"
+    assert not maps[~text.mask].any(), "a masked word has weight"
 
 
 @GENERATOR_CHECKS.add(

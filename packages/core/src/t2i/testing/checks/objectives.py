@@ -30,7 +30,7 @@ from t2i.training.validation import check_objective
 OBJECTIVE_CHECKS: Checks[Objective] = Checks()
 STEPS = 4
 MOVES = 30  # on one batch, to learn it
-LEAST_LR = 1e-3  # what learns a tiny network's batch in so few moves
+LEAST_LR = 1e-3  # enough for a tiny network to learn a batch in so few moves
 
 
 @OBJECTIVE_CHECKS.add(
@@ -45,22 +45,22 @@ def phases_are_consistent(objective: Objective) -> None:
 
 
 @OBJECTIVE_CHECKS.add(
-    why="optimisers hold on to the modules they were given at first",
-    remedy="build the modules in __init__, and only name them in `phases`",
+    why="optimisers keep the modules they were first given",
+    remedy="build the modules in __init__, and only refer to them in `phases`",
 )
 def phases_are_the_same_at_every_look(objective: Objective) -> None:
     first, second = ([player.modules for _, player in players(objective)] for _ in range(2))
     for one, other in zip(first, second, strict=True):
-        assert one.keys() == other.keys(), "asking for the phases twice gives other modules"
-        assert all(one[name] is other[name] for name in one), "asking for the phases twice makes new modules"
+        assert one.keys() == other.keys(), "reading the phases twice gives different modules"
+        assert all(one[name] is other[name] for name in one), "reading the phases twice makes new modules"
 
 
 @OBJECTIVE_CHECKS.add(
-    why="the generator is what a run is for: its average is sampled, saved and published",
+    why="the generator is the result of a run: its average is sampled, saved and published",
     remedy="give the generator, or a module of it, to one of the players",
 )
 def the_generator_is_trained(objective: Objective) -> None:
-    assert isinstance(objective.generator, Generator), "generator is a Generator"
+    assert isinstance(objective.generator, Generator), "`generator` must be a Generator"
     trained = {id(p) for _, player in players(objective) for p in parameters(player)}
     assert trained & {id(p) for p in objective.generator.parameters()}, "no player updates the generator"
 
@@ -74,7 +74,7 @@ def losses_are_finite_scalars(objective: Objective) -> None:
         for progress in (0.0, 0.5, 0.99):
             for name, value in losses(objective, player, tiny_batch(objective, progress=progress)).items():
                 where = f"the term {name!r} of {phase.name}/{player.name} at progress {progress}"
-                assert value.shape == (), f"{where} is no scalar but {list(value.shape)}"
+                assert value.shape == (), f"{where} must be a scalar, got {list(value.shape)}"
                 assert value.isfinite(), f"{where} is {value.item()}"
 
 
@@ -98,8 +98,8 @@ def gradients_reach_the_players_own_modules_alone(objective: Objective) -> None:
 
 
 @OBJECTIVE_CHECKS.add(
-    why="what one loss shares is what the others learn from",
-    remedy="share what still has its gradients, and detach it where it is read",
+    why="the other losses learn from what one loss shares",
+    remedy="share values that still carry gradients, and detach them where they are read",
 )
 def shared_values_carry_gradients_to_every_player(objective: Objective) -> None:
     for phase in started(objective):
@@ -115,7 +115,7 @@ def shared_values_carry_gradients_to_every_player(objective: Objective) -> None:
             loss = torch.stack([value.float() for value in player.loss(batch).values()]).sum()
             if loss.requires_grad:
                 torch.autograd.backward(loss, inputs=parameters(player), retain_graph=True)
-            _assert_reached(player, f"where losses share, the loss of {phase.name}/{player.name}")
+            _assert_reached(player, f"when losses share, the loss of {phase.name}/{player.name}")
 
 
 def _assert_reached(player: Player, where: str) -> None:
@@ -125,7 +125,7 @@ def _assert_reached(player: Player, where: str) -> None:
 
 
 @OBJECTIVE_CHECKS.add(
-    why="wrong captions are drawn only for those who ask, and then a dataset must have two groups",
+    why="mismatched captions are drawn only on request, and then a dataset needs two groups",
     remedy="set needs_mismatched = True on the class if, and only if, a loss reads batch.mismatched",
 )
 def mismatched_captions_are_asked_for(objective: Objective) -> None:
@@ -150,8 +150,8 @@ def mismatched_captions_are_asked_for(objective: Objective) -> None:
 
 
 @OBJECTIVE_CHECKS.add(
-    why="what is in no checkpoint is lost when a run is resumed: random weights come out as others",
-    remedy="name a network that no player trains in `keeps`",
+    why="a network missing from the checkpoint is lost on resume: its random weights will differ",
+    remedy="list networks that no player trains in `keeps`",
 )
 def every_network_is_in_the_checkpoint(objective: Objective) -> None:
     held = {id(part) for module in modules(objective) for part in module.modules()}
@@ -172,11 +172,11 @@ def same_seed_and_step_same_loss(objective: Objective) -> None:
         for _ in range(2):
             for module, state in zip(modules(objective), states, strict=True):
                 module.load_state_dict(state)
-            torch.manual_seed(7)  # the Trainer seeds it anew at every move
+            torch.manual_seed(7)  # the Trainer reseeds it at every move
             seen.append(
                 {name: value.item() for name, value in losses(objective, player, tiny_batch(objective)).items()}
             )
-        assert seen[0] == seen[1], f"{phase.name}/{player.name} has another loss for the same batch: {seen}"
+        assert seen[0] == seen[1], f"{phase.name}/{player.name} has different losses for the same batch: {seen}"
 
 
 @OBJECTIVE_CHECKS.add(
@@ -192,14 +192,14 @@ def a_resumed_run_equals_an_uninterrupted_one(objective: Objective) -> None:
             shutil.copytree(begun, RunFolder(runs / str(step)).checkpoint(step))
             _make_weights_others(objective)
             resumed = tiny_run(objective, runs / str(step), STEPS)
-            assert whole.keys() == resumed.keys(), "a resumed run's checkpoint holds other tensors"
+            assert whole.keys() == resumed.keys(), "a resumed run's checkpoint has other tensors"
             different = [name for name, tensor in whole.items() if not torch.equal(tensor, resumed[name])]
-            assert not different, f"a run resumed at step {step} ends otherwise in {', '.join(different[:5])}"
+            assert not different, f"a run resumed at step {step} ends differently in {', '.join(different[:5])}"
 
 
 @torch.no_grad()
 def _make_weights_others(objective: Objective) -> None:
-    """As in a new process that initialises them otherwise; all must come from the checkpoint."""
+    """Simulate a new process with another initialisation; all weights must come from the checkpoint."""
     for module in reachable_modules(objective).values():
         for tensor in module.state_dict().values():
             if tensor.is_floating_point():
@@ -207,7 +207,7 @@ def _make_weights_others(objective: Objective) -> None:
 
 
 @OBJECTIVE_CHECKS.add(
-    why="what cannot learn one batch by heart learns nothing from many",
+    why="a player that cannot memorise one batch learns nothing from many",
     remedy="look for a gradient of the wrong sign, a detached term, or a learning rate far too high",
 )
 def each_player_learns_one_batch(objective: Objective) -> None:
@@ -226,13 +226,13 @@ def each_player_learns_one_batch(objective: Objective) -> None:
             optimizer.step()
         first, best = values[0], min(values[1:])
         assert first - best > 1e-3 * abs(first), (
-            f"{MOVES} moves of {phase.name}/{player.name} on one batch lower its loss, but it went from {first:.5g} "
-            f"to {best:.5g} at best"
+            f"{MOVES} moves of {phase.name}/{player.name} on one batch must lower its loss, but it goes "
+            f"from {first:.5g} to {best:.5g} at best"
         )
 
 
 @OBJECTIVE_CHECKS.add(
-    why="a run reads its data once and writes in its own folder; both are the core's to do",
+    why="a run reads its data once and writes only in its own folder; the core does both",
     remedy="read what a loss needs when the objective is made, and leave logging to the returned terms",
 )
 def losses_open_no_file_and_no_socket(objective: Objective) -> None:
@@ -241,11 +241,11 @@ def losses_open_no_file_and_no_socket(objective: Objective) -> None:
         with watched() as touched:
             losses(objective, player, tiny_batch(objective))
         opened = ", ".join(touched.everything)
-        assert not opened, f"a loss opens no file and no socket, but {phase.name}/{player.name} did: {opened}"
+        assert not opened, f"a loss must open no file and no socket, but {phase.name}/{player.name} opened {opened}"
 
 
 @OBJECTIVE_CHECKS.add(
-    why="looking at a run must not change it, and two looks at one state must agree",
+    why="watching a run must not change it, and watching the same state twice must agree",
     remedy="draw from batch.noise, return scalars and pictures [n, 3, h, w] in [-1, 1], and change nothing",
 )
 def watching_changes_nothing(objective: Objective) -> None:
@@ -260,21 +260,21 @@ def watching_changes_nothing(objective: Objective) -> None:
             first = phase.watch(tiny_batch(objective))
             torch.manual_seed(7)
             second = phase.watch(tiny_batch(objective))
-        assert first.keys() == second.keys(), f"{phase.name} shows other things at a second look"
+        assert first.keys() == second.keys(), f"{phase.name} shows different names the second time"
         for name, value in first.items():
             where = f"{name!r}, which {phase.name} shows,"
-            assert torch.equal(value, second[name]), f"{where} is another at a second look"
+            assert torch.equal(value, second[name]), f"{where} differs the second time"
             shaped = value.ndim == 0 or (value.ndim == 4 and value.shape[1] == 3 and bool((value.abs() <= 1).all()))
-            assert shaped, f"{where} is neither a scalar nor pictures in [-1, 1] but {list(value.shape)}"
+            assert shaped, f"{where} must be a scalar or pictures in [-1, 1], got {list(value.shape)}"
         for state, module in zip(before, modules(objective), strict=True):
             changed = [name for name, tensor in module.state_dict().items() if not torch.equal(tensor, state[name])]
             assert not changed, f"watching {phase.name} changes {', '.join(changed[:5])}"
 
 
 @OBJECTIVE_CHECKS.add(
-    why="people read what a technique optimises before they train it for a day",
+    why="people want to know what a technique optimises before they train it for a day",
     remedy="give the objective's class a docstring: the losses, and where they come from",
 )
 def is_documented(objective: Objective) -> None:
     missing = undocumented(type(objective))
-    assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"
+    assert not missing, f"public classes must have docstrings, but {', '.join(missing)} has none"

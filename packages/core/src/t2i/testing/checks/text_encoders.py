@@ -35,25 +35,25 @@ def shapes(encoder: TextEncoder) -> None:
     count, longest = len(CAPTIONS), text.mask.shape[1]
     shapes = [list(tensor.shape) for tensor in (text.sentence, text.words, text.mask)]
     wanted = [[count, dim], [count, longest, dim], [count, longest]]
-    assert shapes == wanted, f"sentence, words and mask are {wanted} at dim {dim}, not {shapes}"
-    assert text.sentence.dtype == text.words.dtype == torch.float32, "sentence and words are float32"
-    assert text.mask.dtype == torch.bool, f"the mask is bool, not {text.mask.dtype}"
+    assert shapes == wanted, f"sentence, words and mask must be {wanted} at dim {dim}, got {shapes}"
+    assert text.sentence.dtype == text.words.dtype == torch.float32, "sentence and words must be float32"
+    assert text.mask.dtype == torch.bool, f"the mask must be bool, got {text.mask.dtype}"
     assert text.sentence.isfinite().all() and text.words.isfinite().all(), "a number is not finite"
-    assert not text.sentence.requires_grad and not text.words.requires_grad, "an encoder is frozen"
+    assert not text.sentence.requires_grad and not text.words.requires_grad, "an encoder must be frozen"
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="generators trust the mask alone",
-    remedy="count special tokens as words, zero the rest, and pad to the longest caption of the batch, no further",
+    why="generators rely only on the mask",
+    remedy="count special tokens as words, set the rest to zero, and pad only to the longest caption of the batch",
 )
 def mask_tells_real_words(encoder: TextEncoder) -> None:
     text = encoder.encode(CAPTIONS)
     lengths = text.mask.sum(1)
     assert lengths.min() >= 1, "the mask leaves a caption without a word"
     assert lengths.max() == text.mask.shape[1], (
-        f"l is the longest caption's number of tokens, {int(lengths.max())}, not {text.mask.shape[1]}"
+        f"l must be the longest caption's number of tokens, {int(lengths.max())}, got {text.mask.shape[1]}"
     )
-    assert (text.words[~text.mask] == 0).all(), "words that the mask leaves out are not zero"
+    assert (text.words[~text.mask] == 0).all(), "masked words are not zero"
 
 
 @TEXT_ENCODER_CHECKS.add(
@@ -62,13 +62,13 @@ def mask_tells_real_words(encoder: TextEncoder) -> None:
 )
 def identity(encoder: TextEncoder) -> None:
     identity = encoder.identity
-    assert identity.name, "an encoder has a name"
-    assert re.fullmatch("[0-9a-f]{64}", identity.sha256), f"sha256 is 64 hex digits, not {identity.sha256!r}"
+    assert identity.name, "an encoder must have a name"
+    assert re.fullmatch("[0-9a-f]{64}", identity.sha256), f"sha256 must be 64 hex digits, got {identity.sha256!r}"
     assert identity == encoder.identity, "the identity changes from call to call"
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="a caption's picture must not change with what else is asked for",
+    why="a caption's picture must not depend on the other captions",
     remedy="mask padding inside the network, and pool under the mask",
 )
 def an_embedding_does_not_depend_on_its_neighbours(encoder: TextEncoder) -> None:
@@ -89,7 +89,7 @@ def an_embedding_does_not_depend_on_its_neighbours(encoder: TextEncoder) -> None
 
 @TEXT_ENCODER_CHECKS.add(
     why="captions that look the same to a generator draw the same picture",
-    remedy="check the tokenizer: it may map every word to the unknown one",
+    remedy="check the tokenizer: it may map every word to the unknown token",
 )
 def captions_are_told_apart(encoder: TextEncoder) -> None:
     sentences = encoder.encode(CAPTIONS).sentence
@@ -98,20 +98,20 @@ def captions_are_told_apart(encoder: TextEncoder) -> None:
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="embeddings are cached, and a picture must come out the same next year",
+    why="embeddings are cached, and pictures must be reproducible",
     remedy="put the network in eval mode, and seed nothing",
 )
 def nothing_is_random(encoder: TextEncoder) -> None:
     first = encoder.encode(CAPTIONS)
     with no_global_randomness("encode"):
         second = encoder.encode(CAPTIONS)
-    assert torch.equal(first.sentence, second.sentence), "the same captions have another sentence"
-    assert torch.equal(first.words, second.words), "the same captions have other words"
+    assert torch.equal(first.sentence, second.sentence), "the same captions have different sentences"
+    assert torch.equal(first.words, second.words), "the same captions have different words"
 
 
 @TEXT_ENCODER_CHECKS.add(
     why="callers may scale or mix embeddings in place",
-    remedy="return a clone of what a cache holds",
+    remedy="return a clone of cached tensors",
 )
 def what_it_returns_may_be_changed(encoder: TextEncoder) -> None:
     before = encoder.encode(CAPTIONS[:1]).sentence.clone()
@@ -129,8 +129,8 @@ def long_captions_are_cut(encoder: TextEncoder) -> None:
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="whoever looks at attention wants to know which word it fell on",
-    remedy='give each word the part of the caption it stands for, and "" where it is a special token',
+    why="attention maps must say which word they belong to",
+    remedy='return for each word its part of the caption, and "" for special tokens',
 )
 def tokens_are_parts_of_the_caption(encoder: TextEncoder) -> None:
     for caption in [*CAPTIONS, "A Red  HEART,\twith a blue dot!", LONG * (encoder.max_words + 10)]:
@@ -140,37 +140,37 @@ def tokens_are_parts_of_the_caption(encoder: TextEncoder) -> None:
         end = 0
         for token in tokens:
             start = caption.find(token, end)
-            assert start >= 0, f"the tokens of {where} are found in it one after another, but {token!r} is not"
+            assert start >= 0, f"the tokens of {where} must occur in it in order, but {token!r} does not"
             end = start + len(token)
-        assert any(tokens), f"no token of {where} stands for a part of it"
+        assert any(tokens), f"no token of {where} is a part of it"
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="a person whose words are left out must hear of it, not wonder about the picture",
-    remedy="name what lies beyond max_words in `cut` (see t2i.text.behind), and the words you do not know in `unknown`",
+    why="users must be told if words of their prompt are ignored",
+    remedy="put the text beyond max_words into `cut` (see t2i.text.behind), and unknown words into `unknown`",
 )
 def what_is_not_read_is_told(encoder: TextEncoder) -> None:
     prompt = LONG * (encoder.max_words + 10)
     short, long = encoder.unread(["a red heart", prompt])
-    assert not short.cut, f"'a red heart' is read to its end, but {short.cut!r} is said to be cut"
+    assert not short.cut, f"'a red heart' is read to its end, but {short.cut!r} is reported as cut"
     left = behind(encoder.tokens(prompt), prompt)
-    assert long.cut == left and left, f"{left[:40]!r}... is left out, but {long.cut[:40]!r}... is said to be"
-    assert str(long) and long, "what is left out is told in a sentence"
-    assert len(encoder.unread(CAPTIONS)) == len(CAPTIONS), "there is one answer for each prompt"
+    assert long.cut == left and left, f"{left[:40]!r}... is left out, but {long.cut[:40]!r}... is reported"
+    assert str(long) and long, "`str` of the result must be a sentence"
+    assert len(encoder.unread(CAPTIONS)) == len(CAPTIONS), "there must be one result for each prompt"
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="guidance draws once without text, in the same batch",
+    why="guidance also draws without text, in the same batch",
     remedy="give `identity` the width of your embeddings",
 )
 def no_text_is_an_embedding_of_the_same_width(encoder: TextEncoder) -> None:
     nothing, something = encoder.null()[[0, 0]], encoder.encode(CAPTIONS[:2])
     assert nothing.sentence.shape == something.sentence.shape, "the embedding of no text has another width"
-    assert nothing.mask.sum().item() == 2 and not nothing.words.any(), "no text is one word of zeros"
+    assert nothing.mask.sum().item() == 2 and not nothing.words.any(), "no text must be one word of zeros"
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="an empty caption is a mistake to be told, not to be drawn",
+    why="an empty caption is a mistake and must be reported, not drawn",
     remedy="raise t2i.errors.InvalidInputError for no caption and for white space",
 )
 def refuses_nothing_to_read(encoder: TextEncoder) -> None:
@@ -186,11 +186,11 @@ def refuses_nothing_to_read(encoder: TextEncoder) -> None:
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="encoders are moved as modules are: encoder = encoder.to(device)",
+    why="encoders are moved like modules: encoder = encoder.to(device)",
     remedy="return self",
 )
 def moving_returns_the_encoder(encoder: TextEncoder) -> None:
-    assert encoder.to("cpu") is encoder, "to(device) returns the encoder itself"
+    assert encoder.to("cpu") is encoder, "to(device) must return the encoder itself"
     assert encoder.encode(CAPTIONS[:1]).sentence.device.type == "cpu"
 
 
@@ -207,21 +207,21 @@ def captions_of_one_word_and_of_500_are_read(encoder: TextEncoder) -> None:
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="a model that is on this machine works on a train, and leaves nothing behind",
+    why="local models must work offline and leave no files behind",
     remedy="fetch and read everything when the encoder is made, and keep caches in memory",
 )
 def encoding_reaches_nothing_and_writes_nothing(encoder: TextEncoder) -> None:
-    encoder.encode(CAPTIONS)  # what is imported on first use
+    encoder.encode(CAPTIONS)  # triggers imports on first use
     with watched(unplugged=True) as touched:
         encoder.encode([f"{caption}, again" for caption in CAPTIONS])
-    told = ", ".join([*touched.reached, *touched.written])
-    assert not told, f"encode reaches no address and writes no file, but did: {told}"
+    found = ", ".join([*touched.reached, *touched.written])
+    assert not found, f"encode must use no network and write no file, but did: {found}"
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="a model's card says what its words and sentence are",
-    remedy="give the class a docstring: what `words` and `sentence` are, and whose weights",
+    why="users must know what `words` and `sentence` are",
+    remedy="give the class a docstring: what `words` and `sentence` are, and where the weights are from",
 )
 def is_documented(encoder: TextEncoder) -> None:
     missing = undocumented(type(encoder))
-    assert not missing, f"public classes have docstrings, but {', '.join(missing)} has none"
+    assert not missing, f"public classes must have docstrings, but {', '.join(missing)} has none"

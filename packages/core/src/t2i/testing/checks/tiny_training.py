@@ -1,4 +1,4 @@
-"""What the checks of objectives train on, and how: plain squares, small batches, runs of a few steps."""
+"""Data and runs for the checks of objectives: plain squares, small batches, runs of a few steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from t2i.training.trainer import Trainer
 
 
 def tiny_data(generator: Generator, count: int = 6) -> PreparedData:
-    """`count` plain squares of as many colours, each with a made-up caption."""
+    """`count` plain squares of different colours, each with a made-up caption."""
     text = captions(count, generator.text_dim)
     lengths = torch.tensor([0, *text.mask.sum(1).tolist()])
     colours = torch.randint(256, (count, 3, 1, 1), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
@@ -43,10 +43,10 @@ def tiny_data(generator: Generator, count: int = 6) -> PreparedData:
 
 
 def batch_of(images: Float[Tensor, "b 3 h w"], text: TextEmbedding, **others: Any) -> Batch:
-    """A batch for one loss: pictures of as many groups, with their own seeds, at the start of a run.
+    """A batch for one loss at the start of a run; each picture has its own group and seed.
 
     Args:
-        others: fields of Batch to be other than that.
+        others: fields of Batch to override.
     """
     count = len(images)
     batch: dict[str, Any] = {
@@ -62,7 +62,7 @@ def batch_of(images: Float[Tensor, "b 3 h w"], text: TextEmbedding, **others: An
 
 
 def tiny_batch(objective: Objective, count: int = 4, **others: Any) -> Batch:
-    """The first `count` squares, with mismatched captions where the objective needs them."""
+    """The first `count` squares, with mismatched captions if the objective needs them."""
     text = captions(count, objective.generator.text_dim)
     wrong = text[[*range(1, count), 0]] if objective.needs_mismatched else None
     images = from_uint8(tiny_data(objective.generator, count).images)
@@ -70,7 +70,7 @@ def tiny_batch(objective: Objective, count: int = 4, **others: Any) -> Batch:
 
 
 def tiny_run(objective: Objective, run: Path, steps: int) -> dict[str, Tensor]:
-    """Train it on the squares, with a checkpoint at each step; gives the last one's tensors."""
+    """Train on the squares, with a checkpoint at each step; returns the last checkpoint's tensors."""
     config = TrainConfig(
         steps=steps,
         batch_size=4,
@@ -86,7 +86,7 @@ def tiny_run(objective: Objective, run: Path, steps: int) -> dict[str, Tensor]:
 
 
 def started(objective: Objective) -> Iterator[Phase]:
-    """Each phase in turn, begun as the Trainer begins it."""
+    """Each phase in turn, started as the Trainer starts it."""
     networks = Networks(objective, torch.device("cpu"), torch.contiguous_format)
     for phase in objective.phases:
         networks.begin(phase)
@@ -96,25 +96,25 @@ def started(objective: Objective) -> Iterator[Phase]:
 
 
 def players(objective: Objective) -> Iterator[tuple[Phase, Player]]:
-    """Every player, in a phase that has begun."""
+    """Every player, with its phase started."""
     for phase in started(objective):
         for player in phase.players:
             yield phase, player
 
 
 def parameters(player: Player) -> list[nn.Parameter]:
-    """What it updates."""
+    """The parameters that the player updates."""
     return [parameter for module in player.modules.values() for parameter in module.parameters()]
 
 
 def modules(objective: Objective) -> list[nn.Module]:
-    """Every player's modules, what is kept, and the generator."""
+    """Every player's modules, the modules in `keeps`, and the generator."""
     named = {name: module for phase in objective.phases for p in phase.players for name, module in p.modules.items()}
     return [objective.generator, *named.values(), *objective.keeps.values()]
 
 
 def losses(objective: Objective, player: Player, batch: Batch) -> Mapping[str, Tensor]:
-    """The player's terms when it is its turn alone: its own modules alone are trainable."""
+    """The player's loss terms on its turn, when only its own modules are trainable."""
     for module in modules(objective):
         module.requires_grad_(False)
     for parameter in parameters(player):
@@ -126,7 +126,7 @@ def losses(objective: Objective, player: Player, batch: Batch) -> Mapping[str, T
 
 
 def reachable_modules(objective: Objective) -> dict[str, nn.Module]:
-    """The networks that the objective holds in its attributes, however deep, by where they are."""
+    """The networks in the objective's attributes, at any depth, by their location."""
     found: dict[str, nn.Module] = {}
     seen: set[int] = set()
 
