@@ -76,7 +76,7 @@ def leave_out_inherited(app: Sphinx, what: str, name: str, obj: Any, options: An
 
 
 def leave_out_fields(app: Sphinx, what: str, name: str, obj: Any, *rest: Any) -> tuple[str, None] | None:
-    """A config's fields are told in a table, not in its signature."""
+    """A config's fields are shown in a table, not in its signature."""
     return ("", None) if what == "class" and issubclass(obj, BaseModel) else None
 
 

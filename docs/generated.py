@@ -1,6 +1,6 @@
-"""What the pages show of the zoo itself, made anew whenever the site is built: pictures, scores, sizes and settings.
+"""Generates parts of the pages whenever the site is built: pictures, scores, sizes and settings.
 
-All of it is asked of the registry, so that new weights, recipes and settings appear without a word typed here.
+All of it comes from the registry, so that new weights, recipes and settings appear by themselves.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _facts(weights: WeightsSpec, pipe: Pipeline) -> str:
     facts = {
         "parameters": _count(pipe.generator),
         "file": f"{weights.size_bytes / 2**20:.1f} MiB",
-        "pixels a side": str(weights.resolution),
+        "pixels per side": str(weights.resolution),
         "trained on": f"`{weights.dataset}`",
         "text encoder": f"`{weights.text_encoder}`",
         "licence": weights.license,
@@ -138,7 +138,7 @@ def _sizes(spec: ModelSpec) -> str:
     for recipe in spec.recipes:
         generator = t2i.create_model(spec.name, **read_recipe(spec.name, recipe).get("model", {}))
         rows.append([f"`{recipe}`", str(generator.resolution), _count(generator)])
-    return table((f"recipe of `{spec.name}`", "pixels a side", "parameters"), rows)
+    return table((f"recipe of `{spec.name}`", "pixels per side", "parameters"), rows)
 
 
 def _count(network: nn.Module) -> str:

@@ -78,7 +78,7 @@ class OpenMoji(CaptionedDataset):
         return digest.hexdigest()
 
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
-        """Draw picture `index` on white, RGB, `resolution` pixels a side, and "" (2 ms, safe in threads).
+        """Draw picture `index` on white, RGB, `resolution` pixels per side, and "" (2 ms, safe in threads).
 
         Raises:
             DataError: the SVG is missing or broken.
