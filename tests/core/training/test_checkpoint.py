@@ -86,7 +86,7 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, damag
     damage(bad)
     warnings: list[str] = []
     assert latest_checkpoint(tmp_path, warnings.append) == Checkpoint(good, 1)
-    assert len(warnings) == 1 and str(bad) in warnings[0] and "before it" in warnings[0]
+    assert len(warnings) == 1 and str(bad) in warnings[0] and "previous checkpoint" in warnings[0]
     damage(good)
     with pytest.raises(CheckpointError, match="no complete checkpoint"):
         latest_checkpoint(tmp_path)
