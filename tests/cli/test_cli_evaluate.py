@@ -110,7 +110,7 @@ def test_two_processes_score_as_one(t2i: T2I, model: Path, squares: Path, here: 
     assert [row["score"] for row in together] == [row["score"] for row in alone]
 
 
-def test_a_score_that_cannot_be_told_is_an_error_beside_those_that_can(t2i: T2I, model: Path, squares: Path):
+def test_an_evaluator_without_a_score_is_an_error(t2i: T2I, model: Path, squares: Path):
     result = t2i("evaluate", "run", "--data", squares, "-n", 24, "--metrics", "r_precision", "--device", "cpu")
     assert "needs 99 captions of other groups" in result.error
     assert not result.out and not (model / "scores.jsonl").exists()
@@ -123,7 +123,7 @@ def test_a_score_that_cannot_be_told_is_an_error_beside_those_that_can(t2i: T2I,
         (["run", "--metrics", ","], "needs a metric"),
         (["cgna"], "Did you mean 'cgan'"),
         (["run/none"], "There is no folder run/none"),
-        (["run", "--setting", "fid.protocol=clean", "--metrics", "r_precision"], "of one of r_precision"),
+        (["run", "--setting", "fid.protocol=clean", "--metrics", "r_precision"], "with one of r_precision"),
         (["run", "--setting", "r_precision.distractors"], "reads name=value"),
         (["run", "--setting", "r_precision.distractor=3", "--metrics", "r_precision"], "Did you mean 'distractors'"),
         (["run", "-n", "0"], "must be a whole number of 1 or more, got 0"),
@@ -205,7 +205,7 @@ def test_compare_draws_a_sheet_with_the_scores_the_cards_share(t2i: T2I, model: 
         assert sheet.height > height
 
 
-def test_scores_of_other_protocols_are_left_out_and_told(t2i: T2I, model: Path, squares: Path, here: Path):
+def test_scores_of_other_protocols_are_left_out_and_reported(t2i: T2I, model: Path, squares: Path, here: Path):
     shutil.copytree(model, here / "other")
     t2i("evaluate", "run", "--data", squares, *FEW)
     t2i("evaluate", "other", "--data", squares, *FEW, "--seed", 9)
@@ -224,8 +224,8 @@ def test_compare_can_score_at_once(t2i: T2I, model: Path, squares: Path, here: P
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["run"], "No prompt came"),
-        (["run", "run", "-p", "a heart"], "run came twice"),
+        (["run"], "needs a prompt, got none"),
+        (["run", "run", "-p", "a heart"], "got run twice"),
         (["run", "cgna", "-p", "a heart"], "Did you mean 'cgan'"),
         (["run", "-p", "a heart", "-o", "sheet.jpg"], "Try sheet.png"),
         (["run", "--prompts", "none.txt"], "Cannot read the prompts"),

@@ -315,7 +315,7 @@ def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: 
             process.kill()
     assert "Traceback" not in err and not any(child.is_running() for child in children), err
     if ended == "by Ctrl-C":
-        assert process.returncode == 130 and err.count("Go on with: t2i train --resume run") == 1, err
+        assert process.returncode == 130 and err.count("Continue with: t2i train --resume run") == 1, err
     else:
         assert process.returncode == 1 and "Another process of this run ended" in err, err
     newest = max(int(path.name.removeprefix("step-")) for path in (here / "run" / "checkpoints").iterdir())

@@ -38,7 +38,7 @@ class Brightness(Evaluator):
     def compute(self) -> dict[str, Score]:
         fake, real = self._rows(False), self._rows(True)
         if len(fake) < self._fewest:
-            raise InvalidInputError(f"bright needs at least {self._fewest} pictures, but {len(fake)} came.")
+            raise InvalidInputError(f"bright needs at least {self._fewest} pictures, got {len(fake)}.")
         protocol = {"n_fake": str(len(fake))}
         error = float(fake.std() / len(fake) ** 0.5)
         return {

@@ -280,7 +280,7 @@ def test_t2i_push_prints_the_address_and_exits_with_0_or_2(hub: FakeHub, run: Pa
     result = t2i("push", run, "org/name")
     commit = hub.repos["org/name"].refs["main"]
     assert (result.code, result.out) == (0, f"{hub.url}/org/name/commit/{commit}\n")
-    assert f"--model hf-hub:org/name (this very one: hf-hub:org/name@{commit})" in result.err
+    assert f"--model hf-hub:org/name (exactly this commit: hf-hub:org/name@{commit})" in result.err
     assert t2i("push", run, "org/secret", "--private", "--prompt", "a red heart").code == 0
     assert hub.repos["org/secret"].private
     assert t2i("push", run, "org/name", "--revision", "next").code == 0

@@ -45,8 +45,8 @@ def test_its_ends_are_the_two_pictures(pipe: Pipeline) -> None:
         *(({"seeds": bad}, "Seeds must be a list of whole numbers") for bad in (None, 7, 1.5)),
         *(({"seeds": [1, bad]}, "A seed must be a whole number") for bad in (-1, *NO_NUMBERS)),
         *(({"prompts": ["a cat", bad]}, "Prompt 2 must be a string") for bad in (None, 7, ["a dog"])),
-        ({"prompts": "a cat"}, "A walk takes 2 prompts and 2 seeds, got 1 and 2"),
-        ({"seeds": [1, 2, 3]}, "A walk takes 2 prompts and 2 seeds, got 2 and 3"),
+        ({"prompts": "a cat"}, "Interpolation takes 2 prompts and 2 seeds, got 1 and 2"),
+        ({"seeds": [1, 2, 3]}, "Interpolation takes 2 prompts and 2 seeds, got 2 and 3"),
     ],
 )
 def test_an_argument_outside_its_range_is_refused(pipe: Pipeline, arguments: dict[str, Any], says: str) -> None:

@@ -250,7 +250,7 @@ def test_a_model_whose_text_encoder_is_not_installed_is_refused(tmp_path):
 
 def test_a_model_that_names_no_text_encoder_and_does_not_fit_the_default_is_refused(fakes_installed, tmp_path):
     save_pretrained(FakeGenerator(FakeConfig(text_dim=8)), tmp_path / "m")
-    with pytest.raises(EncoderMismatchError, match=r"reads text 8 numbers wide, but .* gives 384"):
+    with pytest.raises(EncoderMismatchError, match=r"reads text embeddings of width 8, but .* returns 384"):
         t2i.pipeline(str(tmp_path / "m"), device="cpu")
 
 

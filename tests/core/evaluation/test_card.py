@@ -85,7 +85,7 @@ def test_a_caution_stands_under_the_table_as_plain_text(tmp_path: Path):
 
 
 def test_a_card_without_a_head_cannot_take_scores(tmp_path: Path):
-    with pytest.raises(OutputError, match="none that can be read"):
+    with pytest.raises(OutputError, match="cannot be read as one"):
         write_card_scores(tmp_path / "no.md", [ROW])
 
 

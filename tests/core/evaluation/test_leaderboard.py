@@ -60,7 +60,7 @@ def test_what_is_kept_is_not_evaluated_again(models: list[str], tmp_path: Path, 
     said: list[str] = []
     first = leaderboard(models[:2], ColouredSquares(), PLAN, tmp_path / "board", device="cpu")
     again = leaderboard(models, ColouredSquares(), PLAN, tmp_path / "board", device="cpu", say=said.append)
-    assert [f"{model}: kept from before" in line for model, line in zip(models, said[:3], strict=True)] == [
+    assert [f"{model}: already evaluated" in line for model, line in zip(models, said[:3], strict=True)] == [
         True,
         True,
         False,
@@ -72,5 +72,5 @@ def test_what_is_kept_is_not_evaluated_again(models: list[str], tmp_path: Path, 
 def test_an_evaluator_that_fails_leaves_no_files_but_its_reason(models: list[str], tmp_path: Path):
     plan = Plan(["bright"], n=6, settings={"bright": {"fewest": 9}})
     board = leaderboard(models[:1], ColouredSquares(), plan, tmp_path / "board", device="cpu")
-    assert board.failures == {f"{models[0]}: bright": "bright needs at least 9 pictures, but 6 came."}
+    assert board.failures == {f"{models[0]}: bright": "bright needs at least 9 pictures, got 6."}
     assert not (tmp_path / "board" / "index.html").exists()

@@ -1,4 +1,4 @@
-"""`t2i check`: every promise of what an installed plugin declares, kept or not."""
+"""`t2i check`: checks of everything that an installed plugin declares."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ WORDS = {
 
 
 def check(
-    name: Annotated[str, typer.Argument(help='Anything that `t2i plugins` lists, "model.tag", or a distribution.')],
+    name: Annotated[str, typer.Argument(help='Any name that `t2i plugins` lists, "model.tag", or a distribution.')],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Annotated[bool, typer.Option(help="Also say why each check is made.")] = False,
 ) -> int:
-    """Check what NAME promises, as its own tests do; exits with 1 if a promise is broken."""
+    """Run the checks that NAME's own tests run; exits with 1 if one fails."""
     from t2i.testing.installed import sections
 
     found = sections(name)

@@ -26,13 +26,13 @@ MAX_PICTURES = 400
 
 
 def compare(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names, run folders or snapshots.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models: names, run folders or snapshots.")],
     prompts_file: Annotated[Path | None, typer.Option("--prompts", help="A text file, one prompt a line.")] = None,
     prompt: Annotated[list[str] | None, typer.Option("-p", "--prompt", help="A prompt; repeatable.")] = None,
-    seed: Annotated[int, typer.Option(help="Of every picture on the sheet.")] = 0,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The sheet.")] = Path("compare.png"),
+    seed: Annotated[int, typer.Option(help="Seed of every picture on the sheet.")] = 0,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The PNG file to write.")] = Path("compare.png"),
     data: Annotated[
-        str | None, typer.Option(help="Score the models on this dataset now. Default: what their cards say.")
+        str | None, typer.Option(help="Score the models on this dataset now. Default: show the scores in their cards.")
     ] = None,
     n: CountOption = 2000,
     metrics: MetricsOption = DEFAULT_METRICS,
@@ -77,20 +77,22 @@ def compare(
 
 
 def check_request(models: list[str], texts: list[str], out: Path) -> None:
-    """What can be known to be wrong before anything heavy is imported.
+    """Check what can be checked before heavy imports.
 
     Raises:
         InvalidInputError, OutputError: one sentence each.
     """
     if not texts:
-        raise InvalidInputError("No prompt came. Say what to draw: t2i compare cgan --prompts prompts.txt")
+        raise InvalidInputError(
+            "A comparison needs a prompt, got none. Say what to draw: t2i compare cgan --prompts prompts.txt"
+        )
     twice = sorted({model for model in models if models.count(model) > 1})
     if twice:
-        raise InvalidInputError(f"Each model has one column, but {', '.join(twice)} came twice. Name it once.")
+        raise InvalidInputError(f"Each model has one column, got {', '.join(twice)} twice. Name it once.")
     if len(texts) * len(models) > MAX_PICTURES:
         raise InvalidInputError(
-            f"A sheet shows at most {MAX_PICTURES} pictures, but {len(texts)} prompts by {len(models)} models are "
-            f"{len(texts) * len(models)}. Take fewer prompts."
+            f"A sheet shows at most {MAX_PICTURES} pictures, got {len(texts) * len(models)} ({len(texts)} prompts by "
+            f"{len(models)} models). Use fewer prompts."
         )
     if out.suffix.lower() != ".png":
         raise OutputError(f"The sheet is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")

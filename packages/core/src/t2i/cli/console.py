@@ -1,4 +1,4 @@
-"""How the command line speaks: results on stdout, everything else on stderr."""
+"""Output of the command line: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ NARROWEST = 24  # characters of a table's last column
 
 
 def say(message: str) -> None:
-    """A line for the person, on stderr."""
+    """Print a message on stderr."""
     print(message, file=sys.stderr)
 
 
 def warn(message: str) -> None:
-    """Something that is not as it should be, on stderr."""
+    """Print a warning on stderr."""
     say(f"warning: {message}")
 
 
 def fail(message: str) -> int:
-    """The one line of an error, on stderr; returns the exit code. Of a run's processes, all but the first say which."""
+    """Print an error on stderr as one line, with the process's number except in process 0; returns the exit code."""
     process = os.environ.get("RANK", "0")
     say(f"error{'' if process == '0' else f' in process {process}'}: {' '.join(message.split())}")
     return 2

@@ -1,4 +1,4 @@
-"""`t2i convert`: a checkpoint of the authors' own code in, a snapshot out."""
+"""`t2i convert`: turn a checkpoint of the authors' own code into a snapshot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from t2i.errors import InvalidInputError, OutputError
 
 
 def convert(
-    technique: Annotated[str, typer.Argument(help="Whose checkpoint it is, such as stackgan-v2 (see `t2i models`).")],
+    technique: Annotated[
+        str, typer.Argument(help="The checkpoint's technique, such as stackgan-v2 (see `t2i models`).")
+    ],
     checkpoint: Annotated[Path, typer.Argument(help="A state_dict that torch.save wrote, such as netG.pth.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The new snapshot's folder.")],
 ) -> None:
@@ -26,7 +28,7 @@ def convert(
     if not spec.converter:
         able = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.converter)
         raise InvalidInputError(
-            f"{technique!r} reads no other code's checkpoints. Those that do: {', '.join(able) or 'none'}."
+            f"{technique!r} cannot convert checkpoints of other code. Techniques that can: {', '.join(able) or 'none'}."
         )
     if out.exists():
         raise OutputError(f"{out} already exists, and folders are never overwritten. Choose another name.")

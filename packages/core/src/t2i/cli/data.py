@@ -22,7 +22,7 @@ Data = Annotated[str, typer.Argument(help="A dataset's name, READER:PATH[:SPLIT]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Strict = Annotated[bool, typer.Option(help="Refuse data with any flaw.")]
 Background = Annotated[
-    str | None, typer.Option(help='What transparent pictures lie on: a colour such as "black" or "#8090a0".')
+    str | None, typer.Option(help='The colour behind transparent pictures, such as "black" or "#8090a0".')
 ]
 
 
@@ -51,12 +51,12 @@ def check(dataset: Data, as_json: Json = False, strict: Strict = False, backgrou
 @data.command()
 def show(
     dataset: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The contact sheet.")] = Path("sheet.png"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The PNG file to write.")] = Path("sheet.png"),
     count: Annotated[int, typer.Option("-n", help="How many pictures, spread over the data.", min=1, max=400)] = 24,
-    resolution: Annotated[int, typer.Option(help="Pixels a side of each.", min=16, max=512)] = 128,
+    resolution: Annotated[int, typer.Option(help="Side of each picture, in pixels.", min=16, max=512)] = 128,
     background: Background = None,
 ) -> None:
-    """Draw a contact sheet of pictures as a model will see them, with their captions."""
+    """Draw a contact sheet of the pictures as a model sees them, with their captions."""
     if out.suffix.lower() != ".png":
         raise OutputError(f"The sheet is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
     import io
@@ -74,12 +74,15 @@ def show(
 @data.command()
 def pack(
     dataset: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The new pack.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The new folder.")],
     resolution: Annotated[
-        int, typer.Option(help="Pixels a side; the model's, plus train.crop_margin.", min=1, max=2048)
+        int,
+        typer.Option(
+            help="Side of each picture, in pixels: the model's resolution plus train.crop_margin.", min=1, max=2048
+        ),
     ],
     text_encoder: Annotated[
-        str, typer.Option(help='Whose features to keep with the captions; "none" to keep none.')
+        str, typer.Option(help='The text encoder whose features are stored with the captions, or "none".')
     ] = DEFAULT_TEXT_ENCODER,
     strict: Strict = False,
     background: Background = None,
@@ -142,4 +145,4 @@ def _print_problems(problems: list[str]) -> None:
     for problem in problems[:SHOWN_PROBLEMS]:
         say(f"flaw: {problem}")
     if len(problems) > SHOWN_PROBLEMS:
-        say(f"and {len(problems) - SHOWN_PROBLEMS} flaws more (--json lists all)")
+        say(f"and {len(problems) - SHOWN_PROBLEMS} more flaws (--json lists all)")

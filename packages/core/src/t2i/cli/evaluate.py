@@ -1,4 +1,4 @@
-"""`t2i evaluate`: a model's scores, each saying how it was made."""
+"""`t2i evaluate`: a model's scores, each with its protocol."""
 
 from __future__ import annotations
 
@@ -39,14 +39,15 @@ def evaluate(
     batch_size: BatchOption = 64,
     resolution: ResolutionOption = None,
     option: OwnOption = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Add the scores to this .jsonl too.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Also add the scores to this .jsonl file.")] = None,
     device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Draw a dataset's captions and score the pictures beside its own; one line a score.
+    """Draw a dataset's captions and compare the pictures with its own; prints one line per score.
 
-    Interrupted, it goes on where it stopped. Scores of a run folder or a local snapshot are kept in its scores.jsonl
-    and its model card. Several processes can share the work: accelerate launch -m t2i evaluate ...
+    After an interruption, the same command continues where it stopped. Scores of a run folder or a local snapshot are
+    kept in its scores.jsonl and its model card. Several processes can share the work:
+    accelerate launch -m t2i evaluate ...
     """
     names = metric_names(metrics)
     settings = parse_settings(setting, names)
@@ -72,7 +73,7 @@ def evaluate(
             if row.score.caution:
                 warn(f"{row.metric}: {row.score.caution}")
     if found.seconds_per_image is not None:
-        say(f"{found.seconds_per_image:.3g} s a picture")
+        say(f"{found.seconds_per_image:.3g} s per picture")
     for name, reason in found.failures.items():
         fail(f"{name}: {reason}")
     return 2 if found.failures else 0

@@ -1,4 +1,4 @@
-"""`t2i generate`: prompts in, picture files out."""
+"""`t2i generate`: draw prompts into picture files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ def generate(
     count: Annotated[int, typer.Option("-n", "--num-images", help="Pictures per prompt.")] = 1,
     seed: Annotated[
         int | None,
-        typer.Option(help="Of each prompt's first picture. Default: random; 0 with --prompts, so that it can resume."),
+        typer.Option(
+            help="Seed of each prompt's first picture. Default: random; 0 with --prompts, so that it can resume."
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="picture.png for one picture, or a folder.")] = Path("out"),
-    batch_size: Annotated[int, typer.Option(help="Pictures drawn at once; never changes them.")] = 64,
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .png file for one picture, or a folder.")] = Path("out"),
+    batch_size: Annotated[int, typer.Option(help="Pictures drawn at once; does not change them.")] = 64,
     option: OwnOption = None,
     stages: Annotated[
-        bool, typer.Option("--stages", help="Also write NAME-stages.png, how the picture came about, coarse to fine.")
+        bool, typer.Option("--stages", help="Also write NAME-stages.png: the picture's stages, coarse to fine.")
     ] = False,
     device: DeviceOption = None,
 ) -> None:
@@ -59,19 +61,20 @@ def generate(
 
 
 def check_request(texts: list[str], count: int, seed: int | None, out: Path) -> None:
-    """What can be known to be wrong before anything heavy is imported.
+    """Check what can be checked before heavy imports.
 
     Raises:
         InvalidInputError, OutputError: one sentence each.
     """
     if not texts:
-        raise InvalidInputError('No prompt came. Say what to draw: t2i generate "a red heart" -o heart.png')
+        raise InvalidInputError(
+            'Drawing needs a prompt, got none. Say what to draw: t2i generate "a red heart" -o heart.png'
+        )
     choose_seeds(seed, count)
     if out.suffix.lower() == ".png":
         if len(texts) * count > 1:
             raise InvalidInputError(
-                f"{out} holds one picture, but {len(texts) * count} were asked for. "
-                f"Give a folder: -o {out.with_suffix('')}/"
+                f"{out} holds one picture, got {len(texts) * count} to draw. Give a folder: -o {out.with_suffix('')}/"
             )
         if out.is_dir():
             raise OutputError(f"{out} is a folder, so no picture can be written there. Choose another name.")

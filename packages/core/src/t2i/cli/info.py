@@ -1,4 +1,4 @@
-"""`t2i info`: everything known of one name without loading what it stands for."""
+"""`t2i info`: what is known about a name, without loading a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verify: Annotated[bool, typer.Option(help="Also load the model and draw its golden pictures again.")] = False,
 ) -> None:
-    """Describe a model: config, sha256, text encoder, dataset, licence, scores; or what else a plugin declares."""
+    """Describe a model (config, sha256, text encoder, dataset, licence, scores) or anything else a plugin declares."""
     facts = _of_other_roles(name)
     try:
         facts = _of_model(model_info(name)) | facts
@@ -37,7 +37,7 @@ def info(
 
 
 def _of_other_roles(name: str) -> dict[str, Any]:
-    """What plugins declare under this name that is no model."""
+    """What plugins declare under this name, except models."""
     return {
         role_of(type(spec)).word: {"from": f"{plugin.distribution} {plugin.version}"}
         | {key: value for key, value in asdict(spec).items() if value not in ("", {}, ())}

@@ -1,4 +1,4 @@
-"""`t2i interpolate`: what lies between two captions, two seeds, or both."""
+"""`t2i interpolate`: pictures between two captions, two seeds, or both."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from t2i.seeds import check_seed, choose_seeds
 
 def interpolate(
     prompt: Annotated[str, typer.Argument(metavar="FROM", help="The first picture's caption.")],
-    to: Annotated[str | None, typer.Argument(metavar="TO", help="The last one's. Default: the same.")] = None,
+    to: Annotated[
+        str | None, typer.Argument(metavar="TO", help="The last picture's caption. Default: the first one's.")
+    ] = None,
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = "cvae",
-    seed: Annotated[int | None, typer.Option(help="The first picture's. Default: random.")] = None,
-    to_seed: Annotated[int | None, typer.Option(help="The last one's. Default: the same.")] = None,
-    frames: Annotated[int, typer.Option(help="Pictures, both ends included.")] = 9,
-    out: Annotated[Path, typer.Option("-o", "--out", help="strip.png, or a .gif that walks there and back.")] = Path(
-        "strip.png"
-    ),
+    seed: Annotated[int | None, typer.Option(help="Seed of the first picture. Default: random.")] = None,
+    to_seed: Annotated[int | None, typer.Option(help="Seed of the last picture. Default: the first one's.")] = None,
+    frames: Annotated[int, typer.Option(help="Number of pictures, both ends included.")] = 9,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="A .png file with all pictures side by side, or a .gif.")
+    ] = Path("strip.png"),
     option: OwnOption = None,
     device: DeviceOption = None,
 ) -> None:
@@ -31,7 +33,7 @@ def interpolate(
     if kind not in (".png", ".gif"):
         raise OutputError(f"A walk is written as .png or .gif, but {out} is neither. Try {out.with_suffix('.gif')}.")
     if to is None and to_seed is None:
-        raise InvalidInputError("A walk leads somewhere, but neither a second caption nor --to-seed came. Give one.")
+        raise InvalidInputError("Interpolation needs a second caption or --to-seed, got neither. Give one.")
     for name, value in (("--seed", seed), ("--to-seed", to_seed)):
         if value is not None:
             check_seed(value, name)

@@ -39,13 +39,13 @@ def leaderboard(
     resolution: Annotated[
         int, typer.Option(help="Pixels a side at which the pictures of all models are evaluated.", min=8)
     ] = 64,
-    samples: Annotated[int, typer.Option(help="Prompts shown on the page.", min=1, max=40)] = 8,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder.")] = Path("leaderboard"),
+    samples: Annotated[int, typer.Option(help="Number of prompts shown on the page.", min=1, max=40)] = 8,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write.")] = Path("leaderboard"),
     device: DeviceOption = None,
 ) -> int:
     """Evaluate models under one protocol; write leaderboard.md, leaderboard.png, index.html and scores.jsonl.
 
-    Each finished evaluation is kept in the folder: the same command after an interruption evaluates what is missing.
+    Each finished evaluation is kept in the folder: after an interruption, the same command evaluates what is missing.
     """
     names = metric_names(metrics)
     settings = parse_settings(setting, names)

@@ -1,4 +1,4 @@
-"""`t2i`: imports and runs the verb that is asked for; every error of ours becomes one sentence and exit code 2."""
+"""`t2i`: imports and runs one verb; a T2IError is printed as one sentence and exits with 2."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def command_line(spec: CommandSpec) -> typer.Typer:
     target = load_target(spec.target)
     app = typer.Typer(
         add_completion=False,
-        rich_markup_mode=None,  # plain help is there in half the time
+        rich_markup_mode=None,  # plain help takes half the time
         pretty_exceptions_enable=False,
     )
     app.callback()(_program)
@@ -118,4 +118,4 @@ def command_line(spec: CommandSpec) -> typer.Typer:
 
 
 def _program() -> None:
-    """Stands for `t2i` itself, so that the verb stays a verb of it."""
+    """The callback of `t2i` itself: without one, typer would make the only verb the whole program."""

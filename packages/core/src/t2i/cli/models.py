@@ -1,4 +1,4 @@
-"""`t2i models`: what can draw here, and what could be installed."""
+"""`t2i models`: models that are installed, and models that can be."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from t2i.registry.discovery import registry
 
 
 def models(
-    filter: Annotated[str, typer.Argument(help="A part of the name, or a pattern with * and ?.")] = "",  # noqa: A002
-    pretrained: Annotated[bool, typer.Option(help="Only those with weights.")] = False,
+    filter: Annotated[str, typer.Argument(help="Part of the names to list, or a pattern with * and ?.")] = "",  # noqa: A002
+    pretrained: Annotated[bool, typer.Option(help="List only models with pretrained weights.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List techniques, installed or not, and their pretrained weights."""
@@ -42,7 +42,7 @@ def models(
 
 
 def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """One table and an empty line; nothing if it has no rows."""
+    """Print a table and an empty line; nothing if it has no rows."""
     table(head, rows)
     if rows:
         print()

@@ -1,4 +1,4 @@
-"""`t2i new`: a whole small plugin project, whose tests pass before anything is edited."""
+"""`t2i new`: a small plugin project whose tests pass before anything is edited."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ from t2i.version import __version__
 NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MOST_CHARACTERS = 20  # what the templates' lines have room for
 SUFFIX = ".tmpl"
-RESERVED = ("core",)  # t2i-core is what plugins stand on
+RESERVED = ("core",)  # t2i-core is the core package
 
 
 def kinds() -> dict[str, Role]:
-    """What a plugin may bring, by the name of its folder in t2i/templates."""
+    """The roles that have a template, by the name of its folder in t2i/templates."""
     return {role.template: role for role in roles.ROLES if role.template}
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="Of your technique, such as my-technique; makes t2i-my-technique.")],
-    kind: Annotated[str, typer.Option(help=f"What it brings: {', '.join(kinds())}.")] = "generator",
-    out: Annotated[Path | None, typer.Option(help="The new folder; t2i-NAME by default.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="Your plugin's name, such as my-technique; the distribution is t2i-my-technique.")
+    ],
+    kind: Annotated[str, typer.Option(help=f"What the plugin adds: {', '.join(kinds())}.")] = "generator",
+    out: Annotated[Path | None, typer.Option(help="The new folder. Default: t2i-NAME.")] = None,
 ) -> None:
-    """Write a whole small plugin project, with a toy that works in the place of yours."""
+    """Write a small plugin project with a working toy that you replace by your own code."""
     from t2i.files import atomic_folder
 
     name, role = check_name(name), check_kind(kind)
@@ -53,7 +55,7 @@ def new(
     say(
         f"{folder} is a plugin. Try it:\n"
         f'  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  t2i check {name}\n'
-        f"Then put yours in the toy's place: src/{_package(name)}/{_module(role)}.py"
+        f"Then replace the toy by your own code: src/{_package(name)}/{_module(role)}.py"
     )
 
 

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how their texts are read; nothing here imports torch."""
+"""Options that several verbs share, and the functions that read their values; imports no torch."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
 from t2i.registry.specs import EvaluatorSpec
 
-MODEL_HELP = "technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION]."
+MODEL_HELP = "Model to use: technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION]."
 OwnOption = Annotated[
-    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the technique's own.")
+    list[str] | None,
+    typer.Option(
+        "--option", metavar="NAME=VALUE", help="An option of the technique, such as truncation=0.8; repeatable."
+    ),
 ]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps. Default: the accelerator.")]
-DataOption = Annotated[str, typer.Option(help="A dataset's name, name:split, or a folder of captioned pictures.")]
-CountOption = Annotated[int, typer.Option("-n", "--n", help="Pictures drawn.")]
-MetricsOption = Annotated[str, typer.Option(help="Names of evaluators, with commas between.")]
+DeviceOption = Annotated[str | None, typer.Option(help="Device to run on: cpu, cuda or mps. Default: the accelerator.")]
+DataOption = Annotated[str, typer.Option(help="Dataset: a name, name:split, or a folder of captioned pictures.")]
+CountOption = Annotated[int, typer.Option("-n", "--n", help="Number of pictures drawn.")]
+MetricsOption = Annotated[str, typer.Option(help="Evaluators' names, separated by commas.")]
 SettingOption = Annotated[
     list[str] | None,
-    typer.Option("--setting", metavar="METRIC.NAME=VALUE", help="Of an evaluator, such as fid.protocol=clean."),
+    typer.Option(
+        "--setting",
+        metavar="METRIC.NAME=VALUE",
+        help="Setting of an evaluator, such as fid.protocol=clean; repeatable.",
+    ),
 ]
-SeedOption = Annotated[int, typer.Option(help="Chooses the captions; picture i is drawn with seed + i.")]
+SeedOption = Annotated[int, typer.Option(help="Seed that chooses the captions; picture i is drawn with seed + i.")]
 BatchOption = Annotated[int, typer.Option(help="Pictures drawn and evaluated at once.")]
 ResolutionOption = Annotated[
     int | None, typer.Option(help="Pixels a side at which pictures are evaluated. Default: the model's.", min=8)
@@ -47,14 +54,14 @@ def parse_settings(assignments: Sequence[str] | None, metrics: Sequence[str]) ->
     """["fid.protocol=clean"] as {"fid": {"protocol": "clean"}}.
 
     Raises:
-        InvalidInputError: one is not of that form, or of no metric asked for.
+        InvalidInputError: one is not of that form, or its metric is not in `metrics`.
     """
     settings: dict[str, dict[str, Any]] = {}
     for assignment in assignments or ():
         metric, _, rest = assignment.partition(".")
         if metric not in metrics:
             raise InvalidInputError(
-                f"A setting reads metric.name=value, of one of {', '.join(metrics)}, but {assignment!r} came."
+                f"A setting reads metric.name=value, with one of {', '.join(metrics)} as metric, got {assignment!r}."
             )
         name, value = _assignment(rest)
         settings.setdefault(metric, {})[name] = value
@@ -62,15 +69,15 @@ def parse_settings(assignments: Sequence[str] | None, metrics: Sequence[str]) ->
 
 
 def metric_names(metrics: str) -> list[str]:
-    """ "fid,kid" as names, each known; before torch is imported.
+    """ "fid,kid" as names; imports no torch.
 
     Raises:
-        UnknownNameError, PluginError: nobody declares one, or its plugin cannot be used.
-        InvalidInputError: there is none.
+        UnknownNameError, PluginError: no plugin declares one of them, or its plugin cannot be used.
+        InvalidInputError: `metrics` has no name.
     """
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     if not names:
-        raise InvalidInputError(f"An evaluation needs a metric, but none came. Try --metrics {DEFAULT_METRICS}")
+        raise InvalidInputError(f"An evaluation needs a metric, got none. Try --metrics {DEFAULT_METRICS}")
     for name in names:
         registry().get(EvaluatorSpec, name)
     return list(dict.fromkeys(names))
@@ -80,7 +87,7 @@ def check_model(model: str) -> None:
     """Report an unknown name before torch is imported.
 
     Raises:
-        UnknownNameError, PluginError: nothing usable goes by that name.
+        UnknownNameError, PluginError: there is no usable model of that name.
     """
     if ModelName.parse(model).kind == "registered":
         weights_spec(model)
@@ -92,5 +99,5 @@ def _assignment(text: str) -> tuple[str, Any]:
 
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise InvalidInputError(f"An option reads name=value, but {text!r} came.")
+        raise InvalidInputError(f"An option reads name=value, got {text!r}.")
     return name.replace("-", "_"), parse_value(value, f"--option {name}")

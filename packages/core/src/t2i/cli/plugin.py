@@ -1,4 +1,4 @@
-"""The verbs that come with the core, declared as any plugin declares its own."""
+"""The core's own verbs, declared as a plugin declares its verbs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ T2I_API = 1
 def t2i_commands() -> list[CommandSpec]:
     """Declare the verbs, in the order in which `t2i --help` lists them."""
     return [
-        _verb("generate", "Draw pictures of prompts."),
+        _verb("generate", "Draw prompts as pictures."),
         _verb("regenerate", "Draw a picture again from its own provenance."),
         _verb("compare", "Draw the same prompts with several models, on one sheet."),
         _verb("interpolate", "Walk from one picture to another."),
-        _verb("reconstruct", "Send a picture through a model and back."),
+        _verb("reconstruct", "Encode a picture with a model and decode it again."),
         _verb("models", "List models, installed or not, and their pretrained weights."),
-        _verb("info", "Describe a model, or anything else that a plugin declares."),
+        _verb("info", "Describe a model, or anything else a plugin declares."),
         _verb("train", "Train a technique on captioned pictures."),
         _verb("reference", "Compare a run's losses with its recipe's, or write a recipe's."),
         _verb("evaluate", "Score a model on a dataset."),
@@ -27,8 +27,8 @@ def t2i_commands() -> list[CommandSpec]:
         _verb("push", "Publish a model on the Hugging Face Hub."),
         CommandSpec("plugins", "t2i.cli.doctor:plugins", "List installed plugins and what each declares."),
         _verb("doctor", "Find what is wrong with this installation, and how to fix it."),
-        _verb("check", "Check every promise of what a plugin declares."),
-        _verb("new", "Write a whole small plugin project."),
+        _verb("check", "Check everything that a plugin declares."),
+        _verb("new", "Write a small plugin project."),
     ]
 
 

@@ -1,4 +1,4 @@
-"""`t2i push`: a model on the Hugging Face Hub, with a card that shows it."""
+"""`t2i push`: publish a model on the Hugging Face Hub, with its card."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from t2i.registry.names import ModelName
 def push(
     model: Annotated[str, typer.Argument(help="A run folder, a snapshot or a model's name.")],
     repo: Annotated[str, typer.Argument(help="The repository, such as org/name; created if it does not exist.")],
-    private: Annotated[bool, typer.Option("--private", help="Only its owners see it.")] = False,
-    create_pr: Annotated[bool, typer.Option("--create-pr", help="Propose it to the repository's owners.")] = False,
-    revision: Annotated[str | None, typer.Option(help="The branch; by default main.")] = None,
-    prompt: Annotated[list[str] | None, typer.Option(help="Draw this for the card; may be given often.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Create a private repository.")] = False,
+    create_pr: Annotated[
+        bool, typer.Option("--create-pr", help="Open a pull request instead of a direct commit.")
+    ] = False,
+    revision: Annotated[str | None, typer.Option(help="The branch. Default: main.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="A prompt to draw for the card; repeatable.")] = None,
 ) -> None:
     """Publish a model on the Hugging Face Hub; log in with `hf auth login` first. Prints the commit's address."""
     from t2i.publishing.push import Target
@@ -26,7 +28,7 @@ def push(
     pushed = publish(model, target, prompts=prompt or (), warn=warn)
     print(pushed.address)
     if create_pr:
-        say("Its owners decide now.")
+        say("The pull request is open; the repository's owners decide.")
     else:
         this_one = ModelName.on_hub(repo, pushed.commit)
-        say(f'Draw with it: t2i generate "..." --model {target.name} (this very one: {this_one})')
+        say(f'Draw with it: t2i generate "..." --model {target.name} (exactly this commit: {this_one})')

@@ -1,4 +1,4 @@
-"""`t2i reconstruct`: a picture through a model and back."""
+"""`t2i reconstruct`: encode a picture with a model and decode it again."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from t2i.errors import DataError, InvalidInputError, OutputError
 
 
 def reconstruct(
-    picture: Annotated[Path, typer.Argument(help="Any picture; the middle square of it is read.")],
-    prompt: Annotated[str, typer.Option(help="What it shows; not every technique reads it.")],
+    picture: Annotated[Path, typer.Argument(help="Picture to reconstruct; its middle square is used.")],
+    prompt: Annotated[str, typer.Option(help="The picture's caption; some techniques ignore it.")],
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = "cvae",
-    out: Annotated[Path, typer.Option("-o", "--out", help="The picture as the model gives it back.")] = Path(
-        "reconstructed.png"
-    ),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The reconstructed picture.")] = Path("reconstructed.png"),
     device: DeviceOption = None,
 ) -> None:
-    """Send a picture through a model and back, to see what the model keeps of it."""
+    """Encode a picture with a model and decode it again, to see what the model keeps of it."""
     if out.suffix.lower() != ".png":
         raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
     if not picture.is_file():

@@ -1,4 +1,4 @@
-"""`t2i reference`: a run's losses beside those of the recipe it began with, and a recipe's own made from a run."""
+"""`t2i reference`: compare a run's losses with its recipe's reference, or write a reference from a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Run = Annotated[Path, typer.Argument(help="A run folder.")]
 
 @reference.command()
 def compare(run: Run) -> None:
-    """Print a run's losses beside its recipe's reference, and every setting that differs; write RUN/reference.png."""
+    """Compare a run's losses and settings with its recipe's reference; writes RUN/reference.png."""
     from t2i.training.report import reference as curves
 
     print(curves.compare(run))
@@ -25,9 +25,9 @@ def compare(run: Run) -> None:
 @reference.command()
 def write(
     run: Run,
-    out: Annotated[Path, typer.Argument(help="The new file, NAME.reference.jsonl beside the recipe NAME.yaml.")],
+    out: Annotated[Path, typer.Argument(help="The new file: NAME.reference.jsonl, next to the recipe NAME.yaml.")],
 ) -> None:
-    """Make a finished run's losses the reference of its recipe."""
+    """Write a finished run's losses as its recipe's reference."""
     from t2i.training.report import reference as curves
 
     curves.write_reference(run, out)

@@ -1,4 +1,4 @@
-"""`t2i regenerate`: a picture again, from what it says of itself."""
+"""`t2i regenerate`: draw a picture again from its provenance."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from t2i.errors import OutputError
 
 def regenerate(
     picture: Annotated[Path, typer.Argument(help="A PNG written by t2i generate.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The picture made again.")] = Path("again.png"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The regenerated picture.")] = Path("again.png"),
     model: Annotated[
-        str | None, typer.Option(help="Where its weights are now, if not under the name it was made with.")
+        str | None, typer.Option(help="The model with its weights. Default: the model named in the picture.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="By default the one it was made on.")] = None,
+    device: Annotated[str | None, typer.Option(help="Device to run on. Default: the one it was drawn on.")] = None,
 ) -> int:
-    """Make a picture again from its own provenance; exits with 1 where it does not come out the same."""
+    """Draw a picture again from its own provenance; exits with 1 if the result differs."""
     if out.suffix.lower() != ".png":
         raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
     from t2i.drawing.regenerate import regenerate

@@ -1,4 +1,4 @@
-"""`t2i train`: a run folder from a technique and a dataset, or the rest of an interrupted run."""
+"""`t2i train`: train a technique on a dataset into a run folder, or continue an interrupted run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from t2i.errors import InvalidInputError
 
 
 def train(
-    technique: Annotated[str | None, typer.Argument(help="What to train, such as cgan (see `t2i models`).")] = None,
+    technique: Annotated[
+        str | None, typer.Argument(help="The technique to train, such as cgan (see `t2i models`).")
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="[SECTION.FIELD=VALUE]...", help="Settings, such as train.batch_size=32."),
@@ -24,12 +26,12 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The new run folder.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue this run exactly where it stopped.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe the technique ships, or a YAML file.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings; they go before the recipe's.")] = None,
-    steps: Annotated[int | None, typer.Option(help="How many steps the whole run has.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random in the run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings that override the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of steps of the whole run.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random in the run.")] = None,
     strict: Annotated[bool, typer.Option(help="Refuse a dataset with any flawed picture.")] = False,
-    device: Annotated[str | None, typer.Option(help='"cpu" to leave a GPU alone.')] = None,
-    processes: Annotated[int, typer.Option(help="How many processes of this machine share the run.", min=1)] = 1,
+    device: Annotated[str | None, typer.Option(help='Device to train on; "cpu" leaves a GPU unused.')] = None,
+    processes: Annotated[int, typer.Option(help="Number of processes on this machine that share the run.", min=1)] = 1,
 ) -> int:
     """Train a technique on captioned pictures. The run folder is a model: t2i generate "..." --model FOLDER."""
     given: dict[str, object] = {"TECHNIQUE": technique, "--data": data, "--out": out, "--recipe": recipe}
@@ -56,7 +58,7 @@ def train(
     else:
         result = run.start(settings, folder, device=device, progress=progress, warn=warn)
     if launched()[0] == 0:
-        again = f"Stopped at step {result.step}. Go on with: t2i train --resume {result.run}"
+        again = f"Stopped at step {result.step}. Continue with: t2i train --resume {result.run}"
         say(f'Done. Draw with it: t2i generate "..." --model {result.run}' if result.finished else again)
     return 0 if result.finished else 130
 
@@ -70,7 +72,7 @@ def _alone(option: str, given: Mapping[str, object], allowed: Collection[str]) -
 def _settings(
     technique: str, recipe: str | None, config: Path | None, data: str | None, assignments: Sequence[str]
 ) -> dict[str, Any]:
-    """The recipe's settings, over them the file's, over them those of the command line."""
+    """The recipe's settings, overridden by the file's, then by those of the command line."""
     from t2i.training.settings import merge, override, read_recipe, read_settings
 
     settings = read_recipe(technique, recipe) if recipe else {}
@@ -86,7 +88,7 @@ def _settings(
 
 
 def _launch(processes: int, settings: Mapping[str, Any] | None, folder: Path, device: str | None) -> int | None:
-    """Have this very command run in several processes, and return its exit code; None if it already does."""
+    """Run this command in several processes and return the exit code; None if it already runs so."""
     from t2i.training.launch import launch, launched
 
     _, already = launched()

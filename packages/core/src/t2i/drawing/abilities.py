@@ -1,4 +1,4 @@
-"""What some generators can do beside drawing a caption: give a picture back, walk between two, show their attention."""
+"""Abilities that only some generators have: reconstruct a picture, interpolate between two, show their attention."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ OptionsT = TypeVar("OptionsT", bound=Config, contravariant=True)
 
 @runtime_checkable
 class Reconstructs(Protocol):
-    """A generator that can give a picture back."""
+    """A generator that can reconstruct a picture."""
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
-        """The pictures, in [-1, 1] at the generator's resolution, as far as it can tell them; `text` are captions."""
+        """Encode and decode pictures, in [-1, 1] at the generator's resolution; `text` are their captions."""
         ...
 
 
 @runtime_checkable
 class Interpolates(Protocol[OptionsT]):
-    """A generator that can draw what lies between two captions, two seeds, or both."""
+    """A generator that can draw pictures between two captions, two seeds, or both."""
 
     def interpolate(
         self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: OptionsT
@@ -50,11 +50,11 @@ class Interpolates(Protocol[OptionsT]):
 
 @dataclass(frozen=True)
 class Attended:
-    """Pictures, and which words each place of them was drawn from.
+    """Pictures, and the attention of each place to the words.
 
     Attributes:
-        images: what `generate` draws for the same arguments.
-        maps: for each word the weight it had at each of y times x places. The weights at a place sum to 1, and words
+        images: the pictures that `generate` draws for the same arguments.
+        maps: for each word, its weight at each of y times x places. The weights at a place sum to 1, and words
             that the mask leaves out have 0. `TextEncoder.tokens` says what the words stand for.
     """
 
@@ -64,7 +64,7 @@ class Attended:
 
 @runtime_checkable
 class Attends(Protocol[OptionsT]):
-    """A generator that can say which word painted which place."""
+    """A generator that can show its attention to words."""
 
     def attend(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> Attended:
         """Draw as `generate` does, and keep the attention, such as that of its finest layer."""
@@ -77,19 +77,19 @@ def interpolate(
     """`frames` pictures from one prompt and seed to another, ends included.
 
     Args:
-        prompts, seeds: two each; one prompt twice moves in noise alone, one seed twice in the text alone.
+        prompts, seeds: two each; equal prompts change only the noise, equal seeds only the text.
         frames: 2 to MAX_FRAMES.
-        options: the artist's own, as its `options` makes them.
+        options: made by the artist's `options`.
 
     Raises:
         InvalidInputError: the artist cannot interpolate, or an argument is outside its range.
     """
     if not isinstance(artist, Pipeline) or not isinstance(artist.generator, Interpolates):
-        raise InvalidInputError(_cannot(artist, "draw what lies between two pictures", "interpolate"))
+        raise InvalidInputError(_cannot(artist, "draw pictures between two others", "interpolate"))
     frames = check_whole_number(frames, "The number of frames", 2, MAX_FRAMES)
     prompts, seeds = check_prompts(prompts), check_seeds(seeds)
     if len(prompts) != 2 or len(seeds) != 2:
-        raise InvalidInputError(f"A walk takes 2 prompts and 2 seeds, got {len(prompts)} and {len(seeds)}.")
+        raise InvalidInputError(f"Interpolation takes 2 prompts and 2 seeds, got {len(prompts)} and {len(seeds)}.")
     with torch.inference_mode():
         text = artist.encoder.encode(prompts).to(artist.device)
         weights = torch.linspace(0, 1, frames, device=artist.device)
@@ -98,17 +98,17 @@ def interpolate(
 
 
 def reconstruct(artist: Artist, picture: Image.Image, prompt: str) -> Image.Image:
-    """A picture through the artist's model and back.
+    """Encode a picture with the artist's model and decode it again.
 
     Args:
         picture: RGB, a square of the artist's resolution.
-        prompt: what it shows.
+        prompt: its caption.
 
     Raises:
         InvalidInputError: the artist cannot reconstruct, or the prompt is empty or too long.
     """
     if not isinstance(artist, Pipeline) or not isinstance(artist.generator, Reconstructs):
-        raise InvalidInputError(_cannot(artist, "give a picture back", "reconstruct"))
+        raise InvalidInputError(_cannot(artist, "reconstruct a picture", "reconstruct"))
     with torch.inference_mode():
         text = artist.encoder.encode(check_prompts([prompt])).to(artist.device)
         pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(artist.device)
@@ -122,6 +122,6 @@ def _cannot(artist: Artist, what: str, method: str) -> str:
             able += [spec.name] if hasattr(load_target(spec.target), method) else []
         except PluginError:  # reported by `t2i doctor`
             continue
-    others = f"Techniques that can: {', '.join(sorted(able))}." if able else "No technique installed here can."
+    others = f"Techniques that can: {', '.join(sorted(able))}." if able else "No installed technique can."
     technique = artist.generator.technique if isinstance(artist, Pipeline) else type(artist).__name__
     return f"{artist.name} is a {technique}, which cannot {what}. {others}"

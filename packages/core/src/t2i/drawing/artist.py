@@ -1,4 +1,4 @@
-"""The contract of whatever turns prompts and seeds into pictures."""
+"""The interface of everything that turns prompts and seeds into pictures."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Request:
 
 @dataclass(frozen=True)
 class ArtistFiles:
-    """What of an artist lies on this machine.
+    """An artist's files on this machine.
 
     Attributes:
-        size_bytes: of its weights, all files together.
-        card: its model card, where its scores are read; None if it has none.
-        home: the person's own folder that it was loaded from, where its scores are kept; None if the files are not
-            the person's to change, such as bundled or fetched ones.
+        size_bytes: total size of its weight files.
+        card: its model card, from which its scores are read; None if it has none.
+        home: the user's own folder that it was loaded from, where its scores are stored; None for files that are not
+            the user's to change, such as bundled or downloaded ones.
     """
 
     size_bytes: int
@@ -52,19 +52,19 @@ class ArtistFiles:
 class Artist(ABC):
     """Prompts and seeds in, pictures out.
 
-    A picture depends on the artist, its prompt, its seed and the options alone: not on what else is in the batch, nor
-    on the batch's size or order.
+    A picture depends only on the artist, its prompt, its seed and the options, not on the rest of the batch or the
+    batch's size or order.
     """
 
     @property
     @abstractmethod
     def identity(self) -> ArtistIdentity:
-        """Which artist it is, down to its weights; what provenance records."""
+        """The artist with its weights and versions, as recorded in provenance."""
 
     @property
     @final
     def name(self) -> str:
-        """What `t2i.pipeline` opens it by."""
+        """The name that `t2i.pipeline` opens it by."""
         return self.identity.name
 
     @property
@@ -75,7 +75,7 @@ class Artist(ABC):
     @property
     @abstractmethod
     def device(self) -> str:
-        """Where it draws, such as "cpu" or "cuda:1"."""
+        """The device it draws on, such as "cpu" or "cuda:1"."""
 
     @property
     @abstractmethod
@@ -85,11 +85,11 @@ class Artist(ABC):
     @property
     @abstractmethod
     def options_type(self) -> type[Config]:
-        """What `options` makes; its fields are `--option name=value` on the command line."""
+        """The type of its options; a field is `--option name=value` on the command line."""
 
     @abstractmethod
     def options(self, /, **values: Any) -> Config:
-        """The options to draw with: `values`, and its own defaults for the rest.
+        """The options to draw with: `values`, and defaults for the rest.
 
         Raises:
             InvalidConfigError: a name is unknown, or its value does not fit.
@@ -104,17 +104,17 @@ class Artist(ABC):
         batch_size: int = DEFAULT_BATCH_SIZE,
         stages: bool = False,
     ) -> Iterator[Picture]:
-        """Draw one picture per request, in their order, batch after batch, so that a long list needs little memory.
+        """Draw one picture per request, in order and batch by batch, so that a long list needs little memory.
 
         Args:
             requests: read as they are drawn.
-            options: as `options` makes them; by default its defaults.
-            batch_size: pictures drawn at once, at most; changes memory and speed, never the pictures.
-            stages: give each picture's stages too.
+            options: made by `options`; by default its defaults.
+            batch_size: most pictures drawn at once; changes memory and speed, not the pictures.
+            stages: also return each picture's stages.
 
         Raises:
-            InvalidInputError: at once if `options`, `batch_size` or `stages` cannot be; while drawing if a request
-                cannot be drawn.
+            InvalidInputError: at once if `options`, `batch_size` or `stages` is invalid; while drawing if a request
+                is.
         """
 
     @final
@@ -132,10 +132,10 @@ class Artist(ABC):
         Args:
             prompts: what to draw, each 1 to 2000 characters.
             num_images_per_prompt: at least 1.
-            seed: of each prompt's first picture; its next pictures take seed + 1, seed + 2, ... By default one
-                is chosen at random (see the output's `seeds`).
-            batch_size: pictures drawn at once; changes memory and speed, never the pictures.
-            options: the artist's own, see its `options_type`; by default those it draws best at.
+            seed: seed of each prompt's first picture; the next ones get seed + 1, seed + 2, ... By default it is
+                chosen at random (see the output's `seeds`).
+            batch_size: pictures drawn at once; changes memory and speed, not the pictures.
+            options: the artist's options, see its `options_type`.
 
         Raises:
             InvalidInputError: an argument is outside its range.
@@ -151,15 +151,15 @@ def check_drawing(artist: Artist, options: Config | None, batch_size: int) -> Co
     """The options to draw with: those given, or the artist's defaults.
 
     Raises:
-        InvalidInputError: they are another artist's, or `batch_size` is no whole number above 0.
+        InvalidInputError: they are another artist's, or `batch_size` is not a whole number above 0.
     """
     check_whole_number(batch_size, "The batch size", 1)
     if options is None:
         return artist.options()
     if not isinstance(options, artist.options_type):
         raise InvalidInputError(
-            f"{artist.name} draws with {artist.options_type.__name__}, but a {type(options).__name__} came. "
-            f"Make them by its options(name=value)."
+            f"{artist.name} draws with {artist.options_type.__name__}, got a {type(options).__name__}. "
+            f"Make options by its options(name=value)."
         )
     return options
 
@@ -168,7 +168,7 @@ def check_requests(requests: Iterable[Request]) -> tuple[list[str], tuple[int, .
     """The prompts, stripped of surrounding white space, and the seeds of `requests`.
 
     Raises:
-        InvalidInputError: one is no Request, or its prompt or seed cannot be drawn.
+        InvalidInputError: one is not a Request, or its prompt or seed is invalid.
     """
     requests = list(requests)
     for request in requests:

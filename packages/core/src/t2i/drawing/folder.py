@@ -1,4 +1,4 @@
-"""Many prompts into a folder: a file per picture, what is there already kept, and a grid of all."""
+"""Draw many prompts into a folder: a file per picture and a grid; existing pictures are kept."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ MAX_GRID_PICTURES = 400
 
 @dataclass(frozen=True)
 class DrawnFolder:
-    """What `draw_folder` left.
+    """The result of `draw_folder`.
 
     Attributes:
-        paths: of every picture, in the order of the requests.
-        drawn: how many were drawn now; the others were there already.
-        grid: the sheet of all; None if they are more than MAX_GRID_PICTURES.
+        paths: every picture's path, in the order of the requests.
+        drawn: number of pictures drawn now; the others existed already.
+        grid: the sheet of all pictures; None if there are more than MAX_GRID_PICTURES.
     """
 
     paths: Sequence[Path]
@@ -48,14 +48,14 @@ def draw_folder(
     stages: bool = False,
     progress: Progress = silent,
 ) -> DrawnFolder:
-    """Draw every prompt with every seed; a file that holds the very picture asked for is kept.
+    """Draw every prompt with every seed; a file that already holds the requested picture is kept.
 
     Args:
-        stages: write each picture's stages beside it, too.
+        stages: also write each picture's stages next to it.
 
     Raises:
-        InvalidInputError: a prompt, a seed or an option cannot be; nothing is written if a prompt or option cannot.
-        OutputError: a file cannot be written; those before it are whole.
+        InvalidInputError: a prompt, a seed or an option is invalid; nothing is written if a prompt or option is.
+        OutputError: a file cannot be written; those before it are complete.
     """
     options = check_drawing(artist, options, batch_size)
     requests = [Request(prompt, seed) for prompt in check_prompts(prompts) for seed in seeds]
@@ -78,7 +78,7 @@ def draw_folder(
 
 
 def write_picture(picture: Picture, path: Path) -> None:
-    """Write the picture, and before it the strip of its stages if it has any.
+    """Write the picture, after the strip of its stages if it has any.
 
     Raises:
         OutputError: a file cannot be written.
@@ -89,12 +89,12 @@ def write_picture(picture: Picture, path: Path) -> None:
 
 
 def strip_path(picture: Path) -> Path:
-    """Where a picture's stages are written."""
+    """The path of a picture's stages."""
     return picture.with_name(f"{picture.stem}-stages.png")
 
 
 def holds(path: Path, artist: Artist, request: Request, options: Config) -> bool:
-    """Whether `path` holds the very picture asked for, from the very weights."""
+    """Whether `path` already holds the requested picture, drawn by the same weights."""
     try:
         found = read_provenance(path)
     except T2IError:

@@ -1,4 +1,4 @@
-"""What an artist gives when it is called: a sequence of pictures."""
+"""The result of calling an artist: a sequence of pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from t2i.drawing.picture import Picture, file_name
 from t2i.drawing.provenance import png_bytes
 from t2i.images import grid
 
-SHOWN_PIXELS = 128  # a side, at least, on a sheet or in a notebook
+SHOWN_PIXELS = 128  # smallest side of a picture on a sheet or in a notebook
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PipelineOutput(Sequence[Picture]):
     """Pictures ordered by prompt, then by seed.
 
     Attributes:
-        per_prompt: pictures of each prompt.
+        per_prompt: number of pictures per prompt.
     """
 
     pictures: tuple[Picture, ...]
@@ -31,7 +31,7 @@ class PipelineOutput(Sequence[Picture]):
 
     @property
     def images(self) -> list[Image.Image]:
-        """As PIL images."""
+        """The pictures as PIL images."""
         return [picture.image for picture in self.pictures]
 
     @property
@@ -50,21 +50,21 @@ class PipelineOutput(Sequence[Picture]):
     @overload
     def __getitem__(self, index: slice) -> PipelineOutput: ...
     def __getitem__(self, index: int | slice) -> Picture | PipelineOutput:
-        """One picture, or some of them as an output of their own."""
+        """One picture, or a slice as a PipelineOutput."""
         return PipelineOutput(self.pictures[index]) if isinstance(index, slice) else self.pictures[index]
 
     def grid(self, columns: int | None = None, captions: bool = True) -> Image.Image:
         """All pictures on one sheet.
 
         Args:
-            columns: pictures a row; by default a row a prompt, or about a square.
-            captions: write its prompt under each picture.
+            columns: pictures per row; by default a row per prompt, or about a square.
+            captions: write each picture's prompt under it.
         """
         columns = columns or (self.per_prompt if self.per_prompt > 1 else None)
         return sheet(self.images, columns, self.prompts if captions else None)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write each picture with its provenance into `folder`, under the names that `t2i generate` gives.
+        """Write each picture with its provenance into `folder`, under the file names that `t2i generate` uses.
 
         Returns:
             The paths.
@@ -78,11 +78,11 @@ class PipelineOutput(Sequence[Picture]):
         ]
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows where it shows no HTML."""
+        """Shown by notebooks that show no HTML."""
         return png_bytes(self.grid())
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: each picture above its prompt and seed."""
+        """Shown by notebooks: each picture above its prompt and seed."""
         return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{"".join(map(_figure, self))}</div>'
 
 

@@ -1,4 +1,4 @@
-"""A drawn picture, which knows how it was made."""
+"""A drawn picture with its provenance."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from t2i.registry.events import picture_written
 
 @dataclass(frozen=True)
 class Picture:
-    """One drawn picture and how to make it again.
+    """One drawn picture and everything needed to draw it again.
 
     Attributes:
-        image: RGB; its own `save` keeps the provenance, what is made of it does not.
-        stages: the pictures made on the way to it, coarse to fine, itself last; none unless they were asked for.
+        image: RGB; its `save` keeps the provenance, but images derived from it do not.
+        stages: the pictures at each stage, coarse to fine, ending with `image`; empty unless requested.
     """
 
     image: Image.Image
@@ -50,7 +50,7 @@ class Picture:
         return png_bytes(self.image)
 
     def save(self, path: str | Path) -> Path:
-        """Write it as a PNG with its provenance, whole or not at all, and tell the plugins that listen.
+        """Write it as a PNG with its provenance, completely or not at all, and notify plugins.
 
         Returns:
             The path.
@@ -64,7 +64,7 @@ class Picture:
         return path
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """Shown by notebooks."""
         return self.png()
 
 

@@ -1,6 +1,6 @@
-"""Read me first: caption in, pictures out.
+"""Read this file first: from captions to pictures.
 
-All of it in three lines::
+The whole of it in three lines::
 
     text = encoder.encode(prompts)
     images = generator.generate(text, Noise(seeds), generator.options())
@@ -45,7 +45,7 @@ ROW_TILE = 4  # CPU matrix kernels give a row the same bits in every batch whose
 class Pipeline(Artist):
     """A text encoder and a generator that belong together.
 
-    Its pictures depend on nothing but the model, prompt, seed and options; on one machine's CPU that holds to the bit.
+    Its pictures depend only on the model, prompt, seed and options; on one machine's CPU this is exact to the bit.
     """
 
     def __init__(self, snapshot: Snapshot, generator: Generator, encoder: TextEncoder) -> None:
@@ -61,8 +61,8 @@ class Pipeline(Artist):
             trained_with.require(encoder.identity, snapshot.name)
         if encoder.identity.dim != generator.text_dim:
             raise EncoderMismatchError(
-                f"{snapshot.name} reads text {generator.text_dim} numbers wide, but the text encoder "
-                f"{encoder.identity.name!r} gives {encoder.identity.dim}. Use the encoder it was trained with."
+                f"{snapshot.name} reads text embeddings of width {generator.text_dim}, but the text encoder "
+                f"{encoder.identity.name!r} returns {encoder.identity.dim}. Use the encoder it was trained with."
             )
         self.snapshot, self.generator, self.encoder = snapshot, generator, encoder
         self._network = generator.for_drawing()
@@ -141,17 +141,17 @@ class Pipeline(Artist):
         if stages and len(self.generator.stage_resolutions) < 2:
             raise InvalidInputError(
                 f"{self.name} draws its pictures in one stage, so there are no others to show. "
-                f"Leave out --stages, or ask a model that has several, such as stackgan."
+                f"Leave out --stages, or use a model with several stages, such as stackgan."
             )
         return self._draw(requests, options, batch_size, stages)
 
     def _draw(self, requests: Iterable[Request], options: Config, batch_size: int, stages: bool) -> Iterator[Picture]:
-        told, artist = options.model_dump(mode="json"), self.identity
+        used, artist = options.model_dump(mode="json"), self.identity
         todo = iter(requests)
         while batch := list(islice(todo, batch_size)):
             prompts, seeds = check_requests(batch)
             for images, prompt, seed in zip(self._batch(prompts, seeds, options, stages), prompts, seeds, strict=True):
-                yield Picture(images[-1], Provenance(prompt, seed, told, artist), images if stages else ())
+                yield Picture(images[-1], Provenance(prompt, seed, used, artist), images if stages else ())
 
     @torch.inference_mode()
     def _batch(
@@ -180,7 +180,7 @@ def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None) -> Artist
         device: "cpu", "cuda", "mps"; by default the machine's accelerator, or the CPU.
 
     Raises:
-        UnknownNameError, PluginError, SnapshotError: nothing usable goes by that name.
+        UnknownNameError, PluginError, SnapshotError: there is no usable model of that name.
     """
     where = check_device(device)
     name = ModelName.parse(model)
@@ -205,7 +205,8 @@ def open_snapshot(snapshot: Snapshot, device: torch.device | str = "cpu") -> Pip
             raise
         raise EncoderMismatchError(
             f"{snapshot.name} reads the text encoder {trained_with.name!r}, which is not installed. {error} "
-            f"Without it, it draws from embeddings alone, in Python: model = t2i.from_pretrained({snapshot.name!r}); "
+            f"Without it, the model can only draw from embeddings, in Python: "
+            f"model = t2i.from_pretrained({snapshot.name!r}); "
             f"model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"
         ) from None
     return Pipeline(snapshot, generator, encoder.to(device))

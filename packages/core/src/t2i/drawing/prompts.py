@@ -10,7 +10,7 @@ MAX_PROMPTS_BYTES = 100_000_000
 
 
 def read_prompts(path: Path) -> list[str]:
-    """The file's lines that are not empty.
+    """The file's non-empty lines.
 
     Raises:
         InvalidInputError: it is missing, too large, not UTF-8 (says where), or holds no prompt.
@@ -30,5 +30,5 @@ def read_prompts(path: Path) -> list[str]:
         ) from None
     prompts = [line.strip() for line in lines if line.strip()]
     if not prompts:
-        raise InvalidInputError(f"{path} holds no prompt. Write one a line.")
+        raise InvalidInputError(f"{path} holds no prompt. Write one per line.")
     return prompts

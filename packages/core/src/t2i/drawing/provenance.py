@@ -1,4 +1,4 @@
-"""A picture says how to make it again: what was asked, of which artist, with which seed and options."""
+"""Provenance: the prompt, seed, options and artist of a picture, stored in its PNG file."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from pydantic import TypeAdapter, ValidationError
 from t2i.errors import InvalidInputError
 
 CHUNK = "t2i"
-CHUNKS = ("Description", "Software", CHUNK)  # the first two are the PNG specification's, for any reader
+CHUNKS = ("Description", "Software", CHUNK)  # the first two are standard PNG keywords
 
 
 @dataclass(frozen=True)
 class ArtistIdentity:
-    """Which artist it is, down to its weights; recorded in every picture and with every score.
+    """An artist with its weights and versions; recorded in every picture and with every score.
 
     Attributes:
-        name: what `t2i.pipeline` opens it by, such as "cgan.openmoji64".
-        revision: of the weights on the Hub, or "" if they are bundled or local.
+        name: the name that `t2i.pipeline` opens it by, such as "cgan.openmoji64".
+        revision: the weights' revision on the Hub, or "" if they are bundled or local.
         weights: the sha256 of each weights file, by its name.
-        text_encoders: the sha256 of each text encoder whose files lie elsewhere, by its name; "" if it is not known.
+        text_encoders: the sha256 of each text encoder with files of its own, by its name; "" if it is unknown.
         device: "cpu", "cuda" or "mps"; other devices round differently.
-        versions: of t2i-core, torch and the distribution that draws.
+        versions: versions of t2i-core, torch and the distribution that draws.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ArtistIdentity:
 
     @property
     def weights_sha256(self) -> str:
-        """One hash of all weights: the file's own; of several files, the hash of what `sha256sum` prints for them."""
+        """One hash of all weights: the file's own, or for several files the hash of what `sha256sum` prints."""
         if len(self.weights) == 1:
             return next(iter(self.weights.values()))
         listing = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(self.weights.items()))
@@ -53,9 +53,9 @@ class Provenance:
     """Everything a picture depends on.
 
     Attributes:
-        prompt, seed: what was asked.
-        options: the artist's own, all of them.
-        artist: who drew it.
+        prompt, seed: as requested.
+        options: all of the artist's options.
+        artist: the artist that drew it.
     """
 
     prompt: str
@@ -65,18 +65,18 @@ class Provenance:
 
 
 class SignedImage(Image.Image):
-    """A drawn picture as a PIL image whose own `save` keeps its provenance.
+    """A drawn picture as a PIL image whose `save` keeps its provenance.
 
-    What PIL makes of it (a copy, a crop, another size) is a plain image: that picture was not drawn.
+    Images that PIL derives from it (a copy, a crop, another size) are plain images without provenance.
     """
 
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
-        """As PIL's; a PNG gets the text chunks of the picture's provenance."""
+        """Save as PIL does; a PNG gets the text chunks of the picture's provenance."""
         super().save(fp, format, **{"pnginfo": _chunks(self.info), **params})
 
 
 def signed(image: Image.Image, provenance: Provenance) -> SignedImage:
-    """The image under its provenance, as a copy."""
+    """A copy of the image with its provenance."""
     copy = image.copy()
     copy.info = {
         "Description": provenance.prompt,
@@ -95,10 +95,10 @@ def png_bytes(image: Image.Image) -> bytes:
 
 
 def read_provenance(path: Path) -> Provenance:
-    """What the PNG at `path` says of itself.
+    """The provenance in the PNG at `path`.
 
     Raises:
-        InvalidInputError: the file is missing, no PNG, or carries no (whole) provenance of this tool.
+        InvalidInputError: the file is missing, is not a PNG, or has no complete provenance of this tool.
     """
     try:
         with Image.open(path, formats=["PNG"]) as picture:
@@ -109,7 +109,7 @@ def read_provenance(path: Path) -> Provenance:
         raise InvalidInputError(f"{path} is not a whole PNG picture ({error}).") from None
     if text is None:
         raise InvalidInputError(
-            f"{path} carries no provenance, so it cannot be made again. Pictures written by `t2i generate`, or in "
+            f"{path} carries no provenance, so it cannot be drawn again. Pictures written by `t2i generate`, or in "
             f"Python by `Picture.save`, carry it; editors, messengers and PIL's save of a changed picture drop it."
         )
     try:

@@ -1,4 +1,4 @@
-"""Which plugin draws with a model that is no snapshot of ours."""
+"""Finds the plugin that draws with a model that is not a snapshot of ours."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Provider = Callable[[ModelName, str], Artist]
 
 
 def provider_of(name: ModelName) -> Provider | None:
-    """What opens the folder that is named, by a file that lies in it; None if no plugin knows it, or it is no folder.
+    """The provider of the named folder, recognised by a file in it; None if no plugin knows it or it is not a folder.
 
     Raises:
-        NameClashError: several do.
-        PluginError: the one that does cannot be imported.
+        NameClashError: several plugins know it.
+        PluginError: the provider cannot be imported.
     """
     if name.kind != "folder":
         return None

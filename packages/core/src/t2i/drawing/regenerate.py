@@ -1,4 +1,4 @@
-"""A picture again, from what it says of itself."""
+"""Draw a picture again from its provenance."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from t2i.registry.names import ModelName
 
 @dataclass(frozen=True)
 class Regenerated:
-    """A picture made again.
+    """A picture that was drawn again.
 
     Attributes:
-        picture: under the name its artist had then.
-        difference: the largest between this and the original in any channel of any pixel, of 255; 255 if their sizes
+        picture: with the artist's original name in its provenance.
+        difference: the largest difference from the original in any channel of any pixel, in [0, 255]; 255 if the sizes
             differ.
     """
 
@@ -34,37 +34,37 @@ def regenerate(path: Path, *, model: str | None = None, device: str | None = Non
     """Draw the picture in the PNG at `path` again.
 
     Args:
-        model: where its weights are now, if not under the name it was made with.
-        device: by default the one it was made on.
-        warn: told which versions are others than then.
+        model: the model with its weights; by default the one named in the picture.
+        device: by default the one it was drawn on.
+        warn: called with each version that differs.
 
     Raises:
-        InvalidInputError: the file is no PNG with provenance, or asks for what cannot be.
-        IntegrityError: the weights are others than then.
+        InvalidInputError: the file is not a PNG with provenance, or its request is invalid.
+        IntegrityError: the weights differ from the original ones.
         UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
     """
-    told = read_provenance(path)
-    artist = pipeline(model or _pinned(told.artist), device=device or told.artist.device)
-    if artist.identity.weights_sha256 != told.artist.weights_sha256:
+    recorded = read_provenance(path)
+    artist = pipeline(model or _pinned(recorded.artist), device=device or recorded.artist.device)
+    if artist.identity.weights_sha256 != recorded.artist.weights_sha256:
         raise IntegrityError(
-            f"{path} was drawn by weights with the sha256 {told.artist.weights_sha256}, but {artist.name} now holds "
-            f"{artist.identity.weights_sha256}. Say where the old ones are: --model FOLDER"
+            f"{path} was drawn by weights with the sha256 {recorded.artist.weights_sha256}, but {artist.name} now has "
+            f"{artist.identity.weights_sha256}. Give the model with the original weights: --model FOLDER"
         )
-    (again,) = artist.draw([Request(told.prompt, told.seed)], artist.options(**told.options))
-    for name, version in told.artist.versions.items():
-        here = artist.identity.versions.get(name, "absent")
+    (again,) = artist.draw([Request(recorded.prompt, recorded.seed)], artist.options(**recorded.options))
+    for name, version in recorded.artist.versions.items():
+        here = artist.identity.versions.get(name, "no version of it")
         if here != version:
-            warn(f"it was drawn with {name} {version}; this is {here}")
+            warn(f"it was drawn with {name} {version}, and this machine has {here}")
     with Image.open(path) as original:
         difference = _difference(original.convert("RGB"), again.image)
     if model is None:
-        named = replace(again.provenance.artist, name=told.artist.name)
+        named = replace(again.provenance.artist, name=recorded.artist.name)
         again = replace(again, provenance=replace(again.provenance, artist=named))
     return Regenerated(again, difference)
 
 
 def _pinned(artist: ArtistIdentity) -> str:
-    """The artist at the commit it had then, wherever its branch points now."""
+    """The artist's name at its recorded commit, whatever its branch points to now."""
     return str(ModelName.parse(artist.name).pinned(artist.revision))
 
 

@@ -1,4 +1,4 @@
-"""The pictures between two as one file: side by side, or moving."""
+"""An interpolation as one file: side by side, or as an animation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 from t2i.drawing.output import SHOWN_PIXELS, sheet
 from t2i.drawing.provenance import png_bytes
 
-MILLISECONDS = 80  # a frame of the GIF
+MILLISECONDS = 80  # per frame of the GIF
 
 
 def strip(pictures: Sequence[Image.Image]) -> bytes:
@@ -19,7 +19,7 @@ def strip(pictures: Sequence[Image.Image]) -> bytes:
 
 
 def gif(pictures: Sequence[Image.Image]) -> bytes:
-    """There and back again, endlessly, as GIF."""
+    """A looping GIF, forwards and backwards."""
     scale = max(1, SHOWN_PIXELS // pictures[0].width)
     size = (pictures[0].width * scale, pictures[0].height * scale)
     first, *others = [picture.resize(size, Image.Resampling.NEAREST) for picture in pictures]

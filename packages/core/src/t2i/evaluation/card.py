@@ -1,4 +1,4 @@
-"""Scores in a model card: in its metadata as the Hub reads it, and in a table for people."""
+"""Scores in a model card: in its metadata for the Hub, and in a table for people."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
     A row replaces an older one of the same metric, protocol and options. Scores of other tools stay.
 
     Raises:
-        OutputError: there is no readable card, or it cannot be written.
+        OutputError: the card cannot be read or written.
     """
     from huggingface_hub import ModelCard
 
     try:
         page = ModelCard.load(card)
     except (OSError, ValueError, YAMLError) as error:
-        raise OutputError(f"Scores go into a model card, but {card} is none that can be read ({error}).") from None
+        raise OutputError(
+            f"Scores are written into a model card, but {card} cannot be read as one ({error})."
+        ) from None
     results = list(_data(page).eval_results or ())
     for row in rows:
         results = [old for old in results if not _same_question(old, row)] + [_result(row)]
@@ -41,12 +43,12 @@ def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
 
 
 def read_card_scores(card: Path) -> list[Scored]:
-    """What `write_card_scores` put into a model card; of foreign cards, nothing."""
+    """The scores that `write_card_scores` put into a model card; none for other cards."""
     return [row for result in _results(card) if (row := _row(result))]
 
 
 def with_scores_of(card: Path, text: str, model: str) -> str:
-    """The model card `text` of `model`, with the scores that the one at `card` holds."""
+    """The model card `text` of `model`, with the scores in the card at `card`."""
     from huggingface_hub import ModelCard
 
     results = _results(card)
@@ -72,7 +74,7 @@ def _data(page: ModelCard) -> ModelCardData:
 
 
 def _row(result: EvalResult) -> Scored | None:
-    """What a result says of itself, if it is ours."""
+    """The score that a result holds; None if another tool wrote it."""
     try:
         return ROWS.validate_python(result.metric_args)
     except ValidationError:
@@ -104,7 +106,7 @@ def _result(row: Scored) -> EvalResult:
 
 
 def _with_results(page: ModelCard, results: Sequence[EvalResult]) -> str:
-    """The card with exactly these scores, its other sections untouched."""
+    """The card with exactly these scores; its other sections stay as they are."""
     ordered = sorted(results, key=lambda result: str(result.dataset_name))  # the Hub's format groups them so
     _data(page).eval_results = ordered
     before, _, rest = page.text.partition(SCORES_BEGIN)

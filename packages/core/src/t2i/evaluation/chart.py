@@ -1,4 +1,4 @@
-"""A comparison as a chart: what each score costs in time and size."""
+"""A comparison as a chart: each score against drawing time and model size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from t2i.evaluation.comparison import BOUNDS, Entry, common_scores
 
 
 def chart(entries: Sequence[Entry]) -> bytes:
-    """A PNG with a panel a score: its value against seconds per image, discs as large as the weights."""
+    """A PNG with a panel per score: value against seconds per image; the discs' areas show the weights' sizes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -16,13 +16,13 @@ BOUNDS = ("ceiling", "chance")
 
 @dataclass(frozen=True)
 class Entry:
-    """One model's part in a comparison.
+    """One model in a comparison.
 
     Attributes:
         model: its name.
         scores: by name.
-        size_bytes: of its weights.
-        seconds_per_image: of drawing; None where it was not measured.
+        size_bytes: size of its weights.
+        seconds_per_image: drawing time; None if it was not measured.
     """
 
     model: str
@@ -32,11 +32,11 @@ class Entry:
 
 
 def agreeing(known: Sequence[Sequence[Scored]], warn: Say) -> list[dict[str, Score]]:
-    """Of what is known of each model, the newest scores that all have under one protocol.
+    """For each score, the newest that all models have under one protocol.
 
     Args:
         known: for each model its scores, oldest first.
-        warn: told why a score that all have is left out.
+        warn: called with the reason if a score that all have is left out.
     """
     found: list[dict[str, Score]] = [{} for _ in known]
     first, *others = known
@@ -60,7 +60,7 @@ def agreeing(known: Sequence[Sequence[Scored]], warn: Say) -> list[dict[str, Sco
 
 
 def common_scores(entries: Sequence[Entry]) -> list[str]:
-    """The names of scores that every entry has, bounds such as "r_precision_ceiling" left out.
+    """The names of scores that every entry has, without bounds such as "r_precision_ceiling".
 
     Raises:
         InvalidInputError: two entries made one of them by different protocols; says which parts differ.
@@ -77,7 +77,7 @@ def common_scores(entries: Sequence[Entry]) -> list[str]:
 
 
 def ranked(entries: Sequence[Entry], name: str) -> list[Entry]:
-    """The best by the score `name` first."""
+    """The entries sorted by the score `name`, the best first."""
 
     def order(one: Entry, other: Entry) -> int:
         return other.scores[name].better_than(one.scores[name]) - one.scores[name].better_than(other.scores[name])

@@ -1,7 +1,7 @@
-"""A model's scores: a plan of captions and seeds, its pictures in batches, the evaluators that see them, their scores.
+"""Evaluate a model: draw the captions of a plan in batches, show them to the evaluators, and collect the scores.
 
-An interrupted evaluation goes on where it stopped, and several processes (through accelerate) share one. Both give the
-number that one uninterrupted process gives: batches are the same, and evaluators meet them in the same order.
+An interrupted evaluation continues where it stopped, and several processes (through accelerate) can share one. Both
+give the same numbers as one uninterrupted process: batches are the same, and evaluators see them in the same order.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from t2i.registry.specs import EvaluatorSpec
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found; empty in every process but the first.
+    """The result of an evaluation; empty in every process but the first.
 
     Attributes:
-        scores: by name, such as "r_precision"; each protocol names data, seed and versions too.
-        failures: evaluators that have no score, and why.
-        seconds_per_image: of drawing, over all interruptions, as far as this process drew; None where it drew none.
+        scores: by name, such as "r_precision"; each protocol also names data, seed and versions.
+        failures: for each evaluator without a score, the reason.
+        seconds_per_image: drawing time in this process, summed over interruptions; None if it drew nothing.
     """
 
     scores: Mapping[str, Score]
@@ -56,12 +56,12 @@ def evaluate(
     progress: Progress = silent,
     warn: Say = unsaid,
 ) -> Evaluation:
-    """Show the evaluators every picture of `dataset`, and pictures drawn by `artist` from its captions.
+    """Evaluate pictures drawn by `artist` from the captions of `dataset` against the pictures of `dataset`.
 
     Args:
-        plan: which evaluators, how many pictures, from which seed.
-        options: the artist's own, as its `options` makes them.
-        warn: told which of the dataset's pictures cannot be read.
+        plan: the evaluators, the number of pictures and the seed.
+        options: made by the artist's `options`.
+        warn: called with each picture of the dataset that cannot be read.
 
     Raises:
         InvalidInputError, UnknownNameError: an argument is outside its range, or an evaluator cannot read the pictures.
@@ -98,9 +98,9 @@ def evaluate(
 
 
 def question(artist: Artist, dataset: CaptionedDataset, plan: Plan, options: Config | None = None) -> str:
-    """Everything that an evaluation's scores and seconds depend on, and the artist's name, as 32 hex digits.
+    """A hash of the artist's name and of all that an evaluation's scores and seconds depend on, as 32 hex digits.
 
-    Other weights, another protocol, version or device are another question; another batch size is not.
+    It changes with the weights, the protocol, the versions and the device, and not with the batch size.
     """
     options = options or artist.options()
     parts = [
@@ -112,7 +112,7 @@ def question(artist: Artist, dataset: CaptionedDataset, plan: Plan, options: Con
 
 
 def show(evaluators: Mapping[str, Evaluator], batch: Sequence[Planned], images: Float[Tensor, "b 3 h w"]) -> None:
-    """Let every evaluator see a batch, all real or all drawn."""
+    """Show every evaluator a batch of pictures that are all real or all drawn."""
     captions, groups = [one.caption for one in batch], [one.group for one in batch]
     for evaluator in evaluators.values():
         evaluator.update(images, captions=captions, groups=groups, real=batch[0].real)
@@ -121,7 +121,7 @@ def show(evaluators: Mapping[str, Evaluator], batch: Sequence[Planned], images: 
 def compute(
     evaluators: Mapping[str, Evaluator], protocol: Mapping[str, str]
 ) -> tuple[dict[str, Score], dict[str, str]]:
-    """All scores, and why an evaluator has none; one's failure leaves the others' scores."""
+    """All scores, and for each evaluator that fails the reason; the others keep their scores."""
     scores: dict[str, Score] = {}
     failures = {}
     for name, evaluator in evaluators.items():
@@ -136,14 +136,14 @@ def compute(
 
 
 def versions(evaluator: str) -> str:
-    """Of what an evaluator's numbers depend on: "t2i-core 0.1.0, t2i-metrics 0.1.0, torch 2.7.0"."""
+    """The versions an evaluator's numbers depend on: "t2i-core 0.1.0, t2i-metrics 0.1.0, torch 2.7.0"."""
     _, plugin = registry().get(EvaluatorSpec, evaluator)
     names = dict.fromkeys(("t2i-core", plugin.distribution, "torch"))
     return ", ".join(f"{name} {version(name)}" for name in names)
 
 
 def _protocol(artist: Artist, dataset: CaptionedDataset, plan: Plan) -> dict[str, str]:
-    """What every score's protocol says, whoever evaluates."""
+    """The part of the protocol that all evaluators share."""
     return {
         "data": dataset.name,
         "data_sha256": dataset.fingerprint,

@@ -1,4 +1,4 @@
-"""A model's scores made, and kept beside the model."""
+"""Evaluate a model and store its scores in its folder."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def evaluate_and_keep(
     say: Say = unsaid,
     warn: Say = unsaid,
 ) -> tuple[Evaluation, list[Scored]]:
-    """Evaluate as `t2i.evaluation.evaluate.evaluate` does, and keep the scores if the model's folder is the person's.
+    """Evaluate as `t2i.evaluation.evaluate.evaluate` does, and store the scores if the folder is the user's own.
 
     Args:
-        say: told where they are kept.
+        say: called with the place where they are stored.
 
     Returns:
-        The evaluation, and its scores as rows that say what they are of.
+        The evaluation, and its scores as rows that name model, weights and options.
 
     Raises:
         T2IError: as `evaluate`, or the scores cannot be written.
@@ -54,7 +54,7 @@ def keep(artist: Artist, rows: Sequence[Scored]) -> Path | None:
     """Write scores into the scores.jsonl and the card of an artist's folder.
 
     Returns:
-        The scores.jsonl; None if the folder is not the person's own, and nothing was written.
+        The scores.jsonl; None if the folder is not the user's own, and then nothing is written.
 
     Raises:
         OutputError: a file cannot be written.

@@ -1,6 +1,6 @@
-"""Models under one protocol in a folder: a table, a chart, a page and every score.
+"""A leaderboard of models under one protocol: a folder with a table, a chart, a page and all scores.
 
-Each finished evaluation is kept in the folder, so that after an interruption only what is missing is evaluated.
+Each finished evaluation is stored in the folder; after an interruption only the missing ones are run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from t2i.files import write_atomic
 from t2i.progress import Progress, Say, silent, unsaid
 
 TABLE, CHART, PAGE = "leaderboard.md", "leaderboard.png", "index.html"
-KEPT = "evaluations"  # in the folder: what each finished evaluation found
+KEPT = "evaluations"  # folder of finished evaluations
 EVALUATION = TypeAdapter(Evaluation)
 
 
@@ -42,15 +42,15 @@ def leaderboard(
     say: Say = unsaid,
     warn: Say = unsaid,
 ) -> Compared:
-    """Evaluate models under one protocol and write the folder's files; none if no score is common to all.
+    """Evaluate models under one protocol and write the folder's files; writes none if the models share no score.
 
     Args:
-        models: their names, each once.
-        plan: its resolution is that at which all models' pictures are evaluated.
-        samples: prompts shown on the page.
+        models: their names, without duplicates.
+        plan: all models' pictures are evaluated at its resolution.
+        samples: number of prompts shown on the page.
 
     Returns:
-        The models, the best first by the first score they share.
+        The models, sorted by the first score they share, the best first.
 
     Raises:
         T2IError: a model cannot be loaded or evaluated, or a file cannot be written.
@@ -62,10 +62,10 @@ def leaderboard(
         artist = artists[model] = load_artist(model, device)
         kept = folder / KEPT / f"{question(artist, dataset, plan)}.json"
         found = kept_evaluation(kept)
-        say(f"{model}: kept from before in {kept}" if found else model)
+        say(f"{model}: already evaluated, see {kept}" if found else model)
         if found is None:
             found, rows = evaluate_and_keep(artist, dataset, plan, progress=progress, say=say, warn=warn)
-            if found.scores or found.failures:  # of several processes, in the first
+            if found.scores or found.failures:  # only in the first of several processes
                 append_scores(folder / SCORES_FILE, rows)
                 keep_evaluation(kept, found)
         entries.append(Entry(model, found.scores, artist.files.size_bytes, found.seconds_per_image))
@@ -84,7 +84,7 @@ def leaderboard(
 
 
 def keep_evaluation(path: Path, evaluation: Evaluation) -> None:
-    """Write what was found as JSON.
+    """Write the evaluation as JSON.
 
     Raises:
         OutputError: the file cannot be written.
@@ -93,7 +93,7 @@ def keep_evaluation(path: Path, evaluation: Evaluation) -> None:
 
 
 def kept_evaluation(path: Path) -> Evaluation | None:
-    """What `keep_evaluation` wrote; None where nothing whole is there."""
+    """The evaluation that `keep_evaluation` wrote; None if there is no complete file."""
     try:
         return EVALUATION.validate_json(path.read_bytes())
     except (OSError, ValidationError):

@@ -1,4 +1,4 @@
-"""A comparison as one page of HTML."""
+"""A comparison as one HTML page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from t2i.evaluation.table import cautions, cells, notes
 def page(
     entries: Sequence[Entry], title: str, prompts: Sequence[str], rows: Sequence[Sequence[Image.Image]], plot: bytes
 ) -> str:
-    """One HTML file that needs no other: the table, the chart, and a row of pictures a prompt."""
+    """One self-contained HTML file: the table, the chart, and a row of pictures per prompt."""
     heads, table = cells(entries)
 
     def line(tag: str, texts: Sequence[str]) -> str:
@@ -55,7 +55,7 @@ small {{ color: #555; overflow-wrap: anywhere }}
 {line("th", heads)}
 {chr(10).join(line("td", row) for row in table)}
 </table>
-<p>* the best of its column.</p>
+<p>* the best value of its column.</p>
 {chr(10).join(f"<p>{escape(caution)}</p>" for caution in cautions(entries))}
 {image(plot, "each score against seconds per image")}
 <h2>The same prompts, the same seeds</h2>

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: the dataset's own, and those an artist draws, as evaluators see them."""
+"""The pictures of an evaluation: read from the dataset, drawn by the artist, and converted for evaluators."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from t2i.progress import Say
 def read_pictures(
     dataset: CaptionedDataset, planned: Sequence[Planned], side: int, warn: Say
 ) -> tuple[list[Planned], list[Image.Image]]:
-    """The dataset's own pictures of `planned`; those that cannot be read are left out and named."""
+    """The dataset's own pictures of `planned`; pictures that cannot be read are left out, with a warning."""
 
     def read(one: Planned) -> Image.Image | DataError:
         try:
@@ -43,13 +43,13 @@ def read_pictures(
 
 
 def draw_pictures(artist: Artist, planned: Sequence[Planned], options: Config) -> list[Image.Image]:
-    """The pictures `artist` draws, in one batch; the very ones `t2i generate` writes."""
+    """The pictures `artist` draws, in one batch; the same ones that `t2i generate` writes."""
     requests = [Request(one.caption, one.seed) for one in planned]
     return [picture.image for picture in artist.draw(requests, options, batch_size=len(requests))]
 
 
 def to_images(pictures: Sequence[Image.Image], side: int) -> Float[Tensor, "b 3 h w"]:
-    """RGB pictures as one batch in [-1, 1], resized to `side` (Lanczos, antialiased) where they are not of it."""
+    """RGB pictures as one batch in [-1, 1]; pictures of another size are resized to `side` (Lanczos, antialiased)."""
     size = (side, side)
     fitting = [p if p.size == size else p.resize(size, Image.Resampling.LANCZOS) for p in pictures]
     pixels = np.stack([np.asarray(picture) for picture in fitting])  # b h w c

@@ -1,4 +1,4 @@
-"""The plan of an evaluation: which evaluators, which captions, which seeds, in which batches."""
+"""The plan of an evaluation: its evaluators, captions, seeds and batches."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ DEFAULT_METRICS = ("kid", "r_precision")
 
 @dataclass(frozen=True)
 class Plan:
-    """How to evaluate, whichever model and dataset; InvalidInputError if a number is outside its range.
+    """How to evaluate any model on any dataset; InvalidInputError if a number is outside its range.
 
     Attributes:
         metrics: names of evaluators.
-        n: pictures drawn.
+        n: number of pictures drawn.
         seed: chooses the captions; picture i of the plan is drawn with seed + i.
-        resolution: pixels a side at which all pictures are evaluated; None for the model's own.
-        settings: of each evaluator by its name, such as {"fid": {"protocol": "clean"}}.
-        batch_size: pictures drawn and evaluated at once; changes memory and speed, never the scores.
+        resolution: side in pixels at which all pictures are evaluated; None for the model's own.
+        settings: each evaluator's settings by its name, such as {"fid": {"protocol": "clean"}}.
+        batch_size: pictures drawn and evaluated at once; changes memory and speed, not the scores.
     """
 
     metrics: Sequence[str] = DEFAULT_METRICS
@@ -53,8 +53,8 @@ class Planned:
         example: position of the example in the dataset.
         caption: one of its captions.
         group: its group.
-        seed: of the drawn picture.
-        real: the dataset's own picture is looked at, none is drawn.
+        seed: seed of the drawn picture.
+        real: whether it is the dataset's own picture, not a drawn one.
     """
 
     example: int
@@ -65,9 +65,9 @@ class Planned:
 
 
 def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Planned]:
-    """Every example's own picture, then `n` to be drawn; no example comes again before each has come.
+    """Every example's own picture, then `n` pictures to draw; each round uses every example once before the next.
 
-    The dataset's pictures are shown under the captions the first round draws.
+    The dataset's own pictures get the captions of the first round.
     """
     rounds = -(-n // len(examples))
     stream = np.random.Generator(np.random.Philox(key=seed))
@@ -81,7 +81,7 @@ def make_plan(examples: Sequence[Example], n: int, seed: int) -> list[Planned]:
 
 
 def share(plan: Sequence[Planned], batch_size: int, process: int, processes: int) -> list[Sequence[Planned]]:
-    """The batches of one process: an unbroken run of the real ones, and one of the drawn ones."""
+    """The batches of one process: a contiguous part of the real ones, and a contiguous part of the drawn ones."""
     mine: list[Sequence[Planned]] = []
     for real in (True, False):
         requests = [request for request in plan if request.real == real]

@@ -13,13 +13,13 @@ from t2i.evaluator import Evaluator
 
 
 def load_artist(model: str, device: str | None) -> Artist:
-    """The model on `device`; of several processes, each on its own."""
+    """The model on `device`; with several processes, on the process's own device."""
     state = PartialState(cpu=device == "cpu")
     return pipeline(model, device=str(state.device) if state.num_processes > 1 else device)
 
 
 def merge_processes(evaluators: Mapping[str, Evaluator], state: PartialState) -> None:
-    """Let the first process's evaluators know what those of the others saw, in the order of the plan."""
+    """Merge the states of all processes' evaluators into the first process's, in the order of the plan."""
     if state.num_processes == 1:
         return
     everything = gather_object([{name: evaluator.state() for name, evaluator in evaluators.items()}])

@@ -1,4 +1,4 @@
-"""What the evaluators of an evaluation have seen, kept on disk while it goes on."""
+"""The state of a running evaluation's evaluators on disk."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SAVE_EVERY_SECONDS = 30.0
 
 
 class Saved:
-    """What the evaluators have seen, on disk now and then, so that an interrupted evaluation can go on."""
+    """Saves the evaluators' states from time to time, so that an interrupted evaluation can continue."""
 
     def __init__(self, evaluators: Mapping[str, Evaluator], *key: Any) -> None:
         """
         Args:
-            key: everything the evaluators' states depend on; what is kept under another belongs to another evaluation.
+            key: everything the evaluators' states depend on; another key means another evaluation and another file.
         """
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         self.path = cache_home() / "evaluations" / f"{digest[:32]}.safetensors"
@@ -33,11 +33,11 @@ class Saved:
         self._last = time.monotonic()
 
     def load(self) -> tuple[int, int, float]:
-        """Give the evaluators what they had seen.
+        """Restore the evaluators' states.
 
         Returns:
-            How many batches that was, how many pictures were drawn, and in how many seconds; zeros where nothing whole
-            is there.
+            The number of batches seen, the number of pictures drawn, and the seconds that took; zeros if there is no
+            complete file.
         """
         try:
             with safe_open(self.path, framework="pt") as file:
@@ -53,7 +53,7 @@ class Saved:
         return done, drawn, seconds
 
     def keep(self, done: int, drawn: int, seconds: float) -> None:
-        """Write what has been seen in `done` batches, at most every SAVE_EVERY_SECONDS; see `load`."""
+        """Save the states after `done` batches, at most every SAVE_EVERY_SECONDS; see `load`."""
         if time.monotonic() - self._last >= SAVE_EVERY_SECONDS:
             tensors = {
                 f"{name}/{key}": tensor.contiguous()
@@ -65,7 +65,7 @@ class Saved:
             self._last = time.monotonic()
 
     def forget(self) -> None:
-        """The evaluation is over."""
+        """Delete the file when the evaluation is finished."""
         self.path.unlink(missing_ok=True)
 
 

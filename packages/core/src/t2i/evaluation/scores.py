@@ -1,4 +1,4 @@
-"""Scores and what they are of, kept as one JSON object a line in scores.jsonl."""
+"""Scores with model, weights and options, stored as one JSON object per line in scores.jsonl."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ SCORES_FILE = "scores.jsonl"
 
 @dataclass(frozen=True)
 class Scored:
-    """A score and what it is of.
+    """A score with the model, weights and options that it belongs to.
 
     Attributes:
         metric: the score's name, such as "r_precision".
-        score: itself, with its protocol.
+        score: the value with its protocol.
         model: the name that was evaluated.
-        weights_sha256: of the very weights.
-        options: the generator's own, such as {"truncation": 0.8}.
-        time: when, UTC, ISO 8601.
+        weights_sha256: sha256 of the weights.
+        options: the generator's options, such as {"truncation": 0.8}.
+        time: time of the evaluation, UTC, ISO 8601.
     """
 
     metric: str
@@ -37,12 +37,12 @@ class Scored:
     time: str
 
     def __str__(self) -> str:
-        """One line: name, value, error, which way is up."""
+        """One line: name, value, error, and whether higher is better."""
         way = "higher" if self.score.higher_is_better else "lower"
         return f"{self.metric:<22}{self.score!s:<20}({way} is better)"
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """The score as a JSON-ready dict."""
         return dict(ROWS.dump_python(self, mode="json"))
 
 
@@ -50,7 +50,7 @@ ROWS = TypeAdapter(Scored)
 
 
 def append_scores(path: Path, rows: Sequence[Scored]) -> None:
-    """Add `rows` to a scores.jsonl in one write, so that readers and other writers never meet half of one.
+    """Add `rows` to a scores.jsonl in one write, so that readers and other writers never see half a row.
 
     Raises:
         OutputError: the file cannot be written.
@@ -61,7 +61,7 @@ def append_scores(path: Path, rows: Sequence[Scored]) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             size = os.fstat(descriptor).st_size
-            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # by a power cut
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # after a power cut
             os.write(descriptor, ("\n" * torn + lines).encode())
             os.fsync(descriptor)
         finally:
@@ -71,7 +71,7 @@ def append_scores(path: Path, rows: Sequence[Scored]) -> None:
 
 
 def read_scores(path: Path) -> list[Scored]:
-    """The rows of a scores.jsonl, oldest first; torn and foreign lines are left out."""
+    """The rows of a scores.jsonl, oldest first; incomplete and other lines are skipped."""
     rows = []
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:

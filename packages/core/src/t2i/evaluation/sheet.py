@@ -1,4 +1,4 @@
-"""Models side by side: a row per prompt, a column per model, and their scores under the columns."""
+"""A sheet of models: a row per prompt, a column per model, and the scores under the columns."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-CELL = 128  # px a side, at least
-GUTTER = 168  # px, where prompts and names of scores stand
+CELL = 128  # px, smallest side of a picture
+GUTTER = 168  # px, width of the column of prompts and score names
 GAP, LINE, SIZE = 6, 15, 12  # px
 
 
@@ -17,13 +17,13 @@ def sheet(
     models: Sequence[str],
     scores: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> Image.Image:
-    """Lay pictures out on white, each as large as the largest; smaller ones are enlarged pixel by pixel where it fits.
+    """Lay pictures out on white, all at the largest one's size; smaller ones are enlarged, by whole pixels if possible.
 
     Args:
-        rows: for each prompt one square picture a model.
-        prompts: what stands left of each row, broken into lines.
-        models: what stands above each column.
-        scores: rows of text under the columns: a name, and one cell a model.
+        rows: for each prompt, one square picture per model.
+        prompts: text left of each row, broken into lines.
+        models: text above each column.
+        scores: rows of text under the columns: a name, and one cell per model.
     """
     font = ImageFont.load_default(size=SIZE)
     largest = max(picture.width for row in rows for picture in row)
@@ -60,13 +60,13 @@ def sheet(
 
 
 def enlarged(picture: Image.Image, side: int) -> Image.Image:
-    """The square picture, `side` pixels a side: whole pixels repeated where `side` is a multiple, else smoothly."""
+    """The square picture at `side` pixels: by repeated pixels if `side` is a multiple of its width, else by Lanczos."""
     method = Image.Resampling.NEAREST if side % picture.width == 0 else Image.Resampling.LANCZOS
     return picture.resize((side, side), method)
 
 
 def _wrapped(text: str, width: float, length: Callable[[str], float]) -> list[str]:
-    """The text broken between words, and a word longer than `width` inside it; at least one line."""
+    """The text broken between words, and inside words longer than `width`; at least one line."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""The same prompts drawn by several artists, and what is known of each: one sheet."""
+"""One sheet of the same prompts drawn by several artists, with their scores."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from t2i.progress import Progress, Say, silent, unsaid
 
 @dataclass(frozen=True)
 class Compared:
-    """What is known of each model, and why some scores are not.
+    """Models with their scores, and the reasons for missing scores.
 
     Attributes:
-        entries: one a model.
-        failures: "model: evaluator" -> why it has no score.
+        entries: one per model.
+        failures: "model: evaluator" -> the reason why there is no score.
     """
 
     entries: Sequence[Entry]
@@ -44,14 +44,14 @@ def compare(
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = silent,
 ) -> None:
-    """Write a sheet: a row per prompt, a column per artist, all of one seed, and their scores under the columns.
+    """Write a sheet: a row per prompt, a column per artist, the same seed for all, and the scores under the columns.
 
     Args:
-        artists: by the names that stand above the columns.
-        out: a PNG.
+        artists: by the names written above the columns.
+        out: path of the PNG.
 
     Raises:
-        InvalidInputError: two entries made a score by different protocols.
+        InvalidInputError: two entries have a score under different protocols.
         OutputError: the sheet cannot be written.
     """
     rows = draw_rows(list(artists.values()), prompts, seed, batch_size, progress)
@@ -61,7 +61,7 @@ def compare(
 def draw_rows(
     artists: Sequence[Artist], prompts: Sequence[str], seed: int, batch_size: int, progress: Progress = silent
 ) -> list[list[Image.Image]]:
-    """For each prompt, one picture an artist, all of one seed."""
+    """For each prompt, one picture per artist, all drawn with one seed."""
     columns = []
     requests = [Request(prompt, seed) for prompt in prompts]
     for artist in artists:
@@ -75,10 +75,10 @@ def draw_rows(
 
 
 def known(artists: Mapping[str, Artist], warn: Say = unsaid) -> Compared:
-    """The newest scores that the cards of all artists hold under one protocol.
+    """The newest scores that the cards of all artists have under one protocol.
 
     Args:
-        warn: told why a score that all have is left out.
+        warn: called with the reason if a score that all have is left out.
     """
     cards = [artist.files.card for artist in artists.values()]
     scores = agreeing([read_card_scores(card) if card else [] for card in cards], warn)
@@ -98,7 +98,7 @@ def evaluated(
     say: Say = unsaid,
     warn: Say = unsaid,
 ) -> Compared:
-    """Scores of all artists on `dataset`, made now.
+    """Evaluate all artists on `dataset` now.
 
     Raises:
         T2IError: as `t2i.evaluation.keep.evaluate_and_keep`.

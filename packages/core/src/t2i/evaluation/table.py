@@ -9,7 +9,7 @@ from t2i.snapshots.markdown import plain, table
 
 
 def cells(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
-    """A comparison as text: the heads of its columns, and a row a model; the best scores end in an asterisk."""
+    """A comparison as text: the column heads, and a row per model; the best scores end in an asterisk."""
     names = common_scores(entries)
     best = {name: ranked(entries, name)[0].scores[name].value for name in names}
     heads = [f"{name}, {'higher' if entries[0].scores[name].higher_is_better else 'lower'} is better" for name in names]
@@ -26,14 +26,14 @@ def cells(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
 
 
 def under_columns(entries: Sequence[Entry]) -> list[tuple[str, list[str]]]:
-    """The same table on its side: a row a score, a cell a model, for `t2i.evaluation.sheet.sheet`."""
+    """The same table transposed: a row per score, a cell per model, for `t2i.evaluation.sheet.sheet`."""
     heads, rows = cells(entries)
     turned = [(head, list(column)) for head, column in zip(heads, zip(*rows, strict=True), strict=True)]
     return [(head, column) for head, column in turned[1:] if any(column)]
 
 
 def notes(entries: Sequence[Entry]) -> list[str]:
-    """Sentences under the table: each score's ceiling and chance, and the protocol all share."""
+    """Lines under the table: each score's ceiling and chance, and the shared protocol."""
     said = []
     for name in common_scores(entries):
         scores = entries[0].scores
@@ -44,7 +44,7 @@ def notes(entries: Sequence[Entry]) -> list[str]:
 
 
 def cautions(entries: Sequence[Entry]) -> list[str]:
-    """The cautions of the scores in the table, each with the score and the models that it is about."""
+    """The cautions of the scores in the table, each with its score and models."""
     said: dict[tuple[str, str], list[str]] = {}
     for name in common_scores(entries):
         for entry in entries:
@@ -56,4 +56,4 @@ def cautions(entries: Sequence[Entry]) -> list[str]:
 def markdown(entries: Sequence[Entry]) -> str:
     """The table, its cautions and its notes as Markdown."""
     listed = "".join(f"- {plain(line)}\n" for line in (*cautions(entries), *notes(entries)))
-    return f"{table(*cells(entries))}\n\n\\* the best of its column.\n\n{listed}"
+    return f"{table(*cells(entries))}\n\n\\* the best value of its column.\n\n{listed}"
