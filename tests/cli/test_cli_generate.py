@@ -136,7 +136,7 @@ class TestPromptsFile:
 
 
 BAD_REQUESTS = {
-    "no prompt": ([], "No prompt"),
+    "no prompt": ([], "needs a prompt"),
     "empty prompt": ([""], "empty"),
     "blank prompt": ([" \t"], "empty"),
     "second prompt empty": (["a", ""], "2 is empty"),

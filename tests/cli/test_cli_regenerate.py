@@ -1,4 +1,4 @@
-"""`t2i regenerate`: a picture again, from what it says of itself."""
+"""`t2i regenerate`: a picture is drawn again from its provenance."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_each_picture_of_a_batch_comes_out_alone(t2i: T2I, model: Path, here: Pa
         assert (here / "again.png").read_bytes() == path.read_bytes()
 
 
-def test_a_picture_that_was_edited_is_told_and_exits_with_1(t2i: T2I, picture: Path, here: Path) -> None:
+def test_an_edited_picture_is_reported_and_exits_with_1(t2i: T2I, picture: Path, here: Path) -> None:
     with Image.open(picture) as image:
         edited = image.convert("RGB")
     edited.putpixel((0, 0), tuple(255 - value for value in edited.getpixel((0, 0))))
@@ -55,7 +55,7 @@ def test_a_picture_that_was_edited_is_told_and_exits_with_1(t2i: T2I, picture: P
     assert (here / "again.png").exists()
 
 
-def test_other_versions_are_told(t2i: T2I, picture: Path) -> None:
+def test_other_versions_are_reported(t2i: T2I, picture: Path) -> None:
     facts = read_provenance(picture)
     with Image.open(picture) as image:
         artist = replace(facts.artist, versions={**facts.artist.versions, "torch": "0.4.1"})

@@ -157,8 +157,8 @@ BAD = {
     "data without captions": (["cgan", *TINY, "--data", "bare", "--out", "run"], "no caption file"),
     "data a file": (["cgan", *TINY, "--data", "./file", "--out", "run"], "not a folder"),
     "no usable picture": (["cgan", *TINY, "--data", "broken", "--out", "run"], "None of the 2 pictures"),
-    "out not empty": (["cgan", *TINY, "--data", "{squares}", "--out", "bare"], "bare is already there"),
-    "out a file": (["cgan", *TINY, "--data", "{squares}", "--out", "file"], "file is already there"),
+    "out not empty": (["cgan", *TINY, "--data", "{squares}", "--out", "bare"], "bare already exists"),
+    "out a file": (["cgan", *TINY, "--data", "{squares}", "--out", "file"], "file already exists"),
     "out under a file": (["cgan", *TINY, "--data", "{squares}", "--out", "file/run"], "file"),
     "unknown recipe": (["cgan", "--recipe", "tinny", "--data", "{squares}", "--out", "run"], "Did you mean 'tiny'"),
     "recipe no YAML": (["cgan", "--recipe", "bad.yaml", "--data", "{squares}", "--out", "run"], "not YAML"),
@@ -172,8 +172,8 @@ BAD = {
         ["cgan", "--recipe", "flat.yaml", "--data", "{squares}", "--out", "run", "--steps", "1"],
         "'train'",
     ),
-    "resume of nothing": (["--resume", "none"], "no run folder"),
-    "resume of another folder": (["--resume", "bare"], "no run folder"),
+    "resume of nothing": (["--resume", "none"], "not a run folder"),
+    "resume of another folder": (["--resume", "bare"], "not a run folder"),
     "resume of a damaged run": (["--resume", "damaged"], "run.yaml"),
     "resume with more": (["cgan", "--resume", "bare", "--out", "run"], "TECHNIQUE, --out"),
     "config missing": (
@@ -193,9 +193,9 @@ BAD = {
     ),
     "processes, out not empty": (
         ["cgan", *TINY, "--data", "{squares}", "--out", "bare", "--processes", "2"],
-        "bare is already there",
+        "bare already exists",
     ),
-    "processes, resume of nothing": (["--resume", "none", "--processes", "2"], "no run folder"),
+    "processes, resume of nothing": (["--resume", "none", "--processes", "2"], "not a run folder"),
     "no such device": (
         ["cgan", "--recipe", "tiny", "--data", "{squares}", "--out", "run", "--device", "toaster"],
         "toaster",
@@ -323,6 +323,6 @@ def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: 
 
 
 def test_a_reference_of_nothing_is_one_line(t2i: T2I, here: Path) -> None:
-    assert "no run folder" in t2i("reference", "compare", "none").error
-    assert "no run folder" in t2i("reference", "write", "none", "x.reference.jsonl").error
+    assert "not a run folder" in t2i("reference", "compare", "none").error
+    assert "not a run folder" in t2i("reference", "write", "none", "x.reference.jsonl").error
     assert list(here.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A picture again: the same, or by how much it differs."""
+"""A picture drawn again is the same, or its difference is reported."""
 
 from __future__ import annotations
 

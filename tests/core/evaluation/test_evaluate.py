@@ -170,7 +170,7 @@ def test_what_was_found_comes_back_whole_or_not_at_all(pipe: Pipeline, tmp_path:
 def test_a_judge_that_cannot_say_leaves_the_others_scores(pipe: Pipeline):
     data = ColouredSquares()
     found = evaluate(pipe, data, Plan(["bright"], n=5, settings={"bright": {"fewest": 9}}))
-    assert not found.scores and found.failures == {"bright": "bright needs at least 9 pictures, but 5 came."}
+    assert not found.scores and found.failures == {"bright": "bright needs at least 9 pictures, got 5."}
 
 
 def test_pictures_that_cannot_be_read_are_left_out_and_named(pipe: Pipeline, tmp_path: Path):

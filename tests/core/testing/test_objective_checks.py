@@ -219,7 +219,7 @@ LEARNS = "each_player_learns_one_batch"
 SPECIMENS: list[tuple[Callable[[], OnePlayer], dict[str, str]]] = [
     (lambda: OnePlayer(dropout=0.3, norm=True), {}),
     (lambda: TwoPhases(dropout=0.3), {}),
-    (Shares, {"phases_are_consistent": "phases sum to 1, but to 1.2 here", RESUMED: "1.2 here"}),
+    (Shares, {"phases_are_consistent": "phases must sum to 1, got 1.2", RESUMED: "got 1.2"}),
     (TwoModulesOneName, {"phases_are_consistent": "'generator' names two modules", RESUMED: "two modules"}),
     (NewModules, {"phases_are_the_same_at_every_look": "makes new modules"}),
     (TrainsTheCriticOnly, {"the_generator_is_trained": "no player updates the generator"}),

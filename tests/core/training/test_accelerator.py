@@ -18,20 +18,20 @@ from t2i.training.accelerator import check_possible, make_accelerator
 from t2i.training.objective import Objective
 from t2i.training.trainer import Trainer
 
-NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="here fp16 is to be had")
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is available here")
 
 
 @pytest.mark.parametrize(
     ("changes", "processes", "sentence"),
     [
-        ({"tracker": "tensorbored"}, 1, r"'train.tracker': one of aim, .*'none'.*, but 'tensorbored' came"),
+        ({"tracker": "tensorbored"}, 1, r"'train.tracker': must be one of aim, .*'none'.*, got 'tensorbored'"),
         ({"tracker": "wandb"}, 1, "wandb is not installed here. pip install wandb"),
-        ({"batch_size": 6}, 7, "7 processes of 1 micro-batches need at least 7 pictures a step, but 6 came"),
+        ({"batch_size": 6}, 7, "7 processes of 1 micro-batches need at least 7 pictures per step, got 6"),
         ({"batch_size": 6, "accumulate": 3}, 3, "3 processes of 3 micro-batches need at least 9"),
         pytest.param({"precision": "fp16"}, 1, "'train.precision': fp16 needs a GPU", marks=NO_GPU),
     ],
 )
-def test_what_cannot_be_had_names_the_field(
+def test_what_is_not_available_names_the_field(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], processes: int, sentence: str
 ) -> None:
     if changes.get("tracker") == "wandb" and "wandb" in map(str, accelerate.tracking.get_available_trackers()):
@@ -55,7 +55,7 @@ def test_sharded_networks_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     accelerator = make_accelerator(settings(), tmp_path, "cpu")
     kind = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_MEGATRON_LM": "MEGATRON_LM"}[variable]
     monkeypatch.setattr(type(accelerator), "distributed_type", accelerate.DistributedType(kind))
-    with pytest.raises(TrainingError, match=f"holds the networks whole, but the launcher asked for {kind}"):
+    with pytest.raises(TrainingError, match=f"holds complete networks, but the launcher requested {kind}"):
         make_accelerator(settings(), tmp_path, "cpu")
 
 

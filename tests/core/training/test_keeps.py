@@ -132,8 +132,8 @@ def test_what_nobody_trains_of_the_generator_comes_back_at_a_resume(tmp_path: Pa
 def test_what_is_kept_is_no_players(tmp_path: Path) -> None:
     objective = OnePlayer()
     objective.keeps = {"layer": objective.generator.start}
-    with pytest.raises(TrainingError, match="parameters of 'layer' are trained"):
+    with pytest.raises(TrainingError, match="a player trains parameters of 'layer'"):
         train(objective, tmp_path / "run")
     objective.keeps = {"generator": nn.Linear(1, 1)}
-    with pytest.raises(TrainingError, match="'generator' stands for 2"):
+    with pytest.raises(TrainingError, match="'generator' is used 2 times"):
         train(objective, tmp_path / "run")

@@ -94,7 +94,7 @@ def test_no_reference_is_one_sentence(tmp_path: Path, shipped: Path, recipe: str
 
 
 def test_nothing_to_compare_is_one_sentence(tmp_path: Path, shipped: Path) -> None:
-    with pytest.raises(TrainingError, match="no run folder"):
+    with pytest.raises(TrainingError, match="not a run folder"):
         compare(tmp_path / "none")
     with pytest.raises(TrainingError, match="has logged no loss yet"):
         compare(make_run(tmp_path / "run", []))

@@ -46,7 +46,7 @@ def test_a_recipe_may_be_ones_own_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [("- a\n", "holds a list"), ("a: [", "not YAML"), ("", "holds a NoneType")]
+    ("content", "sentence"), [("- a\n", "got a list"), ("a: [", "not YAML"), ("", "got a NoneType")]
 )
 def test_a_recipe_that_is_no_mapping_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
     path = tmp_path / "mine.yaml"
@@ -175,7 +175,7 @@ def test_one_group_of_pictures_trains_whoever_needs_no_mismatched_captions(
 
 
 def test_no_run_folder_no_resume(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no run folder"):
+    with pytest.raises(TrainingError, match="not a run folder"):
         run.resume(tmp_path)
     (tmp_path / "run.yaml").write_text("technique: cgan\nsurprise: 1\n")
     with pytest.raises(InvalidConfigError, match="unknown field 'surprise'"):

@@ -182,7 +182,7 @@ def test_trains_in_bf16_on_a_cpu(tmp_path: Path) -> None:
 def test_what_accelerate_refuses_is_one_sentence(tmp_path: Path) -> None:
     """Its state is one for the whole process."""
     train(OnePlayer(), tmp_path / "first", steps=1)
-    with pytest.raises(TrainingError, match="One process trains on one device at one precision"):
+    with pytest.raises(TrainingError, match="One process has one device and one precision"):
         train(OnePlayer(), tmp_path / "second", steps=1, precision="bf16")
     with pytest.raises(InvalidConfigError, match="'tensorbored' came"):
         train(OnePlayer(), tmp_path / "second", steps=1, tracker="tensorbored")
@@ -368,12 +368,12 @@ def player(of: OnePlayer, name: str = "p", module: nn.Module | None = None) -> P
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda of: [], "sum to 1, but to 0"),
-        (lambda of: [Phase("a", [player(of)], 0.5)], "sum to 1, but to 0.5"),
+        (lambda of: [], "sum to 1, got 0"),
+        (lambda of: [Phase("a", [player(of)], 0.5)], "sum to 1, got 0.5"),
         (lambda of: [Phase("a", [player(of), player(of, "q", nn.Linear(1, 1))])], "'generator' names two modules"),
-        (lambda of: [Phase("a", [player(of), player(of)])], "'p' stands for 2"),
-        (lambda of: [Phase("a", [player(of)], 0.5), Phase("a", [player(of)], 0.5)], "'a' stands for 2"),
-        (lambda of: [Phase("a", [player(of, "p.q")])], "no dot"),
+        (lambda of: [Phase("a", [player(of), player(of)])], "'p' is used 2 times"),
+        (lambda of: [Phase("a", [player(of)], 0.5), Phase("a", [player(of)], 0.5)], "'a' is used 2 times"),
+        (lambda of: [Phase("a", [player(of, "p.q")])], "contain a dot"),
     ],
 )
 def test_inconsistent_phases_are_refused(

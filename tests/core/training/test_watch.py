@@ -90,8 +90,8 @@ def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        ({"../up": torch.zeros(())}, r"one name is '\.\./up'"),
-        ({"maps": torch.zeros(4, 1, 8, 8)}, r"'maps' is \[4, 1, 8, 8\]"),
+        ({"../up": torch.zeros(())}, r"got '\.\./up'"),
+        ({"maps": torch.zeros(4, 1, 8, 8)}, r"got 'maps' of shape \[4, 1, 8, 8\]"),
     ],
 )
 def test_what_cannot_be_shown_is_one_sentence(tmp_path: Path, found: Mapping[str, Tensor], says: str) -> None:

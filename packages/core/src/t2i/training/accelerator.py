@@ -1,4 +1,4 @@
-"""The one place that speaks to Accelerate about devices, precision, trackers and processes: checked before any work."""
+"""Sets up Accelerate: devices, precision, trackers and processes, all checked before any work."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ REPLICATED = (
     DistributedType.MULTI_NPU,
     DistributedType.MULTI_MLU,
 )
-"""Where every process holds every network whole, which is what the Trainer knows how to do."""
+"""The set-ups that the Trainer supports: every process has complete networks."""
 
 
 def make_accelerator(config: TrainConfig, run: Path, device: str | None = None) -> Accelerator:
-    """Join the processes that were launched, on the device and at the precision the settings ask for.
+    """Join the launched processes, with the device and precision of the settings.
 
     Args:
-        run: where a tracker may write.
+        run: the folder for trackers' files.
         device: "cpu" keeps Accelerate from using a GPU.
 
     Raises:
         InvalidConfigError: as `check_possible` does.
-        TrainingError: Accelerate refuses, or a launcher asked for sharded networks.
+        TrainingError: Accelerate refuses, or the launcher requested sharded networks.
     """
     _, processes = launched()
     check_possible(config, device, processes)
-    cpu = device == "cpu" or (_on_cpu(device) and processes > 1)  # without a GPU it joins no group unless told
+    cpu = device == "cpu" or (_on_cpu(device) and processes > 1)  # without a GPU it joins a group only if cpu is set
     precision = config.precision if config.precision != "auto" else _agreed_precision(cpu)
     try:
         accelerator = Accelerator(
@@ -53,11 +53,11 @@ def make_accelerator(config: TrainConfig, run: Path, device: str | None = None) 
     except ValueError as error:
         raise TrainingError(
             f"Accelerate refuses device={device!r}, precision={precision!r}, tracker={config.tracker!r}: {error} "
-            f"(One process trains on one device at one precision; start another for the next run.)"
+            f"(One process has one device and one precision; start a new process for the next run.)"
         ) from None
     if accelerator.distributed_type not in REPLICATED:
         raise TrainingError(
-            f"Every process of a run holds the networks whole, but the launcher asked for "
+            f"Every process of a run holds complete networks, but the launcher requested "
             f"{accelerator.distributed_type.value}. Launch without it (accelerate launch --multi_gpu)."
         )
     if accelerator.num_processes != processes:
@@ -71,28 +71,28 @@ def make_accelerator(config: TrainConfig, run: Path, device: str | None = None) 
 def check_possible(config: TrainConfig, device: str | None, processes: int) -> None:
     """
     Raises:
-        InvalidConfigError: the tracker or the precision is not to be had here, or the batch is too small to share.
+        InvalidConfigError: the tracker or the precision is not available here, or the batch is too small to share.
     """
     _check_tracker(config.tracker)
     if config.precision == "fp16" and _on_cpu(device):
         raise InvalidConfigError(
-            "field 'train.precision': fp16 needs a GPU, but this run is on the CPU. Take 'no', 'bf16' or 'auto'."
+            "field 'train.precision': fp16 needs a GPU, but this run is on the CPU. Use 'no', 'bf16' or 'auto'."
         )
     parts = processes * config.accumulate
     if config.batch_size < parts:
         raise InvalidConfigError(
             f"field 'train.batch_size': {processes} processes of {config.accumulate} micro-batches need at least "
-            f"{parts} pictures a step, but {config.batch_size} came."
+            f"{parts} pictures per step, got {config.batch_size}."
         )
 
 
 @contextmanager
 def deterministic_kernels(wanted: bool) -> Iterator[None]:
-    """Let torch use nothing but deterministic kernels, and fail where it has none; nothing if not `wanted`."""
+    """Make torch use only deterministic kernels, and fail if there is none; does nothing if not `wanted`."""
     if not wanted:
         yield
         return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which cuBLAS reads at its first use
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first use
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
@@ -104,7 +104,7 @@ def deterministic_kernels(wanted: bool) -> Iterator[None]:
 
 
 def _agreed_precision(cpu: bool) -> str:
-    """What process 0 finds best, in every process."""
+    """The best precision as process 0 finds it, the same in every process."""
     state = PartialState(cpu=cpu)
     found = [best_precision(state.device) if state.is_main_process else ""]
     return str(broadcast_object_list(found)[0])
@@ -115,17 +115,17 @@ def _on_cpu(device: str | None) -> bool:
 
 
 def _check_tracker(name: str) -> None:
-    """Accelerate drops a tracker that is not installed without a word; a week later its curves are missed."""
+    """Refuse a tracker that is not installed; Accelerate would ignore it silently."""
     here = {"none", *map(str, get_available_trackers()), *(set(LOGGER_TYPE_TO_CLASS) - _first_party())}
     if name in here:
         return
     if name in LOGGER_TYPE_TO_CLASS:
         raise InvalidConfigError(f"field 'train.tracker': {name} is not installed here. pip install {name}.")
     raise InvalidConfigError(
-        f"field 'train.tracker': one of {', '.join(sorted({'none', *LOGGER_TYPE_TO_CLASS}))}, but {name!r} came."
+        f"field 'train.tracker': must be one of {', '.join(sorted({'none', *LOGGER_TYPE_TO_CLASS}))}, got {name!r}."
     )
 
 
 def _first_party() -> set[str]:
-    """The trackers that come with Accelerate; what `register_tracker_class` adds is here by being added."""
+    """The trackers that come with Accelerate, without those added by `register_tracker_class`."""
     return {name for name, kind in LOGGER_TYPE_TO_CLASS.items() if kind.__module__ == "accelerate.tracking"}

@@ -1,4 +1,4 @@
-"""A Draw becomes Batches on the device: one gather of cut pictures, then flip and scale there."""
+"""Turns a Draw into Batches on the device: gathers cut pictures, then flips and scales them there."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from t2i.text import TextEmbedding
 from t2i.training.objective import Batch
 from t2i.training.sampling import Draw
 
-RESIDENT_SHARE = 0.25  # of the device's free memory that data may take; networks and activations need the rest
+RESIDENT_SHARE = 0.25  # data may take this share of the device's free memory; networks need the rest
 
 
 class BatchMaker:
-    """Makes batches of pictures `resolution` pixels a side, cut at random out of the prepared ones.
+    """Makes batches of `resolution` x `resolution` pictures, cut at random from the prepared ones.
 
-    Data that fits lies on the device; else batches are gathered from the memory map and sent as bytes.
+    Data that fits is kept on the device; else batches are gathered from the memory map and sent as bytes.
     """
 
     def __init__(self, data: PreparedData, resolution: int, flip: bool, device: torch.device) -> None:
@@ -43,10 +43,10 @@ class BatchMaker:
         step: int = 0,
         shared: Sequence[dict[str, Any]] | None = None,
     ) -> Iterator[Batch]:
-        """The draw as `parts` batches; each has fresh noise streams, equal at every call.
+        """The draw as `parts` batches; each has new noise streams, equal at every call.
 
         Args:
-            shared: what each part's losses have shared so far; by default nothing.
+            shared: `Batch.shared` of each part; by default empty.
         """
         for number, part in enumerate(np.array_split(np.arange(len(draw.pictures)), parts)):
             pictures, captions = draw.pictures[part], draw.captions[part]
@@ -64,7 +64,7 @@ class BatchMaker:
             )
 
     def images(self, pictures: np.ndarray, places: np.ndarray) -> Float[Tensor, "b 3 r r"]:
-        """The pictures at these positions, each cut and flipped as its place says, in [-1, 1]."""
+        """The pictures at these positions, each cut and flipped by its place, in [-1, 1]."""
         windows = self._windows
         margin = windows.shape[2] - 1
         top, left = (places[:, :2] * (margin + 1)).astype(np.int64).T
@@ -80,7 +80,7 @@ class BatchMaker:
         return TextEmbedding(self._sent(text.sentence), self._sent(text.words), self._sent(text.mask))
 
     def _index(self, positions: np.ndarray) -> Tensor:
-        """Positions where the windows are."""
+        """Positions on the device that the windows are on."""
         index = torch.from_numpy(np.ascontiguousarray(positions))
         return self._on_device(index) if self.resident else index
 
@@ -88,12 +88,12 @@ class BatchMaker:
         return gathered if self.resident else self._on_device(gathered)
 
     def _on_device(self, tensor: Tensor) -> Tensor:
-        """Sent without waiting for the device."""
+        """Send a tensor without waiting for the device."""
         if self._device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self._device, non_blocking=True)
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes free on a device with a memory of its own; 0 where there is none to fill, or it cannot be asked."""
+    """Free bytes of a CUDA device; 0 for other devices."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

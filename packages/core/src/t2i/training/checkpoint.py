@@ -1,9 +1,9 @@
-"""A run's state on disk: everything by name, no pickle, whole or absent.
+"""A run's state on disk: all tensors by name, no pickle, written completely or not at all.
 
 run/checkpoints/step-00001000/
     state.safetensors   modules, optimisers and the moving average, by name
     state.json          step, seconds spent by device, and state.safetensors' sha256
-    snapshot/           the averaged generator, as anybody loads it
+    snapshot/           the averaged generator, a normal snapshot
 """
 
 from __future__ import annotations
@@ -35,19 +35,21 @@ def save_checkpoint(
     keep: int,
     seconds: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write the checkpoint of `step` and drop all but the newest `keep`.
+    """Write the checkpoint of `step` and delete all but the newest `keep`.
 
     Args:
-        seconds: spent on the run, by device.
+        seconds: training time of the run, by device.
 
     Raises:
         OutputError: the folder cannot be written; no part of the checkpoint is left behind.
     """
     files = RunFolder(run)
     folder = files.checkpoint(step)
-    for remains in folder.parent.glob(".step-*"):  # a dot: a kill cut its writing or its dropping short
+    for remains in folder.parent.glob(".step-*"):  # left by a kill while writing or deleting
         shutil.rmtree(remains)
-    for damaged in [path for later, path in files.checkpoints().items() if later >= step]:  # else the resume's start
+    for damaged in [
+        path for later, path in files.checkpoints().items() if later >= step
+    ]:  # a resume must not start there
         _drop(damaged)
     with atomic_folder(folder) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
@@ -61,7 +63,7 @@ def save_checkpoint(
 
 
 def _drop(folder: Path) -> None:
-    """Remove a checkpoint; a kill meanwhile leaves no half of it under its name."""
+    """Delete a checkpoint; after a kill, no part of it is left under its name."""
     dropped = folder.rename(folder.with_name(f".{folder.name}"))
     shutil.rmtree(dropped)
 
@@ -105,16 +107,16 @@ def load_optimizer(prefix: str, optimizer: Optimizer, names: list[str], tensors:
     for key, value in _under(prefix, tensors).items():
         name, _, slot = key.rpartition(":")
         if name not in position:
-            raise CheckpointError(f"The checkpoint does not fit {prefix}: it does not update {name}.")
+            raise CheckpointError(f"The checkpoint does not fit {prefix}: {name} is not among its parameters.")
         index = position[name]
-        if value.shape == parameters[index].shape:  # fused optimisers walk both in memory order
+        if value.shape == parameters[index].shape:  # fused optimisers need both in the same memory order
             value = torch.empty_like(parameters[index]).copy_(value)
         state.setdefault(index, {})[slot] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def scaler_tensors(scaler: GradScaler | None) -> dict[str, Tensor]:
-    """fp16's loss scale and how long it has held, as "scaler.name"; nothing at other precisions."""
+    """fp16's loss scale and its growth counter, as "scaler.name"; empty at other precisions."""
     state = scaler.state_dict() if scaler is not None else {}
     return {f"scaler.{name}": torch.tensor(state[name]) for name in SCALER_STATE if name in state}
 

@@ -1,4 +1,4 @@
-"""How long a device waits for its data."""
+"""Measures how long a device waits for its data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class Clock:
-    """Measures pictures a second, and which share of the time went into waiting for batches.
+    """Measures pictures per second, and the share of the time spent waiting for batches.
 
-    On a CPU that is the time batches take to make. A CUDA device works on while the next batch is made; there, events
-    in its own stream tell how long it stood idle.
+    On a CPU that is the time it takes to make batches. A CUDA device works while the next batch is made, so its idle
+    time is measured by events in its stream.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -24,12 +24,12 @@ class Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Forget what was measured."""
+        """Start measuring again."""
         self._waits.clear()
         self._waited, self._start = 0.0, time.perf_counter()
 
     def waiting_for(self, items: Iterable[T]) -> Iterator[T]:
-        """The items, the time until each comes being counted as waiting."""
+        """The items; the time until the next item counts as waiting."""
         iterator = iter(items)
         while True:
             before = self._now()
@@ -41,7 +41,7 @@ class Clock:
             yield item
 
     def read(self, pictures: int) -> dict[str, float]:
-        """Pictures a second and the share waited, [0, 1], since the last reading; `pictures` is how many came."""
+        """Pictures per second and the share of waiting, in [0, 1], over the `pictures` since the last reading."""
         if self._cuda:
             torch.cuda.synchronize()
             self._waited = sum(before.elapsed_time(after) for before, after in self._waits) / 1000

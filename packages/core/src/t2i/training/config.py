@@ -1,4 +1,4 @@
-"""How a run goes, whatever the technique, and how one player's optimiser does. Imports no torch."""
+"""The settings of a run and of a player's optimiser, for all techniques. Imports no torch."""
 
 from __future__ import annotations
 
@@ -26,30 +26,33 @@ class OptimizerConfig(Config):
 class TrainConfig(Config):
     """The Trainer's settings. A step is one move of every player on `batch_size` pictures."""
 
-    steps: int = Field(20_000, ge=1, description="in the whole run, all phases together")
+    steps: int = Field(20_000, ge=1, description="steps of the whole run, over all phases")
     batch_size: int = Field(64, ge=2, description="pictures per step, over all micro-batches")
-    accumulate: int = Field(1, ge=1, description="micro-batches a step is cut into")
+    accumulate: int = Field(1, ge=1, description="micro-batches per step")
     seed: int = Field(0, ge=0, le=MAX_SEED)
-    balance: Literal["image", "group"] = Field("image", description="what an epoch visits once")
+    balance: Literal["image", "group"] = Field(
+        "image", description="whether an epoch visits every picture once, or every group once"
+    )
     crop_margin: int = Field(0, ge=0, description="pictures are prepared this many px larger, then cut at random")
     horizontal_flip: bool = Field(False, description="mirror half of the pictures")
     ema_half_life_kimg: float = Field(10.0, ge=0, description="thousand pictures; 0 keeps no average")
     ema_ramp: float = Field(
         0.05, ge=0, description="the half-life is at most this share of the pictures seen (StyleGAN2-ADA); 0: constant"
     )
-    clip_norm: float | None = Field(None, gt=0, description="of each player's whole gradient")
+    clip_norm: float | None = Field(None, gt=0, description="largest norm of each player's gradient")
     precision: Literal["auto", "no", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 where this machine computes it faster, else no; run.yaml keeps which"
+        "auto", description="auto: bf16 if this machine computes it faster, else no; run.yaml stores the choice"
     )
     channels_last: bool = True
-    compile: bool = Field(False, description="torch.compile each network's forward; it has no second derivative")
-    deterministic: bool = Field(False, description="deterministic kernels alone, on a GPU too; slower")
+    compile: bool = Field(False, description="torch.compile each network's forward; without second derivatives")
+    deterministic: bool = Field(False, description="only deterministic kernels, also on a GPU; slower")
     checkpoint_every: int = Field(1000, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1)
     sample_every: int = Field(500, ge=0, description="steps; 0 draws no samples, no curves and no page")
     sample_prompts: tuple[str, ...] = Field((), description="empty: 16 captions of the dataset")
     sample_options: dict[str, Any] = Field(
-        default_factory=dict, description="the generator's, such as {temperature: 0.5}; the trained model's defaults"
+        default_factory=dict,
+        description="the generator's options, such as {temperature: 0.5}; they become the trained model's defaults",
     )
     log_every: int = Field(20, ge=1, description="steps")
     tracker: str = Field("tensorboard", description="any of Accelerate's trackers, or 'none'")
@@ -57,7 +60,7 @@ class TrainConfig(Config):
     @field_validator("precision", mode="before")
     @classmethod
     def _no_is_no_boolean(cls, value: object) -> object:
-        return "no" if value is False else value  # what YAML makes of a bare `no`
+        return "no" if value is False else value  # YAML reads a bare `no` as False
 
     @model_validator(mode="after")
     def _parts_are_equal(self) -> Self:

@@ -1,4 +1,4 @@
-"""What a run costs: seconds of training, by the device they were spent on."""
+"""A run's training time in seconds, by device."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 class Spent:
-    """Seconds of training by device, summed over a run's resumes; nothing that is trained depends on them."""
+    """Seconds of training by device, summed over a run's resumes; they do not affect the training."""
 
     def __init__(self, device: str) -> None:
         """
         Args:
-            device: what is trained on from now on, see `device_name`.
+            device: name of the device used from now on, see `device_name`.
         """
         self._device = device
         self.go_on({})
@@ -35,11 +35,11 @@ class Spent:
 
 
 def device_name(device: torch.device, processes: int = 1) -> str:
-    """What people call the hardware of a run: "NVIDIA H100, 2 processes", or "AMD EPYC 7B13, 8 threads".
+    """The name of a run's hardware: "NVIDIA H100, 2 processes", or "AMD EPYC 7B13, 8 threads".
 
     Args:
-        device: of one process.
-        processes: that share each step; threads are counted in each.
+        device: the device of one process.
+        processes: number of processes that share each step; threads are counted per process.
     """
     if device.type == "cpu":
         threads = torch.get_num_threads()
@@ -50,6 +50,6 @@ def device_name(device: torch.device, processes: int = 1) -> str:
 
 
 def _cpu_model() -> str:
-    """As Linux tells it; elsewhere what Python knows, such as "arm"."""
-    told = re.search(r"^model name\s*:\s*(.+)$", CPU_INFO.read_text(), re.MULTILINE) if CPU_INFO.is_file() else None
-    return told[1].strip() if told else platform.processor() or platform.machine() or "a CPU"
+    """The CPU's name from /proc/cpuinfo on Linux; elsewhere from Python, such as "arm"."""
+    found = re.search(r"^model name\s*:\s*(.+)$", CPU_INFO.read_text(), re.MULTILINE) if CPU_INFO.is_file() else None
+    return found[1].strip() if found else platform.processor() or platform.machine() or "a CPU"

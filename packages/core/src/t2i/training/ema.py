@@ -1,4 +1,4 @@
-"""The generator's exponential moving average, its half-life counted in pictures."""
+"""The generator's exponential moving average, with a half-life in pictures."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class EMA:
     def __init__(self, generator: Generator, half_life_kimg: float, ramp: float) -> None:
         """
         Args:
-            half_life_kimg: thousand pictures after which half of the average is new.
-            ramp: the half-life never exceeds this share of the pictures seen (StyleGAN2-ADA); 0 leaves it constant.
+            half_life_kimg: half-life of the average, in thousand pictures.
+            ramp: the half-life is at most this share of the pictures seen (StyleGAN2-ADA); 0 leaves it constant.
         """
         self._source = generator
         self._half_life, self._ramp = half_life_kimg * 1000, ramp
@@ -37,7 +37,8 @@ class EMA:
 
     @torch.no_grad()
     def settle(self, moving: Iterable[nn.Parameter]) -> None:
-        """Give the generator its average wherever nobody is `moving`: what is built upon is what will be drawn with."""
+        """Copy the average into all generator parameters but the `moving` ones: later phases then build on the weights
+        that will draw."""
         free = set(moving)
         for kept, current in zip(self.generator.parameters(), self._source.parameters(), strict=True):
             if current not in free:

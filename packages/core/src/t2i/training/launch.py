@@ -13,11 +13,11 @@ LAUNCHERS = (
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
 )
-STOP_SECONDS = 600  # for the step in hand and its checkpoint after Ctrl-C; torch's own default is 30
+STOP_SECONDS = 600  # for the current step and its checkpoint after Ctrl-C; torch's own default is 30
 
 
 def launched() -> tuple[int, int]:
-    """Which process of how many this one is, as torch's or an MPI's launcher says; (0, 1) without one."""
+    """This process's index and the number of processes, from torch's or MPI's launcher; (0, 1) without one."""
     for rank, size in LAUNCHERS:
         if os.environ.get(size):
             return int(os.environ.get(rank) or 0), int(os.environ[size])
@@ -45,7 +45,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     }
     given = [str(part) for option in options.items() for part in option]
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(STOP_SECONDS))
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the processes speak for themselves
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the processes print their own errors
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

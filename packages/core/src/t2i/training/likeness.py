@@ -1,4 +1,4 @@
-"""Which pictures say or show the same: a caption of one is no mismatch of the other."""
+"""Finds pictures that share a caption or are equal, whose captions must not serve as mismatches of each other."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from t2i.data.pack.store import Ragged, starts_of
 
 
 class Likeness:
-    """Two pictures are alike where they share a caption or are equal pixel by pixel."""
+    """Two pictures are alike if they share a caption or are equal pixel by pixel."""
 
     def __init__(self, captions: Ragged, looks: np.ndarray | None) -> None:
         """
         Args:
-            captions: for each of n pictures the numbers of its captions.
-            looks: [n], equal where pictures are equal; None where that is not known.
+            captions: the caption numbers of each of n pictures.
+            looks: [n], equal numbers for equal pictures; None if that is unknown.
         """
         count = len(captions)
         pictures = np.repeat(np.arange(count), np.diff(captions.starts))
@@ -32,7 +32,7 @@ class Likeness:
         self._holders = Ragged(pictures[order], starts_of(np.bincount(marks, minlength=len(kinds))))
 
     def __call__(self, pictures: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """[b], whether picture and other are alike."""
+        """[b], whether each picture and its other are alike."""
         mine, theirs = self._padded(pictures, -1), self._padded(others, -2)
         return (mine[:, :, None] == theirs[:, None, :]).any(axis=(1, 2))
 

@@ -1,4 +1,4 @@
-"""The networks of a run: where they are, in which mode each phase has them, and their tensors by name."""
+"""The networks of a run: their device, their mode in each phase, and their tensors by name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from t2i.training.validation import modules_of
 
 
 class Networks:
-    """An objective's modules on their device, frozen but for the moves of their players.
+    """An objective's modules on their device, frozen except while their players move.
 
     Attributes:
         trained: every player's modules by name.
-        kept: what the objective keeps, by name.
+        kept: the objective's `keeps`, by name.
     """
 
     def __init__(self, objective: Objective, device: torch.device, layout: torch.memory_format) -> None:
@@ -29,7 +29,7 @@ class Networks:
             module.requires_grad_(False).eval().to(device, memory_format=layout)  # type: ignore[call-overload]
 
     def begin(self, phase: Phase) -> None:
-        """Train mode for the modules of the phase's players, eval mode for all others: frozen statistics stay."""
+        """Put the modules of the phase's players in train mode and all others in eval mode."""
         for module in self._all:
             module.eval()
         for module in moving(phase):
@@ -39,7 +39,7 @@ class Networks:
 
     @contextmanager
     def resting(self, phase: Phase) -> Iterator[None]:
-        """Everything in eval mode, and afterwards as `phase` has it."""
+        """Put everything in eval mode, and afterwards in the modes of `phase`."""
         for module in self._all:
             module.eval()
         yield
@@ -63,7 +63,7 @@ class Networks:
 
     @torch.no_grad()
     def settle(self, average: nn.Module) -> None:
-        """Give what no player trains of the generator the values of its average, which is where checkpoints hold it."""
+        """Copy the average's values into the generator's untrained tensors; checkpoints hold only the average's."""
         trained = {id(t) for module in self.trained.values() for t in (*module.parameters(), *module.buffers())}
         values = average.state_dict()
         for name, tensor in self._generator.state_dict(keep_vars=True).items():

@@ -19,9 +19,9 @@ class Mover:
 
     Attributes:
         player: as the objective declares it.
-        parameters: those of its modules.
-        names: theirs.
-        norm: of the whole gradient at the first move since it was last set to None, before clipping.
+        parameters: the parameters of its modules.
+        names: the parameters' names.
+        norm: norm of the gradient before clipping, at the first move since it was set to None.
     """
 
     def __init__(self, player: Player, accelerator: Accelerator, processes: Processes) -> None:
@@ -52,8 +52,8 @@ class Mover:
         """Add this micro-batch's part of the gradient over a step of `pictures` in all.
 
         Args:
-            alone: nobody else's parameters need gradients now.
-            keep_graph: other losses will follow this one's computations back.
+            alone: no other player's parameters need gradients now.
+            keep_graph: other losses will backpropagate through the same computations.
 
         Returns:
             This micro-batch's part of each term's mean over the step's pictures.
@@ -78,7 +78,7 @@ class Mover:
         self.optimizer.zero_grad()
 
     def _measure(self, clip_norm: float | None) -> None:
-        """Clip the gradient, and keep its norm where nobody has yet."""
+        """Clip the gradient, and store its norm if none is stored."""
         if clip_norm is None and self.norm is not None:
             return
         if self.optimizer.scaler is not None:
@@ -93,7 +93,7 @@ class Mover:
 
 @contextmanager
 def trainable(movers: Iterable[Mover]) -> Iterator[None]:
-    """Let gradients reach the parameters of these players alone; everybody else's are frozen."""
+    """Let only the parameters of these players have gradients; all others stay frozen."""
     parameters: Sequence[nn.Parameter] = [parameter for mover in movers for parameter in mover.parameters]
     for parameter in parameters:
         parameter.requires_grad_(True)

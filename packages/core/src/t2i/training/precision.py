@@ -1,4 +1,4 @@
-"""What "auto" means for a run's precision: bfloat16 where this machine computes it faster, else float32."""
+"""The precision "auto": bfloat16 if this machine computes it faster, else float32."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import cache
 import torch
 import torch.nn.functional as F
 
-FASTER = 1.2  # how many times bfloat16, the coarser one, must be as fast as float32 to be chosen
+FASTER = 1.2  # bfloat16, the coarser one, is chosen if it is this many times as fast as float32
 RUNS = 5  # of each; the fastest counts, since other work on the machine only ever slows one down
 
 
 def best_precision(device: torch.device) -> str:
     """ "bf16" or "no", as Accelerate calls them.
 
-    On a GPU by what it can do. On a CPU by measuring for some 50 milliseconds: many processors only emulate bfloat16,
-    eight times slower than float32.
+    On a GPU it depends on the hardware. On a CPU it is measured in about 50 milliseconds: many processors only emulate
+    bfloat16, eight times slower than float32.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
@@ -29,7 +29,7 @@ def best_precision(device: torch.device) -> str:
 
 @cache  # one answer in a process, whose Accelerator has one precision
 def _seconds() -> tuple[float, float]:
-    """The fastest run of what networks are made of, in float32 and in bfloat16, measured in turn."""
+    """The fastest run of typical layers in float32 and in bfloat16, measured in turn."""
     fastest = [float("inf"), float("inf")]
     layers = _layers()
     for run in range(RUNS + 1):
@@ -43,7 +43,7 @@ def _seconds() -> tuple[float, float]:
 
 
 def _layers() -> Callable[[], None]:
-    """A linear layer and a convolution over ones: nothing is drawn from torch's stream of random numbers."""
+    """A linear layer and a convolution over ones; leaves torch's random generator untouched."""
     rows, weight = torch.ones(256, 512), torch.ones(512, 512)
     pictures, kernel = torch.ones(4, 64, 16, 16), torch.ones(64, 64, 3, 3)
 

@@ -1,7 +1,7 @@
-"""What several processes of one run do together: sum gradients, share a state, stop at the same step.
+"""Communication between the processes of one run: sum gradients, share a state, stop at the same step.
 
-Each process holds every network whole and sees its share of every step's pictures. Gradients are summed once a move,
-after the backward pass, in one flat all-reduce: no hook inside autograd, so second derivatives (R1) need no care.
+Each process holds complete networks and sees its share of every step's pictures. Gradients are summed once per move,
+after the backward pass, in one flat all-reduce: no hook inside autograd, so second derivatives (R1) work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from t2i.errors import TrainingError
 
 
 class Processes:
-    """All processes of a run; with one, every method is free."""
+    """All processes of a run; with a single one, the methods do nothing."""
 
     def __init__(self, accelerator: Accelerator, run: Path) -> None:
         self.index: int = accelerator.process_index
@@ -41,7 +41,7 @@ class Processes:
         return tensor
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Sum every gradient over the processes; one that has none counts as zero."""
+        """Sum every gradient over the processes; a missing one counts as zero."""
         if self.count == 1:
             return
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
@@ -50,7 +50,7 @@ class Processes:
             parameter.grad = gradient.copy_(part)
 
     def average_buffers(self, modules: Sequence[nn.Module]) -> None:
-        """Average what networks note of their batches (running statistics, codebook counts) over the processes."""
+        """Average the networks' floating-point buffers (running statistics, codebook counts) over the processes."""
         if self.count == 1:
             return
         distinct = {id(b): b for module in modules for b in module.buffers() if b.is_floating_point()}
@@ -61,7 +61,7 @@ class Processes:
                 buffer.copy_(part)
 
     def follow_main(self, modules: Sequence[nn.Module]) -> None:
-        """Give the buffers of `modules` process 0's values on every process."""
+        """Copy the buffers of `modules` from process 0 to every process."""
         if self.count == 1:
             return
         with self._together():
@@ -85,9 +85,9 @@ class Processes:
         return step, shared
 
     def agree(self, stop: bool) -> bool:
-        """Whether any process wishes to stop, the same answer for all at the same step.
+        """Whether any process wants to stop; all processes get the same answer at the same step.
 
-        With several processes it answers for the call before, so that no device waits for the question.
+        With several processes the answer is that of the previous call, so that no device waits for it.
         """
         if self.count == 1:
             return stop
@@ -104,7 +104,7 @@ class Processes:
         return agreed
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process gets here."""
         if self.count > 1:
             with self._together():
                 dist.barrier()
@@ -116,7 +116,7 @@ class Processes:
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """Process 0 does the block, then the others, who find in the cache what it made."""
+        """Run the block in process 0 first, then in the others, which find its results in the cache."""
         if not self.main:
             self.wait()
         yield
@@ -127,10 +127,10 @@ class Processes:
     def _together(self) -> Iterator[None]:
         try:
             yield
-        except RuntimeError as error:  # every backend's way to tell of a closed connection
+        except RuntimeError as error:  # raised by every backend for a closed connection
             raise TrainingError(
-                f"Another process of this run ended, so this one cannot go on; its own message says why "
-                f"({_first_line(error)}). Mend that and go on from the last checkpoint: "
+                f"Another process of this run ended, so this one cannot continue; its own message says why "
+                f"({_first_line(error)}). Fix that and continue from the last checkpoint: "
                 f"t2i train --resume {self._run}"
             ) from None
 

@@ -1,4 +1,4 @@
-"""A run from its settings: what `t2i train` does, start and resume alike."""
+"""Start or resume a run from its settings, as `t2i train` does."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def start(
 
     Raises:
         InvalidConfigError, UnknownNameError, DataError: before any work starts.
-        OutputError: `out` is there already.
+        OutputError: `out` exists already.
         DivergedError, TrainingError: see Trainer.fit.
     """
     config = checked(settings)
@@ -62,10 +62,10 @@ def resume(
     progress: Progress = silent,
     warn: Warn = lambda message: None,
 ) -> TrainResult:
-    """Go on with the run in `out`, to its end or to `steps`.
+    """Continue the run in `out`, to its end or to `steps`.
 
     Raises:
-        TrainingError: `out` is no run folder.
+        TrainingError: `out` is not a run folder.
         CheckpointError: all its checkpoints are damaged.
     """
     config = read_run(out)

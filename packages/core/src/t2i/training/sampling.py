@@ -1,4 +1,4 @@
-"""Which pictures, captions, mismatches and seeds a step sees: a pure function of (seed, step), so resuming is exact."""
+"""Chooses the pictures, captions, mismatches and seeds of a step by (seed, step) alone, so resuming is exact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from t2i.errors import DataError
 from t2i.seeds import MAX_SEED
 from t2i.training.likeness import Likeness
 
-ROUNDS = 20  # of guessing a mismatch, before all are looked through
+ROUNDS = 20  # guesses of a mismatch before all pictures are searched
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Draw:
 
     Attributes:
         pictures, captions: [b], a picture and one of its captions.
-        mismatched: [b], a caption of another group, of a picture that is no duplicate; None where nobody needs it.
+        mismatched: [b], a caption of another group, of a picture that is not alike; None if it is not needed.
         seeds: [b], one noise seed per picture.
         places: [b, 3] in [0, 1): where to cut (y, x) and whether to flip.
     """
@@ -34,7 +34,7 @@ class Draw:
     places: np.ndarray
 
     def share(self, index: int, count: int) -> Draw:
-        """The part of process `index` of `count`: disjoint from the others', and with them, in order, the whole."""
+        """The part of process `index` of `count`; the parts of all processes in order are the whole draw."""
         own = np.array_split(np.arange(len(self.pictures)), count)[index]
         mismatched = None if self.mismatched is None else self.mismatched[own]
         return Draw(self.pictures[own], self.captions[own], mismatched, self.seeds[own], self.places[own])
@@ -57,10 +57,10 @@ class Sampler:
     ) -> None:
         """
         Args:
-            mismatch: draw mismatched captions too.
+            mismatch: also draw mismatched captions.
 
         Raises:
-            DataError: `mismatch`, but all pictures are of one group.
+            DataError: `mismatch` is set, but all pictures are of one group.
         """
         if mismatch and len(np.unique(data.groups)) < 2:
             raise DataError(
@@ -79,7 +79,7 @@ class Sampler:
         self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def draw(self, step: int) -> Draw:
-        """What step `step` (from 0) sees."""
+        """The draw of step `step` (from 0)."""
         rng = self._rng(step)
         size = self._batch_size
         epochs, places = np.divmod(np.arange(step * size, (step + 1) * size), len(self._members))
@@ -95,9 +95,9 @@ class Sampler:
         )
 
     def still(self, count: int) -> Draw:
-        """The same pictures at every call, for looking at: up to `count`, spread over the data.
+        """The same pictures at every call, to be watched: up to `count`, spread over the data.
 
-        Each has its first caption and its position as a seed, and is cut from the middle, unmirrored.
+        Each has its first caption, its position as seed, and the middle crop, not flipped.
         """
         pictures = np.linspace(0, self._count - 1, min(count, self._count)).astype(np.int64)
         return Draw(
@@ -109,7 +109,7 @@ class Sampler:
         )
 
     def _mismatched(self, pictures: np.ndarray, likeness: Likeness, rng: np.random.Generator) -> np.ndarray:
-        """[b], for each picture a caption that is wrong for it: guessed, and looked for where guessing fails."""
+        """[b], for each picture a caption that is wrong for it: guessed, or searched for if guessing fails."""
 
         def match(others: np.ndarray) -> np.ndarray:
             return (self._groups[others] == self._groups[pictures]) | likeness(pictures, others)
@@ -125,7 +125,7 @@ class Sampler:
         return self._captions.pick(others, rng.random(len(pictures)))
 
     def _fit(self, picture: int, likeness: Likeness) -> np.ndarray:
-        """All pictures whose captions mismatch `picture`; of another group at least, where it is like all of those."""
+        """All pictures of other groups that are not like `picture`; all of other groups if it is like each of them."""
         foreign = self._groups != self._groups[picture]
         unlike = foreign & likeness.unlike(picture)
         return np.flatnonzero(unlike if unlike.any() else foreign)

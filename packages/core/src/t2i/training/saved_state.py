@@ -1,4 +1,4 @@
-"""Everything of a run that a checkpoint holds, by name: networks, their average, optimisers and the loss scale."""
+"""The part of a run that a checkpoint holds, by name: networks, their average, optimisers and the loss scale."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from t2i.training.steps import Steps
 
 
 class SavedState:
-    """Reads and sets the tensors that a run goes on from."""
+    """Gets and sets the tensors that a run resumes from."""
 
     def __init__(self, steps: Steps, scaler: GradScaler | None) -> None:
         self._networks, self._ema, self._scaler = steps.networks, steps.ema, scaler
@@ -30,7 +30,7 @@ class SavedState:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """As they are now, not copied."""
+        """The current tensors, not copied."""
         tensors = module_tensors("ema", self._ema.generator) | self._networks.tensors()
         for name, mover in self._movers.items():
             tensors |= optimizer_tensors(name, mover.optimizer, mover.names)

@@ -1,4 +1,4 @@
-"""Learning rates over a run, as closed forms: nothing to save, nothing to restore."""
+"""Learning-rate schedules as closed forms, so there is no state to save."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SECTIONS = ("model", "objective", "train")
 
 
 class RunConfig(Config):
-    """Everything that makes a run; kept as run.yaml in its folder, complete, so that resuming needs nothing else."""
+    """The complete settings of a run; stored as run.yaml in its folder, so that resuming needs nothing else."""
 
     technique: str
     data: str = Field(description="a dataset's name or a folder")
@@ -37,11 +37,11 @@ class RunConfig(Config):
 
 
 def read_recipe(technique: str, recipe: str) -> dict[str, Any]:
-    """A recipe shipped with a technique, or a YAML file of one's own.
+    """Read a recipe shipped with a technique, or a YAML file.
 
     Raises:
         UnknownNameError: there is neither.
-        InvalidConfigError: it is no text, or not a YAML mapping.
+        InvalidConfigError: it is not text, or not a YAML mapping.
     """
     spec, _ = registry().get(ModelSpec, technique)
     if recipe in spec.recipes:
@@ -51,7 +51,7 @@ def read_recipe(technique: str, recipe: str) -> dict[str, Any]:
     known = ", ".join(spec.recipes) or "none"
     raise UnknownNameError(
         f"There is no recipe {recipe!r} for {technique!r}.{did_you_mean(recipe, spec.recipes)} "
-        f"It ships: {known}. A path to a YAML file serves too."
+        f"It ships: {known}. A path to a YAML file works too."
     )
 
 
@@ -65,21 +65,21 @@ def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a YAML file.
 
     Raises:
-        InvalidConfigError: it cannot be read, is no text, or not a YAML mapping.
+        InvalidConfigError: it cannot be read, is not text, or is not a YAML mapping.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidConfigError(f"{path} must be a readable text file, but: {error}.") from None
+        raise InvalidConfigError(f"{path} must be a readable text file ({error}).") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidConfigError(f"{path} is not YAML ({error}).") from None
     if not isinstance(values, dict):
-        raise InvalidConfigError(f"{path} must hold a YAML mapping, but holds a {type(values).__name__}.")
+        raise InvalidConfigError(f"{path} must hold a YAML mapping, got a {type(values).__name__}.")
     return values
 
 
 def merge(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` with those of `over` in their place, section by section and field by field."""
+    """`settings` overridden by `over`, section by section and field by field."""
     merged = copy.deepcopy(dict(settings))
     for name, value in over.items():
         below = merged.get(name)
@@ -99,15 +99,14 @@ def override(settings: Mapping[str, Any], assignments: Sequence[str]) -> dict[st
         section, _, name = key.partition(".")
         if not equals or section not in SECTIONS or not name:
             raise InvalidConfigError(
-                f"A setting reads model.field=value, objective.field=value or train.field=value, but "
-                f"{assignment!r} came."
+                f"A setting reads model.field=value, objective.field=value or train.field=value, got {assignment!r}."
             )
         target: Any = changed
         *path, last = key.split(".")
         for part in path:
             target = target.setdefault(part, {})
             if not isinstance(target, dict):
-                raise InvalidConfigError(f"{assignment!r} sets a part of {part!r}, which has no parts.")
+                raise InvalidConfigError(f"{assignment!r} sets a field of {part!r}, which has no fields.")
         target[last] = parse_value(value, key)
     return changed
 
@@ -116,8 +115,8 @@ def checked(settings: Mapping[str, Any], where: str = "the run's settings") -> R
     """`settings` as a RunConfig whose technique is known, can be trained, and knows every field.
 
     Raises:
-        InvalidConfigError: a field is unknown, or its value does not fit; names the field and what may stand there.
-        UnknownNameError, PluginError: nothing usable goes by the technique's name.
+        InvalidConfigError: a field is unknown, or its value does not fit; names the field and its valid values.
+        UnknownNameError, PluginError: there is no usable technique of that name.
         TrainingError: it declares no objective.
     """
     config = parse_config(RunConfig, settings, where)
@@ -132,20 +131,22 @@ def checked(settings: Mapping[str, Any], where: str = "the run's settings") -> R
 def check_new(out: Path) -> None:
     """
     Raises:
-        OutputError: `out` is there already, and not as an empty folder.
+        OutputError: `out` exists already and is not an empty folder.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} is already there. Continue it with `t2i train --resume {out}`, or choose another.")
+        raise OutputError(f"{out} already exists. Continue it with `t2i train --resume {out}`, or choose another.")
 
 
 def read_run(out: Path) -> RunConfig:
     """The settings of the run in `out`.
 
     Raises:
-        TrainingError: `out` is no run folder.
+        TrainingError: `out` is not a run folder.
         InvalidConfigError: its run.yaml is damaged.
     """
     path = RunFolder(out).settings
     if not path.is_file():
-        raise TrainingError(f"{out} is no run folder (it has no {path.name}). Start one with `t2i train --out {out}`.")
+        raise TrainingError(
+            f"{out} is not a run folder (it has no {path.name}). Start one with `t2i train --out {out}`."
+        )
     return checked(read_settings(path), str(path))

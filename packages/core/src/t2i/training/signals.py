@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish: finish the step, save, then stop."""
+"""Handles Ctrl-C and SIGTERM as a request to finish the step, save, and stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread alone
+        yield  # only the main thread receives signals
         return
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""The steps of a run, whatever the technique: who moves, on which pictures, at which learning rate."""
+"""The steps of a run, for every technique: which players move, on which pictures, at which learning rate."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Steps:
     """Takes steps; each is a function of (seed, step, process) and of what `SavedState` holds.
 
     Attributes:
-        networks: of the objective, on the device.
-        movers: the players of each phase by its name, in their order.
+        networks: the objective's networks, on the device.
+        movers: the players of each phase, in order, by the phase's name.
         ema: the generator's moving average.
-        clock: measures from when it is restarted.
+        clock: measures since its last restart.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Steps:
         self._images, self._begun = data.images, ""
 
     def take(self, step: int) -> dict[str, Tensor]:
-        """Step `step` (from 0) of every player whose turn it is.
+        """Take step `step` (from 0) of every player that moves in it.
 
         Returns:
-            Each term's mean over the step's pictures, as far as this process saw them: the processes' sum is the mean.
+            This process's part of each term's mean over the step's pictures; the sum over all processes is the mean.
         """
         phase, _ = self.phase(step)
         if phase.name != self._begun:
@@ -98,16 +98,16 @@ class Steps:
         return means
 
     def phase(self, step: int) -> tuple[Phase, float]:
-        """The phase of this step, and how much of it is done then."""
+        """The phase of this step, and the share of it that is done."""
         start = 0
         for phase, end in zip(self._phases, self._phase_ends, strict=True):
             if step < end:
                 return phase, (step - start) / (end - start)
             start = end
-        raise AssertionError("no step lies behind the last phase")
+        raise AssertionError("there is no step after the last phase")
 
     def watch(self, step: int) -> tuple[Mapping[str, Tensor], Sequence[str]]:
-        """What the phase of step `step` shows of itself now, and the captions of the pictures it was given."""
+        """The result of `Phase.watch` for the phase of step `step`, and the captions of its batch."""
         phase, progress = self.phase(step)
         if phase.watch is None:
             return {}, ()
@@ -117,7 +117,7 @@ class Steps:
             return phase.watch(batch), batch.captions
 
     def measures(self, steps: int) -> dict[str, float]:
-        """What is worth knowing of the last `steps` beside the losses: speed, gradients, fp16's scale."""
+        """Measurements of the last `steps` other than losses: speed, gradient norms, fp16's loss scale."""
         found = self.clock.read(steps * self._config.batch_size)
         for mover in [mover for movers in self.movers.values() for mover in movers]:
             if mover.norm is not None and math.isfinite(norm := float(mover.norm)):  # fp16 skips steps that overflow
@@ -128,7 +128,7 @@ class Steps:
         return found
 
     def _begin(self, phase: Phase) -> None:
-        """Settle what the phase builds upon, and let it look at the pictures once."""
+        """Settle the generator's average, set the modes, and call `Phase.start`."""
         self.ema.settle(parameter for module in moving(phase) for parameter in module.parameters())
         self.networks.begin(phase)
         if phase.start is not None:
@@ -138,7 +138,7 @@ class Steps:
     def _add_gradients(
         self, step: int, draw: Draw, turn: Sequence[Mover], shared: Sequence[dict[str, Any]]
     ) -> Iterator[tuple[str, Tensor]]:
-        """Add these players' gradients over the step's micro-batches; gives the parts of their terms' means."""
+        """Add these players' gradients over the step's micro-batches; yields the parts of their terms' means."""
         config, (phase, progress) = self._config, self.phase(step)
         first = self.movers[phase.name].index(turn[0])
         torch.manual_seed(_mix(config.seed, step, first, self._processes.index))  # dropout and the like
@@ -161,7 +161,7 @@ class Steps:
 
 
 def _with_fresh_noise(batch: Batch) -> Batch:
-    """Its streams at their start again, as every loss has them."""
+    """The batch with its noise streams at their start again, for the next loss."""
     return replace(batch, noise=Noise(batch.noise.seeds, batch.noise.device))
 
 

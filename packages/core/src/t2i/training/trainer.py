@@ -1,4 +1,4 @@
-"""The one training loop: every phase, every player, whatever the technique."""
+"""The only training loop, for every technique."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class TrainResult:
     """How a run ended.
 
     Attributes:
-        run: its folder, which is a model.
-        step: how many steps are done.
-        finished: whether those are all; else it was interrupted and can be resumed.
+        run: its folder, which can be loaded as a model.
+        step: number of finished steps.
+        finished: whether the run is complete; else it was interrupted and can be resumed.
     """
 
     run: Path
@@ -47,8 +47,8 @@ class TrainResult:
 class Trainer:
     """Trains an Objective on prepared data, into a run folder that can be resumed and is a model.
 
-    Everything random is a function of (seed, step, process), so a run that is stopped and resumed equals one that was
-    not, bit for bit on a CPU. Several processes share each step's pictures, and process 0 alone writes.
+    Everything random is a function of (seed, step, process), so a stopped and resumed run equals an uninterrupted
+    one, bit for bit on a CPU. Several processes share each step's pictures, and only process 0 writes.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Trainer:
     ) -> None:
         """
         Args:
-            objective: the technique's, its generator at the data's resolution.
-            run: the run folder; new, or to be resumed.
-            samples: prompts to draw again and again; by default 16 captions of the data.
-            facts: what snapshots say of themselves beside the steps.
+            objective: the technique's objective, with its generator at the data's resolution.
+            run: the run folder, new or to be resumed.
+            samples: prompts to draw repeatedly; by default 16 captions of the data.
+            facts: recorded in snapshots, in addition to the steps.
             device: "cpu" keeps Accelerate from using a GPU.
-            accelerator: by default what `make_accelerator` makes of `config`, `run` and `device`.
+            accelerator: by default made by `make_accelerator` from `config`, `run` and `device`.
 
         Raises:
             InvalidConfigError, TrainingError: as `make_accelerator` does; or the objective contradicts itself.
@@ -134,7 +134,7 @@ class Trainer:
         return every > 0 and (self.step % every == 0 or self.step == self.config.steps)
 
     def one_step(self) -> dict[str, Tensor]:
-        """The next step; returns the terms as far as this process saw them (see Steps.take)."""
+        """Take the next step; returns this process's part of the terms (see Steps.take)."""
         return self._steps.take(self.step)
 
     def _check(self, means: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Is what an Objective declares consistent? And what follows from it: its modules by name, and where its phases end."""
+"""Checks that an Objective is consistent, and derives its modules by name and the ends of its phases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_objective(objective: Objective) -> None:
     """
     Raises:
         TrainingError: the phases' shares do not sum to 1; a phase has no player; a name is not unique or has a
-            character that names cannot have; a player never moves or trains nothing; or what is kept is trained.
+            forbidden character; a player never moves or trains nothing; or a kept module is trained.
     """
     phases = objective.phases
     phase_ends(phases, 1)
@@ -27,32 +27,34 @@ def check_objective(objective: Objective) -> None:
     _check_names("an objective's modules", [*modules, *objective.keeps])
     for phase in phases:
         if not phase.players:
-            raise TrainingError(f"A phase has at least one player, but {phase.name!r} has none.")
+            raise TrainingError(f"A phase needs at least one player, but {phase.name!r} has none.")
         _check_names(f"the players of {phase.name!r}", [player.name for player in phase.players])
         for player in phase.players:
             if player.every < 1:
                 raise TrainingError(f"A player moves at every k-th step, but {player.name!r} has every={player.every}.")
     for name, module in modules.items():
         if not any(True for _ in module.parameters()):
-            raise TrainingError(f"A player's modules have parameters to train, but {name!r} has none.")
+            raise TrainingError(f"A player's modules need parameters to train, but {name!r} has none.")
     trained = {id(parameter) for module in modules.values() for parameter in module.parameters()}
     for name, module in objective.keeps.items():
         if any(id(parameter) in trained for parameter in module.parameters()):
-            raise TrainingError(f"No player trains what an objective keeps, but parameters of {name!r} are trained.")
+            raise TrainingError(
+                f"Modules in an objective's `keeps` are not trained, but a player trains parameters of {name!r}."
+            )
 
 
 def modules_of(objective: Objective) -> dict[str, nn.Module]:
     """Every player's modules by name.
 
     Raises:
-        TrainingError: one name stands for two modules.
+        TrainingError: two modules have the same name.
     """
     modules: dict[str, nn.Module] = {}
     for phase in objective.phases:
         for player in phase.players:
             for name, module in player.modules.items():
                 if modules.setdefault(name, module) is not module:
-                    raise TrainingError(f"Module names are unique in an objective, but {name!r} names two modules.")
+                    raise TrainingError(f"Module names must be unique in an objective, but {name!r} names two modules.")
     return modules
 
 
@@ -67,13 +69,15 @@ def phase_ends(phases: Sequence[Phase], steps: int) -> list[int]:
         total += phase.share
         ends.append(round(total * steps))
     if not phases or not math.isclose(total, 1.0):
-        raise TrainingError(f"The shares of an objective's phases sum to 1, but to {total:g} here.")
+        raise TrainingError(f"The shares of an objective's phases must sum to 1, got {total:g}.")
     return ends
 
 
 def _check_names(what: str, names: Iterable[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
-            raise TrainingError(f"Names are unique among {what}, but {name!r} stands for {count} here.")
+            raise TrainingError(f"Names must be unique among {what}, but {name!r} is used {count} times.")
         if not name or set(name) & FORBIDDEN:
-            raise TrainingError(f"Names of {what} have no dot, slash, colon or space, but one is {name!r}.")
+            raise TrainingError(
+                f"Names of {what} must not be empty or contain a dot, slash, colon or space, got {name!r}."
+            )

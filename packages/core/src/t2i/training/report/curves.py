@@ -1,4 +1,4 @@
-"""The rows of metrics.jsonl, read and drawn as curves. Imports no torch."""
+"""Reads the rows of metrics.jsonl and draws them as curves. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-MOST_POINTS = 500  # a line; more cannot be seen, and a week of rows would make a slow page
+MOST_POINTS = 500  # per line; more cannot be seen and would slow down the page
 
 Row = Mapping[str, float]
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of metrics.jsonl; a last one cut off by kill -9 is dropped."""
+    """The rows of metrics.jsonl; a last row cut off by kill -9 is dropped."""
     if path.exists():
         for line in path.read_text().splitlines():
             try:
@@ -30,8 +30,8 @@ def plot_curves(
 
     Args:
         rows: {"step": ..., "player/term": ...}.
-        reference: rows to lay beside them, dashed and in the same colours.
-        only: leave out players whose name does not start with this.
+        reference: rows to draw for comparison, dashed and in the same colours.
+        only: draw only players whose name starts with this.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -57,7 +57,7 @@ def plot_curves(
 
 
 def _points(rows: Sequence[Row], name: str) -> tuple[list[float], list[float]] | tuple[()]:
-    """Steps and values of one term, thinned evenly; nothing where no row has it."""
+    """Steps and values of one term, thinned evenly; empty if no row has it."""
     found = [(row["step"], row[name]) for row in rows if name in row]
     if not found:
         return ()

@@ -1,6 +1,6 @@
-"""What goes wrong quietly, read from a run's rows: each illness with what it looks like and what helps.
+"""Detects silent problems of a run in its rows; each warning says what is seen and how to fix it.
 
-Pure functions of the rows, so a resumed run knows what it has said already.
+Pure functions of the rows, so a resumed run knows its earlier warnings.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from collections.abc import Mapping, Sequence
 
 Row = Mapping[str, float]
 
-LAST = 5  # rows in a row that must show an illness before it is called one
-SATURATED = 0.02  # of the loss a discriminator began with
-COLLAPSED = 0.2  # of the highest perplexity a codebook had
-VANISHED = 1e-5  # of the largest gradient a player had
-STARVING = 1 / 3  # of the time spent waiting
+LAST = 5  # consecutive rows that must show a problem before it is reported
+SATURATED = 0.02  # share of a discriminator's first loss
+COLLAPSED = 0.2  # share of a codebook's highest perplexity
+VANISHED = 1e-5  # share of a player's largest gradient
+STARVING = 1 / 3  # share of the time spent waiting
 UNREACHED = 2.0  # perplexity of a codebook that never used more than two of its codes
 DISCRIMINATORS = ("discriminator", "critic")
 
 
 def diagnose(rows: Sequence[Row]) -> dict[str, str]:
-    """The illnesses the newest rows show, by subject, each a sentence; empty for a healthy run."""
+    """The problems that the newest rows show, by subject, each a sentence; empty for a healthy run."""
     if len(rows) <= LAST:
         return {}
-    illnesses = {}
+    problems = {}
     for name in sorted({name for name in rows[-1] if "/" in name}):
         history = [row[name] for row in rows if name in row]
         if len(history) > LAST and (sentence := _of_one(name, history)):
-            illnesses[name] = sentence
-    return illnesses | _saturated(rows)
+            problems[name] = sentence
+    return problems | _saturated(rows)
 
 
 def _of_one(name: str, history: Sequence[float]) -> str:
@@ -35,8 +35,8 @@ def _of_one(name: str, history: Sequence[float]) -> str:
     newest, best = history[-LAST:], max(history)
     if player == "gradient" and max(newest) <= VANISHED * best:
         return (
-            f"The gradient of {term} has vanished: its norm is {newest[-1]:.2g}, and was {best:.2g}. It learns nothing "
-            f"any more. Look for a saturated opponent, a dead activation or a loss weight of 0, or lower its "
+            f"The gradient of {term} has vanished: its norm is {newest[-1]:.2g}, and was {best:.2g}. It no longer "
+            f"learns. Look for a saturated opponent, a dead activation or a loss weight of 0, or lower its "
             f"learning rate."
         )
     if "perplexity" in term and max(newest) <= max(COLLAPSED * best, UNREACHED):
@@ -59,8 +59,8 @@ def _of_one(name: str, history: Sequence[float]) -> str:
 
 
 def _saturated(rows: Sequence[Row]) -> dict[str, str]:
-    """Discriminators whose every term is next to nothing beside their first loss: they see no fake as real any more."""
-    illnesses = {}
+    """Discriminators whose loss is almost zero compared with their first one: they recognise every fake."""
+    problems = {}
     for player in {name.partition("/")[0] for name in rows[-1]}:
         if not any(word in player for word in DISCRIMINATORS):
             continue
@@ -73,9 +73,9 @@ def _saturated(rows: Sequence[Row]) -> dict[str, str]:
         if len(losses) <= LAST or min(min(values) for values in newest) < 0:  # a Wasserstein critic has no floor
             continue
         if max(sum(values) for values in newest) <= SATURATED * first:
-            illnesses[player] = (
+            problems[player] = (
                 f"The {player} is saturated: its loss is {sum(newest[-1]):.2g}, and began at {first:.2g}. It tells "
-                f"real from fake without fail and teaches the generator nothing. Lower its learning rate, make it "
-                f"smaller, or regularise it (R1, spectral norm)."
+                f"real from fake without error, so the generator learns nothing from it. Lower its learning rate, make "
+                f"it smaller, or regularise it (R1, spectral norm)."
             )
-    return illnesses
+    return problems

@@ -1,4 +1,4 @@
-"""A run as one page that a browser shows from the disk: no server, no network, nothing from outside the run folder."""
+"""A run as one HTML page that is opened from the disk: no server, no network, no files outside the run folder."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ slider.addEventListener("input", show);
 
 
 def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnings: Sequence[str], steps: int) -> str:
-    """index.html of a run folder: how far and how fast it is, its pictures over time, its curves, its settings.
+    """index.html of a run folder: its progress and speed, pictures over time, curves and settings.
 
     Args:
-        run: whose pictures and settings the page shows; it names pictures by paths relative to itself.
-        rows: of metrics.jsonl.
-        prompts: what the samples were drawn for, any text.
-        warnings: what the run is warned of.
-        steps: in the whole run.
+        run: the run folder; the page refers to pictures by relative paths.
+        rows: the rows of metrics.jsonl.
+        prompts: the prompts of the samples, any text.
+        warnings: the run's warnings.
+        steps: number of steps of the whole run.
     """
     title = escape(run.path.resolve().name)
     samples = {step: escape(path.relative_to(run.path).as_posix()) for step, path in run.samples().items()}
     newest = rows[-1] if rows else {}
     facts = {"step": f"{int(newest.get('step', 0)):,} of {steps:,}"}
     if "speed/images_per_second" in newest:
-        facts["images a second"] = f"{newest['speed/images_per_second']:,.1f}"
+        facts["images per second"] = f"{newest['speed/images_per_second']:,.1f}"
         facts["of the time waiting for data"] = f"{newest['waiting/for_data']:.1%}"
     parts = [
         f"<h1>{title}</h1>",

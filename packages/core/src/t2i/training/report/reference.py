@@ -1,8 +1,8 @@
-"""A recipe's reference curve: how its losses went where it was made, to hold one's own run against.
+"""A recipe's reference curve: the losses of its authors' run, to compare other runs with.
 
-recipes/NAME.reference.jsonl, beside recipes/NAME.yaml
-    {"settings": {"model": ..., "objective": ..., "train": ...}}     of the run it was made from
-    {"step": 80, "generator/adversarial": 0.71, ...}                 means of a window of rows, one window a line
+recipes/NAME.reference.jsonl, next to recipes/NAME.yaml
+    {"settings": {"model": ..., "objective": ..., "train": ...}}     settings of the reference run
+    {"step": 80, "generator/adversarial": 0.71, ...}                 means of a window of rows, one window per line
 
 `t2i reference write` makes it from a run, and `t2i reference compare` compares a run with it.
 """
@@ -23,8 +23,8 @@ from t2i.training.report.curves import Row, plot_curves, read_rows
 from t2i.training.settings import SECTIONS, RunConfig, read_run, recipe_path
 
 POINTS = 200  # lines of a reference
-TAIL = 0.1  # of the steps that both have, over which they are compared
-MEASURES = ("speed", "waiting", "gradient", "fp16")  # of the machine and the moment, not of the recipe
+TAIL = 0.1  # share of the common steps, at their end, that is compared
+MEASURES = ("speed", "waiting", "gradient", "fp16")  # these depend on the machine, not on the recipe
 COSMETIC = (
     *("log_every", "sample_every", "sample_prompts", "sample_options"),
     *("checkpoint_every", "keep_checkpoints", "tracker", "steps"),
@@ -32,10 +32,10 @@ COSMETIC = (
 
 
 def write_reference(run: Path, path: Path) -> None:
-    """Make the run's rows the reference curve `path`.
+    """Write the run's rows as the reference curve `path`.
 
     Raises:
-        TrainingError: `run` is no run folder, or has logged nothing yet.
+        TrainingError: `run` is not a run folder, or has logged nothing yet.
         OutputError: `path` cannot be written.
     """
     config, rows = read_run(run), _rows(run)
@@ -47,10 +47,10 @@ def write_reference(run: Path, path: Path) -> None:
 
 
 def compare(run: Path) -> str:
-    """A table of the run's losses beside the reference of its recipe; the curves go to reference.png in the run.
+    """Compare the run's losses with its recipe's reference in a table; the curves are written to RUN/reference.png.
 
     Raises:
-        TrainingError: `run` is no run folder, began with no shipped recipe, has logged nothing yet, or its recipe
+        TrainingError: `run` is not a run folder, began without a shipped recipe, has logged nothing yet, or its recipe
             ships no reference.
     """
     config, rows = read_run(run), _rows(run)
@@ -98,7 +98,7 @@ def _settings(config: RunConfig) -> dict[str, Any]:
 def _rows(run: Path) -> list[Row]:
     rows: list[Row] = [row for row in read_rows(RunFolder(run).metrics) if _means([row])]
     if not rows:
-        raise TrainingError(f"{run} has logged no loss yet, so there is nothing to compare. Let it train on.")
+        raise TrainingError(f"{run} has logged no loss yet, so there is nothing to compare. Let it train longer.")
     return rows
 
 

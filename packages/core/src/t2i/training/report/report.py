@@ -1,4 +1,4 @@
-"""What a run measures of itself: a progress bar, metrics.jsonl, a tracker and warnings."""
+"""Reports a run's measurements: a progress bar, metrics.jsonl, a tracker and warnings."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from t2i.training.report.health import diagnose
 
 
 class RunReport:
-    """Collects loss terms on the device and writes them where people look; process 0 alone writes.
+    """Collects loss terms on the device and writes their means; only process 0 writes.
 
-    A report of a resumed run drops what an interrupted one wrote beyond the checkpoint.
+    A resumed run drops the rows that were written after its checkpoint.
 
     Attributes:
-        rows: of metrics.jsonl.
-        warnings: what the rows show to be wrong, by subject, each a sentence.
+        rows: the rows of metrics.jsonl.
+        warnings: problems that the rows show, by subject, each a sentence.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RunReport:
     ) -> None:
         """
         Args:
-            step: how many steps are done already.
+            step: number of steps already done.
             warn: called once with each warning.
         """
         self._name, self._metrics = run.path.resolve().name, run.metrics
@@ -57,12 +57,12 @@ class RunReport:
         name = "" if "tensorboard" in map(str, self._accelerator.log_with) else self._name
         self._accelerator.init_trackers(name, init_kwargs={"tensorboard": {"purge_step": self._step + 1}})
         yield
-        for tracker in self._accelerator.trackers:  # Accelerate's end_training would part the processes too
+        for tracker in self._accelerator.trackers:  # Accelerate's end_training would also end the process group
             tracker.finish()
 
     @contextmanager
     def progress(self, done: int, total: int, batch_size: int) -> Iterator[Callable[[Mapping[str, Tensor]], None]]:
-        """A bar with images/s and time left; yields what to call with each step's terms."""
+        """A bar with images/s and time left; yields a function to call with each step's terms."""
         columns = (
             TextColumn("Training"),
             BarColumn(),

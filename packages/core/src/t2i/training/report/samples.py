@@ -1,4 +1,4 @@
-"""What a run draws again and again to be looked at: its sample prompts, and what the technique shows of itself."""
+"""Pictures that a run draws repeatedly for inspection: its sample prompts, and the results of `Phase.watch`."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ WATCH_NAME = re.compile("[a-z0-9_-]+")
 
 @dataclass(frozen=True)
 class Samples:
-    """The prompts a run draws again and again, to be looked at; picture i has seed i.
+    """The prompts that a run draws repeatedly; picture i has seed i.
 
     Attributes:
-        options: the generator's own, see its `options_type`.
+        options: the generator's options, see its `options_type`.
     """
 
     prompts: tuple[str, ...]
@@ -39,7 +39,7 @@ class Samples:
 
 
 def default_samples(data: PreparedData, count: int = 16) -> Samples:
-    """`count` captions spread over the dataset, the first of a picture each."""
+    """`count` captions spread over the dataset, each the first of its picture."""
     pictures = torch.linspace(0, len(data.captions_of) - 1, min(count, len(data.captions_of))).long().tolist()
     captions = [data.captions_of[picture][0] for picture in pictures]
     return Samples(tuple(data.caption_texts[index] for index in captions), data.captions[torch.tensor(captions)])
@@ -54,21 +54,21 @@ def write_samples(run: RunFolder, step: int, generator: Generator, samples: Samp
 
 
 def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captions: Sequence[str]) -> dict[str, float]:
-    """Write what `Phase.watch` found: pictures as sheets of `step`.
+    """Write the pictures that `Phase.watch` returned, as sheets of `step`.
 
     Args:
-        captions: put under pictures of which there are as many.
+        captions: written under the pictures if there is one for each.
 
     Returns:
         The scalars.
 
     Raises:
-        TrainingError: a name cannot be a file's, or a tensor is neither a scalar nor pictures.
+        TrainingError: a name is not a valid file name, or a tensor is neither a scalar nor pictures.
     """
     scalars = {}
     for name, value in found.items():
         if not WATCH_NAME.fullmatch(name):
-            raise TrainingError(f"What is watched is named by a-z, 0-9, _ and -, but one name is {name!r}.")
+            raise TrainingError(f"Names in the result of Phase.watch consist of a-z, 0-9, _ and -, got {name!r}.")
         if value.ndim == 0:
             scalars[f"watch/{name}"] = float(value)
         elif value.ndim == 4 and value.shape[1] == 3:
@@ -76,7 +76,7 @@ def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captio
             write_atomic(run.watched(name, step), _sheet(images, captions if len(images) == len(captions) else ()))
         else:
             raise TrainingError(
-                f"What is watched is a scalar or pictures [n, 3, h, w], but {name!r} is {list(value.shape)}."
+                f"Phase.watch returns scalars and pictures [n, 3, h, w], got {name!r} of shape {list(value.shape)}."
             )
     return scalars
 
@@ -84,7 +84,7 @@ def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captio
 def write_page(
     run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnings: Sequence[str], steps: int
 ) -> None:
-    """All losses into losses.png, and the run's page anew."""
+    """Write losses.png and the run's page."""
     if rows:
         write_atomic(run.losses, plot_curves(rows))
     write_atomic(run.page, run_page(run, rows, prompts, warnings, steps).encode())
