@@ -134,7 +134,7 @@ def test_phases() -> None:
 
     two = (player("discriminator"), player("generator"))
     (game,) = game_phases(*two, alone, GameConfig())
-    assert (game.name, game.share, list(game.players)) == ("gan", 1, list(two))
+    assert (game.name, game.share, game.sharing, list(game.players)) == ("gan", 1, "in_turn", list(two))
     config = GameConfig(reconstruct_first=0.75, squared_error=1)
     first, second = game_phases(*two, alone, config, share=0.4, suffix="_two")
     assert (first.name, second.name) == ("reconstruct_two", "gan_two")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakes.models import FakeTextEncoder
-from fakes.training import squares
+from fakes.training import settings, squares
 from t2i.images import from_uint8
 from t2i.noise import Noise
 from t2i.testing.checks.tiny_training import losses, started
@@ -20,6 +21,7 @@ from t2i.testing.objectives import batch_of
 from t2i.toolbox.conditioning import divergence
 from t2i.toolbox.discriminator import StageDiscriminator
 from t2i.training.objective import Batch, Objective, Player
+from t2i.training.trainer import Trainer
 from t2i_stackgan.config import (
     StackGANConfig,
     StackGANObjectiveConfig,
@@ -144,12 +146,23 @@ def asked(loss: str, logits: Tensor, real: int) -> float:
 
 @pytest.mark.parametrize("make", [v1, v2])
 def test_discriminators_give_the_generator_no_gradient(make: Callable[[], Objective]) -> None:
+    """Though both read the same fakes, and everything is trainable."""
     objective = make()
     for _, player in players(objective):
         if "discriminator" in player.name:
-            frozen(objective, player)
             torch.stack(list(player.loss(batch()).values())).sum().backward()
             assert all(parameter.grad is None for parameter in objective.generator.parameters())
+
+
+def test_a_step_draws_once(tmp_path: Path) -> None:
+    """And the generator's loss is what it would be, had it drawn by itself."""
+    objective, drawn = v2(text_noise=0.1, spectral_norm=False), []
+    objective.generator.tree.register_forward_hook(lambda _, given, pictures: drawn.append(pictures))
+    Trainer(objective, squares(16), settings(), tmp_path / "run", device="cpu").one_step()
+    assert len(drawn) == 1
+    shared = batch()
+    objective.game.discriminator_loss(shared)
+    assert numbers(objective.game.generator_loss(shared)) == numbers(objective.game.generator_loss(batch()))
 
 
 # --- the generators' terms -------------------------------------------------------------------------------------------

@@ -70,11 +70,11 @@ def discriminator_terms(
     """{real, right text} against {real, wrong text} and {fake, right text} (Reed et al. 2016, alg. 1).
 
     Args:
-        fake: carries no gradient.
+        fake: detached here, so that the generator's loss can follow the same pictures back.
     """
     loss = config.loss
     real = real.detach().requires_grad_(config.r1_gamma > 0)
-    of_real, of_fake = (discriminator.features(seen) for seen in rolled(config.shift, real, fake))
+    of_real, of_fake = (discriminator.features(seen) for seen in rolled(config.shift, real, fake.detach()))
     logits = discriminator.logits(of_real, right)
     terms = {
         "real": weights.real * real_loss(logits, loss),
@@ -133,13 +133,15 @@ def game_phases(
 ) -> list[Phase]:
     """The phase of the game, after a phase "reconstruct" if the config asks for one.
 
+    In the game the losses share what they compute (`Batch.once`), such as the fakes.
+
     Args:
         reconstruction_loss: the generator's loss while it trains alone.
         share: the share of the run that both phases take together.
         suffix: appended to the phases' names.
     """
     first = config.reconstruct_first
-    game = Phase(f"gan{suffix}", [discriminator, generator], share * (1 - first))
+    game = Phase(f"gan{suffix}", [discriminator, generator], share * (1 - first), sharing="in_turn")
     if not first:
         return [game]
     alone = replace(generator, loss=reconstruction_loss)

@@ -63,12 +63,11 @@ class CGANObjective(Objective):
         """Alg. 1 of the paper: {real, right text} against {real, wrong text} and {fake, right text}."""
         assert batch.mismatched is not None  # needs_mismatched
         c, right = self._config, batch.text.sentence
-        with torch.no_grad():
-            fakes = self.generator(right, self._z(batch))
+        fakes, _ = self._drawn(batch)
         return discriminator_terms(
             self.discriminator,
             batch.images,
-            fakes,
+            fakes[: len(right)],
             right,
             batch.mismatched.sentence,
             c,
@@ -78,13 +77,10 @@ class CGANObjective(Objective):
     def generator_loss(self, batch: Batch) -> Terms:
         """The adversarial term, the INT term, and the terms that compare with the caption's own picture."""
         c, b = self._config, len(batch.text)
-        sentences, between = batch.text.sentence, self._between(batch)
-        z = self._z(batch)
-        texts = torch.cat([noisy_sentence(sentences, c.text_noise, batch.noise), between])
-        fakes = self.generator(texts, torch.cat([z, self._z(batch)[: len(between)]]))
+        fakes, texts = self._drawn(batch)
         seen, wanted = rolled(c.shift, fakes, batch.images)
         features = self.discriminator.features(seen)
-        logits = self.discriminator.logits(features, torch.cat([sentences, between]))
+        logits = self.discriminator.logits(features, texts)
         terms = {"adversarial": c.adversarial * fooling_loss(logits[:b], c.loss)}
         if c.feature_matching:
             with torch.no_grad():
@@ -96,9 +92,20 @@ class CGANObjective(Objective):
 
     def reconstruction_loss(self, batch: Batch) -> Terms:
         """Only the terms that compare with the caption's own picture."""
-        z = self._z(batch)
-        fakes = self.generator(noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise), z)
-        return likeness_terms(fakes, batch.images, self._config)
+        fakes, _ = self._drawn(batch)
+        return likeness_terms(fakes[: len(batch.text)], batch.images, self._config)
+
+    def _drawn(self, batch: Batch) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n d"]]:
+        """The fakes of this step, for both players, and the texts they answer: the captions, then those between."""
+
+        def draw() -> tuple[Tensor, Tensor]:
+            sentences, between = batch.text.sentence, self._between(batch)
+            z = self._z(batch)
+            noisy = noisy_sentence(sentences, self._config.text_noise, batch.noise)
+            z = torch.cat([z, self._z(batch)[: len(between)]])
+            return self.generator(torch.cat([noisy, between]), z), torch.cat([sentences, between])
+
+        return batch.once("drawn", draw)
 
     def _between(self, batch: Batch) -> Float[Tensor, "h d"]:
         """Texts half-way between the first and the second half of the batch (INT, eq. 5 at beta = 1/2), or none."""

@@ -41,8 +41,8 @@ class Game:
     def discriminator_loss(self, batch: Batch) -> Terms:
         """{real, right text} against {real, wrong text} and {fake, right text}; and real pictures against fakes."""
         assert batch.mismatched is not None  # needs_mismatched
+        fakes, _ = self._drawn(batch)
         with torch.no_grad():
-            fakes, _ = self._draw(batch, batch.text.sentence)
             right, wrong = (self._augmentation.gaussian(text.sentence)[0] for text in (batch.text, batch.mismatched))
         terms: Terms = {}
         for (side, discriminator), fake in zip(self._discriminators.items(), fakes, strict=True):
@@ -68,7 +68,12 @@ class Game:
         return self._alone(batch, *self._drawn(batch))
 
     def _drawn(self, batch: Batch) -> tuple[list[Tensor], Condition]:
-        return self._draw(batch, noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise))
+        """The fakes of this step and the condition they were drawn from, for both players."""
+
+        def draw() -> tuple[list[Tensor], Condition]:
+            return self._draw(batch, noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise))
+
+        return batch.once("drawn", draw)
 
     def _alone(self, batch: Batch, fakes: list[Tensor], condition: Condition) -> Terms:
         terms: Terms = {}

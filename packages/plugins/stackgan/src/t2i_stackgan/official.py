@@ -53,7 +53,7 @@ TREE = {
 }
 NOTE = (
     "It needs char-CNN-RNN embeddings (Reed et al. 2016), which no installed encoder computes. Draw from your own "
-    "embeddings in Python: model = t2i.from_pretrained(FOLDER); "
+    "embeddings in Python: model = t2i.from_pretrained(FOLDER).for_drawing(); "
     "model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"
 )
 
