@@ -9,8 +9,14 @@ import pytest
 import torch
 
 from t2i.config import parse_config
+from t2i.create import create_model
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
+from t2i.testing.checks.generators import (
+    a_picture_does_not_depend_on_its_neighbours,
+    a_picture_does_not_depend_on_its_place_in_the_batch,
+    its_twin_for_drawing_draws_the_same,
+)
 from t2i.training.config import TrainConfig
 from t2i.training.run import read_recipe
 
@@ -65,3 +71,19 @@ def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
     if recipe.startswith("openmoji64"):
         size = sum(tensor.numel() * tensor.element_size() for tensor in generator.state_dict().values())
         assert generator.resolution == 64 and size <= 16 * MIB
+
+
+WIDTH_MATTERS = [  # kernels round otherwise at other widths
+    a_picture_does_not_depend_on_its_place_in_the_batch,
+    a_picture_does_not_depend_on_its_neighbours,
+    its_twin_for_drawing_draws_the_same,
+]
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_at_its_default_width_too_a_picture_is_its_own(name: str) -> None:
+    """The other promises of a generator are kept or broken by tiny ones, which each plugin's own tests hold to them."""
+    torch.manual_seed(0)
+    generator = create_model(name)
+    for check in WIDTH_MATTERS:
+        check(generator)

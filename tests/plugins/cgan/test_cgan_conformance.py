@@ -38,12 +38,6 @@ class TestConditionalGAN(GeneratorSuite):
         return tiny(shape)
 
 
-class TestDefaultShape(GeneratorSuite):
-    @pytest.fixture
-    def generator(self) -> ConditionalGAN:
-        return ConditionalGAN(CGANConfig())
-
-
 @pytest.mark.parametrize(("shape", "game"), [("modulated", "everything"), ("paper", "paper-r1")])
 class TestCGANObjective(ObjectiveSuite):
     @pytest.fixture

@@ -29,12 +29,6 @@ class TestConditionalVAE(GeneratorSuite):
         return tiny()
 
 
-class TestDefaultShape(GeneratorSuite):
-    @pytest.fixture
-    def generator(self) -> ConditionalVAE:
-        return ConditionalVAE(CVAEConfig())
-
-
 class TestCVAEObjective(ObjectiveSuite):
     @pytest.fixture
     def objective(self) -> CVAEObjective:

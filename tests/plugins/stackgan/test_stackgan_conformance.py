@@ -56,14 +56,6 @@ class TestStackGAN(GeneratorSuite):
         return tiny(shape)
 
 
-@pytest.mark.parametrize("name", ["stackgan", "stackgan-v2"])
-class TestDefaultShape(GeneratorSuite):
-    @pytest.fixture
-    def generator(self, name: str) -> Generator:
-        spec, _ = registry().get(ModelSpec, name)
-        return load_target(spec.target)(load_target(spec.config)())
-
-
 @pytest.mark.parametrize(
     ("shape", "game"),
     [("v1", "everything"), ("v1-paper", "paper-r1"), ("v2", "everything"), ("v2-paper", "paper-r1")],

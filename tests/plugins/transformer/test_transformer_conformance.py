@@ -31,12 +31,6 @@ class TestTokenTransformer(GeneratorSuite):
         return tiny(prior)
 
 
-class TestDefaultShape(GeneratorSuite):
-    @pytest.fixture
-    def generator(self) -> TokenTransformer:
-        return TokenTransformer(TransformerConfig())
-
-
 @pytest.mark.parametrize("prior", PRIORS)
 class TestTransformerObjective(ObjectiveSuite):
     @pytest.fixture
