@@ -107,18 +107,6 @@ class CGANObjective(Objective):
 
         return batch.once("drawn", draw)
 
-    def _drawn(self, batch: Batch) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n d"]]:
-        """The fakes of this step, for both players, and the texts they answer: the captions, then those between."""
-
-        def draw() -> tuple[Tensor, Tensor]:
-            sentences, between = batch.text.sentence, self._between(batch)
-            z = self._z(batch)
-            noisy = noisy_sentence(sentences, self._config.text_noise, batch.noise)
-            z = torch.cat([z, self._z(batch)[: len(between)]])
-            return self.generator(torch.cat([noisy, between]), z), torch.cat([sentences, between])
-
-        return batch.once("drawn", draw)
-
     def _between(self, batch: Batch) -> Float[Tensor, "h d"]:
         """Texts half-way between the first and the second half of the batch (INT, eq. 5 at beta = 1/2), or none."""
         sentence = batch.text.sentence
