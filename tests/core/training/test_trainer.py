@@ -184,7 +184,7 @@ def test_what_accelerate_refuses_is_one_sentence(tmp_path: Path) -> None:
     train(OnePlayer(), tmp_path / "first", steps=1)
     with pytest.raises(TrainingError, match="One process has one device and one precision"):
         train(OnePlayer(), tmp_path / "second", steps=1, precision="bf16")
-    with pytest.raises(InvalidConfigError, match="'tensorbored' came"):
+    with pytest.raises(InvalidConfigError, match="got 'tensorbored'"):
         train(OnePlayer(), tmp_path / "second", steps=1, tracker="tensorbored")
     assert not (tmp_path / "second").exists()
 
