@@ -32,6 +32,7 @@ for variable, folder in (("T2I_CACHE", "t2i"), ("HF_HOME", "huggingface")):  # h
     os.environ[variable] = str(_SCRATCH / folder)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("T2I_DISABLE_PLUGINS", None)
+os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # what "auto" takes: one process has one precision, measured or not
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -99,7 +99,7 @@ def test_it_stands_beside_a_model_of_the_usual_kind(t2i: T2I, model: Path, besid
         (("generate", "a", "--option", "wildnes=1"), "Did you mean 'wildness'"),
         (("generate", "a", "--stages"), "in one stage"),
         (("generate", "a", "--batch-size", 0), "batch size must be a whole number of 1 or more"),
-        (("interpolate", "a", "b"), "is a ShardedArtist, which cannot draw what lies between"),
+        (("interpolate", "a", "b"), "is a ShardedArtist, which cannot draw pictures between two others"),
     ],
 )
 def test_what_it_cannot_do_is_one_sentence(t2i: T2I, model: Path, here: Path, arguments: tuple[object, ...], says: str):

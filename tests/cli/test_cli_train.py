@@ -140,7 +140,7 @@ def test_flawed_pictures_are_counted_and_left_out(t2i: T2I, squares: Path, here:
     assert result.code == 0
     assert "2 left out" in result.err and "red.png" in result.err and "blue.png" in result.err
     error = t2i("train", "cgan", *TINY, "--data", data, "--out", "strict", "--strict").error
-    assert "2 problems" in error and not (here / "strict").exists()
+    assert "but has 2: " in error and not (here / "strict").exists()
 
 
 BAD = {

@@ -29,8 +29,8 @@ def test_a_caution_does_not_make_scores_incomparable():
     ("other", "says"),
     [
         ({**PROTOCOL, "split": "train"}, "differ in split: test and train"),
-        ({"extractor": "inception-v3", "split": "test"}, "differ in n_fake: 2000 and not said"),
-        ({**PROTOCOL, "seed": "0"}, "differ in seed: not said and 0"),
+        ({"extractor": "inception-v3", "split": "test"}, "differ in n_fake: 2000 and not stated"),
+        ({**PROTOCOL, "seed": "0"}, "differ in seed: not stated and 0"),
         ({**PROTOCOL, "split": "val", "n_fake": "1"}, "n_fake: 2000 and 1; split: test and val"),
     ],
 )

@@ -132,7 +132,7 @@ def test_an_id_twice_counts_once(tmp_path):
 def test_a_missing_table_is_one_sentence_with_the_layout(tmp_path, file):
     root = write(tmp_path)
     (root / file).unlink()
-    with pytest.raises(DataError, match=rf"{file} cannot be read .* layout is images.txt"):
+    with pytest.raises(DataError, match=rf"{file} in .* cannot be read .* layout is images.txt"):
         read_cub(root)
 
 

@@ -207,7 +207,7 @@ def test_strict_refuses_even_one_picture_converted_or_without_a_caption(squares,
     if flaw == "inks.jpg":
         (squares / "inks.txt").write_text("inks")
     for _ in range(2):  # the second time from the cache
-        with pytest.raises(DataError, match=f"has 1 problems: {flaw}"):
+        with pytest.raises(DataError, match=f"but has 1: {flaw}"):
             prepared(squares, strict=True)
     assert len(prepared(squares).problems) == 1
 

@@ -89,7 +89,7 @@ def test_of_what_cards_say_the_newest_of_one_protocol_is_taken():
     yours = [scored("kid", 4, n_fake="20"), scored("kid", 5), scored("is", 1, seed="7")]
     found = agreeing([mine, yours], said.append)
     assert [{name: score.value for name, score in each.items()} for each in found] == [{"kid": 2}, {"kid": 4}]
-    assert len(said) == 1 and "is is left out" in said[0] and "seed: not said and 7" in said[0]
+    assert len(said) == 1 and "is is left out" in said[0] and "seed: not stated and 7" in said[0]
     assert agreeing([mine, []], said.append) == [{}, {}] and len(said) == 1
 
 

@@ -64,9 +64,9 @@ BROKEN = {
     ),
     "names a model by a number": (
         PLUGIN.format(models="[(m := model('a'), object.__setattr__(m, 'name', 5))[0]]", weights="[]", api="1"),
-        "name of a ModelSpec is a str, not 5",
+        "name of a ModelSpec must be a str, not 5",
     ),
-    "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "not 'a.b'"),
+    "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "not be 'a.b'"),
     "misses a field": (PLUGIN.format(models="[ModelSpec(name='a')]", weights="[]", api="1"), "TypeError"),
     "has a hook with arguments": (
         "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_models(registry):\n    return []",

@@ -1,4 +1,8 @@
-"""Every registered objective, killed and resumed, ends in the bits of a run that never was; and disks that fill up."""
+"""A run that is killed and resumed ends in the same bits as one that is not; and disks that fill up.
+
+Every technique's resume is held to the same by its conformance suite; the kills are the Trainer's business, so a GAN
+of one phase and a technique of two networks in turn stand for all.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ from t2i.training import run, trainer
 from t2i.training.batches import BatchMaker
 from t2i.training.checkpoint import save_checkpoint
 
-OBJECTIVES = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.objective)
+OBJECTIVES = ("cgan", "transformer")
 STEPS = 8
 DISK = 2 * 2**20
 TRAIN = {

@@ -131,7 +131,7 @@ def test_a_folder_in_use_is_never_overwritten(made: dict[str, Any], tmp_path: Pa
     out = tmp_path / "run"
     out.mkdir()
     (out / "mine.txt").write_text("precious")
-    with pytest.raises(OutputError, match="already there"):
+    with pytest.raises(OutputError, match="already exists"):
         run.start(made, out, device="cpu")
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
 

@@ -42,7 +42,8 @@ def make_accelerator(config: TrainConfig, run: Path, device: str | None = None) 
     _, processes = launched()
     check_possible(config, device, processes)
     cpu = device == "cpu" or (_on_cpu(device) and processes > 1)  # without a GPU it joins a group only if cpu is set
-    precision = config.precision if config.precision != "auto" else _agreed_precision(cpu)
+    launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "")  # of `accelerate launch --mixed_precision`
+    precision = config.precision if config.precision != "auto" else launcher or _agreed_precision(cpu)
     try:
         accelerator = Accelerator(
             mixed_precision=precision,
