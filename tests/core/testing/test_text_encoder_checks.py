@@ -67,7 +67,7 @@ def centred(text: TextEmbedding) -> TextEmbedding:
 
 
 def dropped_out(text: TextEmbedding) -> TextEmbedding:
-    return TextEmbedding(text.sentence + 1e-7 * torch.randn(()), text.words, text.mask)
+    return TextEmbedding(text.sentence + 1e-4 * torch.randn(()), text.words, text.mask)
 
 
 def longer(text: TextEmbedding) -> TextEmbedding:
