@@ -127,7 +127,7 @@ class Objective(ABC):
     """Modules that losses need and no player trains, by name: an average of a network, a queue, a perceptual network.
 
     They are on the run's device, in eval mode, without gradients, and saved in checkpoints. A loss may change them in
-    place (copy_). With several processes, their buffers are copied from process 0 after every step.
+    place (`copy_`). With several processes, their buffers are copied from process 0 after every step.
     """
 
     @property
