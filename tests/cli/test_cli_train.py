@@ -304,7 +304,7 @@ def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: 
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=here, env=environment) as process:
         try:
-            wait_until(lambda: list(here.glob("run/checkpoints/step-*")), process)
+            wait_until(lambda: list(here.glob("run/checkpoints/step-*")), process, seconds=600)
             children = psutil.Process(process.pid).children(recursive=True)
             if ended == "by Ctrl-C":
                 process.send_signal(signal.SIGINT)
