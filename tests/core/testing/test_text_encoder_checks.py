@@ -151,6 +151,7 @@ SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
     (
         lambda: Encoder(dropped_out),
         {
+            NEIGHBOURS: "sentence depends on the caption's place in the batch",
             "nothing_is_random": "encode touches the global random generator of torch",
             "what_it_returns_may_be_changed": "changing a result",
         },
