@@ -17,6 +17,7 @@ from scipy import ndimage
 from t2i.errors import DataError, InvalidInputError
 from t2i.testing.datasets import DatasetSuite, Splits
 from t2i_openmoji.dataset import OpenMoji, svg_folder
+from t2i_openmoji.world import dataset, drawing
 from t2i_openmoji.world.colours import COLOURS, PAINTS, PALETTE, recolour
 from t2i_openmoji.world.dataset import OpenMojiWorld, placements
 from t2i_openmoji.world.drawing import draw
@@ -28,7 +29,8 @@ from t2i_openmoji.world.things import things
 
 SIDE = 96
 FOLDER = svg_folder()
-SWATCHES = np.array([[int(shade[i : i + 2], 16) for i in (0, 2, 4)] for pair in PAINTS.values() for shade in pair])
+SHADES = [(word, shade) for palette in (PALETTE, PAINTS) for word, pair in palette.items() for shade in pair]
+SWATCHES = np.array([[int(shade[i : i + 2], 16) for i in (0, 2, 4)] for _, shade in SHADES])
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +52,9 @@ def shares(thing: str, colour: str) -> dict[str, float]:
     shown, ground = (pixels(alone(thing, colour), background=each) for each in (background, "blue"))
     opaque = shown[(shown == ground).all(-1)]
     distance = np.abs(opaque[:, None] - SWATCHES).sum(-1)
-    nearest, exact = distance.argmin(1) // 2, distance.min(1) < 12
-    return {word: float((nearest[exact] == number).mean()) for number, word in enumerate(PALETTE)}
+    nearest, exact = distance.argmin(1), distance.min(1) < 12
+    words = np.array([word for word, _ in SHADES])[nearest[exact]]
+    return {word: float((words == word).mean()) for word in COLOURS}
 
 
 class TestOpenMojiWorld(DatasetSuite):
@@ -206,6 +209,19 @@ def test_pictures_and_words_are_the_same_in_another_process_and_in_threads(asked
     with ThreadPoolExecutor(4) as pool:
         here = list(pool.map(lambda index: asked.picture(index, 40)[0].tobytes(), range(0, 2400, 240)))
     assert pickle.loads(made.stdout) == (asked.fingerprint, here)
+
+
+def test_the_fingerprint_changes_with_the_paints(asked: OpenMojiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = asked.fingerprint
+    for cached in (drawing._coloured, drawing._drawing, dataset._everything_drawn):
+        cached.cache_clear()
+    assert OpenMojiWorld("test").fingerprint == before
+    for cached in (drawing._coloured, dataset._everything_drawn):
+        cached.cache_clear()
+    monkeypatch.setitem(PAINTS, "blue", ("0000ff", "0000aa"))
+    assert OpenMojiWorld("test").fingerprint != before
+    for cached in (drawing._coloured, dataset._everything_drawn):
+        cached.cache_clear()
 
 
 def test_choices_do_not_change_from_machine_to_machine() -> None:

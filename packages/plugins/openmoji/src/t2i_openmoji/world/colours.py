@@ -18,7 +18,10 @@ PALETTE = {  # word: light, dark; OpenMoji shades a light fill with the dark one
     "white": ("ffffff", "d0cfce"),
 }
 COLOURS = tuple(PALETTE)
-PAINTS = PALETTE | {"white": ("ffffff", "ebebeb")}  # to recolour with: a drawing mostly in d0cfce would be grey
+PAINTS = PALETTE | {  # to recolour with; a fifth of the drawings are mostly in the dark shade, which for these two is
+    "yellow": ("fcea2b", "f2d31b"),  # nearly the light orange
+    "white": ("ffffff", "ebebeb"),  # the light grey
+}
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b")
 
 

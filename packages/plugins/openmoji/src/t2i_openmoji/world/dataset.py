@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import final
 
 from PIL import Image
@@ -14,7 +15,8 @@ from t2i.data.dataset import CaptionedDataset, Example
 from t2i.errors import InvalidInputError
 from t2i_openmoji.dataset import read_svg, svg_folder
 from t2i_openmoji.raster import rasterize
-from t2i_openmoji.world.drawing import draw
+from t2i_openmoji.world.colours import COLOURS
+from t2i_openmoji.world.drawing import compose, draw
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.layout import Placement, arrange
 from t2i_openmoji.world.splits import Entry, entries
@@ -68,12 +70,12 @@ class OpenMojiWorld(CaptionedDataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when a caption, a placement, an SVG or the rasteriser does."""
+        """Changes when a caption, a placement, a drawing in any colour or the rasteriser does."""
         digest = hashlib.sha256(f"{self.name} resvg-py {version('resvg-py')}".encode())
         for entry in self.entries:
             digest.update(repr((entry.example, entry.code, placements(entry))).encode())
-        codes = {thing.code for thing in things().values()} | {entry.code for entry in self.entries if entry.code}
-        for code in sorted(codes):
+        digest.update(_everything_drawn(self._folder))
+        for code in sorted({entry.code for entry in self.entries if entry.code}):
             digest.update(read_svg(self._folder, code).encode())
         return digest.hexdigest()
 
@@ -92,3 +94,14 @@ class OpenMojiWorld(CaptionedDataset):
 def placements(entry: Entry) -> tuple[Placement, ...]:
     """Where the things of an entry are drawn; () for a picture that OpenMoji drew whole."""
     return () if entry.scene is None or entry.code else arrange(entry.scene, Draws(entry.stream))
+
+
+@cache
+def _everything_drawn(folder: Path) -> bytes:
+    """A digest of every thing in every colour, as SVG."""
+    placed = [
+        Placement(thing.key, colour, 0.5, 0.5, 0.9, mirrored=True, tilt=1.0)
+        for thing in things().values()
+        for colour in ("", *(COLOURS if thing.colour else ()))
+    ]
+    return hashlib.sha256(compose(folder, placed).encode()).digest()

@@ -59,7 +59,7 @@ def _coloured(folder: Path, key: str, colour: str) -> tuple[str, Box]:
     """A thing's drawing in a colour, and its box."""
     layers, box = _drawing(folder, key)
     natural = things()[key].colour
-    if colour and colour != natural:
+    if colour:
         layers = tuple(
             (name, content if name == "line" else recolour(content, natural, colour)) for name, content in layers
         )
