@@ -1,4 +1,4 @@
-"""Every check of this repository, by name: `uv run nox -s tests`. Sessions use the environment nox runs in."""
+"""The checks of this repository as sessions, such as `uv run nox -s tests`, in the environment nox runs in."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Strict types of everything that ships."""
+    """Check the types of all published code, strictly."""
     session.run("mypy", *SOURCES, external=True)
 
 
-WORKERS = ("-n", "auto", "--dist", "loadfile")  # a file's tests share what is slow to set up
+WORKERS = ("-n", "auto", "--dist", "loadfile")  # tests of one file share slow fixtures
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -71,7 +71,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def contents(session: nox.Session) -> None:
-    """Build every distribution and read what is inside."""
+    """Build every distribution and check its contents."""
     session.run("python", "-m", "pytest", "tests/wheels", *session.posargs)
 
 
@@ -83,7 +83,7 @@ def site(session: nox.Session) -> None:
 
 @nox.session
 def bundle(session: nox.Session) -> None:
-    """Make a run a pretrained model of t2i-starter; the arguments are the run folder and technique.tag."""
+    """Add a run to the pretrained models of t2i-starter; the arguments are the run folder and technique.tag."""
     from t2i_starter.bundle import bundle
 
     run, name = arguments(session, "RUN", "TECHNIQUE.TAG")
@@ -112,7 +112,7 @@ def train_heads(session: nox.Session) -> None:
 
 @nox.session(name="sample-size")
 def sample_size(session: nox.Session) -> None:
-    """Draw docs/pictures/sample_size.png again, or sample_size.png of another dataset, the argument."""
+    """Draw docs/pictures/sample_size.png again; or sample_size.png of the dataset given as argument."""
     from t2i_metrics.sample_size import sample_size
 
     data, folder = (session.posargs[0], Path()) if session.posargs else ("openmoji", Path("docs/pictures"))
@@ -128,10 +128,10 @@ def arguments(session: nox.Session, *names: str) -> list[str]:
 
 
 def one_sentence(session: nox.Session, work: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """What `work` returns; an error of ours ends the session with its sentence."""
+    """Return the result of `work`; a T2IError ends the session with its message."""
     from t2i.errors import T2IError
 
-    logging.disable(logging.DEBUG)  # nox would show what every library notes for its authors
+    logging.disable(logging.DEBUG)  # without this, nox shows every library's log messages
     try:
         return work(*given, **named)
     except T2IError as error:
@@ -146,7 +146,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def wheels(session: nox.Session) -> None:
-    """Install the wheels from an index on loopback and live with them; arguments choose journeys by name."""
-    shutil.rmtree("dist", ignore_errors=True)  # an older version there would be installed, too
+    """Install the wheels from an index on loopback and use them; arguments choose scenarios by name."""
+    shutil.rmtree("dist", ignore_errors=True)  # otherwise old versions would be installed too
     build(session)
     session.run("python", "tests/wheels/journey.py", "dist", *session.posargs)

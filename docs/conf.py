@@ -1,4 +1,4 @@
-"""How Sphinx builds the site from these pages; it reads from disk, and needs no network then or later."""
+"""Sphinx's settings for the site. Neither building nor reading it needs a network."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ smartquotes = False  # "" in a docstring is an empty string
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-default_role = "literal"  # what our docstrings put between single backticks
+default_role = "literal"  # for text between single backticks in our docstrings
 
 autoclass_content = "both"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_inherit_docstrings = False
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
-napoleon_attr_annotations = False  # the signature has them
+napoleon_attr_annotations = False  # types are in the signature
 napoleon_use_rtype = False
 
 TITLED = re.compile(r'^```(\w+) title="([^"]+)"$', re.M)
 
 
 def setup(app: Sphinx) -> None:
-    """Join what follows to the build."""
+    """Connect the functions below to the build."""
     app.connect("builder-inited", generate)
     app.connect("source-read", show_titles)
     app.connect("autodoc-process-docstring", leave_out_inherited, priority=400)  # before napoleon reads it
@@ -58,7 +58,7 @@ def setup(app: Sphinx) -> None:
 
 
 def generate(app: Sphinx) -> None:
-    """Make what the pages include of the zoo itself."""
+    """Generate the parts of the pages that come from the registry."""
     from generated import make
 
     make(HERE / "_generated")
@@ -70,13 +70,13 @@ def show_titles(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def leave_out_inherited(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """A class is described by its own `__init__`, not by torch's or pydantic's."""
+    """Leave out the docstring of an `__init__` that a class inherits from torch or pydantic."""
     if what == "class" and "__init__" not in vars(obj):
         lines[:] = [*inspect.cleandoc(obj.__doc__ or "").splitlines(), ""]
 
 
 def leave_out_fields(app: Sphinx, what: str, name: str, obj: Any, *rest: Any) -> tuple[str, None] | None:
-    """A config's fields are shown in a table, not in its signature."""
+    """Leave a config's fields out of its signature; a table shows them."""
     return ("", None) if what == "class" and issubclass(obj, BaseModel) else None
 
 

@@ -1,6 +1,6 @@
-"""Generates parts of the pages whenever the site is built: pictures, scores, sizes and settings.
+"""Generates parts of the pages whenever the site is built: pictures, scores, sizes and settings. All of it comes from
 
-All of it comes from the registry, so that new weights, recipes and settings appear by themselves.
+the registry, so new weights, recipes and settings are included automatically.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLUMNS = 5
 
 
 def make(folder: Path) -> None:
-    """Write every page's part into `folder`, in the place of what was there.
+    """Write every page's part into `folder`, replacing its contents.
 
     Args:
         folder: gets gallery.md, front.md, public.md, roles.md, training.md and techniques.md; NAME.md (sizes and
@@ -94,7 +94,7 @@ def _said(default: Any) -> str:
 
 def _spec(name: str) -> ModelSpec:
     spec = t2i.model_info(name).spec
-    assert spec is not None  # installed, as it is listed
+    assert spec is not None  # listed techniques are installed
     return spec
 
 
@@ -105,9 +105,9 @@ def _bundled() -> list[WeightsSpec]:
 
 
 def _drawn(weights: WeightsSpec, folder: Path) -> str:
-    """Draw the sheet of a pretrained model, and tell its facts and scores."""
+    """Draw the sheet of a pretrained model; returns Markdown with the sheet, its facts and its scores."""
     pipe = t2i.pipeline(weights.name)
-    assert isinstance(pipe, Pipeline)  # what ours all are
+    assert isinstance(pipe, Pipeline)  # true for all of ours
     sheet = grid(pipe(PROMPTS, seed=SEED).images, COLUMNS, PROMPTS, scale=max(1, 128 // weights.resolution))
     sheet.save(folder / f"{weights.name}.png")
     return "\n".join(
@@ -133,7 +133,7 @@ def _facts(weights: WeightsSpec, pipe: Pipeline) -> str:
 
 
 def _sizes(spec: ModelSpec) -> str:
-    """Each recipe's generator, built."""
+    """The size of each recipe's generator."""
     rows = []
     for recipe in spec.recipes:
         generator = t2i.create_model(spec.name, **read_recipe(spec.name, recipe).get("model", {}))
@@ -146,7 +146,7 @@ def _count(network: nn.Module) -> str:
 
 
 def _settings(spec: ModelSpec) -> str:
-    """What `t2i train` and `t2i generate` may set."""
+    """The settings of `t2i train` and `t2i generate`."""
     of = {
         f"{spec.name}: model.FIELD=VALUE": load_target(spec.config),
         f"{spec.name}: objective.FIELD=VALUE": load_target(spec.objective_config),
@@ -164,7 +164,7 @@ def _not_yet(spec: ModelSpec) -> str:
 
 
 def _public_names() -> str:
-    """Every name of `import t2i`, with the first sentence of what it says of itself."""
+    """Every name of `import t2i`, with the first line of its docstring."""
     rows = []
     for name in sorted(t2i._HOME):
         first = (getattr(t2i, name).__doc__ or "").strip().split("\n")[0]

@@ -124,7 +124,7 @@ def test_an_evaluator_without_a_score_is_an_error(t2i: T2I, model: Path, squares
         (["cgna"], "Did you mean 'cgan'"),
         (["run/none"], "There is no folder run/none"),
         (["run", "--setting", "fid.protocol=clean", "--metrics", "r_precision"], "with one of r_precision"),
-        (["run", "--setting", "r_precision.distractors"], "reads name=value"),
+        (["run", "--setting", "r_precision.distractors"], "must be name=value"),
         (["run", "--setting", "r_precision.distractor=3", "--metrics", "r_precision"], "Did you mean 'distractors'"),
         (["run", "-n", "0"], "must be a whole number of 1 or more, got 0"),
         (["run", "--data", "openmojy"], "Did you mean 'openmoji'"),

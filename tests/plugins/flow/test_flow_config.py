@@ -87,7 +87,7 @@ def test_the_papers_recipe_is_the_papers() -> None:
         (FlowOptions, {"guidence": 3}),
     ],
 )
-def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
+def test_invalid_values_are_refused(kind: type, values: dict[str, Any]) -> None:
     with pytest.raises(InvalidConfigError, match=next(iter(values))):
         parse_config(kind, values, "here")
 
@@ -95,8 +95,8 @@ def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"patch": 7}, "resolution=64 is not a multiple of patch=7"),
-        ({"heads": 5}, "heads divide dim=192, but heads=5 does not"),
+        ({"patch": 7}, "resolution must be a multiple of patch=7, got resolution=64"),
+        ({"heads": 5}, "heads must divide dim=192, got heads=5"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], told: str) -> None:

@@ -1,4 +1,4 @@
-"""The flow against the suites every plugin is held to."""
+"""The flow passes the suites that every technique must pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TINY = FlowConfig(resolution=16, text_dim=12, patch=4, bottleneck=8, dim=16, dep
 
 
 def tiny() -> FlowTransformer:
-    """With every weight moved, or a new network would draw grey whatever it is given."""
+    """A tiny generator; its weights are perturbed, because a new network draws grey for every input."""
     torch.manual_seed(0)
     generator = FlowTransformer(TINY)
     for parameter in generator.parameters():

@@ -1,4 +1,4 @@
-"""Network and sampler as a Generator, beyond what the conformance suite asks."""
+"""Network and sampler as a Generator, beyond what the conformance suite checks."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_text_seed_and_each_option_matter() -> None:
         assert not torch.equal(draw(generator, **options), plain), options
 
 
-def test_guidance_of_1_is_none_and_asks_for_half() -> None:
-    """free + 1 (told - free), and no row is asked without text."""
+def test_guidance_of_1_is_plain_sampling_at_half_the_cost() -> None:
+    """With weight 1 the unconditional prediction cancels, so it is not computed."""
     generator = tiny()
     rows: list[int] = []
     generator.denoiser.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
@@ -52,7 +52,7 @@ def test_guidance_of_1_is_none_and_asks_for_half() -> None:
     assert set(rows) == {4, 8}
 
 
-def test_guidance_of_0_reads_no_text() -> None:
+def test_guidance_of_0_ignores_the_text() -> None:
     generator, text = tiny(), captions(4, 12)
     one, other = (
         generator.generate(each, Noise(range(4)), generator.options(guidance=0.0))
@@ -61,8 +61,8 @@ def test_guidance_of_0_reads_no_text() -> None:
     assert torch.equal(one, other)
 
 
-def test_outside_of_its_interval_guidance_is_off() -> None:
-    """Rows are doubled where guidance_until <= t <= guidance_from, and nowhere else."""
+def test_guidance_is_off_outside_its_interval() -> None:
+    """The batch is doubled only while guidance_until <= t <= guidance_from."""
     generator, rows = tiny(), []
     generator.denoiser.register_forward_pre_hook(lambda _, given: rows.append((given[1][0].item(), len(given[0]))))
     draw(generator, sampler="euler", steps=10, guidance=4.0, guidance_from=0.75, guidance_until=0.25)
@@ -73,9 +73,9 @@ def test_outside_of_its_interval_guidance_is_off() -> None:
 
 
 def test_guidance_is_the_papers_formula() -> None:
-    """One step: free + w (told - free), each asked alone."""
+    """One step equals u + w (c - u), where c and u are the separate predictions with and without text."""
     generator, text = tiny(), captions(4, 12)
-    generator.denoiser.out.weight.mul_(0.1)  # so that no guess leaves [-1, 1]
+    generator.denoiser.out.weight.mul_(0.1)  # so that no prediction is clamped
     told, free = (draw_once(generator, text, guidance) for guidance in (1.0, 0.0))
     found = draw_once(generator, text, 2.5)
     torch.testing.assert_close(found, free + 2.5 * (told - free), atol=1e-5, rtol=0)
@@ -86,7 +86,7 @@ def draw_once(generator: FlowTransformer, text: Any, guidance: float) -> Tensor:
 
 
 @pytest.mark.parametrize("steps", [1, 4, 9])
-def test_every_step_can_be_watched(steps: int) -> None:
+def test_stages_are_the_predictions_of_every_step(steps: int) -> None:
     generator, text = tiny(), captions(4, 12)
     watched = generator.stages(text, Noise(range(4)), generator.options(steps=steps))
     assert len(watched) == steps and all(each.shape == (4, 3, 16, 16) for each in watched)
@@ -98,7 +98,7 @@ def test_every_step_can_be_watched(steps: int) -> None:
     )
 
 
-def test_a_picture_takes_one_draw_of_noise() -> None:
+def test_a_picture_draws_noise_once() -> None:
     class Counted(Noise):
         def normal(self, *shape: int) -> Tensor:
             shapes.append(shape)

@@ -1,4 +1,4 @@
-"""The network's parts against formulas written out, and its size against the paper's."""
+"""The network's parts against written-out formulas, and its size against the paper's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pictures() -> Tensor:
     return torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def test_a_new_network_guesses_grey_and_its_blocks_change_nothing() -> None:
+def test_a_new_network_predicts_grey_and_its_blocks_are_the_identity() -> None:
     network = denoiser(moved=False)
     reading = network.read(captions(4, 12), KEPT)
     assert torch.equal(network(pictures(), torch.rand(4), reading), torch.zeros(4, 3, 16, 16))
@@ -43,7 +43,7 @@ def test_a_new_network_guesses_grey_and_its_blocks_change_nothing() -> None:
 
 
 def test_a_token_is_a_patch() -> None:
-    """While blocks change nothing, a patch alone decides what is guessed in its place."""
+    """While blocks are the identity, the prediction at a patch depends only on that patch."""
     network = denoiser(moved=False)
     torch.nn.init.normal_(network.out.weight)
     reading = network.read(captions(4, 12), KEPT)
@@ -57,8 +57,8 @@ def test_a_token_is_a_patch() -> None:
 
 
 def test_a_block_by_hand() -> None:
-    """Softmax of q k / sqrt(e) over words and tokens that are seen, then silu(gate) * value; both scaled, shifted
-    and gated by what the condition says."""
+    """Softmax of q k / sqrt(e) over the visible words and tokens, then silu(gate) * value; the condition scales, shifts
+    and gates both."""
     network = denoiser()
     block, x, condition = network.blocks[1], torch.randn(4, 16, 16), torch.randn(4, 16)
     assert isinstance(block, Block)
@@ -118,7 +118,7 @@ def test_each_word_the_sentence_and_the_time_matter() -> None:
     assert (guess(text, 0.51) != plain).flatten(1).any(1).all()
 
 
-def test_without_text_all_captions_are_one() -> None:
+def test_without_text_all_captions_are_equal() -> None:
     network, text = denoiser(), captions(4, 12)
     one, other = (network.read(each, ~KEPT) for each in (text, text[[3, 2, 1, 0]]))
     noisy, t = pictures(), torch.full((4,), 0.5)
@@ -144,7 +144,7 @@ def test_waves_by_hand() -> None:
     torch.testing.assert_close(found, torch.tensor(wanted))
 
 
-def test_places_say_row_and_column() -> None:
+def test_position_embeddings_encode_row_and_column() -> None:
     found = places(4, 16).view(4, 4, 16)
     assert torch.equal(found[:, :1, :8].expand(-1, 4, -1), found[..., :8])  # rows
     assert torch.equal(found[:1, :, 8:].expand(4, -1, -1), found[..., 8:])  # columns
@@ -157,8 +157,8 @@ def size(module: torch.nn.Module) -> int:
 
 
 def test_the_papers_network_has_131_million_parameters() -> None:
-    """JiT-B/16 (Li and He 2025, table 9): 131 M. Of these, 1001 classes and 32 places of class tokens are 793,344, in
-    whose stead ours reads text; and the 38,400 scales of its RMS norms, which the modulation makes redundant."""
+    """JiT-B/16 (Li and He 2025, table 9): 131 M. Of these, 1001 classes and 32 positions of class tokens are 793,344,
+    which ours replaces by text; and the 38,400 scales of its RMS norms are redundant with the modulation."""
     recipe = yaml.safe_load((files("t2i_flow") / "recipes/paper.yaml").read_text())
     with torch.device("meta"):
         network = Denoiser(FlowConfig.model_validate(recipe["model"]))

@@ -1,4 +1,4 @@
-"""The loss against its closed form, the gradients' way, and whether it learns."""
+"""The loss against its closed form, where gradients flow, and whether it learns."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def batch(count: int = 4) -> Batch:
 
 
 def moved(objective: FlowObjective) -> FlowObjective:
-    """With every weight moved, for a new network's blocks change nothing."""
+    """The objective with perturbed weights, because a new network's blocks are the identity."""
     for parameter in objective.generator.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
     return objective
@@ -47,14 +47,14 @@ def times(count: int, mean: float = 0.8, std: float = 0.8) -> Tensor:
 
 
 def asked(objective: FlowObjective) -> list[tuple[Any, ...]]:
-    """Will hold what the network is asked."""
+    """The inputs of the network, recorded at each call from now on."""
     seen: list[tuple[Any, ...]] = []
     objective.generator.denoiser.register_forward_pre_hook(lambda _, given: seen.append(given))
     return seen
 
 
-def test_a_network_that_knows_nothing_loses_the_pictures_over_the_time() -> None:
-    """Its guess is grey, so the velocity's error is that of (z - 0) / t against (z - x) / t: x / t."""
+def test_the_loss_of_a_new_network_in_closed_form() -> None:
+    """It predicts grey (0), so the error of the velocity is (z - 0) / t - (z - x) / t = x / t."""
     seen = batch(64)
     terms = make().loss(seen)
     x, t = seen.images.square().mean((1, 2, 3)), times(64).clamp_min(0.05)
@@ -65,7 +65,7 @@ def test_a_network_that_knows_nothing_loses_the_pictures_over_the_time() -> None
 
 @pytest.mark.parametrize("least", [0.05, 0.6])
 def test_the_loss_is_the_squared_error_of_the_velocity(least: float) -> None:
-    """Li and He 2025, sec. 4.1: both velocities by the same clamped division, whatever the guess."""
+    """Li and He 2025, sec. 4.1: both velocities are divided by the same clamped t."""
     objective, seen = moved(make(least_noise=least)), batch()
     questions = asked(objective)
     loss = objective.loss(seen)["velocity"]
@@ -73,7 +73,7 @@ def test_the_loss_is_the_squared_error_of_the_velocity(least: float) -> None:
     divisor = t.clamp_min(least)[:, None, None, None]
     guess = objective.generator.denoiser(noisy, t, reading)
     torch.testing.assert_close(loss, ((noisy - guess) / divisor - (noisy - seen.images) / divisor).square().mean())
-    if least == 0.05:  # nothing is clamped here: the target is the flow's own e - x
+    if least == 0.05:  # nothing is clamped here: the target is e - x
         noise = (noisy - (1 - t[:, None, None, None]) * seen.images) / t[:, None, None, None]
         torch.testing.assert_close(noise - seen.images, (noisy - seen.images) / divisor, atol=1e-4, rtol=0)
 
@@ -93,7 +93,7 @@ def test_noised_pictures_by_hand() -> None:
     assert torch.equal(found[0], one[0]) and torch.equal(found[1], torch.full((3, 4, 4), 2.0))
 
 
-def test_noise_is_the_streams_own_and_normal() -> None:
+def test_noise_is_normal_and_from_each_pictures_stream() -> None:
     objective, seen = make(), batch(64)
     questions = asked(objective)
     objective.loss(seen)
@@ -126,8 +126,8 @@ def test_gradients_reach_every_parameter() -> None:
         assert parameter.grad is not None and parameter.grad.any(), name
 
 
-def test_one_batch_is_learned_by_heart() -> None:
-    """8 plain squares: the guess falls within .003 of them, and what is drawn lies within .1."""
+def test_one_batch_is_memorised() -> None:
+    """8 plain squares: the prediction's error falls below a tenth, and drawn pictures are within .1 of them."""
     data, encoder = squares(16), FakeTextEncoder(dim=12)
     objective = make({"dim": 32, "hidden_dim": 64, "bottleneck": 16}, condition_dropout=0.1)
     images = from_uint8(data.images)

@@ -1,4 +1,4 @@
-"""The samplers where the flow is known: pictures whose every value is normal with mean M and deviation S."""
+"""The samplers on a known flow: pictures whose values are normal with mean M and deviation S."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from t2i_flow.sampler import euler, guided, heun, times
 M, S = 0.3, 0.4
 
 
-def best_guess(z: Tensor, t: float) -> Tensor:
-    """The mean of x given z = (1 - t) x + t e: no network can guess better."""
+def best_prediction(z: Tensor, t: float) -> Tensor:
+    """The mean of x given z = (1 - t) x + t e, the best possible prediction."""
     return M + (1 - t) * S**2 / variance(t) * (z - (1 - t) * M)
 
 
 def variance(t: float) -> float:
-    """Of z, whose mean is (1 - t) M."""
+    """The variance of z, whose mean is (1 - t) M."""
     return (1 - t) ** 2 * S**2 + t**2
 
 
@@ -30,14 +30,14 @@ def noise() -> Tensor:
 
 
 def error(solve: Callable[..., list[Tensor]], steps: int) -> float:
-    """Greatest distance from where the flow leads: from e to M + S e, for it keeps every quantile."""
-    drawn = solve(best_guess, noise(), times(steps))[-1]
+    """The largest distance from the exact end of the flow, which is M + S e, because the flow keeps every quantile."""
+    drawn = solve(best_prediction, noise(), times(steps))[-1]
     return float((drawn - (M + S * noise())).abs().max())
 
 
 @pytest.mark.parametrize(("solve", "order"), [(euler, 1), (heun, 2)])
 def test_a_sampler_converges_at_its_order(solve: Callable[..., list[Tensor]], order: int) -> None:
-    """Twice the steps, 2 ** order times closer."""
+    """With twice the steps the error is 2 ** order times smaller."""
     errors = [error(solve, steps) for steps in (64, 128, 256)]
     for coarse, fine in pairwise(errors):
         assert math.log2(coarse / fine) == pytest.approx(order, abs=0.15)
@@ -46,27 +46,27 @@ def test_a_sampler_converges_at_its_order(solve: Callable[..., list[Tensor]], or
 
 @pytest.mark.parametrize("shift", [0.5, 3.0])
 def test_shifted_times_lead_to_the_same_pictures(shift: float) -> None:
-    drawn = heun(best_guess, noise(), times(200, shift))[-1]
+    drawn = heun(best_prediction, noise(), times(200, shift))[-1]
     torch.testing.assert_close(drawn, M + S * noise(), atol=1e-3, rtol=0)
 
 
-def test_heun_is_closer_than_euler_for_as_many_questions() -> None:
+def test_heun_is_more_accurate_than_euler_with_as_many_evaluations() -> None:
     assert error(heun, 16) < error(euler, 31)
 
 
-@pytest.mark.parametrize(("solve", "questions"), [(euler, 5), (heun, 9)])
-def test_questions_are_asked_from_noise_downwards_and_never_at_0(
-    solve: Callable[..., list[Tensor]], questions: int
+@pytest.mark.parametrize(("solve", "evaluations"), [(euler, 5), (heun, 9)])
+def test_evaluations_go_from_noise_downwards_and_never_at_0(
+    solve: Callable[..., list[Tensor]], evaluations: int
 ) -> None:
     asked = []
-    solve(lambda z, t: asked.append(t) or best_guess(z, t), noise(), times(5))
-    assert len(asked) == questions and asked[0] == 1 and min(asked) > 0
+    solve(lambda z, t: asked.append(t) or best_prediction(z, t), noise(), times(5))
+    assert len(asked) == evaluations and asked[0] == 1 and min(asked) > 0
     assert asked == sorted(asked, reverse=True)
 
 
 @pytest.mark.parametrize("solve", [euler, heun])
-def test_one_picture_for_all_is_drawn_at_once(solve: Callable[..., list[Tensor]]) -> None:
-    """The flow to a single picture is straight, so any number of steps leads there."""
+def test_a_constant_prediction_is_reached_in_any_number_of_steps(solve: Callable[..., list[Tensor]]) -> None:
+    """The flow to a single picture is straight."""
     picture = torch.rand(4, 3, 8, 8, dtype=torch.float64)
     for steps in (1, 2, 7):
         guesses = solve(lambda z, t: picture, noise(), times(steps))
@@ -74,15 +74,15 @@ def test_one_picture_for_all_is_drawn_at_once(solve: Callable[..., list[Tensor]]
 
 
 @pytest.mark.parametrize("solve", [euler, heun])
-def test_the_last_guess_is_where_the_last_step_leads(solve: Callable[..., list[Tensor]]) -> None:
-    """One more step, an even shorter one to 0, starts there."""
+def test_the_last_step_ends_at_the_last_prediction(solve: Callable[..., list[Tensor]]) -> None:
+    """An additional, very short step to 0 starts there."""
     seen: list[Tensor] = []
-    guesses = solve(lambda z, t: seen.append(z) or best_guess(z, t), noise(), [1.0, 0.5, 1e-9, 0.0])
+    guesses = solve(lambda z, t: seen.append(z) or best_prediction(z, t), noise(), [1.0, 0.5, 1e-9, 0.0])
     torch.testing.assert_close(seen[-1], guesses[-1], atol=1e-6, rtol=0)
 
 
 def test_times_by_hand() -> None:
-    """Even, or by Esser et al. 2024, eq. 23: 3 * .5 / (1 + 2 * .5) = .75."""
+    """Evenly spaced, or by Esser et al. 2024, eq. 23: 3 * .5 / (1 + 2 * .5) = .75."""
     assert times(4) == [1, 0.75, 0.5, 0.25, 0]
     assert times(2, 3.0) == [1, 0.75, 0]
     assert times(4, 1.0) == times(4)

@@ -90,7 +90,7 @@ class TestTheSamePictures:
                 state[key] = state[key].long()
             case "twice":
                 state[key.replace("2.", "02.", 1) if "2." in key else key.replace("1.", "01.", 1)] = state[key]
-        with pytest.raises(SnapshotError, match=r"missing|have none|wrong shape|floating-point|no place"):
+        with pytest.raises(SnapshotError, match=r"missing|these do not|wrong shape|floating-point|unknown"):
             CONVERT[name](state)
 
 

@@ -22,7 +22,7 @@ MOST_PROBLEMS = 10  # reported per config
 
 
 def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
-    """Validate `values` as a `kind`; `where` says in the error where they come from.
+    """Validate `values` as a `kind`; `where` names their source in the error.
 
     Raises:
         InvalidConfigError: names each wrong field, the value received, and the fields or values allowed.

@@ -20,7 +20,7 @@ def convert(
     checkpoint: Annotated[Path, typer.Argument(help="A state_dict that torch.save wrote, such as netG.pth.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The new snapshot's folder.")],
 ) -> None:
-    """Turn a generator's checkpoint into a snapshot: nothing in it is executed, and every tensor must have a place."""
+    """Turn a generator's checkpoint into a snapshot: nothing in it is executed, and every tensor must be used."""
     from t2i.registry.discovery import registry
     from t2i.registry.specs import ModelSpec, load_target
 

@@ -37,7 +37,7 @@ def leaderboard(
     seed: SeedOption = 0,
     batch_size: BatchOption = 64,
     resolution: Annotated[
-        int, typer.Option(help="Pixels a side at which the pictures of all models are evaluated.", min=8)
+        int, typer.Option(help="Side in pixels at which the pictures of all models are evaluated.", min=8)
     ] = 64,
     samples: Annotated[int, typer.Option(help="Number of prompts shown on the page.", min=1, max=40)] = 8,
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write.")] = Path("leaderboard"),

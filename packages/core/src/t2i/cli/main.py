@@ -89,7 +89,7 @@ def run_verb(spec: CommandSpec, arguments: Sequence[str]) -> int:
     try:
         code = command([spec.name, *arguments], prog_name="t2i", standalone_mode=False)
     except usage_error as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # a verb of verbs, alone
+        if type(error).__name__ == "NoArgsIsHelpError":  # a verb with subcommands, given none
             print(error.ctx.get_help())
             return 0
         verb = error.ctx.command_path if error.ctx else f"t2i {spec.name}"

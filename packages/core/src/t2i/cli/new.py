@@ -68,8 +68,8 @@ def check_name(name: str) -> str:
     short = name.removeprefix("t2i-")
     if not NAME.fullmatch(short) or len(short) > MOST_CHARACTERS:
         raise InvalidInputError(
-            f"A plugin's name is lower-case letters and digits in words joined by single hyphens, beginning with a "
-            f"letter, at most {MOST_CHARACTERS} characters, got {name!r}. Try {_nearest(name)!r}."
+            f"A plugin's name must be words of lower-case letters and digits, joined by single hyphens, begin with a "
+            f"letter, and have at most {MOST_CHARACTERS} characters, got {name!r}. Try {_nearest(name)!r}."
         )
     if short in RESERVED:
         raise InvalidInputError(f"t2i-{short} is t2i's own distribution. Choose another name.")

@@ -35,7 +35,7 @@ SettingOption = Annotated[
 SeedOption = Annotated[int, typer.Option(help="Seed that chooses the captions; picture i is drawn with seed + i.")]
 BatchOption = Annotated[int, typer.Option(help="Pictures drawn and evaluated at once.")]
 ResolutionOption = Annotated[
-    int | None, typer.Option(help="Pixels a side at which pictures are evaluated. Default: the model's.", min=8)
+    int | None, typer.Option(help="Side in pixels at which pictures are evaluated. Default: the model's.", min=8)
 ]
 DEFAULT_DATA = "openmoji:compose"
 DEFAULT_METRICS = "kid,r_precision"
@@ -61,7 +61,7 @@ def parse_settings(assignments: Sequence[str] | None, metrics: Sequence[str]) ->
         metric, _, rest = assignment.partition(".")
         if metric not in metrics:
             raise InvalidInputError(
-                f"A setting reads metric.name=value, with one of {', '.join(metrics)} as metric, got {assignment!r}."
+                f"A setting must be metric.name=value, with one of {', '.join(metrics)} as metric, got {assignment!r}."
             )
         name, value = _assignment(rest)
         settings.setdefault(metric, {})[name] = value
@@ -99,5 +99,5 @@ def _assignment(text: str) -> tuple[str, Any]:
 
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise InvalidInputError(f"An option reads name=value, got {text!r}.")
+        raise InvalidInputError(f"An option must be name=value, got {text!r}.")
     return name.replace("-", "_"), parse_value(value, f"--option {name}")

@@ -54,7 +54,7 @@ def fetched(
     Raises:
         InvalidInputError: `repo` is not "org/name", or `revision` is not valid.
         OfflineError: it is not in the cache and the Hub cannot be reached (or HF_HUB_OFFLINE forbids it).
-        SnapshotError: the Hub has no such repository or revision, refuses, or what it has is no snapshot or too large.
+        SnapshotError: the Hub refuses, has no such repository or revision, or its files are too large or no snapshot.
         IntegrityError: the weights on the Hub do not have the hash `sha256`.
     """
     if revision is not None and not REVISION.fullmatch(revision):

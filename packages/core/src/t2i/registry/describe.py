@@ -104,7 +104,8 @@ def weights_spec(name: str) -> WeightsSpec:
     asked = _registered(name)
     technique = asked.technique
     if any(name in known.names_of(WeightsSpec) for known in catalogue.KNOWN_PLUGINS):
-        registry().get(WeightsSpec, name)  # if they are missing, their package also provides the technique
+        # If they are not installed, the error names their package, which also brings the technique.
+        registry().get(WeightsSpec, name)
     registry().get(ModelSpec, technique)
     known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
     if asked.tag:

@@ -19,7 +19,7 @@ from t2i.registry.specs import Spec, check_spec
 from t2i.version import __version__
 
 UPDATE_CORE = "pip install --upgrade t2i-core"
-MOST_SPECS = 1000  # per role and plugin; more would come from a hook that never ends
+MOST_SPECS = 1000  # per role and plugin; a hook that returns more probably never ends
 
 
 class Loader:
@@ -37,7 +37,7 @@ class Loader:
         self.listeners: dict[str, pluggy.HookRelay] = {}
 
     def load(self, entry: EntryPoint, distribution: Distribution) -> Plugin:
-        """Import the module that `entry` names and collect what it declares, unless it is disabled or unfit."""
+        """Import the module that `entry` names and collect what it declares, unless it is disabled or incompatible."""
         said = facts(distribution)
 
         def plugin(state: State, reason: str = "", remedy: str = "", specs: tuple[Spec, ...] = ()) -> Plugin:

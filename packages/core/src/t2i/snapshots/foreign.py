@@ -55,7 +55,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         if stranger := re.search(r"Unsupported global: GLOBAL ([\w.]{1,100})", str(error)):
             raise SnapshotError(
                 f"{path} must contain only tensors, but contains a Python object, {stranger[1]}: probably a pickled "
-                f"module, which only its own code can read. Save only the weights there: "
+                f"module, which only its own code can read. Load it with that code and save only the weights: "
                 f"torch.save(network.state_dict(), PATH)."
             ) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -86,7 +86,8 @@ def renamed(tensors: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str
     """The tensors under our names.
 
     Args:
-        table: a module's name there -> its name here, such as "upsample<n>.1": "ups.<n-1>.0" for every number n.
+        table: a module's name in the checkpoint -> its name in our generator, such as
+            "upsample<n>.1": "ups.<n-1>.0" for every number n.
 
     Raises:
         SnapshotError: a tensor's module is not in the table; the message names them.
@@ -103,7 +104,7 @@ def renamed(tensors: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str
             strangers.append(name)
     if strangers:
         raise SnapshotError(
-            f"Every tensor of the checkpoint must have a place here, but these have none: {_some(strangers)}. "
+            f"Every tensor of the checkpoint must belong to a known module, but these do not: {_some(strangers)}. "
             f"It belongs to another network or another version."
         )
     return result
@@ -113,7 +114,7 @@ def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
     """`generator` filled with exactly these tensors, on the CPU; batch norms' counters may be missing.
 
     Args:
-        generator: best built on torch's "meta" device, so that sizes a file only claims take no memory.
+        generator: best built on torch's "meta" device, so that no memory is allocated for false sizes.
 
     Raises:
         SnapshotError: a tensor is missing, left over, of the wrong shape or not floating-point.
@@ -123,7 +124,7 @@ def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
     tensors = counters | dict(tensors)
     for problem, names in {
         "are missing": wanted.keys() - tensors.keys(),
-        "have no place": tensors.keys() - wanted.keys(),
+        "are unknown": tensors.keys() - wanted.keys(),
         "have the wrong shape": {n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape},
         "are not floating-point": {
             n for n, value in tensors.items() if not value.is_floating_point() and not n.endswith(COUNTER)

@@ -26,7 +26,7 @@ def golden_error(snapshot: Snapshot, generator: Generator) -> float:
         SnapshotError: the snapshot has no readable golden tensors.
     """
     try:
-        golden = {name: tensor.clone() for name, tensor in load_file(snapshot.folder / GOLDEN).items()}  # realigned
+        golden = {name: tensor.clone() for name, tensor in load_file(snapshot.folder / GOLDEN).items()}  # aligned
     except (OSError, SafetensorError) as error:
         raise SnapshotError(f"{snapshot.folder} has no readable {GOLDEN} ({error}).") from None
     missing = {"sentence", "words", "mask", "seeds", "images"} - golden.keys()
@@ -52,7 +52,7 @@ def _draw_golden(generator: Generator, golden: Mapping[str, Tensor]) -> Tensor:
     device = next(generator.parameters()).device
     text = TextEmbedding(golden["sentence"], golden["words"], golden["mask"]).to(device)
     modes = [(module, module.training) for module in generator.modules()]
-    generator.eval()  # as after loading; in training mode a batch norm would draw differently, and change
+    generator.eval()  # as after loading; in training mode, batch norms would draw differently and change
     try:
         noise = Noise(golden["seeds"].tolist(), device)
         return generator.generate(text, noise, generator.options()).cpu().contiguous()

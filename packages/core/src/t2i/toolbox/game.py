@@ -98,7 +98,7 @@ def generator_terms(
     config: GameConfig,
     weights: Weights,
 ) -> Terms:
-    """The discriminator's verdict on the fakes, and the distance of its features between fake and real pictures."""
+    """The adversarial loss of the fakes, and the distance of their discriminator features from real pictures'."""
     seen, wanted = rolled(config.shift, fake, real)
     features = discriminator.features(seen)
     terms = {"adversarial": config.adversarial * fooling_loss(discriminator.logits(features, right), config.loss)}

@@ -26,7 +26,7 @@ class GameConfig(Config):
         0.0, ge=0, description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)"
     )
     reconstruct_first: float = Field(
-        0.0, ge=0, lt=1, description="share of G's training in which it only reconstructs, before D plays"
+        0.0, ge=0, lt=1, description="share of G's training in which it only reconstructs, before D trains"
     )
     text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on G's text, in units of its RMS")
     shift: int = Field(0, ge=0, description="px; D sees every batch rolled at random (DiffAugment, Zhao 2020)")

@@ -41,7 +41,7 @@ def make_accelerator(config: TrainConfig, run: Path, device: str | None = None) 
     """
     _, processes = launched()
     check_possible(config, device, processes)
-    cpu = device == "cpu" or (_on_cpu(device) and processes > 1)  # without a GPU it joins a group only if cpu is set
+    cpu = device == "cpu" or (_on_cpu(device) and processes > 1)  # only then does it join a group on a CPU
     launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "")  # of `accelerate launch --mixed_precision`
     precision = config.precision if config.precision != "auto" else launcher or _agreed_precision(cpu)
     try:
@@ -105,7 +105,7 @@ def deterministic_kernels(wanted: bool) -> Iterator[None]:
 
 
 def _agreed_precision(cpu: bool) -> str:
-    """The best precision as process 0 finds it, the same in every process."""
+    """The best precision, measured by process 0 and used by every process."""
     state = PartialState(cpu=cpu)
     found = [best_precision(state.device) if state.is_main_process else ""]
     return str(broadcast_object_list(found)[0])

@@ -37,8 +37,8 @@ class EMA:
 
     @torch.no_grad()
     def settle(self, moving: Iterable[nn.Parameter]) -> None:
-        """Copy the average into all generator parameters but the `moving` ones: later phases then build on the weights
-        that will draw."""
+        """Copy the average into all generator parameters except the `moving` ones, so that later phases build on the
+        weights that will be used for drawing."""
         free = set(moving)
         for kept, current in zip(self.generator.parameters(), self._source.parameters(), strict=True):
             if current not in free:

@@ -23,7 +23,7 @@ class Likeness:
             _, shown = np.unique(looks, return_inverse=True)
             pictures, marks = np.append(pictures, np.arange(count)), np.append(marks, shown + len(kinds))
         if len(marks):
-            pictures, marks = np.unique(np.stack([pictures, marks]), axis=1)  # by picture, each mark once
+            pictures, marks = np.unique(np.stack([pictures, marks]), axis=1)  # sorted by picture, without duplicates
         shared = np.bincount(marks)[marks] > 1
         pictures, marks = pictures[shared], marks[shared]
         kinds, marks = np.unique(marks, return_inverse=True)
@@ -44,7 +44,7 @@ class Likeness:
         return mask
 
     def _padded(self, pictures: np.ndarray, filler: int) -> np.ndarray:
-        """[b, k], the marks of each picture."""
+        """[b, k], the numbers of each picture's captions and look, padded with `filler`."""
         first, count = self._marks.starts[pictures], np.diff(self._marks.starts)[pictures]
         slots = np.arange(count.max(initial=0))
         padded = np.full((len(pictures), len(slots)), filler)

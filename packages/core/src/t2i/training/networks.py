@@ -39,7 +39,7 @@ class Networks:
 
     @contextmanager
     def resting(self, phase: Phase) -> Iterator[None]:
-        """Put everything in eval mode, and afterwards in the modes of `phase`."""
+        """Put everything in eval mode for the block, then restore the modes of `phase`."""
         for module in self._all:
             module.eval()
         yield

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FASTER = 1.5  # bfloat16, the coarser one, is chosen if it is this many times as fast as float32
-RUNS = 5  # of each; the fastest counts, since other work on the machine only ever slows one down
+RUNS = 5  # of each; the fastest counts, since other work on the machine can only slow a run down
 
 
 def best_precision(device: torch.device) -> str:
@@ -28,7 +28,7 @@ def best_precision(device: torch.device) -> str:
     return "no"
 
 
-@cache  # one answer in a process, whose Accelerator has one precision
+@cache  # cached: a process has one Accelerator, with one precision
 def _seconds() -> tuple[float, float]:
     """The fastest training step of typical layers in float32 and in bfloat16, measured in turn."""
     fastest = [float("inf"), float("inf")]

@@ -13,7 +13,7 @@ from t2i.errors import DataError
 from t2i.seeds import MAX_SEED
 from t2i.training.likeness import Likeness
 
-ROUNDS = 20  # guesses of a mismatch before all pictures are searched
+ROUNDS = 20  # random tries for a mismatch before all pictures are searched
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Sampler:
         )
 
     def _mismatched(self, pictures: np.ndarray, likeness: Likeness, rng: np.random.Generator) -> np.ndarray:
-        """[b], for each picture a caption that is wrong for it: guessed, or searched for if guessing fails."""
+        """[b], for each picture a caption that is wrong for it: tried at random, or searched for if that fails."""
 
         def match(others: np.ndarray) -> np.ndarray:
             return (self._groups[others] == self._groups[pictures]) | likeness(pictures, others)
@@ -125,7 +125,7 @@ class Sampler:
         return self._captions.pick(others, rng.random(len(pictures)))
 
     def _fit(self, picture: int, likeness: Likeness) -> np.ndarray:
-        """All pictures of other groups that are not like `picture`; all of other groups if it is like each of them."""
+        """All pictures of other groups that are not like `picture`; if there are none, all pictures of other groups."""
         foreign = self._groups != self._groups[picture]
         unlike = foreign & likeness.unlike(picture)
         return np.flatnonzero(unlike if unlike.any() else foreign)

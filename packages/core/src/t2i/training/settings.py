@@ -99,7 +99,7 @@ def override(settings: Mapping[str, Any], assignments: Sequence[str]) -> dict[st
         section, _, name = key.partition(".")
         if not equals or section not in SECTIONS or not name:
             raise InvalidConfigError(
-                f"A setting reads model.field=value, objective.field=value or train.field=value, got {assignment!r}."
+                f"A setting must be model.field=value, objective.field=value or train.field=value, got {assignment!r}."
             )
         target: Any = changed
         *path, last = key.split(".")

@@ -13,9 +13,9 @@ from t2i.training.config import OptimizerConfig
 class FlowConfig(Config):
     """The network's shape. Sections are those of Li and He 2025 (JiT)."""
 
-    resolution: int = Field(64, description="pixels a side", ge=8, le=1024)
+    resolution: int = Field(64, description="pixels per side", ge=8, le=1024)
     text_dim: int = Field(384, ge=1, description="width of the text embedding")
-    patch: int = Field(8, ge=1, le=128, description="pixels a side of one token")
+    patch: int = Field(8, ge=1, le=128, description="pixels per side of a token")
     bottleneck: int = Field(64, ge=1, description="rank of the patch embedding; sec. 4.3")
     dim: int = Field(192, ge=4, multiple_of=4, description="width")
     depth: int = Field(6, ge=1, description="blocks")
@@ -24,10 +24,10 @@ class FlowConfig(Config):
 
 
 class FlowOptions(Config):
-    """What `generate` takes beside text and noise."""
+    """What users choose for each picture."""
 
-    sampler: Literal["heun", "euler"] = Field("heun", description="heun asks the network twice a step, euler once")
-    steps: int = Field(12, ge=1, le=250, description="of the sampler, from noise to picture; 50 of heun in JiT")
+    sampler: Literal["heun", "euler"] = Field("heun", description="heun runs the network twice per step, euler once")
+    steps: int = Field(12, ge=1, le=250, description="steps of the sampler; JiT takes 50 of heun")
     guidance: float = Field(3.0, ge=0, le=30, description="classifier-free (Ho 2022); 1 leaves it out, 0 ignores text")
     guidance_from: float = Field(1.0, ge=0, le=1, description="share of noise at which guidance begins; 0.9 in JiT")
     guidance_until: float = Field(0.0, ge=0, le=1, description="share of noise at which it ends (Kynkäänniemi 2024)")
@@ -35,10 +35,10 @@ class FlowOptions(Config):
 
 
 class FlowObjectiveConfig(Config):
-    """What the network is trained for."""
+    """How the network is trained."""
 
-    time_mean: float = Field(0.8, description="of log(t / (1 - t)), which is normal; JiT's -0.8, its t being 1 - t")
-    time_std: float = Field(0.8, gt=0, description="its standard deviation; sec. 4.2")
+    time_mean: float = Field(0.8, description="mean of log(t / (1 - t)); JiT's is -0.8, since its t is 1 - t")
+    time_std: float = Field(0.8, gt=0, description="standard deviation of log(t / (1 - t)); sec. 4.2")
     least_noise: float = Field(0.05, gt=0, le=1, description="t counts as at least this where the loss divides by it")
     condition_dropout: float = Field(0.1, ge=0, lt=1, description="share of pictures trained without text (Ho 2022)")
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-3, beta1=0.9, beta2=0.95, warmup_steps=200, schedule="cosine")

@@ -1,4 +1,4 @@
-"""The denoiser and its samplers as a Generator whose steps can be watched."""
+"""The denoiser and its samplers as a Generator that returns every step's prediction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from t2i_flow.model import Denoiser, Reading
 
 @final
 class FlowTransformer(Generator[FlowOptions]):
-    """Pictures out of noise, by a network that guesses the picture behind it again and again."""
+    """Draws a picture from noise in several steps, each of which predicts the picture again."""
 
     technique: ClassVar[str] = "flow"
     config_type: ClassVar[type[FlowConfig]] = FlowConfig
@@ -28,7 +28,7 @@ class FlowTransformer(Generator[FlowOptions]):
     def __init__(self, config: FlowConfig) -> None:
         """
         Raises:
-            InvalidConfigError: the resolution is not a whole number of patches, or the width not one of heads.
+            InvalidConfigError: the resolution is not a multiple of the patch, or the width not a multiple of the heads.
         """
         super().__init__()
         self.config: FlowConfig = config
@@ -45,7 +45,7 @@ class FlowTransformer(Generator[FlowOptions]):
 
     @property
     def stage_resolutions(self) -> tuple[int, ...]:
-        """One for each step that is taken by default."""
+        """The resolution, once for each of the default steps."""
         return (self.resolution,) * FlowOptions().steps
 
     def generate(self, text: TextEmbedding, noise: Noise, options: FlowOptions) -> Float[Tensor, "b 3 h w"]:
@@ -53,36 +53,36 @@ class FlowTransformer(Generator[FlowOptions]):
         return self.stages(text, noise, options)[-1]
 
     def stages(self, text: TextEmbedding, noise: Noise, options: FlowOptions) -> list[Float[Tensor, "b 3 h w"]]:
-        """What the network takes for the picture at every step: first a blur of all it might be, last the picture."""
+        """The prediction of every step: the first is a blur of all likely pictures, the last is the picture."""
         start = noise.normal(3, self.resolution, self.resolution)
         solve = sampler.heun if options.sampler == "heun" else sampler.euler
-        guesses = solve(self._guess(text, options), start, sampler.times(options.steps, options.shift))
-        return [guess.clamp(-1, 1) for guess in guesses]
+        predictions = solve(self._predictor(text, options), start, sampler.times(options.steps, options.shift))
+        return [prediction.clamp(-1, 1) for prediction in predictions]
 
-    def _guess(self, text: TextEmbedding, options: FlowOptions) -> sampler.Guess:
-        """The network with its captions read; where it is guided, with and without them in one batch."""
+    def _predictor(self, text: TextEmbedding, options: FlowOptions) -> sampler.Predict:
+        """The network for these captions; while guidance is on, one batch has rows with and without text."""
         b = len(text)
         both = self.denoiser.read(text[list(range(b)) * 2], torch.arange(2 * b, device=text.mask.device) >= b)
 
-        def ask(z: Tensor, t: float, reading: Reading) -> Tensor:
+        def run(z: Tensor, t: float, reading: Reading) -> Tensor:
             return self.denoiser(z, torch.full((len(z),), t, device=z.device), reading)
 
-        def guess(z: Float[Tensor, "b 3 h w"], t: float) -> Float[Tensor, "b 3 h w"]:
+        def predict(z: Float[Tensor, "b 3 h w"], t: float) -> Float[Tensor, "b 3 h w"]:
             if options.guidance == 1 or not options.guidance_until <= t <= options.guidance_from:
-                return ask(z, t, both[:b])
+                return run(z, t, both[:b])
             if options.guidance == 0:
-                return ask(z, t, both[b:])
-            told, free = ask(z.repeat(2, 1, 1, 1), t, both).chunk(2)
-            return sampler.guided(told, free, options.guidance)
+                return run(z, t, both[b:])
+            conditional, unconditional = run(z.repeat(2, 1, 1, 1), t, both).chunk(2)
+            return sampler.guided(conditional, unconditional, options.guidance)
 
-        return guess
+        return predict
 
 
 def _check_shape(config: FlowConfig) -> None:
     if config.resolution % config.patch:
         raise InvalidConfigError(
-            f"flow: a picture is a whole number of patches, but resolution={config.resolution} is not a multiple of "
-            f"patch={config.patch}. Change one of them."
+            f"flow: resolution must be a multiple of patch={config.patch}, got resolution={config.resolution}. "
+            "Change one of them."
         )
     if config.dim % config.heads:
-        raise InvalidConfigError(f"flow: heads divide dim={config.dim}, but heads={config.heads} does not. Change one.")
+        raise InvalidConfigError(f"flow: heads must divide dim={config.dim}, got heads={config.heads}. Change one.")

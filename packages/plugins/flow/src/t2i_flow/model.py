@@ -1,4 +1,4 @@
-"""A transformer over a picture's patches that sees through noise, told how strong it is and what the caption says."""
+"""A transformer over patches that predicts a picture from a noisy one, its share of noise and a caption."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from torch import Tensor, nn
 from t2i.text import TextEmbedding
 from t2i_flow.config import FlowConfig
 
-FREQUENCIES = 256  # numbers that tell the network t
+FREQUENCIES = 256  # width of the embedding of t
 LONGEST_PERIOD = 10_000.0
 
 
 @dataclass(frozen=True)
 class Reading:
-    """b captions as the blocks see them: s slots, of which the first stands for no word and is always seen.
+    """b captions as the blocks see them, in s slots; the first slot is not a word and is always seen.
 
     Attributes:
-        sentence: [b, d], joins the time in what modulates every block.
+        sentence: [b, d], added to the embedding of t, which modulates every block.
         words: for each block the slots' keys and values, [b, 2, h, s, e].
         mask: [b, s], True where a slot is seen.
     """
@@ -38,7 +38,7 @@ class Reading:
 
 
 class Denoiser(nn.Module):
-    """JiT (Li and He 2025): large patches in, a guess at the clean picture out."""
+    """JiT (Li and He 2025): predicts the clean picture from large noisy patches."""
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Denoiser(nn.Module):
         self._init()
 
     def read(self, text: TextEmbedding, dropped: Bool[Tensor, b]) -> Reading:
-        """The captions, or nothing where `dropped`. It does not depend on t: once a picture is enough."""
+        """The captions as the blocks see them; where `dropped`, no text. Does not depend on t."""
         sentence = torch.where(dropped[:, None], self.no_sentence, _rms_normalised(text.sentence))
         words = torch.cat([self.no_word.expand(len(sentence), 1, -1), _rms_normalised(text.words)], dim=1)
         return Reading(
@@ -66,7 +66,7 @@ class Denoiser(nn.Module):
     def forward(
         self, noisy: Float[Tensor, "b 3 h w"], t: Float[Tensor, b], reading: Reading
     ) -> Float[Tensor, "b 3 h w"]:
-        """The picture in each of `noisy`, of which the share t is noise."""
+        """The predicted pictures; the share t of `noisy` is noise."""
         x = F.pixel_unshuffle(noisy, self.patch).flatten(2).transpose(1, 2)  # b n values
         x = self.embed(x) + places(self.side, self.modulation.in_features).to(x)
         condition = F.silu(self.time(waves(1000 * t, FREQUENCIES)) + reading.sentence)
@@ -77,7 +77,7 @@ class Denoiser(nn.Module):
         return F.pixel_shuffle(x.transpose(1, 2).unflatten(2, (self.side, self.side)), self.patch)
 
     def _init(self) -> None:
-        """Xavier; every block begins as the identity and the guess as grey (adaLN-zero, Peebles and Xie 2023)."""
+        """Xavier; every block begins as the identity, and the prediction as grey (adaLN-zero, Peebles and Xie 2023)."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -135,7 +135,7 @@ def waves(positions: Float[Tensor, n], width: int) -> Float[Tensor, "n width"]:
 
 
 def places(side: int, d: int) -> Float[Tensor, "n d"]:
-    """What tells a token its row and column: one half of the numbers each."""
+    """The position embeddings of the tokens: half of the width for the row, half for the column."""
     along = waves(torch.arange(side, dtype=torch.float32), d // 2)
     return torch.cat([along.repeat_interleave(side, dim=0), along.repeat(side, 1)], dim=1)
 
@@ -147,5 +147,5 @@ def _modulated(
 
 
 def _rms_normalised(vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-    """Each at root mean square 1, whatever the encoder's scale; zeros stay zeros."""
+    """Each vector scaled to a root mean square of 1; zeros stay zeros."""
     return F.rms_norm(vectors, vectors.shape[-1:])

@@ -1,4 +1,4 @@
-"""What the flow optimises: a guess at the picture behind the noise, measured as a velocity."""
+"""The objective of the flow: predict the picture; the error is that of the velocity."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FlowObjective(Objective):
         return [Phase("flow", [player])]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Squared error of the velocity (z - x) / t, and the guess's own, logged alone."""
+        """The squared error of the velocity (z - x) / t; that of the prediction is only logged."""
         c, images = self._config, batch.images
         t = (c.time_mean + c.time_std * batch.noise.normal()).sigmoid()  # Esser et al. 2024, sec. 3.1
         reading = self.generator.denoiser.read(batch.text, batch.noise.uniform() < c.condition_dropout)
@@ -35,13 +35,13 @@ class FlowObjective(Objective):
         error = (self.generator.denoiser(z, t, reading) - images).square().mean((1, 2, 3))
         return {
             "velocity": (error / t.clamp_min(c.least_noise).square()).mean(),
-            "picture": error.detach().mean(),  # logged alone
+            "picture": error.detach().mean(),  # only logged
         }
 
 
 def noised(
     images: Float[Tensor, "b 3 h w"], noise: Float[Tensor, "b 3 h w"], t: Float[Tensor, b]
 ) -> Float[Tensor, "b 3 h w"]:
-    """Pictures of which the share t is noise."""
+    """The pictures mixed with noise, whose share is t."""
     share = t[:, None, None, None]
     return (1 - share) * images + share * noise

@@ -24,7 +24,7 @@ from t2i.testing.checks.probes import no_global_randomness
 
 ARTIST_CHECKS: Checks[Artist] = Checks()
 REQUESTS = [Request(prompt, seed) for prompt in ("a red square", "a blue heart", "pizza") for seed in (0, 7, 2**40)]
-ROUNDING = 2  # of 255; what a kernel for another batch size may change
+ROUNDING = 2  # of 255: a kernel for another batch size may change this much
 SHA256 = re.compile("[0-9a-f]{64}")
 
 

@@ -21,7 +21,7 @@ MakeEvaluator = Callable[[], Evaluator]
 EVALUATOR_CHECKS: Checks[MakeEvaluator] = Checks()
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange")
 COUNT, SIDE = 24, 32  # pictures of each sort, and their pixels a side
-ROUNDING = 1e-4  # of a score; what sums in another order may change
+ROUNDING = 1e-4  # of a score: sums in another order may change this much
 
 
 @EVALUATOR_CHECKS.add(

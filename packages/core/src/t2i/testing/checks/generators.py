@@ -328,7 +328,7 @@ def is_registered_under_its_name(generator: Generator) -> None:
 
 
 @GENERATOR_CHECKS.add(
-    why="people read attention maps as which word painted what",
+    why="people read attention maps to see which word affects which place",
     remedy="return generate's pictures, and weights that are a softmax over the unmasked words",
 )
 def attention_is_shared_among_the_words(generator: Generator) -> None:

@@ -190,7 +190,7 @@ def a_resumed_run_equals_an_uninterrupted_one(objective: Objective) -> None:
         for step in range(1, STEPS):
             begun = RunFolder(runs / "whole").checkpoint(step)
             shutil.copytree(begun, RunFolder(runs / str(step)).checkpoint(step))
-            _make_weights_others(objective)
+            _reinitialise(objective)
             resumed = tiny_run(objective, runs / str(step), STEPS)
             assert whole.keys() == resumed.keys(), "a resumed run's checkpoint has other tensors"
             different = [name for name, tensor in whole.items() if not torch.equal(tensor, resumed[name])]
@@ -198,7 +198,7 @@ def a_resumed_run_equals_an_uninterrupted_one(objective: Objective) -> None:
 
 
 @torch.no_grad()
-def _make_weights_others(objective: Objective) -> None:
+def _reinitialise(objective: Objective) -> None:
     """Simulate a new process with another initialisation; all weights must come from the checkpoint."""
     for module in reachable_modules(objective).values():
         for tensor in module.state_dict().values():

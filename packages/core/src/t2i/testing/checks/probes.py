@@ -14,7 +14,7 @@ from torch import Tensor
 
 from t2i.text import TextEmbedding
 
-ROUNDING = 1e-4  # in [-1, 1]; what a kernel for another batch size may change
+ROUNDING = 1e-4  # in [-1, 1]: a kernel for another batch size may change this much
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 

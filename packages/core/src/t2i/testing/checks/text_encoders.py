@@ -23,7 +23,7 @@ CAPTIONS = [
     "pizza",
 ]
 LONG = "one two three "
-ROUNDING = 1e-5  # what a kernel for another batch size may change
+ROUNDING = 1e-5  # a kernel for another batch size may change this much
 
 
 @TEXT_ENCODER_CHECKS.add(
@@ -195,7 +195,7 @@ def moving_returns_the_encoder(encoder: TextEncoder) -> None:
 
 
 @TEXT_ENCODER_CHECKS.add(
-    why="people write captions of any length, side by side",
+    why="people write captions of any length, and batches mix them",
     remedy="cut to max_words before padding, and keep at least one word",
 )
 def captions_of_one_word_and_of_500_are_read(encoder: TextEncoder) -> None:

@@ -18,7 +18,7 @@ WEIGHTS_CHECKS: Checks[WeightsSpec] = Checks()
 
 
 @WEIGHTS_CHECKS.add(
-    why="another file than the published one draws other or worse pictures",
+    why="a file that is not the published one draws different or worse pictures",
     remedy="publish the file again, or correct sha256 and size_bytes in plugin.py",
 )
 def is_the_published_file(spec: WeightsSpec) -> None:

@@ -70,7 +70,7 @@ def _saturated(rows: Sequence[Row]) -> dict[str, str]:
             if any(name.startswith(f"{player}/") for name in row)
         ]
         first, newest = sum(losses[0]), losses[-LAST:]
-        if len(losses) <= LAST or min(min(values) for values in newest) < 0:  # a Wasserstein critic has no floor
+        if len(losses) <= LAST or min(min(values) for values in newest) < 0:  # a Wasserstein critic has no lower bound
             continue
         if max(sum(values) for values in newest) <= SATURATED * first:
             problems[player] = (
