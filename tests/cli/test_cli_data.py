@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from fakes.command_line import T2I, contents
+from fakes.forked import ForkedCommand
 from fakes.waiting import wait_until
 from t2i.data.pack.pack import open_pack
 
@@ -181,12 +180,11 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(t2i: T2I, here: Path
         (here / "data" / f"{number}.txt").write_text(f"noise {number}")
     arguments = ["data", "pack", "data", "--out", "pack", "--resolution", "8", "--text-encoder", "none"]
     journal = here / ".pack.unfinished" / "journal.jsonl"
-    with subprocess.Popen([sys.executable, "-m", "t2i", *arguments], stderr=subprocess.PIPE, text=True) as process:
-        wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 1, process)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert "The same command continues." in err and "Traceback" not in err
+    with ForkedCommand(*arguments) as command:
+        wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 1, command)
+        command.send_signal(signal.SIGINT)
+        assert command.wait() == 130, command.err
+        assert "The same command continues." in command.err and "Traceback" not in command.err
     assert journal.exists() and not (here / "pack").exists()
     assert t2i(*arguments).code == 0
     assert len(open_pack(here / "pack").ids) == 700

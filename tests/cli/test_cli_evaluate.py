@@ -7,9 +7,8 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from fakes.command_line import T2I
+from fakes.forked import ForkedCommand
 from fakes.processes import in_child
 from t2i.evaluation.card import read_card_scores
 from t2i.evaluation.keep import evaluate_and_keep
@@ -94,18 +94,13 @@ def test_two_processes_score_as_one(t2i: T2I, model: Path, squares: Path, here: 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    everybody = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "t2i", *arguments],
-            env=everybody | {"RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "true"},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    first, second = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0] and second == ""
+    launched = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
+    with ExitStack() as stack:
+        environments = [launched | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+        commands = [stack.enter_context(ForkedCommand(*arguments, environment=own)) for own in environments]
+        assert [command.wait() for command in commands] == [0, 0], [command.err for command in commands]
+        first, second = (command.out for command in commands)
+    assert second == ""
     together = json.loads(first)
     assert [row["score"] for row in together] == [row["score"] for row in alone]
 

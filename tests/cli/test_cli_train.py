@@ -17,6 +17,7 @@ from PIL import Image
 
 from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
+from fakes.forked import ForkedCommand
 from fakes.waiting import wait_until
 from t2i.drawing.provenance import read_provenance
 
@@ -276,17 +277,12 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_told(t2i: T2I, run_folder: P
 
 def test_ctrl_c_leaves_a_checkpoint_and_tells_how_to_go_on(t2i: T2I, squares: Path, here: Path) -> None:
     arguments = ["train", "cgan", *TINY, "--data", str(squares), "--out", "run", "--steps", "1000000"]
-    command = [sys.executable, "-m", "t2i", *arguments, "train.checkpoint_every=1000000", "train.log_every=1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here) as process:
-        try:
-            metrics = here / "run" / "metrics.jsonl"
-            wait_until(lambda: metrics.exists() and metrics.stat().st_size, process)
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=120)
-        finally:
-            process.kill()
-    assert process.returncode == 130, err
-    assert "t2i train --resume run" in err and "Traceback" not in err
+    metrics = here / "run" / "metrics.jsonl"
+    with ForkedCommand(*arguments, "train.checkpoint_every=1000000", "train.log_every=1") as command:
+        wait_until(lambda: metrics.exists() and metrics.stat().st_size, command)
+        command.send_signal(signal.SIGINT)
+        assert command.wait() == 130, command.err
+        assert "t2i train --resume run" in command.err and "Traceback" not in command.err
     (checkpoint,) = (here / "run" / "checkpoints").iterdir()
     step = int(checkpoint.name.removeprefix("step-"))
     assert 0 < step < 1_000_000
@@ -295,7 +291,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_tells_how_to_go_on(t2i: T2I, squares: Pa
     assert t2i("generate", "a red square", "--model", "run", "-o", "x.png").code == 0
 
 
-@pytest.mark.parametrize("ended", ["by Ctrl-C", "by kill -9 of one"])
+@pytest.mark.parametrize("ended", ["by Ctrl-C", pytest.param("by kill -9 of one", marks=pytest.mark.slow)])
 def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: str) -> None:
     """Through the launcher: it is sent what a terminal sends, and the processes hear of it from the launcher alone."""
     arguments = ["train", "cgan", *TINY, "--data", str(squares), "--out", "run", "--steps", "1000000"]

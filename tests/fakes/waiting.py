@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from subprocess import Popen
-from typing import Any
+from typing import Protocol
 
 
-def wait_until(happened: Callable[[], object], process: Popen[Any], seconds: float = 120) -> None:
+class Process(Protocol):
+    """A program that was started: subprocess.Popen or ForkedCommand."""
+
+    def poll(self) -> int | None: ...
+
+
+def wait_until(happened: Callable[[], object], process: Process, seconds: float = 120) -> None:
     """Return as soon as `happened()` is true, or the program has ended; the caller looks at which.
 
     Raises:

@@ -29,12 +29,6 @@ class TestFlowTransformer(GeneratorSuite):
         return tiny()
 
 
-class TestDefaultShape(GeneratorSuite):
-    @pytest.fixture
-    def generator(self) -> FlowTransformer:
-        return FlowTransformer(FlowConfig())
-
-
 class TestFlowObjective(ObjectiveSuite):
     @pytest.fixture
     def objective(self) -> FlowObjective:

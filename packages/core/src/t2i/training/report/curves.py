@@ -6,9 +6,10 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 MOST_POINTS = 500  # per line; more cannot be seen and would slow down the page
+PANEL = 3  # inches high
 
 Row = Mapping[str, float]
 
@@ -23,23 +24,22 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
                 return
 
 
-def plot_curves(
-    rows: Sequence[Row], reference: Sequence[Row] = (), kind: Literal["png", "svg"] = "png", only: str = ""
-) -> bytes:
-    """A picture with one panel per player and one line per term, over steps.
+def plot_curves(rows: Sequence[Row], reference: Sequence[Row] = (), only: str = "") -> bytes:
+    """A PNG with one panel per player and one line per term, over steps.
 
     Args:
         rows: {"step": ..., "player/term": ...}.
         reference: rows to draw for comparison, dashed and in the same colours.
         only: draw only players whose name starts with this.
     """
-    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = sorted({name for row in rows for name in row if "/" in name and name.startswith(only)})
     players = sorted({name.partition("/")[0] for name in names})
-    figure = Figure(figsize=(8, 3 * max(1, len(players))), layout="constrained")
+    height = PANEL * max(1, len(players))  # inches
+    figure = Figure(figsize=(8, height))
+    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.5 / height, top=1 - 0.35 / height, hspace=0.35)
     FigureCanvasAgg(figure)
     for axes, player in zip(
         figure.subplots(len(players), squeeze=False)[:, 0] if players else (), players, strict=True
@@ -51,8 +51,7 @@ def plot_curves(
         axes.set(title=player, xlabel="step")
         axes.legend(fontsize="small")
     buffer = io.BytesIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "t2i"}):
-        figure.savefig(buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)
+    figure.savefig(buffer, format="png", dpi=130)
     return buffer.getvalue()
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from html import escape
 
 from t2i.runs.folder import RunFolder
-from t2i.training.report.curves import Row, plot_curves
+from t2i.training.report.curves import Row
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-img, svg { max-width: 100%; height: auto } input[type=range] { width: 100% }
+img { max-width: 100%; height: auto } input[type=range] { width: 100% }
 .warning { background: #fff3cd; border-left: 4px solid #d39e00; padding: .5rem 1rem; margin: .5rem 0 }
 .facts { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem } .facts b { display: block; font-size: 1.2rem }
 pre { background: #f6f6f6; padding: 1rem; overflow: auto }
@@ -66,7 +66,7 @@ def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnin
         source = escape(sheet.relative_to(run.path).as_posix())
         parts += [f"<h2>{escape(name)} at step {step:,}</h2>", f'<img src="{source}" alt="{escape(name)}">']
     if rows:
-        parts += ["<h2>Curves</h2>", _svg(rows)]
+        parts += ["<h2>Curves</h2>", f'<img src="{run.losses.name}" alt="one panel per player, one line per term">']
     if run.reference.exists():
         picture = f'<img src="{run.reference.name}" alt="curves, reference dashed">'
         parts += ["<h2>Compared with the recipe's reference</h2>", picture]
@@ -80,9 +80,3 @@ def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnin
         + (f"\n<script>{SCRIPT}</script>" if samples else "")
         + "\n</body>\n</html>\n"
     )
-
-
-def _svg(rows: Sequence[Row]) -> str:
-    """The curves as an element, without the XML prologue."""
-    text = plot_curves(rows, kind="svg").decode()
-    return text[text.index("<svg") :]

@@ -1,0 +1,100 @@
+"""`t2i` in a forked child: a process of its own that a test can kill, without importing everything again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+import torch
+from accelerate.state import AcceleratorState
+
+from t2i.cli.main import main
+
+
+class ForkedCommand:
+    """`t2i` with these arguments on one thread, started at once; it is killed when the `with` block ends.
+
+    Attributes:
+        pid: its process.
+        returncode: how it ended, as subprocess has it: -9 for kill -9; None while it runs.
+    """
+
+    def __init__(self, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
+        self._output = tempfile.TemporaryDirectory(prefix="t2i-forked-")
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._run([str(argument) for argument in arguments], environment or {})
+
+    def __enter__(self) -> ForkedCommand:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.poll() is None:
+            self.send_signal(signal.SIGKILL)
+            self.wait()
+        self._output.cleanup()
+
+    @property
+    def out(self) -> str:
+        """What it has written to stdout."""
+        return (Path(self._output.name) / "1").read_text()
+
+    @property
+    def err(self) -> str:
+        """What it has written to stderr."""
+        return (Path(self._output.name) / "2").read_text()
+
+    def poll(self) -> int | None:
+        """`returncode`, now."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, such as signal.SIGINT."""
+        os.kill(self.pid, number)
+
+    def wait(self, seconds: float = 300) -> int:
+        """Its return code.
+
+        Raises:
+            TimeoutError: it still runs after `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"`t2i` still runs after {seconds} s: {self.err}")
+            time.sleep(0.005)
+        return code
+
+    def _run(self, arguments: list[str], environment: Mapping[str, str]) -> NoReturn:
+        code = 1
+        try:
+            for number in (1, 2):
+                file = os.open(Path(self._output.name) / str(number), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+                os.dup2(file, number)
+            sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+            os.environ |= environment
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            torch.set_num_threads(1)
+            AcceleratorState._reset_state(reset_partial_state=True)
+            sys.argv = ["t2i", *arguments]
+            main()
+        except SystemExit as done:
+            code = done.code if isinstance(done.code, int) else int(done.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
