@@ -1,4 +1,4 @@
-"""The conditional VAE at 64 px: pictures drawn, given back and walked between, and what they need."""
+"""The conditional VAE at 64 px: drawing, reconstructing and interpolating, with time and memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run() -> None:
     start, *memory = commands(*([sys.executable, __file__, verb] for verb in ("nothing", *verbs)), runs=1)
     for verb, measured, peak in zip(verbs, functions(*map(_call, verbs)), memory, strict=True):
         line(f"{verb}, batch {BATCH}", f"{BATCH / measured.median:.0f} images/s")
-        line("  peak memory, beyond the libraries' own", f"{peak.peak_mib - start.peak_mib:.0f} MiB")
+        line("  peak memory, in addition to the libraries'", f"{peak.peak_mib - start.peak_mib:.0f} MiB")
 
 
 def _call(verb: str) -> Callable[[], None]:

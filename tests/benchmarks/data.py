@@ -29,7 +29,7 @@ from t2i.training.sampling import Sampler
 
 FASHION = Path(__file__).parents[3] / "shared" / "data" / "fashion"
 RESOLUTION, BATCH, WORKERS = 64, 64, 2
-OUR_EPOCHS = 10  # an epoch of ours alone is too short to time
+OUR_EPOCHS = 10  # one of our epochs is too short to time
 SIZES = (10_000, 50_000, 200_000)
 
 
@@ -62,7 +62,7 @@ def loading() -> None:
         sampler = Sampler(data, BATCH, 0)
 
         def alike() -> None:
-            """What the others give: pictures and their captions."""
+            """The batch that the other loaders provide: pictures and their captions."""
             for step in range(OUR_EPOCHS * steps):
                 draw = sampler.draw(step)
                 images = maker.images(draw.pictures, draw.places)
@@ -70,7 +70,7 @@ def loading() -> None:
                 assert images.shape[1:] == (3, RESOLUTION, RESOLUTION) and len(texts) == BATCH
 
         def whole() -> None:
-            """What a loss sees."""
+            """The whole batch that a loss gets."""
             for step in range(OUR_EPOCHS * steps):
                 draw = sampler.draw(step)
                 [batch] = maker.make(draw, 1, 0.0)
@@ -99,7 +99,7 @@ TO_BATCH = transforms.Compose(
 
 
 class CaptionedFolder(ImageFolder):
-    """ImageFolder, with a caption in the class's place."""
+    """ImageFolder, with a caption instead of the class."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(str(root), transform=TO_BATCH)
@@ -158,7 +158,7 @@ def memory() -> None:
 
 
 class Noise32(CaptionedDataset):
-    """Pictures and captions made when they are asked for."""
+    """Pictures and captions made on request."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -195,11 +195,11 @@ class Examples(Sequence[Example]):
         return map(self.__getitem__, range(self.count))
 
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        return Example(f"{index}.png", (f"some noise that is number {index}",), f"{index}.png")
+        return Example(f"{index}.png", (f"noise number {index}",), f"{index}.png")
 
 
 class TinyEncoder(TextEncoder):
-    """Eight words of 64 numbers a caption."""
+    """Encodes each caption as eight words of 64 numbers."""
 
     identity = EncoderIdentity("tiny", "", "0" * 64, 64)  # type: ignore[assignment]
     max_words = 8
@@ -219,7 +219,7 @@ class TinyEncoder(TextEncoder):
 
 
 def child(what: str, size: int, scratch: Path) -> None:
-    """Do one thing and print the largest memory of one's own meanwhile, in MiB: mapped pages are the system's."""
+    """Do one thing and print this process's peak memory in MiB, without mapped pages."""
     peak = [own_memory()]
     if what == "pack":
         write_pack(Noise32(size), scratch / "pack", 32, progress=sampled(peak))

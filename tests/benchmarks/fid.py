@@ -31,7 +31,7 @@ def run() -> None:
 
 
 def folders(scratch: Path) -> None:
-    """Whole commands, pictures on disk to FID, with one random Inception."""
+    """Whole commands, from pictures on disk to FID, with the same random Inception."""
     for kind, seed in (("real", 0), ("fake", 1)):
         (scratch / kind).mkdir()
         pixels = np.random.default_rng(seed).integers(0, 256, (IMAGES // 2, SIDE // 4, SIDE // 4, 3), dtype=np.uint8)
@@ -52,7 +52,7 @@ def folders(scratch: Path) -> None:
 
 
 def root() -> None:
-    """tr (C1 C2)^1/2, of full-rank covariances and of singular ones."""
+    """tr (C1 C2)^1/2 of full-rank and of singular covariances."""
     from scipy import linalg
 
     from t2i_metrics.frechet import trace_of_root
@@ -76,7 +76,7 @@ def root() -> None:
 
 
 def cost() -> None:
-    """Mean and covariance of more and more features."""
+    """Mean and covariance of increasing numbers of features."""
     from t2i_metrics.moments import Moments
 
     batch = torch.randn(BATCH, DIM)
@@ -97,7 +97,7 @@ def cost() -> None:
 
 
 def random_inception(path: Path) -> None:
-    """A file as torch-fidelity and pytorch-fid publish it, of random numbers that let a signal through."""
+    """A file as torch-fidelity and pytorch-fid publish it, with random weights that keep the size of the signal."""
     from torchvision.models.inception import Inception3
 
     torch.manual_seed(0)

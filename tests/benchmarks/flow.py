@@ -26,8 +26,8 @@ def run() -> None:
     drawing = functions(_ours_draws(), _dit_draws(), runs=7)
     training = functions(_ours_trains(), _dit_trains(), runs=7)
     for name, (ours, dit), steps in (("drawing, guided", drawing, STEPS), ("training", training, 1)):
-        line(f"t2i-flow, {name}, {what}", f"{1000 * ours.median / steps:.0f} ms a step")
-        line("diffusers DiT, told a class", f"{1000 * dit.median / steps:.0f} ms a step")
+        line(f"t2i-flow, {name}, {what}", f"{1000 * ours.median / steps:.0f} ms per step")
+        line("diffusers DiT, with a class", f"{1000 * dit.median / steps:.0f} ms per step")
         line("  t2i-flow against it", f"{ratio(dit, ours):.2f} x", "goal: at least 1.2 x")
     counts = [sum(parameter.numel() for parameter in network.parameters()) for network in (_ours().denoiser, _dit())]
     line("parameters, t2i-flow and DiT", " and ".join(f"{count / 1e6:.1f} M" for count in counts))
@@ -69,7 +69,7 @@ def _ours_draws() -> Callable[[], None]:
 
 
 def _dit_draws() -> Callable[[], None]:
-    """As diffusers' DiTPipeline: one batch with and without the class."""
+    """Draw as diffusers' DiTPipeline does: one batch with and without the class."""
     network = _dit().eval().requires_grad_(False)
     classes = torch.cat([torch.arange(BATCH), torch.full((BATCH,), 1000)])
 
@@ -78,8 +78,10 @@ def _dit_draws() -> Callable[[], None]:
             z = torch.randn(BATCH, 3, SIDE, SIDE)
             for step in range(STEPS):
                 t = torch.full((2 * BATCH,), 1000 - 1000 * step // STEPS)
-                told, free = network(torch.cat([z, z]), timestep=t, class_labels=classes).sample.chunk(2)
-                z = z - (free + GUIDANCE * (told - free)) / STEPS
+                conditional, unconditional = network(torch.cat([z, z]), timestep=t, class_labels=classes).sample.chunk(
+                    2
+                )
+                z = z - (unconditional + GUIDANCE * (conditional - unconditional)) / STEPS
 
     return draw
 

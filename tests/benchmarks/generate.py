@@ -1,4 +1,4 @@
-"""`t2i generate` as a whole process against `import torch` alone, and where the rest goes."""
+"""`t2i generate` as a whole process against `import torch` alone, and where the remaining time is spent."""
 
 from __future__ import annotations
 

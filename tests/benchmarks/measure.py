@@ -1,4 +1,4 @@
-"""Timing as ratios: two things measured in turn, A B A B ..., so that a drifting machine harms both alike."""
+"""Timing as ratios: two things are measured in turn, A B A B ..., so that changes of the machine affect both."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ code = subprocess.call(sys.argv[2:], stdout=subprocess.DEVNULL)
 took = time.perf_counter() - start
 os.write(int(sys.argv[1]), f"{took} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}".encode())
 sys.exit(code)
-"""  # a process's peak counts what its parent held when it was started, so the parent is a small one
+"""  # a process's peak includes its parent's memory at the start, so the parent is small
 
 
 def commands(*lines: Sequence[str], runs: int = 5, env: dict[str, str] | None = None) -> list[Measured]:
-    """Run whole commands in turn, one warm-up round first; peak memory is the largest of each one's runs."""
+    """Run whole commands in turn, after one warm-up round; peak memory is the highest of a command's runs."""
     seconds: list[list[float]] = [[] for _ in lines]
     peaks = [0.0 for _ in lines]
     for round_ in range(runs + 1):
@@ -50,17 +50,17 @@ def _alone(line: Sequence[str], env: dict[str, str]) -> tuple[float, float]:
     """Seconds and peak MiB of one command."""
     read, write = os.pipe()
     command = [sys.executable, "-S", "-c", ALONE, str(write), *line]
-    with os.fdopen(read, "rb") as told:
+    with os.fdopen(read, "rb") as report:
         done = subprocess.run(command, stderr=subprocess.PIPE, env=env, pass_fds=[write])
         os.close(write)
         if done.returncode:
             raise RuntimeError(f"{' '.join(line)} failed: {done.stderr.decode()}")
-        took, kibibytes = told.read().split()
+        took, kibibytes = report.read().split()
     return float(took), int(kibibytes) / 1024
 
 
 def functions(*calls: Callable[[], object], runs: int = 5) -> list[Measured]:
-    """Call functions in turn, one warm-up round first."""
+    """Call functions in turn, after one warm-up round."""
     seconds: list[list[float]] = [[] for _ in calls]
     for round_ in range(runs + 1):
         for index, call in enumerate(calls):

@@ -1,4 +1,4 @@
-"""Two processes on this machine's cores against one, the whole batch being the same."""
+"""Two processes on this machine's cores against one, with the same total batch."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def run() -> None:
     line(f"two processes, {cores // 2 or 1} threads each, 16 pictures each", f"{two:.1f} images/s")
     line("  ratio", f"{ratio:.2f} x")
     print(
-        "  The same cores do the same arithmetic either way. Two processes gain where one's threads wait for each\n"
-        "  other at the end of every small kernel. They lose the flat all-reduce of each player's gradient, a second\n"
-        "  run of optimisers and average, and some efficiency of 16 pictures a kernel instead of 32."
+        "  The same cores do the same arithmetic either way. Two processes gain because fewer threads wait for each\n"
+        "  other at the end of every small kernel. They lose time to the flat all-reduce of each player's gradient,\n"
+        "  to optimisers and averages that run twice, and to kernels that are less efficient with\n"
+        "  16 pictures than with 32."
     )
 
 
 def images_per_second(folder: Path, processes: int) -> float:
-    """The median of a run's own readings, the first one, which warms up, left out."""
+    """The median of a run's own readings, without the first one, which is a warm-up."""
     command = [
         sys.executable,
         "-m",

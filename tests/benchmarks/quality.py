@@ -1,4 +1,4 @@
-"""What the bundled weights draw: is the nearest OpenMoji picture, pixel by pixel, the one that was asked for?"""
+"""How often is the OpenMoji picture nearest to a drawn one, pixel by pixel, the picture of its prompt?"""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def run() -> None:
         pairs = list(zip(found, wanted, strict=True))
         same = sum(f.id == w.id for f, w in pairs) / len(pairs)
         concept = sum(f.group == w.group for f, w in pairs) / len(pairs)
-        line(f"{split}: nearest picture is the one asked for, of {len(wanted)}", f"{same:.1%}")
-        line(f"{split}: nearest picture is of the concept asked for", f"{concept:.1%}")
+        line(f"{split}: nearest picture is that of the prompt, of {len(wanted)}", f"{same:.1%}")
+        line(f"{split}: nearest picture is of the prompt's concept", f"{concept:.1%}")
     line("chance", f"{1 / len(every):.2%}")
 
 

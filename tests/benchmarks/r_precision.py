@@ -14,7 +14,7 @@ from t2i_metrics.image_text import ImageTextEncoder
 from t2i_metrics.r_precision import RPrecision
 
 PICTURES, BATCH = 1000, 64
-LOOPED = 20  # pictures the loop is timed on; it does each alike
+LOOPED = 20  # pictures the loop is timed on; each takes the same time
 
 
 def run() -> None:
@@ -56,7 +56,7 @@ def run() -> None:
     line(f"r_precision, {PICTURES} pictures of OpenMoji", f"{ours.median:.1f} s")
     line(f"the loop, timed on {LOOPED} of them", f"{scale * theirs.median:.1f} s")
     line("  ratio", f"{scale * ratio(theirs, ours):.0f} x", "goal: at least 50 x")
-    line("  ratio, the pictures' vectors being there already", f"{scale * ratio(theirs_ranking, ours_ranking):.0f} x")
+    line("  ratio, with the pictures' vectors already computed", f"{scale * ratio(theirs_ranking, ours_ranking):.0f} x")
 
 
 def draw(captions: list[str], groups: list[str]) -> torch.Tensor:

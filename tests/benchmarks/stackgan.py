@@ -1,5 +1,5 @@
-"""StackGAN and StackGAN-v2: drawing, folded, against the module run plainly; training against a plain loop, and against
-the arithmetic of the released code."""
+"""StackGAN and StackGAN-v2: drawing with folded norms against the unfolded module; training against a plain loop, and
+against the arithmetic of the released code."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def drawing(name: str) -> None:
     with torch.no_grad():
         ours, book, module = functions(piped, lambda: plain(textbook), lambda: plain(generator))
     line(f"{name} at 64 px, batch {BATCH}: pipeline, folded, channels last", f"{BATCH / ours.median:.0f} images/s")
-    line("  against our own module run plainly (norms unfolded)", f"{ratio(module, ours):.2f} x")
+    line("  against our own module with unfolded norms", f"{ratio(module, ours):.2f} x")
     line("  against the textbook module (upsample, then convolve; planes)", f"{ratio(book, ours):.2f} x")
 
 
 def as_textbook(name: str, generator: Generator) -> Generator:
-    """The same weights in the layers the papers draw: an Upsample, and planes of the condition, contiguous."""
+    """The same weights in the layers that the papers describe: an Upsample, and contiguous planes of the condition."""
     plain = create_model(name, **generator.config.model_dump()).eval().requires_grad_(False)
     plain.load_state_dict(generator.state_dict())
     for parent in list(plain.modules()):
@@ -131,7 +131,7 @@ def training(name: str) -> None:
 
 
 def against_the_released_loop(batch: int, width: int = 64) -> None:
-    """A step of stackgan-v2 at 64 and 128 px, paper widths and float32: theirs moves as the released code does."""
+    """A step of stackgan-v2 at 64 and 128 px, paper widths and float32, against the released code's arithmetic."""
     paper = read_recipe("stackgan-v2", "paper")
     paper["model"] |= {"widths": [width * 2**n for n in reversed(range(5))], "branch_widths": [width // 2]}
     paper["objective"] |= {"discriminator_width": width}
@@ -162,8 +162,9 @@ def against_the_released_loop(batch: int, width: int = 64) -> None:
 
 
 class Released:
-    """The released v2 loop's arithmetic: one drawing a step, three passes of each discriminator, gradients of the
-    discriminators in the generator's move too, an optimiser each, an average parameter by parameter."""
+    """The released v2 loop's arithmetic: pictures drawn once per step, three passes of each discriminator,
+    discriminator gradients also in the generator's step, one optimiser per network, an average parameter by
+    parameter."""
 
     def __init__(self, width: int, batch: int, text_dim: int) -> None:
         self.generator = Tree(text_dim, 128, 100, width, blocks=2, scales=2)
@@ -203,7 +204,7 @@ class Released:
 
 
 class HandWritten:
-    """What one would write without a Trainer: the same sampling and losses, an optimiser each, an average."""
+    """A loop as written without a Trainer: the same sampling and losses, one optimiser per player, an average."""
 
     def __init__(self, objective: Objective, data: Any, config: TrainConfig, first: int) -> None:
         self.phase: Phase = objective.phases[-1]

@@ -1,4 +1,4 @@
-"""Start-up: what it costs to say t2i, before anything is drawn."""
+"""Start-up time of t2i, before anything is drawn."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def run() -> None:
 
 
 def made(which: str) -> Callable[[], None]:
-    """What takes STEPS steps of the recipe openmoji64, both players from the first one: the Trainer, or the loop."""
+    """The Trainer or the loop, ready for STEPS steps of the recipe openmoji64 with both players."""
     recipe = read_recipe("cgan", "openmoji64")
     recipe["objective"] |= {"reconstruct_first": 0.0}
     data = prepare(load_dataset("openmoji"), 64, create_text_encoder())
@@ -59,7 +59,7 @@ def made(which: str) -> Callable[[], None]:
 
 
 class HandWritten:
-    """What one would write without a Trainer: the same sampling, two optimisers, an average of the generator."""
+    """A loop as written without a Trainer: the same sampling, two optimisers, an average of the generator."""
 
     def __init__(self, objective: CGANObjective, data, config: TrainConfig) -> None:  # type: ignore[no-untyped-def]
         self.objective, self.config = objective, config
@@ -89,5 +89,5 @@ class HandWritten:
             self.step += 1
 
 
-if __name__ == "__main__":  # one of the two alone, for its peak memory
+if __name__ == "__main__":  # only one of the two, for its peak memory
     made(sys.argv[1])()

@@ -1,4 +1,4 @@
-"""Writing image tokens: against transformers' generate on a GPT-2, and against dalle-pytorch.
+"""Sampling image tokens, against transformers' generate on a GPT-2 and against dalle-pytorch.
 
 dalle-pytorch no longer installs cleanly. For its rows, put it in a folder of its own and name that folder:
 
@@ -40,13 +40,13 @@ def run() -> None:
     line(f"t2i-transformer, {what}", f"{tokens / ours.median:.0f} tokens/s")
     line("transformers generate, GPT-2, guidance_scale=3", f"{tokens / guided.median:.0f} tokens/s")
     line("  t2i-transformer against it", f"{ratio(guided, ours):.2f} x", "goal: at least 1.5 x")
-    line("the same without guidance, twice the batch", f"{tokens / double.median:.0f} tokens/s")
-    line("  t2i-transformer against it", f"{ratio(double, ours):.2f} x", "no goal: the same rows, free of text")
+    line("the same without guidance, with twice the batch", f"{tokens / double.median:.0f} tokens/s")
+    line("  t2i-transformer against it", f"{ratio(double, ours):.2f} x", "no goal: the same rows, without text")
     for name, goal, measured in zip(("defaults", "use_cache"), (8, 2), dalle, strict=False):
         line(f"dalle-pytorch 1.6.6, {name}", f"{tokens / measured.median:.0f} tokens/s")
         line("  t2i-transformer against it", f"{ratio(measured, ours):.1f} x", f"goal: at least {goal} x")
     for length, measured in zip(LENGTHS, functions(*map(_ours, LENGTHS), runs=3), strict=True):
-        line(f"{length} tokens", f"{1e6 * measured.median / BATCH / length:.0f} us a token")
+        line(f"{length} tokens", f"{1e6 * measured.median / BATCH / length:.0f} us per token")
     _pictures()
 
 
@@ -88,7 +88,7 @@ def _gpt2(batch: int, guidance: float | None) -> Callable[[], None]:
 
 
 def _dalle_pytorch() -> list[Callable[[], None]]:
-    """As its users run it (no cache), and with its cache; stand-ins for what it imports and does not need here."""
+    """As its users run it (no cache), and with its cache; stubs replace imports that it does not need here."""
     stand_ins = {
         "omegaconf": {"OmegaConf": None},
         "requests": {},
@@ -113,7 +113,7 @@ def _dalle_pytorch() -> list[Callable[[], None]]:
     vae = DiscreteVAE(image_size=64, num_layers=3, num_tokens=CODES, codebook_dim=32, hidden_dim=8)
     dalle = DALLE(
         dim=DIM, vae=vae, depth=DEPTH, heads=HEADS, dim_head=DIM // HEADS, text_seq_len=WORDS
-    ).eval()  # its default reads 256 tokens of text, which would only slow it
+    ).eval()  # its default reads 256 tokens of text, which would only slow it down
     text = torch.randint(1, 10_000, (BATCH, dalle.text_seq_len))
 
     def write(use_cache: bool) -> None:
@@ -132,7 +132,7 @@ def _pictures() -> None:
     start, *memory = commands(*([sys.executable, __file__, kind] for kind in ("nothing", *KINDS)), runs=1)
     for kind, measured, peak in zip(KINDS, drawn, memory, strict=True):
         line(f"pictures of 64 px, {kind}, batch {BATCH}, guided", f"{BATCH / measured.median:.0f} images/s")
-        line("  peak memory, beyond the libraries' own", f"{peak.peak_mib - start.peak_mib:.0f} MiB")
+        line("  peak memory, in addition to the libraries'", f"{peak.peak_mib - start.peak_mib:.0f} MiB")
 
 
 def _draw(kind: str) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""`t2i interpolate` and `t2i reconstruct`, with models that can and models that cannot."""
+"""`t2i interpolate` and `t2i reconstruct`, with models that support them and models that do not."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def picture(here: Path) -> Path:
 # --- interpolate ---------------------------------------------------------------------------------------------------
 
 
-def test_a_strip_begins_and_ends_at_the_pictures_themselves(t2i: T2I, models: dict[str, Path], here: Path) -> None:
+def test_a_strip_begins_and_ends_with_the_two_pictures(t2i: T2I, models: dict[str, Path], here: Path) -> None:
     words = ("a red square", "a blue heart", "--model", models["cvae"], "--seed", 3, "--device", "cpu")
     assert t2i("interpolate", *words, "--to-seed", 4, "--frames", 5, "-o", "strip.png").code == 0
     assert t2i("generate", words[0], *words[2:], "-o", "first.png").code == 0
@@ -55,7 +55,7 @@ def test_a_strip_begins_and_ends_at_the_pictures_themselves(t2i: T2I, models: di
     assert len({cell.tobytes() for cell in cells}) == 5
 
 
-def test_a_gif_goes_there_and_back(t2i: T2I, models: dict[str, Path], here: Path) -> None:
+def test_a_gif_plays_forwards_and_backwards(t2i: T2I, models: dict[str, Path], here: Path) -> None:
     result = t2i("interpolate", "a cat", "a dog", "--model", models["cvae"], "--seed", 1, "--frames", 4, "-o", "w.gif")
     assert result.code == 0 and "w.gif (seeds 1 to 1)" in result.err
     with Image.open(here / "w.gif") as walk:
@@ -67,17 +67,17 @@ def test_a_gif_goes_there_and_back(t2i: T2I, models: dict[str, Path], here: Path
         )  # the loop closes itself
 
 
-def test_one_caption_walks_between_two_seeds(t2i: T2I, models: dict[str, Path], here: Path) -> None:
+def test_one_caption_interpolates_between_two_seeds(t2i: T2I, models: dict[str, Path], here: Path) -> None:
     walk = ("interpolate", "a cat", "--model", models["cvae"], "--seed", 1, "--to-seed", 2, "--frames", 2)
     assert t2i(*walk, "-o", "a.png").code == 0
     assert t2i(*walk, "-o", "b.png", "--option", "temperature=0").code == 0
     a, b = (Image.open(here / name) for name in ("a.png", "b.png"))
     ends = [picture.crop((4 + 132 * i, 4, 132 + 132 * i, 132)).tobytes() for picture in (a, b) for i in range(2)]
-    assert ends[0] != ends[1] and ends[2] == ends[3]  # at temperature 0 nothing of a seed is left
+    assert ends[0] != ends[1] and ends[2] == ends[3]  # at temperature 0 the seed has no effect
 
 
 WRONG = {
-    "nowhere to go": (["a cat"], "a second caption or --to-seed, got neither"),
+    "no second end": (["a cat"], "a second caption or --to-seed, got neither"),
     "one frame": (["a cat", "a dog", "--frames", "1"], "from 2 to 400"),
     "too many frames": (["a cat", "a dog", "--frames", "401"], "from 2 to 400"),
     "a seed below 0": (["a cat", "a dog", "--seed", "-1"], "--seed must be a whole number"),
@@ -90,14 +90,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_walks_that_cannot_be_are_one_sentence(t2i: T2I, models: dict[str, Path], here: Path, case: str) -> None:
-    arguments, told = WRONG[case]
-    assert told in t2i("interpolate", *arguments, "--model", models["cvae"]).error
+def test_an_impossible_interpolation_is_a_one_sentence_error(
+    t2i: T2I, models: dict[str, Path], here: Path, case: str
+) -> None:
+    arguments, message = WRONG[case]
+    assert message in t2i("interpolate", *arguments, "--model", models["cvae"]).error
     assert not contents(here)
 
 
 @pytest.mark.parametrize("name", ["cgan", "transformer"])
-def test_who_cannot_walk_says_who_can(t2i: T2I, models: dict[str, Path], here: Path, name: str) -> None:
+def test_a_model_that_cannot_interpolate_names_those_that_can(
+    t2i: T2I, models: dict[str, Path], here: Path, name: str
+) -> None:
     error = t2i("interpolate", "a cat", "a dog", "--model", models[name]).error
     assert f"a {name}, which cannot draw pictures between two others" in error and "cvae" in error
     assert not contents(here)
@@ -107,26 +111,26 @@ def test_who_cannot_walk_says_who_can(t2i: T2I, models: dict[str, Path], here: P
 
 
 @pytest.mark.parametrize("name", ["cvae", "transformer"])
-def test_a_picture_comes_back(t2i: T2I, models: dict[str, Path], picture: Path, here: Path, name: str) -> None:
+def test_a_picture_is_reconstructed(t2i: T2I, models: dict[str, Path], picture: Path, here: Path, name: str) -> None:
     result = t2i("reconstruct", picture, "--prompt", "a gradient", "--model", models[name], "-o", "back.png")
     assert result.code == 0
     with Image.open(here / "back.png") as back:
         assert (back.format, back.mode, back.size) == ("PNG", "RGB", (16, 16))
 
 
-def test_odd_pictures_are_converted_and_told(t2i: T2I, models: dict[str, Path], here: Path) -> None:
+def test_unusual_pictures_are_converted_and_reported(t2i: T2I, models: dict[str, Path], here: Path) -> None:
     Image.new("CMYK", (40, 20)).save(here / "ink.jpg")
     result = t2i("reconstruct", "ink.jpg", "--prompt", "ink", "--model", models["cvae"], "-o", "back.png")
     assert result.code == 0 and "CMYK" in result.err
 
 
-def test_who_cannot_give_back_says_who_can(t2i: T2I, models: dict[str, Path], picture: Path) -> None:
+def test_a_model_that_cannot_reconstruct_names_those_that_can(t2i: T2I, models: dict[str, Path], picture: Path) -> None:
     error = t2i("reconstruct", picture, "--prompt", "a gradient", "--model", models["cgan"]).error
     assert "a cgan, which cannot reconstruct a picture. Techniques that can: cvae" in error and "transformer" in error
 
 
 @pytest.mark.parametrize("case", ["missing", "empty", "text", "folder"])
-def test_what_is_no_picture_is_told(t2i: T2I, models: dict[str, Path], here: Path, case: str) -> None:
+def test_a_file_that_is_not_a_picture_is_reported(t2i: T2I, models: dict[str, Path], here: Path, case: str) -> None:
     path = here / "picture.png"
     if case == "folder":
         path.mkdir()
@@ -136,7 +140,7 @@ def test_what_is_no_picture_is_told(t2i: T2I, models: dict[str, Path], here: Pat
     assert "picture.png" in error and not (here / "back.png").exists()
 
 
-def test_a_prompt_is_needed_and_a_png_written(t2i: T2I, models: dict[str, Path], picture: Path) -> None:
+def test_a_prompt_and_a_png_name_are_required(t2i: T2I, models: dict[str, Path], picture: Path) -> None:
     assert "prompt" in t2i("reconstruct", picture, "--model", models["cvae"]).error
     assert "empty" in t2i("reconstruct", picture, "--prompt", " ", "--model", models["cvae"]).error
     assert "back.png" in t2i("reconstruct", picture, "--prompt", "it", "-o", "back.jpg").error

@@ -1,4 +1,4 @@
-"""An artist that is no Pipeline, with its own tokenizer and its weights in three shards, behind every command."""
+"""Every command with an artist that is not a Pipeline: it has its own tokenizer, and weights in three shards."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def model(here: Path) -> Path:
 
 
 @pytest.fixture
-def beside(here: Path) -> Path:
+def usual_model(here: Path) -> Path:
     """A model of the usual kind."""
     return save_pretrained(FakeGenerator(), here / "usual", text_encoder=FakeTextEncoder().identity)
 
 
-def test_it_draws_one_picture_that_names_its_shards_and_is_made_again(t2i: T2I, model: Path, here: Path):
+def test_a_picture_records_the_shards_and_is_regenerated(t2i: T2I, model: Path, here: Path):
     draw = ("generate", "a red square", "--seed", 7, "--model", "painter", "--option", "wildness=2", "--device", "cpu")
     assert t2i(*draw, "-o", "red.png").code == 0
     facts = read_provenance(here / "red.png")
@@ -49,7 +49,7 @@ def test_it_draws_one_picture_that_names_its_shards_and_is_made_again(t2i: T2I, 
         assert picture.image.tobytes() == drawn.tobytes()
 
 
-def test_one_other_shard_is_another_artist(t2i: T2I, model: Path, here: Path):
+def test_another_shard_is_refused(t2i: T2I, model: Path, here: Path):
     assert t2i("generate", "a red square", "--seed", 7, "--model", "painter", "-o", "red.png").code == 0
     other = write_artist(here / "other", seed=1)
     (other / SHARDS[1]).replace(model / SHARDS[1])
@@ -57,7 +57,7 @@ def test_one_other_shard_is_another_artist(t2i: T2I, model: Path, here: Path):
     assert read_provenance(here / "red.png").artist.weights_sha256 in error and not (here / "again.png").exists()
 
 
-def test_a_folder_of_pictures_is_kept_where_it_is_done(t2i: T2I, model: Path, here: Path):
+def test_existing_pictures_of_a_folder_are_kept(t2i: T2I, model: Path, here: Path):
     draw = ("generate", "a red square", "a blue square", "-n", 2, "--seed", 1, "--model", "painter", "-o", "out")
     assert "4 pictures" in t2i(*draw).err
     before = contents(here / "out")
@@ -66,7 +66,7 @@ def test_a_folder_of_pictures_is_kept_where_it_is_done(t2i: T2I, model: Path, he
     assert {name: data for name, (data, _) in contents(here / "out").items()} == {n: d for n, (d, _) in before.items()}
 
 
-def test_its_scores_are_kept_beside_its_shards(t2i: T2I, model: Path, squares: Path):
+def test_its_scores_are_stored_next_to_its_shards(t2i: T2I, model: Path, squares: Path):
     result = t2i("evaluate", "painter", "--data", squares, *FEW, "--option", "wildness=0.5")
     assert result.code == 0 and result.out.startswith("bright "), result
     rows = read_scores(model / "scores.jsonl")
@@ -78,7 +78,9 @@ def test_its_scores_are_kept_beside_its_shards(t2i: T2I, model: Path, squares: P
     assert "| bright | " in ModelCard.load(model / "README.md").text
 
 
-def test_it_stands_beside_a_model_of_the_usual_kind(t2i: T2I, model: Path, beside: Path, squares: Path, here: Path):
+def test_it_is_compared_with_a_model_of_the_usual_kind(
+    t2i: T2I, model: Path, usual_model: Path, squares: Path, here: Path
+):
     bare = t2i("compare", "painter", "usual", "-p", "a red square", "--device", "cpu")
     assert bare.code == 0 and "no scores" in bare.err
     scored = t2i("compare", "painter", "usual", "-p", "a red square", "--data", squares, *FEW, "-o", "scored.png")
@@ -88,7 +90,7 @@ def test_it_stands_beside_a_model_of_the_usual_kind(t2i: T2I, model: Path, besid
         f"| painter | {read_scores(model / 'scores.jsonl')[0].score}" in scored.out and f"| {size:.1f} |" in scored.out
     )
     known = t2i("compare", "painter", "usual", "-p", "a red square", "--device", "cpu")
-    assert "| model | bright, higher is better |" in known.out  # what their cards now say
+    assert "| model | bright, higher is better |" in known.out  # the scores in their cards
     board = t2i("leaderboard", "painter", "usual", "--data", squares, "--samples", 2, *FEW)
     assert board.code == 0 and json.loads(next((here / "leaderboard" / "evaluations").iterdir()).read_text())["scores"]
 
@@ -102,12 +104,14 @@ def test_it_stands_beside_a_model_of_the_usual_kind(t2i: T2I, model: Path, besid
         (("interpolate", "a", "b"), "is a ShardedArtist, which cannot draw pictures between two others"),
     ],
 )
-def test_what_it_cannot_do_is_one_sentence(t2i: T2I, model: Path, here: Path, arguments: tuple[object, ...], says: str):
+def test_what_it_cannot_do_is_a_one_sentence_error(
+    t2i: T2I, model: Path, here: Path, arguments: tuple[object, ...], says: str
+):
     before = contents(here)
     assert says in t2i(*arguments, "--model", "painter").error
     assert contents(here) == before
 
 
-def test_it_keeps_every_promise(t2i: T2I):
+def test_it_passes_every_check(t2i: T2I):
     (section,) = [section for section in sections("sharded") if section.title == "the artist sharded"]
     assert {outcome.check: outcome.message for outcome in section.outcomes() if outcome.is_bad} == {}

@@ -1,4 +1,4 @@
-"""`t2i check`: the report of an installed plugin, for people and for programs."""
+"""`t2i check`: the report of an installed plugin, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TAKEN = "a_state_stays_as_it_was_taken"
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, str]) -> None:
-    """The evaluator `t2i new` writes, changed; forgotten again with the test's monkeypatch."""
+    """Install the evaluator that `t2i new` writes, with changes, until the end of the test."""
     for path, text in render("judge", check_kind("evaluator")).items():
         for old, new in changes:
             text = text.replace(old, new)
@@ -35,7 +35,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, 
 
 @pytest.fixture
 def project(site: FakeSite, tmp_path: Path) -> Path:
-    """A folder for a project; `site` forgets the registry afterwards."""
+    """A folder for a project; `site` clears the registry's cache afterwards."""
     return tmp_path / "project"
 
 
@@ -49,7 +49,9 @@ def test_a_good_plugin_passes(t2i: T2I, project: Path, monkeypatch: pytest.Monke
     assert "the evaluator judge" in result.out and "  pass    scores carry their protocol" in result.out
 
 
-def test_a_broken_promise_is_told_with_why_and_remedy(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_check_is_reported_with_reason_and_fix(
+    t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install(project, monkeypatch, *BAD)
     result = t2i("check", "judge")
     lines = result.out.splitlines()
@@ -60,7 +62,7 @@ def test_a_broken_promise_is_told_with_why_and_remedy(t2i: T2I, project: Path, m
     assert "1 failed" in lines[-1]
 
 
-def test_programs_read_the_same_as_json(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_has_the_same_results(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(project, monkeypatch, *BAD, KNOWN)
     result = t2i("check", "t2i-judge", "--json")
     entries = {entry["check"]: entry for entry in json.loads(result.out)}
@@ -71,14 +73,14 @@ def test_programs_read_the_same_as_json(t2i: T2I, project: Path, monkeypatch: py
     assert {entry["section"] for entry in entries.values()} == {"the distribution t2i-judge", "the evaluator judge"}
 
 
-def test_a_declared_failure_that_passes_is_told(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expected_failure_that_passes_is_reported(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(project, monkeypatch, KNOWN)
     result = t2i("check", "judge")
     assert result.code == 0
     assert "  fixed   a state stays as it was taken" in result.out and "remove it from expected_failures" in result.out
 
 
-def test_a_declared_failure_of_no_check_is_a_broken_promise(
+def test_an_expected_failure_of_an_unknown_check_is_a_failure(
     t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(project, monkeypatch, (KNOWN[0], KNOWN[1].replace(TAKEN, "no_such_check")))
@@ -87,11 +89,11 @@ def test_a_declared_failure_of_no_check_is_a_broken_promise(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "fragment"),
     [("minilmm", "Did you mean 'minilm'"), ("no/such/thing", "no/such/thing"), ("cgan.no-such-tag", "no-such-tag")],
 )
-def test_a_name_nobody_has_is_one_line(t2i: T2I, name: str, told: str) -> None:
-    assert told in t2i("check", name).error
+def test_an_unknown_name_is_a_one_line_error(t2i: T2I, name: str, fragment: str) -> None:
+    assert fragment in t2i("check", name).error
 
 
 def test_a_plugin_that_cannot_be_used_says_why(t2i: T2I, site: FakeSite) -> None:

@@ -1,4 +1,4 @@
-"""Verbs are declared: `t2i` lists all of them, imports only the one asked for, and tells of one that cannot be used."""
+"""`t2i` lists all declared verbs, imports only the one that is run, and reports verbs that cannot be used."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ choir = typer.Typer(help="Sing together.", no_args_is_help=True)
 def sing(words: Annotated[str, typer.Argument(help="What to sing.")], times: int = 1) -> int:
     """Sing some words."""
     if times < 1:
-        raise InvalidInputError(f"A song is sung once or more, but --times {times} came.")
+        raise InvalidInputError(f"--times must be 1 or more, got {times}.")
     print(" ".join([words] * times))
     return 7 if words == "off key" else 0
 
@@ -83,7 +83,7 @@ def test_help_lists_every_verb_and_imports_none(t2i: T2I, singer: str) -> None:
     assert singer not in sys.modules
 
 
-def test_only_the_verb_that_is_asked_for_is_imported(site: FakeSite, singer: str) -> None:
+def test_only_the_verb_that_is_run_is_imported(site: FakeSite, singer: str) -> None:
     code = "import sys; sys.argv = ['t2i', 'sing', 'la']\nimport atexit\n"
     code += "atexit.register(lambda: print(*[name for name in sys.modules if name.startswith(('t2i.cli', 'fake'))]))\n"
     code += "from t2i.cli.main import main; main()"
@@ -97,15 +97,15 @@ def test_only_the_verb_that_is_asked_for_is_imported(site: FakeSite, singer: str
     }
 
 
-def test_a_plugins_verb_runs_as_the_cores_do(t2i: T2I, singer: str) -> None:
+def test_a_plugins_verb_runs_like_the_cores(t2i: T2I, singer: str) -> None:
     assert t2i("sing", "la", "--times", 2).out == "la la\n"
     assert t2i("sing", "off key").code == 7
-    assert t2i("sing", "la", "--times", 0).error.endswith("A song is sung once or more, but --times 0 came.")
+    assert t2i("sing", "la", "--times", 0).error.endswith("--times must be 1 or more, got 0.")
     assert "See `t2i sing --help`" in t2i("sing", "la", "--loud").error
     assert "Usage: t2i sing" in t2i("sing", "--help").out and "What to sing." in t2i("sing", "--help").out
 
 
-def test_verbs_may_have_verbs(t2i: T2I, singer: str) -> None:
+def test_a_verb_may_have_subcommands(t2i: T2I, singer: str) -> None:
     assert (t2i("choir", "high").out, t2i("choir", "low").out) == ("la\n", "mm\n")
     assert "Usage: t2i choir low" in t2i("choir", "low", "--help").out
     assert "See `t2i choir --help`" in t2i("choir", "middle").error
@@ -118,22 +118,22 @@ def test_an_unknown_verb_is_suggested(t2i: T2I, singer: str) -> None:
     assert "There is no command 'snig'. Did you mean 'sing'?" in t2i("snig").error
 
 
-def test_a_verb_that_could_be_installed_says_how(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_verb_that_is_not_installed_says_how_to_install_it(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
     known = catalogue.KnownPlugin("t2i-hum", "commands", "hums", {CommandSpec: ("hum",)})
     monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (known,))
     assert "The command 'hum' is not installed. Get it: pip install t2i-hum." in t2i("hum").error
 
 
-def test_two_plugins_with_one_verb_are_told_to_whoever_asks_for_it(t2i: T2I, site: FakeSite, singer: str) -> None:
+def test_a_verb_that_two_plugins_declare_is_reported_on_use(t2i: T2I, site: FakeSite, singer: str) -> None:
     declare(site, "other", 'CommandSpec("sing", "fakedist_singing:sing", "Sing.")')
-    told = "the command 'sing' is declared by other and singer"
-    assert told in t2i("sing", "la").error
+    message = "the command 'sing' is declared by other and singer"
+    assert message in t2i("sing", "la").error
     result = t2i("--help")
     assert result.code == 0 and "  sing " not in result.out and "  choir " in result.out
-    assert [line for line in result.err.splitlines() if told in line]
+    assert [line for line in result.err.splitlines() if message in line]
 
 
-def test_no_plugin_takes_a_verb_of_the_core(t2i: T2I, site: FakeSite) -> None:
+def test_no_plugin_can_replace_a_verb_of_the_core(t2i: T2I, site: FakeSite) -> None:
     declare(site, "greedy", 'CommandSpec("doctor", "nowhere:nothing", "Not the doctor.")')
     result = t2i("doctor")
     assert result.code == 1
@@ -142,7 +142,7 @@ def test_no_plugin_takes_a_verb_of_the_core(t2i: T2I, site: FakeSite) -> None:
 
 
 @pytest.mark.parametrize("strict", ["", "1"])
-def test_a_broken_plugin_is_told_and_the_other_verbs_are_there(
+def test_a_broken_plugin_is_reported_and_the_other_verbs_work(
     t2i: T2I, site: FakeSite, singer: str, monkeypatch: pytest.MonkeyPatch, strict: str
 ) -> None:
     monkeypatch.setenv("T2I_STRICT_PLUGINS", strict)
@@ -155,12 +155,12 @@ def test_a_broken_plugin_is_told_and_the_other_verbs_are_there(
 
 
 @pytest.mark.parametrize("target", ["nowhere:nothing", "fakedist_singing:no_such_verb"])
-def test_a_verb_that_cannot_be_imported_is_one_line(t2i: T2I, site: FakeSite, singer: str, target: str) -> None:
+def test_a_verb_that_cannot_be_imported_is_a_one_line_error(t2i: T2I, site: FakeSite, singer: str, target: str) -> None:
     declare(site, "other", f'CommandSpec("hum", "{target}", "Hum.")')
     assert target in t2i("hum").error
 
 
-def test_the_cores_verbs_are_there_whatever_is_disabled(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cores_verbs_cannot_be_disabled(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("T2I_LOAD_PLUGINS", "")
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", "commands,t2i-core")
     discover.cache_clear()
@@ -169,14 +169,14 @@ def test_the_cores_verbs_are_there_whatever_is_disabled(t2i: T2I, monkeypatch: p
     assert "  generate " in listed and "ok           plugin commands" in asked
 
 
-def test_metadata_older_than_the_code_is_told(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metadata_older_than_the_code_is_reported(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
     from t2i.registry import discovery
 
     monkeypatch.setattr(discovery, "_entry_points", list)
     discover.cache_clear()
-    told = [t2i(verb).error for verb in ("--help", "doctor")]
+    message = [t2i(verb).error for verb in ("--help", "doctor")]
     discover.cache_clear()
-    assert all("pip install --force-reinstall t2i-core" in each for each in told)
+    assert all("pip install --force-reinstall t2i-core" in each for each in message)
 
 
 def test_declared_verbs_are_checked(site: FakeSite, singer: str) -> None:
@@ -190,7 +190,7 @@ CORE = [spec for spec, plugin in discover().all(CommandSpec) if plugin.distribut
 
 
 @pytest.mark.parametrize("spec", CORE, ids=lambda spec: spec.name)
-def test_every_verb_of_the_core_keeps_what_a_verb_promises(spec: CommandSpec) -> None:
+def test_every_verb_of_the_core_passes_the_checks(spec: CommandSpec) -> None:
     (section,) = [section for section in sections(spec.name) if section.title == f"the command {spec.name}"]
     assert {outcome.state for outcome in section.outcomes()} == {"passed"}
     module = load_target(spec.target)

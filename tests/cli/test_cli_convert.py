@@ -1,4 +1,4 @@
-"""`t2i convert`: a checkpoint of other code becomes a snapshot, and anything else is one line."""
+"""`t2i convert`: a checkpoint of other code becomes a snapshot, and anything else is a one-line error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def official(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", MAKE)
-def test_the_command_makes_a_snapshot_that_says_where_it_is_from(name: str, tmp_path: Path, t2i: T2I) -> None:
+def test_the_command_makes_a_snapshot_that_records_its_source(name: str, tmp_path: Path, t2i: T2I) -> None:
     path, out = tmp_path / "netG.pth", tmp_path / "snapshot"
     torch.save(official(name).state_dict(), path)
     result = t2i("convert", TECHNIQUE[name], path, "--out", out)
@@ -62,19 +62,19 @@ def test_the_command_makes_a_snapshot_that_says_where_it_is_from(name: str, tmp_
 
 
 class Boom:
-    """Would run code when unpickled."""
+    """Runs code when unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path("/tmp").joinpath("t2i-boom").write_text, ("boom",))
 
 
 def huge() -> dict[str, Tensor]:
-    """A few bytes that claim to be a terabyte."""
+    """A few bytes whose header claims a terabyte."""
     return {"ca_net.fc.weight": torch.zeros(1).expand(10**6, 10**6)}
 
 
 def implied() -> dict[str, Tensor]:
-    """Small tensors that fit no network but one of terabytes."""
+    """Small tensors whose shapes imply a network of terabytes."""
     wide = {f"upsample{n}.1.weight": torch.zeros(50_000, 1, 1, 1) for n in range(1, 5)}
     wide |= {f"h_net1.{name}": tensor for name, tensor in wide.items()}
     starts = {"fc.0.weight": torch.zeros(32, 9), "h_net1.fc.0.weight": torch.zeros(32, 9)}
@@ -105,7 +105,9 @@ BAD: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_what_is_no_checkpoint_is_one_line_and_leaves_nothing(bad: str, tmp_path: Path, t2i: T2I) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_a_one_line_error_and_writes_nothing(
+    bad: str, tmp_path: Path, t2i: T2I
+) -> None:
     path, out = tmp_path / "netG.pth", tmp_path / "snapshot"
     BAD[bad](path)
     for technique in ("stackgan", "stackgan-v2"):
@@ -113,13 +115,13 @@ def test_what_is_no_checkpoint_is_one_line_and_leaves_nothing(bad: str, tmp_path
     assert not out.exists() and not Path("/tmp/t2i-boom").exists()
 
 
-def test_a_pickled_module_is_refused_with_the_remedy(tmp_path: Path, t2i: T2I) -> None:
-    """With one sentence from t2i, not torch's advice to load it anyway."""
+def test_a_pickled_module_is_refused_with_a_fix(tmp_path: Path, t2i: T2I) -> None:
+    """The error is a sentence of t2i, not torch's advice to load it anyway."""
     path = tmp_path / "netG.pth"
     torch.save(official("tree"), path)
-    told = t2i("convert", "stackgan-v2", path, "--out", tmp_path / "out").error
-    assert "contains a Python object, fakes.official_stackgan.Tree: probably a pickled module" in told
-    assert "torch.save(network.state_dict(), PATH)" in told and "can still be loaded" not in told
+    message = t2i("convert", "stackgan-v2", path, "--out", tmp_path / "out").error
+    assert "contains a Python object, fakes.official_stackgan.Tree: probably a pickled module" in message
+    assert "torch.save(network.state_dict(), PATH)" in message and "can still be loaded" not in message
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path, t2i: T2I) -> None:
@@ -129,7 +131,7 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path, t2i: T2I) -> None:
     assert "netG.pth" in t2i("convert", "stackgan-v2", path, "--out", tmp_path / "out").error
 
 
-def test_techniques_without_a_converter_and_folders_that_exist_are_refused(tmp_path: Path, t2i: T2I) -> None:
+def test_techniques_without_a_converter_and_existing_folders_are_refused(tmp_path: Path, t2i: T2I) -> None:
     path = tmp_path / "netG.pth"
     torch.save(official("tree").state_dict(), path)
     assert "stackgan, stackgan-v2" in t2i("convert", "cgan", path, "--out", tmp_path / "out").error

@@ -1,4 +1,4 @@
-"""`t2i data`: what a folder holds, what is wrong with it, its contact sheet and its pack."""
+"""`t2i data`: a folder's contents, its problems, its contact sheet and its pack."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from t2i.data.pack.pack import open_pack
 
 @pytest.fixture
 def flawed(squares: Path, here: Path) -> Path:
-    """The ten squares, one doubled, and one of everything that can be wrong with a file."""
+    """The ten squares, one of them duplicated, and one file with each kind of problem."""
     data = Path(shutil.copytree(squares, here / "data"))
     shutil.copy(data / "red.png", data / "double.png")
     frames = [Image.new("RGB", (8, 8), ink) for ink in ("red", "blue")]
@@ -65,7 +65,7 @@ def test_info_shows_how_classes_are_balanced(t2i: T2I, here: Path) -> None:
     assert found["sizes"]["largest"] == "8x12"
 
 
-def test_check_names_every_flaw_and_every_double(t2i: T2I, flawed: Path) -> None:
+def test_check_lists_every_problem_and_every_duplicate(t2i: T2I, flawed: Path) -> None:
     found = facts(t2i, "check", flawed)
     reasons = {problem["where"]: problem["reason"] for problem in found["problems"] if problem["skipped"]}
     assert reasons.pop("zero.png") == "the file is empty"
@@ -91,7 +91,7 @@ def test_strict_refuses(t2i: T2I, flawed: Path, squares: Path, here: Path, verb:
     assert t2i("data", "check", squares, "--strict").code == 0
 
 
-def test_show_draws_each_picture_over_its_caption_and_a_broken_one_as_its_reason(t2i: T2I, flawed: Path) -> None:
+def test_show_draws_captioned_pictures_and_the_reasons_of_broken_ones(t2i: T2I, flawed: Path) -> None:
     assert t2i("data", "show", flawed, "-o", "sheet.png", "-n", 16, "--resolution", 32).code == 0
     with Image.open("sheet.png") as sheet:
         pixels = np.asarray(sheet.convert("RGB")).reshape(-1, 3)
@@ -103,7 +103,7 @@ def test_show_draws_each_picture_over_its_caption_and_a_broken_one_as_its_reason
     assert counts[ImageColor.getrgb("#b00000")] > 0
 
 
-def test_show_lays_transparent_pictures_on_the_background(t2i: T2I, here: Path) -> None:
+def test_show_draws_transparent_pictures_on_the_background(t2i: T2I, here: Path) -> None:
     (here / "data").mkdir()
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(here / "data" / "clear.png")
     (here / "data" / "clear.txt").write_text("nothing")
@@ -112,7 +112,7 @@ def test_show_lays_transparent_pictures_on_the_background(t2i: T2I, here: Path) 
         assert sheet.convert("RGB").getpixel((16, 16)) == (0, 0, 255)
 
 
-def test_a_pack_is_made_once_and_trained_on(t2i: T2I, squares: Path, here: Path) -> None:
+def test_a_pack_is_made_once_and_used_for_training(t2i: T2I, squares: Path, here: Path) -> None:
     pack = ("data", "pack", squares, "--out", "pack", "--resolution", 16)
     result = t2i(*pack)
     assert result.code == 0 and "pack: 10 pictures of 16 px, 10 distinct captions" in result.err
@@ -132,7 +132,7 @@ def test_a_pack_is_made_once_and_trained_on(t2i: T2I, squares: Path, here: Path)
 
 BAD = {
     "another resolution": (["train", "cgan", "--recipe", "tiny", "--data", "pack", "--out", "run"], "--resolution 16"),
-    "out is there": (["data", "pack", "{squares}", "--out", "pack", "--resolution", "9"], "pack already exists"),
+    "out exists": (["data", "pack", "{squares}", "--out", "pack", "--resolution", "9"], "pack already exists"),
     "out is a file": (["data", "pack", "{squares}", "--out", "file", "--resolution", "9"], "file already exists"),
     "out under a file": (["data", "pack", "{squares}", "--out", "file/x", "--resolution", "9"], "Cannot write"),
     "no resolution": (["data", "pack", "{squares}", "--out", "x"], "--resolution"),
@@ -150,15 +150,15 @@ BAD = {
     "no such reader": (["data", "info", "coko:x"], "Did you mean 'coco'"),
     "no such split": (["data", "info", "cub:x:val"], "seen, unseen"),
     "an empty folder": (["data", "check", "empty"], "No captioned picture"),
-    "a sheet that is no png": (["data", "show", "{squares}", "-o", "sheet.jpg"], "sheet.png"),
-    "a background nobody knows": (["data", "show", "{squares}", "--background", "greyish"], "got 'greyish'"),
+    "a sheet that is not a PNG": (["data", "show", "{squares}", "-o", "sheet.jpg"], "sheet.png"),
+    "an unknown background": (["data", "show", "{squares}", "--background", "greyish"], "got 'greyish'"),
     "a background for drawings": (["data", "show", "openmoji", "--background", "black"], "Leave --background out"),
 }
 
 
-@pytest.mark.parametrize(("arguments", "told"), BAD.values(), ids=BAD)
-def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
-    t2i: T2I, squares: Path, here: Path, arguments: list[str], told: str
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_bad_requests_are_one_line_errors_and_write_nothing(
+    t2i: T2I, squares: Path, here: Path, arguments: list[str], message: str
 ) -> None:
     assert t2i("data", "pack", squares, "--out", "pack", "--resolution", 8, "--text-encoder", "none").code == 0
     shutil.copytree(here / "pack", here / "damaged")
@@ -167,11 +167,11 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
     (here / "empty").mkdir()
     (here / "file").write_text("mine")
     before = contents(here)
-    assert told in t2i(*(argument.format(squares=squares) for argument in arguments)).error
+    assert message in t2i(*(argument.format(squares=squares) for argument in arguments)).error
     assert contents(here) == before
 
 
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(t2i: T2I, here: Path) -> None:
+def test_after_ctrl_c_the_same_command_continues(t2i: T2I, here: Path) -> None:
     (here / "data").mkdir()
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8))
     picture.save(here / "0.png")

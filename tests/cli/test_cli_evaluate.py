@@ -1,4 +1,4 @@
-"""`t2i evaluate`, `t2i leaderboard` and `t2i compare`, as people run them."""
+"""`t2i evaluate`, `t2i leaderboard` and `t2i compare`, run as commands."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def light_encoder() -> Iterator[None]:
 
 @pytest.fixture
 def model(run_folder: Path, here: Path) -> Path:
-    """The tiny run, to be changed."""
+    """A copy of the tiny run that a test may change."""
     return Path(shutil.copytree(run_folder, here / "run"))
 
 
-def test_one_line_a_score_kept_in_the_run_and_in_its_card(t2i: T2I, model: Path, squares: Path, here: Path):
+def test_scores_are_printed_and_stored_in_the_run_and_its_card(t2i: T2I, model: Path, squares: Path, here: Path):
     result = t2i("evaluate", "run", "--data", squares, *FEW, "-o", "all.jsonl")
     assert result.code == 0, result
     lines = result.out.splitlines()
@@ -67,14 +67,14 @@ def test_one_line_a_score_kept_in_the_run_and_in_its_card(t2i: T2I, model: Path,
     )
 
 
-def test_json_is_the_same_rows(t2i: T2I, model: Path, squares: Path):
+def test_json_has_the_same_rows(t2i: T2I, model: Path, squares: Path):
     result = t2i("evaluate", "run", "--data", squares, *FEW, "--json")
     rows = json.loads(result.out)
     assert [row["metric"] for row in rows] == SCORES
     assert rows == [json.loads(line) for line in (model / "scores.jsonl").read_text().splitlines()]
 
 
-def test_a_caution_follows_its_score_wherever_the_score_is_shown(
+def test_a_caution_is_shown_wherever_its_score_is_shown(
     t2i: T2I, model: Path, squares: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ):
     caution = "The ceiling is near chance."
@@ -88,7 +88,7 @@ def test_a_caution_follows_its_score_wherever_the_score_is_shown(
     assert f"<p>r_precision of run: {caution}</p>" in (here / "leaderboard" / "index.html").read_text()
 
 
-def test_two_processes_score_as_one(t2i: T2I, model: Path, squares: Path, here: Path):
+def test_two_processes_give_the_scores_of_one(t2i: T2I, model: Path, squares: Path, here: Path):
     arguments = ["evaluate", "run", "--data", str(squares), *map(str, FEW), "--batch-size", "4", "--json"]
     alone = json.loads(t2i(*arguments).out)
     with socket.socket() as free:
@@ -135,7 +135,7 @@ def test_bad_input(t2i: T2I, model: Path, squares: Path, arguments, says):
     assert not (model / "scores.jsonl").exists()
 
 
-def test_a_leaderboard_is_a_table_a_chart_and_a_page(t2i: T2I, model: Path, squares: Path, here: Path):
+def test_a_leaderboard_writes_a_table_a_chart_and_a_page(t2i: T2I, model: Path, squares: Path, here: Path):
     shutil.copytree(model, here / "other")
     result = t2i("leaderboard", "run", "other", "--data", squares, "--samples", 3, *FEW)
     assert result.code == 0, result
@@ -150,7 +150,7 @@ def test_a_leaderboard_is_a_table_a_chart_and_a_page(t2i: T2I, model: Path, squa
 
 
 @pytest.mark.parametrize("how", ["ctrl-c", "kill -9"])
-def test_a_leaderboard_stopped_between_models_goes_on_with_what_is_missing(
+def test_an_interrupted_leaderboard_evaluates_only_what_is_missing(
     t2i: T2I, model: Path, squares: Path, here: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ):
     shutil.copytree(model, here / "other")
@@ -209,7 +209,7 @@ def test_scores_of_other_protocols_are_left_out_and_reported(t2i: T2I, model: Pa
     assert "r_precision is left out" in result.err and "seed: 0 and 9" in result.err
 
 
-def test_compare_can_score_at_once(t2i: T2I, model: Path, squares: Path, here: Path):
+def test_compare_can_evaluate_first(t2i: T2I, model: Path, squares: Path, here: Path):
     shutil.copytree(model, here / "other")
     result = t2i("compare", "run", "other", "-p", "a red square", "--data", squares, *FEW)
     assert result.code == 0 and "| run | " in result.out and "r_precision, higher" in result.out
@@ -232,7 +232,7 @@ def test_bad_requests_to_compare(t2i: T2I, model: Path, here: Path, arguments, s
     assert not list(here.glob("*.png"))
 
 
-def test_a_leaderboard_of_nothing(t2i: T2I, squares: Path, here: Path, monkeypatch):
+def test_a_leaderboard_without_models_is_an_error(t2i: T2I, squares: Path, here: Path, monkeypatch):
     monkeypatch.setattr("t2i.cli.leaderboard.list_models", lambda pretrained: [])
     assert "pip install t2i-starter" in t2i("leaderboard", "--data", squares).error
     (here / "file").write_text("")

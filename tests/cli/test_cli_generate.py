@@ -1,4 +1,4 @@
-"""`t2i generate`: the main job, and every way to ask for it wrongly."""
+"""`t2i generate`: drawing, and every kind of bad request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROMPTS = ["a red square", "a blue square", "a green square"]
 
 @pytest.fixture
 def copy(run_folder: Path, here: Path) -> Path:
-    """The newest snapshot of the tiny run, as a folder of its own, to be damaged."""
+    """A copy of the tiny run's newest snapshot that a test may damage."""
     (snapshot,) = (run_folder / "checkpoints" / "step-00000020").glob("snapshot")
     return Path(shutil.copytree(snapshot, here.parent / "copy"))
 
@@ -37,7 +37,7 @@ def edit(path: Path, **changes: object) -> None:
 
 
 class TestPictures:
-    def test_one_prompt_is_one_file_that_tells_what_it_is(self, t2i: T2I, run_folder: Path, here: Path) -> None:
+    def test_one_prompt_is_one_file_that_records_its_provenance(self, t2i: T2I, run_folder: Path, here: Path) -> None:
         assert t2i("generate", PROMPTS[0], "--model", run_folder, "--seed", 7, "-o", "heart.png").code == 0
         assert [path.name for path in here.iterdir()] == ["heart.png"]
         facts = read_provenance(here / "heart.png")
@@ -45,7 +45,7 @@ class TestPictures:
         with Image.open(here / "heart.png") as picture:
             assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (16, 16))
 
-    def test_a_folder_gets_one_file_per_picture_and_a_grid(self, t2i: T2I, run_folder: Path, here: Path) -> None:
+    def test_a_folder_has_one_file_per_picture_and_a_grid(self, t2i: T2I, run_folder: Path, here: Path) -> None:
         result = t2i("generate", *PROMPTS[:2], "-n", 4, "--seed", 7, "--model", run_folder, "-o", "out/")
         assert result.code == 0
         names = [f"{n:04d}-{p.replace(' ', '-')}-{s}.png" for n, p in enumerate(PROMPTS[:2], 1) for s in range(7, 11)]
@@ -73,9 +73,9 @@ class TestPictures:
             assert t2i("generate", PROMPTS[0], "--model", run_folder, *arguments).code == 0
         assert read_provenance(here / "1.png").options == {"truncation": 0}
         with Image.open(here / "1.png") as first, Image.open(here / "2.png") as second:
-            assert first.tobytes() == second.tobytes()  # with no noise left, the seed is nothing
+            assert first.tobytes() == second.tobytes()  # without noise the seed has no effect
 
-    def test_a_seed_chosen_at_random_is_told(self, t2i: T2I, run_folder: Path, here: Path) -> None:
+    def test_a_random_seed_is_reported(self, t2i: T2I, run_folder: Path, here: Path) -> None:
         result = t2i("generate", PROMPTS[0], "--model", run_folder, "-o", "a.png")
         assert f"(seed {read_provenance(here / 'a.png').seed})" in result.err
 
@@ -97,7 +97,7 @@ class TestPictures:
 
 
 class TestPromptsFile:
-    def test_only_what_is_missing_is_drawn(self, t2i: T2I, run_folder: Path, here: Path) -> None:
+    def test_only_missing_pictures_are_drawn(self, t2i: T2I, run_folder: Path, here: Path) -> None:
         Path("prompts.txt").write_text("\n\n".join(PROMPTS) + "\r\n", encoding="utf-8-sig")
         arguments = ("generate", "--prompts", "prompts.txt", "-n", 2, "--model", run_folder, "-o", "out")
         assert t2i(*arguments).code == 0
@@ -112,9 +112,7 @@ class TestPromptsFile:
         assert {name: content for name, (content, _) in before.items()} == {n: c for n, (c, _) in after.items()}
 
     @pytest.mark.parametrize("damage", [b"", b"no picture", None], ids=["empty", "no PNG", "cut short"])
-    def test_a_damaged_picture_is_drawn_again(
-        self, t2i: T2I, run_folder: Path, here: Path, damage: bytes | None
-    ) -> None:
+    def test_a_damaged_picture_is_redrawn(self, t2i: T2I, run_folder: Path, here: Path, damage: bytes | None) -> None:
         arguments = ("generate", PROMPTS[0], "--seed", 1, "--model", run_folder, "-o", "out")
         t2i(*arguments)
         picture = here / "out" / "0001-a-red-square-1.png"
@@ -123,13 +121,13 @@ class TestPromptsFile:
         assert t2i(*arguments).code == 0
         assert picture.read_bytes() == whole
 
-    def test_other_options_draw_again(self, t2i: T2I, run_folder: Path, here: Path) -> None:
+    def test_other_options_redraw(self, t2i: T2I, run_folder: Path, here: Path) -> None:
         arguments = ("generate", PROMPTS[0], "--seed", 1, "--model", run_folder, "-o", "out")
         t2i(*arguments)
         t2i(*arguments, "--option", "truncation=0.5")
         assert read_provenance(here / "out" / "0001-a-red-square-1.png").options == {"truncation": 0.5}
 
-    def test_a_bad_option_is_told_when_the_pictures_are_there(self, t2i: T2I, run_folder: Path) -> None:
+    def test_a_bad_option_is_an_error_even_if_all_pictures_exist(self, t2i: T2I, run_folder: Path) -> None:
         arguments = ("generate", PROMPTS[0], "--seed", 1, "--model", run_folder, "-o", "out")
         t2i(*arguments)
         assert "bogus" in t2i(*arguments, "--option", "bogus=1").error
@@ -141,7 +139,7 @@ BAD_REQUESTS = {
     "blank prompt": ([" \t"], "empty"),
     "second prompt empty": (["a", ""], "2 is empty"),
     "long prompt": (["x" * 10_000], "10000"),
-    "bytes that are no text": (["a \udcff"], "Unicode"),
+    "bytes that are not text": (["a \udcff"], "Unicode"),
     "negative seed": (["a", "--seed", "-1"], "-1"),
     "seed too large": (["a", "--seed", str(2**63)], str(2**63)),
     "last seed too large": (["a", "-n", "2", "--seed", str(2**63 - 1)], str(2**63)),
@@ -155,7 +153,7 @@ BAD_REQUESTS = {
     "file for a folder": (["a", "-o", "file"], "file is a file"),
     "option without =": (["a", "--option", "truncation"], "got 'truncation'"),
     "option without name": (["a", "--option", "=1"], "got '=1'"),
-    "option no YAML": (["a", "--option", "truncation=["], "truncation"),
+    "option not YAML": (["a", "--option", "truncation=["], "truncation"),
     "unknown model": (["a", "--model", "cgna"], "Did you mean 'cgan'"),
     "unknown tag": (["a", "--model", "cgan.no-such-tag"], "no-such-tag"),
     "no folder": (["a", "--model", "runs/none"], "no folder runs/none"),
@@ -171,7 +169,7 @@ BAD_REQUESTS = {
 
 @pytest.fixture
 def obstacles(here: Path) -> None:
-    """Files and folders that stand in the way."""
+    """Files and folders that make requests fail."""
     (here / "folder.png").mkdir()
     (here / "file").write_text("mine")
     (here / "empty.txt").write_text("\n  \n\n")
@@ -179,13 +177,13 @@ def obstacles(here: Path) -> None:
     (here / "long.txt").write_text("a\n" + "x" * 10_000 + "\n")
 
 
-@pytest.mark.parametrize(("arguments", "told"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
-def test_a_request_that_cannot_be_met_is_one_line_and_leaves_nothing(
-    t2i: T2I, here: Path, obstacles: None, run_folder: Path, arguments: list[str], told: str
+@pytest.mark.parametrize(("arguments", "message"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
+def test_bad_requests_are_one_line_errors_and_write_nothing(
+    t2i: T2I, here: Path, obstacles: None, run_folder: Path, arguments: list[str], message: str
 ) -> None:
     before = contents(here)
     model = [] if "--model" in arguments else ["--model", run_folder]
-    assert told in t2i("generate", *arguments, *model).error
+    assert message in t2i("generate", *arguments, *model).error
     assert contents(here) == before
 
 
@@ -194,19 +192,19 @@ BAD_WITH_MODEL = {
     "option out of range": (["--option", "truncation=9"], "truncation"),
     "option of another kind": (["--option", "truncation=much"], "got 'much'"),
     "no such device": (["--device", "toaster"], "got 'toaster'"),
-    "a device not here": (["--device", "xpu"], "xpu"),
+    "a device this machine lacks": (["--device", "xpu"], "xpu"),
     "empty batch": (["--batch-size", "0"], "batch size must be a whole number of 1 or more, got 0"),
     "folder under a file": (["-o", "file/out"], "Cannot write"),
     "picture under a file": (["-o", "file/x.png"], "Cannot write"),
 }
 
 
-@pytest.mark.parametrize(("arguments", "told"), BAD_WITH_MODEL.values(), ids=BAD_WITH_MODEL)
-def test_a_request_the_model_cannot_meet_is_one_line_and_leaves_nothing(
-    t2i: T2I, here: Path, obstacles: None, run_folder: Path, arguments: list[str], told: str
+@pytest.mark.parametrize(("arguments", "message"), BAD_WITH_MODEL.values(), ids=BAD_WITH_MODEL)
+def test_requests_the_model_cannot_fulfil_are_one_line_errors_and_write_nothing(
+    t2i: T2I, here: Path, obstacles: None, run_folder: Path, arguments: list[str], message: str
 ) -> None:
     before = contents(here)
-    assert told in t2i("generate", "a", "--model", run_folder, *arguments).error
+    assert message in t2i("generate", "a", "--model", run_folder, *arguments).error
     assert contents(here) == before
 
 
@@ -217,7 +215,7 @@ DAMAGE = {
     "weights missing": (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
     "config missing": (lambda folder: (folder / "config.json").unlink(), "no complete checkpoint"),
     "config cut short": (lambda folder: _cut(folder / "config.json"), "not JSON"),
-    "config no object": (lambda folder: (folder / "config.json").write_text("[]"), "list"),
+    "config not an object": (lambda folder: (folder / "config.json").write_text("[]"), "list"),
     "config not UTF-8": (lambda folder: (folder / "config.json").write_bytes(b"\xff{}"), "config.json"),
     "config with an unknown field": (lambda folder: edit(folder / "config.json", flavour=1), "'flavour'"),
     "config of a later format": (lambda folder: edit(folder / "config.json", format=2), "'format'"),
@@ -250,16 +248,16 @@ def _encoder(folder: Path, **changes: object) -> None:
     _set(folder, "facts", "text_encoder", values["facts"]["text_encoder"] | changes)
 
 
-@pytest.mark.parametrize(("damage", "told"), DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_model_is_one_line_and_draws_nothing(
-    t2i: T2I, here: Path, copy: Path, damage: object, told: str
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_model_is_a_one_line_error_and_draws_nothing(
+    t2i: T2I, here: Path, copy: Path, damage: object, message: str
 ) -> None:
     damage(copy)  # type: ignore[operator]
-    assert told in t2i("generate", "a", "--model", copy, "-o", "x.png").error
+    assert message in t2i("generate", "a", "--model", copy, "-o", "x.png").error
     assert list(here.iterdir()) == []
 
 
-def test_weights_that_are_no_safetensors_but_match_their_hash_are_refused(t2i: T2I, here: Path, copy: Path) -> None:
+def test_weights_that_match_their_hash_but_are_not_safetensors_are_refused(t2i: T2I, here: Path, copy: Path) -> None:
     from t2i.files import sha256_of
 
     (copy / "model.safetensors").write_bytes(b"\x80\x04no tensors at all")
@@ -268,13 +266,13 @@ def test_weights_that_are_no_safetensors_but_match_their_hash_are_refused(t2i: T
     assert list(here.iterdir()) == []
 
 
-def test_a_run_without_a_checkpoint_is_no_model_yet(t2i: T2I, here: Path, run_folder: Path) -> None:
+def test_a_run_without_a_checkpoint_is_not_a_model_yet(t2i: T2I, here: Path, run_folder: Path) -> None:
     run = here / "run"
     shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("checkpoints"))
     assert "no complete checkpoint" in t2i("generate", "a", "--model", run, "-o", "x.png").error
 
 
-def test_a_run_whose_newest_checkpoint_is_damaged_draws_with_the_one_before(
+def test_a_run_with_a_damaged_newest_checkpoint_draws_with_the_previous_one(
     t2i: T2I, here: Path, run_folder: Path
 ) -> None:
     run = Path(shutil.copytree(run_folder, here / "run"))
@@ -285,7 +283,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged_draws_with_the_one_before(
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "message"),
     [
         ("hf-hub:org/repo", "HF_HUB_OFFLINE"),
         (f"hf-hub:org/repo@{'0' * 40}", "HF_HUB_OFFLINE"),
@@ -294,23 +292,25 @@ def test_a_run_whose_newest_checkpoint_is_damaged_draws_with_the_one_before(
         ("hf-hub:../..", "org/name"),
     ],
 )
-def test_a_hub_model_that_cannot_be_fetched_is_one_line(t2i: T2I, here: Path, model: str, told: str) -> None:
-    assert told in t2i("generate", "a", "--model", model, "-o", "x.png").error
+def test_a_hub_model_that_cannot_be_downloaded_is_a_one_line_error(
+    t2i: T2I, here: Path, model: str, message: str
+) -> None:
+    assert message in t2i("generate", "a", "--model", model, "-o", "x.png").error
     assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("model", "told"), [("bad", "boom"), ("later", "plugin API 99"), ("twice", "first and second")]
+    ("model", "message"), [("bad", "boom"), ("later", "plugin API 99"), ("twice", "first and second")]
 )
-def test_a_model_of_an_unusable_plugin_tells_what_is_wrong(t2i: T2I, site: FakeSite, model: str, told: str) -> None:
+def test_a_model_of_an_unusable_plugin_says_what_is_wrong(t2i: T2I, site: FakeSite, model: str, message: str) -> None:
     site.install("bad", "raise RuntimeError('boom')")
     site.install("later", "T2I_API = 99")
     site.install_plugin("first", models='[model("twice")]')
     site.install_plugin("second", models='[model("twice")]')
-    assert told in t2i("generate", "a", "--model", model, "-o", "x.png").error
+    assert message in t2i("generate", "a", "--model", model, "-o", "x.png").error
 
 
-def test_a_technique_whose_code_cannot_be_imported_is_one_line(t2i: T2I, site: FakeSite, copy: Path) -> None:
+def test_a_technique_that_cannot_be_imported_is_a_one_line_error(t2i: T2I, site: FakeSite, copy: Path) -> None:
     site.install_plugin("empty", models='[model("no-code", target="no_such_module:Model")]')
     edit(copy / "config.json", technique="no-code")
     assert "No module named 'no_such_module'" in t2i("generate", "a", "--model", copy, "-o", "x.png").error
@@ -319,7 +319,7 @@ def test_a_technique_whose_code_cannot_be_imported_is_one_line(t2i: T2I, site: F
 class TestFullDisk:
     @pytest.fixture(params=["mounted", "simulated"])
     def full(self, request: pytest.FixtureRequest, here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-        """A folder on a full disk: a real one where this user may mount it, and one whose writes never arrive."""
+        """A folder on a full disk: a real one if this user may mount it, and one whose writes fail."""
         folder = here / "full"
         folder.mkdir()
         if request.param == "simulated":
@@ -341,7 +341,7 @@ class TestFullDisk:
             subprocess.run(["umount", "-l", str(folder)], check=True)
 
     @pytest.mark.parametrize("out", ["x.png", "out"])
-    def test_a_full_disk_is_one_line_and_leaves_no_half_picture(
+    def test_a_full_disk_is_a_one_line_error_and_leaves_no_partial_picture(
         self, t2i: T2I, full: Path, run_folder: Path, out: str
     ) -> None:
         error = t2i("generate", "a", "--model", run_folder, "-o", full / out).error
@@ -350,8 +350,8 @@ class TestFullDisk:
 
 
 class TestOtherProcesses:
-    def test_a_fresh_offline_machine_is_told_in_one_line(self, here: Path) -> None:
-        """What sets the environment before Python starts, not this process's state."""
+    def test_a_fresh_offline_machine_gets_a_one_line_error(self, here: Path) -> None:
+        """In a new process, because the environment is read when Python starts."""
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(here / "hf")}
         command = [sys.executable, "-m", "t2i", "generate", "a", "--model", "hf-hub:org/repo", "-o", "x.png"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -362,13 +362,13 @@ class TestOtherProcesses:
 
 @pytest.mark.skipif(not t2i_weights(), reason="t2i-starter declares no weights yet")
 class TestDefaultModel:
-    def test_the_default_draws_a_file_and_a_folder(self, t2i: T2I, here: Path) -> None:
+    def test_the_default_model_draws_a_file_and_a_folder(self, t2i: T2I, here: Path) -> None:
         assert t2i("generate", "a red heart", "-o", "heart.png").code == 0
         assert t2i("generate", "a red heart", "a panda", "-n", 2, "--seed", 7, "-o", "out").code == 0
         assert read_provenance(here / "heart.png").artist.name == DEFAULT_MODEL
         assert len(list((here / "out").iterdir())) == 5
 
-    def test_its_pictures_are_made_again_byte_for_byte(self, t2i: T2I, here: Path) -> None:
+    def test_its_pictures_are_regenerated_byte_for_byte(self, t2i: T2I, here: Path) -> None:
         t2i("generate", "a red heart", "-o", "heart.png")
         assert t2i("regenerate", "heart.png", "-o", "again.png").code == 0
         assert (here / "again.png").read_bytes() == (here / "heart.png").read_bytes()
@@ -381,7 +381,9 @@ class TestDefaultModel:
         assert repr(DEFAULT_MODEL) in t2i("generate", "a", "--model", DEFAULT_MODEL[:-1]).error
 
 
-def test_plugins_that_listen_hear_of_every_picture(t2i: T2I, site: FakeSite, run_folder: Path, here: Path) -> None:
+def test_listening_plugins_are_notified_of_every_picture(
+    t2i: T2I, site: FakeSite, run_folder: Path, here: Path
+) -> None:
     source = (
         "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_picture_written(path, provenance):\n"
         "    open('heard', 'a').write(f'{path.name} {provenance.seed}\\n')\n    raise RuntimeError('boom')"

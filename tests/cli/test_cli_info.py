@@ -1,4 +1,4 @@
-"""`t2i info`: everything known of one model."""
+"""`t2i info`: everything that is known about one model."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from t2i.registry import ModelSpec, catalogue
 from t2i_cgan.config import CGANConfig
 
 
-def test_a_technique_tells_its_config_and_recipes(t2i: T2I) -> None:
+def test_a_technique_lists_its_config_and_recipes(t2i: T2I) -> None:
     facts = json.loads(t2i("info", "cgan", "--json").out)
     assert facts["config"] == json.loads(CGANConfig().model_dump_json())
     assert "tiny" in facts["recipes"] and "ICML 2016" in facts["paper"]
     assert facts["from"].startswith("t2i-cgan ")
 
 
-def test_people_read_the_same_facts(t2i: T2I) -> None:
+def test_the_text_has_the_same_facts_as_the_json(t2i: T2I) -> None:
     result = t2i("info", "cgan")
     assert result.code == 0
     assert "kind: gan" in result.out and "  noise_dim: 100" in result.out
 
 
-def test_a_tag_tells_where_its_weights_are_and_what_they_may_be_used_for(t2i: T2I, site: FakeSite) -> None:
+def test_a_tag_shows_its_weights_location_and_licence(t2i: T2I, site: FakeSite) -> None:
     site.install_plugin("zoo", models='[model("zoo-ant")]', weights='[weights("zoo-ant", "sand", license="MIT")]')
     facts = json.loads(t2i("info", "zoo-ant.sand", "--json").out)["weights zoo-ant.sand"]
     assert (facts["license"], facts["sha256"], facts["text_encoder"]) == ("MIT", "0" * 64, "minilm")
 
 
-def test_what_is_not_installed_tells_how_to_get_it(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_says_how_to_get_it(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     known = catalogue.KnownPlugin("t2i-yak", "gan", "a yak", {ModelSpec: ("yak",)})
     monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (known,))
     assert json.loads(t2i("info", "yak", "--json").out)["from"] == "pip install t2i-yak"
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("cgna", "Did you mean 'cgan'"),
         ("cgan.no-such-tag", "no-such-tag"),
@@ -51,7 +51,7 @@ def test_what_is_not_installed_tells_how_to_get_it(t2i: T2I, site: FakeSite, mon
         ("no-package.here", "no_such_package"),
     ],
 )
-def test_what_cannot_be_described_is_one_line(t2i: T2I, site: FakeSite, name: str, told: str) -> None:
+def test_what_cannot_be_described_is_a_one_line_error(t2i: T2I, site: FakeSite, name: str, message: str) -> None:
     site.install("broken", "1 / 0")
     site.install_plugin("first", models='[model("twice")]')
     site.install_plugin("second", models='[model("twice")]')
@@ -59,10 +59,10 @@ def test_what_cannot_be_described_is_one_line(t2i: T2I, site: FakeSite, name: st
     bundles = {"no-bundle": "json:nothing", "no-package": "no_such_package:x"}
     weights = ", ".join(f'weights("{name}", "here", bundled="{bundle}")' for name, bundle in bundles.items())
     site.install_plugin("third", models=models, weights=f"[{weights}]")
-    assert told in t2i("info", name).error
+    assert message in t2i("info", name).error
 
 
-def test_bundled_weights_tell_what_they_cost(t2i: T2I, site: FakeSite) -> None:
+def test_bundled_weights_show_their_training_cost(t2i: T2I, site: FakeSite) -> None:
     from fakes.models import FakeGenerator
 
     seconds = {"AMD EPYC, 2 threads": 1893.4}

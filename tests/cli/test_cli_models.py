@@ -1,4 +1,4 @@
-"""`t2i models`: what can draw here and what could be installed, as a table or as JSON."""
+"""`t2i models`: installed and available models, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_json_holds_what_model_info_knows(t2i: T2I, site: FakeSite) -> None:
     assert entries[0]["distribution"] == "zoo" and entries[1]["weights"] == []
 
 
-def test_pretrained_leaves_those_with_weights(t2i: T2I, site: FakeSite) -> None:
+def test_pretrained_lists_only_models_with_weights(t2i: T2I, site: FakeSite) -> None:
     site.install_plugin("zoo", models='[model("zoo-ant"), model("zoo-bee")]', weights=WEIGHTS)
     assert [entry["name"] for entry in json.loads(t2i("models", "zoo", "--json", "--pretrained").out)] == ["zoo-ant"]
 
 
-def test_a_pattern_that_fits_nothing_lists_nothing(t2i: T2I) -> None:
+def test_a_pattern_without_matches_lists_nothing(t2i: T2I) -> None:
     result = t2i("models", "no such model", "--json")
     assert (result.code, json.loads(result.out)) == (0, [])
 

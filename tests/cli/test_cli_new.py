@@ -1,4 +1,4 @@
-"""`t2i new`: a whole project or none, whose own tests pass before anything is edited."""
+"""`t2i new`: writes a complete project or nothing; the project's tests pass before anything is edited."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def python(*arguments: str, paths: list[Path], cwd: Path) -> subprocess.Complete
     return subprocess.run([sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def test_a_project_is_written_whole(t2i: T2I, here: Path) -> None:
+def test_a_project_is_complete(t2i: T2I, here: Path) -> None:
     result = t2i("new", "my-technique")
     assert result.code == 0 and result.out == ""
     assert "t2i check my-technique" in result.err
@@ -63,7 +63,7 @@ def test_a_project_is_written_whole(t2i: T2I, here: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", kinds())
-def test_metadata_name_the_plugin_and_the_cores_it_is_for(kind: str) -> None:
+def test_metadata_name_the_plugin_and_its_versions_of_core(kind: str) -> None:
     facts = tomllib.loads(render("my-technique", check_kind(kind))["pyproject.toml"])["project"]
     major, minor, _ = __version__.split(".")
     assert facts["name"] == "t2i-my-technique"
@@ -72,12 +72,12 @@ def test_metadata_name_the_plugin_and_the_cores_it_is_for(kind: str) -> None:
     assert facts["entry-points"]["t2i"] == {"my-technique": "t2i_my_technique.plugin"}
 
 
-def test_the_folder_may_be_chosen(t2i: T2I, here: Path) -> None:
+def test_the_folder_can_be_chosen(t2i: T2I, here: Path) -> None:
     assert t2i("new", "t2i-mine", "--kind", "dataset", "--out", "deep/er/folder").code == 0
     assert (here / "deep/er/folder/src/t2i_mine/dataset.py").is_file()
 
 
-def test_a_folder_that_is_there_is_left_alone(t2i: T2I, here: Path) -> None:
+def test_an_existing_folder_is_not_changed(t2i: T2I, here: Path) -> None:
     (here / "t2i-mine").mkdir()
     (here / "t2i-mine" / "thesis.txt").write_text("years of work")
     before = contents(here)
@@ -106,34 +106,34 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(t2i: T2I, here: Path) ->
         ("x" * 99, "x" * MOST_CHARACTERS),
     ],
 )
-def test_a_name_that_will_not_do_is_refused_and_another_offered(t2i: T2I, here: Path, name: str, offered: str) -> None:
+def test_an_invalid_name_is_refused_and_another_suggested(t2i: T2I, here: Path, name: str, offered: str) -> None:
     error = t2i("new", "--", name).error
     assert repr(offered) in error and "lower-case" in error
     assert list(here.iterdir()) == []
     assert check_name(offered) == offered
 
 
-def test_no_plugin_takes_the_place_of_the_core() -> None:
+def test_a_plugin_cannot_be_named_core() -> None:
     for name in ("core", "t2i-core"):
         with pytest.raises(InvalidInputError, match="t2i-core is t2i's own distribution"):
             check_name(name)
 
 
-def test_a_kind_that_is_none_is_refused(t2i: T2I) -> None:
+def test_an_unknown_kind_is_refused(t2i: T2I) -> None:
     error = t2i("new", "mine", "--kind", "text-encodr").error
     assert "generator, text-encoder, evaluator, dataset" in error and "Did you mean 'text-encoder'" in error
 
 
-def test_a_name_that_is_taken_is_warned_of(t2i: T2I, site: FakeSite) -> None:
+def test_a_taken_name_gives_a_warning(t2i: T2I, site: FakeSite) -> None:
     site.install_plugin("zoo", models='[model("ant")]')
-    told = t2i("new", "ant")
-    assert told.code == 0 and "zoo declares the model 'ant' already" in told.err
+    message = t2i("new", "ant")
+    assert message.code == 0 and "zoo already declares the model 'ant'" in message.err
     assert "zoo declares" not in t2i("new", "ant", "--kind", "dataset", "--out", "other").err
-    assert "distribution t2i-attngan already" in t2i("new", "attngan").err
+    assert "distribution t2i-attngan already exists" in t2i("new", "attngan").err
 
 
 @pytest.mark.parametrize("name", ["x", "none", LONGEST])
-def test_every_line_is_as_a_formatter_leaves_it(name: str, tmp_path: Path) -> None:
+def test_every_file_is_formatted(name: str, tmp_path: Path) -> None:
     for kind in kinds():
         write(tmp_path / kind, check_name(name), kind)
     for command in (["check"], ["format", "--check"]):
@@ -143,8 +143,8 @@ def test_every_line_is_as_a_formatter_leaves_it(name: str, tmp_path: Path) -> No
         assert done.returncode == 0, done.stdout
 
 
-def test_its_own_tests_pass_with_nothing_edited(tmp_path: Path) -> None:
-    """All four kinds in one process; `pip install -e` is what install_project stands in for."""
+def test_its_own_tests_pass_unedited(tmp_path: Path) -> None:
+    """All four kinds in one process; install_project replaces `pip install -e`."""
     projects = [write(tmp_path / kind, f"try-{kind}", kind) for kind in kinds()]
     paths = [install_project(project) for project in projects]
     tests = [str(project / "tests") for project in projects]
@@ -156,7 +156,7 @@ def test_its_own_tests_pass_with_nothing_edited(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds())
-def test_the_wheel_holds_all_that_is_needed(kind: str, tmp_path: Path) -> None:
+def test_the_wheel_has_everything_it_needs(kind: str, tmp_path: Path) -> None:
     project = write(tmp_path / "project", "mine", kind)
     subprocess.run(["uv", "build", "--wheel", "--out-dir", str(tmp_path)], cwd=project, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")

@@ -1,4 +1,4 @@
-"""`t2i plugins` and `t2i doctor`: what each plugin is, why, and the command that mends it."""
+"""`t2i plugins` and `t2i doctor`: each plugin's state, the reason, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNWELL = {
 }
 
 
-def test_a_healthy_installation_is_well(t2i: T2I) -> None:
+def test_a_healthy_installation_has_no_problems(t2i: T2I) -> None:
     result = t2i("doctor")
     assert result.code == 0
     assert all(line.startswith("ok ") for line in result.out.splitlines())
@@ -24,19 +24,21 @@ def test_a_healthy_installation_is_well(t2i: T2I) -> None:
 
 
 @pytest.mark.parametrize("state", UNWELL)
-def test_doctor_names_the_unwell_plugin_and_the_remedy(t2i: T2I, site: FakeSite, state: str) -> None:
+def test_doctor_names_the_broken_plugin_and_the_fix(t2i: T2I, site: FakeSite, state: str) -> None:
     source, reason, remedy = UNWELL[state]
     site.install("bad", source)
     result = t2i("doctor")
     lines = result.out.splitlines()
-    (told,) = [index for index, line in enumerate(lines) if "plugin bad" in line]
+    (message,) = [index for index, line in enumerate(lines) if "plugin bad" in line]
     assert result.code == 1
-    assert lines[told].startswith(state) and reason in lines[told]
-    assert remedy in lines[told + 1]
+    assert lines[message].startswith(state) and reason in lines[message]
+    assert remedy in lines[message + 1]
     assert sum(line.startswith("ok ") for line in lines) >= 4
 
 
-def test_a_disabled_plugin_is_told_and_is_no_illness(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disabled_plugin_is_listed_but_is_not_a_problem(
+    t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.install("bad", "raise RuntimeError('boom')")
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", "bad")
     result = t2i("doctor")
@@ -53,7 +55,7 @@ def test_doctor_names_both_distributions_of_a_clash(t2i: T2I, site: FakeSite) ->
     assert "pip uninstall first or pip uninstall second" in result.out
 
 
-def test_doctor_counts_every_illness_at_once(t2i: T2I, site: FakeSite) -> None:
+def test_doctor_counts_all_problems(t2i: T2I, site: FakeSite) -> None:
     site.install("bad", "exit(0)")
     site.install("later", "T2I_API = 99")
     site.install_plugin("first", models='[model("twice")]')
@@ -65,13 +67,13 @@ def test_doctor_counts_every_illness_at_once(t2i: T2I, site: FakeSite) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bundled", "told"), [("json:weights", "is missing"), ("no_such_package:weights", "no_such_package")]
+    ("bundled", "message"), [("json:weights", "is missing"), ("no_such_package:weights", "no_such_package")]
 )
-def test_doctor_finds_bundled_weights_that_are_gone(t2i: T2I, site: FakeSite, bundled: str, told: str) -> None:
+def test_doctor_finds_missing_bundled_weights(t2i: T2I, site: FakeSite, bundled: str, message: str) -> None:
     site.install_plugin("zoo", models='[model("zoo")]', weights=f'[weights("zoo", "here", bundled="{bundled}")]')
     result = t2i("doctor")
     assert result.code == 1
-    assert told in result.out and "pip install --force-reinstall zoo" in result.out
+    assert message in result.out and "pip install --force-reinstall zoo" in result.out
 
 
 def test_doctor_finds_bundled_weights_that_are_not_the_published_ones(t2i: T2I, site: FakeSite) -> None:
@@ -83,7 +85,7 @@ def test_doctor_finds_bundled_weights_that_are_not_the_published_ones(t2i: T2I, 
     assert result.code == 1 and "not the published file" in result.out
 
 
-def test_a_machine_without_plugins_is_told_what_to_install(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_plugins_doctor_says_what_to_install(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
     from t2i.registry import discovery
 
     ours = [found for found in discovery._entry_points() if found[1].name == "t2i-core"]
@@ -115,7 +117,7 @@ def test_plugins_as_json_parses(t2i: T2I, site: FakeSite) -> None:
     assert entries["cgan"]["distribution"] == "t2i-cgan"
 
 
-def test_a_choice_that_no_plugin_has_is_told(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_names_an_unknown_plugin_is_reported(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", "cgna")
     result = t2i("doctor")
     assert result.code == 1 and "T2I_DISABLE_PLUGINS names 'cgna', but no plugin has that name" in result.out
@@ -136,7 +138,7 @@ DREADFUL = {
 
 @pytest.mark.parametrize("verb", ["doctor", "plugins", "models"])
 @pytest.mark.parametrize("strict", ["", "1"])
-def test_nothing_that_is_installed_stops_those_who_look(
+def test_no_installed_plugin_stops_listing_commands(
     t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch, verb: str, strict: str
 ) -> None:
     for name, source in DREADFUL.items():

@@ -20,25 +20,25 @@ from t2i.drawing.provenance import CHUNK, png_bytes, read_provenance, signed
 
 @pytest.fixture
 def model(run_folder: Path, here: Path) -> Path:
-    """The tiny run, to be changed."""
+    """A copy of the tiny run that a test may change."""
     return Path(shutil.copytree(run_folder, here.parent / "run"))
 
 
 @pytest.fixture
 def picture(t2i: T2I, model: Path, here: Path) -> Path:
-    """A picture it drew."""
+    """A picture that it drew."""
     options = ("--option", "truncation=0.5", "--device", "cpu")
     assert t2i("generate", "a red square", "--seed", 7, "--model", model, "-o", "picture.png", *options).code == 0
     return here / "picture.png"
 
 
-def test_the_file_comes_out_byte_for_byte(t2i: T2I, picture: Path, here: Path) -> None:
+def test_the_file_is_regenerated_byte_for_byte(t2i: T2I, picture: Path, here: Path) -> None:
     result = t2i("regenerate", picture, "-o", "again.png")
     assert result.code == 0 and "the same picture" in result.err
     assert (here / "again.png").read_bytes() == picture.read_bytes()
 
 
-def test_each_picture_of_a_batch_comes_out_alone(t2i: T2I, model: Path, here: Path) -> None:
+def test_each_picture_of_a_batch_is_regenerated_alone(t2i: T2I, model: Path, here: Path) -> None:
     t2i("generate", "a red square", "a blue square", "-n", 3, "--model", model, "-o", "out", "--device", "cpu")
     for path in sorted((here / "out").glob("0*.png")):
         assert t2i("regenerate", path).code == 0
@@ -72,7 +72,7 @@ def test_changed_weights_are_refused(t2i: T2I, picture: Path, model: Path, here:
     assert not (here / "again.png").exists()
 
 
-def test_a_model_on_the_hub_is_asked_for_as_it_was_then(t2i: T2I, run_folder: Path, hub: FakeHub, here: Path) -> None:
+def test_a_hub_model_is_loaded_at_the_recorded_commit(t2i: T2I, run_folder: Path, hub: FakeHub, here: Path) -> None:
     old, new = (
         {path.name: path.read_bytes() for path in (run_folder / "checkpoints" / step / "snapshot").iterdir()}
         for step in ("step-00000010", "step-00000020")
@@ -88,7 +88,7 @@ def test_a_model_on_the_hub_is_asked_for_as_it_was_then(t2i: T2I, run_folder: Pa
     assert (here / "old.png").read_bytes() != (here / "new.png").read_bytes()
 
 
-def test_weights_that_moved_are_found_by_hand(t2i: T2I, picture: Path, model: Path, here: Path) -> None:
+def test_moved_weights_can_be_given_by_path(t2i: T2I, picture: Path, model: Path, here: Path) -> None:
     moved = model.rename(here.parent / "moved")
     assert str(model) in t2i("regenerate", picture, "-o", "again.png").error
     assert t2i("regenerate", picture, "-o", "again.png", "--model", moved).code == 0
@@ -148,26 +148,28 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.parametrize(("name", "write", "told"), UNUSABLE.values(), ids=UNUSABLE)
-def test_what_cannot_be_made_again_is_one_line(t2i: T2I, here: Path, name: str, write: object, told: str) -> None:
+@pytest.mark.parametrize(("name", "write", "message"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_cannot_be_regenerated_is_a_one_line_error(
+    t2i: T2I, here: Path, name: str, write: object, message: str
+) -> None:
     write(here / name)  # type: ignore[operator]
     before = contents(here)
-    assert told in t2i("regenerate", name, "-o", "again.png").error
+    assert message in t2i("regenerate", name, "-o", "again.png").error
     assert contents(here) == before
 
 
-@pytest.mark.parametrize(("field", "value", "told"), [("seed", -1, "-1"), ("options", {"bogus": 1}, "bogus")])
-def test_provenance_that_asks_for_the_impossible_is_one_line(
-    t2i: T2I, picture: Path, here: Path, field: str, value: object, told: str
+@pytest.mark.parametrize(("field", "value", "message"), [("seed", -1, "-1"), ("options", {"bogus": 1}, "bogus")])
+def test_provenance_with_an_impossible_request_is_a_one_line_error(
+    t2i: T2I, picture: Path, here: Path, field: str, value: object, message: str
 ) -> None:
     facts = asdict(read_provenance(picture)) | {field: value}
     chunk(json.dumps(facts))(picture)
-    assert told in t2i("regenerate", picture, "-o", "again.png").error
+    assert message in t2i("regenerate", picture, "-o", "again.png").error
     assert not (here / "again.png").exists()
 
 
 @pytest.mark.parametrize("out", ["again.jpg", "again", "folder.png", "file/again.png"])
-def test_an_output_that_cannot_be_is_one_line(t2i: T2I, picture: Path, here: Path, out: str) -> None:
+def test_an_invalid_output_is_a_one_line_error(t2i: T2I, picture: Path, here: Path, out: str) -> None:
     (here / "folder.png").mkdir()
     (here / "file").touch()
     before = contents(here)

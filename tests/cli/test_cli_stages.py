@@ -1,4 +1,4 @@
-"""`t2i generate --stages`: how a picture came about, beside it."""
+"""`t2i generate --stages`: the earlier stages of each picture, in a strip next to it."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def test_the_strip_shows_the_generators_stages(t2i: T2I, staged: Path, here: Pat
     assert max(abs(a - b) for a, b in zip(shown.tobytes(), wanted.tobytes(), strict=True)) <= 1
 
 
-def test_a_folder_gets_a_strip_per_picture_and_resumes(t2i: T2I, staged: Path, here: Path) -> None:
+def test_a_folder_has_a_strip_per_picture_and_resumes(t2i: T2I, staged: Path, here: Path) -> None:
     request = ("generate", "a red square", "a blue square", "--seed", 1, "--model", staged, "-o", "out")
     assert t2i(*request).code == 0
-    assert "2 pictures" in t2i(*request, "--stages").err  # their strips were not there
+    assert "2 pictures" in t2i(*request, "--stages").err  # their strips were missing
     names = sorted(path.name for path in (here / "out").iterdir())
     assert names == [
         "0001-a-red-square-1-stages.png", "0001-a-red-square-1.png",

@@ -1,4 +1,4 @@
-"""What is cheap stays cheap: looking around imports neither torch nor a technique."""
+"""Fast commands stay fast: listing and describing import neither torch nor a technique."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def command(*arguments: str) -> str:
     ],
     ids=["import", "list", "--help", "generate --help", "models", "models --json", "plugins"],
 )
-def test_looking_around_imports_nothing_heavy(code: str, site: FakeSite) -> None:
+def test_listing_and_describing_import_nothing_heavy(code: str, site: FakeSite) -> None:
     modules = loaded_by(code, site)
     assert "t2i" in modules
     assert modules.isdisjoint(HEAVY)
@@ -60,8 +60,8 @@ def test_import_t2i_loads_no_plugin(site: FakeSite) -> None:
     assert plugin in loaded_by("import t2i; t2i.list_models()", site)
 
 
-def test_the_modules_named_heavy_are_those_that_drawing_imports() -> None:
-    """Else a renamed module would make the test above pass for nothing."""
+def test_drawing_imports_the_modules_named_heavy() -> None:
+    """Otherwise the test above would always pass after a module is renamed."""
     from importlib.util import find_spec
 
     ours = [name for name in HEAVY if name.startswith("t2i")]
@@ -69,12 +69,12 @@ def test_the_modules_named_heavy_are_those_that_drawing_imports() -> None:
 
 
 @pytest.mark.parametrize("verb", [spec.name for spec, _ in registry().all(CommandSpec)])
-def test_every_verb_explains_itself(verb: str, t2i: T2I) -> None:
+def test_every_verb_has_help(verb: str, t2i: T2I) -> None:
     result = t2i(verb, "--help")
     assert result.code == 0 and f"t2i {verb}" in result.out
 
 
-def test_no_verb_shows_the_verbs(t2i: T2I) -> None:
+def test_without_a_verb_all_verbs_are_listed(t2i: T2I) -> None:
     result = t2i()
     assert result.code == 0
     assert result.out == t2i("--help").out
@@ -82,7 +82,7 @@ def test_no_verb_shows_the_verbs(t2i: T2I) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["draw"], "draw"),
         (["generate", "x", "--sed", "7"], "--sed"),
@@ -95,9 +95,9 @@ def test_no_verb_shows_the_verbs(t2i: T2I) -> None:
         (["doctor", "please"], "please"),
     ],
 )
-def test_a_command_that_cannot_be_read_is_one_line(t2i: T2I, arguments: list[str], told: str) -> None:
+def test_a_malformed_command_is_a_one_line_error(t2i: T2I, arguments: list[str], message: str) -> None:
     error = t2i(*arguments).error
-    assert told in error and "--help" in error
+    assert message in error and "--help" in error
 
 
 def test_python_m_t2i_is_t2i() -> None:

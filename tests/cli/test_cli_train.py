@@ -1,4 +1,4 @@
-"""`t2i train`: a run folder from a folder of captioned pictures, and every way to ask for it wrongly."""
+"""`t2i train`: a run folder from a folder of captioned pictures, and every kind of bad request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from t2i.drawing.provenance import read_provenance
 TINY = ("--recipe", "tiny", "--device", "cpu")
 
 
-def test_a_run_folder_holds_what_people_look_for(run_folder: Path, squares: Path) -> None:
+def test_a_run_folder_has_all_documented_files(run_folder: Path, squares: Path) -> None:
     names = {path.name for path in run_folder.iterdir()}
     assert {"run.yaml", "checkpoints", "samples", "metrics.jsonl", "losses.png"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
@@ -36,20 +36,20 @@ def test_a_run_folder_holds_what_people_look_for(run_folder: Path, squares: Path
             assert image.format == "PNG" and len(image.convert("RGB").getcolors(2**24) or []) > 1
 
 
-def test_run_yaml_is_the_whole_recipe(run_folder: Path, squares: Path) -> None:
+def test_run_yaml_has_all_settings(run_folder: Path, squares: Path) -> None:
     settings = yaml.safe_load((run_folder / "run.yaml").read_text())
     assert settings["technique"] == "cgan" and settings["data"] == str(squares)
     assert settings["model"]["resolution"] == 16 and settings["train"]["steps"] == 20
     assert settings["command"].startswith("t2i train cgan --recipe tiny")
 
 
-def test_a_snapshot_says_what_it_was_trained_on(run_folder: Path, squares: Path) -> None:
+def test_a_snapshot_records_its_training_data(run_folder: Path, squares: Path) -> None:
     facts = json.loads((run_folder / "checkpoints/step-00000020/snapshot/config.json").read_text())["facts"]
     assert facts["dataset"] == f"folder:{squares.name}"
     assert (facts["steps"], facts["images_seen"], facts["text_encoder"]["name"]) == (20, 160, "minilm")
 
 
-def test_settings_go_before_the_recipe(t2i: T2I, squares: Path, here: Path) -> None:
+def test_settings_override_the_recipe(t2i: T2I, squares: Path, here: Path) -> None:
     settings = ("train.batch_size=4", "objective.discriminator.lr=0.5", "model.noise_dim=3")
     assert (
         t2i("train", "cgan", *settings, *TINY, "--data", squares, "--out", "run", "--steps", 2, "--seed", 5).code == 0
@@ -60,7 +60,7 @@ def test_settings_go_before_the_recipe(t2i: T2I, squares: Path, here: Path) -> N
     assert (run["model"]["noise_dim"], run["model"]["resolution"]) == (3, 16)
 
 
-def test_options_of_the_samples_become_the_models_own(t2i: T2I, squares: Path, here: Path) -> None:
+def test_options_of_the_samples_become_the_models_defaults(t2i: T2I, squares: Path, here: Path) -> None:
     settings = ("train.sample_options.truncation=0.5", *TINY, "--data", squares)
     assert t2i("train", "cgan", *settings, "--out", "run", "--steps", 2).code == 0
     assert t2i("generate", "a red square", "--model", "run", "--seed", 1, "-o", "own.png").code == 0
@@ -71,7 +71,7 @@ def test_options_of_the_samples_become_the_models_own(t2i: T2I, squares: Path, h
     assert "truncation=0.5" in (here / "run/checkpoints/step-00000002/snapshot/README.md").read_text()
 
 
-def test_a_recipe_may_be_ones_own_file(t2i: T2I, squares: Path, here: Path, run_folder: Path) -> None:
+def test_a_recipe_may_be_a_file(t2i: T2I, squares: Path, here: Path, run_folder: Path) -> None:
     recipe = yaml.safe_load((run_folder / "run.yaml").read_text())
     kept = {name: recipe[name] for name in ("model", "objective", "train")}
     (here / "mine.yaml").write_text(yaml.safe_dump(kept | {"data": str(squares)}))
@@ -79,7 +79,7 @@ def test_a_recipe_may_be_ones_own_file(t2i: T2I, squares: Path, here: Path, run_
     assert (here / "run" / "checkpoints" / "step-00000002").is_dir()
 
 
-def test_a_file_goes_before_the_recipe_and_the_command_line_before_both(t2i: T2I, squares: Path, here: Path) -> None:
+def test_a_file_overrides_the_recipe_and_the_command_line_both(t2i: T2I, squares: Path, here: Path) -> None:
     (here / "r.yaml").write_text("train: {steps: 2, batch_size: 6}\nobjective: {generator: {lr: 0.5, beta1: 0.25}}\n")
     settings = ("objective.generator.lr=1e-4", "train.batch_size=4")
     arguments = ("--config", "r.yaml", *TINY, "--data", squares, "--out", "run")
@@ -95,7 +95,7 @@ def test_the_page_shows_the_run(run_folder: Path) -> None:
     assert "samples/step-00000020.png" in page and "technique: cgan" in page and "a red square" in page
 
 
-def test_a_run_is_held_against_its_recipes_reference(
+def test_a_run_is_compared_with_its_recipes_reference(
     t2i: T2I, run_folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Path(shutil.copytree(run_folder, here / "run"))
@@ -125,7 +125,7 @@ def test_resuming_a_finished_run_changes_nothing(t2i: T2I, run_folder: Path, her
     assert {name for name in after.keys() - before.keys() if not name.startswith("events.")} == set()
 
 
-def test_more_steps_go_on_from_the_end(t2i: T2I, run_folder: Path, here: Path) -> None:
+def test_more_steps_continue_from_the_end(t2i: T2I, run_folder: Path, here: Path) -> None:
     run = Path(shutil.copytree(run_folder, here / "run"))
     assert t2i("train", "--resume", run, "--steps", 22, "--device", "cpu").code == 0
     assert (run / "checkpoints" / "step-00000022").is_dir()
@@ -162,9 +162,9 @@ BAD = {
     "out a file": (["cgan", *TINY, "--data", "{squares}", "--out", "file"], "file already exists"),
     "out under a file": (["cgan", *TINY, "--data", "{squares}", "--out", "file/run"], "file"),
     "unknown recipe": (["cgan", "--recipe", "tinny", "--data", "{squares}", "--out", "run"], "Did you mean 'tiny'"),
-    "recipe no YAML": (["cgan", "--recipe", "bad.yaml", "--data", "{squares}", "--out", "run"], "not YAML"),
+    "recipe not YAML": (["cgan", "--recipe", "bad.yaml", "--data", "{squares}", "--out", "run"], "not YAML"),
     "recipe a list": (["cgan", "--recipe", "list.yaml", "--data", "{squares}", "--out", "run"], "mapping"),
-    "recipe no text": (["cgan", "--recipe", "bytes.yaml", "--data", "{squares}", "--out", "run"], "bytes.yaml"),
+    "recipe not text": (["cgan", "--recipe", "bytes.yaml", "--data", "{squares}", "--out", "run"], "bytes.yaml"),
     "recipe with an unknown section": (
         ["cgan", "--recipe", "section.yaml", "--data", "{squares}", "--out", "run"],
         "Did you mean 'train'",
@@ -181,7 +181,7 @@ BAD = {
         ["cgan", "--config", "none.yaml", "--data", "{squares}", "--out", "run"],
         "none.yaml must be a readable text file",
     ),
-    "config no YAML": (["cgan", "--config", "bad.yaml", "--data", "{squares}", "--out", "run"], "not YAML"),
+    "config not YAML": (["cgan", "--config", "bad.yaml", "--data", "{squares}", "--out", "run"], "not YAML"),
     "resume with a config": (["--resume", "bare", "--config", "bad.yaml"], "--config"),
     "no process": (["cgan", *TINY, "--data", "{squares}", "--out", "run", "--processes", "0"], "--processes"),
     "too many processes": (
@@ -215,19 +215,19 @@ SETTINGS = {
     "no number": ("train.batch_size=many", "got 'many'"),
     "out of range": ("train.batch_size=1", "batch_size"),
     "not a multiple": ("train.accumulate=3", "multiple"),
-    "no number at all": ("objective.r1_gamma=.nan", "r1_gamma"),
+    "not a number": ("objective.r1_gamma=.nan", "r1_gamma"),
     "part of a list": ("model.widths.first=1", "'widths'"),
     "no such tracker": ("train.tracker=tensorbored", "one of aim, "),
     "no such precision": ("train.precision=fp8", "'auto', 'no', 'bf16' or 'fp16', got 'fp8'"),
     "no such schedule": ("objective.generator.schedule=linear", "'constant', 'halving' or 'cosine'"),
     "no such flag": ("train.compile=maybe", "train.compile"),
-    "resolution no power": ("model.resolution=17", "17"),
+    "resolution not a power of two": ("model.resolution=17", "17"),
 }
 
 
 @pytest.fixture
 def obstacles(here: Path) -> None:
-    """Folders and files that cannot serve."""
+    """Folders and files that make requests fail."""
     for name in ("empty", "bare", "broken", "damaged"):
         (here / name).mkdir()
     (here / "file").write_text("mine")
@@ -243,39 +243,39 @@ def obstacles(here: Path) -> None:
     (here / "damaged" / "run.yaml").write_bytes(b"technique: cgan\n\xff")
 
 
-@pytest.mark.parametrize(("arguments", "told"), BAD.values(), ids=BAD)
-def test_a_run_that_cannot_start_is_one_line_and_leaves_nothing(
-    t2i: T2I, here: Path, squares: Path, obstacles: None, arguments: list[str], told: str
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_bad_requests_are_one_line_errors_and_write_nothing(
+    t2i: T2I, here: Path, squares: Path, obstacles: None, arguments: list[str], message: str
 ) -> None:
     before = contents(here)
-    assert told in t2i("train", *(argument.format(squares=squares) for argument in arguments)).error
+    assert message in t2i("train", *(argument.format(squares=squares) for argument in arguments)).error
     assert contents(here) == before
 
 
-@pytest.mark.parametrize(("setting", "told"), SETTINGS.values(), ids=SETTINGS)
-def test_a_setting_that_cannot_be_is_one_line_and_leaves_nothing(
-    t2i: T2I, here: Path, squares: Path, monkeypatch: pytest.MonkeyPatch, setting: str, told: str
+@pytest.mark.parametrize(("setting", "message"), SETTINGS.values(), ids=SETTINGS)
+def test_an_invalid_setting_is_a_one_line_error_and_writes_nothing(
+    t2i: T2I, here: Path, squares: Path, monkeypatch: pytest.MonkeyPatch, setting: str, message: str
 ) -> None:
     """Before a picture is decoded."""
     monkeypatch.setattr("t2i.training.run.prepare", lambda *arguments, **options: pytest.fail("it decodes pictures"))
-    assert told in t2i("train", "cgan", setting, *TINY, "--data", squares, "--out", "run").error
+    assert message in t2i("train", "cgan", setting, *TINY, "--data", squares, "--out", "run").error
     assert list(here.iterdir()) == []
 
 
-def test_a_technique_that_does_not_train_is_told(t2i: T2I, site: FakeSite, squares: Path, here: Path) -> None:
+def test_a_technique_that_cannot_be_trained_is_an_error(t2i: T2I, site: FakeSite, squares: Path, here: Path) -> None:
     site.install_plugin("zoo", models='[model("zoo-ant")]')
     assert "cannot be trained" in t2i("train", "zoo-ant", "--data", squares, "--out", "run").error
     assert list(here.iterdir()) == []
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_is_told(t2i: T2I, run_folder: Path, here: Path) -> None:
+def test_a_run_with_only_damaged_checkpoints_is_an_error(t2i: T2I, run_folder: Path, here: Path) -> None:
     run = Path(shutil.copytree(run_folder, here / "run"))
     for state in run.glob("checkpoints/*/state.safetensors"):
         state.write_bytes(state.read_bytes()[:100])
     assert "no complete checkpoint" in t2i("train", "--resume", run, "--device", "cpu").error
 
 
-def test_ctrl_c_leaves_a_checkpoint_and_tells_how_to_go_on(t2i: T2I, squares: Path, here: Path) -> None:
+def test_ctrl_c_saves_a_checkpoint_and_says_how_to_continue(t2i: T2I, squares: Path, here: Path) -> None:
     arguments = ["train", "cgan", *TINY, "--data", str(squares), "--out", "run", "--steps", "1000000"]
     metrics = here / "run" / "metrics.jsonl"
     with ForkedCommand(*arguments, "train.checkpoint_every=1000000", "train.log_every=1") as command:
@@ -293,7 +293,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_tells_how_to_go_on(t2i: T2I, squares: Pa
 
 @pytest.mark.parametrize("ended", ["by Ctrl-C", pytest.param("by kill -9 of one", marks=pytest.mark.slow)])
 def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: str) -> None:
-    """Through the launcher: it is sent what a terminal sends, and the processes hear of it from the launcher alone."""
+    """Only the launcher gets the signal, as from a terminal, and passes it on to the processes."""
     arguments = ["train", "cgan", *TINY, "--data", str(squares), "--out", "run", "--steps", "1000000"]
     settings = ["train.checkpoint_every=5", "train.log_every=5", "train.sample_every=1000000", "train.tracker=none"]
     command = [sys.executable, "-m", "t2i", *arguments, *settings, "--processes", "2"]
@@ -318,7 +318,7 @@ def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: 
     assert t2i("train", "--resume", "run", "--steps", newest + 1, "--device", "cpu").code == 0
 
 
-def test_a_reference_of_nothing_is_one_line(t2i: T2I, here: Path) -> None:
+def test_a_reference_without_a_run_is_a_one_line_error(t2i: T2I, here: Path) -> None:
     assert "not a run folder" in t2i("reference", "compare", "none").error
     assert "not a run folder" in t2i("reference", "write", "none", "x.reference.jsonl").error
     assert list(here.iterdir()) == []

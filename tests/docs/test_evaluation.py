@@ -19,9 +19,9 @@ def test_the_snippet_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_every_protocol_is_described() -> None:
     rows = [line.strip("| ").split(" | ") for line in (ROOT / PAGE).read_text().splitlines() if line.startswith("| `")]
-    told = {row[0].strip("`"): row[1:] for row in rows}
+    described = {row[0].strip("`"): row[1:] for row in rows}
     for protocol in PROTOCOLS.values():
-        resize, _, network, _ = told[protocol.name]
+        resize, _, network, _ = described[protocol.name]
         assert f"to {protocol.side}," in resize
         assert network == "the same" or f"{protocol.dim:,} features" in network
 

@@ -111,8 +111,8 @@ class ShardedArtist(Artist):
             prompts, seeds = check_requests(batch)
             for prompt, seed, z in zip(prompts, seeds, Noise(seeds, self._device).normal(WIDTH), strict=True):
                 image = to_pil(self._picture(prompt, options.wildness * z)[None])[0]
-                told = Provenance(prompt, seed, options.model_dump(mode="json"), self.identity)
-                yield Picture(image, told)
+                recorded = Provenance(prompt, seed, options.model_dump(mode="json"), self.identity)
+                yield Picture(image, recorded)
 
     def _picture(self, prompt: str, z: Tensor) -> Tensor:
         rows = [self._rows.get(word, len(self._rows)) for word in prompt.lower().split()]

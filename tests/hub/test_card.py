@@ -87,7 +87,7 @@ def test_a_card_without_facts_says_that_they_are_not_said():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "message"),
     [
         ({"A": 0.2}, "0 s on A"),
         ({"A": 59.6}, "1 min on A"),
@@ -96,8 +96,8 @@ def test_a_card_without_facts_says_that_they_are_not_said():
         ({"A": 14_700.0, "B, 2 processes": 90_000.0}, "4 h 05 min on A; then 25 h 00 min on B, 2 processes"),
     ],
 )
-def test_a_card_says_how_long_training_took_and_where(seconds, told):
-    assert f"| training took | {told} |" in render_card(config(training_seconds=seconds))
+def test_a_card_says_how_long_training_took_and_where(seconds, message):
+    assert f"| training took | {message} |" in render_card(config(training_seconds=seconds))
 
 
 @pytest.mark.parametrize("prompt", ["a red heart", "it's a \"quoted\" 'heart'\n", "$(rm -rf /) `x` \\"])

@@ -131,14 +131,16 @@ class Environment:
 
     def refused(self, remedy: str, *arguments: str) -> None:
         """The command must end with one sentence that holds `remedy`, and exit code 2."""
-        told = run([self.python.with_name("t2i"), *arguments], self.folder, self.variables, code=2)
-        require(told.startswith("error: ") and told.count("\n") == 1, f"one sentence was due, but this came:\n{told}")
-        require(remedy in told, f"{remedy!r} was due as the remedy, but this came: {told}")
+        output = run([self.python.with_name("t2i"), *arguments], self.folder, self.variables, code=2)
+        require(
+            output.startswith("error: ") and output.count("\n") == 1, f"one sentence was due, but this came:\n{output}"
+        )
+        require(remedy in output, f"{remedy!r} was due as the remedy, but this came: {output}")
 
     def tests(self, *paths: str) -> None:
         """Run these files of the suite against what is installed here."""
-        told = run([self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths], ROOT, self.variables)
-        say(f"  {told.splitlines()[-1]}")
+        output = run([self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths], ROOT, self.variables)
+        say(f"  {output.splitlines()[-1]}")
 
 
 def alone(world: World) -> None:
@@ -298,9 +300,9 @@ def require(true: bool, else_say: str) -> None:
         raise Surprise(else_say)
 
 
-def require_all(told: str, *parts: str) -> None:
+def require_all(output: str, *parts: str) -> None:
     for part in parts:
-        require(part in told, f"{part!r} was due in what was said, but this came:\n{told}")
+        require(part in output, f"{part!r} was due in what was said, but this came:\n{output}")
 
 
 def step(what: str) -> None:

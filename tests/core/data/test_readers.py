@@ -42,7 +42,7 @@ def test_each_spelling_finds_its_data(here, name, is_named):
 
 
 @pytest.mark.parametrize(
-    ("name", "split", "error", "told"),
+    ("name", "split", "error", "message"),
     [
         ("cub", None, InvalidInputError, "needs something to read: 'cub:what-to-read'"),
         ("coco:", None, InvalidInputError, "needs something to read: 'coco:what-to-read'"),
@@ -57,8 +57,8 @@ def test_each_spelling_finds_its_data(here, name, is_named):
         ("mine/red.png", None, DataError, "name its reader: coco:mine/red.png"),
     ],
 )
-def test_what_cannot_be_found_says_how_to_ask(here, name, split, error, told):
-    with pytest.raises(error, match=told):
+def test_what_cannot_be_found_says_how_to_ask(here, name, split, error, message):
+    with pytest.raises(error, match=message):
         t2i.load_dataset(name, split)
 
 

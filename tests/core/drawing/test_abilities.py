@@ -1,4 +1,4 @@
-"""What Python callers may hand to `interpolate`, and what they are told otherwise."""
+"""What Python callers may hand to `interpolate`, and what they are message otherwise."""
 
 from __future__ import annotations
 

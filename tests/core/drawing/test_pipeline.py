@@ -149,12 +149,12 @@ def test_each_prompt_is_encoded_once_a_batch(tmp_path):
 def test_a_picture_written_says_all_that_draws_it_again_byte_for_byte(pipe, tmp_path):
     picture = pipe(["pizza", "flag of Japan"], num_images_per_prompt=3, seed=11, truncation=0.8)[4]
     content = picture.save(tmp_path / "x.png").read_bytes()
-    told = read_provenance(tmp_path / "x.png")
-    snapshot = resolve(told.artist.name)
-    assert snapshot.config.weights_sha256 == told.artist.weights_sha256
-    assert told.artist.text_encoders == {"fake": pipe.encoder.identity.sha256}
+    recorded = read_provenance(tmp_path / "x.png")
+    snapshot = resolve(recorded.artist.name)
+    assert snapshot.config.weights_sha256 == recorded.artist.weights_sha256
+    assert recorded.artist.text_encoders == {"fake": pipe.encoder.identity.sha256}
     fresh = Pipeline(snapshot, load_generator(snapshot), FakeTextEncoder(24))
-    again = fresh(told.prompt, seed=told.seed, **told.options)[0]
+    again = fresh(recorded.prompt, seed=recorded.seed, **recorded.options)[0]
     assert again.png() == content
 
 

@@ -103,7 +103,7 @@ def test_a_technique_alone_means_its_first_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("zoo-ant.leafs", "Did you mean 'zoo-ant.leaves'"),
         ("zoo-cow", "no pretrained weights"),
@@ -114,8 +114,8 @@ def test_a_technique_alone_means_its_first_weights() -> None:
         ("runs/a", "There is no registered model 'runs/a'"),
     ],
 )
-def test_weights_that_are_not_there_are_told(name: str, told: str) -> None:
-    with pytest.raises(UnknownNameError, match=told):
+def test_weights_that_are_not_there_are_told(name: str, message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
         weights_spec(name)
 
 
@@ -146,7 +146,7 @@ def test_a_model_is_created_with_its_config() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ({"resolutoin": 32}, "Did you mean 'resolution'"),
         ({"resolution": "many"}, "'resolution'.*got 'many'"),
@@ -154,8 +154,8 @@ def test_a_model_is_created_with_its_config() -> None:
         ({"noise_dim": float("nan")}, "'noise_dim'"),
     ],
 )
-def test_a_config_that_does_not_fit_is_told(config: dict[str, object], told: str) -> None:
-    with pytest.raises(InvalidConfigError, match=told):
+def test_a_config_that_does_not_fit_is_told(config: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidConfigError, match=message):
         t2i.create_model("cgan", **config)
 
 
@@ -171,9 +171,9 @@ def test_a_technique_whose_code_cannot_be_imported_is_broken_only_when_asked_for
         t2i.create_model("zoo-cow")
 
 
-@pytest.mark.parametrize(("name", "told"), [("hf", "hf:reference"), ("minilm:large", "got 'minilm:large'")])
-def test_a_text_encoder_takes_a_reference_or_does_not(name: str, told: str) -> None:
-    with pytest.raises(InvalidInputError, match=told):
+@pytest.mark.parametrize(("name", "message"), [("hf", "hf:reference"), ("minilm:large", "got 'minilm:large'")])
+def test_a_text_encoder_takes_a_reference_or_does_not(name: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         t2i.create_text_encoder(name)
 
 
@@ -214,7 +214,7 @@ def test_a_split_is_named_either_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "split", "told"),
+    ("name", "split", "message"),
     [
         ("openmoji", "validation", "train, compose, all"),
         ("openmoji:validation", None, "got 'validation'"),
@@ -222,8 +222,8 @@ def test_a_split_is_named_either_way() -> None:
         ("nowhere", None, "no dataset 'nowhere'"),
     ],
 )
-def test_a_dataset_or_split_that_is_not_there_is_told(name: str, split: str | None, told: str) -> None:
-    with pytest.raises(UnknownNameError, match=told):
+def test_a_dataset_or_split_that_is_not_there_is_told(name: str, split: str | None, message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
         t2i.load_dataset(name, split)
 
 

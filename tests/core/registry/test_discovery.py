@@ -1,4 +1,4 @@
-"""Every plugin stands alone: what is wrong with one is told of it, and never touches another."""
+"""Every plugin stands alone: what is wrong with one is expected of it, and never touches another."""
 
 from __future__ import annotations
 
@@ -92,25 +92,25 @@ def assert_others_are_well() -> None:
     assert "cgan" in t2i.list_models()
 
 
-@pytest.mark.parametrize(("source", "told"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plugin_is_listed_with_the_fix_and_harms_no_other(site: FakeSite, source: str, told: str) -> None:
+@pytest.mark.parametrize(("source", "expected"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_plugin_is_listed_with_the_fix_and_harms_no_other(site: FakeSite, source: str, expected: str) -> None:
     site.install("good", GOOD)
     site.install("bad", source)
     found = plugin("bad")
     assert found.state == "broken"
-    assert told in found.reason and "\n" not in found.reason
+    assert expected in found.reason and "\n" not in found.reason
     assert found.remedy.startswith("pip install") and "bad" in found.remedy
     assert found.specs == ()
     assert_others_are_well()
 
 
-@pytest.mark.parametrize(("source", "told", "remedy"), INCOMPATIBLE.values(), ids=INCOMPATIBLE)
-def test_a_plugin_for_another_api_is_incompatible(site: FakeSite, source: str, told: str, remedy: str) -> None:
+@pytest.mark.parametrize(("source", "expected", "remedy"), INCOMPATIBLE.values(), ids=INCOMPATIBLE)
+def test_a_plugin_for_another_api_is_incompatible(site: FakeSite, source: str, expected: str, remedy: str) -> None:
     site.install("good", GOOD)
     site.install("bad", source)
     found = plugin("bad")
     assert (found.state, found.remedy) == ("incompatible", remedy)
-    assert told in found.reason and str(API_VERSION) in found.reason
+    assert expected in found.reason and str(API_VERSION) in found.reason
     assert_others_are_well()
 
 

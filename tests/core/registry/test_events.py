@@ -1,4 +1,4 @@
-"""A picture that is written is told to the plugins that listen, and costs nothing when one of them fails."""
+"""A picture that is written is message to the plugins that listen, and costs nothing when one of them fails."""
 
 from __future__ import annotations
 

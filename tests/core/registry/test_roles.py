@@ -1,4 +1,4 @@
-"""A role is one row: with a row for songs, songs are listed, described, checked, suggested and told apart."""
+"""A role is one row: with a row for songs, songs are listed, described, checked, suggested and message apart."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ def test_a_hook_that_returns_something_else_is_broken(site: FakeSite) -> None:
 
 def test_two_owners_are_a_clash(t2i: T2I, site: FakeSite) -> None:
     site.install("choir", SINGER.format(songs=LULLABY))
-    told = "the song 'lullaby' is declared by choir and singer"
-    with pytest.raises(NameClashError, match=told):
+    message = "the song 'lullaby' is declared by choir and singer"
+    with pytest.raises(NameClashError, match=message):
         registry().get(SongSpec, "lullaby")
     result = t2i("doctor")
-    assert result.code == 1 and told in result.out
+    assert result.code == 1 and message in result.out
 
 
 def test_an_unknown_name_is_suggested(t2i: T2I) -> None:
@@ -92,8 +92,8 @@ def test_an_unknown_name_is_suggested(t2i: T2I) -> None:
 def test_a_name_known_but_not_installed_says_how_to_get_it(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
     known = catalogue.KnownPlugin("t2i-hymns", "song", "hymns", {SongSpec: ("hymn",)})
     monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (known,))
-    told = "The song 'hymn' is not installed. Get it: pip install t2i-hymns"
-    with pytest.raises(UnknownNameError, match=told):
+    message = "The song 'hymn' is not installed. Get it: pip install t2i-hymns"
+    with pytest.raises(UnknownNameError, match=message):
         registry().get(SongSpec, "hymn")
     assert "'hymn' is not installed. Get it: pip install t2i-hymns" in t2i("check", "hymn").error
 

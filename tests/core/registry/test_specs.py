@@ -51,7 +51,7 @@ def test_declaring_a_target_does_not_import_it(site: FakeSite) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         ("no_such_module_anywhere:Name", "no_such_module_anywhere"),
         ("json:NoSuchName", "NoSuchName"),
@@ -59,10 +59,10 @@ def test_declaring_a_target_does_not_import_it(site: FakeSite) -> None:
         ("", "ValueError"),
     ],
 )
-def test_a_target_that_is_not_there_is_a_broken_plugin(target: str, told: str) -> None:
+def test_a_target_that_is_not_there_is_a_broken_plugin(target: str, message: str) -> None:
     with pytest.raises(PluginBrokenError) as caught:
         load_target(target)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.__cause__ is not None
 
 

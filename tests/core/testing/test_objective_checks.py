@@ -259,7 +259,7 @@ FOLLOWS = {  # what else cannot run when a specimen is broken
 def test_an_objective_fails_for_what_it_breaks(make: Callable[[], OnePlayer], reasons: dict[str, str]) -> None:
     quick = [check for check in OBJECTIVE_CHECKS if check.name != RESUMED or not reasons or RESUMED in reasons]
     found = failures(quick, make)
-    expect({name: told for name, told in found.items() if name not in FOLLOWS.get(make, ())}, reasons)
+    expect({name: message for name, message in found.items() if name not in FOLLOWS.get(make, ())}, reasons)
 
 
 def test_every_check_catches_a_specimen() -> None:

@@ -112,4 +112,4 @@ def test_a_clash_is_told_to_both(site: FakeSite) -> None:
 def test_what_is_not_installed_is_told(site: FakeSite) -> None:
     found = failures(PLUGIN_CHECKS, lambda: "t2i-absent")
     assert found.keys() == {check.name for check in PLUGIN_CHECKS}
-    assert all("t2i-absent must be installed" in told for told in found.values())
+    assert all("t2i-absent must be installed" in message for message in found.values())

@@ -145,7 +145,7 @@ def test_phases() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"reconstruct_first": 0.5}, "reconstruct_first needs reconstruction or squared_error above 0"),
         ({"reconstruct_first": 1.0, "reconstruction": 1}, "reconstruct_first"),
@@ -155,6 +155,6 @@ def test_phases() -> None:
         ({"discriminator": {"rate": 1}}, "rate"),
     ],
 )
-def test_games_that_cannot_be_are_refused(values: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidConfigError, match=told):
+def test_games_that_cannot_be_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidConfigError, match=message):
         parse_config(GameConfig, values, "objective")

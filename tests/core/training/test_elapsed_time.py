@@ -1,4 +1,4 @@
-"""What a run costs: counted over resumes, told by device, and no part of what is trained."""
+"""What a run costs: counted over resumes, listed by device, and no part of what is trained."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def test_a_checkpoint_that_knows_no_seconds_is_resumed(clock: list[float], tmp_p
 
 @pytest.mark.skipif(not shutil.which("lscpu"), reason="compares with lscpu")
 def test_a_cpu_is_called_as_lscpu_calls_it() -> None:
-    told = subprocess.run(["lscpu"], capture_output=True, text=True, env={"LC_ALL": "C"}).stdout
-    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("Model name")]
+    listed = subprocess.run(["lscpu"], capture_output=True, text=True, env={"LC_ALL": "C"}).stdout
+    models = [line.partition(":")[2].strip() for line in listed.splitlines() if line.startswith("Model name")]
     count = torch.get_num_threads()
     if models and models[0] != "-":
         assert device_name(torch.device("cpu")) == f"{models[0]}, {count} thread{'s' if count > 1 else ''}"

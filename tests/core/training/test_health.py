@@ -91,10 +91,10 @@ class Codebook(OnePlayer):
 
 def warnings_of(objective: Objective, run: Path, steps: int = 40) -> list[str]:
     torch.manual_seed(0)
-    told: list[str] = []
+    message: list[str] = []
     config = settings(steps=steps, log_every=1, sample_every=steps, batch_size=4)
-    Trainer(objective, squares(8), config, run, device="cpu", warn=told.append).fit()
-    return told
+    Trainer(objective, squares(8), config, run, device="cpu", warn=message.append).fit()
+    return message
 
 
 ILL: dict[str, tuple[Callable[[], Objective], str]] = {
@@ -113,16 +113,16 @@ WELL: dict[str, Callable[[], Objective]] = {
 
 @pytest.fixture(autouse=True)
 def ready_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Toy networks are faster than any batch, so the clock is told of none but what a test adds."""
+    """Toy networks are faster than any batch, so the clock is message of none but what a test adds."""
     monkeypatch.setattr("t2i.training.report.health.STARVING", 0.9)
 
 
 @pytest.mark.parametrize("name", ILL)
 def test_an_illness_is_told_once_and_shown_on_the_page(tmp_path: Path, name: str) -> None:
     make, sentence = ILL[name]
-    told = warnings_of(make(), tmp_path / "run")
-    assert len([text for text in told if sentence in text]) == 1, told
-    assert all(text.startswith("step ") for text in told)
+    message = warnings_of(make(), tmp_path / "run")
+    assert len([text for text in message if sentence in text]) == 1, message
+    assert all(text.startswith("step ") for text in message)
     assert sentence in (tmp_path / "run" / "index.html").read_text()
 
 
@@ -142,8 +142,10 @@ def test_a_loader_that_starves_the_device_is_told(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("t2i.training.report.health.STARVING", 1 / 3)
     monkeypatch.setattr(BatchMaker, "make", slow)
-    (told,) = [text for text in warnings_of(OnePlayer(), tmp_path / "run", steps=LAST + 2) if "waits for data" in text]
-    share = float(told.split("data ")[1].split("%")[0]) / 100
+    (message,) = [
+        text for text in warnings_of(OnePlayer(), tmp_path / "run", steps=LAST + 2) if "waits for data" in text
+    ]
+    share = float(message.split("data ")[1].split("%")[0]) / 100
     assert share > 0.6, "its clock tells what the sleeps took"
 
 
@@ -152,10 +154,10 @@ def test_what_was_told_is_not_told_again_after_a_resume(tmp_path: Path) -> None:
     assert len(first) == 1
     objective = Vanished()
     objective.calls = 100
-    told: list[str] = []
+    message: list[str] = []
     config = settings(steps=30, log_every=1, sample_every=30, batch_size=4)
-    Trainer(objective, squares(8), config, tmp_path / "run", device="cpu", warn=told.append).fit()
-    assert told == []
+    Trainer(objective, squares(8), config, tmp_path / "run", device="cpu", warn=message.append).fit()
+    assert message == []
     assert "has vanished" in (tmp_path / "run" / "index.html").read_text()
 
 

@@ -93,12 +93,12 @@ def test_invalid_values_are_refused(kind: type, values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"patch": 7}, "resolution must be a multiple of patch=7, got resolution=64"),
         ({"heads": 5}, "heads must divide dim=192, got heads=5"),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidConfigError, match=told):
+def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidConfigError, match=message):
         FlowTransformer(FlowConfig(**values))

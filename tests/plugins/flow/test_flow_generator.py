@@ -76,9 +76,9 @@ def test_guidance_is_the_papers_formula() -> None:
     """One step equals u + w (c - u), where c and u are the separate predictions with and without text."""
     generator, text = tiny(), captions(4, 12)
     generator.denoiser.out.weight.mul_(0.1)  # so that no prediction is clamped
-    told, free = (draw_once(generator, text, guidance) for guidance in (1.0, 0.0))
+    conditional, unconditional = (draw_once(generator, text, guidance) for guidance in (1.0, 0.0))
     found = draw_once(generator, text, 2.5)
-    torch.testing.assert_close(found, free + 2.5 * (told - free), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found, unconditional + 2.5 * (conditional - unconditional), atol=1e-5, rtol=0)
 
 
 def draw_once(generator: FlowTransformer, text: Any, guidance: float) -> Tensor:

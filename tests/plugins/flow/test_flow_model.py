@@ -123,8 +123,8 @@ def test_without_text_all_captions_are_equal() -> None:
     one, other = (network.read(each, ~KEPT) for each in (text, text[[3, 2, 1, 0]]))
     noisy, t = pictures(), torch.full((4,), 0.5)
     assert torch.equal(network(noisy, t, one), network(noisy, t, other))
-    told = network(noisy, t, network.read(text, KEPT))
-    assert (told != network(noisy, t, one)).flatten(1).any(1).all()
+    plain = network(noisy, t, network.read(text, KEPT))
+    assert (plain != network(noisy, t, one)).flatten(1).any(1).all()
 
 
 def test_an_encoders_scale_does_not_matter() -> None:

@@ -89,6 +89,7 @@ def test_times_by_hand() -> None:
 
 
 def test_guidance_by_hand() -> None:
-    told, free = (torch.full((1, 3, 2, 2), value) for value in (4.0, 2.0))
-    assert torch.equal(guided(told, free, 3.0), torch.full((1, 3, 2, 2), 8.0))
-    assert torch.equal(guided(told, free, 1.0), told) and torch.equal(guided(told, free, 0.0), free)
+    conditional, unconditional = (torch.full((1, 3, 2, 2), value) for value in (4.0, 2.0))
+    assert torch.equal(guided(conditional, unconditional, 3.0), torch.full((1, 3, 2, 2), 8.0))
+    assert torch.equal(guided(conditional, unconditional, 1.0), conditional)
+    assert torch.equal(guided(conditional, unconditional, 0.0), unconditional)

@@ -127,11 +127,11 @@ def _clashes(name: str, role: Role) -> Iterator[str]:
     """A sentence for each thing that has this name already."""
     found = discover()
     for plugin, _ in found.claims.get((role.spec, name), ())[:1]:
-        yield f"{plugin.distribution} declares the {role.word} {name!r} already; both installed are a clash"
+        yield f"{plugin.distribution} already declares the {role.word} {name!r}; if both are installed, they clash"
     distributions = {plugin.distribution for plugin in found.plugins}
     distributions |= {known.distribution for known in catalogue.KNOWN_PLUGINS}
     if f"t2i-{name}" in distributions:
-        yield f"there is a distribution t2i-{name} already; installing yours would replace it"
+        yield f"the distribution t2i-{name} already exists; installing yours would replace it"
 
 
 def _package(name: str) -> str:
