@@ -1,4 +1,4 @@
-"""Before anything is imported: signatures are checked, and no test sees this machine's caches or a network."""
+"""Set up before anything is imported: signatures are checked, and no test sees this machine's caches or a network."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ ROOT = Path(__file__).parents[1]
 CHECKED = ["t2i", *sorted(path.name for path in ROOT.glob("packages/plugins/*/src/t2i_*"))]
 jaxtyping.install_import_hook(CHECKED, "shapes.checked")
 
-# A background job starts with SIGINT ignored, and so would every program the tests start and interrupt.
+# A background job starts with SIGINT ignored, and programs that the tests start and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="t2i-tests-"))
 atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
-for variable, folder in (("T2I_CACHE", "t2i"), ("HF_HOME", "huggingface")):  # huggingface_hub reads its at import
+for variable, folder in (
+    ("T2I_CACHE", "t2i"),
+    ("HF_HOME", "huggingface"),
+):  # huggingface_hub reads its variables at import
     (_SCRATCH / folder).mkdir()
     os.environ[variable] = str(_SCRATCH / folder)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("T2I_DISABLE_PLUGINS", None)
-os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # what "auto" takes: one process has one precision, measured or not
+os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # the result of "auto"; a process has only one precision
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -59,7 +62,7 @@ def seeded(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def signatures_unchecked() -> Iterator[None]:
-    """Arguments of a wrong type reach the code, as they do outside of the tests."""
+    """Arguments of a wrong type reach the code, as they do outside the tests."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
@@ -67,7 +70,7 @@ def signatures_unchecked() -> Iterator[None]:
 
 @pytest.fixture
 def t2i_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty $T2I_CACHE for this test alone."""
+    """An empty $T2I_CACHE for this test only."""
     cache = tmp_path / "t2i-cache"
     cache.mkdir()
     monkeypatch.setenv("T2I_CACHE", str(cache))
@@ -83,7 +86,7 @@ def fakes_installed() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def fakes_installed_for_module() -> Iterator[None]:
-    """The same, found once for all tests of a file."""
+    """The same, set up once for all tests of a file."""
     with _fakes_installed():
         yield
 
@@ -100,7 +103,7 @@ def _fakes_installed() -> Iterator[None]:
 
 @pytest.fixture
 def fashion() -> Path:
-    """Real photos in the Hugging Face imagefolder layout, never shipped."""
+    """Real photos in the Hugging Face imagefolder layout; they are not part of the repository."""
     folder = SHARED_DATA / "fashion"
     if not folder.is_dir():
         pytest.skip(f"the real pictures are not on this machine ({folder})")

@@ -1,4 +1,4 @@
-"""COCO's captions: the published layout, the real files, and everything a half-copied COCO has wrong."""
+"""COCO's captions: the published layout, the real files, and every problem of a partly copied COCO."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_split_is_a_captions_file(tmp_path):
         ([], [(1, "x\0")], "image 1", "control characters"),
     ],
 )
-def test_each_flaw_is_named_and_the_rest_is_read(tmp_path, images, annotations, where, reason):
+def test_each_problem_is_reported_and_the_rest_is_read(tmp_path, images, annotations, where, reason):
     more = [{"id": 90 + place, "image_id": image, "caption": text} for place, (image, text) in enumerate(annotations)]
     root = write(tmp_path, [*IMAGES, *images], [*ANNOTATIONS, *more])
     dataset = read_coco(root)
@@ -88,7 +88,7 @@ def test_each_flaw_is_named_and_the_rest_is_read(tmp_path, images, annotations, 
     assert reason in problem.reason
 
 
-def test_an_annotation_s_id_counts_once(tmp_path):
+def test_a_duplicate_annotation_id_is_reported(tmp_path):
     dataset = read_coco(write(tmp_path, annotations=[*ANNOTATIONS, ANNOTATIONS[0]]))
     assert dataset.examples[1].captions == ("a cat", "one cat")
     assert "annotations[4]: duplicate id 10" in map(str, dataset.problems)
@@ -101,14 +101,14 @@ def test_a_picture_without_a_caption_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"images": []}', b"\xff\xfe", b"[" * 100_000, b'"x"'])
-def test_a_file_that_is_no_captions_json_is_refused_in_one_sentence(tmp_path, content):
+def test_a_file_that_is_not_captions_json_is_refused_in_one_sentence(tmp_path, content):
     write(tmp_path)
     (tmp_path / "annotations" / "captions_val2017.json").write_bytes(content)
     with pytest.raises(DataError, match="must be COCO's captions JSON"):
         read_coco(tmp_path)
 
 
-def test_an_empty_folder_says_what_coco_looks_like(tmp_path):
+def test_an_empty_folder_is_an_error_with_the_layout(tmp_path):
     with pytest.raises(DataError, match=r"no captions_\*.json .* layout is annotations"):
         read_coco(tmp_path)
 
@@ -125,7 +125,7 @@ JSON = st.recursive(
     st.lists(st.fixed_dictionaries({}, optional={"id": JSON, "image_id": JSON, "caption": JSON}) | JSON, max_size=4),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_json_at_all_is_read_or_reported(tmp_path_factory, images, annotations):
+def test_any_json_is_read_or_reported(tmp_path_factory, images, annotations):
     root = write(tmp_path_factory.mktemp("coco"), [*IMAGES, *images], [*ANNOTATIONS, *annotations])
     dataset = read_coco(root)
     assert found(write(root)).keys() <= {example.id for example in dataset}

@@ -1,4 +1,4 @@
-"""CUB-200-2011 in exactly its published layout, whole and half unpacked."""
+"""CUB-200-2011 in its published layout, complete and partly unpacked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BIRD = (20.0, 10.0, 12.0, 8.0)  # x, y, w, h
 
 
 def write(parent: Path, captions: str = "CUB_200_2011/text_c10") -> Path:
-    """Two pictures of each of four classes; the odd ones are of train_test_split.txt's training half."""
+    """Two pictures of each of four classes; those with odd numbers are in the split `train` of train_test_split.txt."""
     root = parent / "CUB_200_2011"
     names = [f"{name}/{name[4:]}_{place:04}_{place}.jpg" for name in CLASSES for place in (1, 2)]
     for place, name in enumerate(names):
@@ -29,7 +29,7 @@ def write(parent: Path, captions: str = "CUB_200_2011/text_c10") -> Path:
         photo.save(picture, quality=100)
         text = parent / captions / Path(name).with_suffix(".txt")
         text.parent.mkdir(parents=True, exist_ok=True)
-        text.write_text("".join(f"bird {place} said in way {way}\n" for way in range(10)))
+        text.write_text("".join(f"bird {place} in wording {way}\n" for way in range(10)))
     numbered = dict(enumerate(names, start=1))
     tables = {
         "images.txt": numbered,
@@ -54,7 +54,7 @@ class TestCUB(DatasetSuite):
 
 
 @pytest.mark.parametrize("captions", ["CUB_200_2011/text_c10", "CUB_200_2011/text", "text_c10", "text"])
-def test_captions_lie_in_the_folder_or_beside_it(tmp_path, captions):
+def test_captions_are_in_the_folder_or_next_to_it(tmp_path, captions):
     dataset = read_cub(write(tmp_path, captions))
     assert dataset.problems == []
     for example in dataset:
@@ -62,7 +62,7 @@ def test_captions_lie_in_the_folder_or_beside_it(tmp_path, captions):
         assert example.group == str(Path(example.id).parent)
 
 
-def test_the_official_split_and_the_zero_shot_split_part_all(tmp_path):
+def test_the_official_and_the_zero_shot_split_partition_all(tmp_path):
     root = write(tmp_path)
     ids = {split: {example.id for example in read_cub(root, split)} for split in ("train", "test", "seen", "unseen")}
     everything = {example.id for example in read_cub(root, "all")}
@@ -75,7 +75,7 @@ def test_the_official_split_and_the_zero_shot_split_part_all(tmp_path):
     assert {example.id for example in t2i.load_dataset(f"cub:{root}")} == ids["train"]
 
 
-def test_the_bird_is_cut_out_as_stackgan_s_preprocessing_does(tmp_path):
+def test_the_bird_is_cropped_as_in_stackgan_s_preprocessing(tmp_path):
     """misc/preprocess_birds: R = int(max(w, h) * 0.75); the square around the box's centre, clipped."""
     root = write(tmp_path)
     dataset = read_cub(root, "all")
@@ -101,7 +101,7 @@ def test_the_bird_is_cut_out_as_stackgan_s_preprocessing_does(tmp_path):
         (lambda root, name: edit(root / "images.txt", f"1 {name}", "1 ../../x.jpg"), "is outside"),
     ],
 )
-def test_what_is_not_unpacked_is_named_and_the_rest_is_read(tmp_path, spoil, reason):
+def test_missing_files_are_reported_and_the_rest_is_read(tmp_path, spoil, reason):
     root = write(tmp_path)
     spoil(root, read_cub(root, "all").examples[0].id)
     dataset = read_cub(root, "all")
@@ -116,7 +116,7 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-def test_an_id_twice_counts_once(tmp_path):
+def test_a_duplicate_id_is_reported(tmp_path):
     root = write(tmp_path)
     with (root / "images.txt").open("a") as file:
         file.write("1 elsewhere.jpg\nalone\n")
@@ -129,14 +129,14 @@ def test_an_id_twice_counts_once(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["images.txt", "classes.txt", "bounding_boxes.txt", "train_test_split.txt"])
-def test_a_missing_table_is_one_sentence_with_the_layout(tmp_path, file):
+def test_a_missing_table_is_an_error_with_the_layout(tmp_path, file):
     root = write(tmp_path)
     (root / file).unlink()
     with pytest.raises(DataError, match=rf"{file} in .* cannot be read .* layout is images.txt"):
         read_cub(root)
 
 
-def test_missing_captions_and_class_lists_are_one_sentence(tmp_path):
+def test_missing_captions_and_class_lists_are_one_sentence_errors(tmp_path):
     root = write(tmp_path)
     (root / "testclasses.txt").unlink()
     with pytest.raises(DataError, match=r"listed in testclasses.txt, which is shipped with the captions"):

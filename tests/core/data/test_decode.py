@@ -1,4 +1,4 @@
-"""Untrusted picture files: each becomes the right RGB square, or one half sentence."""
+"""Untrusted picture files: each becomes the right RGB square, or an error of half a sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def written(picture: Image.Image, kind: str, **options) -> bytes:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds no pixel."""
+    """A PNG that claims a size but has no pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -43,7 +43,7 @@ def decoded(folder: Path, content: bytes, name: str = "x.png", resolution: int =
 
 
 def flat(picture: Image.Image) -> tuple[int, int, int]:
-    """The one colour a picture has."""
+    """The colour of a picture of one colour."""
     [(_, colour)] = picture.getcolors()
     return colour
 
@@ -78,9 +78,9 @@ def test_shrinking_averages_instead_of_skipping_pixels(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_camera_turned_picture_stands_upright(tmp_path, orientation):
+def test_a_rotated_camera_picture_is_turned_upright(tmp_path, orientation):
     square = PHOTO.crop((0, 0, 16, 16))
-    turns = {  # EXIF 2.3, tag 0x0112: what was done to the upright picture
+    turns = {  # EXIF 2.3, tag 0x0112: how the upright picture was transformed
         2: [Image.Transpose.FLIP_LEFT_RIGHT],
         3: [Image.Transpose.ROTATE_180],
         4: [Image.Transpose.FLIP_TOP_BOTTOM],
@@ -120,7 +120,7 @@ def test_each_kind_of_png_becomes_rgb_on_white(tmp_path, mode, ink, colour, note
     assert said == note
 
 
-def test_sixteen_bits_keep_their_upper_eight(tmp_path):
+def test_16_bit_pictures_keep_their_upper_8_bits(tmp_path):
     deep = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
     picture, _ = decoded(tmp_path, written(Image.fromarray(deep), "PNG"), resolution=16)
     assert np.array_equal(np.asarray(picture)[..., 0], np.round(deep / 257.0).astype(np.uint8))
@@ -130,14 +130,14 @@ def test_sixteen_bits_keep_their_upper_eight(tmp_path):
 @pytest.mark.parametrize(
     ("ink", "colour"), [((0, 0, 0, 0), WHITE), ((255, 0, 0, 0), (0, 255, 255)), ((0,) * 3 + (255,), (0,) * 3)]
 )
-def test_printers_inks_become_screen_colours(tmp_path, kind, ink, colour):
+def test_cmyk_becomes_rgb(tmp_path, kind, ink, colour):
     suffix = {"JPEG": ".jpg", "TIFF": ".tif"}[kind]
     picture, note = decoded(tmp_path, written(Image.new("CMYK", (16, 16), ink), kind), f"x{suffix}")
     assert np.abs(np.asarray(picture).astype(int) - colour).max() <= 2  # JPEG rounds
     assert note == "CMYK converted to RGB"
 
 
-def test_a_palette_with_a_transparent_colour_lies_on_white(tmp_path):
+def test_a_palette_with_a_transparent_colour_is_put_on_white(tmp_path):
     source = Image.new("P", (8, 8), 0)
     source.putpalette([0, 0, 255, 255, 0, 0])
     source.paste(1, (0, 0, 8, 4))
@@ -146,7 +146,7 @@ def test_a_palette_with_a_transparent_colour_lies_on_white(tmp_path):
     assert (picture.getpixel((4, 1)), picture.getpixel((4, 6))) == (RED, WHITE)
 
 
-def test_rgb_with_a_transparent_colour_lies_on_white(tmp_path):
+def test_rgb_with_a_transparent_colour_is_put_on_white(tmp_path):
     source = Image.new("RGB", (8, 8), (1, 2, 3))
     picture, _ = decoded(tmp_path, written(source, "PNG", transparency=(1, 2, 3)))
     assert flat(picture) == WHITE
@@ -160,7 +160,7 @@ def test_a_mislabelled_picture_is_read_and_noted(tmp_path, kind, suffix):
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("GIF", ".gif"), ("PNG", ".png"), ("WEBP", ".webp"), ("TIFF", ".tif")])
-def test_an_animation_is_refused_by_its_frames(tmp_path, kind, suffix):
+def test_an_animation_is_refused(tmp_path, kind, suffix):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "green")]
     content = written(frames[0], kind, save_all=True, append_images=frames[1:])
     with pytest.raises(DataError, match="an animation of 3 frames"):
@@ -183,19 +183,19 @@ def test_an_animation_is_refused_by_its_frames(tmp_path, kind, suffix):
     ],
     ids=["empty", "text", "svg", "bomb", "too large", "header only", "no width", "cut png", "cut jpeg", "cut gif"],
 )
-def test_a_file_that_is_no_usable_picture_says_why(tmp_path, content, says):
+def test_an_unusable_picture_is_an_error_with_the_reason(tmp_path, content, says):
     with pytest.raises(DataError, match=says) as caught:
         decoded(tmp_path, content)
     assert str(tmp_path) not in str(caught.value)
 
 
-def test_a_picture_of_exactly_the_allowed_size_is_not_refused_for_its_size(tmp_path):
+def test_a_picture_of_the_largest_allowed_size_is_not_refused_for_its_size(tmp_path):
     side = int(MAX_PIXELS**0.5)
-    with pytest.raises(DataError, match="not a readable picture"):  # it has no pixels, but it may be that large
+    with pytest.raises(DataError, match="not a readable picture"):  # the size is allowed, but it has no pixels
         decoded(tmp_path, png_header(side, side))
 
 
-def test_text_that_inflates_without_end_is_refused(tmp_path):
+def test_a_decompression_bomb_in_a_text_chunk_is_refused(tmp_path):
     chunks = PngImagePlugin.PngInfo()
     chunks.add_text("bomb", "x" * 8_000_000, zip=True)
     content = written(Image.new("RGB", (2, 2)), "PNG", pnginfo=chunks)
@@ -239,7 +239,7 @@ SOURCES = {
 @pytest.mark.parametrize("kind", SOURCES)
 @given(order=st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
-def test_a_damaged_file_is_a_picture_or_a_data_error_and_nothing_else(tmp_path_factory, kind, order: random.Random):
+def test_a_damaged_file_is_a_picture_or_a_data_error(tmp_path_factory, kind, order: random.Random):
     damaged = bytearray(SOURCES[kind])
     for _ in range(order.choice([1, 2, 5])):
         damaged[order.randrange(min(len(damaged), order.choice([64, 10**6])))] = order.choice([0, 255, 127])
@@ -253,7 +253,7 @@ def test_a_damaged_file_is_a_picture_or_a_data_error_and_nothing_else(tmp_path_f
         assert picture.size == (8, 8)
 
 
-def test_real_photos_decode_as_pillow_itself_would(fashion):
+def test_real_photos_decode_as_with_pillow(fashion):
     for path in sorted((fashion / "images").iterdir())[:5]:
         with Image.open(path) as file:
             expected = ImageOps.fit(file.convert("RGB"), (32, 32), Image.Resampling.LANCZOS)

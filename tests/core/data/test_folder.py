@@ -1,4 +1,4 @@
-"""Anybody's folder: what it holds, and what is wrong with it, by name and reason."""
+"""A user's folder: its pictures and captions, and each problem with file and reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from t2i.errors import DataError, InvalidInputError
 
 
 def put(folder: Path, name: str, caption: str | bytes | None = None, colour: str = "red") -> None:
-    """A picture, and the caption file beside it."""
+    """Write a picture, and the caption file next to it."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8), colour).save(path)
@@ -40,7 +40,7 @@ def problems(folder: Path) -> dict[str, str]:
     return {problem.where: problem.reason for problem in read_folder(folder).problems}
 
 
-def test_captions_are_the_lines_beside_each_picture(tmp_path):
+def test_captions_are_the_lines_of_the_file_next_to_the_picture(tmp_path):
     put(tmp_path, "b.png", "a red square\n\n  a square  \r\n")
     put(tmp_path, "a.JPG", "a heart")
     put(tmp_path, "birds/wren.png", "a wren")
@@ -52,12 +52,12 @@ def test_captions_are_the_lines_beside_each_picture(tmp_path):
     assert problems(tmp_path) == {}
 
 
-def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path):
+def test_a_byte_order_mark_is_not_part_of_a_caption(tmp_path):
     put(tmp_path, "a.png", "\ufeffa heart")
     assert found(tmp_path) == {"a.png": ("a heart",)}
 
 
-def test_pictures_of_one_sub_folder_are_one_group_and_loose_ones_each_their_own(tmp_path):
+def test_pictures_of_one_sub_folder_are_one_group_and_others_have_their_own(tmp_path):
     for name in ("x.png", "y.png", "birds/a.png", "birds/b.png", "birds/rare/c.png"):
         put(tmp_path, name, "a picture")
     groups = {example.id: example.group for example in read_folder(tmp_path)}
@@ -77,14 +77,14 @@ def test_pictures_of_one_sub_folder_are_one_group_and_loose_ones_each_their_own(
     ],
     ids=["absent", "empty", "blank", "latin-1", "utf-16", "large"],
 )
-def test_a_picture_without_a_usable_caption_is_left_out_by_reason(tmp_path, caption, reason):
+def test_a_picture_without_a_usable_caption_is_left_out_with_the_reason(tmp_path, caption, reason):
     put(tmp_path, "good.png", "a heart")
     put(tmp_path, "x.png", caption)
     assert found(tmp_path) == {"good.png": ("a heart",)}
     assert problems(tmp_path) == {"x.png": reason}
 
 
-def test_files_that_are_no_pictures_are_passed_over(tmp_path):
+def test_files_that_are_not_pictures_are_ignored(tmp_path):
     put(tmp_path, "a.png", "a heart")
     (tmp_path / "notes.md").write_text("x")
     (tmp_path / "odd.png").mkdir()
@@ -92,9 +92,9 @@ def test_files_that_are_no_pictures_are_passed_over(tmp_path):
     assert problems(tmp_path) == {}
 
 
-def test_metadata_gives_captions_as_the_imagefolder_layout_has_them(tmp_path):
+def test_metadata_gives_captions_as_in_the_imagefolder_layout(tmp_path):
     put(tmp_path, "images/a.png")
-    put(tmp_path, "b.png", "not read, for metadata.jsonl is there")
+    put(tmp_path, "b.png", "not read, because metadata.jsonl exists")
     metadata(
         tmp_path,
         {"file_name": "images/a.png", "text": " a heart ", "colour": "red"},
@@ -135,7 +135,7 @@ def test_metadata_gives_captions_as_the_imagefolder_layout_has_them(tmp_path):
     ],
     ids=lambda value: None if isinstance(value, str) else repr(value)[:50],
 )
-def test_a_bad_line_of_metadata_is_left_out_by_line_and_reason(tmp_path, line, reason):
+def test_a_bad_line_of_metadata_is_reported_with_line_and_reason(tmp_path, line, reason):
     put(tmp_path, "outside.png")
     folder = tmp_path / "data"
     put(folder, "a.png")
@@ -158,7 +158,7 @@ def test_two_spellings_of_one_file_are_one_picture(tmp_path):
     )
 )
 @settings(max_examples=40, deadline=None)
-def test_any_metadata_at_all_is_read_or_reported(tmp_path_factory, lines):
+def test_any_metadata_is_read_or_reported(tmp_path_factory, lines):
     folder = tmp_path_factory.mktemp("any")
     put(folder, "a.png")
     metadata(folder, {"file_name": "a.png", "text": "good"}, *lines)
@@ -167,14 +167,14 @@ def test_any_metadata_at_all_is_read_or_reported(tmp_path_factory, lines):
     assert all(problem.skipped and problem.reason for problem in dataset.problems)
 
 
-def test_a_folder_that_is_missing_or_a_file_says_so(tmp_path):
+def test_a_missing_folder_or_a_file_is_an_error(tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "gone", tmp_path / "file"):
         with pytest.raises(DataError, match=f"{path} is not a folder"):
             read_folder(path)
 
 
-def test_an_empty_folder_says_how_to_fill_it(tmp_path):
+def test_an_empty_folder_is_an_error_with_the_layouts(tmp_path):
     with pytest.raises(DataError, match=r"No captioned picture in .*Put picture.txt.* or a metadata.jsonl"):
         read_folder(tmp_path)
 
@@ -213,7 +213,7 @@ def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
     ],
     ids=["one more", "another caption", "another picture", "another time"],
 )
-def test_the_fingerprint_changes_with_what_is_there(tmp_path, change):
+def test_the_fingerprint_changes_with_the_contents(tmp_path, change):
     put(tmp_path, "a.png", "a heart")
     before = read_folder(tmp_path).fingerprint
     assert read_folder(tmp_path).fingerprint == before
@@ -221,8 +221,8 @@ def test_the_fingerprint_changes_with_what_is_there(tmp_path, change):
     assert read_folder(tmp_path).fingerprint != before
 
 
-def test_two_folders_of_one_name_and_content_do_not_share_a_fingerprint_by_accident(tmp_path):
-    """Same names, captions and sizes; the pictures differ, and so do their times."""
+def test_equal_names_captions_and_sizes_do_not_give_equal_fingerprints(tmp_path):
+    """The pictures differ, and so do their modification times."""
     for number, colour in enumerate(["red", "blue"]):
         put(tmp_path / str(number) / "data", "a.png", "a heart", colour=colour)
         os.utime(tmp_path / str(number) / "data" / "a.png", ns=(number, number))
@@ -235,7 +235,7 @@ def test_a_problem_reads_as_where_and_why():
     assert str(Problem("a.png", "the file is empty")) == "a.png: the file is empty"
 
 
-def test_the_real_imagefolder_is_read_whole(fashion):
+def test_the_real_imagefolder_is_read_completely(fashion):
     dataset = t2i.load_dataset(str(fashion))
     lines = [json.loads(line) for line in (fashion / "metadata.jsonl").read_text().splitlines()]
     usable = {line["file_name"]: line["text"].strip() for line in lines if (fashion / line["file_name"]).is_file()}
@@ -269,7 +269,7 @@ def test_metadata_may_be_csv(tmp_path):
         (b"a.png,a\0b", "control characters"),
     ],
 )
-def test_a_bad_line_of_csv_is_left_out_by_line_and_reason(tmp_path, row, reason):
+def test_a_bad_line_of_csv_is_reported_with_line_and_reason(tmp_path, row, reason):
     put(tmp_path, "a.png")
     (tmp_path / "metadata.csv").write_bytes(b"file_name,text\na.png,good\n" + row + b"\n")
     assert found(tmp_path) == {"a.png": ("good",)}
@@ -278,7 +278,7 @@ def test_a_bad_line_of_csv_is_left_out_by_line_and_reason(tmp_path, row, reason)
 
 @given(st.binary(max_size=60))
 @settings(max_examples=60, deadline=None)
-def test_any_csv_at_all_is_read_or_reported(tmp_path_factory, content):
+def test_any_csv_is_read_or_reported(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("any")
     put(folder, "a.png")
     (folder / "metadata.csv").write_bytes(b"file_name,text\na.png,good\n" + content)
@@ -299,7 +299,7 @@ def test_without_any_caption_file_the_sub_folders_are_the_captions(tmp_path):
     assert problems(tmp_path) == {"loose.png": "it is not in a class sub-folder"}
 
 
-def test_one_sub_folder_for_all_is_no_class(tmp_path):
+def test_a_single_sub_folder_is_not_a_class(tmp_path):
     for name in ("images/a.png", "images/b.png"):
         put(tmp_path, name)
     metadata(tmp_path, *({"file_name": f"images/{name}.png", "text": name} for name in "ab"))
@@ -315,7 +315,7 @@ def test_a_split_is_a_sub_folder(tmp_path):
     assert ([e.id for e in dataset], dataset.name) == (["b.png"], "folder:cats:test")
 
 
-def test_two_pictures_of_one_name_do_not_share_its_captions(tmp_path):
+def test_two_pictures_with_the_same_name_do_not_share_captions(tmp_path):
     put(tmp_path, "a.png", "a heart")
     put(tmp_path, "a.jpg")
     assert found(tmp_path) == {"a.jpg": ("a heart",)}
@@ -343,7 +343,7 @@ def test_links_that_leave_the_folder_are_not_followed(tmp_path):
     }
 
 
-def test_a_pipe_with_a_picture_s_name_is_not_waited_for(tmp_path):
+def test_a_named_pipe_is_not_opened(tmp_path):
     put(tmp_path, "a.png", "a heart")
     os.mkfifo(tmp_path / "b.png")
     assert found(tmp_path) == {"a.png": ("a heart",)}
@@ -351,7 +351,7 @@ def test_a_pipe_with_a_picture_s_name_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize("long", [b"x" * 100_000, b"a\0b", b"a\x1b[2Jb"], ids=["long", "binary", "escape"])
-def test_a_line_that_is_no_caption_is_left_out_and_the_others_stay(tmp_path, long):
+def test_an_invalid_caption_line_is_left_out_and_the_others_are_kept(tmp_path, long):
     put(tmp_path, "a.png", b"a heart\n" + long)
     put(tmp_path, "b.png", long)
     dataset = read_folder(tmp_path)
@@ -359,7 +359,7 @@ def test_a_line_that_is_no_caption_is_left_out_and_the_others_stay(tmp_path, lon
     assert [(p.where, p.skipped) for p in dataset.problems] == [("a.png", False), ("b.png", True)]
 
 
-def test_transparent_pictures_lie_on_the_background_asked_for(tmp_path):
+def test_transparent_pictures_are_put_on_the_given_background(tmp_path):
     Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("nothing")
     dataset = read_folder(tmp_path)

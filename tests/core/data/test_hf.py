@@ -1,4 +1,4 @@
-"""Tables through `datasets`: local parquet, what the Hub would give, and tables that are no captioned pictures."""
+"""Tables read with `datasets`: local parquet, names on the Hub, and tables without captioned pictures."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_local_parquet_is_pictures_captions_and_groups(tmp_path, image_column):
     assert dataset.size(0) == (12, 10)
 
 
-def test_a_name_goes_to_the_hub_with_its_revision_and_split(tmp_path, monkeypatch):
+def test_a_hub_name_is_requested_with_its_revision_and_split(tmp_path, monkeypatch):
     asked = []
 
     def load_dataset(name, split, revision):
@@ -73,12 +73,12 @@ def test_a_name_goes_to_the_hub_with_its_revision_and_split(tmp_path, monkeypatc
     assert asked == [("org/name", "validation", "abc"), ("org/name", "train", None)]
 
 
-def test_offline_a_name_is_one_sentence():
+def test_a_hub_name_offline_is_a_one_sentence_error():
     with pytest.raises(DataError, match="`datasets` cannot read org/nowhere"):
         read_hf("org/nowhere")
 
 
-def test_captions_may_be_lists_and_flawed_rows_are_named(tmp_path):
+def test_captions_may_be_lists_and_bad_rows_are_reported(tmp_path):
     texts = [["red", "a red one"], ["", " "], ["x" * 100_000]]
     dataset = read_hf(write(tmp_path / "a.parquet", text=texts))
     assert [example.captions for example in dataset] == [("red", "a red one")]
@@ -98,32 +98,32 @@ def test_captions_may_be_lists_and_flawed_rows_are_named(tmp_path):
         ({"bytes": None, "path": "https://example.org/x.png"}, "is not part of the dataset"),
     ],
 )
-def test_a_cell_that_is_no_picture_says_why(tmp_path, cell, reason):
+def test_a_cell_without_a_picture_is_reported_with_the_reason(tmp_path, cell, reason):
     dataset = read_hf(write(tmp_path / "a.parquet", False, image=[png("red"), cell, png("blue")]))
     with pytest.raises(DataError, match=reason):
         dataset.picture(1, 8)
     assert dataset.picture(2, 8)[0].size == (8, 8)
 
 
-def test_a_table_without_the_two_columns_names_those_it_has(tmp_path):
+def test_a_table_without_the_two_columns_is_an_error_that_lists_its_columns(tmp_path):
     datasets.Dataset.from_dict({"words": ["x"], "n": [1]}).to_parquet(str(tmp_path / "a.parquet"))
     with pytest.raises(DataError, match=r"has the columns words, n. It needs a column of images"):
         read_hf(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" + bytes(90) + b"PAR1"])
-def test_a_file_that_is_no_parquet_is_one_sentence(tmp_path, content):
+def test_a_file_that_is_not_parquet_is_a_one_sentence_error(tmp_path, content):
     (tmp_path / "a.parquet").write_bytes(content)
     with pytest.raises(DataError, match="`datasets` cannot read"):
         read_hf(tmp_path / "a.parquet")
 
 
-def test_a_folder_without_parquet_is_one_sentence(tmp_path):
+def test_a_folder_without_parquet_is_a_one_sentence_error(tmp_path):
     with pytest.raises(DataError, match="There is no parquet file in"):
         read_hf(tmp_path)
 
 
-def test_without_the_distribution_the_command_is_named(monkeypatch):
+def test_without_datasets_the_error_names_the_install_command(monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "datasets" else real(name))
     with pytest.raises(DataError, match="pip install datasets"):

@@ -1,4 +1,4 @@
-"""Packs: whole or refused, resumed after a kill, and never another resolution's or another encoder's."""
+"""Packs: complete or refused, resumed after a kill, and used only for their resolution and their encoder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("t2i_cache")
 
 
 class Numbers(CaptionedDataset):
-    """`count` pictures of one grey each, every third one broken; counts what it is asked for."""
+    """`count` pictures of one grey each, every third one broken; counts its calls."""
 
     def __init__(self, count: int = 20, stop_at: int | None = None) -> None:
         self.count, self.stop_at, self.asked = count, stop_at, []
@@ -78,8 +78,10 @@ class TestPackedDataset(DatasetSuite):
         opened = {count: PackedDataset(open_pack(tmp_path / str(count))) for count in (12, 15)}
         return {"twelve": lambda: opened[12], "fifteen": lambda: opened[15]}
 
-    def test_splits_are_told_apart(self, splits):
-        assert splits["twelve"]().fingerprint != splits["fifteen"]().fingerprint  # both bear their source's name
+    def test_splits_are_distinguished(self, splits):
+        assert (
+            splits["twelve"]().fingerprint != splits["fifteen"]().fingerprint
+        )  # a pack has its source's name, which is the same for both
 
 
 def test_a_pack_is_its_dataset(tmp_path):
@@ -94,7 +96,7 @@ def test_a_pack_is_its_dataset(tmp_path):
     assert [np.asarray(packed.picture(index, 8)[0])[0, 0, 0] for index in range(14)] == kept
 
 
-def test_training_reads_the_pack_itself(tmp_path):
+def test_training_reads_the_pack_without_copying(tmp_path):
     numbers, encoder = Numbers(), FakeTextEncoder()
     write_pack(numbers, tmp_path / "pack", 8)
     direct, packed = (prepare(data, 8, encoder) for data in (numbers, t2i.load_dataset(str(tmp_path / "pack"))))
@@ -106,7 +108,7 @@ def test_training_reads_the_pack_itself(tmp_path):
     assert (direct.name, direct.license) == (packed.name, packed.license)
 
 
-def test_pictures_are_mapped_not_read(tmp_path):
+def test_pictures_are_memory_mapped(tmp_path):
     write_pack(Numbers(), tmp_path / "pack", 8)
     opened = open_pack(tmp_path / "pack")
     assert isinstance(opened.images, np.memmap) and opened.images.filename == tmp_path / "pack" / "images.bin"
@@ -120,7 +122,7 @@ def test_another_resolution_is_refused(tmp_path):
         prepare(t2i.load_dataset(str(tmp_path / "pack")), 16, FakeTextEncoder())
 
 
-def test_another_encoder_is_encoded_anew_and_the_pack_stays_as_it_was(tmp_path):
+def test_captions_are_encoded_again_for_another_encoder_and_the_pack_is_unchanged(tmp_path):
     packed = write_pack(Numbers(), tmp_path / "pack", 8)
     first, other = FakeTextEncoder(sha256="1" * 64), FakeTextEncoder(sha256="2" * 64, dim=12)
     encode_captions(packed.captions, first, own_features(packed, first))
@@ -133,7 +135,7 @@ def test_another_encoder_is_encoded_anew_and_the_pack_stays_as_it_was(tmp_path):
     assert sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "pack").rglob("*")) == before
 
 
-def test_features_that_are_not_the_encoder_s_or_the_captions_are_refused(tmp_path):
+def test_features_of_another_encoder_or_other_captions_are_refused(tmp_path):
     first, other = FakeTextEncoder(sha256="1" * 64), FakeTextEncoder(sha256="2" * 64)
     encode_captions(["a", "b"], first, tmp_path / "f")
     assert len(open_features(tmp_path / "f", first.identity, ["a", "b"]).sentence) == 2
@@ -155,7 +157,7 @@ def same_files(one: Path, other: Path) -> bool:
 
 
 @pytest.mark.parametrize("stop_at", [0, 3, 9, 19])
-def test_interrupted_packing_goes_on_behind_the_last_whole_chunk(tmp_path, small_chunks, stop_at):
+def test_interrupted_packing_continues_after_the_last_complete_chunk(tmp_path, small_chunks, stop_at):
     write_pack(Numbers(), tmp_path / "whole", 8)
     with pytest.raises(KeyboardInterrupt):
         write_pack(Numbers(stop_at=stop_at), tmp_path / "pack", 8)
@@ -168,7 +170,7 @@ def test_interrupted_packing_goes_on_behind_the_last_whole_chunk(tmp_path, small
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40, 100_000])
-def test_what_the_journal_does_not_vouch_for_is_cut_off(tmp_path, small_chunks, cut):
+def test_data_beyond_the_journal_is_truncated(tmp_path, small_chunks, cut):
     write_pack(Numbers(), tmp_path / "whole", 8)
     with pytest.raises(KeyboardInterrupt):
         write_pack(Numbers(stop_at=13), tmp_path / "pack", 8)
@@ -182,7 +184,7 @@ def test_what_the_journal_does_not_vouch_for_is_cut_off(tmp_path, small_chunks, 
     assert same_files(tmp_path / "whole", tmp_path / "pack")
 
 
-def test_remains_shorter_than_the_journal_says_are_thrown_away(tmp_path, small_chunks):
+def test_files_shorter_than_the_journal_says_are_discarded(tmp_path, small_chunks):
     write_pack(Numbers(), tmp_path / "whole", 8)
     with pytest.raises(KeyboardInterrupt):
         write_pack(Numbers(stop_at=13), tmp_path / "pack", 8)
@@ -191,7 +193,7 @@ def test_remains_shorter_than_the_journal_says_are_thrown_away(tmp_path, small_c
     assert same_files(tmp_path / "whole", tmp_path / "pack")
 
 
-def test_remains_of_other_data_are_not_used(tmp_path, small_chunks):
+def test_unfinished_files_of_other_data_are_not_used(tmp_path, small_chunks):
     with pytest.raises(KeyboardInterrupt):
         write_pack(Numbers(stop_at=13), tmp_path / "pack", 8)
     other = Numbers(19)
@@ -199,7 +201,7 @@ def test_remains_of_other_data_are_not_used(tmp_path, small_chunks):
     assert len(set(other.asked)) == 19
 
 
-def test_interrupted_encoding_goes_on_too(tmp_path, small_chunks):
+def test_interrupted_encoding_continues_too(tmp_path, small_chunks):
     texts = [f"caption {number}" for number in range(11)]
     encode_captions(texts, FakeTextEncoder(), tmp_path / "whole")
 
@@ -235,7 +237,7 @@ pack.write_pack(read_folder(sys.argv[1]), Path(sys.argv[2]), 8)
 """
 
 
-def test_kill_9_leaves_no_pack_and_the_next_call_finishes_it(tmp_path, small_chunks):
+def test_after_kill_9_there_is_no_pack_and_the_next_call_completes_it(tmp_path, small_chunks):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(14):
@@ -251,7 +253,7 @@ def test_kill_9_leaves_no_pack_and_the_next_call_finishes_it(tmp_path, small_chu
     assert same_files(tmp_path / "whole", tmp_path / "pack")
 
 
-def test_two_at_once_make_one_pack(tmp_path, small_chunks):
+def test_two_concurrent_calls_make_one_pack(tmp_path, small_chunks):
     datasets = [Numbers(), Numbers()]
     threads = [threading.Thread(target=write_pack, args=(data, tmp_path / "pack", 8)) for data in datasets]
     for thread in threads:
@@ -265,7 +267,7 @@ def test_two_at_once_make_one_pack(tmp_path, small_chunks):
 # --- refused -------------------------------------------------------------------------------------------------------
 
 
-def test_a_whole_pack_is_opened_again_and_anything_else_is_never_overwritten(tmp_path):
+def test_a_complete_pack_is_reused_and_other_folders_are_never_overwritten(tmp_path):
     write_pack(Numbers(), tmp_path / "pack", 8)
     again = Numbers()
     write_pack(again, tmp_path / "pack", 8)
@@ -292,7 +294,7 @@ FILES = ("pack.json", "images.bin", "looks.bin", "groups.bin", "captions.bin", "
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("damage", ["flip", "cut", "longer", "gone"])
-def test_a_damaged_pack_is_refused_and_the_file_named(tmp_path, file, damage):
+def test_a_damaged_pack_is_refused_with_the_file_name(tmp_path, file, damage):
     write_pack(Numbers(), tmp_path / "pack", 8)
     path = tmp_path / "pack" / file
     content = bytearray(path.read_bytes())
@@ -315,7 +317,7 @@ def test_a_pack_of_another_format_says_so(tmp_path):
         open_pack(tmp_path / "pack")
 
 
-def test_damaged_features_in_a_pack_are_refused_not_made_again_silently(tmp_path):
+def test_damaged_features_in_a_pack_are_refused_not_silently_regenerated(tmp_path):
     packed, encoder = write_pack(Numbers(), tmp_path / "pack", 8), FakeTextEncoder()
     encode_captions(packed.captions, encoder, own_features(packed, encoder))
     words = own_features(packed, encoder) / "words.bin"
@@ -327,7 +329,7 @@ def test_damaged_features_in_a_pack_are_refused_not_made_again_silently(tmp_path
 
 
 def rewritten(folder: Path, change) -> None:
-    """A manifest changed as somebody would who also renews its checksum."""
+    """Change a manifest and update its checksum."""
     from t2i.data.pack.store import _digest
 
     body = json.loads((folder / "pack.json").read_text())
@@ -350,7 +352,7 @@ def rewritten(folder: Path, change) -> None:
         lambda body: body.update(arrays=[]),
     ],
 )
-def test_a_pack_that_contradicts_itself_is_refused_though_its_checksum_agrees(tmp_path, change):
+def test_an_inconsistent_pack_with_a_valid_checksum_is_refused(tmp_path, change):
     write_pack(Numbers(), tmp_path / "pack", 8)
     rewritten(tmp_path / "pack", change)
     with pytest.raises(DataError):
@@ -359,7 +361,7 @@ def test_a_pack_that_contradicts_itself_is_refused_though_its_checksum_agrees(tm
 
 @given(st.binary(max_size=200))
 @settings(max_examples=60, deadline=None)
-def test_any_manifest_at_all_is_refused_in_a_sentence(tmp_path_factory, content):
+def test_any_other_manifest_is_refused_in_one_sentence(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("pack")
     (folder / "pack.json").write_bytes(content)
     with pytest.raises(DataError, match=r"pack.json"):
@@ -389,7 +391,7 @@ def test_a_copied_pack_is_the_same_pack(tmp_path):
 
 @given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=4), min_size=1, max_size=6), st.data())
 @settings(max_examples=50, deadline=None)
-def test_rows_end_to_end_are_the_rows(rows, data):
+def test_ragged_rows_round_trip(rows, data):
     ragged = Ragged.of(rows)
     assert list(ragged) == rows
     assert ragged[-1] == rows[-1] and ragged[1:] == rows[1:]
@@ -400,7 +402,7 @@ def test_rows_end_to_end_are_the_rows(rows, data):
 
 @given(st.lists(st.text(max_size=6), min_size=1, max_size=6))
 @settings(max_examples=50, deadline=None)
-def test_texts_end_to_end_are_the_texts(texts):
+def test_texts_round_trip(texts):
     content = [text.encode() for text in texts]
     stored = Texts(np.frombuffer(b"".join(content), np.uint8), starts_of([len(each) for each in content]))
     assert list(stored) == texts

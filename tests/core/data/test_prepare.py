@@ -1,4 +1,4 @@
-"""Pictures decoded once and captions encoded once; both kept by what they are, never by what they were."""
+"""Pictures are decoded once and captions encoded once; both are cached by their contents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("t2i_cache")
 
 @pytest.fixture
 def squares(tmp_path) -> Path:
-    """Three pictures with captions, one caption shared."""
+    """Three pictures with captions, one of them shared."""
     folder = tmp_path / "squares"
     folder.mkdir()
     for colour, ink in COLOURS.items():
@@ -61,13 +61,13 @@ def test_pictures_captions_and_groups_belong_together(squares):
         assert [data.caption_texts[caption] for caption in captions] == [f"a {colour} square", "a square"]
 
 
-def test_a_caption_many_pictures_share_is_encoded_once(squares):
+def test_a_caption_shared_by_pictures_is_encoded_once(squares):
     encoder = FakeTextEncoder()
     prepared(squares, encoder)
     assert sorted(encoder.encoded) == ["a blue square", "a green square", "a red square", "a square"]
 
 
-def test_each_caption_s_embedding_is_the_encoder_s_own(squares):
+def test_each_caption_has_the_encoder_s_embedding(squares):
     data = prepared(squares)
     got = data.captions[torch.arange(4)]
     own = FakeTextEncoder().encode(data.caption_texts)
@@ -76,7 +76,7 @@ def test_each_caption_s_embedding_is_the_encoder_s_own(squares):
     assert torch.equal(got.words, own.words.half().float())
 
 
-def test_a_second_call_decodes_and_encodes_nothing_and_gives_the_same(squares, decoder):
+def test_a_second_call_uses_the_cache_and_gives_the_same(squares, decoder):
     first = prepared(squares)
     assert decoder.call_count == 3
     encoder = FakeTextEncoder()
@@ -97,7 +97,7 @@ def test_a_second_call_decodes_and_encodes_nothing_and_gives_the_same(squares, d
     ],
     ids=["another picture", "another caption", "one less"],
 )
-def test_a_changed_folder_is_decoded_anew(squares, decoder, change):
+def test_a_changed_folder_is_decoded_again(squares, decoder, change):
     prepared(squares)
     os.utime(squares / "red.png", ns=(1, 1))  # the clock may be coarser than this test is fast
     change(squares)
@@ -108,7 +108,7 @@ def test_a_changed_folder_is_decoded_anew(squares, decoder, change):
     assert np.array_equal(data.images.numpy(), np.stack(fresh))
 
 
-def test_another_resolution_is_decoded_anew(squares, decoder):
+def test_another_resolution_is_decoded_again(squares, decoder):
     prepared(squares, resolution=4)
     assert prepared(squares, resolution=5).images.shape == (3, 3, 5, 5)
     assert decoder.call_count == 6
@@ -121,7 +121,7 @@ def test_another_encoder_s_embeddings_are_not_reused(squares, decoder):
     assert decoder.call_count == 3
 
 
-def test_captions_that_differ_only_in_where_their_lines_break_are_not_mistaken(squares):
+def test_captions_that_differ_only_in_their_line_breaks_are_distinguished(squares):
     texts = [["a\nb"], ["a", "b"]]
     for text, count in zip(texts, (1, 2), strict=True):
         (squares / "metadata.jsonl").write_text(json.dumps({"file_name": "red.png", "text": text}))
@@ -129,8 +129,8 @@ def test_captions_that_differ_only_in_where_their_lines_break_are_not_mistaken(s
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk" * 50, None], ids=["emptied", "overwritten", "cut"])
-def test_a_damaged_cache_file_is_made_again(squares, decoder, t2i_cache, damage):
-    images = prepared(squares).images.clone()  # what is mapped is about to be cut
+def test_a_damaged_cache_file_is_regenerated(squares, decoder, t2i_cache, damage):
+    images = prepared(squares).images.clone()  # the mapped file is about to be truncated
     files = sorted(path for path in t2i_cache.rglob("*.*") if path.suffix in (".bin", ".json"))
     assert {path.parent.parent.name for path in files} == {"features", "packs"}
     whole = [path.read_bytes() for path in files]
@@ -148,7 +148,7 @@ def test_the_cache_holds_no_pickle(squares, t2i_cache):
     assert {path.suffix for path in t2i_cache.rglob("*") if path.is_file()} == {".bin", ".json", ".lock"}
 
 
-def test_a_cache_that_cannot_be_written_is_one_sentence(squares, tmp_path, monkeypatch):
+def test_an_unwritable_cache_is_a_one_sentence_error(squares, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("T2I_CACHE", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="Cannot write"):
@@ -157,7 +157,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(squares, tmp_path, monke
 
 @pytest.fixture
 def flawed(squares) -> Path:
-    """The squares, and one of everything that can be wrong."""
+    """The squares, and one file with each kind of problem."""
     Image.new("CMYK", (8, 8)).save(squares / "inks.jpg")
     Image.new("I;16", (8, 8)).save(squares / "deep.png")
     Image.new("RGB", (8, 8)).save(squares / "liar.png", format="JPEG")
@@ -174,7 +174,7 @@ def flawed(squares) -> Path:
     return squares
 
 
-def test_each_flaw_is_reported_by_file_and_reason_also_from_the_cache(flawed, decoder):
+def test_each_problem_is_reported_with_file_and_reason_also_from_the_cache(flawed, decoder):
     first = prepared(flawed)
     reasons = {problem.where: (problem.skipped, problem.reason) for problem in first.problems}
     assert reasons.pop("silent.png") == (True, "it has no caption file silent.txt")
@@ -196,13 +196,13 @@ def test_each_flaw_is_reported_by_file_and_reason_also_from_the_cache(flawed, de
     assert len(first.images) == len(again.images) == len(first.captions_of) == len(first.groups) == 6
 
 
-def test_strict_refuses_any_flaw_counting_them(flawed):
+def test_strict_refuses_any_problem_and_counts_them(flawed):
     with pytest.raises(DataError, match=r"must have no problems, but has 9: silent.png: it has no caption"):
         prepared(flawed, strict=True)
 
 
 @pytest.mark.parametrize("flaw", ["inks.jpg", "silent.png"])
-def test_strict_refuses_even_one_picture_converted_or_without_a_caption(squares, flaw):
+def test_strict_refuses_a_single_converted_or_uncaptioned_picture(squares, flaw):
     Image.new("CMYK" if flaw == "inks.jpg" else "RGB", (8, 8)).save(squares / flaw)
     if flaw == "inks.jpg":
         (squares / "inks.txt").write_text("inks")
@@ -212,11 +212,11 @@ def test_strict_refuses_even_one_picture_converted_or_without_a_caption(squares,
     assert len(prepared(squares).problems) == 1
 
 
-def test_strict_passes_what_is_flawless(squares):
+def test_strict_accepts_data_without_problems(squares):
     assert prepared(squares, strict=True).problems == []
 
 
-def test_a_dataset_of_which_nothing_can_be_used_says_why_each_time(squares):
+def test_a_dataset_without_usable_pictures_is_an_error_each_time(squares):
     for colour in COLOURS:
         (squares / f"{colour}.png").write_bytes(b"")
     for _ in range(2):
@@ -243,7 +243,7 @@ def test_gathered_captions_are_padded_as_torch_pads(lengths, picks):
     assert torch.equal(got.mask, pad_sequence([torch.ones(lengths[row]).bool() for row in rows], batch_first=True))
 
 
-def test_real_pictures_are_prepared_with_none_left_out(fashion, tmp_path):
+def test_all_real_pictures_are_prepared(fashion, tmp_path):
     lines = (fashion / "metadata.jsonl").read_text().splitlines()[:12]
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "images").symlink_to(fashion / "images")

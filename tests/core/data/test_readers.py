@@ -1,4 +1,4 @@
-"""How data is asked for: a registered name, a reader with what to read, or a path."""
+"""How data is named: a registered name, a reader with a reference, or a path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from t2i.registry.specs import DatasetSpec, load_target
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder of pictures called coco, one called mine, and a pack of that."""
+    """Two folders of pictures, coco and mine, and a pack of mine."""
     monkeypatch.chdir(tmp_path)
     for folder in ("coco", "mine"):
         (tmp_path / folder).mkdir()
@@ -57,18 +57,18 @@ def test_each_spelling_finds_its_data(here, name, is_named):
         ("mine/red.png", None, DataError, "name its reader: coco:mine/red.png"),
     ],
 )
-def test_what_cannot_be_found_says_how_to_ask(here, name, split, error, message):
+def test_unknown_data_is_an_error_that_says_how_to_name_it(here, name, split, error, message):
     with pytest.raises(error, match=message):
         t2i.load_dataset(name, split)
 
 
-def test_every_reader_s_target_is_there():
+def test_every_reader_s_target_exists():
     readers = {spec.name: spec for spec, _ in registry().all(DatasetSpec) if spec.takes_reference}
     assert readers.keys() >= {"folder", "pack", "coco", "visual_genome", "cub", "hf", "webdataset"}
     for spec in readers.values():
         assert callable(load_target(spec.target))
 
 
-def test_a_dataset_that_draws_its_own_pictures_has_no_background():
+def test_a_dataset_without_picture_files_refuses_a_background():
     with pytest.raises(InvalidInputError, match="Leave --background out"):
         t2i.load_dataset("openmoji").on_background("black")

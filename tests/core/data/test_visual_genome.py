@@ -1,4 +1,4 @@
-"""Visual Genome's region descriptions in exactly their published layout, whole and damaged."""
+"""Visual Genome's region descriptions in their published layout, complete and damaged."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_whole_picture_has_the_phrases_of_all_its_regions(tmp_path):
     assert dataset.size(0) == (40, 40)
 
 
-def test_a_region_is_cut_out_with_its_phrase_and_grouped_by_picture(tmp_path):
+def test_a_region_is_cropped_with_its_phrase_and_grouped_by_picture(tmp_path):
     dataset = t2i.load_dataset(f"visual_genome:{write(tmp_path)}:regions")
     assert [(e.id, e.captions, e.group) for e in dataset] == [
         ("1/11", ("red corner",), "1"),
@@ -86,7 +86,7 @@ def test_a_region_is_cut_out_with_its_phrase_and_grouped_by_picture(tmp_path):
         ("x", "not a region with region_id"),
     ],
 )
-def test_a_flawed_region_is_named_and_the_rest_is_read(tmp_path, flawed, reason):
+def test_a_bad_region_is_reported_and_the_rest_is_read(tmp_path, flawed, reason):
     entries = [{**ENTRIES[0], "regions": [*ENTRIES[0]["regions"], flawed]}, ENTRIES[1]]
     dataset = read_visual_genome(write(tmp_path, entries), "regions")
     assert len(dataset) == 3
@@ -94,7 +94,7 @@ def test_a_flawed_region_is_named_and_the_rest_is_read(tmp_path, flawed, reason)
     assert "picture 1: regions[2]" in problem.where and reason in problem.reason
 
 
-def test_a_region_outside_its_picture_is_told_when_it_is_cut(tmp_path):
+def test_a_region_outside_its_picture_is_reported_when_it_is_cropped(tmp_path):
     entries = [{"id": 1, "regions": [region(11, 1, "beyond", 500, 500)]}]
     with pytest.raises(DataError, match="is outside the picture of 40x40"):
         read_visual_genome(write(tmp_path, entries), "regions").picture(0, 8)
@@ -110,14 +110,14 @@ def test_a_region_outside_its_picture_is_told_when_it_is_cut(tmp_path):
         (5, "not a picture with id and regions"),
     ],
 )
-def test_a_flawed_picture_is_named_and_the_rest_is_read(tmp_path, entry, reason):
+def test_a_bad_picture_is_reported_and_the_rest_is_read(tmp_path, entry, reason):
     dataset = read_visual_genome(write(tmp_path, [*ENTRIES, entry]))
     assert [example.id for example in dataset] == ["1", "2"]
     assert [problem.reason for problem in dataset.problems] == [reason]
 
 
 @pytest.mark.parametrize("block", [1, 7, 10_000])
-def test_the_file_is_read_element_by_element_however_it_is_cut(tmp_path, monkeypatch, block):
+def test_the_file_is_parsed_element_by_element_for_any_chunk_size(tmp_path, monkeypatch, block):
     monkeypatch.setattr(visual_genome, "BLOCK", block)
     write(tmp_path)
     (tmp_path / "region_descriptions.json").write_text(json.dumps(ENTRIES, indent=3))
@@ -125,7 +125,7 @@ def test_the_file_is_read_element_by_element_however_it_is_cut(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("end", [-1, -40])
-def test_a_file_cut_short_is_read_up_to_its_damage(tmp_path, end):
+def test_a_truncated_file_is_read_up_to_the_damage(tmp_path, end):
     whole = json.dumps(ENTRIES).encode()
     dataset = read_visual_genome(write(tmp_path, whole[:end]))
     assert dataset.examples[0].id == "1"
@@ -133,7 +133,7 @@ def test_a_file_cut_short_is_read_up_to_its_damage(tmp_path, end):
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\xff", b"[" * 50_000])
-def test_a_file_without_a_picture_is_one_sentence(tmp_path, content):
+def test_a_file_without_a_picture_is_a_one_sentence_error(tmp_path, content):
     with pytest.raises(DataError, match="No captioned picture in visual_genome:pictures"):
         read_visual_genome(write(tmp_path, content))
     with pytest.raises(DataError, match=r"no region_descriptions.json .* layout is"):
@@ -142,7 +142,7 @@ def test_a_file_without_a_picture_is_one_sentence(tmp_path, content):
 
 @given(st.binary(max_size=30), st.integers(0, 200))
 @settings(max_examples=60, deadline=None)
-def test_any_damage_at_all_is_reported_or_read(tmp_path_factory, junk, place):
+def test_any_damage_is_reported_or_read(tmp_path_factory, junk, place):
     whole = json.dumps(ENTRIES).encode()
     root = write(tmp_path_factory.mktemp("vg"), whole[:place] + junk + whole[place + len(junk) :])
     for split in ("pictures", "regions"):

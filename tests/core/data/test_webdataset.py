@@ -1,4 +1,4 @@
-"""Tar shards: samples by name, nothing unpacked, and every hostile or broken archive."""
+"""Tar shards: samples by name without unpacking, and malicious or broken archives."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TestWebDataset(DatasetSuite):
         return {name: lambda name=name: read_webdataset(tmp_path, name) for name in ("train", "test")}
 
 
-def test_samples_are_members_of_one_name(tmp_path):
+def test_samples_are_members_with_the_same_name(tmp_path):
     more = [("3.json", json.dumps({"text": ["x", "y"]}).encode()), ("3.cls", b"7"), ("3.webp", jpeg("green", "WEBP"))]
     write(tmp_path / "s-0.tar", *GOOD, *more)
     write(tmp_path / "s-1.tar", *GOOD)
@@ -70,7 +70,7 @@ def test_samples_are_members_of_one_name(tmp_path):
 
 
 @pytest.mark.parametrize("dialect", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_every_dialect_of_tar_is_read(tmp_path, dialect):
+def test_every_tar_format_is_read(tmp_path, dialect):
     long = "folder/" + "x" * 90
     write(tmp_path / "a.tar", *GOOD, (f"{long}.jpg", jpeg("white")), (f"{long}.txt", b"long"), dialect=dialect)
     dataset = read_webdataset(tmp_path / "a.tar")
@@ -103,13 +103,13 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile
         ([link("5.jpg", "a/1.jpg", tarfile.LNKTYPE)], "not a plain file"),
     ],
 )
-def test_a_flawed_sample_is_named_and_the_rest_is_read(tmp_path, members, reason):
+def test_a_bad_sample_is_reported_and_the_rest_is_read(tmp_path, members, reason):
     dataset = read_webdataset(write(tmp_path / "a.tar", *GOOD, *members))
     assert [example.captions for example in dataset] == [("red", "a red one"), ("blue",)]
     assert reason in str(dataset.problems[0])
 
 
-def test_a_name_that_climbs_out_is_only_a_name(tmp_path):
+def test_a_member_name_with_dots_is_never_used_as_a_path(tmp_path):
     write(tmp_path / "in" / "a.tar", *GOOD, ("../../evil.jpg", jpeg()), ("../../evil.txt", b"evil"))
     before = sorted(tmp_path.rglob("*"))
     dataset = read_webdataset(tmp_path / "in" / "a.tar")
@@ -118,7 +118,7 @@ def test_a_name_that_climbs_out_is_only_a_name(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_picture_too_large_is_refused_by_its_header_alone(tmp_path, monkeypatch):
+def test_a_picture_that_is_too_large_is_refused_without_reading_it(tmp_path, monkeypatch):
     monkeypatch.setattr(webdataset, "MAX_PICTURE_BYTES", 400)
     dataset = read_webdataset(write(tmp_path / "a.tar", *GOOD, ("5.jpg", b"x" * 401), ("5.txt", b"big")))
     assert "401 bytes are more than" in dataset.problems[-1].reason
@@ -135,13 +135,13 @@ def test_an_endless_extended_header_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar", b"\x1f\x8b\x08" + bytes(600)])
-def test_a_file_that_is_no_tar_is_one_sentence(tmp_path, content):
+def test_a_file_that_is_not_a_tar_is_a_one_sentence_error(tmp_path, content):
     (tmp_path / "a.tar").write_bytes(content)
     with pytest.raises(DataError, match=r"No captioned picture in webdataset:a\.tar"):
         read_webdataset(tmp_path / "a.tar")
 
 
-def test_a_shard_cut_short_is_read_up_to_its_damage(tmp_path):
+def test_a_truncated_shard_is_read_up_to_the_damage(tmp_path):
     path = write(tmp_path / "a.tar", *GOOD)
     path.write_bytes(path.read_bytes()[: 512 * 6 + 100])
     dataset = read_webdataset(path)
@@ -149,7 +149,7 @@ def test_a_shard_cut_short_is_read_up_to_its_damage(tmp_path):
     assert any("not a complete tar file" in problem.reason for problem in dataset.problems)
 
 
-def test_a_pattern_of_nothing_is_one_sentence(tmp_path):
+def test_a_pattern_without_matches_is_a_one_sentence_error(tmp_path):
     with pytest.raises(DataError, match="There is no tar shard"):
         read_webdataset(f"{tmp_path}/*.tar")
     write(tmp_path / "train-0.tar", *GOOD)
@@ -159,7 +159,7 @@ def test_a_pattern_of_nothing_is_one_sentence(tmp_path):
 
 @given(st.data())
 @settings(max_examples=80, deadline=None)
-def test_any_damage_at_all_is_reported_or_read(tmp_path_factory, data):
+def test_any_damage_is_reported_or_read(tmp_path_factory, data):
     path = write(tmp_path_factory.mktemp("tar") / "a.tar", *GOOD)
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):

@@ -1,4 +1,4 @@
-"""What Python callers may hand to `interpolate`, and what they are message otherwise."""
+"""The arguments of `interpolate` in Python, and the errors about bad ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return Pipeline(resolve(str(folder)), generator, encoder)
 
 
-def test_its_ends_are_the_two_pictures(pipe: Pipeline) -> None:
+def test_the_first_and_last_frame_are_the_two_pictures(pipe: Pipeline) -> None:
     walk = interpolate(pipe, ["a cat", "a dog"], [1, 2], 3, pipe.options(temperature=0.5))
     ends = [pipe(prompt, seed=seed, temperature=0.5)[0].image for prompt, seed in (("a cat", 1), ("a dog", 2))]
     for found, wanted in zip((walk[0], walk[-1]), ends, strict=True):

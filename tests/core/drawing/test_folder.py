@@ -1,4 +1,4 @@
-"""Many prompts into a folder: what is there already is kept, whichever artist draws."""
+"""Many prompts are drawn into a folder: existing pictures are kept, with any artist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROMPTS = ["a red square", " a blue square "]
 
 
 class Watched(ShardedArtist):
-    """Remembers what it was asked for, when it was drawn."""
+    """Records the requests that it draws."""
 
     asked: list[Request]
 
@@ -39,7 +39,7 @@ def artist(tmp_path: Path) -> Watched:
     return Watched(write_artist(tmp_path / "artist"), "artist", "cpu")
 
 
-def test_only_what_is_missing_damaged_or_another_s_is_drawn(artist: Watched, tmp_path: Path):
+def test_only_missing_damaged_or_other_models_pictures_are_drawn(artist: Watched, tmp_path: Path):
     folder = tmp_path / "out"
     done = draw_folder(artist, PROMPTS, [3, 4], folder)
     assert [path.name for path in done.paths] == [
@@ -56,7 +56,7 @@ def test_only_what_is_missing_damaged_or_another_s_is_drawn(artist: Watched, tmp
     assert draw_folder(artist, PROMPTS, [3, 4], folder).drawn == 0
 
 
-def test_other_options_or_weights_draw_again(artist: Watched, tmp_path: Path):
+def test_other_options_or_weights_redraw(artist: Watched, tmp_path: Path):
     folder = tmp_path / "out"
     (path,) = draw_folder(artist, PROMPTS[:1], [3], folder).paths
     assert draw_folder(artist, PROMPTS[:1], [3], folder, artist.options(wildness=2)).drawn == 1
@@ -66,7 +66,7 @@ def test_other_options_or_weights_draw_again(artist: Watched, tmp_path: Path):
 
 
 def test_pictures_are_written_as_they_are_drawn(artist: Watched, tmp_path: Path):
-    """A killed job has lost at most a batch."""
+    """A killed job loses at most one batch."""
     folder, seen = tmp_path / "out", []
 
     def progress(title: str, total: int):
@@ -95,7 +95,7 @@ def test_a_long_list_has_no_grid(artist: Watched, tmp_path: Path):
         ({"stages": True}, "one stage"),
     ],
 )
-def test_what_cannot_be_drawn_leaves_nothing(artist: Watched, tmp_path: Path, how: dict[str, Any], says: str):
+def test_bad_requests_write_nothing(artist: Watched, tmp_path: Path, how: dict[str, Any], says: str):
     prompts = how.pop("prompts", ["a"])
     with pytest.raises(InvalidInputError, match=says):
         draw_folder(artist, prompts, [3], tmp_path / "out", **how)

@@ -1,4 +1,4 @@
-"""What an artist gives: pictures that save themselves, as a sequence, on a sheet and in a notebook."""
+"""The output of an artist: a sequence of pictures that can be saved, and shown on a sheet and in a notebook."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_saved_picture_says_how_it_was_made(out: PipelineOutput, tmp_path: Pat
     path = out[1].save(tmp_path / "new" / "red.png")
     assert path == tmp_path / "new" / "red.png" and path.read_bytes() == out[1].png()
     assert read_provenance(path) == out[1].provenance
-    out.images[1].save(tmp_path / "pil.png")  # as users of other libraries are used to
+    out.images[1].save(tmp_path / "pil.png")  # as in other libraries
     assert read_provenance(tmp_path / "pil.png") == out[1].provenance
 
 
@@ -68,7 +68,7 @@ def test_a_file_name_is_never_a_path(prompt: str, name: str):
     assert file_name(3, prompt, 7) == name
 
 
-def test_the_grid_has_a_row_a_prompt(out: PipelineOutput):
+def test_the_grid_has_a_row_per_prompt(out: PipelineOutput):
     assert out.grid().tobytes() == grid(out.images, 3, out.prompts, scale=16).tobytes()
     assert out.grid(columns=2, captions=False).tobytes() == grid(out.images, 2, scale=16).tobytes()
 
@@ -101,7 +101,7 @@ def test_a_notebook_shows_each_picture_with_its_prompt_and_seed(out: PipelineOut
     assert out[0]._repr_png_() == out[0].png()
 
 
-def test_stages_lie_side_by_side_at_the_picture_s_size(out: PipelineOutput):
+def test_stages_are_side_by_side_at_the_picture_s_size(out: PipelineOutput):
     small, large = Image.new("RGB", (4, 4), "red"), out[0].image
     strip = Picture(large, out[0].provenance, (small, large)).strip
     assert strip.size == (2 * (8 + 4) + 4, 8 + 2 * 4)

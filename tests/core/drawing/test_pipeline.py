@@ -77,7 +77,7 @@ def test_pictures_are_bit_equal_in_any_order_and_batch_size(pipes, name, request
         assert picture.provenance == alone[request].provenance
 
 
-def test_a_full_batch_draws_what_one_picture_alone_does(pipe):
+def test_a_full_batch_draws_the_same_as_one_picture_alone(pipe):
     many = pipe(PROMPTS, num_images_per_prompt=16, seed=3)
     for index in random.Random(0).sample(range(64), 6):
         again = pipe(many.prompts[index], seed=many.seeds[index])[0].image
@@ -107,7 +107,7 @@ def test_prompt_seed_and_options_each_change_the_picture(pipe):
     assert len(set(drawn)) == 4
 
 
-def test_no_random_state_outside_matters(pipe):
+def test_global_random_state_has_no_effect(pipe):
     torch.manual_seed(1)
     first = pipe("pizza", seed=5)[0].image
     torch.manual_seed(2)
@@ -115,7 +115,7 @@ def test_no_random_state_outside_matters(pipe):
     assert pipe("pizza", seed=5)[0].image.tobytes() == first.tobytes()
 
 
-def test_the_pipeline_is_the_encoder_the_generator_and_the_edge(pipe):
+def test_the_pipeline_equals_encoder_generator_and_conversion(pipe):
     text = pipe.encoder.encode(["pizza"] * 4)
     with torch.inference_mode():
         images = pipe.generator.generate(text, Noise([2, 3, 4, 5]), pipe.generator.options(truncation=0.5))
@@ -123,7 +123,7 @@ def test_the_pipeline_is_the_encoder_the_generator_and_the_edge(pipe):
     assert [image.tobytes() for image in out.images] == [image.tobytes() for image in to_pil(images)]
 
 
-def test_pictures_come_by_prompt_then_by_seed(pipe):
+def test_pictures_are_ordered_by_prompt_then_by_seed(pipe):
     out = pipe(["pizza", " a red heart "], num_images_per_prompt=2, seed=7)
     assert list(zip(out.prompts, out.seeds, strict=True)) == [
         ("pizza", 7),
@@ -133,20 +133,20 @@ def test_pictures_come_by_prompt_then_by_seed(pipe):
     ]
 
 
-def test_without_a_seed_the_chosen_one_draws_the_picture_again(pipe):
+def test_a_random_seed_is_recorded_and_draws_the_picture_again(pipe):
     out = pipe("pizza", num_images_per_prompt=2)
     assert out.seeds[1] == out.seeds[0] + 1
     assert pipe("pizza", seed=out.seeds[1])[0].image.tobytes() == out[1].image.tobytes()
 
 
-def test_each_prompt_is_encoded_once_a_batch(tmp_path):
+def test_each_prompt_is_encoded_once_per_batch(tmp_path):
     encoder = FakeTextEncoder(24)
     pipe = piped(ConditionalGAN(CONFIGS["modulated"]), encoder, tmp_path / "model")
     pipe(["pizza", "a red heart"], num_images_per_prompt=5, seed=0)
     assert sorted(encoder.encoded) == ["a red heart", "pizza"]
 
 
-def test_a_picture_written_says_all_that_draws_it_again_byte_for_byte(pipe, tmp_path):
+def test_the_provenance_of_a_picture_suffices_to_draw_it_again(pipe, tmp_path):
     picture = pipe(["pizza", "flag of Japan"], num_images_per_prompt=3, seed=11, truncation=0.8)[4]
     content = picture.save(tmp_path / "x.png").read_bytes()
     recorded = read_provenance(tmp_path / "x.png")
@@ -158,7 +158,7 @@ def test_a_picture_written_says_all_that_draws_it_again_byte_for_byte(pipe, tmp_
     assert again.png() == content
 
 
-def test_provenance_names_the_versions_at_work(pipe):
+def test_provenance_names_the_versions_in_use(pipe):
     versions = pipe("pizza")[0].provenance.artist.versions
     assert versions == {"t2i-core": t2i.__version__, "torch": torch.__version__.partition("+")[0], "t2i-cgan": "0.1.0"}
 
@@ -202,7 +202,7 @@ def test_a_request_that_cannot_be_drawn_is_refused(pipe, prompt, seed, says):
 
 @pytest.mark.usefixtures("signatures_unchecked")
 @pytest.mark.parametrize("bad", ["pizza", None, ("pizza", 7), 7])
-def test_what_is_no_request_is_refused(pipe, bad):
+def test_an_object_that_is_not_a_request_is_refused(pipe, bad):
     with pytest.raises(InvalidInputError, match=r"^A request must be Request\("):
         next(pipe.draw([bad]))
 
@@ -234,7 +234,7 @@ def test_an_encoder_the_model_was_not_trained_with_is_refused(pipe, encoder, req
         Pipeline(pipe.snapshot, pipe.generator, encoder)
 
 
-def test_a_plugin_s_model_is_piped_by_name_with_the_encoder_it_was_trained_with(fakes_installed, tmp_path):
+def test_a_plugin_s_model_opens_by_name_with_its_text_encoder(fakes_installed, tmp_path):
     save_pretrained(FakeGenerator(), tmp_path / "m", text_encoder=FakeTextEncoder().identity)
     pipe = t2i.pipeline(str(tmp_path / "m"), device="cpu")
     assert isinstance(pipe.encoder, FakeTextEncoder)
@@ -248,7 +248,7 @@ def test_a_model_whose_text_encoder_is_not_installed_is_refused(tmp_path):
         t2i.pipeline(str(tmp_path / "m"), device="cpu")
 
 
-def test_a_model_that_names_no_text_encoder_and_does_not_fit_the_default_is_refused(fakes_installed, tmp_path):
+def test_a_model_without_a_recorded_encoder_that_does_not_fit_the_default_is_refused(fakes_installed, tmp_path):
     save_pretrained(FakeGenerator(FakeConfig(text_dim=8)), tmp_path / "m")
     with pytest.raises(EncoderMismatchError, match=r"reads text embeddings of width 8, but .* returns 384"):
         t2i.pipeline(str(tmp_path / "m"), device="cpu")
@@ -256,7 +256,7 @@ def test_a_model_that_names_no_text_encoder_and_does_not_fit_the_default_is_refu
 
 @pytest.mark.usefixtures("signatures_unchecked")
 @pytest.mark.parametrize("device", ["tpu", "", "cuda:x", True, ["cpu"], 1.5])
-def test_a_device_nobody_has_is_refused(device):
+def test_an_unknown_device_is_refused(device):
     with pytest.raises(InvalidInputError, match="must be cpu on this machine"):
         check_device(device)
 
@@ -273,7 +273,7 @@ def test_seeds_count_up_from_the_first(seed, count):
     assert list(choose_seeds(seed, count)) == [seed + index for index in range(count)]
 
 
-def test_a_pipeline_says_what_it_is(pipe):
+def test_the_repr_of_a_pipeline_describes_it(pipe):
     millions = sum(parameter.numel() for parameter in pipe.generator.parameters()) / 1e6
     name = pipe.snapshot.name
     assert repr(pipe) == f"<Pipeline {name}: cgan, 16 px, {millions:.1f} M parameters, text encoder fake, on cpu>"
@@ -298,7 +298,7 @@ def test_the_default_model_can_be_copied(tmp_path):
         assert repr(again) == repr(pipe)
 
 
-def test_to_moves_all_of_it_and_draws_the_same(pipe):
+def test_to_moves_everything_and_draws_the_same(pipe):
     moved = copy.deepcopy(pipe)
     before = moved("pizza", seed=3)[0]
     with pytest.raises(InvalidInputError, match="must be cpu on this machine"):
@@ -316,7 +316,7 @@ def test_to_an_accelerator_and_back(pipe):
     assert moved.to("cpu")("pizza", seed=3)[0].png() == pipe("pizza", seed=3)[0].png()
 
 
-def test_options_of_another_model_and_stages_of_one_that_has_none_are_refused_at_once(pipe):
+def test_foreign_options_and_missing_stages_are_refused_at_once(pipe):
     request = Request("pizza", 3)
     for how in ({"options": FakeOptions()}, {"stages": True}, {"batch_size": 0}):
         with pytest.raises(InvalidInputError):

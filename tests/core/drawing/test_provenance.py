@@ -1,4 +1,4 @@
-"""A PNG says how it was made, and says it the same way every time."""
+"""A PNG records how it was made, and equal pictures give equal files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_equal_pictures_with_equal_provenance_are_equal_bytes():
 @pytest.mark.parametrize(
     "change", [{"seed": 8}, {"prompt": "x"}, {"options": {}}, {"artist": replace(ARTIST, device="cuda")}]
 )
-def test_another_provenance_gives_other_bytes_and_the_same_pixels(change):
+def test_another_provenance_changes_the_bytes_but_not_the_pixels(change):
     plain, changed = written(MADE), written(replace(MADE, **change))
     assert plain != changed
     assert Image.open(io.BytesIO(changed)).tobytes() == PICTURE.tobytes()
@@ -83,14 +83,14 @@ def test_the_chunks_bytes_are_those_of_the_png_specification():
     assert json.loads(chunk.removeprefix(b"iTXtt2i\x00\x00\x00\x00\x00").decode())["seed"] == 7
 
 
-def test_a_picture_without_provenance_says_so(tmp_path):
+def test_a_picture_without_provenance_is_an_error(tmp_path):
     path = tmp_path / "x.png"
     path.write_bytes(png_bytes(PICTURE))
     with pytest.raises(InvalidInputError, match="carries no provenance"):
         read_provenance(path)
 
 
-def test_a_missing_picture_says_so(tmp_path):
+def test_a_missing_picture_is_an_error(tmp_path):
     with pytest.raises(InvalidInputError, match="There is no picture at"):
         read_provenance(tmp_path / "x.png")
 
@@ -100,7 +100,7 @@ def test_a_missing_picture_says_so(tmp_path):
     [b"", b"hello", b"\x89PNG\r\n\x1a\n", written(MADE)[:60], written(MADE)[:-40]],
     ids=["empty", "text", "only the signature", "cut in a chunk", "cut in the pixels"],
 )
-def test_a_file_that_is_no_whole_png_is_refused(tmp_path, content):
+def test_an_incomplete_png_is_refused(tmp_path, content):
     path = tmp_path / "x.png"
     path.write_bytes(content)
     with pytest.raises(InvalidInputError, match="not a whole PNG"):
@@ -129,7 +129,7 @@ def test_damaged_provenance_is_refused(tmp_path, text):
     ("change", "field"),
     [({"seed": "seven"}, "seed"), ({"seed": 7.5}, "seed"), ({"prompt": None}, "prompt"), ({"options": []}, "options")],
 )
-def test_provenance_of_the_wrong_types_is_refused_by_field(tmp_path, change, field):
+def test_provenance_with_wrong_types_is_refused_and_names_the_field(tmp_path, change, field):
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt(CHUNK, json.dumps(asdict(MADE) | change))
     PICTURE.save(tmp_path / "x.png", pnginfo=chunks)
@@ -167,13 +167,13 @@ def test_pil_s_own_save_of_a_drawn_picture_keeps_its_provenance(tmp_path):
         lambda image: image.rotate(90),
     ],
 )
-def test_what_pil_makes_of_a_drawn_picture_claims_nothing(tmp_path, change):
+def test_images_that_pil_derives_have_no_provenance(tmp_path, change):
     change(signed(PICTURE, MADE)).save(tmp_path / "x.png")
     with pytest.raises(InvalidInputError, match=r"Picture\.save.*PIL's save"):
         read_provenance(tmp_path / "x.png")
 
 
-def test_one_hash_of_several_files_is_that_of_what_sha256sum_prints(tmp_path):
+def test_the_hash_of_several_files_is_that_of_sha256sums_output(tmp_path):
     shards = {f"model-{number}.safetensors": bytes([number]) * 9 for number in (2, 0, 1)}
     for name, content in shards.items():
         (tmp_path / name).write_bytes(content)

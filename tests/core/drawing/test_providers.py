@@ -1,4 +1,4 @@
-"""Which plugin draws with a folder that is no snapshot of ours."""
+"""Which plugin opens a folder that is not a t2i snapshot."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_folder_is_opened_by_the_plugin_that_knows_a_file_in_it(site: FakeSite
         assert provider_of(ModelName.parse(name)) is None
 
 
-def test_a_folder_that_nobody_knows_is_no_model(site: FakeSite, model: Path) -> None:
+def test_a_folder_that_no_plugin_knows_is_not_a_model(site: FakeSite, model: Path) -> None:
     (model / "shards.json").unlink()
     site.install("sharded", plugin("sharded"))
     with pytest.raises(Exception, match="has no complete checkpoint"):
@@ -54,14 +54,14 @@ def test_a_folder_that_nobody_knows_is_no_model(site: FakeSite, model: Path) -> 
         pipeline(str(model / "none"))
 
 
-def test_two_that_claim_one_folder_are_a_clash(site: FakeSite, model: Path) -> None:
+def test_two_plugins_that_claim_one_folder_are_a_clash(site: FakeSite, model: Path) -> None:
     site.install("sharded", plugin("sharded"))
     site.install("rival", plugin("rival"))
     with pytest.raises(NameClashError, match=r"claimed by rival and sharded\. Uninstall one"):
         pipeline(str(model))
 
 
-def test_a_plugin_whose_code_cannot_be_imported_is_told(site: FakeSite, model: Path) -> None:
+def test_a_plugin_whose_code_cannot_be_imported_is_an_error(site: FakeSite, model: Path) -> None:
     site.install("sharded", plugin("sharded", target="no_such_module:open"))
     with pytest.raises(PluginBrokenError, match="No module named 'no_such_module'"):
         pipeline(str(model))

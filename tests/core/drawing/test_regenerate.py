@@ -40,10 +40,10 @@ def test_a_changed_picture_differs_by_its_largest_change(picture: Picture, tmp_p
     changed.putpixel((2, 3), (red, green + 40 if green < 128 else green - 40, blue))
     assert regenerate(replace(picture, image=changed).save(tmp_path / "x.png")).difference == 40
     part = replace(picture, image=picture.image.crop((0, 0, 4, 4)))
-    assert regenerate(part.save(tmp_path / "x.png")).difference == 255  # though every pixel left is right
+    assert regenerate(part.save(tmp_path / "x.png")).difference == 255  # although all remaining pixels are equal
 
 
-def test_the_weights_of_then_may_lie_elsewhere_now(picture: Picture, tmp_path: Path):
+def test_moved_weights_can_be_given_by_path(picture: Picture, tmp_path: Path):
     path = picture.save(tmp_path / "x.png")
     (tmp_path / "m").rename(tmp_path / "moved")
     again = regenerate(path, model=str(tmp_path / "moved"))

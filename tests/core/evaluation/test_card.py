@@ -1,4 +1,4 @@
-"""Scores come back from model cards as they went in; the Hub and people can read the card."""
+"""Scores survive a round trip through a model card, which the Hub and people can read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ What it is.
 """
 
 
-def test_the_card_says_them_to_people_and_to_the_hub(tmp_path: Path):
+def test_the_card_shows_scores_to_people_and_to_the_hub(tmp_path: Path):
     path = tmp_path / "README.md"
     path.write_text(CARD)
     write_card_scores(path, [ROW, FID])
@@ -49,7 +49,7 @@ def test_the_card_says_them_to_people_and_to_the_hub(tmp_path: Path):
     assert read_card_scores(path) == [ROW, FID]
 
 
-def test_a_newer_score_replaces_one_that_answers_the_same_question(tmp_path: Path):
+def test_a_newer_score_replaces_one_of_the_same_protocol(tmp_path: Path):
     path = tmp_path / "README.md"
     path.write_text(CARD + "\n## Later\n\nStays.\n")
     newer = dataclasses.replace(ROW, score=dataclasses.replace(ROW.score, value=0.5))
@@ -64,14 +64,14 @@ def test_a_newer_score_replaces_one_that_answers_the_same_question(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["no head", "---\n: [\n---\n", "---\n- a\n---\n", "---\nmodel-index: 3\n---\n"])
-def test_foreign_cards_say_nothing(tmp_path: Path, text: str):
+def test_foreign_cards_have_no_scores(tmp_path: Path, text: str):
     path = tmp_path / "README.md"
     path.write_text(text)
     assert read_card_scores(path) == []
     assert read_card_scores(tmp_path / "none.md") == []
 
 
-def test_a_caution_stands_under_the_table_as_plain_text(tmp_path: Path):
+def test_a_caution_is_shown_under_the_table_as_plain_text(tmp_path: Path):
     path = tmp_path / "README.md"
     path.write_text(CARD)
     doubtful = dataclasses.replace(ROW, score=dataclasses.replace(ROW.score, caution="Near chance: [pick](http://y)."))
@@ -84,13 +84,13 @@ def test_a_caution_stands_under_the_table_as_plain_text(tmp_path: Path):
     assert "Near chance" not in path.read_text()
 
 
-def test_a_card_without_a_head_cannot_take_scores(tmp_path: Path):
+def test_scores_cannot_be_written_to_a_card_without_a_header(tmp_path: Path):
     with pytest.raises(OutputError, match="cannot be read as one"):
         write_card_scores(tmp_path / "no.md", [ROW])
 
 
-def test_another_card_takes_the_same_scores_and_shows_the_same_table(tmp_path: Path):
-    """What `t2i push` writes shows what the card of the run shows, byte for byte."""
+def test_scores_are_copied_to_another_card_with_the_same_table(tmp_path: Path):
+    """The card that `t2i push` writes shows the same table as the run's card, byte for byte."""
     path = tmp_path / "README.md"
     path.write_text(CARD)
     write_card_scores(path, [ROW, FID])
@@ -101,7 +101,7 @@ def test_another_card_takes_the_same_scores_and_shows_the_same_table(tmp_path: P
     assert with_scores_of(tmp_path / "none.md", CARD, "mine") == CARD
 
 
-def test_scores_of_other_tools_stay_and_show_only_their_text(tmp_path: Path):
+def test_scores_of_other_tools_are_kept_and_escaped(tmp_path: Path):
     path, wild = tmp_path / "README.md", "<b>a</b>|[x](http://y)"
     card = ModelCard(CARD)
     foreign = EvalResult("text-to-image", "squares", wild, "fid", 12.5, metric_args={"extractor": "inception"})

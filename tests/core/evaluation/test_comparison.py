@@ -1,4 +1,4 @@
-"""A comparison ranks under one protocol only, and what it writes can be read."""
+"""A comparison ranks only under one protocol, and its table, page and chart are readable."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def entry(model: str, right: float, fid: float, seconds: float | None = 0.01, **
 ENTRIES = [entry("first", 0.4, 30.0), entry("sec|ond", 0.6, 40.0), entry("third", 0.5, 20.0, seconds=None)]
 
 
-def test_the_best_of_each_column_is_marked_whichever_way_is_up():
+def test_the_best_of_each_column_is_marked_in_either_direction():
     heads, rows = cells(ENTRIES)
     assert heads == ["model", "r_precision, higher is better", "fid, lower is better", "s/image", "MiB"]
     assert [row[1] for row in rows] == ["0.4 ± 0.02", "0.6 ± 0.02*", "0.5 ± 0.02"]
@@ -47,12 +47,12 @@ def test_the_best_of_each_column_is_marked_whichever_way_is_up():
     assert [each.model for each in ranked(ENTRIES, "r_precision")] == ["sec|ond", "third", "first"]
 
 
-def test_other_protocols_are_refused_by_the_part_that_differs():
+def test_other_protocols_are_refused_and_the_difference_named():
     with pytest.raises(InvalidInputError, match=r"r_precision of first and other: .* n_fake: 10 and 20"):
         common_scores([ENTRIES[0], entry("other", 0.5, 1.0, n_fake="20")])
 
 
-def test_only_what_all_have_is_compared():
+def test_only_scores_that_all_models_have_are_compared():
     alone = Entry("alone", {"fid": ENTRIES[0].scores["fid"]}, 1)
     assert common_scores([*ENTRIES, alone]) == ["fid"]
     assert common_scores([*ENTRIES, Entry("none", {}, 1)]) == []
@@ -83,7 +83,7 @@ def scored(metric: str, value: float, **protocol: str) -> Scored:
     return Scored(metric, Score(value, PROTOCOL | protocol), "m", "0" * 64, {}, "2026-11-24")
 
 
-def test_of_what_cards_say_the_newest_of_one_protocol_is_taken():
+def test_the_newest_scores_under_one_protocol_are_taken_from_cards():
     said: list[str] = []
     mine = [scored("kid", 1), scored("kid", 2, n_fake="20"), scored("kid", 3, n_fake="30"), scored("is", 1)]
     yours = [scored("kid", 4, n_fake="20"), scored("kid", 5), scored("is", 1, seed="7")]
@@ -110,7 +110,7 @@ class Reader(html.parser.HTMLParser):
         self.texts.append(data)
 
 
-def test_the_page_needs_no_other_file_and_escapes_what_people_wrote():
+def test_the_page_is_self_contained_and_escapes_user_text():
     hostile = '<script>alert("x")</script> & "quotes"'
     entries = [Entry(hostile, ENTRIES[0].scores, 1, 0.1), ENTRIES[1]]
     rows = [[Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]]
@@ -128,7 +128,7 @@ def test_the_page_needs_no_other_file_and_escapes_what_people_wrote():
 
 
 @pytest.mark.parametrize("entries", [ENTRIES, ENTRIES[2:], ENTRIES[:1]])
-def test_the_chart_is_a_picture_even_where_times_are_missing(entries):
+def test_the_chart_works_without_times(entries):
     with Image.open(io.BytesIO(chart(entries))) as picture:
         assert picture.format == "PNG" and picture.width > 400
 
@@ -144,7 +144,7 @@ def test_a_sheet_has_a_row_per_prompt_a_column_per_model_and_scores_below():
         for column, colour in enumerate(row):
             spot = (168 + column * 134 + 64, 6 + 15 + number * 134 + 64)
             assert plain.getpixel(spot) == Image.new("RGB", (1, 1), colour).getpixel((0, 0))
-    assert (pixels[:, 167] == 255).all()  # prompts stay in their gutter
+    assert (pixels[:, 167] == 255).all()  # prompts stay in their column
     with_scores = sheet(rows, ["one", "two", "three"], ["first", "second"], under_columns(ENTRIES[:2]))
     assert with_scores.height > plain.height and with_scores.width == plain.width
     assert np.array_equal(np.asarray(with_scores)[30:120, 168:], pixels[30:120, 168:])

@@ -1,4 +1,4 @@
-"""An evaluation shows its judges the planned pictures, whole or in parts, and says what they say."""
+"""An evaluation shows its evaluators the planned pictures, in one run or in parts, and returns their scores."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pipe(tmp_path: Path, fakes_installed: None) -> Pipeline:
     return Pipeline(resolve(str(folder)), generator, encoder)
 
 
-def test_a_score_is_of_the_very_pictures_generate_draws_and_of_the_dataset_s(pipe: Pipeline):
+def test_scores_use_the_pictures_of_generate_and_of_the_dataset(pipe: Pipeline):
     data = ColouredSquares()
     found = evaluate(pipe, data, Plan(["bright"], n=20, seed=3, batch_size=6))
     drawn = [request for request in make_plan(data.examples, 20, 3) if not request.real]
@@ -55,7 +55,7 @@ def test_a_score_is_of_the_very_pictures_generate_draws_and_of_the_dataset_s(pip
     assert f"torch {torch.__version__.partition('+')[0]}" in protocol["versions"]
 
 
-def test_a_plan_visits_every_example_before_any_again():
+def test_a_plan_uses_every_example_once_per_round():
     examples = ColouredSquares().examples
     plan = make_plan(examples, 20, seed=5)
     real, drawn = [[r for r in plan if r.real == kind] for kind in (True, False)]
@@ -69,7 +69,7 @@ def test_a_plan_visits_every_example_before_any_again():
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 7])
-def test_processes_share_the_plan_s_batches_in_its_order(processes: int):
+def test_processes_share_the_plan_s_batches_in_order(processes: int):
     plan = make_plan(ColouredSquares().examples, 50, 0)
     whole = share(plan, 4, 0, 1)
     parts = [share(plan, 4, process, processes) for process in range(processes)]
@@ -80,7 +80,7 @@ def test_processes_share_the_plan_s_batches_in_its_order(processes: int):
     assert max(sizes) - min(sizes) <= 8
 
 
-def test_an_interrupted_evaluation_goes_on_and_says_the_same(pipe: Pipeline, monkeypatch, t2i_cache: Path):
+def test_an_interrupted_evaluation_continues_with_the_same_scores(pipe: Pipeline, monkeypatch, t2i_cache: Path):
     data, asked = ColouredSquares(), {"n": 30, "batch_size": 4}
     ticks = count()
     monkeypatch.setattr("t2i.evaluation.evaluate.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
@@ -103,16 +103,16 @@ def test_an_interrupted_evaluation_goes_on_and_says_the_same(pipe: Pipeline, mon
     drawn.clear()
     limit = 1000
     assert evaluate(pipe, data, Plan(["bright"], **asked)) == whole
-    assert whole.seconds_per_image == pytest.approx(8 / 30)  # a batch took a second, before and after
+    assert whole.seconds_per_image == pytest.approx(8 / 30)  # a batch takes a second, before and after the interruption
     assert len(drawn) == 30 - 16
     assert not list((t2i_cache / "evaluations").iterdir())
     drawn.clear()
     evaluate(pipe, data, Plan(["bright"], **asked))
-    assert len(drawn) == 30  # the finished one left nothing to go on with
+    assert len(drawn) == 30  # the saved state was deleted at the end
 
 
 @pytest.mark.parametrize("harm", ["cut", "emptied", "another judge's", "no count"])
-def test_what_an_interruption_left_may_be_damaged(pipe: Pipeline, monkeypatch, t2i_cache: Path, harm: str):
+def test_a_damaged_saved_state_is_ignored(pipe: Pipeline, monkeypatch, t2i_cache: Path, harm: str):
     data = ColouredSquares()
     whole = evaluate(pipe, data, Plan(["bright"], n=12, batch_size=4))
     monkeypatch.setattr(saved_state, "SAVE_EVERY_SECONDS", 0.0)
@@ -129,7 +129,7 @@ def test_what_an_interruption_left_may_be_damaged(pipe: Pipeline, monkeypatch, t
     assert evaluate(pipe, data, Plan(["bright"], n=12, batch_size=4)).scores == whole.scores
 
 
-def test_the_question_is_another_where_anything_is_that_scores_depend_on(pipe: Pipeline, tmp_path: Path):
+def test_the_key_changes_with_everything_that_scores_depend_on(pipe: Pipeline, tmp_path: Path):
     def asked(pipe: Pipeline = pipe, metrics: tuple[str, ...] = ("bright",), split: str = "train", **changes) -> str:
         return question(pipe, ColouredSquares(split), Plan(metrics, **{"n": 8, "seed": 0, **changes}))
 
@@ -148,14 +148,14 @@ def test_the_question_is_another_where_anything_is_that_scores_depend_on(pipe: P
         asked(settings={"bright": {"fewest": 2}}),
     ]
     assert len({asked(), *others}) == 1 + len(others)
-    assert asked() == asked(resolution=8, settings={})  # which is what is done without them
+    assert asked() == asked(resolution=8, settings={})  # the same as without options
     assert asked() == asked(batch_size=3)
     plan = Plan(("bright",), n=8)
     assert question(pipe, ColouredSquares("train"), plan, pipe.options()) == asked()
     assert question(pipe, ColouredSquares("train"), plan, pipe.options(gain=0.5)) != asked()
 
 
-def test_what_was_found_comes_back_whole_or_not_at_all(pipe: Pipeline, tmp_path: Path):
+def test_a_stored_evaluation_is_read_completely_or_not_at_all(pipe: Pipeline, tmp_path: Path):
     found = evaluate(pipe, ColouredSquares(), Plan(["bright"], n=8))
     found = Evaluation(found.scores, {"is": "too few"}, found.seconds_per_image)
     path = tmp_path / "board" / "found.json"
@@ -167,13 +167,13 @@ def test_what_was_found_comes_back_whole_or_not_at_all(pipe: Pipeline, tmp_path:
         assert kept_evaluation(path) is None
 
 
-def test_a_judge_that_cannot_say_leaves_the_others_scores(pipe: Pipeline):
+def test_a_failing_evaluator_leaves_the_others_scores(pipe: Pipeline):
     data = ColouredSquares()
     found = evaluate(pipe, data, Plan(["bright"], n=5, settings={"bright": {"fewest": 9}}))
     assert not found.scores and found.failures == {"bright": "bright needs at least 9 pictures, got 5."}
 
 
-def test_pictures_that_cannot_be_read_are_left_out_and_named(pipe: Pipeline, tmp_path: Path):
+def test_unreadable_pictures_are_left_out_and_reported(pipe: Pipeline, tmp_path: Path):
     folder = write_squares(tmp_path / "data")
     (folder / "blue.png").write_bytes(b"no picture")
     said: list[str] = []
@@ -182,7 +182,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(pipe: Pipeline, tmp
     assert len(said) == 1 and "blue.png is left out: not a readable picture" in said[0]
 
 
-def test_all_models_may_be_judged_at_one_size(pipe: Pipeline):
+def test_all_models_can_be_evaluated_at_one_size(pipe: Pipeline):
     data = ColouredSquares()
     found = evaluate(pipe, data, Plan(["bright"], n=8, resolution=16))
     assert found.scores["bright"].protocol["resolution"] == "16 px"

@@ -1,4 +1,4 @@
-"""Scores are kept beside a model that is the person's own, and nowhere else."""
+"""Scores are stored only in folders that belong to the user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAN = Plan(["bright"], n=6)
 
 
 class Elsewhere(ShardedArtist):
-    """An artist whose files are described by `changes`."""
+    """An artist with the given changes to its files."""
 
     changes: dict[str, None]
 
@@ -38,7 +38,7 @@ def artist(tmp_path: Path) -> Elsewhere:
     return made
 
 
-def test_rows_say_what_they_are_of_and_lie_in_both_places(artist: Elsewhere, tmp_path: Path):
+def test_rows_name_the_model_and_are_in_both_files(artist: Elsewhere, tmp_path: Path):
     said: list[str] = []
     options = artist.options(wildness=0.5)
     found, rows = evaluate_and_keep(artist, ColouredSquares(), PLAN, options, say=said.append)
@@ -50,7 +50,7 @@ def test_rows_say_what_they_are_of_and_lie_in_both_places(artist: Elsewhere, tmp
     assert said == [f"kept in {tmp_path / 'm' / 'scores.jsonl'} and in the model card"]
 
 
-def test_a_model_without_a_card_has_its_scores_in_the_file_alone(artist: Elsewhere, tmp_path: Path):
+def test_without_a_card_scores_are_only_in_the_file(artist: Elsewhere, tmp_path: Path):
     artist.changes = {"card": None}
     said: list[str] = []
     evaluate_and_keep(artist, ColouredSquares(), PLAN, say=said.append)
@@ -58,7 +58,7 @@ def test_a_model_without_a_card_has_its_scores_in_the_file_alone(artist: Elsewhe
     assert read_card_scores(tmp_path / "m" / "README.md") == []
 
 
-def test_what_is_not_the_person_s_own_is_left_as_it_is(artist: Elsewhere, tmp_path: Path):
+def test_folders_of_others_are_not_changed(artist: Elsewhere, tmp_path: Path):
     artist.changes = {"home": None}
     before, said = contents(tmp_path / "m"), []
     _, rows = evaluate_and_keep(artist, ColouredSquares(), PLAN, say=said.append)

@@ -1,4 +1,4 @@
-"""A leaderboard ranks models, shows each prompt once, and evaluates nothing twice."""
+"""A leaderboard ranks models, shows each prompt once, and evaluates no model twice."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_best_comes_first_and_each_prompt_is_shown_once(models: list[str], t
     ]
 
 
-def test_what_is_kept_is_not_evaluated_again(models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_finished_evaluations_are_not_repeated(models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     said: list[str] = []
     first = leaderboard(models[:2], ColouredSquares(), PLAN, tmp_path / "board", device="cpu")
     again = leaderboard(models, ColouredSquares(), PLAN, tmp_path / "board", device="cpu", say=said.append)
@@ -69,7 +69,7 @@ def test_what_is_kept_is_not_evaluated_again(models: list[str], tmp_path: Path, 
     assert all(kept[entry.model] == entry for entry in first.entries)
 
 
-def test_an_evaluator_that_fails_leaves_no_files_but_its_reason(models: list[str], tmp_path: Path):
+def test_a_failing_evaluator_writes_no_files_and_gives_its_reason(models: list[str], tmp_path: Path):
     plan = Plan(["bright"], n=6, settings={"bright": {"fewest": 9}})
     board = leaderboard(models[:1], ColouredSquares(), plan, tmp_path / "board", device="cpu")
     assert board.failures == {f"{models[0]}: bright": "bright needs at least 9 pictures, got 6."}

@@ -1,4 +1,4 @@
-"""Scores come back from scores.jsonl as they went in."""
+"""Scores survive a round trip through scores.jsonl."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROW = Scored(
 FID = dataclasses.replace(ROW, metric="fid", score=Score(31.5, PROTOCOL, higher_is_better=False), options={})
 
 
-def test_rows_come_back(tmp_path: Path):
+def test_rows_round_trip(tmp_path: Path):
     path = tmp_path / "run" / "scores.jsonl"
     assert read_scores(path) == []
     append_scores(path, [ROW, FID])
@@ -35,7 +35,7 @@ def test_rows_come_back(tmp_path: Path):
     assert "31.5" in str(FID) and "lower" in str(FID)
 
 
-def test_a_torn_line_costs_itself_alone(tmp_path: Path):
+def test_an_incomplete_line_is_skipped(tmp_path: Path):
     path = tmp_path / "scores.jsonl"
     append_scores(path, [ROW, FID])
     path.write_bytes(path.read_bytes()[:-20])
@@ -45,14 +45,14 @@ def test_a_torn_line_costs_itself_alone(tmp_path: Path):
     assert read_scores(path) == [ROW, ROW, FID]
 
 
-def test_many_may_write_at_once(tmp_path: Path):
+def test_concurrent_writers_do_not_mix_rows(tmp_path: Path):
     path = tmp_path / "scores.jsonl"
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: append_scores(path, [ROW, FID]), range(40)))
     assert read_scores(path) == [ROW, FID] * 40
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path):
+def test_an_unwritable_file_is_an_error(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Cannot write"):
         append_scores(tmp_path / "file" / "scores.jsonl", [ROW])
