@@ -19,6 +19,7 @@ PAGES = (
     "docs/techniques/cvae.md",
     "docs/techniques/flow.md",
     "docs/techniques/transformer.md",
+    "docs/techniques/vaegan.md",
 )
 
 

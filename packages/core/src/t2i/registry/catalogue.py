@@ -59,6 +59,12 @@ KNOWN_PLUGINS = (
     KnownPlugin("t2i-flow", "diffusion", "flow matching with a transformer on pixels", {ModelSpec: ("flow",)}),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
     KnownPlugin(
+        "t2i-vaegan",
+        "hybrid",
+        "autoencoder that compares pictures by a discriminator's features",
+        {ModelSpec: ("vaegan",)},
+    ),
+    KnownPlugin(
         "t2i-metrics",
         "evaluator",
         "FID, KID, IS, PRDC, memorisation, diversity, R-precision, CLIP score",

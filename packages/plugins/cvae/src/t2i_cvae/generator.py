@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,6 @@ from t2i_cvae.config import CVAEConfig, CVAEOptions
 from t2i_cvae.model import BASE, GROUPS, Decoder, Encoder, slerp
 
 
-@final
 class ConditionalVAE(Generator[CVAEOptions]):
     """One picture from a sentence embedding and z ~ N(0, 1); or z from a picture and its sentence."""
 
@@ -31,7 +30,7 @@ class ConditionalVAE(Generator[CVAEOptions]):
         """
         super().__init__()
         self.config: CVAEConfig = config
-        _check_shape(config)
+        _check_shape(self.technique, config)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 
@@ -66,14 +65,14 @@ class ConditionalVAE(Generator[CVAEOptions]):
         return self.decoder(slerp(start, end, weights), torch.lerp(first, last, weights[:, None]))
 
 
-def _check_shape(config: CVAEConfig) -> None:
+def _check_shape(technique: str, config: CVAEConfig) -> None:
     for name, widths in (("encoder_widths", config.encoder_widths), ("widths", config.widths)):
         reached = BASE * 2 ** (len(widths) - 1) * config.patch
         if reached != config.resolution:
             raise InvalidConfigError(
-                f"cvae: {len(widths)} {name} and patch={config.patch} give {reached} px per side, but "
+                f"{technique}: {len(widths)} {name} and patch={config.patch} give {reached} px per side, but "
                 f"resolution={config.resolution}. Change one of them."
             )
         uneven = [width for width in widths if width % GROUPS]
         if uneven:
-            raise InvalidConfigError(f"cvae: {name} must be multiples of {GROUPS}, got {uneven}.")
+            raise InvalidConfigError(f"{technique}: {name} must be multiples of {GROUPS}, got {uneven}.")

@@ -1,0 +1,193 @@
+"""Each player's terms against numbers worked out from the networks, where their gradients go, and whether it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.distributions import Normal, kl_divergence
+
+from fakes.models import FakeTextEncoder
+from fakes.training import settings, squares
+from t2i.drawing.abilities import Interpolates, Reconstructs
+from t2i.errors import InvalidConfigError
+from t2i.images import from_uint8
+from t2i.noise import Noise
+from t2i.testing.objectives import batch_of
+from t2i.training.objective import Batch, Player
+from t2i.training.run import read_recipe
+from t2i.training.trainer import Trainer
+from t2i_cvae.config import CVAEConfig
+from t2i_vaegan.config import VAEGANObjectiveConfig
+from t2i_vaegan.generator import VAEGAN
+from t2i_vaegan.model import Reader
+from t2i_vaegan.training import VAEGANObjective
+
+SHAPE = {"resolution": 16, "text_dim": 12, "encoder_widths": (8, 16), "widths": (16, 8), "latent_dim": 8}
+SHAPE |= {"text_features": 8, "condition_dim": 16, "hidden_dim": 16}
+
+
+def make(**values: Any) -> VAEGANObjective:
+    torch.manual_seed(0)
+    config = {"width": 8, "text_features": 8, "spectral_norm": False, "free_bits": 0} | values
+    generator = VAEGAN(CVAEConfig.model_validate(SHAPE))
+    return VAEGANObjective(generator, VAEGANObjectiveConfig.model_validate(config))
+
+
+def batch(count: int = 4, groups: tuple[int, ...] | None = None) -> Batch:
+    encoder = FakeTextEncoder(dim=12)
+    right, wrong = (encoder.encode([f"{word} {i}" for i in range(count)]) for word in ("right", "wrong"))
+    images = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    made = replace(batch_of(images, right), mismatched=wrong)
+    return made if groups is None else replace(made, groups=torch.tensor(groups))
+
+
+def player(objective: VAEGANObjective, name: str) -> Player:
+    (phase,) = objective.phases
+    return next(each for each in phase.players if each.name == name)
+
+
+def test_every_term_of_algorithm_1() -> None:
+    """In the order of the paper: the posterior, the reconstruction, a picture from the prior, and D on all of them."""
+    objective, seen = make(gamma=3.0, similarity=2.0, absolute_error=0.5, adversarial=0.7, beta=0.9), batch()
+    vae, text = objective.generator, seen.text.sentence
+    for network in (vae, objective.discriminator):
+        network.eval()  # batch norms that do not depend on the order of passes
+    mean, log_variance = vae.encoder(seen.images, text)
+    posterior, noise = Normal(mean, (0.5 * log_variance).exp()), Noise(range(4))
+    again = vae.decoder(posterior.mean + posterior.stddev * noise.normal(8), text)
+    drawn = vae.decoder(noise.normal(8), text)
+    real, of_again, of_drawn = (objective.discriminator.features(each) for each in (seen.images, again, drawn))
+    distance = 2 * 0.5 * (real[1] - of_again[1]).square().mean()
+    pixels = 0.5 * (seen.images - again).abs().mean()
+
+    def logits(features: list[torch.Tensor], sentence: torch.Tensor = text) -> torch.Tensor:
+        return objective.discriminator.logits(features, sentence)
+
+    found = objective.encoder_loss(seen)
+    kl = kl_divergence(posterior, Normal(0, 1)).sum(1).mean()
+    torch.testing.assert_close(found["kl"], 0.9 * kl / (3 * 16 * 16))
+    torch.testing.assert_close(found["similarity"], distance)
+    torch.testing.assert_close(found["absolute_error"], pixels)
+    assert set(found) == {"kl", "kl_nats", "similarity", "absolute_error"}
+
+    found = objective.decoder_loss(seen)
+    torch.testing.assert_close(found["similarity"], 3 * distance)
+    torch.testing.assert_close(found["absolute_error"], 3 * pixels)
+    fooling = -F.logsigmoid(torch.cat([logits(of_again), logits(of_drawn)])).mean()
+    torch.testing.assert_close(found["adversarial"], 0.7 * fooling)
+    assert set(found) == {"similarity", "absolute_error", "adversarial"}
+
+    found = objective.discriminator_loss(seen)
+    assert seen.mismatched is not None
+    torch.testing.assert_close(found["real"], -F.logsigmoid(logits(real)).mean())
+    torch.testing.assert_close(found["reconstructed"], -0.5 * F.logsigmoid(-logits(of_again)).mean())
+    torch.testing.assert_close(found["drawn"], -0.5 * F.logsigmoid(-logits(of_drawn)).mean())
+    torch.testing.assert_close(found["wrong_text"], -0.5 * F.logsigmoid(-logits(real, seen.mismatched.sentence)).mean())
+    assert set(found) == {"real", "reconstructed", "drawn", "wrong_text"}
+
+
+def test_mean_matching_compares_means_over_the_batch() -> None:
+    objective, seen = make(mean_matching=2.0, adversarial=0), batch()
+    terms = objective.decoder_loss(seen)
+    passed = objective._pass(seen)
+    wanted = (passed.of_drawn[-1].mean(0) - passed.of_real[-1].mean(0)).square().mean()
+    torch.testing.assert_close(terms["mean_matching"], 2 * wanted)
+    assert "adversarial" not in terms
+
+
+def test_the_reader_tells_captions_apart_but_not_those_of_one_group() -> None:
+    objective, seen = make(reader=0.3), batch(groups=(0, 1, 1, 2))
+    reader = objective.reader
+    assert reader is not None
+    p = reader.logits(reader.features(seen.images), seen.text.sentence).softmax(1)
+    right = torch.stack([p[0, 0], p[1, 1] + p[1, 2], p[2, 1] + p[2, 2], p[3, 3]])
+    torch.testing.assert_close(objective.reader_loss(seen)["cross_entropy"], -right.log().mean())
+    drawn = reader.features(objective._pass(seen).drawn)
+    wanted = 0.3 * (drawn - reader.features(seen.images)).square().mean()
+    torch.testing.assert_close(objective.decoder_loss(seen)["reader"], wanted)
+
+
+def test_the_readers_logits_are_bounded() -> None:
+    """However sharp it becomes, they stay within 100 of zero."""
+    reader = Reader(16, 12, 8, 8)
+    reader.sharpness.data.fill_(20.0)
+    logits = reader.logits(reader.features(torch.rand(3, 3, 16, 16)), torch.randn(5, 12))
+    assert logits.abs().max() <= 100
+
+
+@pytest.mark.parametrize("values", [{}, {"adversarial": 0, "mean_matching": 1.0, "reader": 1.0}])
+def test_gradients_reach_every_parameter_of_every_player(values: dict[str, Any]) -> None:
+    objective = make(**values)
+    (phase,) = objective.phases
+    seen = batch(8)
+    for each in phase.players:
+        parameters = {f"{n}.{k}": p for n, m in each.modules.items() for k, p in m.named_parameters()}
+        loss = torch.stack(list(each.loss(seen).values())).sum()
+        gradients = torch.autograd.grad(loss, list(parameters.values()), retain_graph=True, allow_unused=True)
+        unused = [name for name, found in zip(parameters, gradients, strict=True) if found is None or not found.any()]
+        assert unused == [], each.name
+
+
+def test_the_game_does_not_reach_the_encoder_and_gamma_weighs_the_decoder_alone() -> None:
+    """Alg. 1: the encoder's gradient is the same without a game, and whatever gamma is."""
+    gradients = []
+    for values in ({}, {"gamma": 7.0}, {"adversarial": 0.0}, {"wrong_text": 0.0}):
+        objective = make(**values)
+        loss = torch.stack(list(player(objective, "encoder").loss(batch()).values())).sum()
+        gradients.append(torch.autograd.grad(loss, list(objective.generator.encoder.parameters())))
+    for other in gradients[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(gradients[0], other, strict=True))
+
+
+def test_one_batch_can_be_memorised(tmp_path: Path) -> None:
+    """Reconstructions of eight squares become less than half as far from them, with the discriminator playing."""
+    recipe = read_recipe("vaegan", "tiny")
+    torch.manual_seed(0)
+    data = squares(16)
+    generator = VAEGAN(CVAEConfig.model_validate(recipe["model"] | {"text_dim": 8}))
+    fast = {"encoder": {"lr": 5e-3}, "decoder": {"lr": 5e-3}, "adversarial": 0.1}
+    objective = VAEGANObjective(generator, VAEGANObjectiveConfig.model_validate(recipe["objective"] | fast))
+    images = from_uint8(data.images)
+    text = FakeTextEncoder().encode([data.caption_texts[captions[0]] for captions in data.captions_of])
+
+    def error() -> float:
+        with torch.no_grad():
+            return (generator.reconstruct(images, text) - images).abs().mean().item()
+
+    before = error()
+    config = settings(steps=120, batch_size=8, log_every=120, sample_every=0, checkpoint_every=120)
+    Trainer(objective, data, config, tmp_path / "run", device="cpu").fit()
+    assert error() < before / 2
+
+
+def test_it_reconstructs_and_interpolates() -> None:
+    assert isinstance(make().generator, Reconstructs) and isinstance(make().generator, Interpolates)
+
+
+@pytest.mark.parametrize(
+    ("shape", "values", "says"),
+    [
+        ({"resolution": 24, "patch": 3}, {}, "needs a resolution of 4 times a power of two, 16 or more, got 24"),
+        ({}, {"feature_layer": 5}, "feature_layer must be below 2"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(shape: dict[str, Any], values: dict[str, Any], says: str) -> None:
+    generator = VAEGAN(CVAEConfig.model_validate(SHAPE | shape))
+    with pytest.raises(InvalidConfigError, match=says):
+        VAEGANObjective(generator, VAEGANObjectiveConfig.model_validate(values))
+
+
+@pytest.mark.parametrize("recipe", ["cvae-gan", "paper", "world64"])
+def test_recipes_fit(recipe: str) -> None:
+    """Sizes of the networks that are published: 10^6 parameters of encoder and decoder."""
+    read = read_recipe("vaegan", recipe)
+    with torch.device("meta"):
+        generator = VAEGAN(CVAEConfig.model_validate(read["model"]))
+        VAEGANObjective(generator, VAEGANObjectiveConfig.model_validate(read["objective"]))
+    count = sum(p.numel() for p in generator.parameters()) / 1e6
+    assert count == pytest.approx({"cvae-gan": 8.3, "paper": 8.3, "world64": 3.7}[recipe], abs=0.1)
