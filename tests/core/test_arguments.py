@@ -1,4 +1,4 @@
-"""Python callers get one sentence for a value of another kind, and numbers of any kind become ints."""
+"""Values of a wrong type give one-sentence errors in Python, and NumPy's integers become ints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TENSORS = (torch.tensor(1), torch.tensor(1.5), torch.tensor([1, 2]), np.float64(
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, *TENSORS, 2, 12, 10**5000], ids=lambda value: shown(value)[:30])
-def test_what_is_no_whole_number_in_the_range_is_one_sentence(value: Any) -> None:
+def test_a_value_that_is_not_a_whole_number_in_the_range_is_refused(value: Any) -> None:
     with pytest.raises(InvalidInputError) as caught:
         check_whole_number(value, "The size", 3, 11)
     assert str(caught.value) == f"The size must be a whole number from 3 to 11, got {shown(value)}."
@@ -33,14 +33,14 @@ def test_whole_numbers_become_ints(value: Any) -> None:
     assert found == value and type(found) is int
 
 
-def test_a_range_without_an_upper_end_has_none() -> None:
+def test_a_range_may_have_no_upper_end() -> None:
     assert check_whole_number(10**30, "The size", 1) == 10**30
     with pytest.raises(InvalidInputError, match=r"^The size must be a whole number of 1 or more, got 0.$"):
         check_whole_number(0, "The size", 1)
 
 
 @pytest.mark.parametrize("bad", [*NO_NUMBERS, -1, MAX_SEED + 1], ids=repr)
-def test_every_door_for_a_seed_says_the_same(bad: Any) -> None:
+def test_every_function_that_takes_a_seed_gives_the_same_error(bad: Any) -> None:
     doors = [check_seed, lambda seed: check_seeds([0, seed]), lambda seed: Noise([seed])]
     doors += [] if bad is None else [lambda seed: choose_seeds(seed, 1)]
     for door in doors:
@@ -50,7 +50,7 @@ def test_every_door_for_a_seed_says_the_same(bad: Any) -> None:
 
 
 @pytest.mark.parametrize("bad", [None, 7, 1.5, True])
-def test_seeds_are_a_list(bad: Any) -> None:
+def test_seeds_must_be_a_list(bad: Any) -> None:
     with pytest.raises(InvalidInputError, match=rf"^Seeds must be a list of whole numbers, got {bad}.$"):
         Noise(bad)
 
@@ -63,6 +63,6 @@ def test_seeds_are_a_list(bad: Any) -> None:
         *(t2i.create_text_encoder, t2i.create_evaluator, t2i.load_dataset),
     ],
 )
-def test_a_name_is_a_string(door: Any, bad: Any) -> None:
+def test_a_name_must_be_a_string(door: Any, bad: Any) -> None:
     with pytest.raises(InvalidInputError, match=r"^An? [a-z ]+'s name must be a string, got "):
         door(bad)

@@ -1,4 +1,4 @@
-"""A config refuses what it does not know, in one sentence."""
+"""A config refuses unknown fields and wrong values with a one-sentence error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Nothing(Config):
         ({"loss": "mse", "zzz": 1}, ["field 'loss'", "unknown field 'zzz'"]),
     ],
 )
-def test_each_wrong_field_is_named_with_what_came_and_the_remedy(values, sentences):
+def test_each_wrong_field_is_named_with_its_value_and_the_fix(values, sentences):
     with pytest.raises(InvalidConfigError) as caught:
         parse_config(Outer, values, "config.json")
     message = str(caught.value)
@@ -50,12 +50,12 @@ def test_each_wrong_field_is_named_with_what_came_and_the_remedy(values, sentenc
         assert sentence in message
 
 
-def test_a_config_without_fields_says_that_it_knows_none():
+def test_the_error_of_a_config_without_fields_says_that_it_has_none():
     with pytest.raises(InvalidConfigError, match="Known fields: none"):
         parse_config(Nothing, {"zzz": 1}, "options")
 
 
-def test_good_values_pass_and_defaults_fill_the_rest():
+def test_valid_values_pass_and_the_rest_are_defaults():
     assert parse_config(Outer, {"loss": "bce"}, "here") == Outer(loss="bce", widths=(8, 8), inner=Inner(lr=1e-3))
 
 
@@ -72,12 +72,12 @@ def test_a_config_is_frozen():
 @pytest.mark.parametrize(
     ("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("[1, 2]", [1, 2]), ("hinge", "hinge")]
 )
-def test_a_typed_value_is_read_as_yaml(text, value):
+def test_a_value_is_parsed_as_yaml(text, value):
     assert parse_value(text, "--set") == value
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "{a: ", "2024-99-99", "!!python/object:os.system x", "[" * 1500])
-def test_what_is_not_plain_yaml_is_refused_by_value(text):
+def test_a_value_that_is_not_plain_yaml_is_refused(text):
     with pytest.raises(InvalidConfigError) as caught:
         parse_value(text, "--set train.steps")
     assert str(caught.value).startswith("--set train.steps must be a value such as")

@@ -1,4 +1,4 @@
-"""The exception tree, as drawn."""
+"""The exception tree matches its drawing in the docstring."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLASSES = {name: kind for name, kind in vars(errors).items() if isinstance(kind,
 
 
 def drawn_parents() -> dict[str, str]:
-    """Each class in the module's drawing and the one above it, read from the indentation."""
+    """Each class in the module's drawing with its parent, according to the indentation."""
     parents, path = {}, ["T2IError"]
     for line in errors.__doc__.splitlines():
         found = re.match(r" {4}([│ ]*)[├└]── (\w+)", line)
@@ -29,7 +29,7 @@ def test_the_drawing_is_the_tree():
     assert drawn_parents() == real
 
 
-def test_every_class_says_what_it_means():
+def test_every_class_has_the_description_of_the_drawing():
     assert all(kind.__doc__ for kind in CLASSES.values())
 
 
@@ -42,6 +42,6 @@ def test_every_class_says_what_it_means():
         ("", ""),
     ],
 )
-def test_only_near_names_are_suggested(name, hint):
+def test_only_similar_names_are_suggested(name, hint):
     suggestion = did_you_mean(name, ["stackgan", "attngan"])
     assert suggestion.startswith(hint) if hint else suggestion == ""

@@ -1,4 +1,4 @@
-"""Scores compare under one protocol only."""
+"""Scores can only be compared under one protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROTOCOL = {"extractor": "inception-v3", "split": "test", "n_fake": "2000"}
 
 
 @pytest.mark.parametrize(("mine", "yours"), [(0.5, 0.4), (0.4, 0.5), (0.5, 0.5)])
-def test_better_is_higher_or_lower_as_the_score_says(mine, yours):
+def test_better_follows_higher_is_better(mine, yours):
     up, down = ([Score(value, PROTOCOL, higher_is_better=way) for value in (mine, yours)] for way in (True, False))
     assert up[0].better_than(up[1]) == (mine > yours)
     assert down[0].better_than(down[1]) == (mine < yours)
@@ -34,12 +34,12 @@ def test_a_caution_does_not_make_scores_incomparable():
         ({**PROTOCOL, "split": "val", "n_fake": "1"}, "n_fake: 2000 and 1; split: test and val"),
     ],
 )
-def test_another_protocol_is_refused_by_the_parts_that_differ(other, says):
+def test_another_protocol_is_refused_and_the_difference_named(other, says):
     with pytest.raises(InvalidInputError) as caught:
         Score(1, PROTOCOL).better_than(Score(2, other))
     assert says in str(caught.value)
 
 
-def test_scores_of_opposite_directions_never_compare():
+def test_scores_of_opposite_directions_cannot_be_compared():
     with pytest.raises(InvalidInputError, match="higher_is_better"):
         Score(1, PROTOCOL).better_than(Score(2, PROTOCOL, higher_is_better=False))

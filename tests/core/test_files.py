@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all."""
+"""Files and folders appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_file_is_written_with_its_folders(tmp_path):
     assert files_under(tmp_path) == ["a", "a/b", "a/b/x.bin"]
 
 
-def test_a_written_file_may_be_read_by_others(tmp_path):
+def test_a_written_file_is_readable_by_others(tmp_path):
     write_atomic(tmp_path / "x", b"1")
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o644
 
@@ -44,7 +44,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, full_disk):
     assert files_under(tmp_path) == ["x"]
 
 
-def test_an_interrupt_while_writing_leaves_no_scratch_file(tmp_path, monkeypatch):
+def test_an_interrupt_while_writing_leaves_no_temporary_file(tmp_path, monkeypatch):
     def interrupted(descriptor):
         raise KeyboardInterrupt
 
@@ -56,7 +56,7 @@ def test_an_interrupt_while_writing_leaves_no_scratch_file(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("place", ["file/x", "file/deeper/x"])
 def test_a_path_through_a_file_is_refused(tmp_path, place):
-    (tmp_path / "file").write_text("I am no folder")
+    (tmp_path / "file").write_text("not a folder")
     with pytest.raises(OutputError, match="Cannot write"):
         write_atomic(tmp_path / place, b"1")
     with pytest.raises(OutputError, match="Cannot write"), atomic_folder(tmp_path / place):
@@ -91,7 +91,7 @@ def test_a_folder_appears_when_its_block_ends(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt()])
-def test_a_folder_vanishes_with_an_error_in_its_block(tmp_path, error):
+def test_a_folder_is_removed_after_an_error_in_its_block(tmp_path, error):
     with pytest.raises(type(error)), atomic_folder(tmp_path / "out") as scratch:
         (scratch / "x").write_text("1")
         raise error
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_no_folder(tmp_path, full_disk):
     assert files_under(tmp_path) == []
 
 
-def test_a_folder_that_is_there_is_never_overwritten(tmp_path):
+def test_an_existing_folder_is_never_overwritten(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("precious")
     with pytest.raises(OutputError, match="already exists"), atomic_folder(tmp_path / "out"):
@@ -113,7 +113,7 @@ def test_a_folder_that_is_there_is_never_overwritten(tmp_path):
     assert files_under(tmp_path) == ["out", "out/mine"]
 
 
-def test_a_folder_made_meanwhile_by_another_is_not_overwritten(tmp_path):
+def test_a_folder_created_meanwhile_is_not_overwritten(tmp_path):
     with pytest.raises(OutputError, match="Cannot write"), atomic_folder(tmp_path / "out"):
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "theirs").write_text("precious")
@@ -127,6 +127,6 @@ def test_sha256_is_hashlibs(tmp_path):
 
 
 @pytest.mark.parametrize(("variable", "expected"), [("/some/where", Path("/some/where")), ("", None)])
-def test_the_cache_is_where_the_variable_says_or_in_the_home(variable, expected, monkeypatch):
+def test_the_cache_is_at_the_variable_or_in_the_home_folder(variable, expected, monkeypatch):
     monkeypatch.setenv("T2I_CACHE", variable)
     assert cache_home() == (expected or Path.home() / ".cache" / "t2i")

@@ -1,4 +1,4 @@
-"""Options are typed: defaults are written once, and a misspelt name is an error."""
+"""Options are typed: each has one default, and a misspelt name is an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from t2i.generator import Generator, NoOptions
 from t2i.noise import Noise
 
 
-def test_options_are_the_defaults_and_what_is_given() -> None:
+def test_options_are_the_given_ones_and_the_defaults() -> None:
     generator = FakeGenerator()
     assert generator.options() == FakeOptions() and type(generator.options()) is FakeOptions
     assert generator.options(gain=0.5) == FakeOptions(gain=0.5)
@@ -29,13 +29,13 @@ def test_options_are_the_defaults_and_what_is_given() -> None:
         ({"gain": float("nan")}, "options of fake: field 'gain': input should be a finite number, got nan."),
     ],
 )
-def test_an_option_that_does_not_fit_is_one_sentence(values: dict[str, object], says: str) -> None:
+def test_a_wrong_option_is_a_one_sentence_error(values: dict[str, object], says: str) -> None:
     with pytest.raises(InvalidConfigError) as caught:
         FakeGenerator().options(**values)
     assert str(caught.value) == says
 
 
-def test_options_are_given_to_generate_as_one_argument() -> None:
+def test_generate_takes_options_as_one_argument() -> None:
     generator, text = FakeGenerator(FakeConfig()), FakeTextEncoder().encode(["a red heart"])
     for arguments in ({"gain": 0.5}, {"gian": 0.5}, {}):
         with pytest.raises(TypeError, match="generate"):
@@ -45,5 +45,5 @@ def test_options_are_given_to_generate_as_one_argument() -> None:
     assert not torch.equal(one, other)
 
 
-def test_a_technique_that_declares_none_has_no_options() -> None:
+def test_a_technique_may_have_no_options() -> None:
     assert Generator.options_type is NoOptions and not NoOptions.model_fields

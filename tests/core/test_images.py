@@ -1,4 +1,4 @@
-"""The one image convention and its one edge."""
+"""The image convention and its conversions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from t2i.images import from_uint8, grid, to_pil, to_uint8
 EVERY_VALUE = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, 3, 1, 1)
 
 
-def test_every_byte_survives_the_round_trip():
+def test_every_byte_round_trips():
     assert torch.equal(to_uint8(from_uint8(EVERY_VALUE)), EVERY_VALUE)
 
 
@@ -32,19 +32,19 @@ def test_a_value_becomes_the_nearest_byte_clipped(value):
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
-def test_other_float_types_meet_the_same_edge(kind):
+def test_other_float_types_are_converted_the_same_way(kind):
     ends = torch.tensor([-1.0, 1.0], dtype=kind).reshape(1, 1, 1, 2).repeat(1, 3, 1, 1)
     assert to_uint8(ends)[0, 0, 0].tolist() == [0, 255]
 
 
-def test_to_uint8_leaves_its_input_as_it_was():
+def test_to_uint8_does_not_change_its_input():
     images = torch.rand(1, 3, 4, 4)
     before = images.clone()
     to_uint8(images)
     assert torch.equal(images, before)
 
 
-def test_pictures_keep_channels_and_rows_apart():
+def test_pictures_keep_channels_and_rows_in_order():
     images = torch.full((2, 3, 2, 3), -1.0)
     images[1, 0, 0, 2] = 1  # red, top right, of the second
     black, picture = to_pil(images)
@@ -71,7 +71,7 @@ def test_a_grid_shows_each_picture_once_in_reading_order():
     assert len({row for row, _ in corners}) == 3
 
 
-def test_a_grid_scales_pixels_up_whole():
+def test_a_grid_enlarges_by_whole_pixels():
     sheet = grid([Image.new("RGB", (2, 2), "red")], scale=4)
     assert {colour: count for count, colour in sheet.getcolors()}[(255, 0, 0)] == 8 * 8
 
@@ -85,7 +85,7 @@ def test_captions_are_drawn_below_and_cut_to_the_pictures_width():
     assert (named[:, -3:] > 128).all()
 
 
-def test_a_caption_that_is_too_wide_goes_on_below():
+def test_a_wide_caption_continues_on_a_second_line():
     picture = Image.new("RGB", (80, 10), "red")
     captions = ("a fish", "a fish and a large bird", "a fish " * 9)
     one, two, three = (grid([picture], captions=[text]) for text in captions)

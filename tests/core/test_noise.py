@@ -1,4 +1,4 @@
-"""One stream of random numbers per picture."""
+"""Each picture has its own stream of random numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEEDS = st.lists(st.integers(0, MAX_SEED), min_size=1, max_size=6)
 
 @given(SEEDS, st.sampled_from(["normal", "uniform"]))
 @settings(max_examples=30, deadline=None)
-def test_a_seed_draws_the_same_numbers_alone_and_in_a_batch(seeds, kind):
+def test_a_seed_gives_the_same_numbers_alone_and_in_a_batch(seeds, kind):
     together = getattr(Noise(seeds), kind)(3, 2)
     assert together.shape == (len(seeds), 3, 2)
     for row, seed in zip(together, seeds, strict=True):
@@ -62,11 +62,11 @@ def test_neighbouring_seeds_are_uncorrelated():
 
 
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, -(2**63), 2**64])
-def test_a_seed_outside_its_range_is_refused_by_value(seed):
+def test_a_seed_outside_its_range_is_refused(seed):
     with pytest.raises(InvalidInputError, match=f"from 0 to {2**63 - 1}, got {seed}"):
         Noise([0, seed])
 
 
-def test_both_ends_of_the_seeds_range_draw():
+def test_both_ends_of_the_seeds_range_work():
     low, high = Noise([0, MAX_SEED]).normal(8)
     assert not torch.equal(low, high)

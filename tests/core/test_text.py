@@ -1,4 +1,4 @@
-"""Prompts, the embedding they become, and which encoder made it."""
+"""Prompts, their embeddings, and the identity of the encoder."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def test_prompts_lose_surrounding_white_space_and_nothing_else(prompts):
         ([""], "Prompt 1 is empty"),
         (["a cat", " \t\n\u2003"], "Prompt 2 is empty"),
         (["a cat", "x" * 10_000], "prompt 2 has 10000"),
-        (["a cat", "caf\udce9"], "prompt 2 has a byte that is not"),  # what a shell hands over for Latin-1
+        (["a cat", "caf\udce9"], "prompt 2 has a byte that is not"),  # how Python receives Latin-1 from a shell
         (["x" * (MAX_PROMPT_CHARACTERS + 1)], f"at most {MAX_PROMPT_CHARACTERS} characters"),
     ],
 )
-def test_a_bad_prompt_is_refused_by_number(prompts, says):
+def test_a_bad_prompt_is_refused_with_its_number(prompts, says):
     with pytest.raises(InvalidInputError, match=says):
         check_prompts(prompts)
 
@@ -57,7 +57,7 @@ def test_an_embedding_indexes_as_its_three_tensors_do():
         assert torch.equal(getattr(taken, part), torch.stack([getattr(text, part)[row] for row in rows]))
 
 
-def test_an_embedding_whose_shapes_disagree_is_refused_while_tests_run():
+def test_an_embedding_with_inconsistent_shapes_is_refused_in_tests():
     with pytest.raises(jaxtyping.TypeCheckError, match="TextEmbedding"):
         TextEmbedding(torch.zeros(2, 4), torch.zeros(3, 5, 4), torch.ones(3, 5, dtype=torch.bool))
 
@@ -74,7 +74,7 @@ def test_an_encoder_of_another_revision_but_equal_weights_is_the_same_encoder():
         (EncoderIdentity("clip", "r1", "a" * 64, 384), "name"),
     ],
 )
-def test_another_encoder_is_refused_by_the_part_that_differs(other, part):
+def test_another_encoder_is_refused_and_the_difference_named(other, part):
     with pytest.raises(EncoderMismatchError) as caught:
         MINE.require(other, "cgan.openmoji64")
     mine, theirs = getattr(MINE, part), getattr(other, part)
@@ -82,7 +82,7 @@ def test_another_encoder_is_refused_by_the_part_that_differs(other, part):
     assert f"has {theirs!r}" in str(caught.value)
 
 
-def test_no_text_takes_the_place_of_captions_and_keeps_their_length():
+def test_without_replaces_captions_and_keeps_the_length():
     text = FakeTextEncoder().encode(["a red heart", "pizza", "flag of Japan"])
     dropped = text.without(torch.tensor([True, False, True]))
     nothing = TextEmbedding.null(8)[[0, 0]]
@@ -104,11 +104,11 @@ def test_no_text_takes_the_place_of_captions_and_keeps_their_length():
         (Unread(unknown=("zog",), cut="and"), "does not know 'zog'. The prompt is too long"),
     ],
 )
-def test_what_is_not_read_is_a_sentence(unread, says):
+def test_what_is_not_read_is_reported_in_a_sentence(unread, says):
     assert unread and says in str(unread)
 
 
-def test_where_all_is_read_there_is_nothing_to_say():
+def test_if_everything_is_read_there_is_no_message():
     assert not Unread() and str(Unread()) == ""
 
 
@@ -122,5 +122,5 @@ def test_where_all_is_read_there_is_nothing_to_say():
         (("A", "missing"), "A heart", "heart"),
     ],
 )
-def test_the_rest_of_a_caption_is_behind_its_last_token(tokens, caption, rest):
+def test_the_rest_of_a_caption_follows_its_last_token(tokens, caption, rest):
     assert behind(tokens, caption) == rest

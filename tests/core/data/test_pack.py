@@ -79,9 +79,8 @@ class TestPackedDataset(DatasetSuite):
         return {"twelve": lambda: opened[12], "fifteen": lambda: opened[15]}
 
     def test_splits_are_distinguished(self, splits):
-        assert (
-            splits["twelve"]().fingerprint != splits["fifteen"]().fingerprint
-        )  # a pack has its source's name, which is the same for both
+        # the names are equal, because a pack has its source's name
+        assert splits["twelve"]().fingerprint != splits["fifteen"]().fingerprint
 
 
 def test_a_pack_is_its_dataset(tmp_path):

@@ -1,4 +1,4 @@
-"""What the registry answers, asked about plugins installed for the test."""
+"""Queries of the registry about plugins installed for the test."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def zoo(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"installed": False, "pretrained": True}, ["zoo-ant.leaves", "zoo-ant.sand", "zoo-bee.leaves"]),
     ],
 )
-def test_each_filter_leaves_what_fits(filters: dict[str, object], names: list[str]) -> None:
+def test_each_filter_keeps_what_matches(filters: dict[str, object], names: list[str]) -> None:
     assert t2i.list_models("zoo-", **filters) == names
 
 
@@ -114,27 +114,27 @@ def test_a_technique_alone_means_its_first_weights() -> None:
         ("runs/a", "There is no registered model 'runs/a'"),
     ],
 )
-def test_weights_that_are_not_there_are_told(name: str, message: str) -> None:
+def test_unknown_weights_are_an_error(name: str, message: str) -> None:
     with pytest.raises(UnknownNameError, match=message):
         weights_spec(name)
 
 
-def test_weights_not_installed_name_the_distribution_that_brings_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_not_installed_name_the_distribution_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     starter = KnownPlugin("t2i-zoo-starter", "weights", "", {WeightsSpec: ("zoo-yak.leaves", "zoo-cow.leaves")})
     monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (*catalogue.KNOWN_PLUGINS, starter))
-    for name in starter.names_of(WeightsSpec):  # the technique may be here or not
+    for name in starter.names_of(WeightsSpec):  # the technique may be installed or not
         with pytest.raises(UnknownNameError, match=f"'{name}' is not installed. Get it: pip install t2i-zoo-starter"):
             weights_spec(name)
 
 
-def test_the_catalogue_knows_the_weights_that_the_starter_brings() -> None:
+def test_the_catalogue_lists_the_weights_of_the_starter() -> None:
     (known,) = [known for known in catalogue.KNOWN_PLUGINS if known.distribution == "t2i-starter"]
     brought = [spec.name for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
     assert list(known.names_of(WeightsSpec)) == brought
 
 
 @pytest.mark.parametrize("ask", [t2i.model_info, t2i.create_model])
-def test_an_unknown_model_suggests_the_near_name(ask: object) -> None:
+def test_an_unknown_model_suggests_a_similar_name(ask: object) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'zoo-bee'"):
         ask("zoo-be")  # type: ignore[operator]
 
@@ -154,18 +154,18 @@ def test_a_model_is_created_with_its_config() -> None:
         ({"noise_dim": float("nan")}, "'noise_dim'"),
     ],
 )
-def test_a_config_that_does_not_fit_is_told(config: dict[str, object], message: str) -> None:
+def test_a_config_that_does_not_fit_is_an_error(config: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidConfigError, match=message):
         t2i.create_model("cgan", **config)
 
 
 @pytest.mark.parametrize(("name", "pretrained"), [("zoo-ant", True), ("zoo-ant.sand", False), ("./run", False)])
-def test_weights_bring_their_own_config(name: str, pretrained: bool) -> None:
+def test_weights_have_their_own_config(name: str, pretrained: bool) -> None:
     with pytest.raises(InvalidInputError, match="resolution"):
         t2i.create_model(name, pretrained, resolution=16)
 
 
-def test_a_technique_whose_code_cannot_be_imported_is_broken_only_when_asked_for() -> None:
+def test_a_technique_that_cannot_be_imported_is_an_error_only_on_use() -> None:
     assert "zoo-cow" in t2i.list_models()
     with pytest.raises(PluginBrokenError, match="nowhere:Nothing"):
         t2i.create_model("zoo-cow")
@@ -185,7 +185,7 @@ def test_a_text_encoder_takes_a_reference_or_does_not(name: str, message: str) -
         (t2i.load_dataset, "openmojii", "dataset 'openmojii'"),
     ],
 )
-def test_an_unknown_name_says_what_it_should_have_been(ask: object, name: str, word: str) -> None:
+def test_an_unknown_name_suggests_a_similar_one(ask: object, name: str, word: str) -> None:
     with pytest.raises(UnknownNameError, match=f"There is no {word}. Did you mean '{name[:-1]}'"):
         ask(name)  # type: ignore[operator]
 
@@ -205,11 +205,11 @@ def test_a_folder_is_a_dataset(pictures: Path) -> None:
         assert [example.captions for example in t2i.load_dataset(name)] == [("a red square",)]
 
 
-def test_a_registered_dataset_goes_before_a_folder_of_its_name(pictures: Path) -> None:
+def test_a_registered_dataset_takes_precedence_over_a_folder(pictures: Path) -> None:
     assert t2i.load_dataset("openmoji").name == "openmoji:train"
 
 
-def test_a_split_is_named_either_way() -> None:
+def test_a_split_can_be_named_in_two_ways() -> None:
     assert t2i.load_dataset("openmoji:compose").name == t2i.load_dataset("openmoji", "compose").name
 
 
@@ -222,17 +222,17 @@ def test_a_split_is_named_either_way() -> None:
         ("nowhere", None, "no dataset 'nowhere'"),
     ],
 )
-def test_a_dataset_or_split_that_is_not_there_is_told(name: str, split: str | None, message: str) -> None:
+def test_an_unknown_dataset_or_split_is_an_error(name: str, split: str | None, message: str) -> None:
     with pytest.raises(UnknownNameError, match=message):
         t2i.load_dataset(name, split)
 
 
-def test_every_name_offered_can_be_described() -> None:
+def test_every_listed_name_can_be_described() -> None:
     for name in [*t2i.list_models(installed=False), *t2i.list_models(installed=False, pretrained=True)]:
         assert t2i.model_info(name).name == name
 
 
-def test_every_error_is_of_one_tree() -> None:
+def test_every_error_is_a_t2i_error() -> None:
     from t2i import errors
 
     raised = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]

@@ -1,4 +1,4 @@
-"""Every plugin stands alone: what is wrong with one is expected of it, and never touches another."""
+"""Plugins are isolated: a problem of one is reported for that one, and never affects another."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from t2i.registry.plugin import Plugin
 GOOD = PLUGIN.format(models='[model("good-model")]', weights="[]", api="1")
 BROKEN = {
     "raises at import": ("raise RuntimeError('boom')", "RuntimeError: boom"),
-    "misses a module": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "imports a missing module": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
     "exits at import": ("import sys; sys.exit(3)", "SystemExit: 3"),
-    "is no Python": ("def f(:", "SyntaxError"),
+    "is not Python": ("def f(:", "SyntaxError"),
     "raises with no message": ("raise KeyError", "KeyError"),
-    "raises a tale": ("raise ValueError('first line\\nsecond line')", "ValueError: first line"),
+    "raises several lines": ("raise ValueError('first line\\nsecond line')", "ValueError: first line"),
     "has a hook that raises": (PLUGIN.format(models="1 / 0", weights="[]", api="1"), "ZeroDivisionError"),
     "has a hook that exits": (PLUGIN.format(models="exit(3)", weights="[]", api="1"), "SystemExit: 3"),
     "has a hook that returns nothing": (PLUGIN.format(models="None", weights="[]", api="1"), "TypeError"),
@@ -50,15 +50,15 @@ BROKEN = {
         "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_modles():\n    return []",
         "t2i_modles",
     ),
-    "recurses for ever": ("def f():\n    return f()\nf()", "RecursionError"),
+    "recurses endlessly": ("def f():\n    return f()\nf()", "RecursionError"),
     "has a hook that recurses": (PLUGIN.format(models="t2i_models()", weights="[]", api="1"), "RecursionError"),
-    "raises what cannot be said": (
+    "raises an error whose str fails": (
         "class Unspeakable(Exception):\n    def __str__(self):\n        raise self\nraise Unspeakable",
         "Unspeakable",
     ),
-    "raises what cannot be printed": ("raise ValueError('\\ud800')", "ValueError"),
-    "raises no Exception": ("raise BaseException('base')", "BaseException: base"),
-    "returns specs without end": (
+    "raises an error that cannot be printed": ("raise ValueError('\\ud800')", "ValueError"),
+    "raises a BaseException": ("raise BaseException('base')", "BaseException: base"),
+    "returns endless specs": (
         PLUGIN.format(models="(model(f'm{n}') for n in iter(int, 1))", weights="[]", api="1"),
         "t2i_models returns more than 1000 specs",
     ),
@@ -67,7 +67,7 @@ BROKEN = {
         "name of a ModelSpec must be a str, not 5",
     ),
     "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "not be 'a.b'"),
-    "misses a field": (PLUGIN.format(models="[ModelSpec(name='a')]", weights="[]", api="1"), "TypeError"),
+    "lacks a field": (PLUGIN.format(models="[ModelSpec(name='a')]", weights="[]", api="1"), "TypeError"),
     "has a hook with arguments": (
         "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_models(registry):\n    return []",
         "t2i_models",
@@ -93,7 +93,9 @@ def assert_others_are_well() -> None:
 
 
 @pytest.mark.parametrize(("source", "expected"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plugin_is_listed_with_the_fix_and_harms_no_other(site: FakeSite, source: str, expected: str) -> None:
+def test_a_broken_plugin_is_listed_with_the_fix_and_affects_no_other(
+    site: FakeSite, source: str, expected: str
+) -> None:
     site.install("good", GOOD)
     site.install("bad", source)
     found = plugin("bad")
@@ -128,7 +130,7 @@ def test_a_plugin_for_this_core_that_fails_to_import_is_broken(site: FakeSite) -
 
 
 @pytest.mark.parametrize("named", ["bad", "entry-of-bad", "other, bad ,"])
-def test_a_disabled_plugin_is_not_even_imported(site: FakeSite, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+def test_a_disabled_plugin_is_not_imported(site: FakeSite, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     module = site.install("bad", "raise RuntimeError('boom')", entry="entry-of-bad")
     site.install("good", GOOD)
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", named)
@@ -146,7 +148,7 @@ def test_a_disabled_plugin_is_not_even_imported(site: FakeSite, monkeypatch: pyt
         (GOOD, "bad", PluginDisabledError),
     ],
 )
-def test_asking_for_what_an_unusable_plugin_brings_tells_its_error(
+def test_using_what_an_unusable_plugin_declares_raises_its_error(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch, source: str, disabled: str, kind: type[PluginError]
 ) -> None:
     site.install("bad", source)
@@ -158,7 +160,7 @@ def test_asking_for_what_an_unusable_plugin_brings_tells_its_error(
         assert found.reason in str(caught.value) and found.remedy in str(caught.value)
 
 
-def test_a_first_party_name_tells_the_error_of_its_broken_distribution(site: FakeSite) -> None:
+def test_a_first_party_name_raises_the_error_of_its_broken_distribution(site: FakeSite) -> None:
     site.install("t2i-attngan", "raise RuntimeError('boom')", entry="words")
     with pytest.raises(PluginBrokenError, match=r"t2i-attngan.*boom"):
         t2i.model_info("attngan")
@@ -221,13 +223,13 @@ def test_one_name_in_two_roles_is_no_clash(site: FakeSite) -> None:
     ],
     ids=["a line without =", "an open bracket", "no object reference", "no section", "empty metadata"],
 )
-def test_damaged_metadata_of_one_distribution_harms_no_other(site: FakeSite, files: dict[str, str]) -> None:
+def test_damaged_metadata_of_one_distribution_affects_no_other(site: FakeSite, files: dict[str, str]) -> None:
     site.install("good", GOOD)
     site.install("bad", GOOD.replace("good-model", "bad-model"), files=files)
     assert_others_are_well()
 
 
-def test_metadata_that_is_no_text_is_told(site: FakeSite) -> None:
+def test_metadata_that_is_not_text_is_reported(site: FakeSite) -> None:
     site.install("good", GOOD)
     site.install("bad", GOOD.replace("good-model", "bad-model"))
     (site.folder / "bad-1.0.dist-info" / "METADATA").write_bytes(b"Name: bad\nVersion: \xff\n")
@@ -236,7 +238,7 @@ def test_metadata_that_is_no_text_is_told(site: FakeSite) -> None:
     assert_others_are_well()
 
 
-def test_entry_points_that_cannot_be_read_are_told(site: FakeSite) -> None:
+def test_unreadable_entry_points_are_reported(site: FakeSite) -> None:
     site.install("good", GOOD)
     site.install("bad", GOOD, files={"entry_points.txt": "[t2i]\nbad = not a module at all !\n"})
     assert plugin("bad").state == "broken" and "entry_points.txt cannot be read" in plugin("bad").reason
@@ -244,14 +246,14 @@ def test_entry_points_that_cannot_be_read_are_told(site: FakeSite) -> None:
     assert_others_are_well()
 
 
-def test_what_a_broken_off_uninstall_left_harms_no_other(site: FakeSite) -> None:
+def test_the_remains_of_an_interrupted_uninstall_affect_no_plugin(site: FakeSite) -> None:
     site.install("good", GOOD)
     site.install("bad", GOOD.replace("good-model", "bad-model"))
     (site.folder / "bad-1.0.dist-info" / "METADATA").unlink()
     assert_others_are_well()
 
 
-def test_a_folder_that_stands_twice_on_the_path_declares_once(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_twice_on_the_path_declares_once(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     site.install("good", GOOD)
     monkeypatch.setattr(sys, "path", [str(site.folder), *sys.path])
     site.refresh()
@@ -265,14 +267,14 @@ def test_ctrl_c_while_plugins_load_is_not_swallowed(site: FakeSite) -> None:
         registry()
 
 
-def test_hooks_are_asked_once_a_process(site: FakeSite) -> None:
+def test_hooks_are_called_once_per_process(site: FakeSite) -> None:
     asked = site.folder / "asked"
     site.install_plugin("counting", models=f"[print('asked', file=open({str(asked)!r}, 'a')), model('counted')][1:]")
     assert t2i.list_models("counted") == t2i.list_models("counted") == ["counted"]
     assert asked.read_text() == "asked\n"
 
 
-def test_a_plugin_sees_no_torch_when_it_is_found(site: FakeSite) -> None:
+def test_torch_is_not_imported_when_plugins_are_loaded(site: FakeSite) -> None:
     site.install("looks", "import sys\nassert 'torch' not in sys.modules\nT2I_API = 1")
     code = (
         "from t2i.registry.discovery import registry; print([p.reason for p in registry().plugins if p.state != 'ok'])"
@@ -284,7 +286,7 @@ def test_a_plugin_sees_no_torch_when_it_is_found(site: FakeSite) -> None:
 
 
 @pytest.mark.parametrize("name", ["attngam", "atngan", "attngan.coco"])
-def test_a_name_near_one_not_installed_tells_how_to_install_it(
+def test_a_name_similar_to_one_not_installed_says_how_to_install_it(
     name: str, site: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = catalogue.KnownPlugin("t2i-attngan", "gan", "words", {ModelSpec: ("attngan",)})
@@ -293,20 +295,20 @@ def test_a_name_near_one_not_installed_tells_how_to_install_it(
         registry().get(ModelSpec, name)
 
 
-def test_a_name_near_an_installed_one_is_suggested(site: FakeSite) -> None:
+def test_a_similar_installed_name_is_suggested(site: FakeSite) -> None:
     site.install("good", GOOD)
     with pytest.raises(UnknownNameError, match=r"Did you mean 'good-model'.*Installed: .*cgan"):
         registry().get(ModelSpec, "god-model")
 
 
-def test_a_first_party_plugin_not_released_yet_is_not_offered_for_installing() -> None:
+def test_a_first_party_plugin_not_released_yet_is_not_suggested_for_installation() -> None:
     assert "pip install" not in catalogue.KnownPlugin("t2i-later", "gan", "", released=False).remedy
     assert catalogue.KnownPlugin("t2i-now", "gan", "").remedy == "pip install t2i-now"
 
 
 UNFIT = {
     "newer": ("t2i-core>=99", "pip install --upgrade t2i-core"),
-    "newer, with a ceiling": ("t2i-core >=99,<100", "pip install --upgrade t2i-core"),
+    "newer, with an upper bound": ("t2i-core >=99,<100", "pip install --upgrade t2i-core"),
     "newer, as a wheel spells it": ("T2I_Core (~=99.0)", "pip install --upgrade t2i-core"),
     "one only": ("t2i-core==99.*", "pip install --upgrade t2i-core"),
     "older": ("t2i-core<0.1", "pip install --upgrade bad"),
@@ -344,7 +346,7 @@ def test_a_plugin_for_this_core_is_imported(site: FakeSite, requirement: str) ->
     ("named", "loaded"),
     [("good", {"good"}), ("entry-of-bad, good", {"good", "bad"}), ("t2i-cgan", {"t2i-cgan"}), ("", set())],
 )
-def test_only_the_plugins_asked_for_are_imported(
+def test_only_the_requested_plugins_are_imported(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch, named: str, loaded: set[str]
 ) -> None:
     site.install("good", GOOD)
@@ -359,7 +361,7 @@ def test_only_the_plugins_asked_for_are_imported(
 
 
 def test_what_the_core_declares_keeps_its_name(site: FakeSite) -> None:
-    """Else a plugin could take `t2i doctor` away, which is what would tell of it."""
+    """Otherwise a plugin could replace `t2i doctor`, which reports such clashes."""
     site.install(
         "greedy",
         """
@@ -378,7 +380,7 @@ def test_what_the_core_declares_keeps_its_name(site: FakeSite) -> None:
     assert clash.remedy == "pip uninstall greedy"
 
 
-def test_disabling_wins_over_loading(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabling_takes_precedence_over_loading(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     site.install("good", GOOD)
     monkeypatch.setenv("T2I_LOAD_PLUGINS", "good")
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", "good")
@@ -412,13 +414,13 @@ def test_strict_plugins_may_be_disabled(site: FakeSite, monkeypatch: pytest.Monk
     assert "cgan" in t2i.list_models()
 
 
-def test_a_choice_that_no_plugin_has_is_told(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_names_an_unknown_plugin_is_reported(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", "cgna,t2i-openmoji")
     (sentence,) = unknown_choices(registry().plugins)
     assert sentence == "T2I_DISABLE_PLUGINS names 'cgna', but no plugin has that name. Did you mean 'cgan'?"
 
 
-def test_what_a_plugin_prints_is_no_result(site: FakeSite, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_plugin_prints_goes_to_stderr(site: FakeSite, capsys: pytest.CaptureFixture[str]) -> None:
     site.install(
         "chatty", "print('hello')\n" + dedent(PLUGIN).format(models="print('again') or []", weights="[]", api="1")
     )

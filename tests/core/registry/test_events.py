@@ -1,4 +1,4 @@
-"""A picture that is written is message to the plugins that listen, and costs nothing when one of them fails."""
+"""Listening plugins are notified of written pictures, and a plugin that fails has no effect on the picture."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LISTENER = """
 
 @pytest.fixture(autouse=True)
 def nothing_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test is a process of its own."""
+    """Forget the warnings of earlier tests."""
     monkeypatch.setattr(events, "_failed", set())
 
 
@@ -43,14 +43,14 @@ def picture() -> Picture:
 
 
 def listen(site: FakeSite, name: str, body: str, parameters: str = "path, provenance") -> list[object]:
-    """Install a listener; returns what it puts into HEARD."""
+    """Install a listener; returns its list HEARD."""
     module = site.install(name, LISTENER.format(parameters=parameters, body=body))
     discover()
     heard: list[object] = sys.modules[module].HEARD
     return heard
 
 
-def test_a_listener_hears_of_every_picture_once_it_is_whole(site: FakeSite, tmp_path: Path, picture: Picture) -> None:
+def test_a_listener_is_called_for_every_complete_picture(site: FakeSite, tmp_path: Path, picture: Picture) -> None:
     heard = listen(site, "index", "HEARD.append((path, path.read_bytes(), provenance))")
     written = [picture.save(tmp_path / name) for name in ("a.png", "b.png")]
     assert heard == [(path, picture.png(), picture.provenance) for path in written]
@@ -63,7 +63,7 @@ def test_a_listener_may_leave_arguments_out(site: FakeSite, tmp_path: Path, pict
 
 
 @pytest.mark.parametrize("deed", ["raise RuntimeError('boom')", "sys.exit(3)", "1 / 0"])
-def test_a_listener_that_fails_costs_nothing_and_is_warned_of_once(
+def test_a_failing_listener_has_no_effect_and_gives_one_warning(
     site: FakeSite, tmp_path: Path, picture: Picture, caplog: pytest.LogCaptureFixture, deed: str
 ) -> None:
     listen(site, "bad", deed)
@@ -83,7 +83,7 @@ def test_ctrl_c_in_a_listener_is_not_swallowed(site: FakeSite, tmp_path: Path, p
     assert (tmp_path / "a.png").read_bytes() == picture.png()
 
 
-def test_what_a_listener_prints_is_no_result(
+def test_what_a_listener_prints_goes_to_stderr(
     site: FakeSite, tmp_path: Path, picture: Picture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     listen(site, "chatty", "print('heard')")
@@ -91,7 +91,7 @@ def test_what_a_listener_prints_is_no_result(
     assert capsys.readouterr() == ("", "heard\n")
 
 
-def test_a_plugin_that_cannot_be_used_hears_nothing(
+def test_an_unusable_plugin_is_not_called(
     site: FakeSite, tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = "HEARD.append(path)\n\n    @hookimpl\n    def t2i_models():\n        return ['no spec']"
@@ -106,7 +106,7 @@ def test_a_plugin_that_cannot_be_used_hears_nothing(
     assert heard == [[], []]
 
 
-def test_a_disabled_plugin_hears_nothing(
+def test_a_disabled_plugin_is_not_called(
     site: FakeSite, tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("T2I_DISABLE_PLUGINS", "index")

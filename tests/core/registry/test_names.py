@@ -1,4 +1,4 @@
-"""Every kind of model name is taken apart in one place."""
+"""Parsing of every kind of model name."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_folders(text: str, folder: str) -> None:
 def test_a_word_is_a_folder_only_if_it_is_not_registered(
     site: FakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name means the same model in every directory, as a dataset's does."""
+    """A name means the same model in every directory, as for datasets."""
     site.install_plugin("zoo", models='[model("ant")]', weights='[weights("ant", "leaves")]')
     monkeypatch.chdir(tmp_path)
     for folder in ("ant", "ant.leaves", "ant.mine", "mine", "mine.old"):
@@ -74,7 +74,7 @@ def test_a_word_is_a_folder_only_if_it_is_not_registered(
 @pytest.mark.parametrize(
     ("text", "meant"), [("hf-hup:org/repo", "hf-hub"), ("local-dri:x", "local-dir"), ("hf:org/repo", "")]
 )
-def test_another_prefix_is_refused_and_the_near_one_offered(text: str, meant: str) -> None:
+def test_an_unknown_prefix_is_refused_and_a_similar_one_suggested(text: str, meant: str) -> None:
     with pytest.raises(InvalidInputError, match=r"A model is named technique\[.tag\]") as caught:
         ModelName.parse(text)
     assert repr(text) in str(caught.value) and (f"Did you mean {meant!r}?" in str(caught.value)) == bool(meant)
@@ -89,7 +89,7 @@ def test_only_a_name_on_the_hub_is_pinned() -> None:
 
 
 @given(st.text())
-def test_any_text_is_a_name_or_one_sentence(text: str) -> None:
+def test_any_text_is_a_name_or_a_one_sentence_error(text: str) -> None:
     try:
         name = ModelName.parse(text)
     except InvalidInputError:

@@ -1,4 +1,4 @@
-"""What others may rely on: the public names and their signatures, locked here."""
+"""The public names and their signatures are locked, because others rely on them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Functions:
 
 
 class Methods:
-    """Public classes' methods, their names written Class__method."""
+    """Methods of public classes, named Class__method."""
 
     def Artist____call__(
         self,
@@ -153,13 +153,13 @@ def test_a_method_has_its_locked_signature(name: str, expected: inspect.Signatur
     assert inspect.signature(getattr(getattr(t2i, owner), method)) == expected
 
 
-def test_the_package_says_it_is_typed_and_which_version_it_is() -> None:
+def test_the_package_is_typed_and_has_a_version() -> None:
     assert (importlib.resources.files(t2i) / "py.typed").is_file()
     assert t2i.__version__ == version("t2i-core")
 
 
 def test_static_and_lazy_names_are_the_same() -> None:
-    """A type checker sees the names under TYPE_CHECKING, a program those of __getattr__."""
+    """A type checker sees the names under TYPE_CHECKING, and a running program those of __getattr__."""
     source = Path(t2i.__file__).read_text().partition("if TYPE_CHECKING:")[2].partition("\n_HOME")[0]
     static = {line.split(" as ")[1].strip() for line in source.splitlines() if " as " in line}
     assert static | {"__version__"} == NAMES

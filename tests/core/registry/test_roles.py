@@ -1,4 +1,4 @@
-"""A role is one row: with a row for songs, songs are listed, described, checked, suggested and message apart."""
+"""A role is one row: with a row for songs, songs are listed, described, checked, suggested and compared."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SINGER = """
     def t2i_songs():
         return [{songs}]
 """
-LULLABY = 'SongSpec("lullaby", __name__ + ":WORDS", "sung in the evening")'
-PAUSE = 'SongSpec("pause", __name__ + ":SILENCE", "four minutes of it")'
+LULLABY = 'SongSpec("lullaby", __name__ + ":WORDS", "an evening song")'
+PAUSE = 'SongSpec("pause", __name__ + ":SILENCE", "four minutes of silence")'
 
 
 @pytest.fixture(autouse=True)
 def songs(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The role exists, and a plugin fills it."""
+    """The role "song" and a plugin that declares songs."""
     monkeypatch.setattr(roles, "ROLES", (*roles.ROLES, ROLE))
     site.install("singer", SINGER.format(songs=f"{LULLABY}, {PAUSE}"))
 
@@ -43,7 +43,7 @@ def songs(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_its_specs_are_found_by_their_type_and_name() -> None:
     assert [spec.name for spec, _ in registry().all(SongSpec)] == ["lullaby", "pause"]
     spec, plugin = registry().get(SongSpec, "lullaby")
-    assert (spec.summary, plugin.distribution) == ("sung in the evening", "singer")
+    assert (spec.summary, plugin.distribution) == ("an evening song", "singer")
     assert load_target(spec.target) == "hush, little baby"
 
 
@@ -54,8 +54,8 @@ def test_it_is_listed(t2i: T2I, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_is_described(t2i: T2I) -> None:
     facts = json.loads(t2i("info", "lullaby", "--json").out)["song"]
-    assert (facts["from"], facts["summary"]) == ("singer 1.0", "sung in the evening")
-    assert "summary: sung in the evening" in t2i("info", "lullaby").out
+    assert (facts["from"], facts["summary"]) == ("singer 1.0", "an evening song")
+    assert "summary: an evening song" in t2i("info", "lullaby").out
 
 
 def test_it_is_checked(t2i: T2I) -> None:
@@ -74,7 +74,7 @@ def test_a_hook_that_returns_something_else_is_broken(site: FakeSite) -> None:
         registry().get(SongSpec, "bad")
 
 
-def test_two_owners_are_a_clash(t2i: T2I, site: FakeSite) -> None:
+def test_one_song_of_two_plugins_is_a_clash(t2i: T2I, site: FakeSite) -> None:
     site.install("choir", SINGER.format(songs=LULLABY))
     message = "the song 'lullaby' is declared by choir and singer"
     with pytest.raises(NameClashError, match=message):
@@ -98,12 +98,12 @@ def test_a_name_known_but_not_installed_says_how_to_get_it(t2i: T2I, monkeypatch
     assert "'hymn' is not installed. Get it: pip install t2i-hymns" in t2i("check", "hymn").error
 
 
-def test_a_new_plugin_may_bring_it(t2i: T2I) -> None:
+def test_t2i_new_lists_it(t2i: T2I) -> None:
     assert "dataset, song, got 'sonata'" in t2i("new", "mine", "--kind", "sonata").error
 
 
 @pytest.mark.parametrize("role", roles.ROLES, ids=lambda role: role.hook)
-def test_every_row_is_whole(role: roles.Role) -> None:
+def test_every_row_is_complete(role: roles.Role) -> None:
     assert role.hook.startswith("t2i_") and role.plural.startswith(role.word)
     assert role.summary.endswith(".") and len(role.summary) < 100
     assert dataclasses.is_dataclass(role.spec) and roles.role_of(role.spec) is role

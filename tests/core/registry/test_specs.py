@@ -1,4 +1,4 @@
-"""Specs are frozen facts, and their targets are imported late and safely."""
+"""Specs are frozen, and their targets are imported safely on use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPECS = [
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec).__name__)
-def test_a_spec_cannot_be_changed_and_can_be_a_key(spec: ModelSpec) -> None:
+def test_a_spec_is_immutable_and_hashable(spec: ModelSpec) -> None:
     field = dataclasses.fields(spec)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(spec, field, "other")
@@ -59,7 +59,7 @@ def test_declaring_a_target_does_not_import_it(site: FakeSite) -> None:
         ("", "ValueError"),
     ],
 )
-def test_a_target_that_is_not_there_is_a_broken_plugin(target: str, message: str) -> None:
+def test_a_missing_target_is_a_broken_plugin(target: str, message: str) -> None:
     with pytest.raises(PluginBrokenError) as caught:
         load_target(target)
     assert message in str(caught.value)
@@ -73,7 +73,7 @@ def test_a_target_whose_module_raises_is_a_broken_plugin(site: FakeSite, source:
         load_target(f"{module}:Name")
 
 
-def test_a_bundle_lies_beside_its_package() -> None:
+def test_a_bundle_is_in_its_package() -> None:
     spec = dataclasses.replace(WEIGHTS, bundled="json:weights/shapes")
     assert bundled_folder(spec) == Path(json.__file__).parent / "weights" / "shapes"
 

@@ -1,4 +1,4 @@
-"""A zoo of artists, each broken in one way: the checks name that way, and let honest ones pass."""
+"""The checks find each of a set of artists that are broken in one way, and pass correct ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Spoil = Callable[[Picture, int], Picture]
 
 
 class Spoilt(ShardedArtist):
-    """A ShardedArtist whose pictures are changed by `spoil`, which knows each one's place in the batch."""
+    """A ShardedArtist whose pictures are changed by `spoil`, a function of picture and place in the batch."""
 
     spoil: Spoil = staticmethod(lambda picture, place: picture)
 
@@ -43,7 +43,7 @@ def spoilt(spoil: Spoil) -> type[Spoilt]:
 
 
 def brighter(picture: Picture, place: int) -> Picture:
-    """Its place in the batch shows."""
+    """Make the picture depend on its place in the batch."""
     return replace(picture, image=picture.image.point(lambda value: min(255, value + 9 * place)))
 
 
@@ -52,7 +52,7 @@ def noisy(picture: Picture, place: int) -> Picture:
 
 
 def drifting(picture: Picture, place: int) -> Picture:
-    """Each picture ever drawn is another."""
+    """Make every picture different."""
     shift = 9 * next(DRAWN)
     return replace(picture, image=picture.image.point(lambda value: (value + shift) % 256))
 
@@ -77,7 +77,7 @@ class Eager(ShardedArtist):
 
 
 class Late(ShardedArtist):
-    """Checks its arguments when the first picture is asked for."""
+    """Checks its arguments only when the first picture is drawn."""
 
     def draw(self, *arguments: Any, **how: Any) -> Iterator[Picture]:
         yield from super().draw(*arguments, **how)
@@ -132,11 +132,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("kind", "reasons"), SPECIMENS)
-def test_each_specimen_fails_for_its_reason(folder: Path, kind: type[ShardedArtist], reasons: dict[str, str]):
+def test_each_broken_artist_fails_for_its_reason(folder: Path, kind: type[ShardedArtist], reasons: dict[str, str]):
     expect(failures(ARTIST_CHECKS, lambda: kind(folder, "a", "cpu")), reasons)
 
 
-def test_every_check_catches_somebody():
+def test_every_check_catches_a_broken_artist():
     assert caught(SPECIMENS) == {check.name for check in ARTIST_CHECKS}
 
 

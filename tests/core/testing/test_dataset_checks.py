@@ -1,4 +1,4 @@
-"""A zoo of datasets, each broken in one way: the checks name that way, and let an honest one pass."""
+"""The checks find each of a set of datasets that are broken in one way, and pass a correct one."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ SPECIMENS: list[tuple[Callable[[], Any], dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("make", "reasons"), SPECIMENS)
-def test_a_dataset_fails_for_what_it_breaks(make: Callable[[], Any], reasons: dict[str, str]) -> None:
+def test_each_broken_dataset_fails_for_its_reason(make: Callable[[], Any], reasons: dict[str, str]) -> None:
     expect(failures(DATASET_CHECKS, make), reasons)
 
 
-def test_every_check_catches_a_specimen() -> None:
+def test_every_check_catches_a_broken_dataset() -> None:
     assert caught(SPECIMENS) == {check.name for check in DATASET_CHECKS}

@@ -1,4 +1,4 @@
-"""A zoo of evaluators, each broken in one way: the checks name that way, and let an honest one pass."""
+"""The checks find each of a set of evaluators that are broken in one way, and pass a correct one."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class Brightness(Evaluator):
 
 
 class NoProtocol(Brightness):
-    """Says nothing of how it was made."""
+    """Has an empty protocol."""
 
     def protocol(self) -> Mapping[str, str]:
         return {}
 
 
 class NotANumber(Brightness):
-    """Scores what is no number."""
+    """Its score is not a number."""
 
     def compute(self) -> dict[str, Score]:
         return {name: Score(math.nan, score.protocol) for name, score in super().compute().items()}
@@ -88,14 +88,14 @@ class FirstCounts(Brightness):
 
 
 class KeepsAside(Brightness):
-    """Keeps half of what it uses out of its state."""
+    """Leaves half of its data out of its state."""
 
     def state(self) -> dict[str, Tensor]:
         return {"sums": self.sums * torch.tensor([1.0, 0.5])}
 
 
 class ListState(Brightness):
-    """A state that no safetensors file can hold."""
+    """Has a state that safetensors cannot store."""
 
     def state(self) -> dict[str, Tensor]:
         return {"sums": self.sums.tolist()}  # type: ignore[dict-item]
@@ -107,14 +107,14 @@ class ListState(Brightness):
 
 
 class LendsState(Brightness):
-    """Hands out the sums themselves."""
+    """Returns its own sums as state, without copying."""
 
     def state(self) -> dict[str, Tensor]:
         return {"sums": self.sums}
 
 
 class RemembersForEver(Brightness):
-    """Forgets all but the brightness of real pictures."""
+    """Its reset keeps the brightness of real pictures."""
 
     def reset(self) -> None:
         old = getattr(self, "sums", torch.zeros(2, 2, dtype=torch.double))
@@ -122,7 +122,7 @@ class RemembersForEver(Brightness):
 
 
 class ComputesOnce(Brightness):
-    """Uses its sums up."""
+    """Clears its sums when it computes."""
 
     def compute(self) -> dict[str, Score]:
         scores = super().compute()
@@ -131,7 +131,7 @@ class ComputesOnce(Brightness):
 
 
 class ScoresNothing(Brightness):
-    """Has a score for no picture."""
+    """Computes a score without pictures."""
 
     def compute(self) -> dict[str, Score]:
         counts = self.sums[:, 0].clamp(min=1)
@@ -140,14 +140,14 @@ class ScoresNothing(Brightness):
 
 
 class TakesAnything(Brightness):
-    """Reads pictures on any scale."""
+    """Accepts pictures on any scale."""
 
     def update(self, images: Tensor, *, captions: Words = None, groups: Words = None, real: bool = False) -> None:
         self.take(images.float().reshape(-1, 1, 1, images.shape[-1]), real)
 
 
 class MergesAnything(Brightness):
-    """Skips what it does not know."""
+    """Ignores what it does not know in a state."""
 
     def merge(self, state: Mapping[str, Tensor]) -> None:
         if "sums" in state and state["sums"].shape == (2, 2):
@@ -155,7 +155,7 @@ class MergesAnything(Brightness):
 
 
 class Jitters(Brightness):
-    """Adds chance."""
+    """Adds a random number."""
 
     def compute(self) -> dict[str, Score]:
         value = super().compute()["brightness"].value + 1e-6 * float(np.random.rand())
@@ -163,7 +163,7 @@ class Jitters(Brightness):
 
 
 class Normalises(Brightness):
-    """Scales the pictures it was given."""
+    """Changes the pictures it is given."""
 
     def take(self, images: Tensor, real: bool) -> None:
         super().take(images, real)
@@ -226,9 +226,9 @@ SPECIMENS: list[tuple[Callable[[], Evaluator], dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("make", "reasons"), SPECIMENS)
-def test_an_evaluator_fails_for_what_it_breaks(make: Callable[[], Evaluator], reasons: dict[str, str]) -> None:
+def test_each_broken_evaluator_fails_for_its_reason(make: Callable[[], Evaluator], reasons: dict[str, str]) -> None:
     expect(failures(EVALUATOR_CHECKS, lambda: make), reasons)
 
 
-def test_every_check_catches_a_specimen() -> None:
+def test_every_check_catches_a_broken_evaluator() -> None:
     assert caught(SPECIMENS) == {check.name for check in EVALUATOR_CHECKS}

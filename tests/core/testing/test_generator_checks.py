@@ -1,4 +1,4 @@
-"""A zoo of generators, each broken in one way: the checks name that way, and let an honest one pass."""
+"""The checks find each of a set of generators that are broken in one way, and pass a correct one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NeedyOptions(FakeOptions):
 
 
 class LossyOptions(FakeOptions):
-    """An option that is written otherwise than it is read."""
+    """An option that is not serialised as it is parsed."""
 
     word: str = "a"
 
@@ -44,7 +44,7 @@ class LossyOptions(FakeOptions):
 
 
 class Sane(Generator[FakeOptions]):
-    """A FakeGenerator, for others to spoil."""
+    """A correct generator; the others derive from it and break one promise each."""
 
     technique = "fake"
     config_type = FakeConfig
@@ -75,7 +75,7 @@ class GlobalNoise(Sane):
 
 
 class SeedsGlobally(Sane):
-    """Seeds everybody's NumPy."""
+    """Seeds NumPy's global generator."""
 
     def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         np.random.seed(noise.seeds[0] % 2**32)
@@ -90,7 +90,7 @@ class LooksAtNeighbours(Sane):
 
 
 class BatchStatistics(Sane):
-    """A batch norm that has no running statistics, so that it couples the batch in eval mode too."""
+    """A batch norm without running statistics, which uses the batch's in eval mode too."""
 
     def __init__(self, config: FakeConfig | None = None) -> None:
         super().__init__(config)
@@ -101,7 +101,7 @@ class BatchStatistics(Sane):
 
 
 class LooksAtPlace(Sane):
-    """Dims the first pictures of a batch."""
+    """Darkens the first pictures of a batch."""
 
     def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         place = torch.linspace(0.9, 1, 8)[: len(text), None, None, None]
@@ -109,7 +109,7 @@ class LooksAtPlace(Sane):
 
 
 class UnequalStages(Sane):
-    """A first stage of another size than it says."""
+    """Its first stage has another size than declared."""
 
     @property
     def stage_resolutions(self) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ class UnequalStages(Sane):
 
 
 class FalseTwin(Sane):
-    """Draws paler in a pipeline."""
+    """The copy for drawing draws paler pictures."""
 
     def for_drawing(self) -> Generator:
         twin = copy.deepcopy(self)
@@ -144,7 +144,7 @@ class Double(Sane):
 
 
 class WrongSize(Sane):
-    """Says twice the resolution it draws."""
+    """Declares twice the resolution that it draws."""
 
     @property
     def resolution(self) -> int:
@@ -152,7 +152,7 @@ class WrongSize(Sane):
 
 
 class WrongTextDim(Sane):
-    """Says it reads one number more than it does."""
+    """Declares a text width that is too large by one."""
 
     @property
     def text_dim(self) -> int:
@@ -165,7 +165,7 @@ class WrongTextDim(Sane):
 
 
 class FewPositions(Sane):
-    """Has room for 64 words and cuts nothing."""
+    """Has positions for 64 words and does not truncate."""
 
     def __init__(self, config: FakeConfig | None = None) -> None:
         super().__init__(config)
@@ -211,7 +211,7 @@ class SecondDefault(Sane):
 
 
 class LeavesOptionsOut(Sane):
-    """Draws without being given options."""
+    """Its generate takes no options."""
 
     def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions | None = None) -> Pictures:
         return super().generate(text, noise, options or FakeOptions())
@@ -224,19 +224,19 @@ class NeedsOption(Sane):
 
 
 class LossyOption(Sane):
-    """An option whose value JSON does not hold."""
+    """Has an option that JSON cannot store."""
 
     options_type = LossyOptions
 
 
 class OtherConfig(Sane):
-    """A config of another type than it says."""
+    """Its config has another type than declared."""
 
     config_type = FakeOptions
 
 
 class IgnoresConfig(Sane):
-    """An argument that shapes the network and is in no config."""
+    """Has an argument that shapes the network and is not in the config."""
 
     def __init__(self, config: FakeConfig | None = None, width: int = 3) -> None:
         super().__init__(config)
@@ -244,7 +244,7 @@ class IgnoresConfig(Sane):
 
 
 class Forgets(Sane):
-    """Some weights are in no state dict."""
+    """Some of its weights are not in the state dict."""
 
     def __init__(self, config: FakeConfig | None = None) -> None:
         super().__init__(config)
@@ -255,14 +255,14 @@ class Forgets(Sane):
 
 
 class Lenient(Sane):
-    """Loads what fits and is silent on the rest."""
+    """Loads the weights that fit and ignores the rest."""
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         return super().load_state_dict(state, strict=False, assign=assign)
 
 
 class WritesElsewhere(Sane):
-    """Keeps a log beside the snapshot's folder."""
+    """Writes a log outside the snapshot's folder."""
 
     log = os.devnull
 
@@ -272,7 +272,7 @@ class WritesElsewhere(Sane):
 
 
 class SharesItself(Sane):
-    """Draws with a network that a deep copy does not take along."""
+    """Draws with a network that a deep copy does not copy."""
 
     def __init__(self, config: FakeConfig | None = None) -> None:
         super().__init__(config)
@@ -283,7 +283,7 @@ class SharesItself(Sane):
 
 
 class Attentive(Sane):
-    """Draws every place from all words alike."""
+    """Attends to all words equally at every place."""
 
     def attend(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Attended:
         weights = (text.mask / text.mask.sum(1, keepdim=True))[..., None, None].expand(-1, -1, 2, 3)
@@ -291,7 +291,7 @@ class Attentive(Sane):
 
 
 class AttendsToPadding(Attentive):
-    """Its weights do not know the mask."""
+    """Its weights ignore the mask."""
 
     def attend(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Attended:
         length = text.mask.shape[1]
@@ -307,7 +307,7 @@ class AttendsByHalf(Attentive):
 
 
 class AttendsElsewhere(Attentive):
-    """Its maps belong to another picture."""
+    """Its maps are those of another picture."""
 
     def attend(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Attended:
         attended = super().attend(text, noise, options)
@@ -381,39 +381,39 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
 UNREGISTERED = {"is_registered_under_its_name": "'fake' is registered as"}
 
 
-def test_a_generator_nobody_registered_is_told() -> None:
+def test_an_unregistered_generator_is_reported() -> None:
     (check,) = [check for check in GENERATOR_CHECKS if check.name == "is_registered_under_its_name"]
     expect(failures([check], FakeGenerator), {check.name: "There is no model 'fake'"})
 
 
 @pytest.mark.usefixtures("fakes_installed_for_module")
-def test_an_honest_generator_passes() -> None:
+def test_a_correct_generator_passes() -> None:
     assert failures(GENERATOR_CHECKS, FakeGenerator) == {}
 
 
 @pytest.mark.usefixtures("fakes_installed_for_module")
 @pytest.mark.parametrize(("make", "reasons"), SPECIMENS)
-def test_a_generator_fails_for_what_it_breaks(make: Callable[[], Generator], reasons: dict[str, str]) -> None:
+def test_each_broken_generator_fails_for_its_reason(make: Callable[[], Generator], reasons: dict[str, str]) -> None:
     expect(failures(GENERATOR_CHECKS, make), reasons | UNREGISTERED)
 
 
-def test_every_check_catches_a_specimen() -> None:
+def test_every_check_catches_a_broken_generator() -> None:
     assert caught(SPECIMENS) | set(UNREGISTERED) == {check.name for check in GENERATOR_CHECKS}
 
 
 @pytest.mark.usefixtures("fakes_installed_for_module")
-def test_an_option_without_a_default_is_told() -> None:
+def test_an_option_without_a_default_is_reported() -> None:
     (check,) = [check for check in GENERATOR_CHECKS if check.name == "options_are_declared"]
     reasons = {check.name: "every option must have a default, but mood of NeedyOptions has none"}
     expect(failures([check], NeedsOption), reasons)
 
 
 @pytest.mark.usefixtures("fakes_installed_for_module")
-def test_a_config_of_another_type_is_told() -> None:
+def test_a_config_of_another_type_is_reported() -> None:
     (check,) = [check for check in GENERATOR_CHECKS if check.name == "config_makes_it_again"]
     assert "config is a FakeConfig, but config_type is FakeOptions" in failures([check], OtherConfig)[check.name]
 
 
 @pytest.mark.parametrize("check", GENERATOR_CHECKS, ids=lambda check: check.name)
-def test_every_check_says_why_and_how_to_mend(check: Check[Generator]) -> None:
+def test_every_check_says_why_and_how_to_fix(check: Check[Generator]) -> None:
     assert len(check.why) > 20 and len(check.remedy) > 10

@@ -1,4 +1,4 @@
-"""A zoo of objectives, each broken in one way: the checks name that way, and let honest ones pass."""
+"""The checks find each of a set of objectives that are broken in one way, and pass correct ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from t2i.training.objective import Batch, Phase, Player
 
 
 class Shares(TwoPhases):
-    """Shares that sum to more than the run."""
+    """Its shares sum to more than 1."""
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -28,7 +28,7 @@ class Shares(TwoPhases):
 
 
 class TwoModulesOneName(TwoPhases):
-    """One name for two networks."""
+    """Uses one name for two networks."""
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -38,7 +38,7 @@ class TwoModulesOneName(TwoPhases):
 
 
 class NewModules(OnePlayer):
-    """Makes a network at every look."""
+    """Makes a new network whenever `phases` is read."""
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -53,7 +53,7 @@ class NewModules(OnePlayer):
 
 
 class TrainsTheCriticOnly(TwoPhases):
-    """Leaves the generator as it is."""
+    """Does not train the generator."""
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -61,7 +61,7 @@ class TrainsTheCriticOnly(TwoPhases):
 
 
 class Vector(OnePlayer):
-    """A loss per picture."""
+    """Its loss has one number per picture."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         return {name: value.expand(2) for name, value in super().loss(batch).items()}
@@ -99,7 +99,7 @@ class OwnRandomness(OnePlayer):
 
 
 class RemembersOutside(OnePlayer):
-    """Weighs its loss by a number no checkpoint holds."""
+    """Weights its loss by a number that is not in checkpoints."""
 
     calls = 0
 
@@ -110,14 +110,14 @@ class RemembersOutside(OnePlayer):
 
 
 class Uphill(OnePlayer):
-    """Says one loss and follows its opposite."""
+    """Its gradient is that of the negative loss."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         return {name: 2 * value.detach() - value for name, value in super().loss(batch).items()}
 
 
 class WritesLog(OnePlayer):
-    """Logs beside its run."""
+    """Writes a log outside the run folder."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         Path(os.devnull).write_text("a step")
@@ -125,20 +125,20 @@ class WritesLog(OnePlayer):
 
 
 class ReadsWrongTexts(OnePlayer):
-    """Reads mismatched captions, and does not ask for them."""
+    """Reads mismatched captions without declaring it."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         return {**super().loss(batch), "wrong": 0 * batch.mismatched.sentence.sum()}  # type: ignore[union-attr]
 
 
-class AsksInVain(OnePlayer):
-    """Asks for mismatched captions, and never reads them."""
+class DeclaresUnused(OnePlayer):
+    """Declares mismatched captions and never reads them."""
 
     needs_mismatched = True
 
 
-class KeepsInSecret(OnePlayer):
-    """Compares by a random network that no checkpoint holds."""
+class HiddenNetwork(OnePlayer):
+    """Compares by a random network that is not in checkpoints."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -150,8 +150,8 @@ class KeepsInSecret(OnePlayer):
         return {**super().loss(batch), "seen": (seen(fakes.flatten(1)) - seen(batch.images.flatten(1))).square().mean()}
 
 
-class KeepsOpenly(KeepsInSecret):
-    """Compares by a random network that it names."""
+class KeptNetwork(HiddenNetwork):
+    """Compares by a random network that it declares in `keeps`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class DrawsOnce(TwoPhases):
 
 
 class SharesWithoutGradients(DrawsOnce):
-    """Shares fakes that the generator cannot learn from."""
+    """Shares detached fakes, so that the generator gets no gradient."""
 
     def critic_loss(self, batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
@@ -184,7 +184,7 @@ class SharesWithoutGradients(DrawsOnce):
 
 
 class MovesWhileWatched(OnePlayer):
-    """Changes its weights when somebody looks."""
+    """Its watch changes weights."""
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -232,19 +232,19 @@ SPECIMENS: list[tuple[Callable[[], OnePlayer], dict[str, str]]] = [
     (Uphill, {LEARNS: "30 moves of copy/generator on one batch must lower its loss, but"}),
     (WritesLog, {"losses_open_no_file_and_no_socket": f"copy/generator opened {os.devnull}"}),
     (ReadsWrongTexts, {ASKED: "needs_mismatched is False, but the loss of copy/generator reads batch.mismatched"}),
-    (AsksInVain, {ASKED: "needs_mismatched is True, but no loss reads batch.mismatched"}),
+    (DeclaresUnused, {ASKED: "needs_mismatched is True, but no loss reads batch.mismatched"}),
     (
-        KeepsInSecret,
-        {HELD: "KeepsInSecret.compare['by'][0] is neither in the generator", RESUMED: "ends differently in"},
+        HiddenNetwork,
+        {HELD: "HiddenNetwork.compare['by'][0] is neither in the generator", RESUMED: "ends differently in"},
     ),
-    (KeepsOpenly, {}),
+    (KeptNetwork, {}),
     (DrawsOnce, {}),
     (SharesWithoutGradients, {SHARED: "the loss of duel/generator does not reach its module 'generator'"}),
     (MovesWhileWatched, {WATCHED: "watching copy changes start.bias"}),
     (ShowsTooMuch, {WATCHED: "must be a scalar or pictures in [-1, 1], got [4, 3, 8, 8]"}),
     (Undocumented, {"is_documented": "Undocumented has none"}),
 ]
-FOLLOWS = {  # what else cannot run when a specimen is broken
+FOLLOWS = {  # other checks that fail for the same reason
     NewModules: {SAME, GRADIENTS, RESUMED, LEARNS},
     Vector: {SAME, GRADIENTS, RESUMED, LEARNS},
     NotANumber: {SAME, GRADIENTS},
@@ -256,11 +256,11 @@ FOLLOWS = {  # what else cannot run when a specimen is broken
 
 
 @pytest.mark.parametrize(("make", "reasons"), SPECIMENS)
-def test_an_objective_fails_for_what_it_breaks(make: Callable[[], OnePlayer], reasons: dict[str, str]) -> None:
+def test_each_broken_objective_fails_for_its_reason(make: Callable[[], OnePlayer], reasons: dict[str, str]) -> None:
     quick = [check for check in OBJECTIVE_CHECKS if check.name != RESUMED or not reasons or RESUMED in reasons]
     found = failures(quick, make)
     expect({name: message for name, message in found.items() if name not in FOLLOWS.get(make, ())}, reasons)
 
 
-def test_every_check_catches_a_specimen() -> None:
+def test_every_check_catches_a_broken_objective() -> None:
     assert caught(SPECIMENS) == {check.name for check in OBJECTIVE_CHECKS}

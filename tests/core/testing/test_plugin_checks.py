@@ -1,4 +1,4 @@
-"""A zoo of distributions, each broken in one way: the checks name that way, and let an honest one pass."""
+"""The checks find each of a set of distributions that are broken in one way, and pass a correct one."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ SPECIMENS: list[tuple[tuple[str, str], Mapping[str, str]]] = [
 
 
 @pytest.mark.parametrize(("installed", "reasons"), SPECIMENS)
-def test_a_distribution_fails_for_what_it_breaks(
+def test_each_broken_distribution_fails_for_its_reason(
     site: FakeSite, installed: tuple[str, str], reasons: dict[str, str]
 ) -> None:
     source, metadata = installed
@@ -97,11 +97,11 @@ def test_a_distribution_fails_for_what_it_breaks(
     expect(failures(PLUGIN_CHECKS, lambda: "zoo"), reasons)
 
 
-def test_every_check_catches_a_specimen() -> None:
+def test_every_check_catches_a_broken_distribution() -> None:
     assert caught(SPECIMENS) == {check.name for check in PLUGIN_CHECKS}
 
 
-def test_a_clash_is_told_to_both(site: FakeSite) -> None:
+def test_a_clash_is_reported_for_both_plugins(site: FakeSite) -> None:
     site.install_plugin("other", models='[model("fake")]')
     site.install("zoo", SOURCE, files={"METADATA": METADATA})
     (check,) = [check for check in PLUGIN_CHECKS if check.name == WELL]
@@ -109,7 +109,7 @@ def test_a_clash_is_told_to_both(site: FakeSite) -> None:
         expect(failures([check], lambda name=distribution: name), {WELL: "declared by other and zoo"})
 
 
-def test_what_is_not_installed_is_told(site: FakeSite) -> None:
+def test_a_distribution_that_is_not_installed_is_reported(site: FakeSite) -> None:
     found = failures(PLUGIN_CHECKS, lambda: "t2i-absent")
     assert found.keys() == {check.name for check in PLUGIN_CHECKS}
     assert all("t2i-absent must be installed" in message for message in found.values())

@@ -1,4 +1,4 @@
-"""The checks through pytest itself: classes with one fixture, parametrised functions, failures that are expected."""
+"""The checks in pytest: classes with one fixture, parametrised functions, expected failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from t2i.testing.checks.datasets import DATASET_CHECKS
 from t2i.testing.datasets import DatasetSuite
 
 class OneName(ColouredSquares):
-    '''Both splits go by one name.'''
+    '''Both splits have the same name.'''
     name = "squares"
 
 def opened(kind):
@@ -30,7 +30,7 @@ def opened(kind):
 """
 
 
-def test_a_class_is_a_fixture_and_nothing_more(pytester: pytest.Pytester) -> None:
+def test_a_suite_only_needs_its_fixture(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         HEAD
         + """
@@ -54,7 +54,7 @@ def test_the_same_as_functions(check):
     result.stdout.fnmatch_lines(["*::test_the_same_as_functions[[]splits_are_told_apart[]] PASSED*"])
 
 
-def test_a_failure_says_the_promise_why_and_the_remedy_and_may_be_expected(pytester: pytest.Pytester) -> None:
+def test_a_failure_states_promise_reason_and_fix_and_can_be_expected(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         HEAD
         + """
@@ -66,7 +66,7 @@ class TestOneName(DatasetSuite):
 class TestKnown(TestOneName):
     expected_failures = {"splits_are_told_apart": "they are one"}
 
-class TestMended(DatasetSuite):
+class TestFixed(DatasetSuite):
     expected_failures = {"splits_are_told_apart": "they are one"}
 
     @pytest.fixture
@@ -87,7 +87,7 @@ class TestMended(DatasetSuite):
     )
 
 
-def test_an_expected_failure_of_no_check_is_refused() -> None:
+def test_an_expected_failure_of_an_unknown_check_is_refused() -> None:
     with pytest.raises(TypeError, match="names 'no_such_check', but there is no such check"):
         type("TestTypo", (DatasetSuite,), {"expected_failures": {"no_such_check": "a typo"}})
     assert issubclass(DatasetSuite, Suite)
@@ -118,7 +118,7 @@ def leaving(subject: int) -> None:
         (leaving, "SystemExit: 3 (test_suites.py, line"),
     ],
 )
-def test_whatever_is_raised_is_a_failure_with_a_message(function: object, message: str) -> None:
+def test_any_exception_is_a_failure_with_a_message(function: object, message: str) -> None:
     (bound,) = bind([Check("a_check", "it matters", "do better", function)], lambda: 2)  # type: ignore[arg-type]
     found = outcome(bound, {})
     assert (found.state, found.is_bad, found.why, found.remedy) == ("failed", True, "it matters", "do better")
@@ -127,7 +127,7 @@ def test_whatever_is_raised_is_a_failure_with_a_message(function: object, messag
     assert (known.state, known.is_bad, known.message) == ("expected failure", False, "being fixed")
 
 
-def test_a_pass_is_a_pass_and_an_unexpected_one_is_told() -> None:
+def test_a_pass_is_a_pass_and_an_unexpected_pass_is_reported() -> None:
     (bound,) = bind([Check("a_check", "it matters", "do better", failing)], lambda: 1)
     assert (outcome(bound, {}).state, outcome(bound, {}).message) == ("passed", "")
     fixed = outcome(bound, {"a_check": "being fixed"})
@@ -135,7 +135,7 @@ def test_a_pass_is_a_pass_and_an_unexpected_one_is_told() -> None:
     assert "being fixed" in fixed.message and "remove it from expected_failures" in fixed.message
 
 
-def test_a_called_check_raises_all_it_knows() -> None:
+def test_a_failing_check_raises_an_error_with_reason_and_fix() -> None:
     with pytest.raises(CheckFailed, match=r"(?s)subjects are 1, not 2.*\n  why: it matters\n  fix it: do better"):
         Check("a_check", "it matters", "do better", failing)(2)
     with pytest.raises(ZeroDivisionError) as caught:
@@ -143,7 +143,7 @@ def test_a_called_check_raises_all_it_knows() -> None:
     assert "fix it: do better" in caught.value.__notes__[0]
 
 
-def test_an_interrupt_is_no_failure() -> None:
+def test_an_interrupt_is_not_a_failure() -> None:
     def interrupted(subject: int) -> None:
         raise KeyboardInterrupt
 

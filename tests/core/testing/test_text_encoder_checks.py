@@ -1,4 +1,4 @@
-"""A zoo of text encoders, each broken in one way: the checks name that way, and let an honest one pass."""
+"""The checks find each of a set of text encoders that are broken in one way, and pass a correct one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
 
 
 class Encoder(TextEncoder):
-    """A FakeTextEncoder that refuses nothing to read, with its embedding changed by `spoil`."""
+    """A FakeTextEncoder that refuses empty captions, and whose embedding is changed by `spoil`."""
 
     def __init__(self, spoil: Callable[[TextEmbedding], TextEmbedding] = lambda text: text, **changes: Any) -> None:
         self._inner, self._spoil, self._changes = FakeTextEncoder(), spoil, changes
@@ -119,7 +119,7 @@ def writes_log(text: TextEmbedding) -> TextEmbedding:
 
 
 def forgets_short_ones(text: TextEmbedding) -> TextEmbedding:
-    """Keeps only captions' words from the second on, where some other caption has so many."""
+    """Mask every caption's first word if a caption of the batch has 6 words or more."""
     mask = text.mask.clone()
     mask[:, 0] &= text.mask.shape[1] < 6
     return TextEmbedding(text.sentence, text.words * mask[..., None], mask)
@@ -192,9 +192,9 @@ SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("make", "reasons"), SPECIMENS)
-def test_an_encoder_fails_for_what_it_breaks(make: Callable[[], TextEncoder], reasons: dict[str, str]) -> None:
+def test_each_broken_encoder_fails_for_its_reason(make: Callable[[], TextEncoder], reasons: dict[str, str]) -> None:
     expect(failures(TEXT_ENCODER_CHECKS, make), reasons)
 
 
-def test_every_check_catches_a_specimen() -> None:
+def test_every_check_catches_a_broken_encoder() -> None:
     assert caught(SPECIMENS) == {check.name for check in TEXT_ENCODER_CHECKS}

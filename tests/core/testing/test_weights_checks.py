@@ -1,4 +1,4 @@
-"""Pretrained weights, each spoilt in one way: the checks name that way, and let honest ones pass."""
+"""The checks find each of a set of weights that are damaged in one way, and pass correct ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from t2i.testing.checks.weights import WEIGHTS_CHECKS
 
 @dataclass
 class Published:
-    """A snapshot and what its plugin says of it; specimens spoil either."""
+    """A snapshot and the values that its plugin declares; the tests change either."""
 
     folder: Path
     license: str = "MIT"
@@ -105,7 +105,7 @@ SPECIMENS: list[tuple[Callable[[Published], None], dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("spoil", "reasons"), SPECIMENS)
-def test_weights_fail_for_what_is_spoilt(
+def test_damaged_weights_fail_for_their_reason(
     site: FakeSite, spoil: Callable[[Published], None], reasons: dict[str, str]
 ) -> None:
     package = site.folder / f"{PREFIX}bundle"
@@ -127,5 +127,5 @@ def test_weights_fail_for_what_is_spoilt(
     expect(failures(WEIGHTS_CHECKS, lambda: weights_spec("fake.tiny")), reasons)
 
 
-def test_every_check_catches_a_specimen() -> None:
+def test_every_check_catches_damaged_weights() -> None:
     assert caught(SPECIMENS) == {check.name for check in WEIGHTS_CHECKS}

@@ -40,7 +40,7 @@ def test_r1_of_a_quadratic_discriminator() -> None:
     torch.testing.assert_close(torch.autograd.grad(penalty, a)[0], 2 * a.detach() * norm)
 
 
-def test_features_distances_are_relative_to_the_wanted_ones() -> None:
+def test_feature_distances_are_relative_to_the_wanted_features() -> None:
     one, other = torch.randn(2, 3), torch.randn(2, 3)
     wanted = (one - other).abs().mean() / other.abs().mean()
     torch.testing.assert_close(feature_distance([one, 5 * one], [other, 5 * other]), wanted)

@@ -8,7 +8,7 @@ from t2i.toolbox.conditioning import ConditioningAugmentation, divergence
 
 
 def test_a_text_becomes_a_gaussian() -> None:
-    """Drawn with many noises, its mean and variance are mu and exp(logvar)."""
+    """The mean and variance of many samples are mu and exp(logvar)."""
     torch.manual_seed(0)
     augmentation = ConditioningAugmentation(12, 8, "linear", normalize=True)
     sentence = torch.randn(1, 12)
@@ -16,7 +16,7 @@ def test_a_text_becomes_a_gaussian() -> None:
     drawn = augmentation(sentence.expand(20_000, -1), torch.randn(20_000, 8)).drawn
     torch.testing.assert_close(drawn.mean(0), mu[0], atol=0.05, rtol=0)
     torch.testing.assert_close(drawn.var(0).log(), logvar[0], atol=0.05, rtol=0)
-    torch.testing.assert_close(augmentation.gaussian(7 * sentence)[0], mu)  # the direction alone counts
+    torch.testing.assert_close(augmentation.gaussian(7 * sentence)[0], mu)  # only the direction matters
 
 
 def test_the_released_v1_codes_relu_keeps_sigma_above_1() -> None:

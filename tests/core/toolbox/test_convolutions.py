@@ -14,7 +14,7 @@ from t2i.toolbox.convolutions import FEW, JointConv, UpConv
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("side", [1, 2, 5, 12])
 def test_upconv_is_upsampling_then_a_convolution(side: int, layout: torch.memory_format, training: bool) -> None:
-    """Both ways of computing it: 2 pictures of 12 px a side are more than FEW pixels."""
+    """In both ways of computing it: 2 pictures of 12 x 12 px have more than FEW pixels."""
     assert 2 * 5**2 < FEW < 2 * 12**2
     layer = UpConv(6, 5).double().to(memory_format=layout).train(training)  # type: ignore[call-overload]
     x = torch.randn(2, 6, side, side).double().to(memory_format=layout).requires_grad_()

@@ -27,12 +27,12 @@ def test_it_halves_to_4_px_and_narrows_to_8_times_the_first_width(
     assert network.logits(features, torch.zeros(2, 6)).shape == network.picture_logits(features).shape == (2,)
 
 
-def test_spectral_norm_takes_the_batch_norms_place() -> None:
+def test_spectral_norm_replaces_batch_norm() -> None:
     torch.manual_seed(0)
     network = StageDiscriminator(16, 6, 4, spectral=True, unconditional=True, orthogonal=True)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     with torch.no_grad():
-        for _ in range(60):  # one power iteration each
+        for _ in range(60):  # one power iteration per pass
             network.logits(network.features(torch.randn(1, 3, 16, 16)), torch.randn(1, 6))
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module is not network.judge_picture:

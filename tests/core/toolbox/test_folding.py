@@ -21,7 +21,7 @@ def test_folding_is_torchs_own_arithmetic() -> None:
     twin = folded(plain)
     torch.testing.assert_close(twin(x), plain(x), atol=1e-5, rtol=1e-4)
     assert [type(module) for module in twin].count(nn.Identity) == 3 and type(plain[1]) is nn.BatchNorm2d
-    assert type(twin[8]) is nn.BatchNorm1d  # follows no layer it could go into
+    assert type(twin[8]) is nn.BatchNorm1d  # does not follow a layer it could be folded into
     joint = lived_in(Joint(4, 6, gated=True))
     c, h = torch.randn(4, 4), torch.randn(4, 6, 5, 5)
     torch.testing.assert_close(folded(nn.ModuleList([joint]))[0](c, h), joint(c, h), atol=1e-5, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""The terms of both players against numbers worked out by hand, with a discriminator whose answers are known."""
+"""The terms of both players against numbers calculated by hand, with a discriminator of fixed logits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PICTURES = Weights(1, 0.5, 0.25, real_picture=2, fake_picture=0.125, fool_pictur
 
 
 class Fixed:
-    """Answers by what it is asked; its features are the pictures themselves."""
+    """Returns fixed logits for each kind of pair; its features are the pictures themselves."""
 
     def features(self, images: Tensor) -> list[Tensor]:
         return [images, 2 * images]
@@ -92,7 +92,7 @@ def test_r1_weighs_half_gamma_and_is_taken_on_real_pictures(shift: int) -> None:
     assert not REAL.requires_grad
 
 
-def test_one_shift_rolls_real_and_fake_alike() -> None:
+def test_real_and_fake_are_rolled_by_the_same_shift() -> None:
     seen: list[Tensor] = []
 
     class Recording(Fixed):
@@ -155,6 +155,6 @@ def test_phases() -> None:
         ({"discriminator": {"rate": 1}}, "rate"),
     ],
 )
-def test_games_that_cannot_be_are_refused(values: dict[str, Any], message: str) -> None:
+def test_impossible_games_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidConfigError, match=message):
         parse_config(GameConfig, values, "objective")

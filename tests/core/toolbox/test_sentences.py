@@ -1,4 +1,4 @@
-"""What happens to captions' vectors before a network reads them."""
+"""Preprocessing of caption vectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from t2i.testing.checks import captions
 from t2i.toolbox.sentences import noisy_sentence, noisy_text, rms_normalised
 
 
-def test_text_counts_by_its_direction_alone() -> None:
+def test_only_the_direction_of_a_text_matters() -> None:
     sentence = torch.randn(3, 48)
     found = rms_normalised(sentence)
     torch.testing.assert_close(found.square().mean(1), torch.ones(3))
@@ -18,21 +18,21 @@ def test_text_counts_by_its_direction_alone() -> None:
     assert rms_normalised(torch.zeros(1, 4)).isfinite().all()
 
 
-def test_noise_is_the_streams_own_in_units_of_each_sentences_rms() -> None:
+def test_noise_is_from_each_stream_in_units_of_the_sentences_rms() -> None:
     sentence = torch.randn(3, 12) * torch.tensor([[1.0], [10], [0.1]])
     rms = sentence.square().mean(1, keepdim=True).sqrt()
     found = noisy_sentence(sentence, 0.2, Noise(range(3)))
     torch.testing.assert_close(found, sentence + 0.2 * rms * Noise(range(3)).normal(12))
 
 
-def test_words_get_noise_of_their_own_size_and_keep_their_mask() -> None:
+def test_words_get_noise_in_units_of_their_rms_and_keep_their_mask() -> None:
     text = captions(64, 12)
     noisy = noisy_text(text, 0.5, Noise(range(64)))
     for plain, other in ((text.sentence, noisy.sentence), (text.words[:, 0], noisy.words[:, 0])):
         rms = plain.square().mean(1, keepdim=True).sqrt()
         assert ((other - plain) / rms).std().item() == pytest.approx(0.5, rel=0.1)
     assert torch.equal(noisy.mask, text.mask)
-    assert not noisy.words[~noisy.mask].any()  # what is no word stays none
+    assert not noisy.words[~noisy.mask].any()  # padding stays zero
 
 
 def test_without_noise_nothing_is_drawn() -> None:

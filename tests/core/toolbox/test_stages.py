@@ -18,7 +18,7 @@ def test_glu_is_torchs_in_value_and_gradient(shape: tuple[int, ...], training: b
     torch.testing.assert_close(*(torch.autograd.grad(y, x, towards)[0] for y in (layer(x), F.glu(x, 1))))
 
 
-def test_glus_gradient_keeps_the_layout() -> None:
+def test_the_gradient_of_glu_keeps_the_memory_layout() -> None:
     x = torch.randn(3, 8, 4, 5).to(memory_format=torch.channels_last).requires_grad_()
     (gradient,) = torch.autograd.grad(GLU()(x).sum(), x)
     assert gradient.is_contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""What cannot be had here is said in a sentence before any work, and sharded networks are refused."""
+"""Settings that are not available here are one-sentence errors before any work, and sharded networks are refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_is_not_available_names_the_field(
 
 @pytest.fixture
 def fresh_accelerate() -> Iterator[None]:
-    """As in a new process."""
+    """Reset Accelerate's state, as in a new process."""
     AcceleratorState._reset_state(reset_partial_state=True)
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -51,7 +51,7 @@ def fresh_accelerate() -> Iterator[None]:
 @pytest.mark.usefixtures("fresh_accelerate")
 @pytest.mark.parametrize("variable", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_MEGATRON_LM"])
 def test_sharded_networks_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """What `accelerate launch --use_fsdp` sets."""
+    """With the environment that `accelerate launch --use_fsdp` sets."""
     accelerator = make_accelerator(settings(), tmp_path, "cpu")
     kind = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_MEGATRON_LM": "MEGATRON_LM"}[variable]
     monkeypatch.setattr(type(accelerator), "distributed_type", accelerate.DistributedType(kind))
@@ -60,17 +60,17 @@ def test_sharded_networks_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("fresh_accelerate")
-def test_a_launched_process_that_finds_no_group_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or each process would train the whole run into the same folder."""
+def test_a_launched_process_without_a_group_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise each process would train the whole run into the same folder."""
     make_accelerator(settings(), tmp_path, "cpu")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(TrainingError, match="2 processes were launched, but this one is in a group of 1"):
         make_accelerator(settings(), tmp_path, "cpu")
 
 
-def test_any_tracker_accelerate_knows_by_name_gets_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_tracker_of_accelerate_gets_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Notebook(GeneralTracker):
-        """As a stranger registers one with `accelerate.tracking.register_tracker_class`."""
+        """A tracker as third parties register it with `accelerate.tracking.register_tracker_class`."""
 
         name, requires_logging_directory = "notebook", False
 
@@ -94,7 +94,7 @@ def test_any_tracker_accelerate_knows_by_name_gets_every_row(tmp_path: Path, mon
     assert {"generator/squared_error", "generator/size", "gradient/generator"} <= pages[0][1].keys()
 
 
-def test_deterministic_kernels_alone_during_the_run(tmp_path: Path) -> None:
+def test_only_deterministic_kernels_during_the_run(tmp_path: Path) -> None:
     seen = []
     train(
         Watched(OnePlayer(), lambda player, batch: seen.append(torch.are_deterministic_algorithms_enabled())),
@@ -105,7 +105,7 @@ def test_deterministic_kernels_alone_during_the_run(tmp_path: Path) -> None:
     assert seen == [True, True] and not torch.are_deterministic_algorithms_enabled()
 
 
-def test_channels_last_is_a_matter_of_layout_alone(tmp_path: Path) -> None:
+def test_channels_last_only_changes_the_layout(tmp_path: Path) -> None:
     for name, layout in (("last", True), ("first", False)):
         torch.manual_seed(0)
         objective = OnePlayer()
@@ -125,7 +125,7 @@ def scaled(run: Path, steps: int, objective: Objective | None = None, scale: flo
 
 
 def test_a_scaled_loss_trains_the_same_weights(tmp_path: Path) -> None:
-    """Powers of two change no bit, and the norms in the rows are the unscaled gradients'."""
+    """Scaling by powers of two changes no bit, and the norms in the rows are those of the unscaled gradients."""
     torch.manual_seed(0)
     scaled(tmp_path / "scaled", 6).fit()
     torch.manual_seed(0)
@@ -133,7 +133,7 @@ def test_a_scaled_loss_trains_the_same_weights(tmp_path: Path) -> None:
     ours, plain = state_of(tmp_path / "scaled"), state_of(tmp_path / "plain")
     assert {name for name in ours if name not in plain} == {"scaler.scale", "scaler._growth_tracker"}
     assert all(torch.equal(ours[name], plain[name]) for name in plain)
-    assert ours["scaler.scale"].item() == 2**9  # grown once in six steps
+    assert ours["scaler.scale"].item() == 2**9  # it has grown once in six steps
     rows, plain_rows = (
         [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         for run in (tmp_path / "scaled", tmp_path / "plain")
@@ -147,7 +147,7 @@ def test_the_loss_scale_is_resumed(tmp_path: Path) -> None:
     scaled(tmp_path / "run", 3).fit()
     again = scaled(tmp_path / "run", 6)
     again.fit()
-    assert again.accelerator.scaler.get_scale() == 2**9  # 3 steps before, 1 after: grown at the fourth
+    assert again.accelerator.scaler.get_scale() == 2**9  # 3 steps before, 1 after: it grows at the fourth
     assert state_of(tmp_path / "run")["scaler._growth_tracker"].item() == 2
 
 
@@ -167,6 +167,6 @@ def test_a_compiled_run_trains_the_same_weights(tmp_path: Path) -> None:
         torch.manual_seed(0)
         train(OnePlayer(), tmp_path / name, compile=wanted, steps=3)
     eager, compiled = state_of(tmp_path / "eager"), state_of(tmp_path / "compiled")
-    assert eager.keys() == compiled.keys()  # names are the eager ones': either can be resumed as the other
+    assert eager.keys() == compiled.keys()  # names are those of an eager run: each can be resumed as the other
     for key in eager:
         torch.testing.assert_close(compiled[key], eager[key], atol=1e-5, rtol=1e-4)

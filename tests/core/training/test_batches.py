@@ -1,4 +1,4 @@
-"""A draw becomes batches: the right pixels, the right words, the right noise."""
+"""A draw becomes batches with the right pixels, words and noise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def batch(a_draw: Draw, resolution: int = 6, flip: bool = False):
     return made
 
 
-def test_whole_pictures_come_as_they_were_prepared():
+def test_whole_pictures_are_unchanged():
     made = batch(draw([3, 0, 3], [(0.9, 0.9, 0.1)] * 3))
     assert torch.equal(to_uint8(made.images), DATA.images[[3, 0, 3]])
     assert made.progress == 0.25
@@ -38,26 +38,26 @@ def test_whole_pictures_come_as_they_were_prepared():
 @pytest.mark.parametrize(
     ("place", "corner"), [((0.0, 0.0), (0, 0)), ((0.999, 0.0), (2, 0)), ((0.0, 0.999), (0, 2)), ((0.34, 0.6), (1, 1))]
 )
-def test_a_cut_begins_where_its_place_says(place, corner):
+def test_a_crop_starts_at_its_place(place, corner):
     y, x = corner
     made = batch(draw([4], [(*place, 0.9)]), resolution=4)
     assert torch.equal(to_uint8(made.images)[0], DATA.images[4, :, y : y + 4, x : x + 4])
 
 
-def test_flipping_mirrors_left_and_right_of_the_lower_half_of_places():
+def test_pictures_with_a_place_below_one_half_are_mirrored():
     made = batch(draw([1, 2], [(0, 0, 0.49), (0, 0, 0.5)]), flip=True)
     assert torch.equal(to_uint8(made.images)[0], DATA.images[1].flip(2))
     assert torch.equal(to_uint8(made.images)[1], DATA.images[2])
 
 
-def test_making_batches_leaves_the_data_as_it_was():
+def test_making_batches_does_not_change_the_data():
     before = DATA.images.clone()
     for resolution in (6, 4):
         batch(draw([0, 1], [(0, 0, 0.1), (0.9, 0.9, 0.1)]), resolution, flip=True)
     assert torch.equal(DATA.images, before)
 
 
-def test_words_and_noise_are_those_drawn():
+def test_words_and_noise_are_those_of_the_draw():
     made = batch(draw([0, 1], [(0, 0, 0.9)] * 2))
     for got, rows in ((made.text, [0, 1]), (made.mismatched, [4, 5])):
         own = DATA.captions[torch.tensor(rows)]
@@ -68,7 +68,7 @@ def test_words_and_noise_are_those_drawn():
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 8])
-def test_parts_are_the_whole_cut_up(parts):
+def test_parts_together_are_the_whole_batch(parts):
     a_draw = Sampler(DATA, 8, seed=0).draw(5)
     maker = BatchMaker(DATA, 4, True, CPU)
     [whole], cut = maker.make(a_draw, 1, 0.0), list(maker.make(a_draw, parts, 0.0))
@@ -80,7 +80,7 @@ def test_parts_are_the_whole_cut_up(parts):
     assert torch.equal(torch.cat([part.noise.uniform(2) for part in cut]), whole.noise.uniform(2))
 
 
-def test_the_same_draw_gives_the_same_batch_with_its_noise_fresh():
+def test_the_same_draw_gives_the_same_batch_with_fresh_noise():
     maker = BatchMaker(DATA, 4, True, CPU)
     a_draw = Sampler(DATA, 4, seed=1).draw(0)
     [first] = maker.make(a_draw, 1, 0.0)
@@ -90,7 +90,7 @@ def test_the_same_draw_gives_the_same_batch_with_its_noise_fresh():
     assert torch.equal(again.noise.normal(5), numbers)
 
 
-def test_data_that_fits_the_device_lies_there_and_gives_the_same_batches(monkeypatch):
+def test_data_that_fits_is_kept_on_the_device_and_gives_the_same_batches(monkeypatch):
     a_draw = Sampler(DATA, 8, seed=0).draw(5)
     size = DATA.images.nbytes + DATA.captions.nbytes
     batches = {}
@@ -104,14 +104,14 @@ def test_data_that_fits_the_device_lies_there_and_gives_the_same_batches(monkeyp
         assert torch.equal(getattr(batches[True].text, part), getattr(batches[False].text, part))
 
 
-def test_a_cpu_has_no_memory_of_its_own_to_fill():
+def test_a_cpu_has_no_device_memory():
     assert batches_module.free_memory(CPU) == 0
     assert not BatchMaker(DATA, 4, True, CPU).resident
 
 
 @given(st.integers(1, 6), st.integers(0, 99), st.booleans())
 @settings(max_examples=30, deadline=None)
-def test_one_gather_cuts_and_flips_as_a_loop_over_pictures_would(resolution, step, flip):
+def test_one_gather_equals_a_loop_over_pictures(resolution, step, flip):
     a_draw = Sampler(DATA, 5, seed=1).draw(step)
     [made] = BatchMaker(DATA, resolution, flip, CPU).make(a_draw, 1, 0.0)
     for place, (picture, (y, x, mirror)) in enumerate(zip(a_draw.pictures, a_draw.places, strict=True)):

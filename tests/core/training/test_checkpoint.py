@@ -1,4 +1,4 @@
-"""Checkpoints are whole or absent, damaged ones are passed over by name, and full disks are one sentence."""
+"""Checkpoints are complete or absent, damaged ones are reported and skipped, a full disk is a one-sentence error."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def truncate(folder: Path) -> None:
 
 @contextmanager
 def full_disk(allowed_bytes: int) -> Iterator[None]:
-    """No file grows beyond `allowed_bytes`: the kernel refuses, as on a full disk."""
+    """Limit every file to `allowed_bytes`: beyond that, the kernel refuses writes, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (allowed_bytes, hard))
     try:
-        with redirect_stderr(io.StringIO()):  # which pytest catches in a file that could not grow either
+        with redirect_stderr(io.StringIO()):  # pytest captures it in a file, which could not grow either
             yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_the_newest_is_found_and_older_ones_are_dropped(tmp_path: Path) -> None:
+def test_the_newest_is_found_and_older_ones_are_deleted(tmp_path: Path) -> None:
     assert not has_checkpoints(tmp_path)
     for step in (9, 10, 100, 1000):
         folder = save(tmp_path, step)
@@ -81,7 +81,7 @@ def test_the_newest_is_found_and_older_ones_are_dropped(tmp_path: Path) -> None:
         "bit-flip",
     ],
 )
-def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, damage) -> None:
+def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(tmp_path: Path, damage) -> None:
     good, bad = save(tmp_path, 1), save(tmp_path, 2)
     damage(bad)
     warnings: list[str] = []
@@ -90,7 +90,7 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, damag
     damage(good)
     with pytest.raises(CheckpointError, match="no complete checkpoint"):
         latest_checkpoint(tmp_path)
-    assert has_checkpoints(tmp_path)  # so a run says so, and does not silently start anew
+    assert has_checkpoints(tmp_path)  # so the run is an error and does not silently start again
 
 
 def spoil_seconds(path: Path) -> None:
@@ -103,7 +103,7 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_a_scratch_folder_does_not_count_and_is_swept(tmp_path: Path) -> None:
+def test_a_temporary_folder_is_ignored_and_removed(tmp_path: Path) -> None:
     save(tmp_path, 1)
     scratch = tmp_path / "checkpoints" / ".step-00000002.abc"
     scratch.mkdir()
@@ -114,8 +114,8 @@ def test_a_scratch_folder_does_not_count_and_is_swept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [1, 2])
-def test_damaged_newer_ones_never_push_out_whole_ones(tmp_path: Path, keep: int) -> None:
-    """Step 30 is damaged, so the run resumed from 20 and saves 25: that one must stay."""
+def test_damaged_newer_checkpoints_never_replace_complete_ones(tmp_path: Path, keep: int) -> None:
+    """Step 30 is damaged, so the run resumed from 20 and saves 25: 20 must be kept."""
     save(tmp_path, 20, keep)
     truncate(save(tmp_path, 30, keep=2))
     save(tmp_path, 25, keep)
@@ -123,7 +123,7 @@ def test_damaged_newer_ones_never_push_out_whole_ones(tmp_path: Path, keep: int)
     assert names(tmp_path) == ["step-00000020", "step-00000025"][-keep:]
 
 
-def test_a_run_resumes_from_the_one_before_a_damaged_one(tmp_path: Path) -> None:
+def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(tmp_path: Path) -> None:
     torch.manual_seed(0)
     train(TwoPhases(dropout=0.2), tmp_path / "run", checkpoint_every=2, keep_checkpoints=3)
     whole = state_of(tmp_path / "run")
@@ -137,7 +137,7 @@ def test_a_run_resumes_from_the_one_before_a_damaged_one(tmp_path: Path) -> None
     assert differing(whole, state_of(tmp_path / "run")) == []
 
 
-def test_all_damaged_is_an_error_and_touches_nothing(tmp_path: Path) -> None:
+def test_only_damaged_checkpoints_are_an_error_that_changes_nothing(tmp_path: Path) -> None:
     train(OnePlayer(), tmp_path / "run", checkpoint_every=3)
     for folder in (tmp_path / "run" / "checkpoints").iterdir():
         truncate(folder)
@@ -146,7 +146,7 @@ def test_all_damaged_is_an_error_and_touches_nothing(tmp_path: Path) -> None:
     assert names(tmp_path / "run") == ["step-00000003", "step-00000006"]
 
 
-def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_checkpoint(tmp_path: Path) -> None:
     train(OnePlayer(width=64), tmp_path / "run", steps=2, checkpoint_every=2)
     before = latest_checkpoint(tmp_path / "run")
     with full_disk(20_000), pytest.raises(OutputError, match=r"Cannot write .*step-00000004.*large"):
@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
     assert train(OnePlayer(width=64), tmp_path / "run", steps=6, checkpoint_every=2).finished
 
 
-def test_at_whatever_byte_the_disk_is_full_it_is_whole_or_absent(tmp_path: Path) -> None:
+def test_a_checkpoint_is_complete_or_absent_wherever_the_disk_fills(tmp_path: Path) -> None:
     tensors = {"x": torch.randn(100), "y": torch.randn(3000)}
 
     def snapshot(folder: Path) -> None:
@@ -178,7 +178,7 @@ def test_at_whatever_byte_the_disk_is_full_it_is_whole_or_absent(tmp_path: Path)
     assert outcomes == {"absent", "whole"}
 
 
-def test_a_full_disk_inside_the_snapshot_leaves_no_half_checkpoint(tmp_path: Path) -> None:
+def test_a_full_disk_inside_the_snapshot_leaves_no_partial_checkpoint(tmp_path: Path) -> None:
     def fail(folder: Path) -> None:
         folder.mkdir()
         (folder / "half").write_text("half")
@@ -190,7 +190,7 @@ def test_a_full_disk_inside_the_snapshot_leaves_no_half_checkpoint(tmp_path: Pat
     assert names(tmp_path) == ["step-00000001"]
 
 
-def test_a_disk_too_full_for_the_metrics_is_one_sentence(tmp_path: Path) -> None:
+def test_a_disk_too_full_for_the_metrics_is_a_one_sentence_error(tmp_path: Path) -> None:
     train(OnePlayer(), tmp_path / "run", steps=2, checkpoint_every=2, log_every=1)
     size = (tmp_path / "run" / "metrics.jsonl").stat().st_size
     with full_disk(size + 10), pytest.raises(OutputError, match=r"metrics\.jsonl"):
@@ -207,7 +207,7 @@ def test_a_checkpoint_is_readable_by_others_and_holds_no_pickle(tmp_path: Path) 
     assert json.loads((folder / "state.json").read_text())["step"] == 6
 
 
-def test_modules_and_optimizers_come_back_by_name() -> None:
+def test_modules_and_optimizers_round_trip_by_name() -> None:
     torch.manual_seed(0)
     one, other = (nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)) for _ in range(2))
     one, other = one.to(memory_format=torch.channels_last), other.to(memory_format=torch.channels_last)

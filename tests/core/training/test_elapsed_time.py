@@ -1,4 +1,4 @@
-"""What a run costs: counted over resumes, listed by device, and no part of what is trained."""
+"""A run's training time: summed over resumes, recorded by device, and without effect on the training."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from t2i.training import elapsed_time, trainer
 from t2i.training.elapsed_time import device_name
 from t2i.training.objective import Batch, Player
 
-STEP = 10.0  # seconds that every step of these runs takes
+STEP = 10.0  # seconds per step of these runs
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that stands still but for `slow`'s losses."""
+    """A clock that only advances in the losses of `slow`."""
     now = [1000.0]
     monkeypatch.setattr(elapsed_time, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
 def slow(clock: list[float], dies_at: int = 0) -> Watched:
-    """A toy whose every loss takes STEP seconds, and which dies in its `dies_at`-th."""
+    """A toy objective whose losses take STEP seconds each, and which is killed in its `dies_at`-th loss."""
     torch.manual_seed(0)
     calls: list[str] = []
 
@@ -55,14 +55,14 @@ def test_seconds_are_summed_over_a_kill_and_its_resume(
     with pytest.raises(KeyboardInterrupt):
         train(slow(clock, dies_at=6), tmp_path / "run", checkpoint_every=2)
     assert latest_checkpoint(tmp_path / "run").seconds == {"this": 4 * STEP}
-    clock[0] += 86_400  # until somebody resumes it
+    clock[0] += 86_400  # until it is resumed
     train(slow(clock), tmp_path / "run", checkpoint_every=2)
     for run in ("whole", "run"):
         assert latest_checkpoint(tmp_path / run).seconds == {"this": 6 * STEP}
         assert resolve(str(tmp_path / run)).config.facts.training_seconds == {"this": 6 * STEP}
 
 
-def test_each_device_has_its_own(clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_device_has_its_own_seconds(clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for device, steps in (("one", 2), ("other", 5), ("one", 6)):
         on(device, monkeypatch)
         train(slow(clock), tmp_path / "run", steps=steps)
@@ -71,7 +71,7 @@ def test_each_device_has_its_own(clock: list[float], tmp_path: Path, monkeypatch
     assert "| training took | 30 s on one; then 30 s on other |" in card
 
 
-def test_two_runs_that_took_different_times_hold_the_same_bits(clock: list[float], tmp_path: Path) -> None:
+def test_runs_of_different_duration_have_the_same_weights(clock: list[float], tmp_path: Path) -> None:
     train(slow(clock), tmp_path / "slow")
     torch.manual_seed(0)
     train(OnePlayer(), tmp_path / "fast")
@@ -82,7 +82,7 @@ def test_two_runs_that_took_different_times_hold_the_same_bits(clock: list[float
         assert (one.folder / file).read_bytes() == (other.folder / file).read_bytes()
 
 
-def test_a_checkpoint_that_knows_no_seconds_is_resumed(clock: list[float], tmp_path: Path) -> None:
+def test_a_checkpoint_without_seconds_is_resumed(clock: list[float], tmp_path: Path) -> None:
     train(slow(clock), tmp_path / "run", steps=2)
     path = latest_checkpoint(tmp_path / "run").folder / "state.json"
     facts = json.loads(path.read_text())
@@ -93,7 +93,7 @@ def test_a_checkpoint_that_knows_no_seconds_is_resumed(clock: list[float], tmp_p
 
 
 @pytest.mark.skipif(not shutil.which("lscpu"), reason="compares with lscpu")
-def test_a_cpu_is_called_as_lscpu_calls_it() -> None:
+def test_a_cpu_has_the_name_that_lscpu_shows() -> None:
     listed = subprocess.run(["lscpu"], capture_output=True, text=True, env={"LC_ALL": "C"}).stdout
     models = [line.partition(":")[2].strip() for line in listed.splitlines() if line.startswith("Model name")]
     count = torch.get_num_threads()
@@ -101,15 +101,13 @@ def test_a_cpu_is_called_as_lscpu_calls_it() -> None:
         assert device_name(torch.device("cpu")) == f"{models[0]}, {count} thread{'s' if count > 1 else ''}"
 
 
-def test_where_no_file_tells_the_model_the_cpu_still_has_a_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cpu_has_a_name_without_proc_cpuinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elapsed_time, "CPU_INFO", tmp_path / "none")
     name, threads = device_name(torch.device("cpu")).split(", ")
     assert name and threads.endswith(("thread", "threads"))
 
 
-def test_a_gpu_is_called_by_its_name_and_how_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_recorded_with_name_and_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
     assert device_name(torch.device("cuda:1")) == "GPU 1"
     assert device_name(torch.device("cuda:0"), processes=2) == "GPU 0, 2 processes"

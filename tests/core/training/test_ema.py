@@ -1,4 +1,4 @@
-"""The moving average against torch's own, against its closed form, and its warm-up."""
+"""The moving average against torch's and its closed form, and its warm-up."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def disturb(network: torch.nn.Module) -> None:
 def test_is_torchs_average_at_the_decay_of_its_half_life() -> None:
     source = generator()
     ema = EMA(source, half_life_kimg=0.05, ramp=0)
-    decay = 0.5 ** (8 / 50)  # 8 pictures a step, 50 pictures to one half
+    decay = 0.5 ** (8 / 50)  # 8 pictures per step, half-life of 50 pictures
     reference = AveragedModel(source, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    reference.update_parameters(source)  # its first update copies
+    reference.update_parameters(source)  # torch's first update copies
     for step in range(20):
         disturb(source)
-        ema.update(8 * step, 8)  # without a ramp from the first step on
+        ema.update(8 * step, 8)  # without a ramp, from the first step on
         reference.update_parameters(source)
     for mine, theirs in zip(ema.generator.parameters(), reference.module.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
@@ -49,7 +49,7 @@ def test_after_one_half_life_one_half_is_forgotten() -> None:
 
 
 def test_half_life_grows_with_the_pictures_seen() -> None:
-    """Early on the half-life is a share of the pictures seen, whatever is asked for."""
+    """At the beginning the half-life is a share of the pictures seen, whatever the setting."""
     source = generator()
     ema, start = EMA(source, half_life_kimg=1000, ramp=0.05), [p.clone() for p in source.parameters()]
     disturb(source)
@@ -63,7 +63,7 @@ def test_half_life_grows_with_the_pictures_seen() -> None:
 def test_buffers_are_copied_and_zero_keeps_the_generator_itself(half_life: float) -> None:
     source = generator(norm=True)
     ema = EMA(source, half_life, ramp=0.05)
-    source(torch.randn(4, 8), torch.randn(4, 4))  # moves the running statistics
+    source(torch.randn(4, 8), torch.randn(4, 4))  # changes the running statistics
     disturb(source)
     ema.update(8, 8)
     for mine, theirs in zip(ema.generator.buffers(), source.buffers(), strict=True):
@@ -72,7 +72,7 @@ def test_buffers_are_copied_and_zero_keeps_the_generator_itself(half_life: float
         assert all(map(torch.equal, ema.generator.parameters(), source.parameters()))
 
 
-def test_the_average_is_apart_and_frozen() -> None:
+def test_the_average_is_separate_and_frozen() -> None:
     source = generator()
     ema = EMA(source, 10, ramp=0.05)
     assert not ema.generator.training and source.training

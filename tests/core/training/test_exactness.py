@@ -1,7 +1,7 @@
 """A run that is killed and resumed ends in the same bits as one that is not; and disks that fill up.
 
-Every technique's resume is held to the same by its conformance suite; the kills are the Trainer's business, so a GAN
-of one phase and a technique of two networks in turn stand for all.
+Every technique's conformance suite tests its resume. Kills only concern the Trainer, so they are tested with a GAN of
+one phase and a technique that trains two networks in turn.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STEPS = 8
 DISK = 2 * 2**20
 TRAIN = {
     "steps": STEPS,
-    "batch_size": 6,  # of eight squares, so that epochs end inside steps
+    "batch_size": 6,  # of eight squares, so that an epoch ends within a step
     "accumulate": 2,
     "checkpoint_every": 2,
     "sample_every": STEPS,
@@ -47,7 +47,7 @@ def die() -> None:
 
 
 def die_between_micro_batches() -> None:
-    """Kill -9 in step 5, when the first half of its first player's gradient is in place."""
+    """Kill -9 in step 5, after the first half of its first player's gradient."""
     make = BatchMaker.make
     calls: list[int] = []
 
@@ -58,11 +58,11 @@ def die_between_micro_batches() -> None:
                 die()
             yield batch
 
-    BatchMaker.make = dying  # type: ignore[method-assign]  # in the child alone
+    BatchMaker.make = dying  # type: ignore[method-assign]  # only in the child
 
 
 def die_inside_the_checkpoint() -> None:
-    """Kill -9 while step 6 is written: its tensors are on the disk, its snapshot is not."""
+    """Kill -9 while the checkpoint of step 6 is written: its tensors are on disk, its snapshot is not."""
     save = trainer.save_snapshot
 
     def dying(generator: Any, folder: Path, facts: Any) -> Path:
@@ -70,7 +70,7 @@ def die_inside_the_checkpoint() -> None:
             die()
         return save(generator, folder, facts)
 
-    trainer.save_snapshot = dying  # in the child alone
+    trainer.save_snapshot = dying  # only in the child
 
 
 trainer_of_child: list[trainer.Trainer] = []
@@ -84,12 +84,12 @@ def start(settings: dict[str, Any], out: Path, before: Callable[[], None] = lamb
         trainer_of_child.append(self)
         init(self, *arguments, **options)
 
-    trainer.Trainer.__init__ = watched  # type: ignore[method-assign]  # in the child alone
+    trainer.Trainer.__init__ = watched  # type: ignore[method-assign]  # only in the child
     run.start(settings, out, device="cpu")
 
 
 def test_every_objective_ships_a_tiny_recipe() -> None:
-    """By which the test below covers it."""
+    """The test below trains with it."""
     for spec, _ in registry().all(ModelSpec):
         assert not spec.objective or "tiny" in spec.recipes, f"{spec.name} ships no recipe 'tiny'"
 
@@ -100,7 +100,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("technique", OBJECTIVES)
-def test_killed_and_resumed_it_ends_in_the_same_bits(
+def test_a_killed_and_resumed_run_has_the_same_bits(
     technique: str, data: Path, tmp_path: Path, fakes_installed: None
 ) -> None:
     """k steps, kill -9, and the rest: mid-epoch and mid-accumulation, and again inside a checkpoint."""
@@ -119,8 +119,8 @@ def test_killed_and_resumed_it_ends_in_the_same_bits(
         assert {path.name for path in (out / "checkpoints").iterdir()} == {"step-00000006", "step-00000008"}
 
 
-def test_killed_at_any_moment_every_checkpoint_is_whole(tmp_path: Path) -> None:
-    """A process that does nothing but write checkpoints, killed a dozen times."""
+def test_every_checkpoint_is_complete_after_kills_at_random_moments(tmp_path: Path) -> None:
+    """A process that only writes checkpoints is killed a dozen times."""
     tensors = {f"x{i}": torch.randn(100, 1000) for i in range(8)}
     step = 1
 
@@ -137,7 +137,9 @@ def test_killed_at_any_moment_every_checkpoint_is_whole(tmp_path: Path) -> None:
             shutil.rmtree(folder)
         step += 100
     save_checkpoint(tmp_path, step, tensors, lambda folder: folder.mkdir(), keep=3)
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [f"step-{step:08d}"], "scratch is swept"
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [f"step-{step:08d}"], (
+        "temporary folders are removed"
+    )
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-def test_a_full_disk_ends_the_run_and_leaves_the_last_whole_checkpoint(small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_run_and_keeps_the_last_complete_checkpoint(small_disk: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     train(OnePlayer(width=16), tmp_path / "whole", checkpoint_every=2)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Each warning on an objective that shows the illness, and silence on one that is well."""
+"""Each warning, with an objective that shows the problem; and no warning with a healthy one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from t2i.training.trainer import Trainer
 
 
 class Duel(TwoPhases):
-    """The toy GAN from its first step, at learning rates it bears."""
+    """The toy GAN from its first step, at learning rates with which it is stable."""
 
     learning_rate = 1e-3
 
@@ -40,7 +40,7 @@ class Duel(TwoPhases):
 
 
 class Saturated(Duel):
-    """Its critic is far ahead: a generator that stands still, and a hinge that has nothing left to ask."""
+    """The critic has won: the generator does not change, and the hinge loss is 0."""
 
     learning_rate = 0.05
 
@@ -55,7 +55,7 @@ class Saturated(Duel):
 
 
 class Wasserstein(Duel):
-    """Its loss falls below zero and has no floor; that is no illness."""
+    """The critic's loss falls below zero without bound, which is healthy."""
 
     def critic_loss(self, batch: Batch) -> Mapping[str, Tensor]:
         with torch.no_grad():
@@ -65,7 +65,7 @@ class Wasserstein(Duel):
 
 
 class Vanished(OnePlayer):
-    """After a few steps a dead activation stands between the loss and the generator."""
+    """After a few steps, a dead activation between the loss and the generator blocks the gradient."""
 
     calls = 0
 
@@ -75,7 +75,7 @@ class Vanished(OnePlayer):
 
 
 class Codebook(OnePlayer):
-    """Quantises to 64 codes; `spread` says how far from one another its inputs are at each step."""
+    """Quantises to 64 codes; `spread` gives the distance between its inputs at each step."""
 
     def __init__(self, spread: Callable[[int], float]) -> None:
         super().__init__()
@@ -113,12 +113,12 @@ WELL: dict[str, Callable[[], Objective]] = {
 
 @pytest.fixture(autouse=True)
 def ready_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Toy networks are faster than any batch, so the clock is message of none but what a test adds."""
+    """Report no waiting time except what a test adds, because toy networks are faster than any batch."""
     monkeypatch.setattr("t2i.training.report.health.STARVING", 0.9)
 
 
 @pytest.mark.parametrize("name", ILL)
-def test_an_illness_is_told_once_and_shown_on_the_page(tmp_path: Path, name: str) -> None:
+def test_a_problem_is_reported_once_and_shown_on_the_page(tmp_path: Path, name: str) -> None:
     make, sentence = ILL[name]
     message = warnings_of(make(), tmp_path / "run")
     assert len([text for text in message if sentence in text]) == 1, message
@@ -127,12 +127,12 @@ def test_an_illness_is_told_once_and_shown_on_the_page(tmp_path: Path, name: str
 
 
 @pytest.mark.parametrize("name", WELL)
-def test_a_healthy_run_hears_nothing(tmp_path: Path, name: str) -> None:
+def test_a_healthy_run_has_no_warnings(tmp_path: Path, name: str) -> None:
     assert warnings_of(WELL[name](), tmp_path / "run") == []
     assert 'class="warning"' not in (tmp_path / "run" / "index.html").read_text()
 
 
-def test_a_loader_that_starves_the_device_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_loader_gives_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make = BatchMaker.make
 
     def slow(*arguments, **options):  # type: ignore[no-untyped-def]
@@ -146,10 +146,10 @@ def test_a_loader_that_starves_the_device_is_told(tmp_path: Path, monkeypatch: p
         text for text in warnings_of(OnePlayer(), tmp_path / "run", steps=LAST + 2) if "waits for data" in text
     ]
     share = float(message.split("data ")[1].split("%")[0]) / 100
-    assert share > 0.6, "its clock tells what the sleeps took"
+    assert share > 0.6, "the clock measures the sleeps"
 
 
-def test_what_was_told_is_not_told_again_after_a_resume(tmp_path: Path) -> None:
+def test_a_warning_is_not_repeated_after_a_resume(tmp_path: Path) -> None:
     first = warnings_of(Vanished(), tmp_path / "run", steps=20)
     assert len(first) == 1
     objective = Vanished()
@@ -161,19 +161,19 @@ def test_what_was_told_is_not_told_again_after_a_resume(tmp_path: Path) -> None:
     assert "has vanished" in (tmp_path / "run" / "index.html").read_text()
 
 
-def test_a_loss_scale_that_falls_below_one_is_told() -> None:
+def test_a_loss_scale_below_one_gives_a_warning() -> None:
     falling = [{"step": step, "fp16/loss_scale": 2.0 ** (4 - step)} for step in range(20)]
     assert list(diagnose(falling)) == ["fp16/loss_scale"]
     assert diagnose([{"step": step, "fp16/loss_scale": 1024.0} for step in range(20)]) == {}
 
 
-def test_a_few_rows_prove_nothing() -> None:
+def test_a_few_rows_give_no_warning() -> None:
     assert diagnose([]) == {}
     assert diagnose([{"step": step, "gradient/generator": 0.0} for step in range(LAST)]) == {}
 
 
-def test_a_player_that_joins_late_is_well(tmp_path: Path) -> None:
-    """And one whose terms are others from then on."""
+def test_a_player_that_starts_late_gives_no_warning(tmp_path: Path) -> None:
+    """Nor does one whose terms change from then on."""
     train(TwoPhases(), tmp_path / "run", steps=40, log_every=1)
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     rows = [{name: value for name, value in row.items() if name != "waiting/for_data"} for row in rows]

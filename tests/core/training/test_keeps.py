@@ -1,4 +1,4 @@
-"""What an objective keeps beside its players, and what a phase leaves alone."""
+"""An objective's `keeps`, and the modules that a phase does not train."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from t2i.training.trainer import Trainer
 
 
 class Queue(nn.Module):
-    """The newest six sentences, as a buffer."""
+    """A buffer of the newest six sentences."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Queue(nn.Module):
 
 
 class Teacher(OnePlayer):
-    """Learns from its own slow average, which has batch norm, and from what a queue remembers."""
+    """Learns from its own slow average, which has batch norm, and from a queue."""
 
     def __init__(self, **shape: Any) -> None:
         super().__init__(norm=True, **shape)
@@ -51,7 +51,7 @@ class Teacher(OnePlayer):
         return terms
 
 
-def test_what_is_kept_is_in_eval_mode_never_trained_and_in_the_checkpoint(tmp_path: Path) -> None:
+def test_keeps_are_in_eval_mode_never_trained_and_checkpointed(tmp_path: Path) -> None:
     torch.manual_seed(0)
     objective = Teacher()
     train(objective, tmp_path / "run", steps=4)
@@ -61,11 +61,11 @@ def test_what_is_kept_is_in_eval_mode_never_trained_and_in_the_checkpoint(tmp_pa
     assert torch.equal(state["keep.teacher.start.weight"], objective.teacher.start.weight)
     assert torch.equal(state["keep.queue.sentences"], objective.queue.sentences)
     assert state["keep.queue.seen"] == 4 * 6
-    assert state["keep.teacher.norm.running_mean"].eq(0).all()  # it drew 4 batches, and its statistics stayed
+    assert state["keep.teacher.norm.running_mean"].eq(0).all()  # it drew 4 batches, and its statistics are unchanged
     assert not any(name.startswith("optimizer") and "teacher" in name for name in state)
 
 
-def test_what_is_kept_comes_back_at_a_resume(tmp_path: Path) -> None:
+def test_keeps_are_restored_at_a_resume(tmp_path: Path) -> None:
     torch.manual_seed(0)
     train(Teacher(), tmp_path / "whole", steps=6)
     torch.manual_seed(0)
@@ -76,7 +76,7 @@ def test_what_is_kept_comes_back_at_a_resume(tmp_path: Path) -> None:
 
 
 class FrozenNorm(TwoPhases):
-    """The second phase draws with all of the generator, and trains its last layer alone."""
+    """The second phase draws with the whole generator, and trains only its last layer."""
 
     def __init__(self) -> None:
         super().__init__(norm=True, dropout=0.5)
@@ -94,8 +94,8 @@ class FrozenNorm(TwoPhases):
         return super().loss(batch)
 
 
-def test_what_no_player_of_the_phase_owns_is_in_eval_mode(tmp_path: Path) -> None:
-    """A frozen batch norm neither looks at the batch nor moves its statistics."""
+def test_modules_without_a_player_in_the_phase_are_in_eval_mode(tmp_path: Path) -> None:
+    """A frozen batch norm neither uses the batch's statistics nor updates its own."""
     objective = FrozenNorm()
     trainer = Trainer(objective, squares(8), settings(steps=6), tmp_path / "run", device="cpu")
     statistics = []
@@ -109,14 +109,14 @@ def test_what_no_player_of_the_phase_owns_is_in_eval_mode(tmp_path: Path) -> Non
 
 
 class PartlyTrained(OnePlayer):
-    """A generator whose first layer nobody ever trains."""
+    """A generator whose first layer is never trained."""
 
     @property
     def phases(self) -> Sequence[Phase]:
         return [Phase("last", [Player("last", {"last": self.generator.to_rgb}, self.loss, self.optimizer)])]
 
 
-def test_what_nobody_trains_of_the_generator_comes_back_at_a_resume(tmp_path: Path) -> None:
+def test_untrained_layers_of_the_generator_are_restored_at_a_resume(tmp_path: Path) -> None:
     torch.manual_seed(0)
     train(PartlyTrained(), tmp_path / "whole", steps=6)
     torch.manual_seed(0)
@@ -129,7 +129,7 @@ def test_what_nobody_trains_of_the_generator_comes_back_at_a_resume(tmp_path: Pa
     assert torch.equal(again.generator.start.weight, whole["ema.start.weight"])
 
 
-def test_what_is_kept_is_no_players(tmp_path: Path) -> None:
+def test_a_player_may_not_train_what_is_kept(tmp_path: Path) -> None:
     objective = OnePlayer()
     objective.keeps = {"layer": objective.generator.start}
     with pytest.raises(TrainingError, match="a player trains parameters of 'layer'"):

@@ -1,4 +1,4 @@
-"""Schedules against torch's, and against their closed forms."""
+"""Schedules against torch's and their closed forms."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_halving_is_torchs_step_schedule() -> None:
 
 
 def test_the_papers_halving() -> None:
-    """Recipe `paper`: by half every 100 epochs of 8,855 pictures, at batch 64 each 13,836 steps (885,500 / 64)."""
+    """Recipe `paper`: halved every 100 epochs of 8,855 pictures, which is every 13,836 steps of 64 (885,500 / 64)."""
     config = OptimizerConfig(lr=2e-4, schedule="halving", halve_every_kimg=885.5)
     rates = {step: learning_rate(config, step, 83_000, 64) for step in (0, 13_835, 13_836, 27_671, 27_672)}
     assert rates == {0: 2e-4, 13_835: 2e-4, 13_836: 1e-4, 27_671: 1e-4, 27_672: 0.5e-4}
@@ -52,7 +52,7 @@ def test_constant_is_constant() -> None:
     assert set(ours(OptimizerConfig(lr=1e-3), 20)) == {1e-3}
 
 
-def test_warmup_is_torchs_linear_one() -> None:
+def test_warmup_is_torchs_linear_warmup() -> None:
     config = OptimizerConfig(lr=1e-3, warmup_steps=10)
     wanted = reference(LinearLR, 1e-3, 20, start_factor=0.1, end_factor=1.0, total_iters=9)
     assert ours(config, 20) == pytest.approx(wanted)
@@ -65,15 +65,15 @@ def test_warmup_multiplies_the_schedule() -> None:
     assert ours(config, 30) == pytest.approx(wanted)
 
 
-def test_the_smallest_halving_is_no_division_by_zero() -> None:
+def test_the_smallest_halving_does_not_divide_by_zero() -> None:
     assert learning_rate(OptimizerConfig(schedule="halving", halve_every_kimg=1e-9), 0, 10, 8) == 2e-4
     wanted = reference(LambdaLR, 2e-4, 5, lr_lambda=lambda step: 0.5**step)
     config = OptimizerConfig(lr=2e-4, schedule="halving", halve_every_kimg=0.008)
     assert ours(config, 5) == pytest.approx(wanted)
 
 
-def test_a_players_span_is_its_schedules_whole_run(tmp_path: Path) -> None:
-    """A technique that trains one network after another anneals each from its peak."""
+def test_a_schedule_runs_within_the_players_span(tmp_path: Path) -> None:
+    """A technique that trains one network after another starts each at its peak rate."""
     config = OptimizerConfig(lr=3e-3, schedule="cosine")
 
     class Spanned(OnePlayer):

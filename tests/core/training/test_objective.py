@@ -1,4 +1,4 @@
-"""What a loss is handed, step by step."""
+"""The batches that losses get, step by step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def batches(run: Path, objective: Objective, **changes: object) -> list[Batch]:
 
 
 class Mismatching(OnePlayer):
-    """Is handed wrong captions."""
+    """Needs mismatched captions."""
 
     needs_mismatched = True
 
@@ -33,7 +33,7 @@ def test_a_batch_holds_pictures_with_their_own_and_anothers_caption(tmp_path: Pa
         assert batch.step == step and batch.mismatched is not None
         assert batch.groups.tolist() == data.groups[batch.pictures].tolist()
         encoded = FakeTextEncoder().encode(batch.captions)
-        assert torch.allclose(encoded.sentence, batch.text.sentence, atol=1e-2)  # which is kept in half precision
+        assert torch.allclose(encoded.sentence, batch.text.sentence, atol=1e-2)  # features are stored in half precision
         assert batch.images.shape == (6, 3, 8, 8) and batch.images.dtype == torch.float32
         for row in range(6):
             (picture,) = (index for index in range(8) if torch.equal(pictures[index], batch.images[row]))
@@ -56,7 +56,7 @@ def test_players_of_one_step_see_the_same_batch(tmp_path: Path) -> None:
     assert set(first.seeds).isdisjoint(later.seeds)
 
 
-def test_micro_batches_are_the_batch_cut_up(tmp_path: Path) -> None:
+def test_micro_batches_together_are_the_batch(tmp_path: Path) -> None:
     whole = batches(tmp_path / "1", OnePlayer(), steps=2)
     parts = batches(tmp_path / "3", OnePlayer(), steps=2, accumulate=3)
     assert [len(batch.text) for batch in parts] == [2] * 6
@@ -85,7 +85,7 @@ def test_pictures_are_cut_to_the_resolution(tmp_path: Path, margin: int) -> None
     assert {images.shape for images in seen} == {(6, 3, 8, 8)}
 
 
-def test_what_a_player_is_told_is_frozen() -> None:
+def test_batches_are_frozen() -> None:
     (phase,) = OnePlayer().phases
     with pytest.raises(AttributeError):
         phase.players[0].every = 2  # type: ignore[misc]

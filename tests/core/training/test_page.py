@@ -1,4 +1,4 @@
-"""index.html: parsed as a browser would, with texts that try to be markup."""
+"""index.html, parsed as in a browser, with prompts that contain markup."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A finished toy run over prompts that try to be markup."""
+    """A finished toy run with prompts that contain markup."""
     samples = Samples(EVIL, FakeTextEncoder().encode(EVIL))
     config = settings(steps=6, log_every=1, sample_every=2)
     (tmp_path / "run").mkdir()
@@ -59,7 +59,7 @@ def test_text_never_becomes_markup(run: Path) -> None:
 
 
 def test_it_needs_nothing_but_the_run_folder(run: Path) -> None:
-    """No address of any other place: every picture it names lies in the folder, and nothing else is loaded."""
+    """It has no other address: every picture is in the folder, and nothing else is loaded."""
     content = (run / "index.html").read_text()
     page = Elements(content)
     assert not page.all("link") and all("src" not in script for script in page.all("script"))
@@ -87,7 +87,7 @@ def test_curves_have_a_panel_for_each_player(run: Path) -> None:
             assert (31, 119, 180) in {colour[:3] for _, colour in panel.getcolors(1 << 20)}, "the first line's blue"
 
 
-def test_throughput_and_progress_are_told(tmp_path: Path) -> None:
+def test_throughput_and_progress_are_shown(tmp_path: Path) -> None:
     rows = [{"step": 500, "g/loss": 1.0, "speed/images_per_second": 1234.56, "waiting/for_data": 0.0123}]
     text = "".join(Elements(run_page(RunFolder(tmp_path), rows, [], ["<i>ill</i>"], 2000)).text)
     assert "500 of 2,000" in text and "1,234.6" in text and "1.2%" in text and "<i>ill</i>" in text

@@ -1,4 +1,4 @@
-"""What a phase gets when it begins, what it builds upon, and the span its optimisers follow."""
+"""A phase's start, the weights it builds on, and the span of its schedules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from t2i.training.trainer import Trainer
 
 
 class Remembering(TwoPhases):
-    """In its second phase it learns pictures it was shown once, when the phase began."""
+    """In its second phase it learns pictures that it was given once, at the start of the phase."""
 
     def __init__(self, **shape: Any) -> None:
         super().__init__(**shape)
@@ -43,7 +43,7 @@ def test_each_phase_starts_once_with_all_pictures(tmp_path: Path) -> None:
     assert all(torch.equal(images, squares(8).images) for _, images in objective.started)
 
 
-def test_a_phase_resumed_inside_starts_again_and_ends_alike(tmp_path: Path) -> None:
+def test_a_phase_resumed_midway_starts_again_and_ends_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
     train(Remembering(), tmp_path / "whole", steps=8)
     for stop in (2, 4, 6):
@@ -57,7 +57,7 @@ def test_a_phase_resumed_inside_starts_again_and_ends_alike(tmp_path: Path) -> N
 
 
 class Stopped(Trainer):
-    """Is asked to stop when `stop` steps are done."""
+    """A Trainer that is stopped after `stop` steps."""
 
     def __init__(self, objective: Objective, run: Path, stop: int) -> None:
         super().__init__(objective, squares(8), settings(steps=8), run, device="cpu")
@@ -78,7 +78,7 @@ def test_a_batch_says_which_pictures_it_holds(tmp_path: Path, accumulate: int) -
 
 
 class FrozenStart(TwoPhases):
-    """The second phase trains the generator's last layer alone."""
+    """The second phase only trains the generator's last layer."""
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -87,8 +87,8 @@ class FrozenStart(TwoPhases):
         return [copying, dataclasses.replace(duel, players=[last])]
 
 
-def test_what_a_phase_freezes_is_settled_at_its_average(tmp_path: Path) -> None:
-    """So the frozen layers that were trained on are the very ones that are drawn with."""
+def test_frozen_layers_get_their_average_at_the_start_of_a_phase(tmp_path: Path) -> None:
+    """So training and drawing use the same frozen layers."""
     objective = FrozenStart()
     trainer = Trainer(objective, squares(8), settings(steps=8, ema_half_life_kimg=1), tmp_path / "run", device="cpu")
     between: dict[str, Tensor] = {}
@@ -105,7 +105,7 @@ def test_what_a_phase_freezes_is_settled_at_its_average(tmp_path: Path) -> None:
 
 
 class Spanned(TwoPhases):
-    """Each phase's players follow their schedule within it."""
+    """Each phase's players follow their schedule within the phase."""
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -117,7 +117,7 @@ class Spanned(TwoPhases):
 
 
 def test_a_player_follows_its_schedule_within_its_span(tmp_path: Path) -> None:
-    """Warm-up over two steps and a cosine over four, begun anew in the second phase."""
+    """Warm-up over two steps and a cosine over four, again in the second phase."""
     optimizer = OptimizerConfig(lr=1e-2, warmup_steps=2, schedule="cosine")
     trainer = Trainer(Spanned(optimizer), squares(8), settings(steps=8), tmp_path / "run", device="cpu")
     rates = []
@@ -131,7 +131,7 @@ def test_a_player_follows_its_schedule_within_its_span(tmp_path: Path) -> None:
     assert rates == pytest.approx([*half, *half])
 
 
-def test_a_detached_term_is_logged_and_moves_nothing(tmp_path: Path) -> None:
+def test_a_detached_term_is_logged_and_trains_nothing(tmp_path: Path) -> None:
     torch.manual_seed(0)
     plain = OnePlayer()
     torch.manual_seed(0)

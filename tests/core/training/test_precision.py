@@ -1,4 +1,4 @@
-"""The precision "auto" means: decided once, by what is faster here, and kept by the run."""
+"""The precision "auto": chosen once, by what is faster here, and kept by the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(("plain", "coarse", "wanted"), [(2.0, 1.0, "bf16"), (1.0, 8.0, "no"), (1.4, 1.0, "no")])
-def test_on_a_cpu_the_clearly_faster_one(
+def test_on_a_cpu_the_faster_precision_is_chosen(
     monkeypatch: pytest.MonkeyPatch, plain: float, coarse: float, wanted: str
 ) -> None:
     assert FASTER > 1.4
@@ -29,13 +29,13 @@ def test_on_a_cpu_the_clearly_faster_one(
 
 
 @pytest.mark.parametrize("able", [True, False])
-def test_on_cuda_by_what_it_can_do(monkeypatch: pytest.MonkeyPatch, able: bool) -> None:
+def test_on_cuda_the_hardware_decides(monkeypatch: pytest.MonkeyPatch, able: bool) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: able)
     assert best_precision(torch.device("cuda")) == ("bf16" if able else "no")
 
 
-def test_measuring_sees_a_slow_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a processor that emulates it: work under autocast takes 20 ms longer."""
+def test_measuring_detects_a_slow_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor that emulates it: operations under autocast take 20 ms longer."""
 
     def run_slowly() -> torch.Tensor:
         if torch.is_autocast_enabled("cpu"):
@@ -50,7 +50,7 @@ def test_measuring_sees_a_slow_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None
     precision._seconds.cache_clear()
 
 
-def test_measuring_draws_nothing() -> None:
+def test_measuring_leaves_random_state_unchanged() -> None:
     torch.manual_seed(0)
     best_precision(CPU)
     drawn = torch.rand(3)
@@ -60,20 +60,20 @@ def test_measuring_draws_nothing() -> None:
 
 @pytest.fixture
 def new_process() -> Iterator[None]:
-    """One process trains at one precision; forget it."""
+    """Forget the precision of this process."""
     AcceleratorState._reset_state(reset_partial_state=True)
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.mark.usefixtures("new_process")
-def test_what_is_asked_for_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_explicit_precision_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(accelerator, "best_precision")
     assert make_accelerator(settings(precision="no"), tmp_path, "cpu").mixed_precision == "no"
 
 
 @pytest.mark.usefixtures("new_process", "fakes_installed")
-def test_a_resumed_run_keeps_the_precision_it_began_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_keeps_its_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")
     recipe = run.read_recipe("cgan", "tiny")
     train = {"batch_size": 4, "tracker": "none", "steps": 2, "sample_every": 2, "checkpoint_every": 2}

@@ -20,7 +20,7 @@ from t2i.training.sampling import Sampler
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes left of every scenario that ends well."""
+    """The results of two processes for every scenario that succeeds."""
     folder = tmp_path_factory.mktemp("processes")
     for ended in together("everything", folder):
         assert ended.code == 0, ended.err
@@ -33,7 +33,7 @@ def read(folder: Path, name: str) -> list:
 
 @pytest.mark.parametrize("name", MATCHING)
 def test_two_processes_with_half_the_batch_are_one_with_the_whole(both: Path, tmp_path: Path, name: str) -> None:
-    """Weights, buffers, optimisers and moving average after six steps, the accumulated parts being others too."""
+    """Weights, buffers, optimisers and moving average after six steps, although the micro-batches differ too."""
     make, changes = MATCHING[name]
     torch.manual_seed(0)
     train_one(make(), tmp_path / "run", **changes)
@@ -41,11 +41,11 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(both: Path, tm
     assert alone.keys() == shared.keys()
     for key, tensor in alone.items():
         torch.testing.assert_close(shared[key], tensor, atol=2e-5, rtol=1e-3, msg=key)
-    assert differing(alone, shared), "they sum in another order, so equal bits would mean that nothing was shared"
+    assert differing(alone, shared), "the order of sums differs, so equal bits would mean that nothing was shared"
 
 
 @pytest.mark.parametrize("name", MATCHING)
-def test_losses_are_the_whole_batchs(both: Path, tmp_path: Path, name: str) -> None:
+def test_losses_are_those_of_the_whole_batch(both: Path, tmp_path: Path, name: str) -> None:
     make, changes = MATCHING[name]
     torch.manual_seed(0)
     train_one(make(), tmp_path / "run", **changes)
@@ -75,7 +75,7 @@ def test_processes_see_disjoint_parts_of_every_step(both: Path, name: str) -> No
 
 @hypothesis_settings(deadline=None)
 @given(pictures=st.integers(1, 40), count=st.integers(1, 9))
-def test_shares_are_the_draw_cut_in_order(pictures: int, count: int) -> None:
+def test_shares_are_consecutive_parts_of_the_draw(pictures: int, count: int) -> None:
     draw = Sampler(squares(8), pictures, 3).draw(1)
     shares = [draw.share(index, count) for index in range(count)]
     for name in ("pictures", "captions", "mismatched", "seeds", "places"):
@@ -84,7 +84,7 @@ def test_shares_are_the_draw_cut_in_order(pictures: int, count: int) -> None:
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_what_is_kept_is_process_0s_on_every_process(both: Path) -> None:
+def test_keeps_are_copied_from_process_0(both: Path) -> None:
     first, second = read(both, "kept")
     assert first["sentences"] == second["sentences"] == first["seen"] != second["seen"]
     assert first["filled"] is second["filled"] is True
@@ -95,13 +95,13 @@ def test_only_the_first_process_writes(both: Path) -> None:
     assert not (both / "rank1").exists()
 
 
-def test_the_budget_says_how_many_shared_it(both: Path) -> None:
+def test_the_elapsed_time_records_the_number_of_processes(both: Path) -> None:
     (device,) = latest_checkpoint(both / "rank0" / "gan").seconds
     assert device.endswith(", 1 thread, 2 processes")
 
 
-def test_resumed_in_two_processes_it_ends_in_the_same_bits(both: Path) -> None:
-    """With dropout and batch norm, whose statistics are averaged."""
+def test_a_run_resumed_in_two_processes_has_the_same_bits(both: Path) -> None:
+    """Also with dropout and batch norm, whose statistics are averaged."""
     assert differing(state_of(both / "whole"), state_of(both / "again")) == []
     for whole in (read(both, "whole"), read(both, "again")):
         assert whole[0]["buffers"] == whole[1]["buffers"]
@@ -120,7 +120,7 @@ def test_ctrl_c_in_one_stops_both_at_the_same_step(both: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["raises", "killed"])
-def test_when_one_process_ends_the_other_says_so_and_the_run_can_go_on(tmp_path: Path, how: str) -> None:
+def test_when_one_process_ends_the_other_reports_it_and_the_run_can_be_resumed(tmp_path: Path, how: str) -> None:
     first, second = together(how, tmp_path)
     assert second.code == (1 if how == "raises" else -9)
     assert first.code == 2 and "Another process of this run ended" in first.err and "--resume" in first.err

@@ -1,4 +1,4 @@
-"""A reference made from a run, and other runs laid beside it."""
+"""A reference made from a run, and other runs compared with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from t2i.training.settings import checked, read_recipe
 
 
 def make_run(folder: Path, losses: list[float], recipe: str = "tiny", **train: Any) -> Path:
-    """A run folder that logged these losses, ten steps a row."""
+    """A run folder that logged these losses, one row every ten steps."""
     folder.mkdir()
     settings = read_recipe("cgan", "tiny") | {"technique": "cgan", "data": "x", "recipe": recipe}
     settings["train"] |= train
@@ -42,27 +42,27 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_reference_holds_settings_and_losses_alone(shipped: Path) -> None:
+def test_a_reference_holds_only_settings_and_losses(shipped: Path) -> None:
     first, *rows = [json.loads(line) for line in shipped.read_text().splitlines()]
     assert first["settings"]["model"]["resolution"] == 16 and first["settings"]["train"]["batch_size"] == 8
     assert len(rows) == 100
     assert rows[4] == {"step": 50, "generator/adversarial": pytest.approx(0.96)}
 
 
-def test_a_long_run_becomes_window_means(tmp_path: Path) -> None:
+def test_a_long_run_is_reduced_to_window_means(tmp_path: Path) -> None:
     write_reference(make_run(tmp_path / "run", [float(i) for i in range(1000)]), tmp_path / "x.reference.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "x.reference.jsonl").read_text().splitlines()[1:]]
     assert len(rows) == 200
     assert rows[1] == {"step": 100, "generator/adversarial": (5 + 6 + 7 + 8 + 9) / 5}
 
 
-def test_the_same_run_is_its_references_equal(tmp_path: Path, shipped: Path) -> None:
+def test_the_same_run_has_ratios_of_1(tmp_path: Path, shipped: Path) -> None:
     head, row = compare(tmp_path / "made").splitlines()
     assert head.split()[-4:] == ["reference", "run", "/", "ref."] and row.split()[-1] == "1.000"
 
 
-def test_a_run_is_compared_where_both_have_steps(tmp_path: Path, shipped: Path) -> None:
-    """Half-way: rows 45 to 50 of both, here twice as high; and it is no judgement of what comes later."""
+def test_a_run_is_compared_at_the_last_common_steps(tmp_path: Path, shipped: Path) -> None:
+    """Half-way: rows 45 to 50 of both, here twice as high; later steps are not compared."""
     run = make_run(tmp_path / "mine", [2 * (1 - 0.01 * i) for i in range(50)], batch_size=4, log_every=7)
     head, row, *rest = compare(run).splitlines()
     assert "around step 475" in head
@@ -88,12 +88,12 @@ def test_a_run_is_compared_where_both_have_steps(tmp_path: Path, shipped: Path) 
         ("mine.yaml", "began with the file mine.yaml"),
     ],
 )
-def test_no_reference_is_one_sentence(tmp_path: Path, shipped: Path, recipe: str, sentence: str) -> None:
+def test_a_missing_reference_is_a_one_sentence_error(tmp_path: Path, shipped: Path, recipe: str, sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         compare(make_run(tmp_path / "run", [1.0], recipe=recipe))
 
 
-def test_nothing_to_compare_is_one_sentence(tmp_path: Path, shipped: Path) -> None:
+def test_nothing_to_compare_is_a_one_sentence_error(tmp_path: Path, shipped: Path) -> None:
     with pytest.raises(TrainingError, match="not a run folder"):
         compare(tmp_path / "none")
     with pytest.raises(TrainingError, match="has logged no loss yet"):

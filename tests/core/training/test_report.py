@@ -1,4 +1,4 @@
-"""What a run leaves to be looked at: rows, curves, pictures and TensorBoard's scalars, resumed or not."""
+"""A run's rows, curves, pictures and TensorBoard scalars, also after a resume."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def losses(row: dict[str, float]) -> set[str]:
     return row.keys() - MEASURES - {"step"}
 
 
-def test_rows_hold_the_means_since_the_last_row(tmp_path: Path) -> None:
+def test_rows_have_the_means_since_the_last_row(tmp_path: Path) -> None:
     seen: list[dict[str, float]] = []
 
     def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -56,8 +56,8 @@ def test_each_phase_reports_its_own_players(tmp_path: Path) -> None:
     assert losses(duel) == {"critic/real", "critic/fake", "generator/adversarial"}
 
 
-def test_no_step_stands_twice_after_a_resume(tmp_path: Path) -> None:
-    """A kill left rows beyond the checkpoint, the last one cut off."""
+def test_no_step_is_logged_twice_after_a_resume(tmp_path: Path) -> None:
+    """A kill left rows beyond the checkpoint, and the last row is incomplete."""
     torch.manual_seed(0)
     train(OnePlayer(), tmp_path / "run", steps=4, checkpoint_every=4, log_every=1)
     whole = rows(tmp_path / "run")
@@ -81,7 +81,7 @@ def test_samples_and_losses_are_pictures(tmp_path: Path) -> None:
             assert len(picture.convert("RGB").getcolors(2**24) or ()) > 2
 
 
-def test_the_grid_is_what_the_average_draws_for_fixed_seeds(tmp_path: Path) -> None:
+def test_samples_are_drawn_by_the_average_with_fixed_seeds(tmp_path: Path) -> None:
     data, encoder = squares(8), FakeTextEncoder()
     prompts = ("a red square", "a blue square", "a green square")
     samples, config = Samples(prompts, encoder.encode(prompts)), settings(sample_every=6)
@@ -104,7 +104,7 @@ def test_default_samples_are_spread_over_the_dataset() -> None:
 
 
 def test_tensorboard_holds_every_row_once(tmp_path: Path) -> None:
-    """Its own reader, over both parts of an interrupted run."""
+    """Read with its own reader, over both parts of an interrupted run."""
     run = tmp_path / "run"
     for steps in (4, 8):
         train(OnePlayer(), run, steps=steps, checkpoint_every=4, log_every=2, tracker="tensorboard")
@@ -129,7 +129,7 @@ def test_a_resumed_run_hides_the_scalars_beyond_its_checkpoint(tmp_path: Path) -
     calls: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         train(Watched(OnePlayer(), change=change), run, checkpoint_every=2, log_every=1, tracker="tensorboard")
-    assert steps_in(run) == [1, 2, 3]  # nothing waits in a buffer when a run ends in an error
+    assert steps_in(run) == [1, 2, 3]  # rows are not buffered, so none is lost if a run ends in an error
     train(OnePlayer(), run, checkpoint_every=2, log_every=1, tracker="tensorboard")
     assert steps_in(run) == [1, 2, 3, 4, 5, 6]
 
@@ -140,7 +140,7 @@ def steps_in(run: Path) -> list[int]:
     return [event.step for event in events.Scalars("generator/size")]
 
 
-def test_curves_are_drawn_even_of_numbers_that_are_none() -> None:
+def test_curves_are_drawn_even_with_nan() -> None:
     found = plot_curves([{"step": 1, "a/x": float("nan"), "b/y": 1.0}, {"step": 2, "a/x": float("inf"), "b/y": 2.0}])
     with Image.open(io.BytesIO(found)) as picture:
         picture.load()

@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def made(fakes_installed: None, data: Path) -> dict[str, Any]:
-    """A tiny cgan run over eight squares, its text read by the fake encoder."""
+    """A tiny cgan run over eight squares, with the fake text encoder."""
     recipe = run.read_recipe("cgan", "tiny")
     return recipe | {"technique": "cgan", "data": str(data), "text_encoder": "fake", "train": TRAIN | {"steps": 8}}
 
@@ -39,7 +39,7 @@ def test_shipped_recipes_describe_a_run(name: str) -> None:
     assert generator.resolution == {"openmoji64": 64, "paper": 64, "tiny": 16}[name]
 
 
-def test_a_recipe_may_be_ones_own_file(tmp_path: Path) -> None:
+def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("train: {steps: 3}\n")
     assert run.read_recipe("cgan", str(path)) == {"train": {"steps": 3}}
@@ -48,19 +48,19 @@ def test_a_recipe_may_be_ones_own_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"), [("- a\n", "got a list"), ("a: [", "not YAML"), ("", "got a NoneType")]
 )
-def test_a_recipe_that_is_no_mapping_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
+def test_a_recipe_that_is_not_a_mapping_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(content)
     with pytest.raises(InvalidConfigError, match=sentence):
         run.read_recipe("cgan", str(path))
 
 
-def test_an_unknown_recipe_names_the_near_one() -> None:
+def test_an_unknown_recipe_suggests_a_similar_one() -> None:
     with pytest.raises(UnknownNameError, match=r"Did you mean 'openmoji64'.*It ships"):
         run.read_recipe("cgan", "openmoji46")
 
 
-def test_overrides_are_yaml_and_leave_the_original_alone() -> None:
+def test_overrides_are_yaml_and_do_not_change_the_original() -> None:
     before = {"train": {"steps": 1}, "data": "x"}
     assignments = ["train.steps=5", "model.widths=[8, 8]", "objective.generator.lr=1.0e-3", "train.clip_norm=null"]
     assert run.override(before, assignments) == {
@@ -72,7 +72,7 @@ def test_overrides_are_yaml_and_leave_the_original_alone() -> None:
     assert before == {"train": {"steps": 1}, "data": "x"}
 
 
-def test_overrides_of_nested_settings_leave_the_original_alone() -> None:
+def test_overrides_of_nested_settings_do_not_change_the_original() -> None:
     before = {"objective": {"generator": {"lr": 1.0}}}
     run.override(before, ["objective.generator.lr=2"])
     assert before == {"objective": {"generator": {"lr": 1.0}}}
@@ -86,12 +86,12 @@ def test_a_malformed_override_is_refused(assignment: str) -> None:
         run.override({"train": {"steps": 1}}, [assignment])
 
 
-def test_a_run_is_a_model_and_tells_how_it_was_made(made: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_is_a_model_and_records_how_it_was_made(made: dict[str, Any], tmp_path: Path) -> None:
     result = run.start(made | {"command": "t2i train cgan"}, tmp_path / "run", device="cpu")
     assert (result.step, result.finished) == (8, True)
     written = yaml.safe_load((tmp_path / "run" / "run.yaml").read_text())
     assert written["model"]["text_dim"] == 8 and written["train"]["steps"] == 8
-    assert written["objective"]["loss"] == "hinge"  # complete: defaults are spelled out
+    assert written["objective"]["loss"] == "hinge"  # complete: with all defaults
     pipe = t2i.pipeline(str(tmp_path / "run"))
     assert pipe("a red square", seed=1).images[0].size == (16, 16)
     facts = pipe.snapshot.config.facts
@@ -100,7 +100,7 @@ def test_a_run_is_a_model_and_tells_how_it_was_made(made: dict[str, Any], tmp_pa
     assert facts.command == "t2i train cgan"
 
 
-def test_one_seed_one_run(made: dict[str, Any], tmp_path: Path) -> None:
+def test_the_seed_determines_the_run(made: dict[str, Any], tmp_path: Path) -> None:
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         torch.manual_seed(hash(name))
         run.start(made | {"train": made["train"] | {"seed": seed}}, tmp_path / name, device="cpu")
@@ -119,7 +119,7 @@ def test_resume_needs_nothing_but_the_folder(made: dict[str, Any], tmp_path: Pat
     assert differing(whole, state_of(tmp_path / "run")) == []
 
 
-def test_a_finished_run_resumes_to_nothing_or_to_more_steps(made: dict[str, Any], tmp_path: Path) -> None:
+def test_a_finished_run_is_unchanged_or_continues_to_more_steps(made: dict[str, Any], tmp_path: Path) -> None:
     run.start(made, tmp_path / "run", device="cpu")
     before = state_of(tmp_path / "run")
     assert run.resume(tmp_path / "run", device="cpu").step == 8
@@ -154,7 +154,7 @@ def test_a_folder_in_use_is_never_overwritten(made: dict[str, Any], tmp_path: Pa
         ({"surprise": 1}, InvalidConfigError),
     ],
 )
-def test_wrong_settings_leave_nothing_behind(
+def test_wrong_settings_write_nothing(
     made: dict[str, Any], tmp_path: Path, changes: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
@@ -162,9 +162,7 @@ def test_wrong_settings_leave_nothing_behind(
     assert not (tmp_path / "run").exists()
 
 
-def test_one_group_of_pictures_trains_whoever_needs_no_mismatched_captions(
-    made: dict[str, Any], tmp_path: Path
-) -> None:
+def test_one_group_suffices_for_techniques_without_mismatched_captions(made: dict[str, Any], tmp_path: Path) -> None:
     made["data"] = str(write_squares(tmp_path / "shapes" / "square").parent)
     with pytest.raises(DataError, match=r"learns from mismatched captions.*only one group"):
         run.start(made, tmp_path / "cgan", device="cpu")
@@ -174,7 +172,7 @@ def test_one_group_of_pictures_trains_whoever_needs_no_mismatched_captions(
         assert run.start(settings, tmp_path / technique, device="cpu").finished
 
 
-def test_no_run_folder_no_resume(tmp_path: Path) -> None:
+def test_resuming_needs_a_run_folder(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not a run folder"):
         run.resume(tmp_path)
     (tmp_path / "run.yaml").write_text("technique: cgan\nsurprise: 1\n")

@@ -1,4 +1,4 @@
-"""What a step sees is a function of (seed, step) alone, and over an epoch everybody is seen once."""
+"""A step's draw depends only on (seed, step), and an epoch visits every picture once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_balanced_epoch_visits_every_group_once(groups, batch_size, seed):
         assert sorted(epoch) == sorted(set(groups))
 
 
-def test_a_balanced_sampler_comes_round_to_every_picture():
+def test_a_balanced_sampler_visits_every_picture_over_time():
     pictures = drawn(Sampler(numbered([0] * 6 + [1]), 4, 0, "group"), steps=50)
     counts = np.bincount(pictures, minlength=7)
     assert counts[6] == 100
@@ -66,7 +66,7 @@ def test_captions_are_the_picture_s_and_mismatches_are_of_another_group(groups, 
 
 @given(GROUPS, BALANCES, st.integers(0, MAX_SEED), st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
-def test_a_fresh_sampler_at_any_step_draws_what_a_running_one_does(groups, balance, seed, step):
+def test_a_new_sampler_at_any_step_draws_the_same_as_a_running_one(groups, balance, seed, step):
     data = numbered(groups)
     running = Sampler(data, 5, seed, balance)
     running.draw(step + 3)
@@ -74,7 +74,7 @@ def test_a_fresh_sampler_at_any_step_draws_what_a_running_one_does(groups, balan
     assert equal(running.draw(step), Sampler(data, 5, seed, balance).draw(step))
 
 
-def test_other_seeds_and_other_steps_draw_otherwise():
+def test_other_seeds_and_other_steps_draw_differently():
     data = numbered(range(30))
     first = Sampler(data, 8, seed=1).draw(0)
     for other in (Sampler(data, 8, seed=2).draw(0), Sampler(data, 8, seed=1).draw(1)):
@@ -101,13 +101,13 @@ def test_noise_seeds_never_repeat_and_places_fill_the_unit_interval():
     assert (abs(places.mean(0) - 1 / 2) < 5 * (1 / 12 / 2000) ** 0.5).all()
 
 
-def test_every_caption_of_a_picture_has_its_turn():
+def test_every_caption_of_a_picture_is_used():
     sampler = Sampler(numbered([0, 1], captions_each=3), 10, seed=0)
     assert {caption for step in range(20) for caption in sampler.draw(step).captions} == set(range(6))
 
 
 @pytest.mark.parametrize("groups", [[0], [7, 7, 7]])
-def test_data_of_one_group_cannot_be_mismatched_and_says_so(groups):
+def test_data_of_one_group_is_an_error_if_mismatches_are_needed(groups):
     with pytest.raises(DataError, match=rf"numbered holds only one group \({len(groups)} usable pictures\). Add"):
         Sampler(replace(numbered(groups), name="numbered"), 4, 0)
     assert Sampler(numbered(groups), 4, 0, mismatch=False).draw(0).mismatched is None
@@ -124,7 +124,7 @@ def test_without_mismatches_the_same_pictures_and_captions_are_drawn(groups, bal
     assert plain.share(1, 2).mismatched is None
 
 
-def test_the_pictures_to_look_at_are_the_same_at_every_call():
+def test_the_watched_pictures_are_the_same_at_every_call():
     sampler = Sampler(numbered(range(30)), 8, seed=1)
     first = sampler.still(4)
     sampler.draw(7)
@@ -156,8 +156,8 @@ def test_pictures_of_one_caption_are_never_each_other_s_mismatch():
     assert wrong == {(picture, caption) for picture, captions in apart.items() for caption in captions}
 
 
-def test_a_rare_stranger_is_found_among_a_thousand_alike():
-    """One caption all share but one: guessing alone would hardly ever find the one."""
+def test_a_rare_mismatch_is_found_among_a_thousand_alike():
+    """All pictures but one share a caption: random tries alone would hardly ever find the other."""
     captions = [[0, index] for index in range(1, 1000)] + [[1000]]
     data = replace(numbered(range(1000), captions_each=1), captions_of=captions)
     data = replace(data, caption_texts=[str(index) for index in range(1001)])
@@ -166,7 +166,7 @@ def test_a_rare_stranger_is_found_among_a_thousand_alike():
         assert set(draw.mismatched[draw.pictures != 999]) == {1000}
 
 
-def test_where_all_share_a_caption_the_group_alone_decides():
+def test_if_all_pictures_share_a_caption_only_groups_matter():
     data = replace(numbered([0, 0, 1, 1], captions_each=1), captions_of=[[0, 1], [0, 2], [0, 3], [0, 1]])
     draws = [Sampler(data, 8, 0).draw(step) for step in range(20)]
     seen = {(int(p), int(c)) for draw in draws for p, c in zip(draw.pictures, draw.mismatched, strict=True)}
@@ -199,7 +199,7 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("balance", GOLDEN)
-def test_a_run_begun_with_version_0_1_sees_the_same_draws(balance):
+def test_draws_are_those_of_version_0_1(balance):
     draw = Sampler(numbered([0, 0, 1, 2, 2, 3]), 4, seed=7, balance=balance).draw(11)
     found = tuple(part.tolist() for part in (draw.pictures, draw.captions, draw.mismatched, draw.seeds[:2]))
     assert found == GOLDEN[balance]

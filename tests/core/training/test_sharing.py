@@ -66,8 +66,8 @@ class VAEGAN(OnePlayer):
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_three_players_of_one_forward_pass_equal_a_hand_written_loop(tmp_path: Path, accumulate: int) -> None:
-    """Each gradient goes to its own player alone, and all are taken before anybody moves; bit for bit."""
+def test_three_players_that_share_a_forward_pass_equal_a_hand_written_loop(tmp_path: Path, accumulate: int) -> None:
+    """Each gradient only reaches its own player, and all are computed before any player moves; bit for bit."""
     torch.manual_seed(0)
     mine = VAEGAN()
     torch.manual_seed(0)
@@ -101,7 +101,7 @@ def test_three_players_of_one_forward_pass_equal_a_hand_written_loop(tmp_path: P
             assert torch.equal(state[f"module.{name}.{key}"], tensor), (name, key)
 
 
-def test_it_is_resumed_exactly(tmp_path: Path) -> None:
+def test_sharing_runs_are_resumed_exactly(tmp_path: Path) -> None:
     torch.manual_seed(0)
     train(VAEGAN(), tmp_path / "whole", steps=6)
     torch.manual_seed(0)
@@ -112,7 +112,7 @@ def test_it_is_resumed_exactly(tmp_path: Path) -> None:
 
 
 class DrawsOnce(TwoPhases):
-    """The duel, its fakes drawn once a step: the critic reads them detached, the generator follows them back."""
+    """The duel with fakes drawn once per step, which the critic reads detached."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class DrawsOnce(TwoPhases):
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-def test_a_gan_that_draws_once_is_the_gan_that_draws_twice(tmp_path: Path, accumulate: int) -> None:
+def test_a_gan_that_draws_once_equals_one_that_draws_twice(tmp_path: Path, accumulate: int) -> None:
     """Players still move in turn, so the generator meets the critic that has just moved."""
     torch.manual_seed(0)
     train(TwoPhases(), tmp_path / "twice", steps=8, accumulate=accumulate)
@@ -155,7 +155,7 @@ class Careless(DrawsOnce):
         return {"real": F.softplus(-real).mean(), "fake": F.softplus(fake).mean()}
 
 
-def test_a_loss_reaches_its_own_player_alone_even_where_it_forgets_to_detach(tmp_path: Path) -> None:
+def test_a_loss_only_reaches_its_own_player_even_without_detach(tmp_path: Path) -> None:
     for objective in (DrawsOnce, Careless):
         torch.manual_seed(0)
         train(objective(), tmp_path / objective.__name__, steps=8)
@@ -163,24 +163,24 @@ def test_a_loss_reaches_its_own_player_alone_even_where_it_forgets_to_detach(tmp
 
 
 class Alone(DrawsOnce):
-    """Asks for what is shared in a phase whose losses share nothing."""
+    """Uses `once` in a phase whose losses share nothing."""
 
     @property
     def phases(self) -> Sequence[Phase]:
         return [dataclasses.replace(phase, sharing="none") for phase in super().phases]
 
 
-def test_where_nothing_is_shared_each_loss_computes_for_itself(tmp_path: Path) -> None:
+def test_without_sharing_each_loss_computes_its_own_results(tmp_path: Path) -> None:
     torch.manual_seed(0)
     objective = Alone()
     train(objective, tmp_path / "alone", steps=8)
-    assert len(objective.drawn) == 2 + 4  # the critic moves at every second step
+    assert len(objective.drawn) == 2 + 4  # the critic moves only at every second step
     torch.manual_seed(0)
     train(TwoPhases(), tmp_path / "twice", steps=8)
     assert not differing(state_of(tmp_path / "twice"), state_of(tmp_path / "alone"))
 
 
-def test_nothing_that_was_shared_outlives_its_step(tmp_path: Path) -> None:
+def test_shared_results_are_dropped_after_their_step(tmp_path: Path) -> None:
     objective = VAEGAN()
     trainer = Trainer(objective, squares(8), settings(accumulate=2), tmp_path / "run", device="cpu")
     seen: list[Batch] = []

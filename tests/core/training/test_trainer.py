@@ -1,4 +1,4 @@
-"""The one loop: against a hand-written one, against itself interrupted, and against what must stop it."""
+"""The training loop against a hand-written one, interruptions and resumes, and errors that must stop it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ OBJECTIVES: dict[str, Callable[[], Objective]] = {
 }
 
 
-# --- the semantics, pinned by a plain loop -------------------------------------------------------------------------
+# --- semantics, compared with a plain loop -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -105,7 +105,7 @@ def test_equals_a_hand_written_loop(tmp_path: Path, accumulate: int, clip_norm: 
 
 
 class Duel(TwoPhases):
-    """The second phase alone."""
+    """Only the second phase."""
 
     @property
     def phases(self) -> list[Phase]:
@@ -114,7 +114,7 @@ class Duel(TwoPhases):
 
 
 def test_micro_batches_add_up_to_the_whole_batch(tmp_path: Path) -> None:
-    """Without batch statistics, 2 x 4 pictures are 1 x 8."""
+    """Without batch statistics, 2 x 4 pictures give the gradient of 1 x 8."""
     runs = {}
     for accumulate in (1, 2, 4):
         torch.manual_seed(0)
@@ -126,7 +126,7 @@ def test_micro_batches_add_up_to_the_whole_batch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
-def test_gradients_reach_the_player_alone(tmp_path: Path, objective: Callable[[], Objective]) -> None:
+def test_gradients_only_reach_the_player(tmp_path: Path, objective: Callable[[], Objective]) -> None:
     reached: set[str] = set()
     watched = objective()
     modules = {name: m for phase in watched.phases for player in phase.players for name, m in player.modules.items()}
@@ -134,15 +134,18 @@ def test_gradients_reach_the_player_alone(tmp_path: Path, objective: Callable[[]
 
     def before(player: Player, batch: Batch) -> None:
         found = {name for name, m in modules.items() if any(p.requires_grad for p in m.parameters())}
-        assert set(player.modules) <= found <= set(player.modules) | shared  # who shares a forward pass needs its graph
-        assert all(p.grad is None for m in modules.values() for p in m.parameters()), "the last move reached others"
+        own = set(player.modules)
+        assert own <= found <= own | shared  # players that share a forward pass need its graph
+        assert all(p.grad is None for m in modules.values() for p in m.parameters()), (
+            "the last move reached other players"
+        )
         reached.update(player.modules)
 
     train(Watched(watched, before), tmp_path / "run", steps=4)
     assert reached == set(modules)
 
 
-def test_players_move_as_often_as_they_say(tmp_path: Path) -> None:
+def test_players_move_at_every_kth_step(tmp_path: Path) -> None:
     moves: list[str] = []
     train(Watched(TwoPhases(), lambda player, batch: moves.append(player.name)), tmp_path / "run", steps=8)
     duel = ["critic", "generator", "generator"]  # steps 4 and 5: the critic moves at every second one
@@ -158,7 +161,7 @@ def test_progress_runs_through_each_phase(tmp_path: Path) -> None:
 
 @pytest.fixture
 def fresh_accelerate() -> Iterator[None]:
-    """As in a new process."""
+    """Reset Accelerate's state, as in a new process."""
     AcceleratorState._reset_state(reset_partial_state=True)
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -178,8 +181,8 @@ def test_trains_in_bf16_on_a_cpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("fresh_accelerate")
-def test_what_accelerate_refuses_is_one_sentence(tmp_path: Path) -> None:
-    """Its state is one for the whole process."""
+def test_a_refusal_of_accelerate_is_a_one_sentence_error(tmp_path: Path) -> None:
+    """Accelerate has one state per process."""
     train(OnePlayer(), tmp_path / "first", steps=1)
     with pytest.raises(TrainingError, match="One process has one device and one precision"):
         train(OnePlayer(), tmp_path / "second", steps=1, precision="bf16")
@@ -197,10 +200,10 @@ def test_what_accelerate_refuses_is_one_sentence(tmp_path: Path) -> None:
     ids=["plain", "accumulate", "contiguous-clipped"],
 )
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
-def test_resumed_from_any_step_it_ends_in_the_same_bits(
+def test_a_run_resumed_from_any_step_has_the_same_bits(
     tmp_path: Path, objective: Callable[[], Objective], changes: dict[str, object]
 ) -> None:
-    """Steps 1 to 5 of 6: before, at and behind the phase border; 6 of 8 pictures a step, so epochs end inside."""
+    """Steps 1 to 5 of 6: before, at and after a phase's end; with 6 of 8 pictures per step, epochs end within steps."""
     torch.manual_seed(0)
     train(objective(), tmp_path / "whole", checkpoint_every=1, keep_checkpoints=6, **changes)
     whole = state_of(tmp_path / "whole")
@@ -220,7 +223,7 @@ def test_ctrl_c_finishes_the_step_saves_and_resumes(tmp_path: Path, number: sign
     torch.manual_seed(0)
     handler = signal.getsignal(number)
     result = train(Watched(TwoPhases(dropout=0.3), at_call(5, lambda: signal.raise_signal(number))), tmp_path / "run")
-    assert (result.step, result.finished) == (5, False)  # call 5 is the critic's, in step 4
+    assert (result.step, result.finished) == (5, False)  # call 5 is the critic's loss in step 4
     assert signal.getsignal(number) is handler
     assert latest_checkpoint(tmp_path / "run").step == 5
     assert train(TwoPhases(dropout=0.3), tmp_path / "run").finished
@@ -245,7 +248,7 @@ def test_ctrl_c_twice_interrupts_at_once(tmp_path: Path) -> None:
 
 
 def at_call(number: int, act: Callable[[], None]) -> Callable[[Player, Batch], None]:
-    """Do `act` at the `number`-th loss of the run."""
+    """Call `act` at the `number`-th loss of the run."""
     calls = []
 
     def before(player: Player, batch: Batch) -> None:
@@ -256,7 +259,7 @@ def at_call(number: int, act: Callable[[], None]) -> Callable[[Player, Batch], N
     return before
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_anew(tmp_path: Path) -> None:
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
     torch.manual_seed(0)
     train(OnePlayer(), tmp_path / "whole")
     (tmp_path / "run" / "checkpoints" / ".step-00000003.abc").mkdir(parents=True)
@@ -267,7 +270,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew(tmp_path: Path) ->
 
 
 def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(tmp_path: Path) -> None:
-    """The command, killed at a random moment: half-way through a step or through a checkpoint."""
+    """The command is killed at a random moment, during a step or a checkpoint."""
     data = write_squares(tmp_path / "squares")
     arguments = ["train", "cgan", "--recipe", "tiny", "--data", data, "--steps", 60, "--device", "cpu"]
     arguments += ["train.checkpoint_every=5", "train.sample_every=60", "train.log_every=1"]
@@ -280,7 +283,7 @@ def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(tmp_path: Path)
     with ForkedCommand(*arguments, "--out", killed) as command:
         wait_until(lambda: metrics.exists() and metrics.read_text().count("\n") > 5, command)
         time.sleep(random.uniform(0, 0.3))
-        assert command.poll() is None, "it was done before the kill came"
+        assert command.poll() is None, "the run ended before the kill"
         command.send_signal(signal.SIGKILL)
         assert command.wait() == -signal.SIGKILL
     with ForkedCommand("train", "--resume", killed, "--device", "cpu") as command:
@@ -293,7 +296,7 @@ def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(tmp_path: Path)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_stops_naming_player_and_term(tmp_path: Path, value: float) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run_with_player_and_term(tmp_path: Path, value: float) -> None:
     calls: list[str] = []
 
     def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -309,8 +312,8 @@ def test_a_loss_that_is_no_number_stops_naming_player_and_term(tmp_path: Path, v
     assert all(tensor.isfinite().all() for tensor in checkpoint.tensors().values())
 
 
-def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
-    """The loss is finite, its gradient is not: the step before the checkpoint ruins what would be saved."""
+def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
+    """The loss is finite but its gradient is not, so the step before the checkpoint makes the weights infinite."""
 
     def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         calls.append(1)
@@ -332,7 +335,7 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
         train(OnePlayer(width=8), tmp_path / "run", steps=12)
 
 
-def test_a_checkpoint_whose_players_own_other_modules_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_with_other_modules_per_player_is_refused(tmp_path: Path) -> None:
     class Merged(TwoPhases):
         @property
         def phases(self) -> list[Phase]:

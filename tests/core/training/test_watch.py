@@ -1,4 +1,4 @@
-"""What a technique shows of itself while it is trained."""
+"""The results of `Phase.watch` during training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Watch = Callable[[Batch], Mapping[str, Tensor]]
 
 
 class Shown(TwoPhases):
-    """Shows how it copies in its first phase; nothing in its second."""
+    """Watches its copies in the first phase, and nothing in the second."""
 
     def __init__(self, watch: Watch | None = None) -> None:
         super().__init__(dropout=0.5, norm=True)
@@ -42,7 +42,7 @@ class Shown(TwoPhases):
         return {"copies": drawn, "distance": (drawn - batch.images).square().mean() + 0 * torch.rand(())}
 
 
-def test_scalars_are_logged_and_pictures_kept_whenever_samples_are_drawn(tmp_path: Path) -> None:
+def test_scalars_are_logged_and_pictures_saved_whenever_samples_are_drawn(tmp_path: Path) -> None:
     objective, run = Shown(), RunFolder(tmp_path / "run")
     train(objective, run.path, steps=8, sample_every=2, log_every=3)
     rows = {row["step"]: row for row in map(json.loads, run.metrics.read_text().splitlines())}
@@ -66,7 +66,7 @@ def test_watching_changes_no_bit_of_the_run(tmp_path: Path) -> None:
 
 
 class StoppedAtThree(Trainer):
-    """Is asked to stop when three steps are done."""
+    """A Trainer that is stopped after three steps."""
 
     def __init__(self, objective: Shown, run: Path) -> None:
         super().__init__(objective, squares(8), settings(steps=8, sample_every=2), run, device="cpu")
@@ -77,7 +77,7 @@ class StoppedAtThree(Trainer):
         return super().one_step()
 
 
-def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
+def test_a_resumed_run_shows_the_same_as_an_uninterrupted_one(tmp_path: Path) -> None:
     torch.manual_seed(0)
     train(Shown(), tmp_path / "whole", steps=8, sample_every=2)
     torch.manual_seed(0)
@@ -94,12 +94,14 @@ def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> N
         ({"maps": torch.zeros(4, 1, 8, 8)}, r"got 'maps' of shape \[4, 1, 8, 8\]"),
     ],
 )
-def test_what_cannot_be_shown_is_one_sentence(tmp_path: Path, found: Mapping[str, Tensor], says: str) -> None:
+def test_an_invalid_watch_result_is_a_one_sentence_error(
+    tmp_path: Path, found: Mapping[str, Tensor], says: str
+) -> None:
     with pytest.raises(TrainingError, match=says):
         train(Shown(lambda batch: found), tmp_path / "run", steps=4, sample_every=2)
 
 
-def test_a_run_that_draws_nothing_leaves_rows_and_checkpoints(tmp_path: Path) -> None:
+def test_a_run_without_samples_writes_rows_and_checkpoints(tmp_path: Path) -> None:
     objective = Shown()
     train(objective, tmp_path / "run", steps=4)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints", "metrics.jsonl"]
