@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fakes.command_line import T2I
-from fakes.official_stackgan import StageOne, StageTwo, Tree, lived_in
+from fakes.official_stackgan import StageOne, StageTwo, Tree, with_batch_statistics
 from t2i.drawing.pipeline import pipeline
 from t2i.errors import EncoderMismatchError
 from t2i.noise import Noise
@@ -33,7 +33,7 @@ TECHNIQUE = {"stage-one": "stackgan", "stage-two": "stackgan", "tree": "stackgan
 
 def official(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return lived_in(MAKE[name]())
+    return with_batch_statistics(MAKE[name]())
 
 
 @pytest.mark.parametrize("name", MAKE)

@@ -1,4 +1,4 @@
-"""Markdown's fenced code blocks, with their titles, and the pages they stand in."""
+"""Fenced code blocks of Markdown pages, with their titles."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def commands(page: str) -> list[list[str]]:
 
 
 def printed(snippet: str) -> list[str]:
-    """What a snippet says that it prints: the comment behind each print."""
+    """The output that a snippet documents: the comment after each print."""
     return [line.split("  # ")[-1].strip() for line in snippet.splitlines() if line.lstrip().startswith("print")]
 
 
 def pages() -> list[str]:
-    """The paths of all pages of the site that are written by hand, from the root."""
+    """The paths of all hand-written pages of the site, from the root."""
     made = {DOCS / "_build", DOCS / "_generated"}
     return [str(path.relative_to(ROOT)) for path in sorted(DOCS.rglob("*.md")) if made.isdisjoint(path.parents)]

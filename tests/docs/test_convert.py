@@ -1,4 +1,4 @@
-"""docs/convert.md, run on small checkpoints in the official layouts."""
+"""Runs docs/convert.md on small checkpoints in the official layouts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markdown import blocks
 
 from fakes.command_line import T2I
 from fakes.command_line import t2i as t2i
-from fakes.official_stackgan import StageTwo, Tree, lived_in
+from fakes.official_stackgan import StageTwo, Tree, with_batch_statistics
 
 PAGE = "docs/convert.md"
 
@@ -20,8 +20,8 @@ PAGE = "docs/convert.md"
 def test_its_commands_convert_and_its_snippet_draws(t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    torch.save(lived_in(Tree(24, c=8, z=10, gf=8, blocks=1, scales=2)).state_dict(), "netG.pth")
-    torch.save(lived_in(StageTwo(24, c=8, z=10, gf=8, blocks=1)).state_dict(), "netG_epoch_90.pth")
+    torch.save(with_batch_statistics(Tree(24, c=8, z=10, gf=8, blocks=1, scales=2)).state_dict(), "netG.pth")
+    torch.save(with_batch_statistics(StageTwo(24, c=8, z=10, gf=8, blocks=1)).state_dict(), "netG_epoch_90.pth")
     commands, snippet = (block.code for block in blocks(PAGE))
     for line in commands.splitlines():
         result = t2i(*shlex.split(line)[1:])

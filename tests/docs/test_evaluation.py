@@ -1,4 +1,4 @@
-"""The snippet of docs/evaluation.md runs, and its tables say what the evaluators do."""
+"""The snippet of docs/evaluation.md runs, and its tables agree with the evaluators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from t2i_metrics.protocols import PROTOCOLS
 PAGE = "docs/evaluation.md"
 
 
-def test_the_snippet_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_snippet_prints_what_it_documents(capsys: pytest.CaptureFixture[str]) -> None:
     (snippet,) = [block.code for block in blocks(PAGE) if block.language == "python"]
     exec(compile(snippet, PAGE, "exec"), {})
     said = [line.split("  # ")[-1].strip() for line in snippet.splitlines() if line.startswith("print")]
@@ -26,7 +26,7 @@ def test_every_protocol_is_described() -> None:
         assert network == "the same" or f"{protocol.dim:,} features" in network
 
 
-def test_the_numbers_needed_are_those_the_evaluators_ask_for() -> None:
+def test_the_documented_numbers_of_pictures_are_those_required() -> None:
     from t2i.create import create_evaluator
     from t2i.errors import InvalidInputError
 

@@ -1,4 +1,4 @@
-"""docs/gallery.md: its commands draw what the page shows."""
+"""The commands of docs/gallery.md draw the pictures that the page shows."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ def test_its_commands_draw_every_prompt(t2i: T2I, tmp_path: Path, monkeypatch: p
     assert len(drawn) == len(PROMPTS) == 20
     assert all(path.stem.endswith("-0") for path in drawn), "each with the seed 0, as on the page"
     sheet = Image.open("sheet.png")
-    assert sheet.height > sheet.width, "a row a prompt, one model"
+    assert sheet.height > sheet.width, "a row per prompt, one model"

@@ -1,4 +1,4 @@
-"""docs/hub.md, run against a Hub on loopback: every command in order in one folder, and the Python snippet."""
+"""Runs docs/hub.md against a Hub on loopback: every command in order in one folder, and the Python snippet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from t2i.drawing.provenance import read_provenance
 PAGE = "docs/hub.md"
 
 
-def test_every_command_and_snippet_does_what_it_says(
+def test_every_command_and_snippet_works(
     hub: FakeHub, t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "docs"
@@ -56,7 +56,7 @@ def test_every_command_and_snippet_does_what_it_says(
 
 
 def set_variable(assignment: str, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the client would have read from its environment at its start."""
+    """Set what the client reads from its environment at import."""
     name, _, _ = assignment.partition("=")
     match name:
         case "HF_ENDPOINT":

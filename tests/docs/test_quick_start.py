@@ -1,4 +1,4 @@
-"""docs/quick_start.md, run: every command in order in one folder, and what its snippets print."""
+"""Runs docs/quick_start.md: every command in order in one folder, and its snippets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fakes.command_line import t2i as t2i
 from fakes.squares import squares
 
 PAGE = "docs/quick_start.md"
-SHORTER = {"2000": "2", "3000": "3"}  # a few steps show the same path
+SHORTER = {"2000": "2", "3000": "3"}  # a few steps are enough
 
 
-def test_every_command_does_what_it_says(t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_works(t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     squares(tmp_path / "path" / "to" / "folder", 70)
     install, *rest = commands(PAGE)
-    assert install[:3] == ["pip", "install", "uv"]  # the environment of these tests is its result
+    assert install[:3] == ["pip", "install", "uv"]  # these tests run in the environment that it makes
     for program, *words in rest:
         assert program == "t2i"
         asked = [SHORTER.get(word, word) for word in words]
@@ -34,7 +34,7 @@ def test_every_command_does_what_it_says(t2i: T2I, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("snippet", [block.code for block in blocks(PAGE) if block.language == "python"])
-def test_its_snippets_print_what_they_say(
+def test_its_snippets_print_what_they_document(
     snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""README.md, run: every t2i command in order in one folder, and the Python snippet."""
+"""Runs README.md: every t2i command in order in one folder, and the Python snippet."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from t2i.cli.main import main
 from t2i.registry import WeightsSpec
 from t2i.registry.discovery import registry
 
-# What is not run here, and why; each must still be in README, or this test says so.
+# Commands that are not run here, with the reason; each must be in README.
 NOT_RUN = {
-    "pip install uv": "the environment of these tests is its result",
-    "uv run nox": "these are the sessions that run this very test",
-    "--recipe openmoji64": "an hour; the card tells what it gave",
+    "pip install uv": "these tests run in the environment that it makes",
+    "uv run nox": "these sessions run this test",
+    "--recipe openmoji64": "an hour; its result is in the card",
 }
 
 
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_table_of_models_says_what_the_index_does() -> None:
+def test_the_table_of_models_agrees_with_the_index() -> None:
     rows = [line.split(" | ") for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
     shown = {row[0].strip("| `"): [cell.strip("| ") for cell in row[2:]] for row in rows if "openmoji64" in row[0]}
     weights = [spec for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
@@ -57,7 +57,7 @@ def test_the_table_of_models_says_what_the_index_does() -> None:
         assert scores == [spec.scores[name].partition(" on ")[0] for name in ("r_precision", "kid")]
 
 
-def test_the_starters_table_says_what_the_index_does() -> None:
+def test_the_starters_table_agrees_with_the_index() -> None:
     lines = (ROOT / "packages/plugins/starter/README.md").read_text().splitlines()
     rows = [line.strip("| ").split(" | ") for line in lines if "openmoji64` |" in line]
     weights = [spec for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
@@ -65,10 +65,10 @@ def test_the_starters_table_says_what_the_index_does() -> None:
     assert {(row[0].strip("`"), row[3]) for row in rows} == said
 
 
-def test_every_command_does_what_it_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for command in t2i_commands():
-        shorter = ["2" if word == "2000" else word for word in command]  # two steps show the same path
+        shorter = ["2" if word == "2000" else word for word in command]  # two steps are enough
         if shorter[1] == "train" and "--resume" not in shorter:
             shorter.append("train.batch_size=4")
         monkeypatch.setattr(sys, "argv", shorter)
@@ -83,7 +83,7 @@ def test_every_command_does_what_it_says(folder: Path, monkeypatch: pytest.Monke
     assert Image.open(folder / "square.png").size == (64, 64)
 
 
-def test_the_python_snippet_prints_what_it_says(
+def test_the_python_snippet_prints_what_it_documents(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)

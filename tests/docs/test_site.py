@@ -1,4 +1,4 @@
-"""The site: its pages hang together, it builds without a warning, and it needs no network to be read."""
+"""The site: all pages are linked, it builds without a warning, and it can be read without a network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOADED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"([^\"]+)\"|<li
 
 
 def toctree(page: str) -> list[str]:
-    """The pages a page's toctrees name."""
+    """The pages in a page's toctrees."""
     found = [line for match in TOCTREE.finditer((ROOT / page).read_text()) for line in match["lines"].splitlines()]
     folder = Path(page).parent
     return [str(folder / f"{line}.md") for line in found if line and not line.startswith(":")]
@@ -29,21 +29,21 @@ def test_every_page_is_in_the_toctree() -> None:
     reached, waiting = set(), ["docs/index.md"]
     while waiting:
         page = waiting.pop()
-        assert page not in reached, f"{page} stands in two places"
+        assert page not in reached, f"{page} is in two places"
         reached.add(page)
         waiting += toctree(page)
     assert reached == set(pages())
 
 
 @pytest.mark.parametrize("page", ["README.md", *pages()])
-def test_every_link_leads_to_a_file(page: str) -> None:
+def test_every_link_points_to_a_file(page: str) -> None:
     text = re.sub(r"`[^`\n]+`", "", (ROOT / page).read_text())
     for link in re.findall(r"\]\((?!https?://)([^)#]+)", text):
         assert (ROOT / page).parent.joinpath(link).exists(), f"{page} links to {link}"
 
 
 def test_the_snippets_of_every_page_are_read_by_a_test() -> None:
-    """A test module names its page, or pages, in PAGE or PAGES, and passes it to `blocks` or `commands`."""
+    """A test module names its pages in PAGE or PAGES, and passes them to `blocks` or `commands`."""
     run: set[str] = set()
     for path in Path(__file__).parent.glob("test_*.py"):
         nodes = list(ast.walk(ast.parse(path.read_text())))
@@ -67,7 +67,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_has_every_page_and_loads_nothing_from_elsewhere(site: Path) -> None:
+def test_it_has_every_page_and_loads_nothing_from_other_hosts(site: Path) -> None:
     for page in pages():
         path = site / Path(page).relative_to("docs").with_suffix(".html")
         loaded = [one or other for one, other in LOADED.findall(path.read_text())]
@@ -80,7 +80,7 @@ def test_it_has_every_page_and_loads_nothing_from_elsewhere(site: Path) -> None:
         assert not re.search(r"url\([\"']?(https?:)?//", style.read_text())
 
 
-def test_formulas_are_ones_that_a_browser_draws(site: Path) -> None:
+def test_formulas_are_valid_mathml(site: Path) -> None:
     for name in ("cgan", "stackgan", "cvae", "flow", "transformer", "vaegan"):
         formulas = re.findall(r"<math.*?</math>", (site / "techniques" / f"{name}.html").read_text(), re.S)
         assert any('display="block"' in formula for formula in formulas)

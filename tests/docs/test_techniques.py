@@ -1,4 +1,4 @@
-"""docs/techniques/, run: every page's commands follow one another in one folder, and then its snippets."""
+"""Runs docs/techniques/: each page's commands in order in one folder, then its snippets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGES = (
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_and_snippet_does_what_it_says(
+def test_every_command_and_snippet_works(
     page: str, t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -53,7 +53,7 @@ def test_every_page_is_run() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_has_its_parts(page: str) -> None:
+def test_a_page_has_all_sections(page: str) -> None:
     text = (ROOT / page).read_text()
     titles = [line for line in text.splitlines() if line.startswith("## ")]
     departs = next(title for title in titles if title.startswith("## Where it departs from the paper"))

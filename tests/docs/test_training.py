@@ -1,4 +1,4 @@
-"""docs/training.md, run: its settings file is written, and its commands follow one another in one folder."""
+"""Runs docs/training.md: its commands in order in one folder, with its settings file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from t2i.training.settings import RunConfig
 PAGE = "docs/training.md"
 
 
-def test_every_command_does_what_it_says(tmp_path: Path) -> None:
+def test_every_command_works(tmp_path: Path) -> None:
     pictures = tmp_path / "path" / "to" / "folder"
     pictures.mkdir(parents=True)
     for colour in ("red", "green", "blue", "yellow", "black", "white", "purple", "orange"):
@@ -51,7 +51,7 @@ def test_every_command_does_what_it_says(tmp_path: Path) -> None:
     assert Image.open(tmp_path / "square.png").size == (16, 16)
 
 
-def test_its_numbers_are_the_codes() -> None:
+def test_its_numbers_are_those_of_the_code() -> None:
     page = (ROOT / PAGE).read_text()
     assert f"{health.SATURATED:.0%}" in page and f"{health.COLLAPSED:.0%}" in page
     assert f"never above {health.UNREACHED:g}" in page and "1e-5" in page and health.VANISHED == 1e-5

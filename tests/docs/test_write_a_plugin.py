@@ -1,4 +1,4 @@
-"""docs/write_a_plugin.md, followed to the letter: begun, changed file by file, tested, trained and used."""
+"""Follows docs/write_a_plugin.md exactly: create the plugin, change each file, test, train and use it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CODE = {block.title: block.code for block in blocks(PAGE)}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the page's first command writes, with the page's files instead of the toy's, and pictures to train on."""
+    """The project of the page's first command, with the page's files instead of the toy's, and pictures to train on."""
     folder = tmp_path_factory.mktemp("page")
     begun = run(folder, *shlex.split(CODE["begin"]))
     assert begun.returncode == 0, begun.stderr
     project = folder / "t2i-stripes"
     for title, code in CODE.items():
         if "/" in title:
-            assert (project / title).is_file(), f"{title} takes the place of no file"
+            assert (project / title).is_file(), f"{title} replaces no file"
             (project / title).write_text(code)
     install_project(project)
     pictures = project / "path" / "to" / "folder"
@@ -46,7 +46,7 @@ def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_files_it_draws_are_those_that_are_written(project: Path) -> None:
+def test_the_documented_files_are_those_that_are_written(project: Path) -> None:
     text = Path(__file__).parents[2].joinpath(PAGE).read_text()
     for path in project.glob("*"):
         if path.is_file() and path.name != ".gitignore":
@@ -59,18 +59,18 @@ def test_its_own_tests_pass(project: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_its_commands_list_train_and_draw(project: Path) -> None:
+def test_its_commands_work(project: Path) -> None:
     for command in CODE["use it"].splitlines():
         result = run(project, *shlex.split(command))
         assert result.returncode == 0, result.stdout + result.stderr
         if "models" in command:
             assert "eight coloured stripes" in result.stdout
     red, green, blue = Image.open(project / "stripes.png").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    assert red > green and red > blue, "fifty steps teach it what red is"
+    assert red > green and red > blue, "fifty steps are enough to learn red"
 
 
-def test_its_verb_prints_what_its_listener_noted(project: Path) -> None:
-    """After the commands above, which train the run."""
+def test_its_verb_prints_the_listeners_notes(project: Path) -> None:
+    """Runs after the commands above, which train the run."""
     information = project / "src" / "t2i_diary-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.4\nName: t2i-diary\nVersion: 1.0\n")

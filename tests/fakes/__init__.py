@@ -1,4 +1,4 @@
-"""A whole plugin in two tiny files, needing no weights and no network; the fixture `fakes_installed` installs it."""
+"""A complete plugin in two small files, without weights or network; the fixture `fakes_installed` installs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people hand over by mistake where a whole number is wanted."""
+"""Values that users pass by mistake instead of a whole number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An artist that is no Pipeline: its own tokenizer, its weights in three shards, its own folder layout."""
+"""An artist that is not a Pipeline: it has its own tokenizer, weights in three shards, and its own folder layout."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WIDTH, SIDE = 12, 8
 
 
 class BrushOptions(Config):
-    """What it draws with."""
+    """The options of the artist."""
 
     wildness: float = Field(1.0, ge=0, le=4, description="scales the noise")
 
@@ -49,12 +49,12 @@ def write_artist(folder: Path, seed: int = 0) -> Path:
 
 
 def open_artist(name: ModelName, device: str) -> Artist:
-    """What its plugin declares: opens the folder that has a MARKER."""
+    """The function that its plugin declares: opens a folder that has a MARKER."""
     return ShardedArtist(name.folder, str(name), device)
 
 
 class ShardedArtist(Artist):
-    """Words are rows of a table, unknown ones the last; a picture is their mean plus noise, through two matrices.
+    """Each word is a row of a table; two matrices turn the mean row plus noise into a picture.
 
     Args:
         folder: as `write_artist` leaves it.

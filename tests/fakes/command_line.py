@@ -1,4 +1,4 @@
-"""Running `t2i` inside the test's process, and what that gives."""
+"""Runs `t2i` inside the test's process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from t2i.cli.main import main
 
 @dataclass(frozen=True)
 class Result:
-    """What a command left: its exit code and what it wrote."""
+    """A command's exit code and output."""
 
     code: int
     out: str
@@ -22,7 +22,7 @@ class Result:
 
     @property
     def error(self) -> str:
-        """The one line of an error, after checking that the command failed as a command of ours does."""
+        """The one-line error message, after checking that the command failed with exit code 2 and no traceback."""
         lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
         assert self.code == 2, self
         assert len(lines) == 1 and "Traceback" not in self.out + self.err, self

@@ -1,4 +1,4 @@
-"""Installs distributions that hold anything, well made or not, into a folder on sys.path, as pip would leave them."""
+"""Installs distributions with any contents, valid or not, into a folder on sys.path, as pip does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from t2i.registry.discovery import discover
 
 PREFIX = "fakedist_"
-"""What every module of a fake distribution is called first, so that all can be forgotten afterwards."""
+"""The prefix of every module of a fake distribution, so that all can be unloaded afterwards."""
 
 PLUGIN = """
     from t2i.registry import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, WeightsSpec, hookimpl
@@ -55,11 +55,11 @@ class FakeSite:
         requires: Sequence[str] = (),
         files: Mapping[str, str] | None = None,
     ) -> str:
-        """Install `distribution`, its one plugin being a module of this source; returns the module's name.
+        """Install `distribution` with one plugin, a module with this source; returns the module's name.
 
         Args:
             entry: the entry point's name; by default the distribution's.
-            files: more files of the metadata, or other contents of the usual ones.
+            files: additional or replaced metadata files.
         """
         name = PREFIX + distribution.replace("-", "_")
         (self.folder / f"{name}.py").write_text(dedent(module))
@@ -78,7 +78,7 @@ class FakeSite:
     def install_plugin(
         self, distribution: str, *, models: str = "[]", weights: str = "[]", api: str = "1", entry: str | None = None
     ) -> str:
-        """Install a well-made plugin; `models` and `weights` are Python expressions, see PLUGIN."""
+        """Install a valid plugin; `models` and `weights` are Python expressions, see PLUGIN."""
         models, weights = " ".join(models.split()), " ".join(weights.split())
         return self.install(distribution, PLUGIN.format(models=models, weights=weights, api=api), entry=entry)
 
@@ -88,14 +88,14 @@ class FakeSite:
         return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
     def refresh(self) -> None:
-        """Let the next question to the registry look at what is installed again."""
+        """Clear the registry's cache, so that installed plugins are searched again."""
         importlib.invalidate_caches()
         discover.cache_clear()
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSite]:
-    """A folder for fake distributions, beside the real ones."""
+    """A folder for fake distributions, in addition to the real ones."""
     folder = tmp_path / "site-packages"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
@@ -109,7 +109,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSite]:
 
 
 def install_project(project: Path) -> Path:
-    """What `pip install -e` would make of a project with its package in src; returns the folder for sys.path."""
+    """Install a project with its package in src, as `pip install -e` does; returns the folder for sys.path."""
     facts = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     source = project / "src"
     information = source / f"{facts['name'].replace('-', '_')}-{facts['version']}.dist-info"

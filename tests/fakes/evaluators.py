@@ -1,4 +1,4 @@
-"""An evaluator without weights: how bright pictures are, and whether the caption says so."""
+"""An evaluator without weights: the brightness of pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Brightness(Evaluator):
     """The mean pixel of generated pictures, in [-1, 1], and of real ones as its ceiling.
 
     Args:
-        fewest: pictures it takes to say a score.
+        fewest: the number of pictures that a score needs.
     """
 
     def __init__(self, fewest: int = 1) -> None:

@@ -1,7 +1,7 @@
-"""A Hub on loopback: what the real huggingface_hub client asks of the real one, and no more.
+"""A Hub on loopback, with the parts of the real one that the huggingface_hub client uses.
 
 Repositories, commits, branches, tags and pull requests; files in git or, from a size or suffix on, as LFS objects that
-another host serves; tokens and private repositories. Every request is kept, and a test may put a fault before it.
+another host serves; tokens and private repositories. Every request is recorded, and a test may inject a fault.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def is_lfs(path: str) -> bool:
 
 
 def git_id(content: bytes) -> str:
-    """What git calls a file's content."""
+    """The git object id of a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
@@ -80,7 +80,7 @@ class FakeHub:
         self.fault: Fault | None = None
 
     def repo(self, name: str, tree: Mapping[str, bytes] | None = None, *, private: bool = False) -> Repo:
-        """A repository, with one commit where a tree is given."""
+        """Create a repository, with one commit if a tree is given."""
         repo = self.repos.setdefault(name, Repo())
         repo.private = private
         repo.commit(tree or {".gitattributes": b"*.safetensors filter=lfs\n"})
@@ -93,7 +93,7 @@ class FakeHub:
 
     @property
     def other_host(self) -> str:
-        """The same server by another name: where LFS objects are, as a CDN is."""
+        """The same server under another host name, which serves LFS objects as a CDN does."""
         return self.url.replace("127.0.0.1", "localhost")
 
     def readable(self, request: Request, name: str) -> Repo | None:
@@ -111,7 +111,7 @@ def refusal(status: int, code: str = "", message: str = "") -> Response:
 
 
 def cut(content: bytes, length: int | None, headers: dict[str, str], status: int = 200) -> Response:
-    """Sends `content`, claims `length` bytes, and hangs up."""
+    """Announces `length` bytes, sends `content`, and closes the connection."""
 
     async def body():
         yield content
@@ -121,7 +121,7 @@ def cut(content: bytes, length: int | None, headers: dict[str, str], status: int
 
 
 def with_ranges(request: Request, content: bytes, headers: Mapping[str, str]) -> Response:
-    """`content`, or the part of it from the first byte asked for."""
+    """`content`, or the requested part of it."""
     asked = request.headers.get("range")
     if asked is None:
         return Response(content, 200, headers, "application/octet-stream")
@@ -303,7 +303,7 @@ def _writing(hub: FakeHub) -> None:
 
 @contextmanager
 def serving(hub: FakeHub) -> Iterator[FakeHub]:
-    """The Hub answers on a free port of loopback while the block runs."""
+    """Serve the Hub on a free port of loopback while the block runs."""
     server = uvicorn.Server(
         uvicorn.Config(hub.app, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
     )
@@ -337,13 +337,13 @@ def hub(server: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHu
         "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
         "HF_HUB_CACHE": str(cache),
         "HF_HUB_OFFLINE": False,
-        "HF_HUB_DISABLE_XET": True,  # another protocol to another server
+        "HF_HUB_DISABLE_XET": True,  # Xet uses another protocol and server
     }.items():
         monkeypatch.setattr(constants, name, value)
-    if hasattr(_http, "_HUB_ORIGINS"):  # newer clients send the token to these alone, which they fix at their import
+    if hasattr(_http, "_HUB_ORIGINS"):  # newer clients send the token only to these hosts, which they read at import
         monkeypatch.setattr(_http, "_HUB_ORIGINS", frozenset({_http._url_origin(server.url)}))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     huggingface_hub.close_session()
-    build_hf_headers()  # newer clients ask the Hub about agents the first time a process needs these
+    build_hf_headers()  # newer clients request a list of agents from the Hub when a process first needs it
     server.requests.clear()
     return server

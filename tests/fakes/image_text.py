@@ -1,4 +1,4 @@
-"""An image-text encoder whose pictures and captions need no weights."""
+"""An image-text encoder without weights."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from t2i_metrics.image_text import ImageTextEncoder
 
 @final
 class FakeImageTextEncoder(ImageTextEncoder):
-    """Captions by the fake text encoder; a picture shows the vector that `show` painted into its first pixels."""
+    """Captions are encoded by the fake text encoder; a picture's vector is in its first pixels, written by `show`."""
 
     def __init__(self, dim: int = 8, name: str = "fake") -> None:
         self._text, self._name = FakeTextEncoder(dim), name
 
     @property
     def encoded(self) -> list[str]:
-        """Every caption it was ever asked for."""
+        """Every caption it has encoded."""
         return self._text.encoded
 
     @property
@@ -51,7 +51,7 @@ class FakeImageTextEncoder(ImageTextEncoder):
         return self
 
     def show(self, captions: Sequence[str], noise: float = 0.0, seed: int = 0) -> Tensor:
-        """Pictures of 4 px that show what `captions` say, the less clearly the more `noise`."""
+        """Pictures of 4 px that contain the vectors of `captions`, plus `noise`."""
         clear = F.normalize(FakeTextEncoder(self._text.identity.dim).encode(captions).sentence, dim=1)
         stream = torch.Generator().manual_seed(seed)
         pictures = torch.zeros(len(captions), 48)

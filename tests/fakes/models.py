@@ -1,4 +1,4 @@
-"""The smallest text encoder and generator that keep their contracts."""
+"""The smallest text encoder and generator that fulfil their contracts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class FakeTextEncoder(TextEncoder):
 
     Args:
         dim: width of both.
-        sha256: of the weights it pretends to have.
+        sha256: recorded as that of its weights.
     """
 
     def __init__(self, dim: int = 8, sha256: str = "0" * 64) -> None:
         self._identity = EncoderIdentity(name="fake", revision="", sha256=sha256, dim=dim)
         self._device = torch.device("cpu")
         self.encoded: list[str] = []
-        """Every caption `encode` was ever asked for."""
+        """Every caption that `encode` has encoded."""
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -66,13 +66,13 @@ class FakeTextEncoder(TextEncoder):
 class FakeConfig(Config):
     """The shape of a FakeGenerator."""
 
-    resolution: int = Field(8, ge=1, description="pixels a side")
+    resolution: int = Field(8, ge=1, description="pixels per side")
     text_dim: int = Field(8, ge=1)
     noise_dim: int = Field(4, ge=1)
 
 
 class FakeOptions(Config):
-    """What its `generate` takes beside text and noise."""
+    """The options of a FakeGenerator."""
 
     gain: float = Field(1.0, gt=0, description="scales the noise")
 

@@ -1,4 +1,4 @@
-"""Plain torch networks whose state dicts are laid out as the authors' own checkpoints, written from the papers."""
+"""Plain torch networks written from the papers, with state dicts in the layout of the authors' checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def act(gated: bool) -> nn.Module:
 
 
 class Holder(nn.Module):
-    """Only gives its children their names."""
+    """A module that only names its children."""
 
     def __init__(self, **children: nn.Module) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class StageOne(nn.Module):
 
 
 class StageTwo(nn.Module):
-    """v1 sec. 3.4: stage I's 64 px down to 16, the text joins, residual blocks, four blocks up to 256 px."""
+    """v1 sec. 3.4: stage I's 64 px down to 16, the text is added, residual blocks, four blocks up to 256 px."""
 
     def __init__(self, text: int, c: int, z: int, gf: int, blocks: int) -> None:
         super().__init__()
@@ -93,12 +93,12 @@ class StageTwo(nn.Module):
 
 
 class Tree(nn.Module):
-    """v2 sec. 4.1: GLU blocks; each branch joins the condition, passes residual blocks and doubles the side."""
+    """v2 sec. 4.1: GLU blocks; each branch adds the condition, has residual blocks and doubles the side."""
 
     def __init__(self, text: int, c: int, z: int, gf: int, blocks: int, scales: int) -> None:
         super().__init__()
         n = 16 * gf
-        self.scales = scales  # the fourth has one residual block, whatever `blocks`
+        self.scales = scales  # the fourth always has one residual block
         self.ca_net = Holder(fc=nn.Linear(text, 4 * c))
         ups = {f"upsample{i + 1}": up(n // 2**i, n // 2 ** (i + 1), gated=True) for i in range(4)}
         start = nn.Sequential(nn.Linear(c + z, n * 32, bias=False), nn.BatchNorm1d(n * 32), nn.GLU(1))
@@ -163,13 +163,13 @@ class TreeDiscriminator(nn.Module):
 
 
 def augmented_relu(fc: nn.Linear, text: Tensor, eps: Tensor) -> Tensor:
-    """The released v1 code's quirk: ReLU on mu and on log sigma^2."""
+    """A quirk of the released v1 code: ReLU on mu and on log sigma^2."""
     mu, logvar = torch.relu(fc(text)).chunk(2, 1)
     return mu + eps * torch.exp(logvar / 2)
 
 
-def lived_in(network: nn.Module) -> nn.Module:
-    """`network` with batch norms that have seen something."""
+def with_batch_statistics(network: nn.Module) -> nn.Module:
+    """`network` with random batch norm statistics, as after training."""
     stream = torch.Generator().manual_seed(3)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

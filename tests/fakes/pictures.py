@@ -10,7 +10,7 @@ from t2i.images import from_uint8
 
 
 def pictures(count: int, side: int = 32, seed: int = 0) -> Tensor:
-    """[count, 3, side, side] in [-1, 1]: smooth blobs, no two alike."""
+    """[count, 3, side, side] in [-1, 1]: smooth random blobs."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 5, 5, generator=generator)
     fine = interpolate(coarse, size=(side, side), mode="bicubic").clamp(0, 1)

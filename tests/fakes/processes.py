@@ -1,4 +1,4 @@
-"""What each process of a test with several does, `together`, which forks them, and `in_child`, which forks one."""
+"""Scenarios of tests with several processes; `together` forks the processes, and `in_child` forks one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Ended:
 
 
 def in_child(act: Callable[[], object], kill_after: float | None = None) -> int:
-    """The wait status of a forked child that does `act` on one thread, killed after that many seconds if any."""
+    """Call `act` in a forked child with one thread, killed after some seconds if given; returns its wait status."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -55,7 +55,7 @@ def in_child(act: Callable[[], object], kill_after: float | None = None) -> int:
 
 
 def together(scenario: str, folder: Path, count: int = 2) -> list[Ended]:
-    """Run `scenario` in `count` forked processes that know of each other as a launcher would tell them."""
+    """Run `scenario` in `count` forked processes with the environment that a launcher sets."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -70,7 +70,7 @@ def together(scenario: str, folder: Path, count: int = 2) -> list[Ended]:
 
 
 def _be_one_of(count: int, rank: int, port: int, scenario: str, folder: Path) -> NoReturn:
-    """As the command line ends: 0, 2 with a sentence, or 1 with a traceback."""
+    """Exit as the command line does: with 0, 2 and a sentence, or 1 and a traceback."""
     code = 1
     try:
         signal.alarm(1200)
@@ -98,7 +98,7 @@ def gan(spectral_norm: bool = True) -> Objective:
     shape = {"resolution": 16, "widths": (16, 8), "condition_dim": 16, "hidden_dim": 16, "noise_dim": 8, "text_dim": 8}
     game: dict[str, Any] = {"discriminator_widths": (8, 8), "squared_error": 1, "r1_gamma": 10, "text_noise": 0.1}
     game["spectral_norm"] = spectral_norm
-    # a bias ahead of a norm has no gradient but rounding, which Adam would turn into steps of size lr
+    # the gradient of a bias before a norm is only rounding errors, which Adam would turn into steps of size lr
     game |= {"generator": {"eps": 1e-3}, "discriminator": {"eps": 1e-3}}
     return CGANObjective(ConditionalGAN(CGANConfig.model_validate(shape)), CGANObjectiveConfig.model_validate(game))
 
@@ -110,7 +110,7 @@ def one_player() -> Objective:
 MATCHING: dict[str, tuple[Callable[[], Objective], dict[str, object]]] = {
     "gan": (gan, {"batch_size": 6, "sample_every": 6}),
     "gan-unequal-parts": (gan, {"batch_size": 7, "accumulate": 1}),
-    # spectral norm's estimate moves with each micro-batch, and other pictures are in the first
+    # spectral norm's estimate changes with each micro-batch, and the first one has other pictures
     "gan-accumulated-clipped": (lambda: gan(spectral_norm=False), {"batch_size": 6, "accumulate": 3, "clip_norm": 0.5}),
     "one-player": (one_player, {"batch_size": 6}),
     "two-phases": (TwoPhases, {"batch_size": 6}),
@@ -124,7 +124,7 @@ def train_one(objective: Objective, run: Path, **changes: object) -> TrainResult
 
 
 def match(folder: Path, rank: int) -> None:
-    """Every game; what each process saw, and where it writes nothing unless it is the first."""
+    """Train every game; record each process's batches and the files it writes."""
     for name, (make, changes) in MATCHING.items():
         torch.manual_seed(0)
         seen: list[tuple[int, ...]] = []
@@ -134,7 +134,7 @@ def match(folder: Path, rank: int) -> None:
 
 
 def resume(folder: Path, rank: int) -> None:
-    """Dropout and batch norm, in two processes: whole, and again from its step 3."""
+    """Train with dropout and batch norm in two processes, once uninterrupted and once resumed from step 3."""
     for name in ("whole", "again"):
         torch.manual_seed(rank if name == "again" else 0)  # other initial weights: all must come from the checkpoint
         objective = TwoPhases(dropout=0.3, norm=True)
@@ -150,7 +150,7 @@ def resume(folder: Path, rank: int) -> None:
 
 
 def stop(folder: Path, rank: int) -> None:
-    """A Ctrl-C that reaches the second process alone."""
+    """Send Ctrl-C only to the second process."""
 
     def before(player: Player, batch: Batch) -> None:
         calls.append(player.name)
@@ -164,7 +164,7 @@ def stop(folder: Path, rank: int) -> None:
 
 
 class Queueing(OnePlayer):
-    """Keeps the newest sentences that its process saw, and whether it saw any."""
+    """Keeps the newest sentences of its process, and whether there were any."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class Queueing(OnePlayer):
 
 
 def keep(folder: Path, rank: int) -> None:
-    """A queue that each process fills with its own part of the step."""
+    """Train with a queue that each process fills with its own part of the step."""
     torch.manual_seed(0)
     seen: list[list[list[float]]] = []
     objective = Queueing()
@@ -191,7 +191,7 @@ def keep(folder: Path, rank: int) -> None:
 
 
 def everything(folder: Path, rank: int) -> None:
-    """All that ends well, in one start."""
+    """All scenarios that succeed, in one start of the processes."""
     keep(folder, rank)
     match(folder, rank)
     resume(folder, rank)
@@ -199,7 +199,7 @@ def everything(folder: Path, rank: int) -> None:
 
 
 def failing(act: Callable[[], None]) -> Callable[[Path, int], None]:
-    """A run whose second process does `act` in its fifth step; checkpoints at each second one."""
+    """A run whose second process calls `act` in its fifth step, with a checkpoint every two steps."""
 
     def scenario(folder: Path, rank: int) -> None:
         def change(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:

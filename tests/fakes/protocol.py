@@ -1,4 +1,4 @@
-"""A protocol of 24 features whose network takes no time: for tests of what is done with features."""
+"""A protocol of 24 features with a very fast network, for tests of evaluators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TINY, DIM, CLASSES = "tiny", 24, 10
 
 @dataclass(frozen=True)
 class LocalWeights(PublishedWeights):
-    """A file that needs no finding."""
+    """Weights in a local file."""
 
     path: Path = Path()
 
@@ -31,7 +31,7 @@ class LocalWeights(PublishedWeights):
 
 
 def network(weights: Mapping[str, Tensor]) -> Extracting:
-    """Means of 24 filters of 4 x 4 pixels, and 10 classes."""
+    """A network of 24 filters of 4 x 4 pixels, averaged, and 10 classes."""
     body = nn.Sequential(nn.Conv2d(3, DIM, 4, stride=4), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     classifier = nn.Linear(DIM, CLASSES)
     nn.ModuleDict({"body": body, "classifier": classifier}).load_state_dict(weights)
@@ -39,7 +39,7 @@ def network(weights: Mapping[str, Tensor]) -> Extracting:
 
 
 def write_weights(path: Path, seed: int) -> Path:
-    """Random weights of that network."""
+    """Write random weights of that network."""
     generator = torch.Generator().manual_seed(seed)
     shapes = {
         "body.0.weight": (DIM, 3, 4, 4), "body.0.bias": (DIM,), "classifier.weight": (CLASSES, DIM),
@@ -51,7 +51,7 @@ def write_weights(path: Path, seed: int) -> Path:
 
 @contextmanager
 def tiny_protocol(folder: Path) -> Iterator[None]:
-    """The protocol "tiny" exists; its weights are in `folder`."""
+    """Register the protocol "tiny", with weights in `folder`."""
     path = write_weights(folder / "tiny.safetensors", seed=0)
     protocol = Protocol(
         name=TINY,

@@ -1,4 +1,4 @@
-"""A role that t2i does not have: songs. One row, its spec and its checks are all there is to it."""
+"""A role that t2i does not have, songs: one row, its spec and its checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SONG_CHECKS: Checks[str] = Checks()
 
 @dataclass(frozen=True)
 class SongSpec(Spec):
-    """A song. `target` names its words."""
+    """A song; `target` names its words."""
 
     name: str
     target: str

@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def squares(folder: Path, side: int) -> None:
-    """Four squares in `folder`, each with its colour as its caption."""
+    """Write four squares into `folder`, each with its colour as caption."""
     folder.mkdir(parents=True)
     for colour in ("red", "green", "blue", "yellow"):
         Image.new("RGB", (side, side), colour).save(folder / f"{colour}.png")

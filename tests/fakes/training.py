@@ -40,7 +40,7 @@ COLOURS = {
 
 
 class ColouredSquares(CaptionedDataset):
-    """One square a colour, framed in grey, with two captions each."""
+    """One square per colour with a grey frame and two captions."""
 
     def __init__(self, split: str = "train") -> None:
         self._split = split
@@ -66,7 +66,7 @@ class ColouredSquares(CaptionedDataset):
 
 
 def squares(resolution: int, encoder: TextEncoder | None = None) -> PreparedData:
-    """The squares, prepared without touching a cache."""
+    """The squares, prepared without a cache."""
     dataset, encoder = ColouredSquares(), encoder or FakeTextEncoder()
     texts = sorted(caption for example in dataset.examples for caption in example.captions)
     text = encoder.encode(texts)
@@ -85,7 +85,7 @@ def squares(resolution: int, encoder: TextEncoder | None = None) -> PreparedData
 
 
 def write_squares(folder: Path, resolution: int = 16) -> Path:
-    """The squares as anybody's folder: name.png and name.txt."""
+    """Write the squares as a user's folder: name.png and name.txt."""
     folder.mkdir(parents=True)
     dataset = ColouredSquares()
     for index, example in enumerate(dataset.examples):
@@ -107,7 +107,7 @@ class ToyConfig(Config):
 
 @final
 class ToyGenerator(Generator[NoOptions]):
-    """A linear layer and a convolution, with dropout and batch norm where asked for."""
+    """A linear layer and a convolution, with optional dropout and batch norm."""
 
     technique: ClassVar[str] = "toy"
     config_type: ClassVar[type[ToyConfig]] = ToyConfig
@@ -167,7 +167,7 @@ class OnePlayer(Objective):
 
 
 class TwoPhases(OnePlayer):
-    """Half of the run copying, half of it against a critic that moves at every second step."""
+    """The generator copies for half of the run, then plays against a critic that moves at every second step."""
 
     def __init__(self, optimizer: OptimizerConfig | None = None, **shape: Any) -> None:
         super().__init__(optimizer, **shape)
@@ -196,7 +196,7 @@ class TwoPhases(OnePlayer):
 
 
 class Watched(Objective):
-    """`inner`, with `before(player, batch)` called ahead of every loss and `change` applied to its terms."""
+    """`inner`, with `before(player, batch)` called before every loss and `change` applied to its terms."""
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ class Watched(Objective):
 
 
 def settings(**changes: Any) -> TrainConfig:
-    """A run of 6 steps on 6 of the 8 squares each, so that epochs end inside steps."""
+    """A run of 6 steps with 6 of the 8 squares each, so that epochs end within steps."""
     values = {
         "steps": 6,
         "batch_size": 6,
@@ -244,12 +244,12 @@ def train(objective: Objective, run: Path, **changes: Any) -> TrainResult:
 
 
 def state_of(run: Path) -> dict[str, Tensor]:
-    """All tensors of the run's newest checkpoint, copied out of the mapped file."""
+    """All tensors of the run's newest checkpoint, copied from the mapped file."""
     return {name: tensor.clone() for name, tensor in latest_checkpoint(run).tensors().items()}
 
 
 def differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
-    """The names under which two states do not hold the same bits."""
+    """The names of the tensors that differ between two states."""
     return [
         name
         for name in {**one, **other}

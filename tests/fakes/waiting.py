@@ -1,4 +1,4 @@
-"""Waiting for what a started program does."""
+"""Waits for effects of a started program."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Process(Protocol):
 
 
 def wait_until(happened: Callable[[], object], process: Process, seconds: float = 120) -> None:
-    """Return as soon as `happened()` is true, or the program has ended; the caller looks at which.
+    """Return as soon as `happened()` is true or the program has ended; the caller checks which.
 
     Raises:
-        TimeoutError: neither came about in `seconds`.
+        TimeoutError: neither happened within `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not happened() and process.poll() is None:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"after {seconds} s the program still runs, and what was waited for has not happened")
+            raise TimeoutError(f"after {seconds} s the program still runs, and the condition is still false")
         time.sleep(0.005)

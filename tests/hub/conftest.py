@@ -1,4 +1,4 @@
-"""A Hub on loopback with the real client turned to it, and something to put there."""
+"""A Hub on loopback used by the real client, and snapshots to publish."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from t2i.publishing.pretrained import save_pretrained
 
 @pytest.fixture(scope="session")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The files of two snapshots of the fake technique, with other weights."""
+    """The files of two snapshots of the fake technique with different weights."""
     folder = tmp_path_factory.mktemp("trees")
     saved = [save_pretrained(FakeGenerator(), folder / x, text_encoder=FakeTextEncoder().identity) for x in "ab"]
     first, second = ({path.name: path.read_bytes() for path in snapshot.iterdir()} for snapshot in saved)

@@ -1,4 +1,4 @@
-"""The model card, as the Hub's own reader and a Markdown renderer understand it."""
+"""The model card, read by the Hub's own parser and by a Markdown renderer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Reader(HTMLParser):
         self.text += data
 
 
-def test_the_hub_reads_the_cards_head():
+def test_the_hub_parses_the_cards_header():
     card = ModelCard(render_card(config(license="CC-BY-SA-4.0")))
     assert card.data.pipeline_tag == "text-to-image"
     assert card.data.library_name == "t2i"
@@ -62,7 +62,7 @@ def test_the_hub_reads_the_cards_head():
         ("no: yaml\n- here", "other", "no: yaml\n- here"),
     ],
 )
-def test_a_licence_is_one_the_hub_knows_or_other_and_its_name(spdx, hub, name):
+def test_an_unknown_licence_is_other_with_its_name(spdx, hub, name):
     data = ModelCard(render_card(config(license=spdx))).data
     assert (data.license, data.license_name) == (hub, name)
 
@@ -79,7 +79,7 @@ def test_the_card_states_every_fact():
     assert "64 x 64 pixels" in text and "pip install t2i-cgan\n" in text and "Reed" in text
 
 
-def test_a_card_without_facts_says_that_they_are_not_said():
+def test_a_card_says_which_facts_are_not_recorded():
     text = render_card(config("nobodys"))
     for row in ("dataset", "text encoder", "trained for", "training took"):
         assert f"| {row} | not stated |" in text
@@ -96,12 +96,12 @@ def test_a_card_without_facts_says_that_they_are_not_said():
         ({"A": 14_700.0, "B, 2 processes": 90_000.0}, "4 h 05 min on A; then 25 h 00 min on B, 2 processes"),
     ],
 )
-def test_a_card_says_how_long_training_took_and_where(seconds, message):
+def test_a_card_says_how_long_training_took_and_on_which_device(seconds, message):
     assert f"| training took | {message} |" in render_card(config(training_seconds=seconds))
 
 
 @pytest.mark.parametrize("prompt", ["a red heart", "it's a \"quoted\" 'heart'\n", "$(rm -rf /) `x` \\"])
-def test_the_snippet_of_a_card_is_python_of_three_lines(prompt):
+def test_the_snippet_of_a_card_is_three_lines_of_python(prompt):
     page = render_card(config(), CardExtras(name="hf-hub:org/name", prompt=prompt))
     (snippet,) = [token.content for token in MARKDOWN.parse(page) if token.info == "python"]
     compile(snippet, "card", "exec")
@@ -131,7 +131,7 @@ MARKUP = [
 
 
 @pytest.mark.parametrize("text", MARKUP)
-def test_what_people_typed_stays_text(text):
+def test_user_input_is_escaped(text):
     facts = {"dataset": text, "license": text, "command": text}
     extras = CardExtras(title=text, prompt=text, picture="samples.png")
     wild = render_card(config(text, **facts), extras)
@@ -148,7 +148,7 @@ def test_what_people_typed_stays_text(text):
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
-def test_any_text_renders_as_itself(text):
+def test_any_text_renders_literally(text):
     rendered = Reader(MARKDOWN.render(f"x {plain(text)} y"))
     assert rendered.tags == ["p"]
     assert rendered.text.split() == ["x", *plain_words(text), "y"]
@@ -162,14 +162,14 @@ def plain_words(text: str) -> list[str]:
 
 @settings(max_examples=100, deadline=None)
 @given(st.text("`~\n a#<>", max_size=30))
-def test_any_code_stays_in_its_fence(code):
+def test_no_code_can_close_its_fence(code):
     tokens = MARKDOWN.parse(f"{fence(code, 'sh')}\nafter")
     assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
     assert tokens[0].content == f"{code}\n"
 
 
-def test_the_head_holds_plain_values_alone():
-    """What YAML reads back needs no tag of Python's."""
+def test_the_header_has_only_plain_values():
+    """The YAML has no Python tags."""
     import yaml
 
     head = card_head(config(license="MIT"))

@@ -1,4 +1,4 @@
-"""The real Hub client against a Hub on loopback: what is asked, what is kept, and whose sentence a refusal becomes."""
+"""The real Hub client against a Hub on loopback: its requests, its cache, and the error messages of refusals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_branch_a_tag_and_a_commit_each_give_what_they_point_to(hub, repo):
+def test_a_branch_a_tag_and_a_commit_give_their_files(hub, repo):
     first = repo.refs["main"]
     repo.refs["v1.0"] = first
     second = repo.commit(SNAPSHOT | {"config.json": b'{"second": 2}'})
@@ -41,7 +41,7 @@ def test_a_branch_a_tag_and_a_commit_each_give_what_they_point_to(hub, repo):
         assert contents(folder) == repo.commits[commit]
 
 
-def test_only_a_snapshots_own_files_are_fetched(hub):
+def test_only_the_files_of_a_snapshot_are_downloaded(hub):
     hub.repo("org/name", SNAPSHOT | {"pytorch_model.bin": b"a pickle", "modeling.py": b"code", "more.png": b""})
     folder, _ = download("org/name", None)
     assert contents(folder) == SNAPSHOT
@@ -49,10 +49,10 @@ def test_only_a_snapshots_own_files_are_fetched(hub):
     assert {Path(name).suffix for name in FILES} == {".json", ".safetensors", ".md"}
 
 
-def test_what_is_larger_than_it_may_be_is_not_fetched(hub):
+def test_files_that_are_too_large_are_not_downloaded(hub):
     hub.repo("org/numbers", {"small.npz": b"1" * 10, "large.npz": b"1" * 99, "config.json": b" " * 2_000_000})
     folder, _ = download("org/numbers", None, ["small.npz"], max_bytes=50)
-    assert contents(folder) == {"small.npz": b"1" * 10}  # nor does a config.json matter that nobody asked for
+    assert contents(folder) == {"small.npz": b"1" * 10}  # a config.json that was not requested is ignored
     hub.requests.clear()
     with pytest.raises(
         SnapshotError, match=r"large\.npz of org/numbers may have at most 50 bytes, got 99; nothing was"
@@ -61,7 +61,7 @@ def test_what_is_larger_than_it_may_be_is_not_fetched(hub):
     assert not [asked for asked in hub.asked if "/resolve/" in asked]
 
 
-def test_a_second_load_of_a_commit_asks_nothing_and_of_a_branch_where_it_points(hub, repo):
+def test_a_cached_commit_needs_no_request_and_a_cached_branch_needs_one(hub, repo):
     commit = download("org/name", None)[1]
     hub.requests.clear()
     assert download("org/name", commit)[1] == commit
@@ -70,7 +70,7 @@ def test_a_second_load_of_a_commit_asks_nothing_and_of_a_branch_where_it_points(
     assert hub.asked == ["GET /api/models/org/name"]
 
 
-def test_a_new_commit_fetches_only_what_changed(hub, repo):
+def test_only_changed_files_of_a_new_commit_are_downloaded(hub, repo):
     download("org/name", None)
     hub.requests.clear()
     repo.commit(SNAPSHOT | {"config.json": b'{"new": 1}'})
@@ -81,7 +81,7 @@ def test_a_new_commit_fetches_only_what_changed(hub, repo):
     ]
 
 
-def test_a_private_repository_opens_for_its_token_alone(hub, monkeypatch):
+def test_a_private_repository_needs_its_token(hub, monkeypatch):
     hub.repo("org/name", SNAPSHOT, private=True)
     for token in ("", STRANGER):
         monkeypatch.setenv("HF_TOKEN", token)
@@ -91,7 +91,7 @@ def test_a_private_repository_opens_for_its_token_alone(hub, monkeypatch):
     assert contents(download("org/name", None)[0]) == SNAPSHOT
 
 
-def test_the_token_is_told_to_the_hub_and_not_to_where_it_redirects(hub, repo):
+def test_the_token_is_sent_to_the_hub_but_not_to_redirect_targets(hub, repo):
     download("org/name", None)
     elsewhere = [request for request in hub.requests if request.url.path.startswith("/cdn/")]
     assert elsewhere and all(request.url.hostname == "localhost" for request in elsewhere)
@@ -99,7 +99,7 @@ def test_the_token_is_told_to_the_hub_and_not_to_where_it_redirects(hub, repo):
         assert ("authorization" in request.headers) == (request not in elsewhere)
 
 
-def test_offline_the_cache_serves_a_commit_and_a_branch_and_the_hub_is_not_asked(hub, repo, monkeypatch, caplog):
+def test_offline_commits_and_branches_come_from_the_cache_without_a_request(hub, repo, monkeypatch, caplog):
     folder, commit = download("org/name", None)
     hub.requests.clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -109,16 +109,16 @@ def test_offline_the_cache_serves_a_commit_and_a_branch_and_the_hub_is_not_asked
         download("org/other", None)
 
 
-def test_a_hub_that_is_away_leaves_the_copy_in_the_cache_and_says_so(hub, repo, monkeypatch, caplog):
+def test_if_the_hub_is_unreachable_the_cached_copy_is_used_with_a_warning(hub, repo, monkeypatch, caplog):
     folder, commit = download("org/name", None)
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody listens
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the discard port, where nothing listens
     assert download("org/name", None) == (folder, commit)
     assert f"Using the copy in the cache, commit {commit}" in caplog.text
     with pytest.raises(OfflineError, match=r"cannot be reached, or the connection broke \(ConnectError\)"):
         download("org/other", None)
 
 
-def test_a_download_that_breaks_off_goes_on_where_it_stopped(hub, repo, monkeypatch):
+def test_an_interrupted_download_continues_where_it_stopped(hub, repo, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
     whole, ranges = SNAPSHOT["model.safetensors"], []
@@ -135,7 +135,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(hub, repo, monkeypa
     assert ranges == [None, "bytes=20000-"]
 
 
-def test_an_interrupted_load_leaves_no_half_file_and_the_next_fetches_only_the_rest(hub, repo, cache, monkeypatch):
+def test_an_interrupted_load_leaves_no_partial_file_and_complete_files_are_kept(hub, repo, cache, monkeypatch):
     async def fails(request: Request) -> Response | None:
         return Response(status_code=500) if request.url.path.startswith("/cdn/") else None
 
@@ -146,7 +146,7 @@ def test_an_interrupted_load_leaves_no_half_file_and_the_next_fetches_only_the_r
         assert path.read_bytes() == SNAPSHOT[path.name]
     assert not list(cache.rglob("*.incomplete"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(OfflineError):  # what is there is known not to be all
+    with pytest.raises(OfflineError):  # the cached snapshot is known to be incomplete
         download("org/name", None)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     hub.fault = None
@@ -164,7 +164,7 @@ print(commit, (folder / "model.safetensors").stat().st_size)
 """
 
 
-def test_two_processes_that_load_at_once_both_get_the_whole(hub, repo, cache, tmp_path):
+def test_two_processes_that_load_concurrently_both_get_all_files(hub, repo, cache, tmp_path):
     endpoint = {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     processes = [
         subprocess.Popen([sys.executable, "-c", LOAD], env=os.environ | endpoint, stdout=subprocess.PIPE, text=True)
@@ -177,14 +177,14 @@ def test_two_processes_that_load_at_once_both_get_the_whole(hub, repo, cache, tm
 
 
 @pytest.mark.parametrize("name", ["org/name/more", "..", "a b", "org//x", "-x/y"])
-def test_what_is_no_repositorys_name_is_refused_by_the_client(hub, name):
+def test_an_invalid_repository_name_is_refused_by_the_client(hub, name):
     with pytest.raises(InvalidInputError, match="A Hub model must be named org/name"):
         download(name, None)
     assert hub.asked == []
 
 
 @pytest.mark.parametrize("revision", ["../../x", "/etc", "a//b", "a b", "", "v1/", "-d", "x\n"])
-def test_what_can_be_no_revision_is_refused_before_the_hub_is_asked(hub, revision):
+def test_an_invalid_revision_is_refused_before_any_request(hub, revision):
     with pytest.raises(InvalidInputError, match="A revision must be a commit, branch or tag"):
         download("org/name", revision)
     assert hub.asked == []
@@ -205,7 +205,7 @@ def test_what_can_be_no_revision_is_refused_before_the_hub_is_asked(hub, revisio
         (503, {}, OfflineError, r"HTTP 503"),
     ],
 )
-def test_each_refusal_is_one_sentence_and_the_older_copy_stays(hub, repo, status, headers, kind, says):
+def test_each_refusal_is_one_sentence_and_the_older_copy_is_kept(hub, repo, status, headers, kind, says):
     commit = download("org/name", None)[1]
 
     async def refuses(request: Request) -> Response:
@@ -225,7 +225,7 @@ def test_each_refusal_is_one_sentence_and_the_older_copy_stays(hub, repo, status
 
 
 @pytest.mark.parametrize("answer", [b"", b"{", b"[]", b"{}", b'{"id": 3, "sha": "../../x", "siblings": [{}]}', b"null"])
-def test_an_answer_that_is_no_hubs_is_one_sentence(hub, answer):
+def test_a_response_that_is_not_from_a_hub_is_a_one_sentence_error(hub, answer):
     async def babbles(request: Request) -> Response:
         return Response(answer, media_type="application/json")
 
@@ -234,7 +234,7 @@ def test_an_answer_that_is_no_hubs_is_one_sentence(hub, answer):
         download("org/name", None)
 
 
-def test_the_shared_session_is_left_as_it_was(hub, repo):
+def test_the_shared_session_is_restored(hub, repo):
     session = huggingface_hub.get_session()
     before = session.event_hooks
     download("org/name", None)
@@ -243,7 +243,7 @@ def test_the_shared_session_is_left_as_it_was(hub, repo):
     assert huggingface_hub.get_session() is session and session.event_hooks == before
 
 
-def test_a_full_disk_is_named(hub, repo, cache, monkeypatch):
+def test_a_full_disk_is_an_error(hub, repo, cache, monkeypatch):
     def full(*args: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 

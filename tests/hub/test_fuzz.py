@@ -1,4 +1,4 @@
-"""Whatever a config.json or a safetensors file holds: it loads, or an error of ours says why."""
+"""Any config.json and any safetensors file either loads or raises a T2IError."""
 
 from __future__ import annotations
 

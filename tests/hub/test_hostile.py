@@ -1,4 +1,4 @@
-"""A Hub, a repository or a file that means ill: one sentence, nothing of it in the cache, the older copy usable."""
+"""Malicious Hubs, repositories and files: a one-sentence error, nothing cached, and the older copy still usable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Tree = dict[str, bytes]
 
 @pytest.fixture
 def repo(hub: FakeHub, trees: tuple[Tree, Tree]) -> Repo:
-    """A good commit, which is loaded and so in the cache; tests push a bad one on it."""
+    """A repository with a good commit that is in the cache; tests push bad commits."""
     repo = hub.repo("org/name", trees[0])
     load_generator(resolve(NAME))
     return repo
@@ -46,7 +46,7 @@ def with_config(tree: Tree, **changes: object) -> Tree:
 
 
 def with_weights(tree: Tree, weights: bytes) -> Tree:
-    """Other weights, honestly hashed."""
+    """Other weights with a correct hash."""
     return with_config(tree | {"model.safetensors": weights}, weights_sha256=sha256(weights))
 
 
@@ -67,7 +67,7 @@ def refused(kind: type[T2IError], says: str, name: str = NAME) -> str:
 
 
 def assert_the_old_version_still_loads(hub: FakeHub, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its commit, and, where the Hub is away, by the branch's name."""
+    """By its commit, and by the branch's name if the Hub is unreachable."""
     hub.fault = None
     assert load_generator(resolve(f"{NAME}@{first}")).resolution == 8
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -103,7 +103,7 @@ def test_a_bad_commit_leaves_the_old_version_usable(hub, repo, trees, monkeypatc
     assert_the_old_version_still_loads(hub, first, monkeypatch)
 
 
-def test_a_server_that_sends_other_bytes_than_it_says(hub, repo, trees, monkeypatch):
+def test_a_server_that_sends_other_bytes_than_listed(hub, repo, trees, monkeypatch):
     first = repo.refs["main"]
     repo.commit(trees[1])
     weights = trees[1]["model.safetensors"]
@@ -118,7 +118,7 @@ def test_a_server_that_sends_other_bytes_than_it_says(hub, repo, trees, monkeypa
     assert load_generator(resolve(NAME)).state_dict()["to_pixels.bias"].equal(load(weights)["to_pixels.bias"])
 
 
-def test_a_cached_file_that_went_bad_is_fetched_anew(hub, repo, cache):
+def test_a_damaged_cached_file_is_downloaded_again(hub, repo, cache):
     (blob,) = [path for path in cache.rglob("blobs/*") if len(path.name) == 64 and path.stat().st_size > 5000]
     blob.write_bytes(b"x" * blob.stat().st_size)
     name = f"{NAME}@{repo.refs['main']}"
@@ -126,14 +126,14 @@ def test_a_cached_file_that_went_bad_is_fetched_anew(hub, repo, cache):
     assert load_generator(resolve(name)).resolution == 8
 
 
-def test_a_commit_that_miscounts_weights_shared_with_a_good_one_does_not_take_them_along(hub, repo, trees, monkeypatch):
+def test_removing_a_bad_commit_keeps_weights_shared_with_a_good_one(hub, repo, trees, monkeypatch):
     first = repo.refs["main"]
     repo.commit(with_config(trees[0], weights_sha256="0" * 64))
     refused(IntegrityError, "must have the sha256 " + "0" * 64)
     assert_the_old_version_still_loads(hub, first, monkeypatch)
 
 
-def test_registered_weights_are_refused_before_they_are_fetched(hub, repo, trees, monkeypatch):
+def test_registered_weights_are_refused_before_they_are_downloaded(hub, repo, trees, monkeypatch):
     spec = WeightsSpec("fake", "x", "f" * 64, 1, "", 8, "MIT", "fake", repo="org/name", revision=repo.commit(trees[1]))
     monkeypatch.setattr(snapshots, "weights_spec", lambda name: spec)
     hub.requests.clear()
@@ -159,7 +159,7 @@ def test_a_repository_of_pickles(hub, name, tmp_path):
         ({"sub/config.json": b"{}", "sub/model.safetensors": b""}, "no readable config.json and no"),
     ],
 )
-def test_a_repository_that_is_no_model(hub, tree, says):
+def test_a_repository_without_a_model(hub, tree, says):
     hub.repo("org/none", tree)
     refused(SnapshotError, f"A model needs .* but org/none has {says}", "hf-hub:org/none")
     assert len(hub.asked) == 1
@@ -189,7 +189,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("weights", LIES.values(), ids=list(LIES))
-def test_safetensors_that_lie(hub, repo, trees, weights):
+def test_safetensors_with_false_headers(hub, repo, trees, weights):
     first = repo.refs["main"]
     repo.commit(with_weights(trees[1], weights))
     refused(SnapshotError, "is not a readable safetensors file")
@@ -219,7 +219,7 @@ def test_a_config_that_names_code_imports_none(hub, repo, trees, tmp_path, monke
     assert "evil_plugin" not in sys.modules
 
 
-def test_a_config_of_100_mb_is_not_fetched(hub, repo, trees, monkeypatch):
+def test_a_config_of_100_mb_is_not_downloaded(hub, repo, trees, monkeypatch):
     first = repo.refs["main"]
     repo.commit(trees[0] | {"config.json": b" " * 100_000_000})
     hub.requests.clear()
@@ -242,7 +242,7 @@ def test_a_config_of_100_mb_is_not_fetched(hub, repo, trees, monkeypatch):
     ],
     ids=["deep", "deep-list", "deep-config", "many", "long", "long-value", "nan", "digits"],
 )
-def test_a_config_that_is_a_trap(hub, repo, trees, config, kind, monkeypatch):
+def test_malicious_configs(hub, repo, trees, config, kind, monkeypatch):
     first = repo.refs["main"]
     repo.commit(trees[0] | {"config.json": config})
     refused(kind, "config.json")
@@ -250,14 +250,14 @@ def test_a_config_that_is_a_trap(hub, repo, trees, config, kind, monkeypatch):
 
 
 @pytest.mark.parametrize("config", [{"resolution": 20_000}, {"resolution": 10**12}, {"noise_dim": 2**62}])
-def test_a_config_that_asks_for_more_memory_than_its_weights_fill(hub, repo, trees, config):
+def test_a_config_that_needs_more_memory_than_its_weights(hub, repo, trees, config):
     repo.commit(with_config(trees[0], config=config))
     began = time.process_time()
     refused(SnapshotError, "do not fit their config|that this machine can build")
-    assert time.process_time() - began < 5, "a network of 60 GB was begun"
+    assert time.process_time() - began < 5, "a network of 60 GB was allocated"
 
 
-def test_file_names_that_climb_out(hub, trees, cache, tmp_path):
+def test_file_names_outside_the_folder(hub, trees, cache, tmp_path):
     names = ["../../../evil", "/etc/evil", "sub/../../../evil", "a/../model.safetensors/../../evil", "..", "con\0fig"]
     hub.repo("org/climbs", trees[0] | dict.fromkeys(names, b"evil"))
     assert load_generator(resolve("hf-hub:org/climbs")).resolution == 8
@@ -267,7 +267,7 @@ def test_file_names_that_climb_out(hub, trees, cache, tmp_path):
 
 
 @pytest.mark.parametrize("header", ["ETag", "X-Linked-Etag", "X-Repo-Commit"])
-def test_a_server_that_names_files_of_its_own_choice(hub, trees, tmp_path, cache, header):
+def test_a_server_that_chooses_file_names(hub, trees, tmp_path, cache, header):
     hub.repo("org/climbs", trees[0])
 
     async def names(request: Request) -> Response | None:
@@ -279,7 +279,7 @@ def test_a_server_that_names_files_of_its_own_choice(hub, trees, tmp_path, cache
     assert not [path for path in tmp_path.parent.rglob("*") if path.name == "evil"]
 
 
-def test_a_cache_that_is_read_alone_serves(hub, repo, cache, monkeypatch):
+def test_a_read_only_cache_works(hub, repo, cache, monkeypatch):
     def read_only(*args: object) -> None:
         raise OutputError("read-only")
 
@@ -289,15 +289,15 @@ def test_a_cache_that_is_read_alone_serves(hub, repo, cache, monkeypatch):
     assert load_generator(resolve(NAME)).resolution == 8
 
 
-def test_a_symlink_in_a_repository_is_no_way_to_a_file_here(hub, repo, trees, tmp_path):
-    """Git keeps a symlink as a file that holds its target, and so does the Hub."""
+def test_a_symlink_in_a_repository_is_not_followed(hub, repo, trees, tmp_path):
+    """Git, and so the Hub, stores a symlink as a file that contains its target."""
     secret = tmp_path / "secret.safetensors"
     secret.write_bytes(trees[0]["model.safetensors"])
     repo.commit(trees[0] | {"model.safetensors": str(secret).encode()})
     refused(IntegrityError, "must have the sha256")
 
 
-def test_a_server_that_redirects_to_other_bytes_elsewhere(hub, repo, trees, monkeypatch):
+def test_a_server_that_redirects_to_other_bytes(hub, repo, trees, monkeypatch):
     first = repo.refs["main"]
     repo.commit(trees[1])
 
@@ -362,14 +362,14 @@ def test_a_server_that_stalls(hub, repo, trees, cache, monkeypatch, where):
     refused(
         OfflineError, "is not on this machine, and cannot be downloaded from the Hub", f"{NAME}@{repo.refs['main']}"
     )
-    assert sum(waits) < 60 * len(trees[1])  # of files fetched side by side
+    assert sum(waits) < 60 * len(trees[1])  # of files downloaded in parallel
     assert not list(cache.rglob("*.incomplete"))
     assert_the_old_version_still_loads(hub, first, monkeypatch)
 
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "100000"}, {"RateLimit": '"api";r=0;t=100000'}])
 @pytest.mark.parametrize(("where", "status"), [("/tree/", 429), ("/resolve/", 429), ("/cdn/", 429), ("/tree/", 503)])
-def test_a_server_that_asks_to_wait_for_a_day(hub, repo, trees, monkeypatch, headers, where, status):
+def test_a_server_that_asks_clients_to_wait_for_a_day(hub, repo, trees, monkeypatch, headers, where, status):
     repo.commit(trees[1])
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
@@ -382,7 +382,7 @@ def test_a_server_that_asks_to_wait_for_a_day(hub, repo, trees, monkeypatch, hea
     assert max(waits, default=0) <= 60
 
 
-def test_the_command_line_says_it_in_one_line_and_exits_with_2(hub, repo, trees, t2i: T2I):
+def test_the_command_line_prints_one_line_and_exits_with_2(hub, repo, trees, t2i: T2I):
     hub.repo("org/pickle", {"config.json": b"{}", "pytorch_model.bin": b"\x80\x04."})
     repo.commit(with_config(trees[0], weights_sha256="0" * 64))
     for name, says in (
@@ -393,7 +393,7 @@ def test_the_command_line_says_it_in_one_line_and_exits_with_2(hub, repo, trees,
         assert says in t2i("generate", "a red heart", "--model", f"hf-hub:{name}").error
 
 
-def test_an_infinite_mask_in_a_buffer_is_no_flaw(tmp_path):
+def test_an_infinite_mask_in_a_buffer_is_allowed(tmp_path):
     generator = FakeGenerator()
     generator.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
     save_file(generator.state_dict(), tmp_path / "good.safetensors")

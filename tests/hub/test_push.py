@@ -1,4 +1,4 @@
-"""Published with the real client on a Hub on loopback, and loaded from there."""
+"""Models are published with the real client on a Hub on loopback, and loaded from there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("fakes_installed")
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run folder as training leaves it, with two checkpoints and three sheets of samples."""
+    """A run folder as after training, with two checkpoints and three sheets of samples."""
     folder = tmp_path / "runs" / "a"
     for step in (1, 3):
         facts = {"text_encoder": FakeTextEncoder().identity, "dataset": "squares", "license": "MIT", "steps": step}
@@ -59,7 +59,7 @@ def drawn(generator: package.Generator) -> torch.Tensor:
         return generator.generate(text, Noise([1, 2]), generator.options())
 
 
-def test_what_is_pushed_is_loaded_by_branch_tag_and_commit(hub: FakeHub):
+def test_a_pushed_model_is_loaded_by_branch_tag_and_commit(hub: FakeHub):
     first, second = FakeGenerator(), FakeGenerator()
     address = push_to_hub(first, "org/name", license="MIT")
     HfApi().create_tag("org/name", tag="v1.0")
@@ -75,7 +75,7 @@ def test_what_is_pushed_is_loaded_by_branch_tag_and_commit(hub: FakeHub):
     assert golden_error(snapshot, load_generator(snapshot)) <= GOLDEN_TOLERANCE
 
 
-def test_a_loaded_model_is_drawn_from_by_its_name_and_remembers_its_commit(hub: FakeHub, run: Path):
+def test_pictures_of_a_hub_model_record_its_commit(hub: FakeHub, run: Path):
     commit = push(str(run), Target("org/name")).commit
     hub.requests.clear()
     picture = package.pipeline(f"hf-hub:org/name@{commit}")("a red heart", seed=7)[0]
@@ -88,7 +88,7 @@ def test_a_loaded_model_is_drawn_from_by_its_name_and_remembers_its_commit(hub: 
     assert again.image.tobytes() == picture.image.tobytes()
 
 
-def test_a_run_is_pushed_with_its_newest_weights_its_sheet_its_settings_and_its_card(hub: FakeHub, run: Path):
+def test_a_run_is_pushed_with_newest_weights_sheet_settings_and_card(hub: FakeHub, run: Path):
     commit = push(str(run), Target("org/name")).commit
     tree = hub.repos["org/name"].commits[commit]
     snapshot = run / "checkpoints" / "step-00000003" / "snapshot"
@@ -123,7 +123,7 @@ def test_prompts_are_drawn_for_the_card(hub: FakeHub, run: Path):
     assert sheet.tobytes() == expected.tobytes()
 
 
-def test_a_snapshot_that_cannot_be_drawn_from_is_pushed_without_pictures(hub: FakeHub, tmp_path: Path):
+def test_a_snapshot_that_cannot_draw_is_pushed_without_pictures(hub: FakeHub, tmp_path: Path):
     save_pretrained(FakeGenerator(), tmp_path / "m", text_encoder=FakeTextEncoder().identity, dataset="gone")
     said: list[str] = []
     commit = push(str(tmp_path / "m"), Target("org/name"), warn=said.append).commit
@@ -132,7 +132,7 @@ def test_a_snapshot_that_cannot_be_drawn_from_is_pushed_without_pictures(hub: Fa
     assert len(said) == 1 and "The card has no pictures" in said[0] and "gone" in said[0]
 
 
-def test_scores_that_a_card_holds_are_carried_along(hub: FakeHub, run: Path):
+def test_scores_in_a_card_are_pushed(hub: FakeHub, run: Path):
     path = run / "checkpoints" / "step-00000003" / "snapshot" / "README.md"
     score = Score(12.5, {"data": "squares:test", "n_real": "2000"}, standard_error=0.3, higher_is_better=False)
     write_card_scores(path, [Scored("fid2k", score, "runs/a", "0" * 64, {"gain": 2.0}, "2026-11-24T08:00:00+00:00")])
@@ -144,7 +144,7 @@ def test_scores_that_a_card_holds_are_carried_along(hub: FakeHub, run: Path):
 
 
 @pytest.mark.parametrize("card", [b"no head", b"---\n[: \n---\n", b"---\n- a\n---\n", b"\xff"])
-def test_a_card_that_cannot_be_read_is_written_anew(hub: FakeHub, run: Path, card: bytes):
+def test_an_unreadable_card_is_replaced(hub: FakeHub, run: Path, card: bytes):
     (run / "checkpoints" / "step-00000003" / "snapshot" / "README.md").write_bytes(card)
     commit = push(str(run), Target("org/name")).commit
     assert ModelCard(hub.repos["org/name"].commits[commit]["README.md"].decode()).data.library_name == "t2i"
@@ -158,7 +158,7 @@ def test_a_private_repository_is_private_from_the_start(hub: FakeHub, monkeypatc
         resolve("hf-hub:org/name")
 
 
-def test_what_should_be_private_is_not_pushed_where_all_can_see(hub: FakeHub):
+def test_a_private_push_to_a_public_repository_is_refused(hub: FakeHub):
     push_to_hub(FakeGenerator(), "org/name")
     before = dict(hub.repos["org/name"].refs)
     with pytest.raises(InvalidInputError, match="already exists and is public"):
@@ -166,7 +166,7 @@ def test_what_should_be_private_is_not_pushed_where_all_can_see(hub: FakeHub):
     assert hub.repos["org/name"].refs == before
 
 
-def test_a_branch_is_made_and_main_stays(hub: FakeHub):
+def test_a_branch_is_created_and_main_is_unchanged(hub: FakeHub):
     push_to_hub(FakeGenerator(), "org/name")
     main = hub.repos["org/name"].refs["main"]
     generator = FakeGenerator()
@@ -177,7 +177,7 @@ def test_a_branch_is_made_and_main_stays(hub: FakeHub):
     assert b"hf-hub:org/name@next" in hub.repos["org/name"].commits[hub.repos["org/name"].refs["next"]]["README.md"]
 
 
-def test_a_stranger_proposes_and_the_proposal_can_be_loaded(hub: FakeHub, monkeypatch):
+def test_a_pull_request_of_another_user_can_be_loaded(hub: FakeHub, monkeypatch):
     push_to_hub(FakeGenerator(), "org/name")
     main = hub.repos["org/name"].refs["main"]
     monkeypatch.setenv("HF_TOKEN", STRANGER)
@@ -213,14 +213,14 @@ def test_a_repository_is_named_with_its_owner(hub: FakeHub, repo):
         push_to_hub(FakeGenerator(), repo)
 
 
-def test_an_unknown_fact_is_refused_before_the_hub_is_asked(hub: FakeHub):
+def test_an_unknown_fact_is_refused_before_any_request(hub: FakeHub):
     with pytest.raises(InvalidConfigError, match="Did you mean 'license'"):
         push_to_hub(FakeGenerator(), "org/name", licence="MIT")
     assert hub.asked == []
 
 
 def test_names_resolve_in_the_documented_order(hub: FakeHub, tmp_path: Path, monkeypatch):
-    """What a path says; else a bundled snapshot, the cache, the Hub at its pinned revision."""
+    """A path first; then a bundled snapshot, the cache, and the Hub at its pinned revision."""
     from t2i.snapshots import resolve as snapshots
 
     commit = push_to_hub(FakeGenerator(), "org/name").rpartition("/")[2]
@@ -249,7 +249,7 @@ def test_names_resolve_in_the_documented_order(hub: FakeHub, tmp_path: Path, mon
     assert hub.asked == []
 
 
-def test_weights_that_are_nowhere_say_so(hub: FakeHub, monkeypatch):
+def test_weights_without_a_location_are_an_error(hub: FakeHub, monkeypatch):
     from t2i.snapshots import resolve as snapshots
 
     spec = WeightsSpec("fake", "x", "0" * 64, 1, "", 8, "MIT", "fake")

@@ -1,4 +1,4 @@
-"""A model on disk: saved and loaded to the bit, and refused with a reason where anything is wrong."""
+"""A model on disk is saved and loaded bit for bit, and refused with a reason if anything is wrong."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def edit(folder: Path, **changes) -> None:
 
 
 def rewrite_weights(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Other weights, honestly hashed."""
+    """Write other weights with a correct hash."""
     save_file(tensors, folder / WEIGHTS)
     edit(folder, weights_sha256=sha256_of(folder / WEIGHTS))
 
@@ -66,7 +66,7 @@ def rewrite_weights(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
 @pytest.mark.parametrize(
     "generator", [ConditionalGAN(CGAN), FakeGenerator(FakeConfig(resolution=5))], ids=lambda g: g.technique
 )
-def test_what_is_loaded_is_bit_equal_to_what_was_saved(generator, tmp_path):
+def test_a_loaded_model_is_bit_equal_to_the_saved_one(generator, tmp_path):
     save_pretrained(generator.eval(), tmp_path / "m")
     loaded = from_pretrained(str(tmp_path / "m"))
     assert loaded.config == generator.config
@@ -81,7 +81,7 @@ def test_what_is_loaded_is_bit_equal_to_what_was_saved(generator, tmp_path):
         )
 
 
-def test_half_precision_halves_the_file_and_is_what_the_golden_pictures_show(tmp_path):
+def test_half_precision_halves_the_file_and_is_used_for_the_golden_pictures(tmp_path):
     torch.manual_seed(0)
     generator = ConditionalGAN(CGAN).eval()
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
@@ -110,7 +110,7 @@ def test_saving_twice_gives_the_same_files(tmp_path):
         assert path.read_bytes() == (second / path.name).read_bytes()
 
 
-def test_a_snapshot_is_four_files_of_which_none_is_a_pickle(folder):
+def test_a_snapshot_is_four_files_without_a_pickle(folder):
     assert {path.name for path in folder.iterdir()} == {CONFIG, WEIGHTS, GOLDEN, CARD}
     for path in folder.iterdir():
         content = path.read_bytes()
@@ -118,7 +118,7 @@ def test_a_snapshot_is_four_files_of_which_none_is_a_pickle(folder):
     assert set(load_file(folder / WEIGHTS)) == set(FakeGenerator().state_dict())
 
 
-def test_facts_come_back_as_they_were_saved(tmp_path):
+def test_facts_round_trip(tmp_path):
     facts = {
         "text_encoder": FakeTextEncoder().identity,
         "dataset": "openmoji:train",
@@ -132,7 +132,7 @@ def test_facts_come_back_as_they_were_saved(tmp_path):
     assert resolve(str(tmp_path / "m")).config.facts == SnapshotFacts(**facts)
 
 
-def test_a_model_saved_amid_training_is_left_as_it_was_and_saved_as_it_will_draw(tmp_path):
+def test_saving_a_model_in_training_mode_does_not_change_it(tmp_path):
     generator = ConditionalGAN(CGANConfig(architecture="paper", text_dim=8, noise_dim=4, condition_dim=8, ngf=8))
     generator.train()
     frozen = next(module for module in generator.modules() if isinstance(module, torch.nn.BatchNorm2d)).eval()
@@ -144,12 +144,12 @@ def test_a_model_saved_amid_training_is_left_as_it_was_and_saved_as_it_will_draw
     assert golden_error(snapshot, load_generator(snapshot)) == 0
 
 
-def test_golden_tensors_are_met_by_the_saved_weights(folder):
+def test_the_saved_weights_draw_the_golden_pictures(folder):
     snapshot = resolve(str(folder))
     assert golden_error(snapshot, load_generator(snapshot)) == 0
 
 
-def test_golden_tensors_notice_one_changed_weight(folder):
+def test_golden_pictures_detect_one_changed_weight(folder):
     tensors = load_file(folder / WEIGHTS)
     tensors["to_pixels.bias"][5] += 0.1
     rewrite_weights(folder, tensors)
@@ -158,14 +158,14 @@ def test_golden_tensors_notice_one_changed_weight(folder):
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"x" * 99)])
-def test_absent_or_damaged_golden_tensors_say_so(folder, damage):
+def test_missing_or_damaged_golden_tensors_are_an_error(folder, damage):
     damage(folder / GOLDEN)
     snapshot = resolve(str(folder))
     with pytest.raises(SnapshotError, match="no readable golden"):
         golden_error(snapshot, load_generator(snapshot))
 
 
-def test_golden_tensors_without_the_expected_names_say_so(folder):
+def test_golden_tensors_without_the_expected_names_are_an_error(folder):
     save_file({"pictures": torch.zeros(2)}, folder / GOLDEN)
     snapshot = resolve(str(folder))
     with pytest.raises(SnapshotError, match="no readable golden"):
@@ -178,7 +178,7 @@ def test_a_folder_resolves_by_its_path(folder, prefix):
     assert (snapshot.name, snapshot.folder, snapshot.revision) == (f"{prefix}{folder}", folder, "")
 
 
-def test_a_run_folder_is_its_newest_whole_checkpoint(tmp_path):
+def test_a_run_folder_resolves_to_its_newest_complete_checkpoint(tmp_path):
     generators = [FakeGenerator(), FakeGenerator()]
     for step, generator in enumerate(generators, start=1):
         save_checkpoint(tmp_path / "run", step, {}, partial(save_pretrained, generator), keep=9)
@@ -189,25 +189,25 @@ def test_a_run_folder_is_its_newest_whole_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["", "local-dir:"])
-def test_a_run_folder_without_a_checkpoint_is_no_model(tmp_path, prefix):
+def test_a_run_folder_without_a_checkpoint_is_not_a_model(tmp_path, prefix):
     (tmp_path / "run" / "checkpoints" / ".step-00000001.abc").mkdir(parents=True)
     with pytest.raises(CheckpointError, match="has no complete checkpoint, so it cannot be used as a model"):
         resolve(f"{prefix}{tmp_path / 'run'}")
 
 
 @pytest.mark.parametrize("name", ["local-dir:nowhere", "./nowhere", "runs/nowhere", "/nowhere/at/all"])
-def test_a_folder_that_is_not_there_says_so(name, tmp_path, monkeypatch):
+def test_a_missing_folder_is_an_error(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnknownNameError, match=f"There is no folder {Path(name.removeprefix('local-dir:'))}"):
         resolve(name)
 
 
-def test_a_folder_without_a_model_says_what_it_lacks(tmp_path):
+def test_a_folder_without_a_model_is_an_error_that_names_the_missing_files(tmp_path):
     with pytest.raises(CheckpointError, match="has no complete checkpoint"):
         resolve(str(tmp_path))
 
 
-def test_a_file_is_no_model(folder):
+def test_a_file_is_not_a_model(folder):
     with pytest.raises(UnknownNameError, match="There is no folder"):
         resolve(str(folder / WEIGHTS))
 
@@ -236,7 +236,7 @@ def test_weights_that_are_not_the_published_ones_are_refused_before_use(folder, 
         t2i.create_model(f"local-dir:{folder}")
 
 
-def test_a_snapshot_that_vouches_for_itself_is_still_held_to_the_registered_sha256(folder, monkeypatch):
+def test_the_registered_sha256_overrides_the_snapshots_own(folder, monkeypatch):
     spec = WeightsSpec(
         model="fake",
         tag="x",
@@ -255,7 +255,7 @@ def test_a_snapshot_that_vouches_for_itself_is_still_held_to_the_registered_sha2
     assert resolve("fake").name == "fake.x"
 
 
-def test_offline_a_model_on_the_hub_says_how_to_go_on():
+def test_offline_a_hub_model_is_an_error_with_a_fix():
     with pytest.raises(OfflineError, match="unset HF_HUB_OFFLINE"):
         t2i.pipeline("hf-hub:nobody/nothing")
 
@@ -275,7 +275,7 @@ def test_offline_a_model_on_the_hub_says_how_to_go_on():
     ],
     ids=["empty", "cut", "no UTF-8", "deep", "list", "text", "null", "large", "nothing said"],
 )
-def test_a_config_json_that_is_none_is_refused(folder, content, kind, says):
+def test_an_invalid_config_json_is_refused(folder, content, kind, says):
     (folder / CONFIG).write_bytes(content)
     with pytest.raises(kind, match=says):
         resolve(str(folder))
@@ -295,7 +295,7 @@ def test_a_config_json_that_is_none_is_refused(folder, content, kind, says):
         ({"facts": {"text_encoder": {"name": "x"}}}, "field 'facts.text_encoder"),
     ],
 )
-def test_a_config_json_with_a_wrong_field_is_refused_by_field(folder, changes, says):
+def test_a_wrong_field_of_config_json_is_refused_and_named(folder, changes, says):
     edit(folder, **changes)
     with pytest.raises(InvalidConfigError, match=f"{folder / CONFIG}: .*{says}"):
         resolve(str(folder))
@@ -309,7 +309,7 @@ def test_a_config_json_with_a_wrong_field_is_refused_by_field(folder, changes, s
         ({"resolution": "big"}, "field 'resolution': .* got 'big'"),
     ],
 )
-def test_the_technique_s_own_config_is_refused_by_field(folder, config, says):
+def test_a_wrong_field_of_the_technique_s_config_is_refused_and_named(folder, config, says):
     edit(folder, config=config)
     with pytest.raises(InvalidConfigError, match=says):
         t2i.create_model(str(folder))
@@ -318,7 +318,7 @@ def test_the_technique_s_own_config_is_refused_by_field(folder, config, says):
 @pytest.mark.parametrize(
     ("technique", "says"), [("cgn", "Did you mean 'cgan'"), ("attngan", r"t2i-attngan"), ("zzz", "no model 'zzz'")]
 )
-def test_a_technique_nobody_installed_is_named(folder, technique, says):
+def test_a_technique_that_is_not_installed_is_named(folder, technique, says):
     edit(folder, technique=technique)
     with pytest.raises(UnknownNameError, match=says):
         t2i.create_model(str(folder))
@@ -331,7 +331,7 @@ def test_a_missing_file_is_named(folder, name, says):
         _open("m", folder)
 
 
-def test_a_folder_that_is_gone_is_named(tmp_path):
+def test_a_deleted_folder_is_named(tmp_path):
     with pytest.raises(SnapshotError, match=r"m is in .*gone, which cannot be read \(No such file"):
         _open("m", tmp_path / "gone")
 
@@ -364,7 +364,7 @@ def test_tensors_that_do_not_fit_the_config_are_refused(folder, change):
     [b"", b"\x80\x04\x95junk", b"\xff" * 64, b"\x08\0\0\0\0\0\0\0{}      more"],
     ids=["empty", "pickle", "huge header", "uncovered bytes"],
 )
-def test_weights_that_are_no_safetensors_are_refused_though_their_hash_agrees(folder, content):
+def test_weights_that_are_not_safetensors_are_refused_despite_a_correct_hash(folder, content):
     (folder / WEIGHTS).write_bytes(content)
     edit(folder, weights_sha256=sha256_of(folder / WEIGHTS))
     with pytest.raises(SnapshotError, match="is not a readable safetensors file"):
@@ -385,7 +385,7 @@ def test_a_failed_save_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_while_tensors_are_written_leaves_nothing(tmp_path, monkeypatch):
+def test_a_disk_that_fills_during_saving_leaves_nothing(tmp_path, monkeypatch):
     from safetensors import SafetensorError
 
     full = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fakes.official_stackgan import lived_in
+from fakes.official_stackgan import with_batch_statistics
 from t2i.config import parse_config
 from t2i.errors import InvalidConfigError
 from t2i.generator import Generator
@@ -31,7 +31,7 @@ def generators() -> list[Generator]:
     torch.manual_seed(0)
     made = [StackGAN(V1), StackGANv2(V2)]
     for generator in made:
-        lived_in(generator)
+        with_batch_statistics(generator)
     return made
 
 

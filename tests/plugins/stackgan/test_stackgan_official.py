@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fakes.official_stackgan import StageOne, StageTwo, Tree, lived_in
+from fakes.official_stackgan import StageOne, StageTwo, Tree, with_batch_statistics
 from t2i.errors import SnapshotError
 from t2i.noise import Noise
 from t2i.snapshots.foreign import read_checkpoint
@@ -30,7 +30,7 @@ CONVERT = {"stage-one": stackgan, "stage-two": stackgan, "tree": stackgan_v2, "t
 
 def official(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return lived_in(MAKE[name]())
+    return with_batch_statistics(MAKE[name]())
 
 
 def drawn(network: nn.Module, text: Tensor, seeds: range) -> list[Tensor]:
