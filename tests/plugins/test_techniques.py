@@ -1,4 +1,4 @@
-"""What every trainable technique here declares and ships, whatever its own tests ask further."""
+"""Tests of every trainable technique's declarations and recipes, in addition to its own tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
-def test_a_spec_names_what_is_there(name: str) -> None:
+def test_everything_a_spec_names_exists(name: str) -> None:
     spec, plugin = registry().get(ModelSpec, name)
     assert plugin.distribution.replace("-", "_") == load_target(spec.target).__module__.partition(".")[0]
     generator = load_target(spec.target)
@@ -58,11 +58,11 @@ def test_a_spec_names_what_is_there(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "recipe"), [(name, recipe) for name in TECHNIQUES for recipe in TECHNIQUES[name]])
 def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
-    """And what is drawn at 64 px fits in 16 MiB."""
+    """And generators for 64 px fit into 16 MiB."""
     spec, _ = registry().get(ModelSpec, name)
     values = read_recipe(name, recipe)
     assert set(values) <= {"data", "model", "objective", "train"}
-    with torch.device("meta"):  # no memory, and no time for initial weights
+    with torch.device("meta"):  # takes no memory, and no time to initialise weights
         generator = load_target(spec.target)(parse_config(load_target(spec.config), values["model"], recipe))
         settings = parse_config(load_target(spec.objective_config), values["objective"], recipe)
         assert load_target(spec.objective)(generator, settings).phases
@@ -73,7 +73,7 @@ def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
         assert generator.resolution == 64 and size <= 16 * MIB
 
 
-WIDTH_MATTERS = [  # kernels round otherwise at other widths
+WIDTH_MATTERS = [  # kernels round differently at other widths
     a_picture_does_not_depend_on_its_place_in_the_batch,
     a_picture_does_not_depend_on_its_neighbours,
     its_twin_for_drawing_draws_the_same,
@@ -81,8 +81,8 @@ WIDTH_MATTERS = [  # kernels round otherwise at other widths
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
-def test_at_its_default_width_too_a_picture_is_its_own(name: str) -> None:
-    """The other promises of a generator are kept or broken by tiny ones, which each plugin's own tests hold to them."""
+def test_at_the_default_width_a_picture_does_not_depend_on_its_batch(name: str) -> None:
+    """The other checks do not depend on the width; each plugin's tests run them on a tiny generator."""
     torch.manual_seed(0)
     generator = create_model(name)
     for check in WIDTH_MATTERS:

@@ -1,11 +1,10 @@
-"""Installs what `nox -s build` built, as a stranger would, and lives with it: `uv run nox -s wheels`.
+"""Installs the wheels that `nox -s build` built, as a user would, and uses them: `uv run nox -s wheels`.
 
     python tests/wheels/journey.py dist             # everything: alone, lowest, newest
-    python tests/wheels/journey.py dist alone       # one of them
+    python tests/wheels/journey.py dist alone       # only this one
 
-The wheels come from a package index on loopback, what they require from the index that pip and uv are configured with,
-and the pretrained weights from a Hub on loopback, where they were pushed by the real client. It stops at the first
-surprise.
+The wheels come from a package index on loopback, their requirements from the index that pip and uv are configured with,
+and the pretrained weights from a Hub on loopback, to which the real client pushes them. It stops at the first failure.
 """
 
 from __future__ import annotations
@@ -56,13 +55,13 @@ CORE_TESTS = (
 )
 
 
-class Surprise(Exception):
-    """Something did not go as it must; one sentence."""
+class Failure(Exception):
+    """A step failed; the message is one sentence."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What the journeys share: wheels, their index, a Hub, and a place for what they make."""
+    """What all scenarios share: wheels, their index, a Hub, and a working folder."""
 
     dist: Path
     index: str
@@ -71,11 +70,11 @@ class World:
 
     @property
     def distributions(self) -> list[str]:
-        """Every one of ours, "t2i" among them."""
+        """Our distributions, including "t2i"."""
         return sorted(wheel.name.split("-")[0].replace("_", "-") for wheel in self.dist.glob("*.whl"))
 
     def requirements(self, distribution: str) -> list[Requirement]:
-        """What the wheel of `distribution` requires without extras."""
+        """The requirements of the wheel of `distribution`, without extras."""
         (wheel,) = self.dist.glob(f"{distribution.replace('-', '_')}-[0-9]*.whl")
         with zipfile.ZipFile(wheel) as archive:
             (path,) = [path for path in archive.namelist() if path.endswith(".dist-info/METADATA")]
@@ -96,81 +95,79 @@ class Environment:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Those of this process, none that shows the repository, and the Hub on loopback."""
+        """The variables of this process without those that point to the repository, and the Hub on loopback."""
         theirs = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         ours = {"HF_HOME": str(self.folder / "hf"), "T2I_CACHE": str(self.folder / "t2i"), "HF_HUB_OFFLINE": "0"}
         return theirs | ours | hub_variables(self.world.hub)
 
     def install(self, *arguments: str) -> None:
-        """`uv pip install`, which can choose the oldest; the wheels of ours come from loopback, anew each time."""
+        """`uv pip install`, which can choose the oldest versions; our wheels come from loopback, uncached."""
         fresh = [word for name in self.world.distributions for word in ("--refresh-package", name)]
         run(["uv", "pip", "install", "-q", "--python", self.python, "--index", self.world.index, *fresh, *arguments])
 
     def pip(self, *arguments: str) -> None:
-        """Plain pip, which everybody has."""
+        """Plain pip, which every user has."""
         run([self.python, "-m", "pip", "--disable-pip-version-check", *arguments], self.folder, self.variables)
 
     def pip_install(self, distribution: str) -> None:
-        """The same, once it is seen that what is ours came from loopback: pip itself takes the newest of any index."""
+        """The same, and check that our wheels came from loopback, because pip takes the newest version of any index."""
         report = self.folder / "report.json"
         self.pip("install", "--report", str(report), "--extra-index-url", self.world.index, distribution)
         for each in json.loads(report.read_text())["install"]:
             name, url = canonicalize_name(each["metadata"]["name"]), each["download_info"]["url"]
             ours = name in self.world.distributions
-            require(not ours or url.startswith("http://127.0.0.1:"), f"{name} of loopback was due, but {url} came")
+            require(not ours or url.startswith("http://127.0.0.1:"), f"expected {name} from loopback, got {url}")
 
     def versions(self) -> dict[NormalizedName, str]:
-        """What is installed."""
+        """The installed versions."""
         (site,) = self.folder.glob("venv/lib/python*/site-packages")
         found = Distribution.discover(path=[str(site)])
         return {canonicalize_name(distribution.name): distribution.version for distribution in found}
 
     def t2i(self, *arguments: str) -> str:
-        """What the command prints, results and remarks."""
+        """Run the command; returns what it prints on both streams."""
         return run([self.python.with_name("t2i"), *arguments], self.folder, self.variables)
 
     def refused(self, remedy: str, *arguments: str) -> None:
-        """The command must end with one sentence that holds `remedy`, and exit code 2."""
+        """Check that the command fails with exit code 2 and one sentence that contains `remedy`."""
         output = run([self.python.with_name("t2i"), *arguments], self.folder, self.variables, code=2)
-        require(
-            output.startswith("error: ") and output.count("\n") == 1, f"one sentence was due, but this came:\n{output}"
-        )
-        require(remedy in output, f"{remedy!r} was due as the remedy, but this came: {output}")
+        require(output.startswith("error: ") and output.count("\n") == 1, f"expected one sentence, got:\n{output}")
+        require(remedy in output, f"{remedy!r} expected as the fix, got: {output}")
 
     def tests(self, *paths: str) -> None:
-        """Run these files of the suite against what is installed here."""
+        """Run these test files against the installed wheels."""
         output = run([self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths], ROOT, self.variables)
         say(f"  {output.splitlines()[-1]}")
 
 
 def alone(world: World) -> None:
-    """One plugin, installed alone, draws with weights from the Hub; without it the rest is sound."""
+    """One plugin, installed alone, draws with weights from the Hub; without it everything else works."""
     here = fresh(world, "alone")
     step(f"{PLUGIN} alone brings core and a text encoder, and no other plugin")
     here.pip_install(PLUGIN)
     brought = tuple(sorted(name for name in here.versions() if name.startswith("t2i")))
-    require(brought == BROUGHT, f"{BROUGHT} were due, but {brought} came")
+    require(brought == BROUGHT, f"{BROUGHT} expected, got {brought}")
     here.pip("check")
 
-    step("it is listed, and what is not installed says how to get it")
+    step("it is listed, and other plugins are listed with how to install them")
     require_all(here.t2i("models"), "stackgan-v2", "pip install t2i-cgan")
     here.t2i("doctor")
 
-    step("weights that are not here are one sentence with a remedy")
+    step("missing weights are a one-sentence error with a fix")
     here.refused("pip install t2i-starter", "generate", "a red heart")
     here.refused("t2i train stackgan", "generate", "a red heart", "--model", "stackgan")
 
-    step("it draws with weights from the Hub, and draws the same file again")
+    step("it draws with weights from the Hub, and regenerates the same file")
     published = publish(world)
     ask = ("generate", "a red square", "--model", f"hf-hub:{NAME}", "--seed", "7", "--device", "cpu", "-o")
     here.t2i(*ask, "red.png")
     picture = Image.open(here.folder / "red.png")
-    require(picture.size == (16, 16), f"16 x 16 pixels were due, but {picture.size} came")
+    require(picture.size == (16, 16), f"expected 16 x 16 pixels, got {picture.size}")
     require(published in str(picture.info), f"the picture does not name the commit {published}")
     require_all(here.t2i("regenerate", "red.png", "-o", "again.png"), "again.png")
-    require(same(here.folder, "red.png", "again.png"), "the same file was due, but another came")
+    require(same(here.folder, "red.png", "again.png"), "expected the same file, got another")
 
-    step(f"without {PLUGIN} the rest is sound")
+    step(f"without {PLUGIN} everything else works")
     here.pip("uninstall", "--yes", PLUGIN)
     here.pip("check")
     require_all(here.t2i("models"), f"pip install {PLUGIN}")
@@ -179,7 +176,7 @@ def alone(world: World) -> None:
 
 
 def lowest(world: World) -> None:
-    """The oldest versions that the wheels' metadata allow: core alone, then with the plugin, then everything."""
+    """The oldest versions that the wheels' metadata allow: core alone, core with the plugin, and everything."""
     here = fresh(world, "lowest")
     step("core alone at its lowest versions")
     here.install("--resolution", "lowest-direct", "t2i-core", *third_party(world, "t2i-core"))
@@ -193,13 +190,13 @@ def lowest(world: World) -> None:
     here.pip("check")
     live(here)
 
-    step("every distribution at its lowest versions: each bundled model draws, and a judge judges")
+    step("every distribution at its lowest versions: each bundled model draws, and an evaluator evaluates")
     here.install("--resolution", "lowest-direct", *world.distributions, *third_party(world, *world.distributions))
     show(here)
     here.pip("check")
     techniques = json.loads(here.t2i("models", "--pretrained", "--json"))
     names = [f"{weights['model']}.{weights['tag']}" for technique in techniques for weights in technique["weights"]]
-    require(bool(names), "bundled models were due, but none is listed")
+    require(bool(names), "expected bundled models, but none is listed")
     for name in names:
         here.t2i("generate", "a red heart", "--model", name, "--device", "cpu", "-o", f"{name}.png")
     here.t2i("evaluate", "run", "--data", "squares", "--n", "8", "--metrics", "kid", "--device", "cpu")
@@ -220,16 +217,16 @@ JOURNEYS = {"alone": alone, "lowest": lowest, "newest": newest}
 
 
 def live(here: Environment) -> None:
-    """Train, draw, and draw again what was drawn."""
+    """Train, draw, and regenerate a picture."""
     squares(here.folder / "squares")
     here.t2i("train", "stackgan", "--recipe", "tiny", "--data", "squares", "--out", "run", "--device", "cpu")
     here.t2i("generate", "a red square", "--model", "run", "--seed", "7", "--device", "cpu", "-o", "red.png")
     here.t2i("regenerate", "red.png", "-o", "again.png")
-    require(same(here.folder, "red.png", "again.png"), "the same file was due, but another came")
+    require(same(here.folder, "red.png", "again.png"), "expected the same file, got another")
 
 
 def publish(world: World) -> str:
-    """Train a tiny model in the environment at hand and push it; returns the commit."""
+    """Train a tiny model in this environment and push it; returns the commit."""
     folder = world.scratch / "published"
     squares(folder / "squares")
     command = [sys.executable, "-m", "t2i"]
@@ -248,25 +245,25 @@ def squares(folder: Path) -> None:
 
 
 def third_party(world: World, *distributions: str) -> list[str]:
-    """What these wheels require of others, as the direct requirements that `lowest-direct` goes by."""
+    """The wheels' requirements on other packages, as direct requirements for `lowest-direct`."""
     needed = [requirement for name in distributions for requirement in world.requirements(name)]
     return sorted({str(requirement) for requirement in needed if requirement.name not in world.distributions})
 
 
 def pinned(here: Environment) -> list[str]:
-    """What is installed, so that nothing moves when more comes."""
+    """The installed versions as constraints, so that nothing changes when more is installed."""
     return [f"{name}=={version}" for name, version in here.versions().items()]
 
 
 def fresh(world: World, name: str) -> Environment:
     here = Environment(world.scratch / name, world)
     run(["uv", "venv", "-q", "--python", sys.executable, here.folder / "venv"])
-    run(["uv", "pip", "install", "-q", "--python", here.python, "pip"])  # alone: --seed brings more
+    run(["uv", "pip", "install", "-q", "--python", here.python, "pip"])  # only pip: --seed adds more
     return here
 
 
 def hub_variables(hub: FakeHub) -> dict[str, str]:
-    return {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}  # Xet is another protocol to another server
+    return {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}  # Xet uses another protocol and server
 
 
 def same(folder: Path, first: str, second: str) -> bool:
@@ -274,7 +271,7 @@ def same(folder: Path, first: str, second: str) -> bool:
 
 
 def show(here: Environment) -> None:
-    """The versions of what the wheels require themselves."""
+    """Print the versions of the wheels' direct requirements."""
     versions = here.versions()
     ours = [name for name in here.world.distributions if name in versions]
     named = {requirement.name for name in ours for requirement in here.world.requirements(name)} - set(ours)
@@ -284,10 +281,10 @@ def show(here: Environment) -> None:
 def run(
     command: Sequence[str | Path], cwd: Path = ROOT, variables: dict[str, str] | None = None, *, code: int = 0
 ) -> str:
-    """What the command wrote on both streams.
+    """Run the command; returns what it wrote on both streams.
 
     Raises:
-        Surprise: its exit code is not `code`.
+        Failure: its exit code is not `code`.
     """
     words = [str(word) for word in command]
     done = subprocess.run(words, cwd=cwd, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -297,12 +294,12 @@ def run(
 
 def require(true: bool, else_say: str) -> None:
     if not true:
-        raise Surprise(else_say)
+        raise Failure(else_say)
 
 
 def require_all(output: str, *parts: str) -> None:
     for part in parts:
-        require(part in output, f"{part!r} was due in what was said, but this came:\n{output}")
+        require(part in output, f"{part!r} expected in the output, got:\n{output}")
 
 
 def step(what: str) -> None:
@@ -315,7 +312,7 @@ def say(line: str) -> None:
 
 @contextmanager
 def index_of(dist: Path) -> Iterator[str]:
-    """The address of a package index that holds the wheels in `dist` and sends nobody elsewhere."""
+    """The address of a package index with only the wheels in `dist`."""
 
     class Server(ThreadingMixIn, WSGIServer):
         daemon_threads = True
@@ -339,10 +336,10 @@ def main(dist: str, *names: str) -> int:
         try:
             for name in names or JOURNEYS:
                 JOURNEYS[name](world)
-        except Surprise as surprise:
+        except Failure as surprise:
             say(f"stopped: {surprise}")
             return 1
-    step("all went as it must")
+    step("all scenarios passed")
     return 0
 
 

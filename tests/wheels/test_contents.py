@@ -1,4 +1,4 @@
-"""Every distribution as it would be published: built from this tree, opened and read."""
+"""Every distribution as published: built from this tree, and its contents checked."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ PROJECTS = {
 }
 PACKAGES = {name: "t2i" if name == "t2i-core" else name.replace("-", "_") for name in PROJECTS if name != "t2i"}
 DRAWS = ("t2i-cgan", "t2i-cvae", "t2i-flow", "t2i-stackgan", "t2i-transformer", "t2i-vaegan")
-MOST_BYTES = {"t2i-starter": 48 * 2**20}  # weights; every other stays below OTHERS_BYTES
+MOST_BYTES = {"t2i-starter": 48 * 2**20}  # it has weights; all others must be below OTHERS_BYTES
 OTHERS_BYTES = 16 * 2**20
-FOR_AUTHORS = {"pytest"}  # t2i.testing's classes say themselves that they need it
+FOR_AUTHORS = {"pytest"}  # t2i.testing's classes report themselves that they need it
 RELATIVE_LINK = re.compile(r"\]\((?!https?://|#)|(?:src|href)=\"(?!https?://|#)")
 
 
 @dataclass(frozen=True)
 class Built:
-    """A distribution's wheel and sdist, and the wheel that was built from the tree itself."""
+    """A distribution's wheel and sdist, and the wheel built directly from the tree."""
 
     name: str
     wheel: Path
@@ -48,7 +48,7 @@ class Built:
     def metadata(self) -> Metadata:
         """
         Raises:
-            ExceptionGroup: a field is not as the standard has it.
+            ExceptionGroup: a field does not follow the standard.
         """
         (head,) = [data for path, data in self.files.items() if path.endswith(".dist-info/METADATA")]
         return Metadata.from_email(head)
@@ -60,7 +60,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 
 def build(out: Path, *how: str) -> Path:
-    """What `nox -s build` does, in this environment."""
+    """Build as `nox -s build` does, in this environment."""
     command = ["uv", "build", "--quiet", "--all-packages", "--no-build-isolation", "--python", sys.executable]
     done = subprocess.run([*command, *how, "--out-dir", str(out)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -69,7 +69,7 @@ def build(out: Path, *how: str) -> Path:
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An sdist of each distribution, and the wheel built from that."""
+    """An sdist of each distribution, and the wheel built from the sdist."""
     return build(tmp_path_factory.mktemp("dist"))
 
 
@@ -93,7 +93,7 @@ def test_each_distribution_is_built_once_and_nothing_else(dist: Path) -> None:
     assert len(list(dist.glob("*.whl"))) == len(list(dist.glob("*.tar.gz"))) == len(PROJECTS)
 
 
-def test_metadata_are_whole_and_as_the_standard_has_them(built: Built) -> None:
+def test_metadata_are_complete_and_follow_the_standard(built: Built) -> None:
     facts, found = tomllib.loads((PROJECTS[built.name] / "pyproject.toml").read_text())["project"], built.metadata
     assert (found.name, str(found.version), found.summary) == (facts["name"], facts["version"], facts["description"])
     assert found.requires_python == ">=3.11"
@@ -111,8 +111,8 @@ def test_the_licence_covers_code_and_weights_and_its_files_are_inside(built: Bui
     assert any(b"Attribution-ShareAlike 4.0" in data for data in licences.values()) == has_weights
 
 
-def test_the_package_is_what_the_repository_holds_no_more_and_no_less(built: Built) -> None:
-    """So recipes, snapshots and py.typed are inside, and caches, tests and strays are not."""
+def test_the_package_has_exactly_the_files_of_the_repository(built: Built) -> None:
+    """So recipes, snapshots and py.typed are inside, and caches, tests and other files are not."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "src"]
     tracked = subprocess.run(listed, cwd=PROJECTS[built.name], capture_output=True, text=True, check=True).stdout
     source = {path for path in tracked.split("\0") if path and (PROJECTS[built.name] / path).is_file()}
@@ -123,7 +123,7 @@ def test_the_package_is_what_the_repository_holds_no_more_and_no_less(built: Bui
     assert package is None or f"{package}/py.typed" in shipped
 
 
-def test_what_the_entry_points_name_is_inside(built: Built) -> None:
+def test_the_modules_of_entry_points_are_inside(built: Built) -> None:
     (text,) = [data for path, data in built.files.items() if path.endswith("entry_points.txt")] or [b""]
     modules = re.findall(r"^[\w-]+ = ([\w.]+)", text.decode(), re.M)
     assert bool(modules) == (built.name in PACKAGES)
@@ -132,14 +132,14 @@ def test_what_the_entry_points_name_is_inside(built: Built) -> None:
         assert {f"{path}.py", f"{path}/__init__.py"} & set(built.files), module
 
 
-def test_the_sdist_builds_the_very_wheel_that_the_tree_does(built: Built) -> None:
+def test_the_sdist_builds_the_same_wheel_as_the_tree(built: Built) -> None:
     assert contents(built.direct) == built.files
 
 
-def test_the_sdist_holds_its_project_alone(built: Built) -> None:
+def test_the_sdist_has_only_its_project(built: Built) -> None:
     with tarfile.open(built.sdist) as archive:
         inside = {path.partition("/")[2] for path in archive.getnames()}
-    made = {"PKG-INFO", ".gitignore"}  # hatchling takes the repository's .gitignore along
+    made = {"PKG-INFO", ".gitignore"}  # hatchling includes the repository's .gitignore
     assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= inside
     assert all((PROJECTS[built.name] / path).is_file() for path in inside - made)
 
@@ -148,7 +148,7 @@ def test_the_size_is_bounded(built: Built) -> None:
     assert max(built.wheel.stat().st_size, built.sdist.stat().st_size) <= MOST_BYTES.get(built.name, OTHERS_BYTES)
 
 
-def test_what_is_imported_is_required(built: Built) -> None:
+def test_every_import_is_a_requirement(built: Built) -> None:
     required = {canonicalize_name(requirement.name) for requirement in built.metadata.requires_dist or ()}
     homes = packages_distributions() | {package: [name] for name, package in PACKAGES.items()}
     for path, data in built.files.items():
@@ -159,7 +159,7 @@ def test_what_is_imported_is_required(built: Built) -> None:
 
 
 def imported(source: bytes) -> set[str]:
-    """The top-level names of what a module imports, wherever in it."""
+    """The top-level names of everything a module imports, also inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -170,13 +170,13 @@ def imported(source: bytes) -> set[str]:
 
 
 @pytest.mark.parametrize("name", DRAWS)
-def test_a_technique_brings_a_text_encoder(name: str, dist: Path) -> None:
-    """Else who installs it alone cannot draw."""
+def test_a_technique_requires_a_text_encoder(name: str, dist: Path) -> None:
+    """Otherwise it cannot draw if it is installed alone."""
     (wheel,) = dist.glob(f"{name.replace('-', '_')}-*.whl")
     required = {requirement.name for requirement in Built(name, wheel, wheel, wheel).metadata.requires_dist or ()}
     assert {"t2i-core", "t2i-text-hf"} <= required
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_links_of_a_readme_hold_on_a_registry_s_page(name: str) -> None:
+def test_links_of_a_readme_work_on_a_package_index(name: str) -> None:
     assert not RELATIVE_LINK.search((PROJECTS[name] / "README.md").read_text())

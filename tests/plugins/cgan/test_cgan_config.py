@@ -1,4 +1,4 @@
-"""What the plugin declares and which settings it takes."""
+"""The plugin's declarations and its settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from t2i_cgan.generator import ConditionalGAN
 from t2i_cgan.training import CGANObjective
 
 
-def test_the_papers_recipe_is_the_papers() -> None:
+def test_the_recipe_paper_has_the_papers_settings() -> None:
     """Reed et al. 2016, sec. 5, and alg. 1: lr 2e-4, beta1 .5, batch 64, z 100, text 128, weights 1, .5, .5
     and, for half as many half-way texts, .5."""
     recipe = yaml.safe_load((files("t2i_cgan") / "recipes/paper.yaml").read_text())
@@ -63,7 +63,7 @@ def test_the_papers_recipe_is_the_papers() -> None:
         (CGANOptions, {"tuncation": 1}),
     ],
 )
-def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
+def test_invalid_values_are_refused(kind: type, values: dict[str, Any]) -> None:
     with pytest.raises(InvalidConfigError, match=next(iter(values))):
         parse_config(kind, values, "here")
 
@@ -83,7 +83,7 @@ def test_shapes_that_miss_the_resolution_are_refused(values: dict[str, Any]) -> 
         ConditionalGAN(CGANConfig(**values))
 
 
-def test_widths_no_group_norm_can_split_are_refused() -> None:
+def test_widths_that_group_norms_cannot_split_are_refused() -> None:
     with pytest.raises(InvalidConfigError, match=r"multiples of 8, got \[12\]"):
         ConditionalGAN(CGANConfig(resolution=16, widths=(16, 12)))
 
@@ -96,7 +96,7 @@ def test_shapes_that_reach_the_resolution_draw_it(resolution: int, widths: tuple
     assert ConditionalGAN(config)(torch.zeros(2, 8), torch.zeros(2, 100)).shape == (2, 3, resolution, resolution)
 
 
-def test_objectives_that_cannot_be_are_refused() -> None:
+def test_impossible_objectives_are_refused() -> None:
     generator = ConditionalGAN(CGANConfig(resolution=16, widths=(8, 8), text_dim=8))
     with pytest.raises(InvalidConfigError, match="pixels too often"):
         CGANObjective(generator, CGANObjectiveConfig(discriminator_widths=(8, 8, 8, 8)))

@@ -1,4 +1,4 @@
-"""The conditional GAN against the suites every plugin is held to."""
+"""The conditional GAN passes the suites that every technique must pass."""
 
 from __future__ import annotations
 

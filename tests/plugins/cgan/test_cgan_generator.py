@@ -1,4 +1,4 @@
-"""The conditional GAN as a Generator, beyond what the conformance suite asks."""
+"""The conditional GAN as a Generator, beyond what the conformance suite checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_truncation_scales_z(generator: ConditionalGAN) -> None:
         drawn = generator.generate(text, Noise(range(3)), generator.options(truncation=truncation))
         assert torch.equal(drawn, generator(text.sentence, truncation * z))
     safe = [generator.generate(text, Noise([seed] * 3), generator.options(truncation=0.0)) for seed in (1, 2)]
-    assert torch.equal(*safe)  # nothing of the seed is left
+    assert torch.equal(*safe)  # the seed has no effect
 
 
 def test_text_and_seed_both_matter(generator: ConditionalGAN) -> None:
@@ -41,8 +41,8 @@ def test_text_and_seed_both_matter(generator: ConditionalGAN) -> None:
     assert torch.equal(again, one) and not torch.equal(another, one)
 
 
-def test_words_are_not_read(generator: ConditionalGAN) -> None:
-    """GAN-INT-CLS reads the sentence alone."""
+def test_words_are_ignored(generator: ConditionalGAN) -> None:
+    """GAN-INT-CLS only reads the sentence."""
     short, long = captions(4, 12), captions(4, 12)
     long.words.mul_(7)
     assert torch.equal(
@@ -52,7 +52,7 @@ def test_words_are_not_read(generator: ConditionalGAN) -> None:
 
 
 @pytest.mark.parametrize("architecture", ["modulated", "paper"])
-def test_a_snapshot_comes_back_through_the_public_door(tmp_path: Path, architecture: str) -> None:
+def test_a_saved_model_loads_with_from_pretrained(tmp_path: Path, architecture: str) -> None:
     shape = TINY if architecture == "modulated" else CGANConfig(architecture="paper", ngf=8, text_dim=12)
     made = ConditionalGAN(shape).eval()
     folder = save_pretrained(made, tmp_path / "snapshot")

@@ -35,7 +35,7 @@ def test_default_generators_size() -> None:
     assert count(ModulatedGenerator(CGANConfig())) == wanted == 3_792_412
 
 
-def test_sub_pixels_begin_with_equal_kernels() -> None:
+def test_sub_pixel_kernels_are_equal_at_first() -> None:
     """ICNR (Aitken 2017): before training, sub-pixel convolution is nearest-neighbour upsampling, up to its bias."""
     config = CGANConfig(resolution=24, widths=(16, 8), pixel_shuffle=3, text_dim=8)
     network = ModulatedGenerator(config)
@@ -46,8 +46,8 @@ def test_sub_pixels_begin_with_equal_kernels() -> None:
     assert blocks[..., 0, 0].std() > 0
 
 
-def test_upsampling_after_the_convolution_is_upsampling_in_between() -> None:
-    """The block's cheap order: skip and body both double the side."""
+def test_upsampling_after_the_convolution_equals_upsampling_in_between() -> None:
+    """In the block's cheaper order, skip and body both double the side."""
     block = UpBlock(16, 8, 4)
     assert block(torch.randn(2, 16, 5, 5), torch.randn(2, 4)).shape == (2, 8, 10, 10)
 
@@ -66,7 +66,7 @@ def test_spectral_norm_keeps_every_layers_largest_singular_value_at_one() -> Non
     for parameter in network.parameters():
         parameter.data.mul_(3)
     with torch.no_grad():
-        for _ in range(60):  # one power iteration each
+        for _ in range(60):  # one power iteration per pass
             network.logits(network.features(torch.randn(1, 3, 16, 16)), torch.randn(1, 12))
     layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     assert len(layers) == 1 + 3 + 3  # the first stage, a down block, text + joint + judge
@@ -90,7 +90,7 @@ def test_discriminators_stages_halve_the_side(resolution: int, widths: tuple[int
     assert network.logits(features, torch.randn(3, 12)).shape == (3,)
 
 
-def test_the_text_sways_the_judgement() -> None:
+def test_the_text_changes_the_logit() -> None:
     network = Discriminator(16, 12, (8, 16), spectral=True)
     features = network.features(torch.randn(1, 3, 16, 16))
     one, other = (network.logits(features, text) for text in torch.randn(2, 1, 12))

@@ -1,4 +1,4 @@
-"""Each term of GAN-INT-CLS against numbers worked out by hand, and whether it learns."""
+"""Each term of GAN-INT-CLS against numbers calculated by hand, and whether it learns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RIGHT, WRONG, FAKE = (torch.tensor(v) for v in ([2, 0.5, -1, 0], [-2, 0, 1, -0.5
 
 
 class FixedDiscriminator(nn.Module):
-    """Answers by what it is asked: RIGHT, WRONG or FAKE logits; its features are the pictures themselves."""
+    """Returns the logits RIGHT, WRONG or FAKE for each kind of pair; its features are the pictures themselves."""
 
     def __init__(self, batch: Batch) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def test_cls_of_algorithm_1_is_the_papers_sum() -> None:
     torch.testing.assert_close(total, wanted)
 
 
-def test_the_discriminators_move_gives_the_generator_no_gradient() -> None:
+def test_the_discriminators_loss_gives_the_generator_no_gradient() -> None:
     objective, seen = make(), batch()
     discriminator = judged(objective, seen)
     objective.discriminator_loss(seen)
@@ -105,8 +105,8 @@ def test_adversarial_term(loss: str, wanted: Callable[[], Tensor]) -> None:
 
 
 @pytest.mark.parametrize(("count", "half"), [(4, 2), (5, 2), (2, 1), (1, 1)])
-def test_int_asks_for_texts_half_way_between_two(count: int, half: int) -> None:
-    """Eq. 5 at beta = 1/2: half as many as captions, in one forward pass with them, each with a z of its own."""
+def test_int_uses_texts_half_way_between_two(count: int, half: int) -> None:
+    """Eq. 5 at beta = 1/2: half as many as captions, in one forward pass with them, each with its own z."""
     objective, seen = make(interpolation=0.5, text_noise=0.1), batch(count)
     texts: list[Tensor] = []
 
@@ -138,7 +138,7 @@ def test_reconstruction_terms_by_hand() -> None:
     assert set(terms) == {"reconstruction", "squared_error"}
 
 
-def test_text_noise_has_the_said_size_and_is_the_streams_own() -> None:
+def test_text_noise_has_the_configured_size_and_is_from_each_stream() -> None:
     objective, seen = make(text_noise=0.2), batch()
     drawn: list[Tensor] = []
     objective.generator.register_forward_pre_hook(lambda _, inputs: drawn.append(inputs[0]))
@@ -149,7 +149,7 @@ def test_text_noise_has_the_said_size_and_is_the_streams_own() -> None:
         noises.append(drawn[-1] - seen.text.sentence)
     assert torch.equal(*noises)
     stream = Noise(range(4))
-    stream.normal(8)  # z comes first
+    stream.normal(8)  # z is drawn first
     rms = seen.text.sentence.square().mean(1, keepdim=True).sqrt()
     torch.testing.assert_close(noises[0], 0.2 * rms * stream.normal(12))
 

@@ -1,4 +1,4 @@
-"""The paper's networks, layer by layer, against arithmetic done here by hand."""
+"""The paper's networks, layer by layer, against sizes calculated by hand."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_discriminators_size(discriminator: PaperDiscriminator) -> None:
     assert count(discriminator) == sum(parts) == 4_030_080
 
 
-def test_no_batch_norm_where_pictures_enter_and_leave(
+def test_no_batch_norm_at_the_input_and_output_of_pictures(
     generator: ConditionalGAN, discriminator: PaperDiscriminator
 ) -> None:
     """DCGAN (Radford 2016): neither on G's output nor on D's input."""
@@ -104,15 +104,15 @@ def test_no_batch_norm_where_pictures_enter_and_leave(
 
 
 def test_the_released_codes_quirks(discriminator: PaperDiscriminator, generator: ConditionalGAN) -> None:
-    """Their convolutions' biases are set to 0 before every move; nothing follows the norm at 8 px."""
+    """Their convolutions' biases are set to 0 before every step; no activation follows the norm at 8 px."""
     modules = [*generator.modules(), *discriminator.modules()]
     assert {m.bias for m in modules if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)} == {None}
     assert [type(module) for module in discriminator.stages[2]] == [nn.Conv2d, nn.BatchNorm2d]
 
 
 def test_initial_weights_are_dcgans(generator: ConditionalGAN, discriminator: PaperDiscriminator) -> None:
-    """N(0, .02), batch-norm scales N(1, .02); standard errors at these sizes are below 1 %. Text projections begin as
-    torch has them: uniform within 1 / sqrt(inputs)."""
+    """N(0, .02), batch-norm scales N(1, .02); standard errors at these sizes are below 1 %. Text projections have
+    torch's initial weights: uniform within 1 / sqrt(inputs)."""
     for network in (generator, discriminator):
         for name, module in network.named_modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.weight.numel() > 50_000:
@@ -127,7 +127,7 @@ def test_initial_weights_are_dcgans(generator: ConditionalGAN, discriminator: Pa
 
 
 def test_the_block_is_residual() -> None:
-    """With the body silent, what is left is the activation of its input."""
+    """With the body's weights at 0, the result is the activation of the input."""
     block = PaperDiscriminator(8, 8, 8).stages[3][2]
     nn.init.zeros_(block.body[-1].weight)
     x = torch.randn(2, 64, 4, 4)

@@ -1,4 +1,4 @@
-"""What the plugin declares and which settings it takes."""
+"""The plugin's declarations and its settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from t2i_cvae.generator import ConditionalVAE
         (CVAEOptions, {"temprature": 1}),
     ],
 )
-def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
+def test_invalid_values_are_refused(kind: type, values: dict[str, Any]) -> None:
     with pytest.raises(InvalidConfigError, match=next(iter(values))):
         parse_config(kind, values, "here")
 
@@ -47,7 +47,7 @@ def test_shapes_that_miss_the_resolution_are_refused(values: dict[str, Any]) -> 
         ConditionalVAE(CVAEConfig(**values))
 
 
-def test_widths_no_group_norm_can_split_are_refused() -> None:
+def test_widths_that_group_norms_cannot_split_are_refused() -> None:
     with pytest.raises(InvalidConfigError, match=r"multiples of 8, got \[12\]"):
         ConditionalVAE(CVAEConfig(resolution=16, encoder_widths=(8, 12), widths=(8, 8)))
 

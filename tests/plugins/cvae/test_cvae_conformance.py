@@ -1,4 +1,4 @@
-"""The conditional VAE against the suites every plugin is held to."""
+"""The conditional VAE passes the suites that every technique must pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conditional VAE as a Generator, beyond what the conformance suite asks."""
+"""The conditional VAE as a Generator, beyond what the conformance suite checks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_text_and_seed_both_matter(vae: ConditionalVAE) -> None:
     assert torch.equal(again, one) and not torch.equal(other, one) and not torch.equal(another, one)
 
 
-def test_a_scale_of_the_sentence_does_not_matter(vae: ConditionalVAE) -> None:
+def test_the_scale_of_the_sentence_does_not_matter(vae: ConditionalVAE) -> None:
     text, z = captions(3, 12), Noise(range(3)).normal(8)
     torch.testing.assert_close(vae.decoder(z, 10 * text.sentence), vae.decoder(z, text.sentence))
 
@@ -56,14 +56,14 @@ def test_reconstructions_are_the_decoded_posterior_means(vae: ConditionalVAE) ->
     assert not torch.equal(vae.reconstruct(images, text), vae.reconstruct(images, text[[1, 2, 3, 0]]))
 
 
-def test_what_it_can_do(vae: ConditionalVAE) -> None:
+def test_it_reconstructs_and_interpolates(vae: ConditionalVAE) -> None:
     assert isinstance(vae, Reconstructs) and isinstance(vae, Interpolates)
 
 
 # --- interpolation -------------------------------------------------------------------------------------------------
 
 
-def test_a_walk_begins_and_ends_at_the_two_pictures(vae: ConditionalVAE) -> None:
+def test_an_interpolation_begins_and_ends_with_the_two_pictures(vae: ConditionalVAE) -> None:
     text = captions(2, 12)
     walk = vae.interpolate(text, Noise([1, 2]), torch.linspace(0, 1, 5), vae.options(temperature=0.7))
     ends = vae.generate(text, Noise([1, 2]), vae.options(temperature=0.7))
@@ -73,7 +73,7 @@ def test_a_walk_begins_and_ends_at_the_two_pictures(vae: ConditionalVAE) -> None
     assert steps.max() < (ends[1] - ends[0]).abs().mean()
 
 
-def test_a_walk_in_text_alone_and_in_z_alone(vae: ConditionalVAE) -> None:
+def test_an_interpolation_only_in_text_and_only_in_z(vae: ConditionalVAE) -> None:
     text, half = captions(2, 12), torch.tensor([0.5])
     z = Noise([3]).normal(8)
     (between,) = vae.interpolate(text, Noise([3, 3]), half, vae.options())
@@ -85,7 +85,7 @@ def test_a_walk_in_text_alone_and_in_z_alone(vae: ConditionalVAE) -> None:
     torch.testing.assert_close(between, vae.decoder(middle[None], text.sentence[:1])[0], atol=1e-5, rtol=1e-4)
 
 
-def test_an_arc_keeps_the_length_and_turns_evenly() -> None:
+def test_slerp_keeps_the_length_and_turns_evenly() -> None:
     """Between unit vectors at a right angle: cos and sin."""
     one, other = torch.eye(3)[:2]
     weights = torch.linspace(0, 1, 7)
@@ -94,7 +94,7 @@ def test_an_arc_keeps_the_length_and_turns_evenly() -> None:
     torch.testing.assert_close(arc, torch.stack([quarter.cos(), quarter.sin(), torch.zeros(7)], 1))
 
 
-def test_an_arc_between_equals_stays() -> None:
+def test_slerp_between_equal_vectors_is_constant() -> None:
     z = torch.randn(6)
     torch.testing.assert_close(slerp(z, z, torch.linspace(0, 1, 3)), z.expand(3, -1))
     torch.testing.assert_close(slerp(torch.zeros(6), torch.zeros(6), torch.ones(2)), torch.zeros(2, 6))
@@ -116,7 +116,7 @@ def block(inputs: int, outputs: int, condition: int) -> int:
     return films + conv(inputs, outputs, 3) + conv(outputs, outputs, 3) + conv(inputs, outputs, 1)
 
 
-def test_the_256_px_model_has_the_parameters_its_shape_says() -> None:
+def test_the_256_px_model_has_the_expected_number_of_parameters() -> None:
     """Widths 32 to 512 at stride 2, sentence and z 128 wide each (SPECS), in closed form."""
     widths = [32, 64, 128, 256, 512, 512]
     encoder = linear(384, 128) + conv(12, 32, 3) + conv(512, 64, 1) + linear(64 * 16, 256)
@@ -133,7 +133,7 @@ def test_the_256_px_model_has_the_parameters_its_shape_says() -> None:
     assert sum(p.numel() for p in vae.decoder.parameters()) == decoder
 
 
-def test_a_snapshot_keeps_what_all_its_verbs_need(tmp_path: Path, vae: ConditionalVAE) -> None:
+def test_a_saved_model_draws_reconstructs_and_interpolates_the_same(tmp_path: Path, vae: ConditionalVAE) -> None:
     loaded = from_pretrained(f"local-dir:{save_pretrained(vae, tmp_path / 'snapshot')}")
     images, text = torch.rand(4, 3, 16, 16) * 2 - 1, captions(4, 12)
     with torch.no_grad():

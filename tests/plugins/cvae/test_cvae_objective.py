@@ -1,4 +1,4 @@
-"""The bound's terms against torch.distributions and numbers worked out by hand, and whether it learns."""
+"""The bound's terms against torch.distributions and numbers calculated by hand, and whether it learns."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_free_bits_by_hand() -> None:
     assert free_bits(nats.detach(), 0).item() == pytest.approx(nats.sum(1).mean().item())
 
 
-def test_terms_are_the_bound_over_pixel_values() -> None:
+def test_terms_are_the_bound_per_pixel_value() -> None:
     objective, seen = make(absolute_error=2, squared_error=3, beta=0.7, free_bits=0, kl_warmup=0), batch()
     terms = objective.loss(seen)
     vae = objective.generator
@@ -74,7 +74,7 @@ def test_terms_are_the_bound_over_pixel_values() -> None:
     assert not terms["kl_nats"].requires_grad
 
 
-def test_a_laplace_likelihood_of_scale_beta_is_what_it_bounds() -> None:
+def test_the_loss_is_the_bound_of_a_laplace_likelihood() -> None:
     """beta / values times the negative bound, up to a constant: |x - x'| mean + beta KL / values."""
     objective, seen = make(beta=0.3, free_bits=0, kl_warmup=0), batch()
     terms, again = objective.loss(seen), objective.loss(replace(seen, noise=Noise(range(4))))
@@ -96,7 +96,7 @@ def test_beta_warms_up(progress: float, share: float) -> None:
     assert warm["absolute_error"] == full["absolute_error"]
 
 
-def test_text_noise_reaches_encoder_and_decoder_alike() -> None:
+def test_encoder_and_decoder_get_the_same_text_noise() -> None:
     objective, texts = make(text_noise=0.5), []
     vae = objective.generator
     vae.encoder.register_forward_pre_hook(lambda _, given: texts.append(given[1]))
@@ -118,7 +118,7 @@ def test_gradients_reach_every_parameter() -> None:
 # --- a perceptual reconstruction -----------------------------------------------------------------------------------
 
 
-def test_a_perceptual_distance_is_none_between_equals_and_trains_the_decoder() -> None:
+def test_a_perceptual_distance_is_zero_between_equals_and_trains_the_decoder() -> None:
     pytest.importorskip("timm")
     objective, seen = make(perceptual=0.5, backbone_pretrained=False, absolute_error=0, free_bits=0), batch()
     distance = objective._perceptual
@@ -133,7 +133,7 @@ def test_a_perceptual_distance_is_none_between_equals_and_trains_the_decoder() -
 
 
 def test_a_perceptual_distance_by_hand() -> None:
-    """Two stages of made-up features: squared distances of unit vectors, summed over channels, averaged over places."""
+    """Two stages of given features: squared distances of unit vectors, summed over channels, averaged over places."""
     pytest.importorskip("timm")
     distance = make(perceptual=1.0, backbone_pretrained=False)._perceptual
     assert distance is not None
@@ -145,17 +145,17 @@ def test_a_perceptual_distance_by_hand() -> None:
     distance.features = Stages()
     distance.mean, distance.std = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
     one, other = torch.zeros(1, 3, 1, 2) - 1, torch.zeros(1, 3, 1, 2) - 1
-    one[0, 0], other[0, 0, 0, 0], other[0, 1, 0, 1] = 1, 1, 1  # equal at the left, at right angles at the right
+    one[0, 0], other[0, 0, 0, 0], other[0, 1, 0, 1] = 1, 1, 1  # equal on the left, orthogonal on the right
     torch.testing.assert_close(distance(one, other), torch.tensor(1.0))
 
 
-def test_an_unknown_backbone_is_named_with_the_remedy() -> None:
+def test_an_unknown_backbone_is_named_with_the_fix() -> None:
     pytest.importorskip("timm")
     with pytest.raises(PluginError, match=r"'resnot18', which cannot be loaded.*backbone_pretrained=false"):
         make(perceptual=1.0, backbone="resnot18", backbone_pretrained=False)
 
 
-def test_timm_is_imported_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_is_imported_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)  # as if it were not installed
     assert make()._perceptual is None
     with pytest.raises(PluginError, match="pip install 't2i-cvae"):
@@ -165,8 +165,8 @@ def test_timm_is_imported_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyP
 # --- does it learn? ------------------------------------------------------------------------------------------------
 
 
-def test_one_batch_is_learned_by_heart() -> None:
-    """8 pictures: the error falls below 0.08 of [-1, 1], and drawing needs the caption alone."""
+def test_one_batch_is_memorised() -> None:
+    """8 pictures: the error falls below 0.08 of [-1, 1], and drawing only needs the caption."""
     data, encoder = squares(16), FakeTextEncoder(dim=12)
     objective = make(beta=1.0, kl_warmup=0.5)
     images = from_uint8(data.images)

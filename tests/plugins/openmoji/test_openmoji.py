@@ -1,4 +1,4 @@
-"""OpenMoji against Unicode's own facts, and against what anybody sees in the pictures."""
+"""OpenMoji against Unicode's data, and against properties of the pictures."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def test_captions(by_id: dict[str, Example], id: str, captions: tuple[str, ...])
     assert by_id[id].captions == captions
 
 
-def test_unicodes_own_names_agree(by_id: dict[str, Example]) -> None:
-    """Most single characters are called by Unicode what the caption says, in one word at least."""
+def test_captions_agree_with_unicodes_names(by_id: dict[str, Example]) -> None:
+    """For most single characters, the caption shares a word with Unicode's name."""
     single = [example for example in by_id.values() if "-" not in example.id and "skin" not in example.captions[0]]
     agree = sum(
         bool(
@@ -122,7 +122,7 @@ def test_a_tone_in_the_name_is_a_modifier_in_the_code(everything: OpenMoji) -> N
         assert "skin tone" not in example.group
 
 
-def test_splits_part_everything_and_train_knows_every_part() -> None:
+def test_splits_partition_everything_and_train_has_every_concept_and_tone() -> None:
     train, compose, everything = OpenMoji("train"), OpenMoji("compose"), OpenMoji("all")
     ids = [{example.id for example in split} for split in (train, compose, everything)]
     assert ids[0] | ids[1] == ids[2]
@@ -179,7 +179,7 @@ def test_pictures_are_the_same_in_threads(everything: OpenMoji) -> None:
         assert list(pool.map(digest, indices)) == [digest(index) for index in indices]
 
 
-def test_fingerprints_differ_and_stay() -> None:
+def test_fingerprints_differ_and_are_stable() -> None:
     assert OpenMoji().fingerprint == OpenMoji().fingerprint
     assert len({OpenMoji(split).fingerprint for split in ("train", "compose", "all")}) == 3
 

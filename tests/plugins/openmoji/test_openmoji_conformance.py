@@ -1,4 +1,4 @@
-"""OpenMoji against the suite every dataset is held to."""
+"""OpenMoji passes the suite that every dataset must pass."""
 
 from __future__ import annotations
 

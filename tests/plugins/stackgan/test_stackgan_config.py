@@ -1,4 +1,4 @@
-"""What the plugin declares and which settings it takes."""
+"""The plugin's declarations and its settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from t2i_stackgan.config import (
 
 
 @pytest.mark.parametrize("name", ["stackgan", "stackgan-v2"])
-def test_the_papers_recipe_is_the_papers(name: str) -> None:
+def test_the_recipe_paper_has_the_papers_settings(name: str) -> None:
     """Adam 2e-4 with beta1 .5, KL 2, z 100, condition 128, two residual blocks, and no stabiliser."""
     spec, _ = registry().get(ModelSpec, name)
     recipe = read_recipe(name, "paper")
@@ -75,6 +75,6 @@ def test_the_papers_recipe_is_the_papers(name: str) -> None:
         (StackGANOptions, {"truncation": 2.1}),
     ],
 )
-def test_what_cannot_be_is_refused(kind: type[Config], values: dict[str, Any]) -> None:
+def test_invalid_values_are_refused(kind: type[Config], values: dict[str, Any]) -> None:
     with pytest.raises(InvalidConfigError, match=next(iter(values))):
         parse_config(kind, values, "here")

@@ -1,4 +1,4 @@
-"""Both StackGANs against the suites every plugin is held to."""
+"""Both StackGANs pass the suites that every technique must pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both generators' networks and the discriminators, against torch's own layers and arithmetic done here by hand."""
+"""Both generators' networks and the discriminators, against torch's own layers and sizes calculated by hand."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_v2_of_the_paper_has_21_2_million_parameters() -> None:
     assert count(generator) == sum([524_800, 7_536_640, 12_537_600, 480_384, 157_248, 3_024]) == 21_239_696
 
 
-def test_v1_of_the_paper_is_its_layers_sum() -> None:
+def test_v1_of_the_paper_has_the_sum_of_its_layers() -> None:
     """
     each stage's text  1024*256 + 256                                           =    262,400
     I   4 px           228*24576 + BN 2*24576                                   =  5,652,480
@@ -93,8 +93,8 @@ def test_the_last_stage_is_the_picture(which: int) -> None:
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_an_untrained_stage_shows_the_one_before_it(which: int) -> None:
-    """With output skips a stage begins as a faint change of the picture before it, enlarged bilinearly."""
+def test_an_untrained_stage_enlarges_the_one_before_it(which: int) -> None:
+    """With output skips, an untrained stage hardly changes the picture before it, enlarged bilinearly."""
     torch.manual_seed(0)
     generator = (StackGAN(V1), StackGANv2(V2))[which].eval()
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_an_untrained_stage_shows_the_one_before_it(which: int) -> None:
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_variation_0_leaves_z_alone(which: int) -> None:
+def test_variation_0_does_not_change_z(which: int) -> None:
     generator, text = generators()[which], captions(4, 12)
     fixed = [generator.generate(text, Noise([s] * 4), generator.options(truncation=0.0, variation=0.0)) for s in (1, 2)]
     assert torch.equal(*fixed)
@@ -113,11 +113,11 @@ def test_variation_0_leaves_z_alone(which: int) -> None:
     assert not torch.equal(*varied)
 
 
-# --- the twin for drawing --------------------------------------------------------------------------------------------
+# --- the copy for drawing --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_the_twin_draws_the_same_without_norms(which: int) -> None:
+def test_the_copy_for_drawing_draws_the_same_without_norms(which: int) -> None:
     generator, text = generators()[which], captions(4, 12)
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     twin = generator.for_drawing()
@@ -136,7 +136,7 @@ def test_the_twin_draws_the_same_without_norms(which: int) -> None:
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_the_twins_pictures_have_the_same_bits_in_every_batch(which: int) -> None:
+def test_the_copys_pictures_have_the_same_bits_in_every_batch(which: int) -> None:
     twin, text = generators()[which].for_drawing(), captions(8, 12)
     with torch.inference_mode():
         whole = twin.generate(text, Noise(range(8)), twin.options())
@@ -144,12 +144,12 @@ def test_the_twins_pictures_have_the_same_bits_in_every_batch(which: int) -> Non
     assert torch.equal(whole[4:], half)
 
 
-# --- shapes that cannot be --------------------------------------------------------------------------------------------
+# --- impossible shapes --------------------------------------------------------------------------------------------
 
 
-def test_stages_that_do_not_fit_are_refused() -> None:
+def test_inconsistent_stages_are_refused() -> None:
     with pytest.raises(InvalidConfigError, match="below 2"):
         StackGAN(V1.model_copy(update={"encoder_widths": (8, 8, 8, 8)}))
     with pytest.raises(InvalidConfigError, match="lead from 8 to 8 px"):
         StackGAN(V1.model_copy(update={"decoder_widths": (8,)}))
-    StackGAN(V1.model_copy(update={"decoder_widths": (8,), "stages": 1}))  # not read
+    StackGAN(V1.model_copy(update={"decoder_widths": (8,), "stages": 1}))  # ignored

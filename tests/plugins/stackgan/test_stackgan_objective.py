@@ -1,4 +1,4 @@
-"""Each term of both objectives against numbers worked out by hand, where gradients go, and whether they learn."""
+"""Each term of both objectives against numbers calculated by hand, where gradients flow, and whether they learn."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REAL_PICTURE, FAKE_PICTURE = torch.tensor([1.0, 0.5, 3, -1]), torch.tensor([0.5,
 
 
 class FixedDiscriminator(StageDiscriminator):
-    """Answers by what it is asked; its features are the pictures themselves."""
+    """Returns fixed logits for each kind of pair; its features are the pictures themselves."""
 
     def __init__(self, real: Tensor, right: Tensor, wrong: Tensor) -> None:
         nn.Module.__init__(self)
@@ -83,8 +83,8 @@ def batch(count: int = 4) -> Batch:
     return batch_of(from_uint8(data.images[:count]), text, mismatched=wrong)
 
 
-def judged(objective: StackGANObjective | StackGANv2Objective, seen: Batch, side: int) -> None:
-    """Put fixed discriminators in place of all."""
+def with_fixed_discriminators(objective: StackGANObjective | StackGANv2Objective, seen: Batch, side: int) -> None:
+    """Replace all discriminators by fixed ones."""
     two = isinstance(objective, StackGANObjective) and side == 16
     game = objective.games[two] if isinstance(objective, StackGANObjective) else objective.game
     mu = game._augmentation.gaussian
@@ -109,7 +109,7 @@ def hinge(logits: Tensor, sign: int) -> float:
 @pytest.mark.parametrize("loss", ["hinge", "bce"])
 def test_v1_stage_one_is_real_plus_half_of_fake_and_wrong(loss: str) -> None:
     objective, seen = v1(loss=loss), batch()
-    judged(objective, seen, 8)
+    with_fixed_discriminators(objective, seen, 8)
     terms = numbers(objective.games[0].discriminator_loss(seen))
     assert terms == pytest.approx(
         {"real": asked(loss, RIGHT, 1), "wrong_text": asked(loss, WRONG, 0) / 2, "fake": asked(loss, FAKE, 0) / 2}
@@ -117,9 +117,9 @@ def test_v1_stage_one_is_real_plus_half_of_fake_and_wrong(loss: str) -> None:
 
 
 @pytest.mark.parametrize("loss", ["hinge", "bce"])
-def test_v1_stage_two_is_the_mean_of_two_real_and_of_three_fake_answers(loss: str) -> None:
+def test_v1_stage_two_is_the_mean_of_two_real_and_of_three_fake_terms(loss: str) -> None:
     objective, seen = v1(loss=loss), batch()
-    judged(objective, seen, 16)
+    with_fixed_discriminators(objective, seen, 16)
     terms = numbers(objective.games[1].discriminator_loss(seen))
     real = (asked(loss, RIGHT, 1) + asked(loss, REAL_PICTURE, 1)) / 2
     fake = (asked(loss, FAKE, 0) + asked(loss, WRONG, 0) + asked(loss, FAKE_PICTURE, 0)) / 3
@@ -127,10 +127,10 @@ def test_v1_stage_two_is_the_mean_of_two_real_and_of_three_fake_answers(loss: st
 
 
 @pytest.mark.parametrize("loss", ["hinge", "bce"])
-def test_v2_adds_conditional_and_unconditional_answers_at_every_scale(loss: str) -> None:
-    """As released: wrong pairs' pictures are real ones, so without the text real pictures are asked about twice."""
+def test_v2_adds_conditional_and_unconditional_terms_at_every_scale(loss: str) -> None:
+    """As released: the pictures of wrong pairs are real, so real pictures count twice in the terms without text."""
     objective, seen = v2(loss=loss, unconditional=0.5), batch()
-    judged(objective, seen, 16)
+    with_fixed_discriminators(objective, seen, 16)
     terms = numbers(objective.game.discriminator_loss(seen))
     assert {name.rpartition("_")[2] for name in terms} == {"8", "16"}
     conditional = asked(loss, RIGHT, 1) + asked(loss, WRONG, 0) + asked(loss, FAKE, 0)
@@ -146,7 +146,7 @@ def asked(loss: str, logits: Tensor, real: int) -> float:
 
 @pytest.mark.parametrize("make", [v1, v2])
 def test_discriminators_give_the_generator_no_gradient(make: Callable[[], Objective]) -> None:
-    """Though both read the same fakes, and everything is trainable."""
+    """Although both read the same fakes, and everything is trainable."""
     objective = make()
     for _, player in players(objective):
         if "discriminator" in player.name:
@@ -154,8 +154,8 @@ def test_discriminators_give_the_generator_no_gradient(make: Callable[[], Object
             assert all(parameter.grad is None for parameter in objective.generator.parameters())
 
 
-def test_a_step_draws_once(tmp_path: Path) -> None:
-    """And the generator's loss is what it would be, had it drawn by itself."""
+def test_a_step_draws_fakes_once(tmp_path: Path) -> None:
+    """The generator's loss is the same as if it had drawn its own."""
     objective, drawn = v2(text_noise=0.1, spectral_norm=False), []
     objective.generator.tree.register_forward_hook(lambda _, given, pictures: drawn.append(pictures))
     Trainer(objective, squares(16), settings(), tmp_path / "run", device="cpu").one_step()
@@ -169,14 +169,14 @@ def test_a_step_draws_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("loss", ["hinge", "bce"])
-def test_what_fools_the_discriminators(loss: str) -> None:
+def test_the_generators_adversarial_terms(loss: str) -> None:
     def fooled(logits: Tensor) -> float:
         return asked("bce", logits, 1) if loss == "bce" else -logits.mean().item()
 
     one, two, tree, seen = v1(loss=loss, adversarial=0.3), v1(loss=loss), v2(loss=loss, unconditional=0.5), batch()
-    judged(one, seen, 8)
-    judged(two, seen, 16)
-    judged(tree, seen, 16)
+    with_fixed_discriminators(one, seen, 8)
+    with_fixed_discriminators(two, seen, 16)
+    with_fixed_discriminators(tree, seen, 16)
     assert one.games[0].generator_loss(seen)["adversarial"].item() == pytest.approx(0.3 * fooled(FAKE))
     second = numbers(two.games[1].generator_loss(batch()))
     assert second["adversarial"] + second["adversarial_picture"] == pytest.approx(fooled(FAKE) + fooled(FAKE_PICTURE))
@@ -213,7 +213,7 @@ def players(objective: Objective) -> list[tuple[str, Player]]:
 
 
 def frozen(objective: Objective, player: Player) -> None:
-    """All but the player's own parameters, as the Trainer has it at a player's move."""
+    """Freeze all but the player's own parameters, as the Trainer does."""
     modules = [objective.generator, *(m for _, each in players(objective) for m in each.modules.values())]
     for module in modules:
         module.train().requires_grad_(False).zero_grad()
@@ -234,7 +234,7 @@ def test_v1_trains_one_stage_after_the_other() -> None:
     assert [phase.name for phase in v1(stages=1).phases] == ["gan_one"]
 
 
-def test_v2_is_one_game_of_all_scales() -> None:
+def test_v2_trains_all_scales_at_once() -> None:
     (gan,) = v2().phases
     assert [(p.name, set(p.modules)) for p in gan.players] == [
         ("discriminators", {"discriminator_8", "discriminator_16"}),
@@ -256,7 +256,7 @@ def test_gradients_reach_every_parameter_of_every_player(make: Callable[..., Obj
             assert not lost, f"{phase}/{player.name} does not reach {name}: {lost}"
 
 
-def test_stage_one_stays_as_it_is_while_stage_two_trains() -> None:
+def test_stage_one_is_unchanged_while_stage_two_trains() -> None:
     objective = v1()
     before = copy.deepcopy(objective.generator.stage_one.state_dict())
     for phase in started(objective):
@@ -271,8 +271,8 @@ def test_stage_one_stays_as_it_is_while_stage_two_trains() -> None:
 
 
 @pytest.mark.parametrize("make", [v1, v2])
-def test_one_batch_can_be_learnt_by_heart(make: Callable[..., Objective]) -> None:
-    """Squared error of four squares: from above .2 to below .02 at the last stage, with the discriminators playing."""
+def test_one_batch_can_be_memorised(make: Callable[..., Objective]) -> None:
+    """Squared error of four squares: from above .2 to below .02 at the last stage, with the discriminators training."""
     rate = {"lr": 1e-2, "beta1": 0.5}
     rates = {"generator": rate, "generator_two": rate} if make is v1 else {"generator": rate}
     objective = make(squared_error=1.0, adversarial=0.005, kl=0.001, **rates)

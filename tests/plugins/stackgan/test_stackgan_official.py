@@ -1,4 +1,4 @@
-"""Checkpoints in the authors' own layout: they draw as they did, and what is not one is refused."""
+"""Checkpoints in the authors' layout draw the same pictures, and other files are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def official(name: str) -> nn.Module:
 
 
 def drawn(network: nn.Module, text: Tensor, seeds: range) -> list[Tensor]:
-    """What the official network draws from the numbers a generator would take from these streams."""
+    """The official network's pictures from the random numbers that our generator takes from these streams."""
     noise = Noise(seeds)
     z, eps = noise.normal(Z), noise.normal(C)
     result = network(text, z, (eps, noise.normal(C)) if isinstance(network, StageTwo) else eps)
@@ -45,7 +45,7 @@ def drawn(network: nn.Module, text: Tensor, seeds: range) -> list[Tensor]:
 class TestTheSamePictures:
     @pytest.mark.parametrize("prefix", ["", "module."])
     @pytest.mark.parametrize("counters", [True, False], ids=["counters", "before-torch-0.4"])
-    def test_every_stage_is_drawn_as_by_the_official_network(
+    def test_every_stage_equals_the_official_networks(
         self, name: str, prefix: str, counters: bool, tmp_path: Path
     ) -> None:
         network = official(name)
@@ -66,8 +66,8 @@ class TestTheSamePictures:
             assert other.std() > 0.01
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
-    def test_every_number_has_its_place(self, name: str) -> None:
-        """Each official tensor, marked with its own number, is found once in our state."""
+    def test_every_tensor_is_mapped_once(self, name: str) -> None:
+        """Each official tensor is filled with its own number, which is found once in our state."""
         state = official(name).state_dict()
         marked = {key: torch.full_like(value, number) for number, (key, value) in enumerate(state.items(), start=1)}
         ours = CONVERT[name](marked).generator.state_dict()
@@ -94,7 +94,7 @@ class TestTheSamePictures:
             CONVERT[name](state)
 
 
-def test_sizes_are_read_off_the_tensors() -> None:
+def test_sizes_are_inferred_from_the_tensors() -> None:
     one, tree = stackgan(official("stage-two").state_dict()), stackgan_v2(official("tree").state_dict())
     assert one.generator.config == StackGANConfig(
         text_dim=TEXT, condition_dim=C, noise_dim=Z, normalize_text=False, skip=False, augmentation="relu",

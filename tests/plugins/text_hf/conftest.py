@@ -1,4 +1,4 @@
-"""A Hub on loopback with the real client turned to it."""
+"""A Hub on loopback used by the real client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hf:` encoders against the very models they load: tiny ones, made here, saved by transformers."""
+"""`hf:` encoders against the models that they load: tiny ones made here and saved by transformers."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
         HuggingFaceEncoder(str(folder))
 
 
-def test_missing_weights_are_not_made_up(tmp_path: Path) -> None:
+def test_missing_weights_are_not_initialised_at_random(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = saved(bert()[0], tmp_path / "model")
@@ -107,7 +107,7 @@ def test_missing_weights_are_not_made_up(tmp_path: Path) -> None:
         HuggingFaceEncoder(str(folder))
 
 
-def test_a_folder_without_a_config_is_no_encoder(tmp_path: Path) -> None:
+def test_a_folder_without_a_config_is_not_an_encoder(tmp_path: Path) -> None:
     shutil.copy(saved(bert()[0], tmp_path / "whole") / "model.safetensors", tmp_path)
     with pytest.raises(SnapshotError, match="must be a text encoder"):
         HuggingFaceEncoder(str(tmp_path))
@@ -122,7 +122,7 @@ def test_offline_and_not_in_the_cache(tmp_path: Path, monkeypatch) -> None:
         HuggingFaceEncoder("nobody/nothing")
 
 
-def test_a_reference_that_is_none() -> None:
+def test_an_invalid_reference_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="org/name"):
         HuggingFaceEncoder("a b/c d")
 
@@ -143,5 +143,5 @@ def test_tokens_and_what_is_not_read(tmp_path: Path) -> None:
         ("a a", ["a", " ", "a", "a"], [(0, 1), (1, 1), (2, 3), (3, 3)]),
     ],
 )
-def test_tokens_without_a_place_are_looked_for_one_after_another(caption, texts, spans) -> None:
+def test_tokens_without_positions_are_searched_in_order(caption, texts, spans) -> None:
     assert found_in(caption, texts) == spans

@@ -1,4 +1,4 @@
-"""MiniLM against transformers' own BERT, and against its neighbours in a batch."""
+"""MiniLM against transformers' BERT, and its independence of the batch."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_agrees_with_transformers(encoder: MiniLM, reference) -> None:
     assert text.mask.shape[1] == encoder.max_words == 64
 
 
-def test_similar_captions_are_near(encoder: MiniLM) -> None:
+def test_similar_captions_have_similar_embeddings(encoder: MiniLM) -> None:
     kitten, cat, tax = encoder.encode(["a kitten", "a small cat", "an income tax form"]).sentence
     assert kitten @ cat > kitten @ tax + 0.2
 
@@ -101,14 +101,14 @@ def test_more_captions_than_the_cache_and_the_batch_hold() -> None:
     assert torch.equal(text.sentence, MiniLM().encode(captions).sentence)
 
 
-def test_a_returned_embedding_may_be_changed(encoder: MiniLM) -> None:
+def test_changing_a_returned_embedding_has_no_effect(encoder: MiniLM) -> None:
     before = encoder.encode(["a red heart"]).sentence.clone()
     encoder.encode(["a red heart"]).sentence.zero_()
     assert torch.equal(encoder.encode(["a red heart"]).sentence, before)
 
 
 @pytest.mark.parametrize("captions", [[], [""], ["a heart", " \n"]])
-def test_refuses_nothing_to_read(encoder: MiniLM, captions: list[str]) -> None:
+def test_empty_captions_are_refused(encoder: MiniLM, captions: list[str]) -> None:
     with pytest.raises(InvalidInputError, match="at least one caption"):
         encoder.encode(captions)
 
@@ -131,7 +131,7 @@ def test_altered_weights_are_refused_before_they_are_read(tmp_path: Path, monkey
         MiniLM()
 
 
-def test_nothing_here_and_no_network(tmp_path: Path, monkeypatch) -> None:
+def test_missing_weights_without_a_network_are_an_error(tmp_path: Path, monkeypatch) -> None:
     import huggingface_hub.constants
 
     monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: None)
@@ -141,7 +141,7 @@ def test_nothing_here_and_no_network(tmp_path: Path, monkeypatch) -> None:
         MiniLM()
 
 
-def test_importing_stays_light() -> None:
+def test_importing_loads_nothing_heavy() -> None:
     code = (
         "import sys, t2i_text_hf.plugin; assert 'torch' not in sys.modules;"
         "from t2i_text_hf.minilm import MiniLM; MiniLM().encode(['a red heart']);"
@@ -151,14 +151,14 @@ def test_importing_stays_light() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_tokens_are_the_parts_of_the_caption_that_wordpiece_reads(encoder: MiniLM) -> None:
+def test_tokens_are_the_parts_of_the_caption_that_wordpiece_returns(encoder: MiniLM) -> None:
     caption = "A Firefighter's HAT, glowing"
     tokens = encoder.tokens(caption)
     assert tokens == ("", "A", "Fire", "fighter", "'", "s", "HAT", ",", "glowing", "")
     assert len(tokens) == encoder.encode([caption]).mask.sum()
 
 
-def test_it_says_what_it_does_not_read(encoder: MiniLM) -> None:
+def test_unread_parts_of_prompts_are_reported(encoder: MiniLM) -> None:
     goose, long = "\U0001fabf", "a red heart " * 30
     known, partly, not_at_all, cut = encoder.unread(["a red heart", f"a {goose} heart", f"{goose} {goose}", long])
     assert not known

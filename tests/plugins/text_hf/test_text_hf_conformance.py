@@ -1,4 +1,4 @@
-"""MiniLM against the suite every text encoder is held to."""
+"""MiniLM passes the suite that every text encoder must pass."""
 
 from __future__ import annotations
 

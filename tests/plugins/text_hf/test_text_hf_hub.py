@@ -1,4 +1,4 @@
-"""Text encoders off a Hub: fetched once, kept, refused in one sentence, and never waited for without end."""
+"""Text encoders from a Hub: downloaded once, cached, refused in one sentence, with a time limit."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def refused(kind: type[T2IError], says: str, name: str = NAME) -> None:
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
-def test_it_is_fetched_once_and_its_commit_is_its_name(
+def test_it_is_downloaded_once_and_its_name_has_the_commit(
     hub: FakeHub, tree: Tree, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = {"pytorch_model.bin": b"\x80\x04.", "model.fp16.safetensors": b"half", "modeling.py": b"raise"}
@@ -67,12 +67,12 @@ def test_it_is_fetched_once_and_its_commit_is_its_name(
     assert not [asked for asked in hub.asked if asked.endswith(tuple(left))]
     hub.requests.clear()
     HuggingFaceEncoder(f"{NAME}@{commit}")
-    assert not hub.requests  # a commit that is here
+    assert not hub.requests  # a cached commit
     offline(monkeypatch)
     assert HuggingFaceEncoder(NAME).identity == encoder.identity
 
 
-def test_shards_are_weights_and_all_of_them(
+def test_shards_are_accepted_only_if_complete(
     hub: FakeHub, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut = tmp_path / "cut"
@@ -85,7 +85,7 @@ def test_shards_are_weights_and_all_of_them(
     hub.repo(NAME, tree)
     encoder = HuggingFaceEncoder(NAME)
     offline(monkeypatch)
-    assert HuggingFaceEncoder(NAME).identity == encoder.identity  # which are whole without model.safetensors
+    assert HuggingFaceEncoder(NAME).identity == encoder.identity  # complete without model.safetensors
     for lost in Path(constants.HF_HUB_CACHE).rglob(shards[-1]):
         lost.unlink()
     refused(OfflineError, "not on this machine")
@@ -100,7 +100,7 @@ def test_shards_are_weights_and_all_of_them(
         ("org/large", f"config.json is larger than {MAX_CONFIG_BYTES} bytes"),
     ],
 )
-def test_what_is_no_encoder_is_refused_and_no_weights_are_fetched(
+def test_other_repositories_are_refused_before_weights_are_downloaded(
     hub: FakeHub, tree: Tree, name: str, says: str
 ) -> None:
     hub.repo(NAME, tree)
@@ -111,13 +111,13 @@ def test_what_is_no_encoder_is_refused_and_no_weights_are_fetched(
     assert not [asked for asked in hub.asked if asked.endswith((".bin", ".safetensors"))]
 
 
-def test_a_folder_with_a_config_that_nobody_wrote_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_with_a_huge_config_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "bert")
     (tmp_path / "bert" / "config.json").write_bytes(b" " * (MAX_CONFIG_BYTES + 1))
     refused(SnapshotError, "config.json is larger", str(tmp_path / "bert"))
 
 
-def test_a_silent_hub_is_given_up(hub: FakeHub, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_does_not_respond_is_a_timeout(hub: FakeHub, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.repo(NAME, tree)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     for patience in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
@@ -133,7 +133,7 @@ def test_a_silent_hub_is_given_up(hub: FakeHub, tree: Tree, monkeypatch: pytest.
 
 @pytest.fixture
 def published(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> Tree:
-    """MiniLM's files are small ones on the loopback Hub, and no distribution has them."""
+    """Replace MiniLM's files by small ones on the loopback Hub, which no distribution has."""
     tree = {"model.safetensors": b"weights", "tokenizer.json": b"{}", "pytorch_model.bin": b"\x80\x04."}
     monkeypatch.setattr(weights, "REVISION", hub.repo(weights.REPO, tree).refs["main"])
     monkeypatch.setattr(weights, "SHA256", hashlib.sha256(b"weights").hexdigest())
@@ -150,7 +150,7 @@ def test_minilm_comes_from_the_hub_at_its_pinned_commit(hub: FakeHub, published:
     assert not hub.requests
 
 
-def test_other_weights_than_minilms_are_not_fetched(
+def test_other_weights_than_minilms_are_not_downloaded(
     hub: FakeHub, published: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "SHA256", "0" * 64)

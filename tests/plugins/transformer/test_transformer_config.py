@@ -1,4 +1,4 @@
-"""What the plugin declares and which settings it takes."""
+"""The plugin's declarations and its settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from t2i_transformer.config import TransformerConfig, TransformerObjectiveConfig
 from t2i_transformer.generator import TokenTransformer
 
 
-def test_the_papers_recipe_is_the_papers() -> None:
+def test_the_recipe_paper_has_the_papers_settings() -> None:
     """Ramesh et al. 2021, sec. 2.1 and app. B: 1024 tokens of 8192 codes, AdamW (.9, .96), weight decay .045."""
     recipe = yaml.safe_load((files("t2i_transformer") / "recipes/paper.yaml").read_text())
     model = TransformerConfig.model_validate(recipe["model"])
@@ -52,7 +52,7 @@ def test_the_papers_recipe_is_the_papers() -> None:
         (TransformerOptions, {"tempature": 1}),
     ],
 )
-def test_what_cannot_be_is_refused(kind: type, values: dict[str, Any]) -> None:
+def test_invalid_values_are_refused(kind: type, values: dict[str, Any]) -> None:
     with pytest.raises(InvalidConfigError, match=next(iter(values))):
         parse_config(kind, values, "here")
 

@@ -1,4 +1,4 @@
-"""Tokenizer and prior against the suites every plugin is held to."""
+"""Tokenizer and prior pass the suites that every technique must pass."""
 
 from __future__ import annotations
 

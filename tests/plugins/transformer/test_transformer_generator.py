@@ -1,4 +1,4 @@
-"""Tokenizer and prior as a Generator, beyond what the conformance suite asks."""
+"""Tokenizer and prior as a Generator, beyond what the conformance suite checks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_text_seed_and_each_option_matter(prior: str) -> None:
 
 
 @pytest.mark.parametrize(("prior", "sampler"), [("autoregressive", "masked"), ("masked", "autoregressive")])
-def test_a_prior_is_only_sampled_as_it_was_trained(prior: str, sampler: str) -> None:
+def test_a_prior_can_only_be_sampled_as_it_was_trained(prior: str, sampler: str) -> None:
     generator = tiny(prior)
     with pytest.raises(InvalidConfigError, match=f"the prior's kind, '{prior}', got sampler='{sampler}'"):
         generator.generate(captions(1, 12), Noise([0]), generator.options(sampler=sampler))
@@ -67,7 +67,7 @@ def test_more_words_than_slots_are_all_read() -> None:
     assert not torch.equal(plain, changed)
 
 
-def test_it_gives_pictures_back_and_does_not_interpolate() -> None:
+def test_it_reconstructs_and_does_not_interpolate() -> None:
     generator, images = tiny(), torch.rand(4, 3, 16, 16) * 2 - 1
     assert isinstance(generator, Reconstructs) and not isinstance(generator, Interpolates)
     again = generator.reconstruct(images, captions(4, 12))

@@ -1,4 +1,4 @@
-"""Both phases' losses against closed forms, the gradients' way, and whether they learn."""
+"""Both phases' losses against closed forms, where gradients flow, and whether they learn."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pictures(count: int) -> Tensor:
 
 
 def followed(tokenizer: Tokenizer) -> list[Tensor]:
-    """Will hold the tokens that the codebook finds, before it moves."""
+    """The tokens that the codebook finds, recorded at each call from now on."""
     tokens: list[Tensor] = []
     follow = tokenizer.codebook.follow
     tokenizer.codebook.follow = lambda *given: tokens.append(follow(*given)) or tokens[-1]  # type: ignore[method-assign]
@@ -86,7 +86,7 @@ def test_the_gradient_passes_the_codebook_straight_through() -> None:
     torch.testing.assert_close(encoder, decoder)
 
 
-def test_the_commitment_pulls_latents_to_their_codes_alone() -> None:
+def test_the_commitment_only_pulls_latents_to_their_codes() -> None:
     objective = make(absolute_error=0.0, squared_error=0.0, commitment=0.25)
     tokenizer = objective.generator.tokenizer
     kept: list[Tensor] = []
@@ -104,7 +104,7 @@ def test_the_commitment_pulls_latents_to_their_codes_alone() -> None:
 
 @pytest.mark.parametrize("prior", ["autoregressive", "masked"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_a_prior_that_knows_nothing_loses_the_logarithm_of_the_codebook(prior: str, smoothing: float) -> None:
+def test_the_loss_of_a_uniform_prior_is_the_logarithm_of_the_codebook_size(prior: str, smoothing: float) -> None:
     objective, seen = make({"prior": prior}, label_smoothing=smoothing), batch()
     objective.tokenise(pictures(4))
     torch.nn.init.zeros_(objective.generator.prior.head.weight)
@@ -125,8 +125,8 @@ def test_cross_entropy_is_the_log_likelihood_token_by_token() -> None:
     torch.testing.assert_close(objective.prior_loss(seen)["cross_entropy"].detach(), -likelihood.mean() / N)
 
 
-def test_masked_training_hides_the_cosines_share() -> None:
-    """Chang et al. 2022, sec. 3.1: ceil(cos(pi/2 r) n) tokens, r uniform; the loss is theirs alone."""
+def test_masked_training_hides_a_cosine_share() -> None:
+    """Chang et al. 2022, sec. 3.1: ceil(cos(pi/2 r) n) tokens, r uniform; only these are in the loss."""
     objective, seen = make({"prior": "masked"}), batch(32)
     objective.tokenise(pictures(32))
     asked: list[tuple[Tensor, Tensor]] = []
@@ -137,7 +137,7 @@ def test_masked_training_hides_the_cosines_share() -> None:
     r = Noise(range(32)).uniform(2)[:, 1]
     assert unknown.sum(1).tolist() == [math.ceil(N * math.cos(math.pi / 2 * share)) for share in r.tolist()]
     assert torch.equal(tokens[~unknown], wanted[~unknown])
-    assert (unknown.float().mean(0) > 0).all() and (unknown.float().mean(0) < 1).all()  # no place is special
+    assert (unknown.float().mean(0) > 0).all() and (unknown.float().mean(0) < 1).all()  # all places are equally likely
     torch.testing.assert_close(loss, F.cross_entropy(logits[unknown], wanted[unknown]))
 
 
@@ -204,14 +204,14 @@ def eight_captions() -> TextEmbedding:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> dict[str, Tensor]:
-    """One that knows eight pictures by heart: its error is below 0.1 of [-1, 1]."""
+    """A tokenizer that has memorised eight pictures: its error is below 0.1 of [-1, 1]."""
     objective = make({"dim": 32})
     assert learned(objective, 0, 150)["absolute_error"] < 0.1
     return objective.generator.tokenizer.state_dict()
 
 
 @pytest.mark.parametrize("prior", ["autoregressive", "masked"])
-def test_one_batch_is_learned_by_heart(prior: str, tokenizer: dict[str, Tensor]) -> None:
+def test_one_batch_is_memorised(prior: str, tokenizer: dict[str, Tensor]) -> None:
     """The tokens' cross-entropy falls below 0.2 nats, and the eight pictures are drawn."""
     objective = make({"prior": prior, "dim": 32}, condition_dropout=0.0)
     objective.generator.tokenizer.load_state_dict(tokenizer)
@@ -221,8 +221,8 @@ def test_one_batch_is_learned_by_heart(prior: str, tokenizer: dict[str, Tensor])
     assert (drawn - from_uint8(squares(16).images)).abs().mean() < 0.15
 
 
-def test_the_tokenizer_that_draws_is_the_one_whose_tokens_were_learned(tmp_path: Path) -> None:
-    """Encoder, codebook and decoder of the average are the trained ones, bit for bit, from the second phase on."""
+def test_drawing_uses_the_tokenizer_whose_tokens_were_learned(tmp_path: Path) -> None:
+    """From the second phase on, encoder, codebook and decoder of the average equal the trained ones, bit for bit."""
     objective = make(tokenizer_share=0.5)
     data = squares(16, FakeTextEncoder(dim=12))
     trainer = Trainer(objective, data, settings(steps=8, ema_half_life_kimg=1), tmp_path / "run", device="cpu")

@@ -21,7 +21,7 @@ def prior_of(side: int = SIDE, **values: Any) -> Prior:
     torch.manual_seed(0)
     shape = {"text_dim": 12, "codes": 24, "dim": 16, "depth": 3, "heads": 4} | values
     prior = Prior(TransformerConfig.model_validate(shape), side)
-    for parameter in prior.parameters():  # as far from its start as training would bring it
+    for parameter in prior.parameters():  # as far from the initial weights as after training
         parameter.data += 0.3 * torch.randn_like(parameter)
     return prior.eval().requires_grad_(False)
 
@@ -44,7 +44,7 @@ def test_its_layers_are_gpt2s() -> None:
         theirs.ln_2.load_state_dict(ours.norm2.state_dict())
         pairs = [(ours.qkv, theirs.attn.c_attn), (ours.out, theirs.attn.c_proj)]
         for linear, conv in [*pairs, (ours.up, theirs.mlp.c_fc), (ours.down, theirs.mlp.c_proj)]:
-            conv.weight.copy_(linear.weight.T)  # GPT-2's lie transposed
+            conv.weight.copy_(linear.weight.T)  # GPT-2's are transposed
             conv.bias.copy_(linear.bias)
     reference.ln_f.load_state_dict(prior.norm.state_dict())
     x = torch.randn(2, N, 16)
@@ -63,7 +63,7 @@ def test_its_layers_are_gpt2s() -> None:
     torch.testing.assert_close(torch.stack(steps, 1), wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_cached_steps_are_the_whole_sequence() -> None:
+def test_cached_steps_equal_the_whole_sequence() -> None:
     prior, tokens = prior_of(), torch.randint(24, (5, N))
     reading = prior.read(captions(5, 12), torch.tensor([False, True, False, False, True]))
     whole = prior(tokens, reading)
@@ -74,7 +74,7 @@ def test_cached_steps_are_the_whole_sequence() -> None:
         torch.testing.assert_close(logits, whole[:, position], atol=1e-4, rtol=1e-4)
 
 
-def test_a_token_sees_those_before_it_alone() -> None:
+def test_a_token_only_sees_those_before_it() -> None:
     prior, tokens = prior_of(), torch.randint(24, (2, N))
     reading = prior.read(captions(2, 12), nothing(2))
     plain = prior(tokens, reading)
@@ -93,7 +93,7 @@ def test_a_masked_prior_sees_all() -> None:
     assert ((prior(changed, reading) - prior(tokens, reading)).abs().amax((0, 2)) > 1e-6).all()
 
 
-def test_every_word_and_the_sentence_are_read_and_padding_is_not() -> None:
+def test_words_and_sentence_are_read_and_padding_is_ignored() -> None:
     prior, tokens, text = prior_of(), torch.randint(24, (4, N)), captions(4, 12)
     plain = prior(tokens, prior.read(text, nothing(4)))
     for word in range(4):
@@ -105,7 +105,7 @@ def test_every_word_and_the_sentence_are_read_and_padding_is_not() -> None:
     assert ((other - plain).abs().amax((1, 2)) > 1e-6).all()
 
 
-def test_dropped_captions_are_all_alike() -> None:
+def test_dropped_captions_are_all_equal() -> None:
     prior, tokens = prior_of(), torch.randint(24, (1, N)).expand(4, N)
     logits = prior(tokens, prior.read(captions(4, 12), torch.tensor([True, True, False, True])))
     torch.testing.assert_close(logits[0], logits[1])
@@ -120,7 +120,7 @@ def test_an_encoders_scale_does_not_matter() -> None:
     torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
-def test_rows_and_columns_tell_all_places_apart() -> None:
+def test_rows_and_columns_distinguish_all_places() -> None:
     assert len(prior_of().places().unique(dim=0)) == N
 
 
@@ -144,7 +144,7 @@ def closed_form(side: int, d: int, depth: int, codes: int, text_dim: int = 384) 
 
 
 def test_the_cub_prior_is_gpt2s_size() -> None:
-    """dim 256, depth 8 (SPECS): 6.3 million in its layers, as many as transformers counts in a GPT-2's."""
+    """dim 256, depth 8 (SPECS): 6.3 million in its layers, as many as in transformers' GPT-2."""
     prior = meta_prior(32, dim=256, depth=8, heads=8, codes=8192)
     with torch.device("meta"):
         reference = GPT2Model(GPT2Config(n_embd=256, n_layer=8, n_head=8))

@@ -39,8 +39,8 @@ def options(**values: Any) -> TransformerOptions:
 @pytest.mark.parametrize(
     "settings", [{}, {"temperature": 0.5}, {"top_k": 5}, {"top_p": 0.7}, {"top_k": 6, "top_p": 0.6}]
 )
-def test_tokens_come_as_often_as_transformers_would_draw_them(settings: dict[str, Any]) -> None:
-    """Over evenly spread uniform numbers, a token's share is its probability."""
+def test_tokens_have_the_probabilities_of_transformers_samplers(settings: dict[str, Any]) -> None:
+    """With evenly spaced uniform numbers, a token's share is its probability."""
     count, logits = 20_000, 2 * torch.randn(1, CODES)
     tokens = draw(logits.expand(count, -1), (torch.arange(count) + 0.5) / count, options(**settings))
     wanted = logits / settings.get("temperature", 1)
@@ -67,24 +67,24 @@ def test_a_larger_number_draws_a_later_token() -> None:
     assert (tokens.diff() >= 0).all() and len(tokens.unique()) > 10
 
 
-def test_guidance_moves_from_free_to_told() -> None:
-    """Ho and Salimans 2022, eq. 6 with s = 1 + w: free + s (told - free)."""
-    told, free = torch.randn(2, 3, CODES)
-    both = torch.cat([told, free])
-    torch.testing.assert_close(guided(both, options(guidance=2.5)), free + 2.5 * (told - free))
-    assert torch.equal(guided(told, options(guidance=1)), told)
+def test_guidance_extrapolates_from_unconditional_to_conditional() -> None:
+    """Ho and Salimans 2022, eq. 6 with s = 1 + w: u + s (c - u), with c and u the logits with and without text."""
+    conditional, unconditional = torch.randn(2, 3, CODES)
+    both = torch.cat([conditional, unconditional])
+    torch.testing.assert_close(guided(both, options(guidance=2.5)), unconditional + 2.5 * (conditional - unconditional))
+    assert torch.equal(guided(conditional, options(guidance=1)), conditional)
 
 
 # --- token after token ---------------------------------------------------------------------------------------------
 
 
 def uncached(prior: Prior, text: TextEmbedding, noise: Noise, settings: TransformerOptions) -> Tensor:
-    """The whole sequence anew for every token, told and free apart."""
+    """Compute the whole sequence again for every token, with and without text in separate passes."""
     b = len(text)
     uniforms, tokens = noise.uniform(N), torch.zeros(b, N, dtype=torch.long)
-    told, free = (prior.read(text, torch.full((b,), dropped)) for dropped in (False, True))
+    conditional, unconditional = (prior.read(text, torch.full((b,), dropped)) for dropped in (False, True))
     for position in range(N):
-        one, other = (prior(tokens, reading)[:, position] for reading in (told, free))
+        one, other = (prior(tokens, reading)[:, position] for reading in (conditional, unconditional))
         tokens[:, position] = draw(other + settings.guidance * (one - other), uniforms[:, position], settings)
     return tokens
 
@@ -110,8 +110,8 @@ def test_without_guidance_the_text_does_not_matter() -> None:
         assert not torch.equal(one, other)
 
 
-def test_one_number_a_token_in_the_streams_order() -> None:
-    """The first tokens of a picture depend on its first uniform numbers alone."""
+def test_one_number_per_token_in_the_streams_order() -> None:
+    """The first tokens of a picture only depend on its first uniform numbers."""
 
     class Scripted(Noise):
         def uniform(self, *shape: int) -> Tensor:
@@ -131,7 +131,7 @@ def test_one_number_a_token_in_the_streams_order() -> None:
 
 
 def watched(target: Tensor | None = None, sure: Tensor | None = None) -> tuple[Prior, list[Tensor]]:
-    """A prior and what it is asked; it answers as ever, or with `target` at logits `sure` (by default 40)."""
+    """A prior whose inputs are recorded; it returns its own logits, or logits `sure` (by default 40) for `target`."""
     prior, asked = prior_of("masked"), []
     answer, heights = prior.forward, torch.full((N,), 40.0) if sure is None else sure
 
@@ -168,14 +168,14 @@ def test_masked_share_runs_from_all_to_none() -> None:
     assert masked_share(0) == 1 and masked_share(1) == pytest.approx(0) and masked_share(2 / 3) == pytest.approx(0.5)
 
 
-def test_a_sure_prior_is_believed() -> None:
+def test_a_certain_priors_tokens_are_drawn() -> None:
     target = torch.randint(CODES, (4, N))
     prior, _ = watched(target)
     tokens = masked(prior, captions(4, 12), Noise(range(4)), options())
     assert torch.equal(tokens, target)
 
 
-def test_without_choice_temperature_the_surest_are_kept() -> None:
+def test_without_choice_temperature_the_most_certain_are_kept() -> None:
     target, sure = torch.zeros(1, N, dtype=torch.long), torch.linspace(1, 12, N)[torch.randperm(N)]
     prior, asked = watched(target, sure)
     settings = options(choice_temperature=0, steps=4, guidance=1, top_k=1)

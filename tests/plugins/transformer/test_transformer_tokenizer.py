@@ -1,4 +1,4 @@
-"""The codebook against van den Oord's formulas worked out by hand, and what the tokenizer promises."""
+"""The codebook against van den Oord's formulas calculated by hand, and properties of the tokenizer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tiny(**values: object) -> Tokenizer:
 
 
 def codebook(codes: list[list[float]], uses: list[float]) -> Codebook:
-    """As if each code were the mean of `uses` latents."""
+    """A codebook with each code as the mean of `uses` latents."""
     made = Codebook(len(codes), len(codes[0]))
     made.codes.copy_(torch.tensor(codes))
     made.uses.copy_(torch.tensor(uses))
@@ -34,9 +34,9 @@ def test_nearest_is_the_smallest_distance() -> None:
     assert torch.equal(made.nearest(latents), torch.cdist(latents, made.codes.expand(3, -1, -1)).argmin(-1))
 
 
-def test_a_code_follows_the_latents_it_stands_for() -> None:
+def test_a_code_follows_its_latents() -> None:
     """App. A.1 with gamma 3/4. Two latents, 1 and 2, near code 0: N = 3/4 * 4 + 1/4 * 2 = 3.5 and
-    m = 3/4 * 0 + 1/4 * 3 = 0.75. Nobody near code 10: N = 3, m = 30, and the code stays."""
+    m = 3/4 * 0 + 1/4 * 3 = 0.75. No latent near code 10: N = 3, m = 30, and the code is unchanged."""
     made = codebook([[0.0], [10.0]], [4.0, 4.0])
     tokens = made.follow(torch.tensor([[[1.0], [2.0]]]), torch.zeros(2), FOLLOW)
     assert tokens.tolist() == [[0, 0]]
@@ -44,7 +44,7 @@ def test_a_code_follows_the_latents_it_stands_for() -> None:
     torch.testing.assert_close(made.codes, torch.tensor([[0.75 / 3.5], [10.0]]))
 
 
-def test_codes_become_the_means_of_what_they_stand_for() -> None:
+def test_codes_become_the_means_of_their_latents() -> None:
     """k-means by moving averages: two clusters, two codes."""
     made = codebook([[0.0, 0.0], [1.0, 1.0]], [8.0, 8.0])
     clusters = torch.tensor([[-3.0, 0.0], [5.0, 4.0]])
@@ -54,7 +54,7 @@ def test_codes_become_the_means_of_what_they_stand_for() -> None:
     torch.testing.assert_close(made.codes, latents[0].view(2, 16, 2).mean(1), atol=1e-3, rtol=0)
 
 
-def test_a_dead_code_begins_anew_at_a_latent_of_the_batch() -> None:
+def test_a_dead_code_is_reset_to_a_latent_of_the_batch() -> None:
     made = codebook([[0.0], [1000.0]], [4.0, 0.05])
     latents = torch.tensor([[[0.0], [1.0], [2.0], [7.0]]])
     tokens = made.follow(latents, torch.tensor([0.0, 0.8]), FOLLOW)  # 0.8 of 4: the last
@@ -65,13 +65,13 @@ def test_a_dead_code_begins_anew_at_a_latent_of_the_batch() -> None:
     assert alive.codes[1].item() == pytest.approx(1000)
 
 
-def test_a_fresh_codebook_begins_at_latents() -> None:
+def test_a_new_codebook_is_set_to_latents() -> None:
     made, latents = Codebook(8, 3), 100 + torch.randn(2, 16, 3)
     tokens = made.follow(latents, torch.rand(8), FOLLOW)
     assert (made.codes[tokens] - latents).norm(dim=2).max() < 10
 
 
-def test_all_of_a_codebook_is_in_buffers() -> None:
+def test_all_state_of_a_codebook_is_in_buffers() -> None:
     assert not list(Codebook(4, 2).parameters())
     assert set(Codebook(4, 2).state_dict()) == {"codes", "uses", "sums"}
 
@@ -87,7 +87,7 @@ def test_perplexity_is_the_exponential_of_the_entropy(tokens: list[int], wanted:
 
 
 def test_a_token_is_a_patch_row_by_row() -> None:
-    """What one token changes is centred on its own place: row 5 and column 10 of 16, 4 px each."""
+    """The change by one token is centred on its own place: row 5 and column 10 of 16, 4 px each."""
     tokenizer = tiny(resolution=64, widths=(8, 8)).eval()
     changed = torch.zeros(1, 256, dtype=torch.long)
     changed[0, 16 * 5 + 10] = 1
@@ -111,7 +111,7 @@ def test_encoding_is_rounding_to_the_codebook() -> None:
     assert drawn.shape == images.shape and drawn.abs().max() <= 1
 
 
-def test_restarts_are_the_streams_own() -> None:
+def test_resets_use_the_given_stream() -> None:
     latents = Noise(range(2)).normal(16, 3)
     one, other = Codebook(8, 3), Codebook(8, 3)
     other.load_state_dict(one.state_dict())

@@ -1,4 +1,4 @@
-"""VAE-GAN and CVAE-GAN against the suites every plugin is held to."""
+"""VAE-GAN and CVAE-GAN pass the suites that every technique must pass."""
 
 from __future__ import annotations
 

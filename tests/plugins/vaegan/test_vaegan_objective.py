@@ -1,4 +1,4 @@
-"""Each player's terms against numbers worked out from the networks, where their gradients go, and whether it learns."""
+"""Each player's terms against numbers computed from the networks, where gradients flow, and whether it learns."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_mean_matching_compares_means_over_the_batch() -> None:
     assert "adversarial" not in terms
 
 
-def test_the_reader_tells_captions_apart_but_not_those_of_one_group() -> None:
+def test_the_reader_distinguishes_captions_of_different_groups() -> None:
     objective, seen = make(reader=0.3), batch(groups=(0, 1, 1, 2))
     reader = objective.reader
     assert reader is not None
@@ -113,7 +113,7 @@ def test_the_reader_tells_captions_apart_but_not_those_of_one_group() -> None:
 
 
 def test_the_readers_logits_are_bounded() -> None:
-    """However sharp it becomes, they stay within 100 of zero."""
+    """They stay within 100 of zero at any temperature."""
     reader = Reader(16, 12, 8, 8)
     reader.sharpness.data.fill_(20.0)
     logits = reader.logits(reader.features(torch.rand(3, 3, 16, 16)), torch.randn(5, 12))
@@ -133,8 +133,8 @@ def test_gradients_reach_every_parameter_of_every_player(values: dict[str, Any])
         assert unused == [], each.name
 
 
-def test_the_game_does_not_reach_the_encoder_and_gamma_weighs_the_decoder_alone() -> None:
-    """Alg. 1: the encoder's gradient is the same without a game, and whatever gamma is."""
+def test_adversarial_terms_and_gamma_do_not_reach_the_encoder() -> None:
+    """Alg. 1: the encoder's gradient is the same without adversarial terms, and for any gamma."""
     gradients = []
     for values in ({}, {"gamma": 7.0}, {"adversarial": 0.0}, {"wrong_text": 0.0}):
         objective = make(**values)
@@ -145,7 +145,7 @@ def test_the_game_does_not_reach_the_encoder_and_gamma_weighs_the_decoder_alone(
 
 
 def test_one_batch_can_be_memorised(tmp_path: Path) -> None:
-    """Reconstructions of eight squares become less than half as far from them, with the discriminator playing."""
+    """The error of eight reconstructed squares falls below half, with the discriminator training."""
     recipe = read_recipe("vaegan", "tiny")
     torch.manual_seed(0)
     data = squares(16)
@@ -176,7 +176,7 @@ def test_it_reconstructs_and_interpolates() -> None:
         ({}, {"feature_layer": 5}, "feature_layer must be below 2"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(shape: dict[str, Any], values: dict[str, Any], says: str) -> None:
+def test_a_wrong_shape_is_a_one_sentence_error(shape: dict[str, Any], values: dict[str, Any], says: str) -> None:
     generator = VAEGAN(CVAEConfig.model_validate(SHAPE | shape))
     with pytest.raises(InvalidConfigError, match=says):
         VAEGANObjective(generator, VAEGANObjectiveConfig.model_validate(values))
@@ -184,7 +184,7 @@ def test_what_does_not_fit_is_one_sentence(shape: dict[str, Any], values: dict[s
 
 @pytest.mark.parametrize("recipe", ["cvae-gan", "paper", "world64"])
 def test_recipes_fit(recipe: str) -> None:
-    """Sizes of the networks that are published: 10^6 parameters of encoder and decoder."""
+    """The published sizes of the networks, in 10^6 parameters of encoder and decoder."""
     read = read_recipe("vaegan", recipe)
     with torch.device("meta"):
         generator = VAEGAN(CVAEConfig.model_validate(read["model"]))

@@ -19,7 +19,9 @@ class VAEGANObjectiveConfig(Config):
     spectral_norm: bool = Field(True, description="on D's layers, in place of its batch norms (Miyato 2018)")
     feature_layer: int = Field(1, ge=0, description="the convolution of D, counted from 0, whose features are compared")
     similarity: float = Field(1.0, ge=0, description="weight of the feature distance of picture and reconstruction")
-    gamma: float = Field(10.0, ge=0, description="decoder: that distance once more, against the game; alg. 1")
+    gamma: float = Field(
+        10.0, ge=0, description="decoder: weight of that distance relative to the adversarial terms; alg. 1"
+    )
     absolute_error: float = Field(1.0, ge=0, description="weight of |picture - reconstruction|; none in Larsen 2016")
     adversarial: float = Field(1.0, ge=0, description="decoder: weight of fooling D")
     wrong_text: float = Field(0.5, ge=0, description="weight of (real picture, wrong text) in D's loss; Reed 2016")
@@ -29,7 +31,7 @@ class VAEGANObjectiveConfig(Config):
     reader: float = Field(
         0.0,
         ge=0,
-        description="decoder: squared distance of the reader's features, which is trained beside D; Bao 2017, sec. 3.3",
+        description="decoder: squared distance of the features of a reader, a fourth network; Bao 2017, sec. 3.3",
     )
     beta: float = Field(1.0, ge=0, description="weight of the KL, in nats per pixel value")
     free_bits: float = Field(0.01, ge=0, description="nats that a latent may hold at no cost (Kingma 2016, eq. 15)")

@@ -9,7 +9,7 @@ from t2i_cvae.generator import ConditionalVAE
 
 @final
 class VAEGAN(ConditionalVAE):
-    """The networks of the conditional VAE, which the discriminator does not change: they draw, reconstruct and
-    interpolate alike."""
+    """The networks of the conditional VAE, trained with a discriminator; it draws, reconstructs and interpolates as
+    they do."""
 
     technique: ClassVar[str] = "vaegan"

@@ -1,4 +1,4 @@
-"""The networks that only training needs: the discriminator, and CVAE-GAN's reader of captions."""
+"""The networks that only training needs: the discriminator, and CVAE-GAN's reader, which matches captions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from t2i.toolbox.sentences import rms_normalised
 
 
 class TextDiscriminator(nn.Module):
-    """Pictures and sentences to a logit, and the features in which pictures are compared."""
+    """Maps picture and sentence to a logit; its features are used to compare pictures."""
 
     def __init__(self, resolution: int, text_dim: int, text_features: int, width: int, *, spectral: bool) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Reader(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(10.0).log())  # 1 / temperature, as a logarithm (CLIP, 2021)
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
-        """What the last layer reads."""
+        """The input of the last layer."""
         return self.stages(images).flatten(1)
 
     def logits(self, features: Float[Tensor, "b f"], sentences: Float[Tensor, "n d"]) -> Float[Tensor, "b n"]:

@@ -46,7 +46,7 @@ class Pass:
 @final
 class VAEGANObjective(Objective):
     """Larsen et al. 2016, alg. 1, conditioned on text: the encoder, the decoder and the discriminator learn together;
-    with `reader` above 0 a fourth network does, and the terms of Bao et al. 2017 join."""
+    with `reader` above 0, a fourth network does too, and the terms of Bao et al. 2017 are added."""
 
     needs_mismatched = True
 
@@ -88,7 +88,7 @@ class VAEGANObjective(Objective):
         return [Phase("vaegan", players, sharing="together")]
 
     def encoder_loss(self, batch: Batch) -> Terms:
-        """KL and similarity; nothing of the game reaches the encoder (alg. 1)."""
+        """KL and similarity; the adversarial terms do not reach the encoder (alg. 1)."""
         c, seen = self._config, self._pass(batch)
         nats = kl_per_latent(seen.mean, seen.log_variance)
         return {
@@ -126,8 +126,8 @@ class VAEGANObjective(Objective):
         return terms
 
     def reader_loss(self, batch: Batch) -> Terms:
-        """Cross-entropy of the real pictures' captions among the batch's; captions of one group are all right."""
-        assert self.reader is not None  # a player only then
+        """Cross-entropy of each picture's caption among the batch's; all captions of its group count as right."""
+        assert self.reader is not None  # only then is it a player
         logits = self.reader.logits(self._read(batch), batch.text.sentence)
         right = batch.groups[:, None] == batch.groups
         return {"cross_entropy": (logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)).mean()}
