@@ -1,4 +1,4 @@
-"""The words of openmoji-world, against `inflect` and against what each scene says."""
+"""The captions of openmoji-world, compared with `inflect` and with their scenes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def captions(scene: Scene, number: int = 300, *, unseen: bool = False) -> set[st
     return {put_into_words(scene, Draws(f"test {each}"), unseen=unseen).text for each in range(number)}
 
 
-def test_there_are_four_hundred_things_and_more_under_names_of_their_own() -> None:
+def test_there_are_over_400_things_with_unique_names() -> None:
     names = [name for t in things().values() for n in t.nouns for name in {n.singular, n.plural} - {""}]
     assert len(things()) >= 400
     assert len(names) == len(set(names))
@@ -78,12 +78,12 @@ def test_phrasings() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_may_be_said(scene: Scene, expected: set[str]) -> None:
+def test_possible_captions(scene: Scene, expected: set[str]) -> None:
     assert expected <= captions(scene, 4_000)
 
 
-def test_a_person_would_not_say() -> None:
-    """No scene in 3,000 is put badly: articles, agreement, a number or colour too few or too many."""
+def test_captions_have_no_grammar_errors() -> None:
+    """No caption of 3,000 scenes has a wrong article, agreement, number or colour."""
     for number in range(3_000):
         draws = Draws(f"test grammar {number}")
         scene = training_scene(draws)
@@ -99,11 +99,11 @@ def test_a_person_would_not_say() -> None:
 
 
 @pytest.mark.parametrize("noun", [Noun("apple", "apples"), Noun("bread", "")])
-def test_what_is_counted(noun: Noun) -> None:
+def test_countable_things(noun: Noun) -> None:
     assert noun.counted == (noun.singular == "apple")
 
 
-def test_unseen_phrasings_are_all_different_from_seen_ones() -> None:
+def test_withheld_phrasings_differ_from_seen_ones() -> None:
     scene = Scene((Part("cat", 1, "red"), Part("dog", 1, "blue")), "left of")
     assert not captions(scene, 2_000) & captions(scene, 2_000, unseen=True)
 

@@ -1,4 +1,4 @@
-"""The pictures of openmoji-world show what the scene says: colours, counts, places, sizes."""
+"""The pictures of openmoji-world show their scenes: colours, counts, places, sizes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def alone(thing: str, colour: str = "", *, mirrored: bool = False, tilt: float =
 
 
 def shares(thing: str, colour: str) -> dict[str, float]:
-    """How much of a drawing is in each colour word's shades; its outlines, black, are left out by comparison."""
+    """The share of a drawing in each colour word's shades, without its black outlines."""
     background = "green" if colour not in ("green", "") and things()[thing].colour != "green" else "purple"
     shown, ground = (pixels(alone(thing, colour), background=each) for each in (background, "blue"))
     opaque = shown[(shown == ground).all(-1)]
@@ -63,7 +63,7 @@ class TestOpenMojiWorld(DatasetSuite):
         return {"names": partial(OpenMojiWorld, "names")}
 
 
-def test_natural_colours_are_what_the_drawings_show_most_of() -> None:
+def test_natural_colours_are_the_dominant_ones() -> None:
     wrong = []
     for thing in things().values():
         if thing.colour not in ("", "black"):
@@ -104,14 +104,14 @@ def where(placed: Placement) -> np.ndarray:
 
 
 @pytest.mark.parametrize("skill", SKILLS)
-def test_every_thing_is_whole_and_apart_from_the_others(skill: str) -> None:
+def test_things_are_completely_visible_and_separate(skill: str) -> None:
     for number in range(40):
         draws = Draws(f"test {skill} {number}")
         scene = skill_scene(skill, draws, withheld=False)  # type: ignore[arg-type]
         masks = [where(placed) for placed in arrange(scene, draws)]
         assert len(masks) == sum(part.count for part in scene.parts)
         for mask in masks:
-            assert mask.sum() > 0.004 * SIDE**2  # even a needle among five
+            assert mask.sum() > 0.004 * SIDE**2  # even the thinnest of five things
             edge = mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum()
             assert edge <= 4, scene
         assert (sum(mask.astype(int) for mask in masks) > 1).sum() <= 0.002 * SIDE**2, scene
@@ -123,7 +123,7 @@ def centre(placed: Placement) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("relation", ["left of", "above", "next to", "and"])
-def test_places(relation: str) -> None:
+def test_things_are_at_the_places_of_their_relation(relation: str) -> None:
     offsets = []
     for number in range(60):
         scene = Scene((Part("cat"), Part("airplane", colour="blue")), relation)  # type: ignore[arg-type]
@@ -143,7 +143,7 @@ def test_places(relation: str) -> None:
         assert ((np.abs(below) > 0.3).any()) == (relation == "and")
 
 
-def test_sizes_can_be_told_apart() -> None:
+def test_sizes_are_distinguishable() -> None:
     def extent(size: str, number: int) -> float:
         [placed] = arrange(Scene((Part("ant", size=size),)), Draws(f"test sizes {number}"))
         mask = where(placed)
@@ -160,7 +160,7 @@ def test_backgrounds() -> None:
         assert corner.tolist() == [int(PALETTE[colour][0][i : i + 2], 16) for i in (0, 2, 4)]
 
 
-def test_a_mirror_image_is_one_and_dials_have_none() -> None:
+def test_things_are_mirrored_except_dials() -> None:
     plain, mirrored = (pixels(alone("dog", mirrored=each)) for each in (False, True))
     assert np.abs(plain[:, ::-1] - mirrored).mean() < 2
     assert np.abs(plain - mirrored).mean() > 2 * np.abs(plain[:, ::-1] - mirrored).mean()
@@ -170,7 +170,7 @@ def test_a_mirror_image_is_one_and_dials_have_none() -> None:
     assert any(p.mirrored for n in range(20) for p in arrange(Scene((Part("dog"),)), Draws(f"test mirror {n}")))
 
 
-def test_names_and_some_training_pictures_are_openmojis_own() -> None:
+def test_names_and_some_training_pictures_are_unchanged_openmoji() -> None:
     names, openmoji = OpenMojiWorld("names"), OpenMoji("all")
     number = {example.id: index for index, example in enumerate(openmoji.examples)}
     assert len(names) == len(things())
@@ -180,7 +180,7 @@ def test_names_and_some_training_pictures_are_openmojis_own() -> None:
     assert names.examples[0].captions == ("a dog", "a puppy")
 
 
-def test_every_question_of_test_is_answered_by_its_caption_alone(asked: OpenMojiWorld) -> None:
+def test_captions_of_test_are_unique_and_ask_for_withheld_combinations(asked: OpenMojiWorld) -> None:
     captions = [example.captions for example in asked.examples]
     assert len({caption for [caption] in captions}) == len(asked) == 2_400
     novelty = {"object": set(), "colour": {"colour"}, "count": {"count"}, "phrasing": set()}
@@ -193,7 +193,7 @@ def test_every_question_of_test_is_answered_by_its_caption_alone(asked: OpenMoji
     assert all(seen.scene == unseen.scene and (seen.unseen, unseen.unseen) == (False, True) for seen, unseen in pairs)
 
 
-def test_groups_say_what_is_shown() -> None:
+def test_groups_describe_the_picture() -> None:
     assert Scene((Part("apple"),)).group == Scene((Part("apple", 1, "red"),)).group == "1 red apple"
     both = Scene((Part("cat"), Part("dog", 1, "blue")), "and")
     assert both.group == Scene(both.parts[::-1], "and").group == "1 blue dog and 1 orange cat"
@@ -211,7 +211,7 @@ def test_pictures_and_words_are_the_same_in_another_process_and_in_threads(asked
     assert pickle.loads(made.stdout) == (asked.fingerprint, here)
 
 
-def test_the_fingerprint_changes_with_the_paints(asked: OpenMojiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_changes_with_the_palette(asked: OpenMojiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     before = asked.fingerprint
     for cached in (drawing._coloured, drawing._drawing, dataset._everything_drawn):
         cached.cache_clear()
@@ -225,7 +225,7 @@ def test_the_fingerprint_changes_with_the_paints(asked: OpenMojiWorld, monkeypat
 
 
 def test_choices_do_not_change_from_machine_to_machine() -> None:
-    """Golden: another number here is another dataset."""
+    """Golden values: if they change, the dataset changes."""
     draws = Draws("golden")
     chosen = [repr(arrange(training_scene(draws), draws)) for _ in range(200)]
     assert hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:16] == "23009bbd45af9cf4"

@@ -1,4 +1,4 @@
-"""Sentences read backwards: what the grammar says of a scene is read as that scene, and so is what people type."""
+"""Captions are parsed into the scenes they were generated from, and typed sentences into the expected scenes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from t2i_openmoji.world.splits import entries
 
 
 def unordered(scene: Scene | None) -> object:
-    """The scene, where the order of its parts says nothing without it."""
+    """The scene without an order of its parts, if the relation has none."""
     if scene is None or scene.relation not in ("and", "next to"):
         return scene
     return {*scene.parts}, scene.relation, scene.background
 
 
-def test_all_captions_of_test_and_names_are_read_as_their_scenes() -> None:
+def test_captions_of_test_and_names_are_parsed_into_their_scenes() -> None:
     for split in ("test", "names"):
         for entry in entries(split):
             for caption in entry.example.captions:
@@ -31,7 +31,7 @@ def test_all_captions_of_test_and_names_are_read_as_their_scenes() -> None:
 
 
 @pytest.mark.parametrize("unseen", [False, True])
-def test_captions_with_sizes_and_backgrounds_are_read_as_their_scenes(unseen: bool) -> None:
+def test_captions_with_sizes_and_backgrounds_are_parsed_into_their_scenes(unseen: bool) -> None:
     for number in range(700):
         draws = Draws(f"test reading {number}")
         scene = any_scene(draws)
@@ -60,7 +60,7 @@ def test_captions_with_sizes_and_backgrounds_are_read_as_their_scenes(unseen: bo
         ("", None),
     ],
 )  # fmt: skip
-def test_what_people_type(text: str, scene: Scene | None) -> None:
+def test_typed_sentences(text: str, scene: Scene | None) -> None:
     assert read(text) == scene
 
 

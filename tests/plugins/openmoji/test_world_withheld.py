@@ -1,4 +1,4 @@
-"""Nothing that is withheld from training is in it: by what the captions were made from, and by what they say."""
+"""Training has no withheld combination or phrasing, by its scenes and by an independent reading of its captions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MARKS = ",.?!"
 
 @pytest.fixture(scope="module")
 def training() -> Sequence[Entry]:
-    """Of `train-100k`, which begins with `train`; made in a process of its own, where signatures are not checked."""
+    """The entries of `train-100k`, which begins with `train`, generated in another process without signature checks."""
     script = "import pickle, sys; from t2i_openmoji.world.splits import entries as e; b = sys.stdout.buffer\n"
     script += "pickle.dump((e('train'), e('train-100k')), b)"
     made = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
@@ -60,7 +60,7 @@ def asked() -> list[Entry]:
 
 
 def plain(caption: str) -> str:
-    """The caption without what says nothing, "a pair of red jeans" as "a red pair of jeans"."""
+    """The caption in lower case with one spelling of grey, and "a pair of red jeans" as "a red pair of jeans"."""
     text = caption.lower().rstrip(".").replace("gray", "grey")
     return PAIR_OF.sub(r"\2 \1 \3", text)
 
@@ -82,7 +82,7 @@ def marked(text: str) -> str:
 
 
 def combinations(text: str) -> Iterator[tuple[str, str, str | int]]:
-    """(kind, thing, colour or count or other thing) of all that a marked caption names."""
+    """(kind, thing, colour or count or other thing) of every combination in a marked caption."""
     text = BACKGROUND.sub("", text.replace(BLACK_OUTLINES, ""))
     named = list(dict.fromkeys(NAMED.findall(text)))
     for colour, thing in BEFORE.findall(text):
@@ -115,7 +115,7 @@ def test_a_tenth_of_the_combinations_is_withheld() -> None:
     assert all(withheld_pair(a, b) == withheld_pair(b, a) for a in keys[::7] for b in keys[::5])
 
 
-def test_no_scene_of_training_combines_what_is_withheld(training: Sequence[Entry]) -> None:
+def test_no_scene_of_training_has_a_withheld_combination(training: Sequence[Entry]) -> None:
     scenes = [entry.scene for entry in training if entry.scene]
     assert len(scenes) == 90_000
     assert not any(scene.withheld for scene in scenes)
@@ -128,8 +128,8 @@ def test_no_caption_of_training_names_a_withheld_combination(texts: list[str]) -
     assert not [combination for combination in found if is_withheld(*combination)]
 
 
-def test_the_reader_of_that_test_finds_what_test_asks_for(asked: list[Entry]) -> None:
-    """Else it would prove nothing."""
+def test_the_reader_finds_the_combinations_of_the_split_test(asked: list[Entry]) -> None:
+    """Otherwise the test above would prove nothing."""
     entries = [entry for entry in asked if entry.skill in ("colour", "count", "two objects", "position")]
     captions = [marked(plain(entry.example.captions[0])) for entry in entries]
     unread = [caption for caption in captions if not any(is_withheld(*found) for found in combinations(caption))]
@@ -138,7 +138,7 @@ def test_the_reader_of_that_test_finds_what_test_asks_for(asked: list[Entry]) ->
 
 
 def pattern(phrasing: str) -> re.Pattern[str]:
-    """What a caption in this phrasing looks like."""
+    """A regular expression of captions in this phrasing."""
     of_parts = any(phrasing in lists for lists in (*PAIRS.values(), *SENTENCES.values()))
     thing = rf"(?:(?:an?|one|some|{NUMBER}) )?(?:[a-z]+ ){{0,3}}?<[^>]+>"
     number = rf"(?:{NUMBER})"

@@ -1,1 +1,1 @@
-"""A world to learn from: OpenMoji's things in any colour, counted and placed, under captions from a grammar."""
+"""The dataset `openmoji-world`: OpenMoji's things in any colour, counted and placed, with captions from a grammar."""

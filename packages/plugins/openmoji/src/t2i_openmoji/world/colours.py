@@ -1,10 +1,10 @@
-"""The eleven basic colour words (Berlin and Kay 1969), as OpenMoji's palette draws them."""
+"""The eleven basic colour words (Berlin and Kay 1969) in OpenMoji's palette."""
 
 from __future__ import annotations
 
 import re
 
-PALETTE = {  # word: light, dark; OpenMoji shades a light fill with the dark one
+PALETTE = {  # word: light, dark; OpenMoji uses the dark one for shades of the light one
     "red": ("ea5a47", "d22f27"),
     "blue": ("92d3f5", "61b2e4"),
     "green": ("b1cc33", "5c9e31"),

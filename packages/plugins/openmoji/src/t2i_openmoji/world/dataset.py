@@ -1,4 +1,4 @@
-"""`openmoji-world` as a CaptionedDataset: scenes in words, drawn when they are asked for."""
+"""`openmoji-world` as a CaptionedDataset: scenes with captions, drawn on request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OpenMojiWorld(CaptionedDataset):
     """
 
     def __init__(self, split: str = "train") -> None:
-        """Choose scenes and words; no picture is drawn yet (some seconds for `train`).
+        """Generate scenes and captions, which takes seconds for `train`; no picture is drawn yet.
 
         Args:
             split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "test" or "names".
@@ -60,17 +60,17 @@ class OpenMojiWorld(CaptionedDataset):
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """What stands behind each example: the scene it must show, and what `test` asks with it."""
+        """For each example, the scene it must show and the skill that `test` checks with it."""
         return entries(self._split)
 
     @cached_property
     def examples(self) -> Sequence[Example]:
-        """Numbered: "train-000017"; the group says what is shown, such as "1 red apple left of 1 blue dog"."""
+        """Ids are like "train-000017"; groups say what is shown, like "1 red apple left of 1 blue dog"."""
         return tuple(entry.example for entry in self.entries)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when a caption, a placement, a drawing in any colour or the rasteriser does."""
+        """A hash that changes if a caption, a placement, a drawing in any colour or the rasteriser changes."""
         digest = hashlib.sha256(f"{self.name} resvg-py {version('resvg-py')}".encode())
         for entry in self.entries:
             digest.update(repr((entry.example, entry.code, placements(entry))).encode())
@@ -92,7 +92,7 @@ class OpenMojiWorld(CaptionedDataset):
 
 
 def placements(entry: Entry) -> tuple[Placement, ...]:
-    """Where the things of an entry are drawn; () for a picture that OpenMoji drew whole."""
+    """Where the things of an entry are drawn; () if the picture is an unchanged OpenMoji drawing."""
     return () if entry.scene is None or entry.code else arrange(entry.scene, Draws(entry.stream))
 
 

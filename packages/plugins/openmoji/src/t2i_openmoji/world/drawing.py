@@ -1,4 +1,4 @@
-"""Placements as one SVG, so that every edge is antialiased once; the drawings are read, cut and recoloured once."""
+"""Draws all placements as one SVG, so that every edge is antialiased once; drawings are read and recoloured once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SVG = 'xmlns="http://www.w3.org/2000/svg"'
 
 
 Box = tuple[int, int, int, int]
-"""Left, top, right and bottom of what is drawn, in units."""
+"""Left, top, right and bottom of the visible part, in units."""
 
 
 def draw(folder: Path, placements: Sequence[Placement], background: str, resolution: int) -> Image.Image:
@@ -76,6 +76,6 @@ def _drawing(folder: Path, key: str) -> tuple[tuple[tuple[str, str], ...], Box]:
         raise DataError(f"not a readable SVG ({error}); {REINSTALL}") from error
     box = rasterize(svg, SIDE, background=None).getchannel("A").getbbox()
     if box is None:
-        raise DataError(f"not a drawing: nothing of it is visible; {REINSTALL}")
+        raise DataError(f"not a drawing: it has no visible part; {REINSTALL}")
     layers = tuple((layer.get("id", ""), ElementTree.tostring(layer, "unicode")) for layer in root)
     return layers, box

@@ -24,11 +24,11 @@ class Draws:
         return low + (high - low) * self._random()
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of the options, each as likely."""
+        """One of the options, all equally likely."""
         return options[int(self._random() * len(options))]
 
     def weighted(self, options: dict[T, float]) -> T:
-        """One of the options, as likely as its weight says."""
+        """One of the options, with probabilities proportional to the weights."""
         left = self._random() * sum(options.values())
         for option, weight in options.items():
             left -= weight

@@ -1,4 +1,4 @@
-"""A scene in words: noun phrases with articles and plurals, put into a phrasing."""
+"""Captions of scenes: noun phrases with articles and plurals, inserted into a phrasing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from t2i_openmoji.world.things import Noun, things
 SIZES = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
 # Shares of the captions, or of the parts of a scene:
 BARE = 0.12  # "red apple" instead of "a red apple", and no frame
-UNFRAMED = 0.25  # nothing around "a red apple"
-SENTENCES = 0.25  # two things in a whole sentence
+UNFRAMED = 0.25  # only "a red apple"
+SENTENCES = 0.25  # two things in a complete sentence
 PLAIN = 0.7  # "a red apple" and "three apples" rather than "an apple that is red"
 FIRST_NAME = 0.5  # a thing's first name; otherwise any
 DIGITS = 0.15  # "3" instead of "three"
@@ -25,12 +25,12 @@ ONE = 0.05  # instead of "a"
 SOME = 0.4  # "some bread" instead of "bread"
 # Shares of the training captions:
 UPPER, FULL_STOP, CAPITAL, TYPO = 0.04, 0.12, 0.12, 0.06
-MISSPELT_LENGTH = 6  # letters at least: hardly any such word becomes another one
+MISSPELT_LENGTH = 6  # at least so many letters: a typo hardly ever turns such a word into another one
 
 
 @dataclass(frozen=True)
 class Caption:
-    """A scene in words.
+    """The caption of a scene.
 
     Attributes:
         text: lower case, no full stop.
@@ -42,12 +42,12 @@ class Caption:
 
     @property
     def unseen(self) -> bool:
-        """Whether it uses a phrasing that training never does."""
+        """Whether it uses a phrasing that is withheld from training."""
         return not self.phrasings.isdisjoint(phrasings.withheld_phrasings())
 
 
 def put_into_words(scene: Scene, draws: Draws, *, unseen: bool = False) -> Caption:
-    """A caption that says all of `scene` and nothing else.
+    """A caption that says everything about `scene` and nothing else.
 
     Args:
         unseen: use at least one phrasing that training never uses; otherwise none.
@@ -59,7 +59,7 @@ def put_into_words(scene: Scene, draws: Draws, *, unseen: bool = False) -> Capti
 
 
 def disguise(text: str, draws: Draws) -> str:
-    """The caption as somebody may type it: in upper case, as a sentence, or with two letters swapped."""
+    """The caption as a person might type it: in upper case, as a sentence, or with a typo."""
     if draws.chance(TYPO):
         misspelt = _misspelt(text, draws)
         text = text if names_withheld(misspelt) else misspelt  # a "pink brokn heart" would be a pink heart
@@ -73,14 +73,14 @@ def disguise(text: str, draws: Draws) -> str:
 
 @dataclass(frozen=True)
 class _NounPhrase:
-    """Words for what is to be seen, and whether a verb beside them is in the plural."""
+    """A noun phrase, and whether its verb is in the plural."""
 
     text: str
     plural: bool
 
 
 class _Writer:
-    """Chooses the words of one caption and notes which phrasings it chose."""
+    """Chooses the words of one caption and records the phrasings it used."""
 
     def __init__(self, scene: Scene, draws: Draws, *, withheld_too: bool) -> None:
         self._scene, self._draws, self._withheld_too = scene, draws, withheld_too
@@ -140,7 +140,7 @@ class _Writer:
         return f"one {words}" if self._draws.chance(ONE) else f"{article(words)} {words}"
 
     def _joined(self, shapes: tuple[str, ...], parts: Sequence[_NounPhrase]) -> _NounPhrase:
-        """Two parts in a shape; a verb agrees with the one that comes first."""
+        """Two parts in a phrasing; the verb agrees with the part that comes first."""
         shape = self._choose(shapes)
         first = parts[0] if shape.find("{a}") < shape.find("{b}") else parts[1]
         second = parts[1] if first is parts[0] else parts[0]
@@ -162,14 +162,14 @@ class _Writer:
 
 
 def _agreeing(plural: bool) -> dict[str, str]:
-    """The verbs of the phrasings, and the pronoun, for one or for several."""
+    """The verbs and pronouns of the phrasings, in the singular or plural."""
     if plural:
         return {"is": "are", "was": "were", "do": "do", "it": "them", "its": "their"}
     return {"is": "is", "was": "was", "do": "does", "it": "it", "its": "its"}
 
 
 def _misspelt(text: str, draws: Draws) -> str:
-    """Two inner letters of a long word exchanged or one left out."""
+    """The text with two inner letters of a long word swapped, or one left out."""
     words = text.split(" ")
     long = [place for place, word in enumerate(words) if len(word) >= MISSPELT_LENGTH and word.isalpha()]
     if not long:

@@ -1,4 +1,4 @@
-"""Where each thing of a scene is drawn, how large, turned how far and mirrored or not: what the words leave open."""
+"""Chooses position, size, tilt and mirroring of a scene's things at random, where the caption leaves them open."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from t2i_openmoji.world.things import things
 Cells = Sequence[tuple[float, float]]
 
 TILT = 8.0  # degrees to either side
-TILTED = 1.13  # the side of a square that holds a tilted one: cos + sin
-SIDES = {"": (0.46, 0.72), "small": (0.24, 0.36), "big": (0.82, 0.88)}  # of a thing alone
+TILTED = 1.13  # the side of the box of a tilted square: cos + sin
+SIDES = {"": (0.46, 0.72), "small": (0.24, 0.36), "big": (0.82, 0.88)}  # of a single thing
 SIDES_OF_TWO = {"": (0.34, 0.44), "small": (0.2, 0.27), "big": (0.44, 0.52)}
-APART, ASIDE = 0.24, 0.1  # of two things: from the centre along their relation, and at most across it
+APART, ASIDE = 0.24, 0.1  # of two things: distance from the centre along their relation, and largest distance across it
 ARRANGEMENTS: dict[int, Sequence[tuple[float, Cells]]] = {  # largest side of each thing, centres
     2: (
         (0.43, ((0.26, 0.5), (0.74, 0.5))),
@@ -39,7 +39,7 @@ ARRANGEMENTS: dict[int, Sequence[tuple[float, Cells]]] = {  # largest side of ea
         (0.29, ((0.33, 0.3), (0.67, 0.3), (0.18, 0.7), (0.5, 0.7), (0.82, 0.7))),
     ),
 }
-JITTER = 0.01  # of the centres of several
+JITTER = 0.01  # of the centres, if there are several things
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Placement:
 
     Attributes:
         thing: its key.
-        colour: to recolour its dominant fill to; "" leaves it as it is.
+        colour: the new colour of its dominant fill; "" keeps its own.
         x, y: centre.
-        side: of the square that it fills in one direction.
+        side: of the square that contains it and that it fills in one direction.
         mirrored: left and right exchanged.
         tilt: degrees clockwise.
     """
@@ -65,7 +65,7 @@ class Placement:
 
 
 def arrange(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
-    """One placement for each thing to be seen, in the order of the scene's parts; none overlaps another."""
+    """One placement per drawn thing, in the order of the scene's parts, without overlaps."""
     if len(scene.parts) == 2:
         return _two(scene, draws)
     [part] = scene.parts
@@ -82,7 +82,7 @@ def arrange(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
 
 
 def _two(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
-    """Side by side or one above the other, the first on the left or on top where the relation says so."""
+    """Side by side or one above the other; the first is on the left or on top if the relation says so."""
     upright = scene.relation == "above" or (scene.relation == "and" and draws.chance(0.4))
     ordered = scene.relation in ("left of", "above") or draws.chance(0.5)
     placements = []

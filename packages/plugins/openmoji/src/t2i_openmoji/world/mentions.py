@@ -1,4 +1,4 @@
-"""Which things a text mentions, for texts that did not come from a scene: OpenMoji's names, typed sentences."""
+"""Finds the things that a text mentions, for texts not generated from a scene: OpenMoji's names, typed sentences."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Mention:
     """A name in a text.
 
     Attributes:
-        thing: the key of what it names.
-        plural: whether it can only be the plural.
+        thing: the key of the thing.
+        plural: whether the name is only a plural.
     """
 
     thing: str
@@ -48,9 +48,9 @@ def mentions(text: str) -> tuple[str, list[Mention]]:
 
 
 def names_withheld(text: str) -> bool:
-    """Whether a text mentions a thing together with a colour, a number or a thing that training never shows it with.
+    """Whether a text mentions a thing with a colour, a number or another thing whose combination is withheld.
 
-    Wherever in the text they are, so that it errs on the side of yes: "a red cat on a blue mat" mentions a blue cat.
+    Their places in the text are ignored, so it may be True too often: "a red cat on a blue mat" mentions a blue cat.
     """
     marked, found = mentions(text)
     named = {mention.thing for mention in found}

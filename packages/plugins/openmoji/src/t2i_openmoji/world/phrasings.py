@@ -1,4 +1,4 @@
-"""How a scene can be put into words; a fifth of each list is withheld from training.
+"""The phrasings of captions; a fifth of each list is withheld from training.
 
 {x} is everything the picture shows, {a} and {b} are the first and the second part, {n} is a number. {is}, {was}, {do},
 {it} and {its} agree with the part that comes first, {is_last} with the other. "right of" and "below" say "left of" and
@@ -12,7 +12,7 @@ from functools import cache
 
 from t2i_openmoji.world.scene import Relation, fraction
 
-WITHHELD = 5  # one in so many
+WITHHELD = 5  # every fifth one
 
 FRAMES = (
     "{x}",
@@ -142,7 +142,7 @@ PAIRS: Mapping[Relation, tuple[str, ...]] = {
         "{b} with {a} over {it}",
     ),
 }
-SENTENCES: Mapping[Relation, tuple[str, ...]] = {  # whole ones: they take no frame
+SENTENCES: Mapping[Relation, tuple[str, ...]] = {  # complete sentences, without a frame
     "and": (
         "one thing in the picture is {a} and the other one is {b}",
         "i see {a} here and {b} there",
@@ -192,7 +192,7 @@ LISTS: Sequence[tuple[str, ...]] = (FRAMES, COLOURED, COUNTED, BACKGROUNDS, *PAI
 
 @cache
 def withheld_phrasings() -> frozenset[str]:
-    """A fifth of each list, chosen by a fixed hash; never one of its first third, the plainest."""
+    """A fifth of each list, chosen by a fixed hash; never one of its first third, the simplest ones."""
     return frozenset(
         phrasing
         for phrasings in LISTS
@@ -204,5 +204,5 @@ def withheld_phrasings() -> frozenset[str]:
 
 @cache
 def seen(phrasings: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of a list that training uses."""
+    """The phrasings of a list that training uses."""
     return tuple(each for each in phrasings if each not in withheld_phrasings())

@@ -1,4 +1,4 @@
-"""What a sentence asks for: the grammar read backwards, for captions and for what a person types."""
+"""Parses captions and typed sentences into scenes, the inverse of the grammar."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _BLANKS |= {"is": "(?:is|are)", "is_last": "(?:is|are)"}
 
 
 def read(text: str) -> Scene | None:
-    """The scene that a text describes in the grammar's ways, whatever stands around it.
+    """The scene that a text describes in the grammar's phrasings; other words around it are ignored.
 
-    None for anything else: no known thing, more than two kinds, several without a number, or a part named twice.
-    Two things in no known relation are read as "and".
+    None if it names no known thing, more than two kinds, a plural without a number, or one kind twice. Two things
+    without a known relation are read as "and".
     """
     text = text.lower().replace("gray", "grey").replace(" with black outlines", "")
     marked, found = mentions(_PAIR_OF.sub(r"\2 \1 ", text))
@@ -62,7 +62,7 @@ def _part(match: re.Match[str], mention: Mention) -> Part | None:
 
 
 def _relation(reduced: str) -> tuple[int, Relation]:
-    """Which of the two parts comes first in the scene, and how it stands to the other: the longest phrasing wins."""
+    """The index of the scene's first part, and its relation to the other, by the longest phrasing that matches."""
     for pattern, relation in _relations():
         if match := pattern.search(reduced):
             return int(match["a"]), relation

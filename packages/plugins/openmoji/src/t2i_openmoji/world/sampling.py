@@ -1,4 +1,4 @@
-"""Which scenes are asked for: at random, without what training must not see, or with it."""
+"""Samples scenes, without withheld combinations for training, and with them for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.scene import MAX_COUNT, Part, Relation, Scene, Skill
 from t2i_openmoji.world.things import Thing, things
 
-NOVELTY: dict[Skill, frozenset[str]] = {  # what is new to the model where a skill is tested
+NOVELTY: dict[Skill, frozenset[str]] = {  # the withheld combinations in tests of a skill
     "object": frozenset(),
     "colour": frozenset({"colour"}),
     "count": frozenset({"count"}),
@@ -34,7 +34,7 @@ def training_scene(draws: Draws) -> Scene:
 
 
 def skill_scene(skill: Skill, draws: Draws, *, withheld: bool) -> Scene:
-    """A scene that asks for one skill; with `withheld`, exactly the skill's own kind of combination is new."""
+    """A scene that needs one skill; with `withheld`, exactly the skill's own kind of combination is withheld."""
     return _sampled(lambda draws: _scene_of(skill, draws), draws, NOVELTY[skill] if withheld else frozenset())
 
 
@@ -56,7 +56,7 @@ def _scene_of(skill: Skill, draws: Draws) -> Scene:
 
 
 def any_scene(draws: Draws) -> Scene:
-    """A scene as training has them, be its combinations withheld or not."""
+    """A scene with training's distribution, possibly with withheld combinations."""
     kind = draws.weighted(KINDS)
     relation: Relation = ""
     parts: tuple[Part, ...]
@@ -87,7 +87,7 @@ def _several(draws: Draws, *, coloured: bool) -> Part:
 
 
 def _two(draws: Draws, first_coloured: bool, second_coloured: bool) -> tuple[Part, Part]:
-    """Two different things, not both called by the same colour."""
+    """Two different things that do not both have the same given colour."""
     while True:
         first, second = _part(draws, coloured=first_coloured), _part(draws, coloured=second_coloured)
         if first.thing != second.thing and (not first.colour or first.colour != second.colour):

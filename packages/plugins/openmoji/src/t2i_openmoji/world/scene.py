@@ -1,4 +1,4 @@
-"""What a caption says and a picture must show, as data; and which of it training never sees."""
+"""Scenes: what a caption says and its picture must show; and the combinations withheld from training."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Part:
 
     Attributes:
         thing: its key in `things()`.
-        count: how many of it, 1 to 5.
-        colour: the colour word said of it; "" where none is, and it has its own.
-        size: "small", "big" or "" where nothing is said.
+        count: 1 to 5.
+        colour: its colour word in the caption; "" if there is none, and it has its own colour.
+        size: "small", "big", or "" if the caption says nothing about it.
     """
 
     thing: str
@@ -40,13 +40,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a caption says.
+    """Everything that a caption says.
 
     Attributes:
         parts: one or two kinds of things.
-        relation: how the first part stands to the second: "left of" and "above" have an order, "next to" is either
-            side, "and" is anywhere; "" where there is one part. What is right of or below comes second.
-        background: the colour word said of it; "" is white.
+        relation: of the first part to the second: "left of" and "above" are ordered (the part on the right or below is
+            the second), "next to" is on either side, "and" is anywhere; "" for one part.
+        background: its colour word; "" is white.
     """
 
     parts: tuple[Part, ...]
@@ -55,7 +55,7 @@ class Scene:
 
     @property
     def group(self) -> str:
-        """What the picture shows, in words: the same for scenes that cannot be told apart, such as "1 red apple"."""
+        """What the picture shows, such as "1 red apple"; equal for scenes that look the same."""
         said = [
             " ".join(filter(None, (str(part.count), part.size, part.shown_colour, part.thing))) for part in self.parts
         ]
@@ -66,7 +66,7 @@ class Scene:
 
     @property
     def skill(self) -> Skill:
-        """What it takes to draw it, in GenEval's words (Ghosh et al. 2023, sec. 3)."""
+        """The skill that drawing it needs, in the categories of GenEval (Ghosh et al. 2023, sec. 3)."""
         coloured = [part for part in self.parts if part.colour]
         if len(self.parts) == 1:
             return "count" if self.parts[0].count > 1 else "colour" if coloured else "object"
@@ -76,7 +76,7 @@ class Scene:
 
     @property
     def withheld(self) -> frozenset[str]:
-        """Which kinds of its combinations training never shows: "colour", "count", "pair"."""
+        """The kinds of its withheld combinations: "colour", "count", "pair"."""
         kinds = set()
         for part in self.parts:
             if part.colour and withheld_colour(part.thing, part.colour):
@@ -89,17 +89,17 @@ class Scene:
 
 
 def withheld_colour(thing: str, colour: str) -> bool:
-    """Whether training never asks for this thing in this colour; never so of the colour it has anyhow."""
+    """Whether the combination of thing and colour is withheld; a thing's own colour never is."""
     return colour != things()[thing].colour and _withheld("colour", thing, colour)
 
 
 def withheld_count(thing: str, count: int) -> bool:
-    """Whether training never asks for so many of this thing; never so of a single one."""
+    """Whether the combination of thing and count is withheld; a single thing never is."""
     return count > 1 and _withheld("count", thing, str(count))
 
 
 def withheld_pair(thing: str, other: str) -> bool:
-    """Whether training never asks for these two things together, in whatever order."""
+    """Whether the combination of the two things is withheld, in any order."""
     return _withheld("pair", *sorted((thing, other)))
 
 
@@ -108,5 +108,5 @@ def _withheld(*names: str) -> bool:
 
 
 def fraction(*names: str) -> float:
-    """A number in [0, 1) that depends on the names alone."""
+    """A number in [0, 1) that only depends on the names."""
     return int.from_bytes(hashlib.sha256("|".join(names).encode()).digest()[:8], "big") / 2**64

@@ -1,4 +1,4 @@
-"""The splits: what each asks for, one entry a picture, the same on every machine."""
+"""The splits' scenes and captions, one entry per picture, the same on every machine."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from t2i_openmoji.world.things import things
 
 SIZES = {"train": 40_000, "train-100k": 100_000}
 QUESTIONS_A_SKILL = 250  # in `test`
-REWORDED = 450  # questions in `test` asked twice: in a phrasing of training, and in a withheld one
-PLAIN = 10  # one training picture in so many is an OpenMoji picture as it is
-FRAMED = 0.6  # of their captions that have an article
+REWORDED = 450  # scenes in `test` with two captions: in a phrasing of training, and in a withheld one
+PLAIN = 10  # every tenth training picture is an unchanged OpenMoji picture
+FRAMED = 0.6  # share of their captions with an article that get a frame
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Entry:
     """One picture and its caption.
 
     Attributes:
-        example: as a dataset gives it.
+        example: the example of the dataset.
         scene: what the picture must show; None for an OpenMoji picture that need not be one of `things()`.
-        code: of an OpenMoji picture that is shown as it is; "" for a composed one.
-        skill: what `test` asks with it; "phrasing" where only the words differ; "" outside `test`.
+        code: of an unchanged OpenMoji picture; "" for a composed one.
+        skill: the skill that `test` checks with it; "phrasing" if only the wording differs; "" outside `test`.
         unseen: whether the caption's phrasing is withheld from training.
     """
 
@@ -46,7 +46,7 @@ class Entry:
 
     @property
     def stream(self) -> str:
-        """The name of the choices its picture is made by."""
+        """The name of the random stream of its picture."""
         return f"openmoji-world {self.example.id} picture"
 
 
@@ -110,7 +110,7 @@ def _names() -> list[Entry]:
 
 @cache
 def _plain() -> Sequence[Example]:
-    """OpenMoji's own training pictures in random order, without captions that name a withheld combination."""
+    """OpenMoji's own training pictures in random order, without captions that mention a withheld combination."""
     kept = []
     for example in OpenMoji("train").examples:
         captions = tuple(caption for caption in example.captions if not names_withheld(caption))

