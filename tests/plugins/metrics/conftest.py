@@ -1,4 +1,4 @@
-"""Networks with random weights: agreement of two tools on them proves as much as on trained ones."""
+"""Networks with random weights, which are as good as trained ones for comparing two tools."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _random_weights(path: Path, classes: int) -> Path:
     torch.manual_seed(classes)
     network = Inception3(num_classes=classes, aux_logits=False, init_weights=False)
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):  # keeps the size of what passes, layer by layer
+        if isinstance(module, nn.Conv2d):  # keeps the size of activations, layer by layer
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         elif isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.1, 0.1)
@@ -43,19 +43,19 @@ def _random_weights(path: Path, classes: int) -> Path:
 
 @pytest.fixture(scope="session")
 def tensorflow_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file as torch-fidelity and pytorch-fid publish it, with random numbers."""
+    """A weights file in the format of torch-fidelity and pytorch-fid, with random numbers."""
     return _random_weights(tmp_path_factory.mktemp("weights") / "inception-1008.pth", 1008)
 
 
 @pytest.fixture(scope="session")
 def torchvision_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file as torchvision publishes it, with random numbers."""
+    """A weights file in torchvision's format, with random numbers."""
     return _random_weights(tmp_path_factory.mktemp("weights") / "inception-1000.pth", 1000)
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The protocol "tiny" exists."""
+    """Register the protocol "tiny"."""
     with tiny_protocol(tmp_path_factory.mktemp("tiny")):
         yield
 

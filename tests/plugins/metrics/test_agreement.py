@@ -1,4 +1,4 @@
-"""Every feature evaluator against the tool that it replaces, on the same pictures and the same features."""
+"""Every feature evaluator against the tool that it replaces, with the same pictures and features."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from t2i_metrics.extractor import get_extractor
 from t2i_metrics.kid import kernel_distance
 
 pytestmark = pytest.mark.usefixtures("tiny")
-REAL, FAKE = pictures(30, seed=1), pictures(28, seed=2) * 0.8  # more than there are features
+REAL, FAKE = pictures(30, seed=1), pictures(28, seed=2) * 0.8  # more than features
 
 
 def scores(evaluator: Evaluator, real: Tensor = REAL, fake: Tensor = FAKE) -> dict[str, Score]:
@@ -53,7 +53,7 @@ def test_fid_is_torch_fidelitys_and_torchmetrics(features: dict[str, Tensor]) ->
     theirs = pytest.importorskip("torchmetrics.image.fid").FrechetInceptionDistance(Network())
     theirs.update(REAL, real=True)
     theirs.update(FAKE, real=False)
-    assert score.value == pytest.approx(float(theirs.compute()), rel=1e-4)  # it sums in float32
+    assert score.value == pytest.approx(float(theirs.compute()), rel=1e-4)  # torchmetrics sums in float32
 
 
 def test_kid_over_subsets_is_torch_fidelitys(features: dict[str, Tensor]) -> None:
@@ -66,7 +66,7 @@ def test_kid_over_subsets_is_torch_fidelitys(features: dict[str, Tensor]) -> Non
     assert score.standard_error == pytest.approx(wanted["kernel_inception_distance_std"] / 7**0.5, rel=1e-4)
 
 
-def test_kid_of_all_pairs_is_what_clean_fid_finds_in_one_whole_subset(features: dict[str, Tensor]) -> None:
+def test_kid_of_all_pairs_equals_clean_fids_in_one_subset_of_all(features: dict[str, Tensor]) -> None:
     theirs = pytest.importorskip("cleanfid.fid").kernel_distance
     fake, real = features["fake"], features["real"][:28]
     wanted = theirs(fake.double().numpy(), real.double().numpy(), num_subsets=1)
@@ -74,7 +74,7 @@ def test_kid_of_all_pairs_is_what_clean_fid_finds_in_one_whole_subset(features: 
     assert kernel_distance(real, fake)[0] == pytest.approx(wanted, rel=1e-6)
 
 
-def test_kids_standard_error_is_the_jackknifes_done_by_hand() -> None:
+def test_kids_standard_error_equals_an_explicit_jackknife() -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(9, 5, generator=generator), torch.randn(7, 5, generator=generator) + 0.2
     without = [
@@ -85,7 +85,7 @@ def test_kids_standard_error_is_the_jackknifes_done_by_hand() -> None:
     assert kernel_distance(x, y)[1] == pytest.approx(variance**0.5, rel=1e-9)
 
 
-def test_kids_standard_error_is_how_far_it_scatters() -> None:
+def test_kids_standard_error_is_the_deviation_over_samples() -> None:
     generator = torch.Generator().manual_seed(0)
     draws = [
         kernel_distance(torch.randn(40, 6, generator=generator), torch.randn(40, 6, generator=generator) + 0.5)
@@ -108,7 +108,7 @@ def test_is_is_torch_fidelitys(features: dict[str, Tensor], folds: int) -> None:
     score = scores(create("is", folds=folds))["is"]
     assert score.value == pytest.approx(wanted["inception_score_mean"], rel=1e-6)
     if folds > 1:
-        deviation = wanted["inception_score_std"] * (folds / (folds - 1)) ** 0.5  # theirs divides by n
+        deviation = wanted["inception_score_std"] * (folds / (folds - 1)) ** 0.5  # torch-fidelity divides by n
         assert score.standard_error == pytest.approx(deviation / folds**0.5, rel=1e-6)
 
 
@@ -127,7 +127,7 @@ def test_precision_and_recall_are_torch_fidelitys(features: dict[str, Tensor]) -
     assert found["recall"].value == pytest.approx(wanted["recall"])
 
 
-def test_prdc_does_not_depend_on_how_many_distances_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prdc_does_not_depend_on_the_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
     from t2i_metrics import prdc
 
     whole = scores(create("prdc"))

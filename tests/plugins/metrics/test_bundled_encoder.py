@@ -1,4 +1,4 @@
-"""The bundled encoder: its file, what its card says of it, and the recipe that trains its heads."""
+"""The bundled encoder: its file, the claims of its card, and the training of its heads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def unseen() -> tuple[list, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def evaluator(encoder: BundledEncoder, unseen: tuple[list, torch.Tensor]) -> RPrecision:
-    """R-precision that has seen those pictures."""
+    """R-precision after an update with those pictures."""
     return evaluate(encoder, *unseen)
 
 
@@ -61,7 +61,7 @@ def value(evaluator: RPrecision) -> float:
     return evaluator.compute()["r_precision"].value
 
 
-def test_the_file_is_small_and_the_one_its_card_names(encoder: BundledEncoder):
+def test_the_file_is_small_and_has_the_hash_in_its_card(encoder: BundledEncoder):
     assert sha256_of(FOLDER) == SHA256 == encoder.sha256
     assert FOLDER.stat().st_size <= 16 * 2**20
     card = (FOLDER.parent / "README.md").read_text()
@@ -69,7 +69,7 @@ def test_the_file_is_small_and_the_one_its_card_names(encoder: BundledEncoder):
     assert "CC BY-SA 4.0" in (FOLDER.parent / "LICENSE").read_text()
 
 
-def test_its_card_says_how_well_it_reads_real_pictures_it_never_saw(encoder: BundledEncoder, unseen, evaluator):
+def test_the_scores_in_its_card_are_reproduced(encoder: BundledEncoder, unseen, evaluator):
     examples, images = unseen
     card = (FOLDER.parent / "README.md").read_text()
     said = {row: float(value) for row, value in re.findall(r"^\| ([^|]+?) \| ([\d.]+)", card, re.MULTILINE)}
@@ -82,14 +82,14 @@ def test_its_card_says_how_well_it_reads_real_pictures_it_never_saw(encoder: Bun
     assert said["concepts never seen"] > 0.1
 
 
-def test_wrong_captions_are_chance(encoder: BundledEncoder, evaluator: RPrecision):
+def test_wrong_captions_score_chance(encoder: BundledEncoder, evaluator: RPrecision):
     seen, shuffled = evaluator.fake, RPrecision(encoder)
     order = np.random.default_rng(0).permutation(len(seen))
     shuffled.fake.add(seen.vectors()[order], seen.captions, seen.groups)
     assert value(shuffled) < 0.06
 
 
-def test_it_sees_colours_also_when_blurred(encoder: BundledEncoder, train: CaptionedDataset):
+def test_it_recognises_colours_also_when_blurred(encoder: BundledEncoder, train: CaptionedDataset):
     colours = ("red", "blue", "green", "black", "yellow", "purple", "white", "brown", "orange")
     names = [f"{colour} heart" for colour in colours]
     index = {example.captions[0]: position for position, example in enumerate(train.examples)}
@@ -110,7 +110,7 @@ def test_vectors_depend_neither_on_neighbours_nor_on_size(encoder: BundledEncode
 
 
 def test_features_are_the_backbones_own(encoder: BundledEncoder):
-    """The last 1,280 numbers are what timm's forward_features and a mean give."""
+    """The last 1,280 numbers equal the mean of timm's forward_features."""
     network = encoder._features
     images = from_uint8(
         torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -131,7 +131,7 @@ def test_damaged_and_foreign_heads_are_refused(tmp_path: Path, monkeypatch):
     tensors = load_file(FOLDER)
     path = tmp_path / "heads.safetensors"
     save_file({**tensors, "mean": tensors["mean"] + 1}, path)
-    assert BundledEncoder(path).sha256 == sha256_of(path)  # one's own heads may be anything
+    assert BundledEncoder(path).sha256 == sha256_of(path)  # a user's own heads are accepted
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
     (tmp_path / WEIGHTS).parent.mkdir()
     path.rename(tmp_path / WEIGHTS)
@@ -147,7 +147,7 @@ def test_damaged_and_foreign_heads_are_refused(tmp_path: Path, monkeypatch):
         BundledEncoder(tmp_path / "none.safetensors")
 
 
-def test_changes_keep_pictures_what_they_are():
+def test_random_changes_preserve_the_content():
     images = to_images([Image.new("RGB", (64, 64), colour) for colour in ("red", "white", "black")], 64)
     one, again = (changed(images, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(one, again) and not torch.equal(one, changed(images, torch.Generator().manual_seed(6)))
@@ -156,8 +156,8 @@ def test_changes_keep_pictures_what_they_are():
     assert (middles - images[:, :, 32, 32]).abs().max() < 0.4  # a red square stays red
 
 
-def test_the_recipe_learns_what_can_be_learned_and_the_same_every_time(monkeypatch, tmp_path: Path):
-    """Twelve made-up kinds of picture: their heads find each caption, with the same bits each time."""
+def test_training_is_deterministic_and_learns_twelve_kinds(monkeypatch, tmp_path: Path):
+    """Twelve artificial kinds of picture: the heads find each caption, with the same bits in every run."""
     monkeypatch.setattr("t2i_metrics.train_heads.STEPS", 30)
     monkeypatch.setattr("t2i_metrics.train_heads.BATCH", 12)
     stream = torch.Generator().manual_seed(0)

@@ -27,7 +27,7 @@ CAPTIONS = ["a red heart", "a dog", "a cat", "the flag of Japan", "a woman firef
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole CLIP of random weights, as transformers saves one."""
+    """A CLIP with random weights, saved by transformers."""
     folder = tmp_path_factory.mktemp("clip") / "tiny"
     letters = sorted({letter for caption in CAPTIONS for letter in caption.replace(" ", "").lower()})
     words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
@@ -74,7 +74,7 @@ def test_vectors_are_those_of_transformers_own_processor_and_model(folder: Path,
 
 
 class Bare(torch.nn.Module):
-    """A CLIP whose features come bare, as transformers 4 gave them and torchmetrics reads them."""
+    """A CLIP that returns feature tensors, as in transformers 4 and as torchmetrics expects."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Bare(torch.nn.Module):
         return self.model.get_text_features(*given).pooler_output
 
 
-def test_each_picture_scores_what_torchmetrics_gives_it(folder: Path, images: torch.Tensor):
+def test_each_picture_has_torchmetrics_score(folder: Path, images: torch.Tensor):
     from torchmetrics.functional.multimodal import clip_score
 
     theirs = Bare(folder), transformers.CLIPProcessor.from_pretrained(folder)
@@ -118,7 +118,7 @@ def test_the_mean_of_clipped_cosines_in_closed_form():
     assert evaluator.compute()["clip_score_ceiling"].value == pytest.approx(100, abs=1e-3)
 
 
-def test_states_merge_and_only_with_their_like():
+def test_only_states_of_the_same_kind_merge():
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS, noise=0.5)
     whole, parts = CLIPScore(encoder), [CLIPScore(encoder), CLIPScore(encoder)]
@@ -148,7 +148,7 @@ def test_r_precision_by_a_clip(folder: Path, images: torch.Tensor):
     assert 0 <= evaluator.compute()["r_precision"].value <= 1
 
 
-def test_a_clip_that_is_not_here_is_one_clear_sentence():
+def test_a_missing_clip_is_a_one_sentence_error():
     with pytest.raises(OfflineError, match="openai/clip-vit-base-patch32 is not on this machine"):
         create_evaluator("clip_score")
 

@@ -35,13 +35,13 @@ def test_it_is_the_mean_over_prompts_of_the_mean_over_pairs() -> None:
     assert score.protocol["n_fake"] == "6"
 
 
-def test_a_model_that_ignores_its_noise_has_none() -> None:
+def test_a_model_that_ignores_its_noise_has_diversity_0() -> None:
     evaluator = create_evaluator("diversity", protocol=TINY)
     evaluator.update(IMAGES[:1].expand(4, -1, -1, -1).contiguous(), captions=["a red heart"] * 4)
     assert evaluator.compute()["diversity"].value == pytest.approx(0, abs=1e-3)
 
 
-def test_every_caption_once_says_nothing() -> None:
+def test_no_caption_drawn_twice_is_an_error() -> None:
     evaluator = create_evaluator("diversity", protocol=TINY)
     evaluator.update(IMAGES[:3], captions=["one", "two", "three"])
     with pytest.raises(InvalidInputError, match="3 pictures of 3 captions"):

@@ -1,4 +1,4 @@
-"""What every evaluator of features guarantees: states, processes, and the input it refuses."""
+"""Properties of every evaluator of features: states, merging, and refused input."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def numbers(evaluator: Evaluator) -> dict[str, tuple[float, float, dict[str, str
     }
 
 
-def test_two_processes_find_what_one_finds(make: Make) -> None:
+def test_two_processes_give_the_scores_of_one(make: Make) -> None:
     alone, first, second = show(make()), show(make(), [BATCHES[0], BATCHES[2]]), show(make(), [BATCHES[1], BATCHES[3]])
     first.merge(second.state())
     for (name, found), (same, wanted) in zip(numbers(first).items(), numbers(alone).items(), strict=True):
@@ -88,13 +88,13 @@ def test_continues_from_a_state_on_disk(make: Make, tmp_path: Path) -> None:
     assert numbers(show(later, BATCHES[3:])) == numbers(show(make()))
 
 
-def test_a_process_that_saw_nothing_itself_can_compute(make: Make) -> None:
+def test_a_process_without_pictures_can_merge_and_compute(make: Make) -> None:
     first = make()
     first.merge(show(make()).state())
     assert numbers(first) == numbers(show(make()))
 
 
-def test_a_state_is_not_changed_by_what_comes_after(make: Make) -> None:
+def test_a_state_is_not_changed_by_later_updates(make: Make) -> None:
     evaluator = show(make(), BATCHES[:1])
     state = evaluator.state()
     before = {key: tensor.clone() for key, tensor in state.items()}
@@ -105,7 +105,7 @@ def test_a_state_is_not_changed_by_what_comes_after(make: Make) -> None:
     assert all(torch.equal(tensor, before[key]) for key, tensor in state.items())
 
 
-def test_the_state_of_one_that_saw_nothing_changes_nothing(make: Make) -> None:
+def test_merging_an_empty_state_changes_nothing(make: Make) -> None:
     evaluator = show(make())
     before = numbers(evaluator)
     evaluator.merge(make().state())
@@ -140,11 +140,11 @@ def test_other_evaluators_and_other_settings_do_not_merge(
 
 def test_pictures_of_two_sizes_are_refused(make: Make, name: str) -> None:
     evaluator = show(make(), BATCHES[2:3])
-    with pytest.raises(InvalidInputError, match="48x48 came after 32x32"):
+    with pytest.raises(InvalidInputError, match="got 48x48 after 32x32"):
         evaluator.update(pictures(8, side=48), captions=CAPTIONS)
     other = make()
     other.update(pictures(8, side=48), captions=CAPTIONS)
-    with pytest.raises(InvalidInputError, match="48x48 came after 32x32"):
+    with pytest.raises(InvalidInputError, match="got 48x48 after 32x32"):
         evaluator.merge(other.state())
 
 
@@ -161,7 +161,7 @@ def test_pictures_of_two_sizes_are_refused(make: Make, name: str) -> None:
         (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "torch.uint8"),
     ],
 )
-def test_what_is_not_a_picture_is_refused(images: Tensor, says: str) -> None:
+def test_input_that_is_not_pictures_is_refused(images: Tensor, says: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^kid expects .*{says}"):
         check_images(images, "kid")
 
@@ -197,7 +197,7 @@ def test_no_pictures_at_all(make: Make) -> None:
         make().compute()
 
 
-def test_an_unknown_protocol_names_the_known(make: Make) -> None:
+def test_an_unknown_protocol_is_an_error_that_lists_the_known(make: Make) -> None:
     with pytest.raises(UnknownNameError, match=r"'clean'.*torchvision-legacy"):
         make(protocol="claen")
 
@@ -229,7 +229,7 @@ def test_too_few_pictures(name: str, settings: dict[str, int], says: str) -> Non
         show(create_evaluator(name, protocol=TINY, **settings)).compute()
 
 
-def test_evaluators_of_one_protocol_pass_a_batch_through_the_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluators_of_one_protocol_run_the_network_once_per_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluators = [create_evaluator(name, protocol=TINY) for name in ("fid", "kid", "prdc", "is")]
     shared = get_extractor(TINY)
     passes = []
@@ -244,7 +244,7 @@ def test_evaluators_of_one_protocol_pass_a_batch_through_the_network_once(monkey
     assert passes == [4, 4], "a batch changed in place is a new one"
 
 
-def test_a_score_says_how_it_was_made(make: Make, name: str) -> None:
+def test_a_score_records_its_protocol(make: Make, name: str) -> None:
     for score in show(make()).compute().values():
         assert score.protocol["protocol"] == TINY
         assert score.protocol["extractor_sha256"] == get_extractor(TINY).sha256
@@ -267,4 +267,4 @@ def test_the_default_protocol_needs_no_network() -> None:
         "pictures": "32x32",
         "n_real": "3",
         "n_fake": "3",
-    }, "the very words that kept scores have"
+    }, "stored scores have these exact words"

@@ -14,13 +14,13 @@ from t2i_metrics.moments import Moments
 
 
 def gaussian(dim: int, seed: int, rows: int = 0) -> tuple[Tensor, Tensor]:
-    """A mean and a covariance; singular where rows <= dim."""
+    """A mean and a covariance, which is singular if rows <= dim."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(rows or 4 * dim, dim, generator=generator, dtype=torch.float64) * torch.linspace(0.1, 2, dim)
     return x.mean(dim=0), x.T.cov()
 
 
-DEVIATIONS = st.just(0.0) | st.floats(1e-3, 4)  # squares of smaller ones are lost beside 4's
+DEVIATIONS = st.just(0.0) | st.floats(1e-3, 4)  # smaller squares would be lost to rounding next to that of 4
 
 
 @settings(max_examples=30, deadline=None)
@@ -34,7 +34,7 @@ def test_independent_features_have_a_closed_form(features: list[tuple[float, flo
     assert found == pytest.approx(float(wanted), abs=1e-6)
 
 
-def test_turning_space_changes_nothing() -> None:
+def test_rotations_change_nothing() -> None:
     (mean1, one), (mean2, two) = gaussian(20, seed=0), gaussian(20, seed=1)
     generator = torch.Generator().manual_seed(0)
     turn, _ = torch.linalg.qr(torch.randn(20, 20, dtype=torch.float64, generator=generator))
@@ -43,13 +43,13 @@ def test_turning_space_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 12, 1000])
-def test_a_set_is_at_no_distance_from_itself(rows: int) -> None:
+def test_the_distance_of_a_set_to_itself_is_0(rows: int) -> None:
     mean, covariance = gaussian(30, seed=0, rows=rows)
     assert frechet_distance(mean, covariance, mean, covariance) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("rows", [0, 500, 25])
-def test_the_root_is_scipys_to_a_millionth(rows: int) -> None:
+def test_the_root_equals_scipys_to_a_millionth(rows: int) -> None:
     linalg = pytest.importorskip("scipy.linalg")
     (_, one), (_, two) = gaussian(50, seed=0, rows=rows), gaussian(50, seed=1)
     wanted = np.trace(linalg.sqrtm((one @ two).numpy())).real
@@ -57,14 +57,14 @@ def test_the_root_is_scipys_to_a_millionth(rows: int) -> None:
     assert trace_of_root(two, one) == pytest.approx(wanted, rel=1e-6)
 
 
-def test_constant_features_are_as_far_as_the_others_spread() -> None:
+def test_the_distance_to_constant_features_is_the_spread_of_the_others() -> None:
     mean, covariance = gaussian(10, seed=0)
     nothing = torch.zeros_like(covariance)
     assert frechet_distance(mean, nothing, mean, covariance) == pytest.approx(float(covariance.trace()))
     assert frechet_distance(mean, nothing, mean, nothing) == 0
 
 
-def test_four_other_tools_find_the_same_distance() -> None:
+def test_four_other_tools_give_the_same_distance() -> None:
     (mean1, one), (mean2, two) = gaussian(40, seed=0), gaussian(40, seed=1)
     as_numpy = [each.numpy() for each in (mean1, one, mean2, two)]
     statistics = [dict(zip(("mu", "sigma"), pair, strict=True)) for pair in (as_numpy[:2], as_numpy[2:])]
@@ -78,7 +78,7 @@ def test_four_other_tools_find_the_same_distance() -> None:
     assert found == pytest.approx([frechet_distance(mean1, one, mean2, two)] * 4, rel=1e-6)
 
 
-def test_moments_are_numpys_in_whatever_parts_they_come() -> None:
+def test_moments_equal_numpys_for_any_division_into_batches() -> None:
     x = torch.randn(300, 20, generator=torch.Generator().manual_seed(0)) + 5
     moments, others = Moments(20), Moments(20)
     for part in x[:200].split(64):
@@ -90,7 +90,7 @@ def test_moments_are_numpys_in_whatever_parts_they_come() -> None:
     np.testing.assert_allclose(moments.covariance, np.cov(x.double().numpy(), rowvar=False), rtol=1e-9, atol=1e-12)
 
 
-def test_many_gaussian_features_come_near_the_distance_of_their_gaussians() -> None:
+def test_many_gaussian_features_approximate_the_distance_of_their_gaussians() -> None:
     generator = torch.Generator().manual_seed(0)
     scale, shift = torch.linspace(0.5, 2, 8), torch.full((8,), 0.3)
     one, two = Moments(8), Moments(8)

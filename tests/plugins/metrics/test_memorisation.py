@@ -1,4 +1,4 @@
-"""Copies of training pictures are found, and new pictures are not taken for copies."""
+"""Copies of training pictures are detected, and new pictures are not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def evaluator(training_folder: CaptionedDataset) -> Memorisation:
     return evaluator
 
 
-def test_copies_are_at_no_distance(evaluator: Memorisation) -> None:
+def test_copies_have_distance_0(evaluator: Memorisation) -> None:
     evaluator.update(TRAIN)
     scores = evaluator.compute()
     assert scores["memorisation"].value == pytest.approx(0, abs=1e-3)
@@ -41,7 +41,7 @@ def test_new_pictures_are_as_far_as_held_out_ones(evaluator: Memorisation) -> No
     assert score.protocol["n_train"] == "12"
 
 
-def test_distances_are_those_of_a_loop(evaluator: Memorisation) -> None:
+def test_distances_equal_those_of_a_loop(evaluator: Memorisation) -> None:
     evaluator.update(FRESH)
     extractor = get_extractor(TINY)
     train, held_out, fresh = (extractor(images).features for images in (TRAIN, HELD_OUT, FRESH))
@@ -90,12 +90,12 @@ def test_training_pictures_are_refused_as_held_out_ones(training_folder: Caption
         evaluator.compute()
 
 
-def test_oblong_pictures_are_refused(training_folder: CaptionedDataset) -> None:
+def test_pictures_that_are_not_square_are_refused(training_folder: CaptionedDataset) -> None:
     with pytest.raises(InvalidInputError, match="got 32x16"):
         Memorisation(protocol=TINY, train=training_folder).update(torch.zeros(2, 3, 16, 32))
 
 
-def test_pairs_need_a_picture(training_folder: CaptionedDataset) -> None:
+def test_pairs_without_a_picture_is_an_error(training_folder: CaptionedDataset) -> None:
     with pytest.raises(InvalidInputError, match="none was seen"):
         Memorisation(protocol=TINY, train=training_folder).pairs()
 
@@ -112,5 +112,7 @@ def test_training_pictures_that_cannot_be_read_are_left_out(tmp_path: Path, t2i_
     evaluator.update(TRAIN[3:4])
     evaluator.update(FRESH)
     assert evaluator.compute()["memorisation"].protocol["n_train"] == "3"
-    assert evaluator.state()["pair_positions"][0] == 3, "positions are the dataset's, the broken one counted"
+    assert evaluator.state()["pair_positions"][0] == 3, (
+        "positions are those in the dataset, including the broken picture"
+    )
     evaluator.pairs()

@@ -22,10 +22,10 @@ def test_tf_features_and_logits_are_torch_fidelitys(tensorflow_weights: Path) ->
     theirs = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3").FeatureExtractorInceptionV3(
         "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(tensorflow_weights)
     )
-    images = pictures(2, side=64)  # two, so that a mix-up of the batch shows
+    images = pictures(2, side=64)  # two, so that a mix-up in the batch is detected
     ours = Extractor("tf", tensorflow_weights)(images)
     features, logits = theirs(to_uint8(images))
-    assert features.std() > 0.1, "weights that let nothing through would prove nothing"
+    assert features.std() > 0.1, "weights that output zeros would prove nothing"
     torch.testing.assert_close(ours.features, features, **CLOSE)
     torch.testing.assert_close(ours.logits, logits, **CLOSE)
 
@@ -47,7 +47,7 @@ def test_clean_features_are_clean_fids(tensorflow_weights: Path, monkeypatch: py
     theirs = inception.InceptionV3([3], resize_input=False, normalize_input=False).eval()
     images = pictures(1, side=64)
     resized = np.stack([resizer(picture.permute(1, 2, 0).numpy()) for picture in to_uint8(images)])
-    x = (torch.from_numpy(resized).permute(0, 3, 1, 2) - 128) / 128  # as its InceptionV3W does
+    x = (torch.from_numpy(resized).permute(0, 3, 1, 2) - 128) / 128  # as in its InceptionV3W
     ours = Extractor("clean", tensorflow_weights)(images)
     torch.testing.assert_close(ours.features, theirs(x)[0].flatten(1), **CLOSE)
 
@@ -81,7 +81,7 @@ def test_effnet_is_the_network_its_weights_were_trained_in() -> None:
 
 
 def test_a_picture_has_the_same_features_in_any_batch() -> None:
-    images = pictures(AT_ONCE + 1)  # more than one forward pass holds
+    images = pictures(AT_ONCE + 1)  # more than fit into one forward pass
     extractor = get_extractor()
     whole = extractor(images).features
     some = [0, 1, AT_ONCE - 1, AT_ONCE]

@@ -1,4 +1,4 @@
-"""R-precision against a loop that does what it says, and against what must come out."""
+"""R-precision against an explicit loop, and in cases with known results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scores_of(encoder: FakeImageTextEncoder, images, captions=CAPTIONS, groups=G
     return evaluator.compute()
 
 
-def test_it_is_what_a_loop_over_pictures_and_captions_counts():
+def test_it_equals_a_loop_over_pictures_and_captions():
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS, noise=0.6)
     score = scores_of(encoder, images)["r_precision"]
@@ -41,11 +41,11 @@ def test_it_is_what_a_loop_over_pictures_and_captions_counts():
         assert captions[own] == caption
         right, *wrong = [float(F.cosine_similarity(seen[caption], text[i], 0)) for i in (own, *others)]
         hits.append(all(right > other for other in wrong))
-    assert 0.1 < np.mean(hits) < 0.9  # a number that a mistake would change
+    assert 0.1 < np.mean(hits) < 0.9  # not 0 or 1, so a mistake would change it
     assert score.value == pytest.approx(np.mean(hits))
 
 
-def test_wrong_captions_are_of_other_groups_none_twice_and_all_are_used():
+def test_distractors_are_distinct_captions_of_other_groups():
     candidates = draw_candidates(CAPTIONS, GROUPS, 99, seed=0)
     assert candidates.shape == (120, 100)
     for own, row in enumerate(candidates):
@@ -71,7 +71,7 @@ def test_each_caption_is_encoded_once():
     assert sorted(encoder.encoded) == sorted(CAPTIONS)
 
 
-def test_clear_pictures_are_all_found_and_shuffled_captions_are_chance():
+def test_clear_pictures_score_1_and_shuffled_captions_chance():
     encoder = FakeImageTextEncoder(dim=16)
     captions = [f"{caption} {number}" for number in range(10) for caption in CAPTIONS]  # 1,200
     images = encoder.show(captions)
@@ -85,7 +85,7 @@ def test_clear_pictures_are_all_found_and_shuffled_captions_are_chance():
     assert 0 < score.standard_error < 0.01
 
 
-def test_real_pictures_are_the_ceiling_and_change_nothing_else():
+def test_real_pictures_give_the_ceiling_and_change_nothing_else():
     encoder = FakeImageTextEncoder()
     evaluator = RPrecision(encoder)
     evaluator.update(encoder.show(CAPTIONS, noise=0.1, seed=1), captions=CAPTIONS, groups=GROUPS, real=True)
@@ -101,12 +101,12 @@ def test_real_pictures_are_the_ceiling_and_change_nothing_else():
     [
         (0.3, 0.6, ""),
         (0.3, 0.3, ""),
-        (9.0, 9.0, "is near chance, 0.01"),  # as an encoder of emoji reads photographs
+        (9.0, 9.0, "is near chance, 0.01"),  # like an encoder of emoji on photographs
         (9.0, 0.3, "is near chance, 0.01"),
         (0.9, 0.1, "is below the model's score"),
     ],
 )
-def test_a_ceiling_near_chance_or_below_the_model_is_a_caution(real_noise: float, fake_noise: float, says: str):
+def test_a_ceiling_near_chance_or_below_the_model_gives_a_caution(real_noise: float, fake_noise: float, says: str):
     encoder = FakeImageTextEncoder()
     evaluator = RPrecision(encoder)
     evaluator.update(encoder.show(CAPTIONS, real_noise, seed=1), captions=CAPTIONS, groups=GROUPS, real=True)
@@ -138,7 +138,7 @@ def test_batches_order_and_processes_do_not_change_the_score():
         resumed.compute()
 
 
-def test_the_error_is_that_of_ten_folds_and_the_interval_holds_the_value():
+def test_the_error_is_that_of_ten_folds_and_the_interval_contains_the_value():
     encoder = FakeImageTextEncoder()
     score = scores_of(encoder, encoder.show(CAPTIONS, noise=0.6))["r_precision"]
     binomial = (score.value * (1 - score.value) / 120) ** 0.5
@@ -171,7 +171,7 @@ def test_bad_input(captions, groups, settings, says):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 300.0])
-def test_what_is_not_a_picture_is_refused(value):
+def test_input_that_is_not_pictures_is_refused(value):
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS)
     images[3, 0, 0, 0] = value
@@ -185,7 +185,7 @@ def test_constant_pictures_score_about_chance():
     assert score.value <= 0.1
 
 
-def test_states_of_others_are_refused():
+def test_states_of_other_evaluators_are_refused():
     encoder = FakeImageTextEncoder()
     evaluator = RPrecision(encoder)
     with pytest.raises(InvalidInputError, match="lacks fake"):
@@ -196,7 +196,7 @@ def test_states_of_others_are_refused():
         evaluator.merge(RPrecision(FakeImageTextEncoder(name="other")).state())
 
 
-def test_protocols_tell_encoder_question_and_captions_apart():
+def test_protocols_record_encoder_question_and_captions():
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS)
     score = scores_of(encoder, images)["r_precision"]

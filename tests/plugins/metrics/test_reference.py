@@ -51,7 +51,7 @@ def value(tiny: None) -> float:
 
 @pytest.fixture(scope="module")
 def packed() -> bytes:
-    """A small .npz as numpy compresses it: of few features, so that most of it is structure."""
+    """A small compressed .npz of few features, so that most of its bytes are structure."""
     file = io.BytesIO()
     np.savez_compressed(file, mu=np.zeros(8), sigma=np.eye(8))
     return file.getvalue()
@@ -65,7 +65,7 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "real.safetensors"
 
 
-def test_a_saved_reference_stands_for_its_pictures(saved: Path, value: float) -> None:
+def test_a_saved_reference_replaces_its_pictures(saved: Path, value: float) -> None:
     evaluator = fid(reference=saved)
     evaluator.update(FAKE[:1].expand(3, -1, -1, -1), real=True)  # ignored
     evaluator.update(FAKE)
@@ -74,7 +74,7 @@ def test_a_saved_reference_stands_for_its_pictures(saved: Path, value: float) ->
     assert score.protocol["n_real"] == "12"
     assert len(score.protocol["reference_sha256"]) == 64
     evaluator.reset()
-    with pytest.raises(InvalidInputError, match="48x48 came after 32x32"):
+    with pytest.raises(InvalidInputError, match="got 48x48 after 32x32"):
         evaluator.update(pictures(2, side=48))
 
 
@@ -88,7 +88,7 @@ def test_pytorch_fids_files_are_read(tmp_path: Path, value: float) -> None:
     assert score.protocol["n_real"] == "not said"
 
 
-def test_a_dataset_is_looked_at_once(
+def test_a_datasets_statistics_are_computed_once(
     training_path: Path,
     training_folder: CaptionedDataset,
     value: float,
@@ -108,9 +108,9 @@ def test_a_dataset_is_looked_at_once(
     assert read_reference(file, extractor).size == (32, 32), "the cached file can be copied and shared"
     file.write_bytes(file.read_bytes()[:100])
     dataset_reference(training_folder, 32, extractor)
-    assert looks == [12], "a damaged file is made again"
+    assert looks == [12], "a damaged file is regenerated"
     dataset_reference(training_folder, 16, extractor)
-    assert looks == [12, 12], "and so is one of another size"
+    assert looks == [12, 12], "and so is a file for another size"
 
 
 def test_features_of_a_dataset_are_those_of_its_pictures(training_folder: CaptionedDataset, t2i_cache: Path) -> None:
@@ -128,7 +128,7 @@ def write(path: Path, metadata: dict[str, str] | None = None, **tensors: Tensor)
 
 
 def lie(path: Path) -> None:
-    """A few bytes whose header claims terabytes."""
+    """An array file of a few bytes whose header claims terabytes."""
     array = io.BytesIO()
     np.lib.format.write_array_header_1_0(array, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)})
     with zipfile.ZipFile(path, "w") as archive:
@@ -176,7 +176,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_damaged_stale_or_of_another_protocol_is_refused(name: str, tmp_path: Path) -> None:
+def test_files_that_are_damaged_stale_or_of_another_protocol_are_refused(name: str, tmp_path: Path) -> None:
     make, says = BAD[name]
     make(tmp_path / name)
     with pytest.raises(InvalidInputError, match=says):
@@ -185,7 +185,7 @@ def test_what_is_damaged_stale_or_of_another_protocol_is_refused(name: str, tmp_
 
 @settings(max_examples=200, deadline=None)
 @given(where=st.floats(0, 1, exclude_max=True), what=st.integers(1, 255))
-def test_damaged_bytes_are_one_sentence_or_statistics(packed: bytes, where: float, what: int) -> None:
+def test_damaged_files_give_a_one_sentence_error_or_statistics(packed: bytes, where: float, what: int) -> None:
     damaged = bytearray(packed)
     damaged[int(where * len(damaged))] ^= what
     with tempfile.TemporaryDirectory() as folder:
@@ -195,7 +195,7 @@ def test_damaged_bytes_are_one_sentence_or_statistics(packed: bytes, where: floa
             read_reference(path, get_extractor(TINY))
 
 
-def test_a_file_cut_short_is_refused(saved: Path) -> None:
+def test_a_truncated_file_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-8])
     with pytest.raises(InvalidInputError, match="cannot be read"):
         fid(reference=saved)
@@ -222,13 +222,13 @@ def test_statistics_on_the_hub_without_a_network() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["org/fid.safetensors", "org//fid.npz", "org/repo/../fid.npz", "org/repo/*"])
-def test_statistics_on_the_hub_have_a_name(wrong: str) -> None:
+def test_invalid_names_of_statistics_on_the_hub_are_refused(wrong: str) -> None:
     with pytest.raises(InvalidInputError, match="hf-hub:org/repo/file"):
         fid(reference=f"hf-hub:{wrong}")
 
 
 @pytest.mark.parametrize("suffix", ["npz", "safetensors"])
-def test_what_is_far_too_large_is_not_unpacked(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decompression_bomb_is_not_unpacked(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", 1_000_000)
     path = tmp_path / f"bomb.{suffix}"
     if suffix == "npz":
@@ -240,13 +240,13 @@ def test_what_is_far_too_large_is_not_unpacked(tmp_path: Path, suffix: str, monk
         fid(reference=path)
 
 
-def test_no_statistics_of_nothing(tmp_path: Path) -> None:
+def test_statistics_without_pictures_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="at least 2 real pictures, got 0"):
         fid().save_statistics(tmp_path / "none.safetensors")
     assert not list(tmp_path.iterdir())
 
 
-def test_moments_stay_of_one_size_however_many_features_come() -> None:
+def test_the_size_of_moments_does_not_grow() -> None:
     moments = Moments(64)
     size = sum(tensor.nbytes for tensor in moments.state("real").values())
     for _ in range(100):

@@ -60,7 +60,7 @@ def test_effnet_is_timms_up_to_its_rounding(side: int) -> None:
     torch.testing.assert_close(resize.timm_lite(to_uint8(images), 224), wanted, atol=2 / 127.5, rtol=0)
 
 
-def test_protocols_see_the_same_picture_differently() -> None:
+def test_protocols_resize_the_same_picture_differently() -> None:
     pixels = noise((64, 64))
     tf, clean = resize.tensorflow1(pixels, 299), resize.clean(pixels, 299)
     assert (tf - clean).abs().mean() > 0.05

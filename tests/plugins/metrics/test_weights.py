@@ -18,7 +18,7 @@ from t2i_metrics.weights import PublishedWeights, read_weights
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, PublishedWeights]:
-    """A file on a "server", what its publisher says of it, and an empty PyTorch cache."""
+    """A published file on a "server", its description, and an empty PyTorch cache."""
     file = tmp_path / "server" / "net-1.pth"
     file.parent.mkdir()
     torch.save({"weight": torch.arange(3.0)}, file)
@@ -33,7 +33,7 @@ def online(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
 
 
-def test_fetched_once_and_then_read_from_the_cache(published, online, tmp_path: Path) -> None:
+def test_weights_are_downloaded_once_and_then_cached(published, online, tmp_path: Path) -> None:
     file, weights = published
     path = weights.find()
     assert path == tmp_path / "cache" / "checkpoints" / "net-1.pth"
@@ -67,7 +67,9 @@ def test_a_damaged_copy_is_refused(published, online) -> None:
 
 
 @pytest.mark.parametrize("forbidden", [True, False])
-def test_weights_that_cannot_be_fetched(published, forbidden: bool, request: pytest.FixtureRequest) -> None:
+def test_weights_that_cannot_be_downloaded_are_an_error(
+    published, forbidden: bool, request: pytest.FixtureRequest
+) -> None:
     file, weights = published
     file.unlink()
     if not forbidden:
@@ -93,7 +95,7 @@ def test_packaged_weights_are_verified_without_running_the_package(tmp_path: Pat
         real.find()
 
 
-def test_every_published_file_names_its_hash() -> None:
+def test_every_published_file_has_a_hash() -> None:
     for protocol in PROTOCOLS.values():
         assert all(protocol.weights.sha256.startswith(name[-12:-4]) for name in protocol.weights.names)
 
@@ -122,7 +124,7 @@ class Harmful:
         "empty.pth",
     ],
 )
-def test_what_holds_no_tensors_is_refused_unrun(name: str, tmp_path: Path, monkeypatch) -> None:
+def test_a_file_without_tensors_is_refused_and_not_executed(name: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("text.pth").write_text("weights")
     Path("text.safetensors").write_text("weights")

@@ -16,13 +16,13 @@ from t2i.errors import InvalidInputError
 from t2i.evaluator import Evaluator
 from t2i_metrics.accumulators import Accumulator
 
-TOLERANCE = 0.01  # how far rounding may carry a pixel out of [-1, 1]
+TOLERANCE = 0.01  # rounding may put a pixel outside [-1, 1] by this much
 A = TypeVar("A", bound=Accumulator)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What `update` was given, once it has been checked.
+    """The checked arguments of `update`.
 
     Attributes:
         images: in [-1, 1].
@@ -46,7 +46,7 @@ class AccumulatingEvaluator(Evaluator):
         """
         Args:
             name: the evaluator's registered name; used in errors and states.
-            settings: part of every score's protocol; only states of equal settings merge.
+            settings: part of every score's protocol; only states with equal settings can be merged.
         """
         self.name = name
         self._settings = dict(settings)
@@ -71,7 +71,7 @@ class AccumulatingEvaluator(Evaluator):
         groups: Sequence[str] | None = None,
         real: bool = False,
     ) -> None:
-        """Take in b pictures; see `Evaluator.update`.
+        """Add b pictures; see `Evaluator.update`.
 
         Raises:
             InvalidInputError: the pictures are not finite RGB in [-1, 1], or captions or groups do not fit them.

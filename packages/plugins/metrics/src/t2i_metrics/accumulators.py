@@ -1,4 +1,4 @@
-"""What an evaluator keeps of the pictures it has seen, so that batches and processes add up."""
+"""The data that an evaluator keeps about pictures, which can be added up over batches and processes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 
 
 class Accumulator(ABC):
-    """Something kept of all pictures seen, whose state is a few tensors."""
+    """Data about all pictures seen; its state is a few tensors."""
 
     @abstractmethod
     def state(self, name: str) -> dict[str, Tensor]:
-        """Everything kept, as tensors whose names begin with `name`; later pictures do not change them."""
+        """All data, as tensors whose names begin with `name`; later updates do not change them."""
 
     @abstractmethod
     def merge(self, name: str, state: Mapping[str, Tensor]) -> None:
-        """Add what another accumulator's `state(name)` holds."""
+        """Add another accumulator's `state(name)`."""
 
     @abstractmethod
     def clear(self) -> None:
@@ -29,7 +29,7 @@ class Accumulator(ABC):
 
 @final
 class Rows(Accumulator):
-    """One row of numbers for each picture, in the order they came."""
+    """One row of numbers for each picture, in the order of the updates."""
 
     def __init__(self, empty: Shaped[Tensor, "0 ..."] | None = None) -> None:
         """

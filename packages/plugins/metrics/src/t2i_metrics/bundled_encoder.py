@@ -62,7 +62,7 @@ class PictureFeatures(nn.Module):
 
 @final
 class Heads(nn.Module):
-    """The trained part: maps features of pictures and sentence embeddings into one space."""
+    """The trained part: maps picture features and sentence embeddings into one space."""
 
     mean: Tensor
     deviation: Tensor
@@ -87,7 +87,7 @@ class Heads(nn.Module):
 class BundledEncoder(ImageTextEncoder):
     """The bundled encoder, trained on OpenMoji's split `train` only (`nox -s train-heads`).
 
-    It sees pictures at 64 px. Its card, heads/README.md, says how often it is right about real pictures it never saw.
+    It sees pictures at 64 px. Its card, heads/README.md, says how often it is right about unseen real pictures.
     """
 
     def __init__(self, weights: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The base of evaluators that compare pictures with captions: one image-text encoder, and what is kept."""
+"""The base of evaluators that compare pictures with captions: one image-text encoder, and accumulators of vectors."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class CaptionEvaluator(AccumulatingEvaluator):
 
     @final
     def add(self, batch: Batch) -> None:
-        assert batch.captions is not None  # they are needed
+        assert batch.captions is not None  # groups are required
         groups = batch.groups if batch.groups is not None and self.reads_groups else batch.captions
         (self.real if batch.real else self.fake).add(self.encoder.images(batch.images), batch.captions, groups)
 
 
 @final
 class CaptionedVectors(Accumulator):
-    """A vector, a caption and a group for each picture, in the order they came."""
+    """A vector, a caption and a group for each picture, in the order of the updates."""
 
     def __init__(self) -> None:
         self._vectors = Rows()

@@ -110,7 +110,7 @@ def _load(folder: Path, reference: str) -> tuple[Any, Any, Any]:
     import transformers
     from safetensors import SafetensorError
 
-    auto: Any = transformers  # its loaders have no types
+    auto: Any = transformers  # its loaders are untyped
     trusted = {"trust_remote_code": False, "local_files_only": True}
     try:
         network, report = auto.CLIPModel.from_pretrained(

@@ -9,15 +9,15 @@ from t2i_metrics.caption_evaluator import CaptionedVectors, CaptionEvaluator
 from t2i_metrics.image_text import ImageTextEncoder
 
 DEFAULT_ENCODER = "clip:openai/clip-vit-base-patch32"
-FEWEST = 2  # a mean with an error
+FEWEST = 2  # a standard error needs two
 
 
 @final
 class CLIPScore(CaptionEvaluator):
     """100 times the mean cosine of picture and caption, where a negative cosine counts as 0; from 0 to 100.
 
-    Choose a CLIP that took no part in training or guiding the model: a model can please the CLIP that taught it with
-    pictures that nobody else recognises.
+    Choose a CLIP that took no part in training or guiding the model: pictures of a model trained or guided by a CLIP
+    can score well with it although nobody else recognises them.
     """
 
     reads_groups: ClassVar[bool] = False

@@ -47,7 +47,7 @@ def dataset_reference(dataset: CaptionedDataset, side: int, extractor: Extractor
         protocol = {**extractor.identity, "pictures": f"{side}x{side}", "data": dataset.name}
         Reference.of(moments).save(path, protocol)
         statistics = read_reference(path, extractor)
-    return replace(statistics, sha256=dataset.fingerprint)  # a file's bytes differ from machine to machine
+    return replace(statistics, sha256=dataset.fingerprint)  # the file's hash would differ between machines
 
 
 def dataset_features(

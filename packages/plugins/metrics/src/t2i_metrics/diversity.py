@@ -21,7 +21,8 @@ from t2i_metrics.protocols import DEFAULT_PROTOCOL
 class Diversity(FeatureEvaluator):
     """Mean Euclidean distance between two generated pictures of one caption, averaged over captions.
 
-    A model that ignores its noise scores 0. Values compare only under one protocol: their unit is that of the features.
+    A model that ignores its noise scores 0. Values can only be compared under one protocol,
+    because their unit is that of the features.
     """
 
     needs_captions: ClassVar[bool] = True
@@ -40,7 +41,7 @@ class Diversity(FeatureEvaluator):
         self._captions = self.keep("captions", Rows(empty=torch.empty(0, dtype=torch.int64)))
 
     def add_features(self, seen: Activations, batch: Batch) -> None:
-        assert batch.captions is not None  # they are needed
+        assert batch.captions is not None  # captions are required
         self._features.add(seen.features)
         self._captions.add(torch.tensor([_number(caption) for caption in batch.captions]))
 

@@ -1,4 +1,4 @@
-"""Pictures to features; evaluators of one protocol share one extractor, and a batch passes it once for all of them."""
+"""Computes features of pictures; evaluators of one protocol share an extractor, which runs once per batch."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Extractor:
         ]
         features, logits = (torch.cat(each).float().cpu() for each in zip(*parts, strict=True))
         activations = Activations(features, logits)
-        if not images.is_inference():  # inference tensors have no version that would show a change
+        if not images.is_inference():  # inference tensors have no version, so a change cannot be detected
             self._last = (weakref.ref(images), images._version, activations)
         return activations
 

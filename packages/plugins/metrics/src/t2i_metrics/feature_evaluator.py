@@ -1,4 +1,4 @@
-"""The base of evaluators that compare image features: one extractor, one size of pictures, and what is kept."""
+"""The base of evaluators that compare image features: an extractor, a picture size, and accumulators."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FeatureEvaluator(AccumulatingEvaluator):
 
     Attributes:
         extractor: makes the features; shared by all evaluators of the same protocol.
-        size: of the pictures seen, which must all have the same.
+        size: of the pictures seen, which must be the same for all.
         reads_real: whether real pictures matter; if not, they are checked and ignored.
         needs_square: whether pictures must be square, because they are compared with a dataset's.
     """
@@ -46,7 +46,7 @@ class FeatureEvaluator(AccumulatingEvaluator):
 
     @abstractmethod
     def add_features(self, seen: Activations, batch: Batch) -> None:
-        """Put the pictures of a batch, as the network sees them, into the accumulators."""
+        """Add the network's outputs for a batch to the accumulators."""
 
     @final
     def add(self, batch: Batch) -> None:
@@ -88,17 +88,17 @@ class ImageSize(Accumulator):
         self.value: tuple[int, int] | None = None
 
     def fix(self, size: tuple[int, int] | None) -> None:
-        """Expect `size`, also after `clear`; None expects nothing."""
+        """Expect `size`, also after `clear`; None accepts any size."""
         self.fixed = self.value = size
 
     def check(self, size: tuple[int, int]) -> None:
         """
         Raises:
-            InvalidInputError: pictures of another size came before.
+            InvalidInputError: earlier pictures had another size.
         """
         if self.value not in (None, size):
             raise InvalidInputError(
-                f"{self._name} compares pictures of one size, real and generated, but {in_words(size)} came after "
+                f"{self._name} needs all pictures, real and generated, in one size, got {in_words(size)} after "
                 f"{in_words(self.value)}. Resize real pictures as they were resized for training."
             )
 

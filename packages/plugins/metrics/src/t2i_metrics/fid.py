@@ -28,7 +28,8 @@ ADVICE = (
 class FID(FeatureEvaluator):
     """The distance between the features of generated and real pictures, each set taken as a Gaussian.
 
-    It shrinks as the number of pictures grows, so values compare only at equal numbers; the protocol holds them.
+    It shrinks as the number of pictures grows, so values can only be compared at equal numbers, which
+    the protocol records.
     """
 
     def __init__(

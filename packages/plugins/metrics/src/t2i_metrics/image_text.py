@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-BUNDLED = "judge"  # the name of the bundled encoder; scores on published cards carry it
+BUNDLED = "judge"  # the name of the bundled encoder, which published scores record
 
 
 class ImageTextEncoder(ABC):
-    """A frozen encoder of pictures and captions as unit vectors; a picture lies near the captions that describe it."""
+    """A frozen encoder of pictures and captions as unit vectors; a picture is close to captions that describe it."""
 
     @property
     @abstractmethod
@@ -33,7 +33,7 @@ class ImageTextEncoder(ABC):
     @property
     @abstractmethod
     def trained_on(self) -> str:
-        """The data it knows, in words, such as "OpenMoji"; part of cautions, not of protocols."""
+        """A description of its training data, such as "OpenMoji"; part of cautions, not of protocols."""
 
     @abstractmethod
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:

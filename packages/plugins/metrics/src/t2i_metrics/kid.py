@@ -18,7 +18,7 @@ from t2i_metrics.extractor import Activations
 from t2i_metrics.feature_evaluator import FeatureEvaluator
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
 
-FEWEST = 3  # a jackknife leaves one out, and two make a pair
+FEWEST = 3  # a jackknife leaves one out, and the others must still form a pair
 
 
 @final

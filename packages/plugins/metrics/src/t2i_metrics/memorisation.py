@@ -23,7 +23,7 @@ from t2i_metrics.feature_evaluator import FeatureEvaluator
 from t2i_metrics.nearest_pairs import NearestPairs
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
 
-NO_DISTANCE = 1e-4  # of a feature vector's length: what rounding leaves between two readings of one picture
+NO_DISTANCE = 1e-4  # relative to a feature vector's length: the rounding difference between two passes of one picture
 
 
 @final
@@ -57,7 +57,7 @@ class Memorisation(FeatureEvaluator):
         self._train = load_dataset(train) if isinstance(train, str) else train
         super().__init__("memorisation", protocol, extractor_weights, train=self._train.name)
         self.needs_square = True
-        self._train_features: dict[int, tuple[Tensor, list[int]]] = {}  # by the side of the pictures
+        self._train_features: dict[int, tuple[Tensor, list[int]]] = {}  # keyed by the side of the pictures
         self._real, self._fake = self.keep("real", Rows()), self.keep("fake", Rows())
         self._pairs = self.keep("pair", NearestPairs(pairs))
 

@@ -25,8 +25,8 @@ class NearestPairs(Accumulator):
         self._kept = _nothing()
 
     def add(self, distances: Float[Tensor, b], positions: Int[Tensor, b], pixels: UInt8[Tensor, "b 3 h w"]) -> None:
-        """Take b pictures: the distance to the nearest training picture, its position in the dataset, their pixels."""
-        if len(self._kept[0]):  # no pixels have no size, to which others could be appended
+        """Add b pictures: the distance to the nearest training picture, its position in the dataset, and the pixels."""
+        if len(self._kept[0]):  # an empty tensor has no picture size, so others cannot be appended to it
             both = zip(self._kept, (distances, positions, pixels), strict=True)
             distances, positions, pixels = (torch.cat(pair) for pair in both)
         order = distances.argsort(stable=True)[: self._count]

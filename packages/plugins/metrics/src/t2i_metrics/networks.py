@@ -18,7 +18,7 @@ from t2i.errors import InvalidInputError
 
 @final
 class Extracting(nn.Module):
-    """A classifier as an extractor: features [b, d] before its last layer, and logits [b, c]."""
+    """A classifier that returns the features [b, d] before its last layer, and the logits [b, c]."""
 
     def __init__(self, body: nn.Module, classifier: nn.Linear, bias: bool = True) -> None:
         """

@@ -18,7 +18,7 @@ from t2i_metrics.extractor import Activations
 from t2i_metrics.feature_evaluator import FeatureEvaluator
 from t2i_metrics.protocols import DEFAULT_PROTOCOL
 
-DISTANCES_AT_ONCE = 2**22  # 32 MiB in float64, however many pictures
+DISTANCES_AT_ONCE = 2**22  # 32 MiB in float64, for any number of pictures
 
 
 @final
@@ -72,7 +72,7 @@ class PRDC(FeatureEvaluator):
 
 
 def neighbourhoods(real: Float[Tensor, "m d"], fake: Float[Tensor, "n d"], k: int) -> dict[str, Float64[Tensor, each]]:
-    """What each picture contributes: [n] to precision and density, [m] to recall and coverage, which are the means."""
+    """Each picture's contribution: [n] to precision and density, [m] to recall and coverage, which are the means."""
     real_radii, fake_radii = _radii(real, k), _radii(fake, k)
     balls_around = torch.zeros(len(fake), dtype=torch.float64)
     recalled, covered = [], []

@@ -1,4 +1,4 @@
-"""The protocols: each says how a picture becomes features. Scores of two protocols never compare."""
+"""The protocols: each says how a picture becomes features. Scores of different protocols cannot be compared."""
 
 from __future__ import annotations
 

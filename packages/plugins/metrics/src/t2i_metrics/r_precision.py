@@ -18,7 +18,7 @@ from t2i_metrics.caption_ranking import digest, draw_candidates, first_ranked
 from t2i_metrics.image_text import BUNDLED, ImageTextEncoder
 
 RESAMPLES = 1000
-NEAR_CHANCE = 0.1  # of the way from chance to 1: an encoder below it does not recognise the real pictures
+NEAR_CHANCE = 0.1  # share of the way from chance to 1: below it, the encoder does not recognise the real pictures
 
 
 @final
@@ -26,7 +26,7 @@ class RPrecision(CaptionEvaluator):
     """The share of pictures whose own caption ranks first, by cosine, among itself and captions of other groups.
 
     Wrong captions are chosen from all captions seen by a hash of the right one, so every model gets the same questions,
-    in whatever order or process its pictures come. Each caption is encoded once. Choose an encoder that did not train
+    for any order and distribution over processes. Each caption is encoded once. Choose an encoder that did not train
     the model; the paper's own encoder, DAMSM, was also its training loss.
     """
 
@@ -36,7 +36,7 @@ class RPrecision(CaptionEvaluator):
         """
         Args:
             encoder: "judge" (the bundled one), "clip:org/name[@revision]", "clip:folder", or an encoder of your own.
-            distractors: wrong captions beside the right one.
+            distractors: wrong captions in addition to the right one.
             folds: parts whose spread gives the standard error.
             seed: of the choice of wrong captions.
 
@@ -87,7 +87,7 @@ class RPrecision(CaptionEvaluator):
         by_caption: defaultdict[str, list[bool]] = defaultdict(list)
         for caption, hit in zip(captions, hits, strict=True):
             by_caption[caption].append(hit)
-        # In an order that neither batches nor processes change; the pictures of one caption stay together.
+        # Sorted, so that batches and processes have no effect; the pictures of one caption stay together.
         ordered = [sorted(by_caption[caption]) for caption in sorted(by_caption, key=lambda c: digest(self._seed, c))]
         folds = [fold.mean() for fold in np.array_split(np.concatenate(ordered), self._folds)]
         return Score(
@@ -99,7 +99,7 @@ class RPrecision(CaptionEvaluator):
 
 
 def caution(score: Score, ceiling: Score, chance: Score, encoder: ImageTextEncoder) -> str:
-    """Why the score of generated pictures should not be believed, given that of real ones; "" if nothing is wrong.
+    """Why the score of generated pictures should not be trusted, given that of real ones; "" if there is no reason.
 
     A score counts as above the ceiling if the difference exceeds 1.96 standard errors.
     """

@@ -25,7 +25,7 @@ from t2i_metrics.moments import Moments
 FORMAT = "1"  # of statistics files and of the cache; raise it when a layout changes
 HUB = "hf-hub:"
 SUFFIXES = (".safetensors", ".npz")
-MAX_BYTES = 2**29  # of a statistics file, unpacked: 8,000 features and no more
+MAX_BYTES = 2**29  # of an unpacked statistics file: at most 8,000 features
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
         mean, covariance, protocol, count, size = (_read_npz if path.suffix == ".npz" else _read_safetensors)(path)
     except Exception as error:  # damaged bytes can make their readers raise anything
         raise InvalidInputError(
-            f"reference must be a .safetensors file of t2i or an .npz file of pytorch-fid, but {path} cannot be read "
-            f"as one ({type(error).__name__}: {error}). Make it again, or leave reference out."
+            f"reference must be a .safetensors file of t2i or an .npz file of pytorch-fid, but {path} is "
+            f"not ({type(error).__name__}: {error}). Make it again, or leave reference out."
         ) from None
     dim = extractor.protocol.dim
     if tuple(mean.shape) != (dim,) or tuple(covariance.shape) != (dim, dim):
@@ -99,8 +99,8 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
     if different:
         parts = "; ".join(f"{part}: {protocol.get(part)} and {extractor.identity[part]}" for part in different)
         raise InvalidInputError(
-            f"Reference statistics and pictures compare only under one protocol, but {path} and this evaluator differ "
-            f"in {parts}. Choose the same protocol, or make the statistics again."
+            f"Reference statistics and pictures can only be compared under one protocol, but {path} and this evaluator "
+            f"differ in {parts}. Choose the same protocol, or make the statistics again."
         )
     return Reference(mean.double(), covariance.double(), count, size, sha256_of(path))
 
@@ -127,7 +127,7 @@ def _read_npz(path: Path) -> Statistics:
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> Tensor:
-    """An array whose header asks for no more memory than statistics need; nothing in the file is executed."""
+    """An array whose header claims no more memory than statistics need; nothing in the file is executed."""
     with archive.open(name) as file:
         version = np.lib.format.read_magic(file)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

@@ -1,9 +1,10 @@
 """`nox -s train-heads -- OUT` trains the heads of the bundled encoder; four minutes on one CPU core.
 
-The pictures of OpenMoji's split `train` pass the backbone once unchanged and VIEWS times changed at random, to look as
-generated pictures do: shifted, turned, scaled, blurred, slightly tinted, noisy. Two small heads then learn to map
+The backbone computes features of OpenMoji's split `train` once for unchanged pictures and VIEWS times for random
+changes that resemble generated pictures: shifted, turned, scaled, blurred, slightly tinted,
+noisy. Two small heads then learn to map
 picture and caption to the same place (Radford et al. 2021, sec. 2.3). A first run leaves out a tenth of the concepts to
-measure the encoder on things it never saw; a second run on all of `train` makes the heads that are kept.
+measure the encoder on unseen concepts; a second run on all of `train` makes the heads that are kept.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ with them.
 | chance | 0.01 |
 
 A generator's score lies between chance and the second line. The encoder names the colour of 7 hearts in 9, or of 6 when
-they are blurred, and takes orange for red. It has seen emoji only, no photograph. Generators that use MiniLM read
+they are blurred, and confuses orange with red. It has seen emoji only, no photograph. Generators that use MiniLM read
 captions as it does, but were not trained by it.
 
 Trained by
@@ -83,10 +84,10 @@ def train_heads(out: Path, progress: Progress = silent) -> dict[str, Score]:
         out: a new folder, which gets model.safetensors, README.md and LICENSE.
 
     Returns:
-        R-precision on real pictures, by what they are of.
+        R-precision on real pictures, by the kind of picture.
 
     Raises:
-        T2IError: the data cannot be had, or `out` exists or cannot be written.
+        T2IError: the data cannot be read, or `out` exists or cannot be written.
     """
     data, unseen = load_dataset("openmoji", "train"), load_dataset("openmoji", "compose")
     features = torch.stack([view(data, number, progress) for number in range(1 + VIEWS)], dim=1)
