@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from t2i.errors import OutputError
-from t2i.files import atomic_folder, cache_home, sha256_of, write_atomic
+from t2i.files import atomic_folder, cache_home, read_bytes, read_json, regular, sha256_of, write_atomic
 
 
 @pytest.fixture
@@ -130,3 +131,42 @@ def test_sha256_is_hashlibs(tmp_path):
 def test_the_cache_is_at_the_variable_or_in_the_home_folder(variable, expected, monkeypatch):
     monkeypatch.setenv("T2I_CACHE", variable)
     assert cache_home() == (expected or Path.home() / ".cache" / "t2i")
+
+
+@pytest.fixture
+def special(tmp_path: Path) -> list[Path]:
+    """A FIFO that nobody writes, endless zeros, a folder, and links to them."""
+    fifo, zeros = tmp_path / "fifo", tmp_path / "zeros"
+    os.mkfifo(fifo)
+    zeros.symlink_to("/dev/zero")
+    (tmp_path / "link").symlink_to(fifo)
+    return [fifo, zeros, tmp_path / "link", tmp_path, Path("/dev/null")]
+
+
+def test_only_regular_files_are_read(special: list[Path]) -> None:
+    for path in special:
+        for read in (read_json, sha256_of, regular, partial(read_bytes, limit=10)):
+            with pytest.raises(OSError, match="not a regular file"):
+                read(path)
+
+
+def test_no_more_is_read_than_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 11)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    assert read_bytes(tmp_path / "link", 11) == b"x" * 11
+    with pytest.raises(OSError, match="larger than 10 bytes") as refused:
+        read_bytes(tmp_path / "file", 10)
+    assert refused.value.strerror == "larger than 10 bytes"
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "missing"])
+def test_a_name_that_no_file_can_have_is_an_os_error(name: str) -> None:
+    with pytest.raises(OSError):
+        read_bytes(Path(name), 10)
+
+
+def test_json_that_is_a_trap_is_a_value_error(tmp_path: Path) -> None:
+    for content in (b"[" * 100_000, b"\xff\xfe\x00", b"{", b"1" * 5000):
+        (tmp_path / "trap.json").write_bytes(content)
+        with pytest.raises(ValueError):
+            read_json(tmp_path / "trap.json")

@@ -81,7 +81,7 @@ def test_weights_that_are_not_the_published_ones(hub, repo, trees, cache, monkey
     other = weights[:-1] + bytes([weights[-1] ^ 1]) if same_length else weights + b"\0"
     repo.commit(trees[1] | {"model.safetensors": other})
     monkeypatch.setattr("t2i.snapshots.weights.load_file", no_tensor_is_read)
-    said = refused(IntegrityError, f"must have the sha256 .*, but has {sha256(other)}")
+    said = refused(IntegrityError, f"must have the sha256 .*, but has ({sha256(other)}|no readable safetensors header)")
     assert said.endswith(f"It was removed from the cache. An older copy is in the cache: hf-hub:org/name@{first}.")
     monkeypatch.undo()
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
@@ -192,7 +192,7 @@ LIES = {
 def test_safetensors_with_false_headers(hub, repo, trees, weights):
     first = repo.refs["main"]
     repo.commit(with_weights(trees[1], weights))
-    refused(SnapshotError, "is not a readable safetensors file")
+    refused(SnapshotError, "no readable safetensors header")
     assert load_generator(resolve(f"{NAME}@{first}")).resolution == 8
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -232,7 +233,8 @@ def flip_a_bit(path: Path) -> None:
 def test_weights_that_are_not_the_published_ones_are_refused_before_use(folder, damage, monkeypatch):
     damage(folder / WEIGHTS)
     monkeypatch.setattr("t2i.snapshots.weights.load_file", Mock(side_effect=AssertionError("a tensor was read")))
-    with pytest.raises(IntegrityError, match=f"must have the sha256 .*, but has {sha256_of(folder / WEIGHTS)}"):
+    found = f"({sha256_of(folder / WEIGHTS)}|no readable safetensors header)"
+    with pytest.raises(IntegrityError, match=f"must have the sha256 .*, but has {found}"):
         t2i.create_model(f"local-dir:{folder}")
 
 
@@ -367,7 +369,7 @@ def test_tensors_that_do_not_fit_the_config_are_refused(folder, change):
 def test_weights_that_are_not_safetensors_are_refused_despite_a_correct_hash(folder, content):
     (folder / WEIGHTS).write_bytes(content)
     edit(folder, weights_sha256=sha256_of(folder / WEIGHTS))
-    with pytest.raises(SnapshotError, match="is not a readable safetensors file"):
+    with pytest.raises(SnapshotError, match="no readable safetensors header"):
         t2i.create_model(str(folder))
 
 
@@ -404,3 +406,47 @@ def test_an_unknown_fact_is_refused_before_anything_is_written(tmp_path):
 def test_a_snapshot_may_be_moved(folder, tmp_path):
     shutil.move(folder, tmp_path / "elsewhere")
     assert t2i.create_model(str(tmp_path / "elsewhere")).resolution == 8
+
+
+@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
+@pytest.mark.parametrize("kind", ["FIFO", "zeros"])
+def test_a_special_file_neither_hangs_nor_fills_the_memory(folder, name, kind):
+    (folder / name).unlink()
+    if kind == "FIFO":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to("/dev/zero")
+    with pytest.raises(SnapshotError, match="not a regular file"):
+        resolve(str(folder))
+
+
+def test_golden_pictures_that_are_a_fifo_are_refused(folder):
+    (folder / GOLDEN).unlink()
+    os.mkfifo(folder / GOLDEN)
+    with pytest.raises(SnapshotError, match="not a regular file"):
+        golden_error(resolve(str(folder)), FakeGenerator())
+
+
+@pytest.mark.parametrize("header", [b"", b"\x08\0\0\0\0\0\0\0{}      "], ids=["zeros", "no tensors"])
+def test_a_sparse_file_of_10_gb_is_refused_by_its_header(folder, header, monkeypatch):
+    (folder / WEIGHTS).write_bytes(header)
+    os.truncate(folder / WEIGHTS, 10 * 2**30)
+    monkeypatch.setattr(snapshots, "sha256_of", Mock(side_effect=AssertionError("it was hashed")))
+    with pytest.raises(IntegrityError, match="has no readable safetensors header"):
+        resolve(str(folder))
+
+
+@pytest.mark.parametrize("sha256", ["\x1b]0;pwned\x07\x1b[2J", "A" * 64, "0" * 63, "0" * 900_000, "0" * 64 + "\n"])
+def test_a_hash_that_is_none_is_a_short_message(folder, sha256):
+    edit(folder, weights_sha256=sha256)
+    with pytest.raises(InvalidConfigError, match="weights_sha256") as refused:
+        resolve(str(folder))
+    assert "\x1b" not in str(refused.value) and len(str(refused.value)) < 1000
+
+
+def test_tensors_with_names_like_books_are_a_short_message(folder):
+    for names in (["\x1b[2J" + "n" * 1_000_000], [f"extra{i}" for i in range(20_000)]):
+        rewrite_weights(folder, load_file(folder / WEIGHTS) | {name: torch.zeros(1) for name in names})
+        with pytest.raises(SnapshotError, match="do not fit their config") as refused:
+            t2i.create_model(str(folder))
+        assert "\x1b" not in str(refused.value) and len(str(refused.value)) <= 2000

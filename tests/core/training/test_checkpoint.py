@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import resource
 import stat
 from collections.abc import Iterator
@@ -65,9 +66,17 @@ def test_the_newest_is_found_and_older_ones_are_deleted(tmp_path: Path) -> None:
         lambda folder: (folder / "state.json").unlink(),
         lambda folder: (folder / "state.json").write_text("{"),
         lambda folder: (folder / "state.json").write_text("[]"),
-        lambda folder: spoil_seconds(folder / "state.json"),
+        lambda folder: change_fact(folder, "seconds", ["CPU"]),
         lambda folder: (folder / "state.json").write_text('{"format": 99, "step": 2, "sha256": ""}'),
         lambda folder: flip_a_bit(folder / "state.safetensors"),
+        lambda folder: (folder / "state.json").write_text("[" * 100_000),
+        lambda folder: change_fact(folder, "step", float("inf")),
+        lambda folder: change_fact(folder, "step", 7),
+        lambda folder: change_fact(folder, "step", int("9" * 400)),
+        lambda folder: change_fact(folder, "seconds", {"cpu": int("9" * 400)}),
+        lambda folder: change_fact(folder, "\x1b[2J" * 100_000, 0),
+        lambda folder: make_fifo(folder / "state.json"),
+        lambda folder: make_fifo(folder / "state.safetensors"),
     ],
     ids=[
         "truncated",
@@ -79,6 +88,14 @@ def test_the_newest_is_found_and_older_ones_are_deleted(tmp_path: Path) -> None:
         "no-seconds",
         "other-format",
         "bit-flip",
+        "deep",
+        "infinite-step",
+        "other-step",
+        "400-digit-step",
+        "400-digit-seconds",
+        "huge-name",
+        "fifo",
+        "tensors-fifo",
     ],
 )
 def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(tmp_path: Path, damage) -> None:
@@ -87,14 +104,21 @@ def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(tmp_path: Pa
     warnings: list[str] = []
     assert latest_checkpoint(tmp_path, warnings.append) == Checkpoint(good, 1)
     assert len(warnings) == 1 and str(bad) in warnings[0] and "previous checkpoint" in warnings[0]
+    assert len(warnings[0]) < 2100 and "\x1b" not in warnings[0]
     damage(good)
     with pytest.raises(CheckpointError, match="no complete checkpoint"):
         latest_checkpoint(tmp_path)
     assert has_checkpoints(tmp_path)  # so the run is an error and does not silently start again
 
 
-def spoil_seconds(path: Path) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": ["CPU"]}))
+def change_fact(folder: Path, name: str, value: object) -> None:
+    path = folder / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+
+
+def make_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
 
 
 def flip_a_bit(path: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import reprlib
 from numbers import Integral
 
+from t2i.display import printable
 from t2i.errors import InvalidInputError
+
+LONGEST_VALUE = 200  # characters
 
 
 def check_whole_number(value: object, what: str, least: int, most: int | None = None) -> int:
@@ -40,10 +43,11 @@ def check_text(value: object, what: str) -> str:
 
 
 def shown(value: object) -> str:
-    """`repr(value)` of limited length, so that an untrusted file cannot produce pages of output."""
+    """`repr(value)` of at most LONGEST_VALUE characters, so that an untrusted file cannot produce pages of output."""
     shortened = reprlib.Repr()
+    shortened.maxlevel = 2
     shortened.maxstring = shortened.maxother = shortened.maxlong = 120
     try:
-        return shortened.repr(value)
+        return printable(shortened.repr(value), LONGEST_VALUE)
     except ValueError:  # Python refuses to print an int of more than 4300 digits
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"

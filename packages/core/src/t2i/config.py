@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from t2i.arguments import shown
 from t2i.errors import InvalidConfigError, did_you_mean
@@ -19,6 +19,7 @@ class Config(BaseModel):
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 MOST_PROBLEMS = 10  # reported per config
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
@@ -39,11 +40,11 @@ def parse_value(text: str, where: str) -> Any:
     Raises:
         InvalidConfigError: it is not YAML.
     """
-    import yaml
+    from t2i.plain_yaml import load_yaml
 
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        return load_yaml(text)
+    except ValueError:
         raise InvalidConfigError(f"{where} must be a value such as 3, 0.5, true or [1, 2], got {text!r}.") from None
 
 

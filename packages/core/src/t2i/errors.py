@@ -1,6 +1,7 @@
 """Every error a user of t2i can cause, in one tree.
 
-Each message states the rule, what was received, and how to fix it::
+Each message states the rule, what was received, and how to fix it. What it quotes may come from an untrusted file, so
+control characters in it are made visible and its length is bounded::
 
     T2IError
     ├── UnknownNameError        a model, tag, text encoder, evaluator or dataset that no plugin declares
@@ -27,9 +28,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from t2i.display import printable
+
 
 class T2IError(Exception):
     """Base of all errors above; the command line prints its message and exits with code 2."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message, keep="\n\t"))
 
 
 class UnknownNameError(T2IError):

@@ -1,18 +1,91 @@
-"""Write files and folders atomically: they appear complete or not at all."""
+"""Read what may come from a stranger, and write files and folders that appear complete or not at all.
+
+Reading: only regular files, because a FIFO never ends and /dev/zero fills the memory, and only up to a limit.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from safetensors import SafetensorError
 
 from t2i.errors import OutputError
+
+OPENING = ("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")  # those that this system has
+MAX_JSON_BYTES = 100_000_000
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file, or a link to one, for reading bytes; never waits for a FIFO.
+
+    Raises:
+        OSError: it is missing, not a regular file, or not readable; `strerror` says which.
+    """
+    flags = sum(getattr(os, flag, 0) for flag in OPENING)
+    try:
+        descriptor = os.open(path, flags)
+    except ValueError:  # a NUL in its name
+        raise OSError(errno.EINVAL, "not a name that a file can have", str(path)) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def regular(path: Path) -> Path:
+    """`path`, for a library that opens files itself.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    open_regular(path).close()
+    return path
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: as `open_regular`, or it is larger than `limit` bytes.
+    """
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+    return content
+
+
+def read_text(path: Path, limit: int, encoding: str = "utf-8") -> str:
+    """The content of a regular text file.
+
+    Raises:
+        OSError: as `read_bytes`.
+        UnicodeDecodeError: it is in another encoding.
+    """
+    return read_bytes(path, limit).decode(encoding)
+
+
+def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
+    """The value in a regular JSON file.
+
+    Raises:
+        OSError: as `read_bytes`.
+        ValueError: it is not JSON, or too deeply nested.
+    """
+    try:
+        return json.loads(read_bytes(path, limit))
+    except RecursionError:
+        raise ValueError("it is too deeply nested") from None
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -68,8 +141,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def sha256_of(path: Path) -> str:
-    """The file's sha256 in hex."""
-    with path.open("rb") as file:
+    """The sha256 of a regular file, in hex.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

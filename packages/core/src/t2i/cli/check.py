@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from t2i.cli.console import report, report_json
 
 if TYPE_CHECKING:
     from t2i.testing.checks import Outcome
@@ -33,30 +34,30 @@ def check(
     rows = []
     for section in found:
         if not as_json:
-            print(section.title)
+            report(section.title)
         for outcome in section.outcomes():
             outcomes.append(outcome)
             rows.append(_as_json(section, outcome))
             if not as_json:
                 _print(outcome, verbose)
     if as_json:
-        print(json.dumps(rows, indent=2))
+        report_json(rows)
     else:
         counts: Counter[str] = Counter(outcome.state for outcome in outcomes)
         said = ", ".join(f"{counts[state]} {state}" for state in WORDS if counts[state])
-        print(f"{name}: {said}, in {sum(outcome.seconds for outcome in outcomes):.1f} s")
+        report(f"{name}: {said}, in {sum(outcome.seconds for outcome in outcomes):.1f} s")
     return 1 if any(outcome.is_bad for outcome in outcomes) else 0
 
 
 def _print(outcome: Outcome, verbose: bool) -> None:
-    print(f"  {WORDS[outcome.state]:<8}{outcome.check.replace('_', ' ')}", flush=True)
+    report(f"  {WORDS[outcome.state]:<8}{outcome.check.replace('_', ' ')}")
     lines = [(f"{'':<10}", outcome.message)] if outcome.message else []
     if outcome.is_bad or verbose:
         lines.append((f"{'':<10}why: ", outcome.why))
     if outcome.is_bad:
         lines.append((f"{'':<10}fix it: ", outcome.remedy))
     for start, text in lines:
-        print(start + " ".join(text.split()))
+        report(start + " ".join(text.split()))
 
 
 def _as_json(section: Section, outcome: Outcome) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from t2i.cli.console import fail, progress, say, warn
+from t2i.cli.console import fail, progress, report, say, warn
 from t2i.cli.options import (
     DEFAULT_METRICS,
     BatchOption,
@@ -68,7 +68,7 @@ def compare(
         found = evaluated(artists, dataset, plan, progress=progress, say=say, warn=warn)
     compare(artists, texts, out, found, seed=seed, batch_size=batch_size, progress=progress)
     say(f"{out}: {len(texts)} prompts, {len(models)} models, seed {seed}")
-    print(markdown(found.entries), end="")
+    report(*markdown(found.entries).splitlines())
     if not common_scores(found.entries):
         say("no scores: the models' cards share none. Score them on a dataset: --data openmoji:compose")
     for what, reason in found.failures.items():

@@ -1,21 +1,45 @@
-"""Output of the command line: results on stdout, everything else on stderr."""
+"""Output of the command line: results on stdout, everything else on stderr.
+
+Nothing else prints: what is printed may come from an untrusted file, so every line goes through `printable`.
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import os
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
+
+from t2i.display import printable
 
 GAP = 2  # characters between two columns of a table
 NARROWEST = 24  # characters of a table's last column
+SECONDS_A_LINE = 15.0  # of progress, where there is no terminal
+LONGEST_CELL = 500
+LONGEST_LINE = 10_000  # of a result
 
 
-def say(message: str) -> None:
+def report(*lines: object) -> None:
+    """Print lines of a result on stdout."""
+    for line in lines:
+        print(printable(line, LONGEST_LINE), flush=True)
+
+
+def report_json(value: Any) -> None:
+    """Print a result as JSON on stdout, in ASCII."""
+    print(json.dumps(value, indent=2, default=str), flush=True)
+
+
+def say(message: object) -> None:
     """Print a message on stderr."""
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
@@ -30,6 +54,27 @@ def fail(message: str) -> int:
     return 2
 
 
+@contextmanager
+def speaking() -> Iterator[None]:
+    """In this block, streams of any encoding take any text, and log records and Python's warnings are printed here."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    heard, root = _Heard(logging.WARNING), logging.getLogger()
+    root.addHandler(heard)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(heard)
+
+
+class _Heard(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(" ".join(record.getMessage().split()))
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns as wide as their cells; the last column is wrapped to fit the terminal.
 
@@ -38,22 +83,40 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """
     if not rows:
         return
+    head, *rows = [[printable(cell, LONGEST_CELL) for cell in row] for row in (head, *rows)]
     *widths, _ = (max(map(len, column)) for column in zip(head, *rows, strict=True))
     indent = sum(widths) + GAP * len(widths)
     room = max(shutil.get_terminal_size().columns - indent, NARROWEST)
     for *cells, last in (head, *rows):
         start = "".join(f"{cell:<{width + GAP}}" for cell, width in zip(cells, widths, strict=True))
         wrapped = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False)
-        print(start + f"\n{'':<{indent}}".join(wrapped) if wrapped else start.rstrip())
+        report((start + (wrapped[0] if wrapped else "")).rstrip(), *(f"{'':<{indent}}{line}" for line in wrapped[1:]))
 
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr; yields what to call with the number of steps done."""
+    """A progress bar on stderr, or lines if that is no terminal; yields what to call with the number of steps done."""
+    if not sys.stderr.isatty():
+        yield _lines(title, total)
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(printable(title, LONGEST_CELL), total=total)
         yield lambda steps: bar.update(task, advance=steps)
+
+
+def _lines(title: str, total: int) -> Callable[[int], None]:
+    """Progress as lines, at most one every SECONDS_A_LINE, so that a log shows that long work is going on."""
+    done, last = 0, time.monotonic()
+
+    def advance(steps: int) -> None:
+        nonlocal done, last
+        done += steps
+        if time.monotonic() - last >= SECONDS_A_LINE:
+            last = time.monotonic()
+            say(f"{title}: {done:,} of {total:,}")
+
+    return advance

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from t2i.cli.console import progress, say
+from t2i.cli.console import progress, report, report_json, say
 from t2i.errors import OutputError
 from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 
@@ -122,17 +121,17 @@ def _report(name: str, facts: dict[str, Any], as_json: bool, strict: bool) -> No
     """Facts on stdout; raises if the data is refused."""
     problems = facts["problems"]
     if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        report_json(facts)
     else:
         for key, value in facts.items():
             if key not in ("problems", "duplicates"):
                 shown = (
                     ", ".join(f"{part} {each}" for part, each in value.items()) if isinstance(value, dict) else value
                 )
-                print(f"{key + ':':<22}{shown}")
+                report(f"{key + ':':<22}{shown}")
         for key, kind in (("equal pictures", "pictures"), ("shared captions", "captions")):
             for entry in facts.get("duplicates", {}).get(kind, [])[:SHOWN_PROBLEMS]:
-                print(f"{key + ':':<22}{entry}")
+                report(f"{key + ':':<22}{entry}")
         _print_problems([f"{p['where']}: {p['reason']}" for p in problems])
     if strict and problems:
         from t2i.data.dataset import Problem

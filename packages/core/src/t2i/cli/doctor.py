@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from t2i.cli.console import table
+from t2i.cli.console import report, report_json, table
 from t2i.errors import PluginError
 from t2i.registry import roles
 from t2i.registry.choice import unknown_choices
@@ -21,7 +20,7 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     """List installed plugins and what each declares."""
     found = discover().plugins
     if as_json:
-        print(json.dumps([asdict(plugin) for plugin in found], indent=2, default=str))
+        report_json([asdict(plugin) for plugin in found])
         return
     rows = [
         [plugin.name, f"{plugin.distribution} {plugin.version}", plugin.state, _declared(plugin) or plugin.reason]
@@ -45,9 +44,9 @@ def doctor() -> int:
     found, wrong = discover(), 0
 
     def line(state: str, what: str, reason: str = "", remedy: str = "") -> None:
-        print(f"{state:<13}{what}" + (f": {reason}" if reason else ""))
+        report(f"{state:<13}{what}" + (f": {reason}" if reason else ""))
         if remedy:
-            print(f"{'':<13}fix it: {remedy}")
+            report(f"{'':<13}fix it: {remedy}")
 
     for plugin in found.plugins:
         line(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from t2i.cli.console import fail, progress, say, warn
+from t2i.cli.console import fail, progress, report, report_json, say, warn
 from t2i.cli.options import (
     DEFAULT_DATA,
     DEFAULT_METRICS,
@@ -66,10 +65,10 @@ def evaluate(
     if out is not None and rows:
         append_scores(out, rows)
     if as_json and rows:
-        print(json.dumps([row.to_dict() for row in rows], indent=2))
+        report_json([row.to_dict() for row in rows])
     elif not as_json:
         for row in rows:
-            print(row, flush=True)
+            report(row)
             if row.score.caution:
                 warn(f"{row.metric}: {row.score.caution}")
     if found.seconds_per_image is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
+from t2i.cli.console import report, report_json
 from t2i.errors import SnapshotError, UnknownNameError
+from t2i.files import read_json
+from t2i.hub.layout import CONFIG, MAX_CONFIG_BYTES
 from t2i.registry.describe import ModelInfo, model_info
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
@@ -31,7 +33,7 @@ def info(
     if verify:
         facts["golden pictures"] = _golden(name)
     if as_json:
-        print(json.dumps(facts, indent=2, default=str))
+        report_json(facts)
         return
     _print(facts)
 
@@ -70,10 +72,10 @@ def _of_model(info: ModelInfo) -> dict[str, Any]:
 
 
 def _bundled_config(weights: WeightsSpec) -> dict[str, Any]:
-    path = bundled_folder(weights) / "config.json"
+    path = bundled_folder(weights) / CONFIG
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return dict(read_json(path, MAX_CONFIG_BYTES))
+    except (OSError, ValueError, TypeError) as error:
         raise SnapshotError(f"{path} cannot be read ({error}). `t2i doctor` says how to fix it.") from None
 
 
@@ -91,8 +93,8 @@ def _golden(name: str) -> str:
 def _print(facts: dict[str, Any], indent: int = 0) -> None:
     for key, value in facts.items():
         if isinstance(value, dict):
-            print(f"{'  ' * indent}{key}:")
+            report(f"{'  ' * indent}{key}:")
             _print(value, indent + 1)
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-            print(f"{'  ' * indent}{key}: {shown}")
+            report(f"{'  ' * indent}{key}: {shown}")

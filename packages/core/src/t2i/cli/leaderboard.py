@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from t2i.cli.console import fail, progress, say, warn
+from t2i.cli.console import fail, progress, report, say, warn
 from t2i.cli.options import (
     DEFAULT_DATA,
     DEFAULT_METRICS,
@@ -69,7 +69,7 @@ def leaderboard(
         models, load_dataset(data), plan, out, samples=samples, device=device, progress=progress, say=say, warn=warn
     )
     if common_scores(board.entries):
-        print(markdown(board.entries), end="")
+        report(*markdown(board.entries).splitlines())
     for what, reason in board.failures.items():
         fail(f"{what}: {reason}")
     return 2 if board.failures else 0

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from t2i.cli.console import fail, warn
+from t2i.cli.console import fail, report, say, speaking, warn
 from t2i.errors import PluginBrokenError, T2IError, UnknownNameError
 from t2i.registry.discovery import Registry, discover
 from t2i.registry.specs import CommandSpec, load_target
@@ -21,16 +21,27 @@ HELP = ("--help", "-h")
 def main() -> None:
     """Run the command line; exits with 0, 2 after an error of the user's, or 130 after Ctrl-C."""
     try:
-        code = run(sys.argv[1:])
-    except T2IError as error:
-        code = fail(str(error))
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        code = 130
+        with speaking():
+            sys.exit(_code(sys.argv[1:]))
     except BrokenPipeError:
         sys.stderr.close()
-        code = 1
-    sys.exit(code)
+        sys.exit(1)
+
+
+def _code(arguments: Sequence[str]) -> int:
+    """The exit code of `run`, with its error printed."""
+    try:
+        return run(arguments)
+    except T2IError as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        say("")
+        return 130
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # what no reader expects: a disk that fails, a name too long for it
+        where = f"{error.filename}: " if error.filename else ""
+        return fail(f"{where}{error.strerror or error}.")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -46,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
             "Install it again: pip install --force-reinstall t2i-core (in a checkout: uv sync)"
         )
     if not arguments or arguments[0] in HELP:
-        print("\n".join(overview(found)))
+        report(*overview(found))
         for problem in problems(found):
             warn(problem)
         return 0
@@ -90,7 +101,7 @@ def run_verb(spec: CommandSpec, arguments: Sequence[str]) -> int:
         code = command([spec.name, *arguments], prog_name="t2i", standalone_mode=False)
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # a verb with subcommands, given none
-            print(error.ctx.get_help())
+            report(*error.ctx.get_help().splitlines())
             return 0
         verb = error.ctx.command_path if error.ctx else f"t2i {spec.name}"
         return fail(f"{error.format_message().rstrip('.')}. See `{verb} --help`.")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from t2i.cli.console import table, warn
+from t2i.cli.console import report, report_json, table, warn
 from t2i.registry.describe import list_models, model_info
 from t2i.registry.discovery import registry
 
@@ -23,7 +22,7 @@ def models(
     infos = [model_info(name) for name in list_models(filter, installed=False)]
     infos = [info for info in infos if info.weights or not pretrained]
     if as_json:
-        print(json.dumps([asdict(info) for info in infos], indent=2, default=str))
+        report_json([asdict(info) for info in infos])
         return
     here, elsewhere = ([info for info in infos if info.installed is installed] for installed in (True, False))
     _print(["model", "kind", "what"], [[info.name, info.kind, info.summary] for info in here])
@@ -45,4 +44,4 @@ def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table and an empty line; nothing if it has no rows."""
     table(head, rows)
     if rows:
-        print()
+        report("")

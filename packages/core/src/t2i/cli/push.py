@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from t2i.cli.console import say, warn
+from t2i.cli.console import report, say, warn
 from t2i.registry.names import ModelName
 
 
@@ -26,7 +26,7 @@ def push(
 
     target = Target(repo, private, create_pr, revision)
     pushed = publish(model, target, prompts=prompt or (), warn=warn)
-    print(pushed.address)
+    report(pushed.address)
     if create_pr:
         say("The pull request is open; the repository's owners decide.")
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from t2i.cli.console import say
+from t2i.cli.console import report, say
 
 reference = typer.Typer(help="Compare a run's losses with its recipe's, or write a recipe's.", no_args_is_help=True)
 
@@ -19,7 +19,7 @@ def compare(run: Run) -> None:
     """Compare a run's losses and settings with its recipe's reference; writes RUN/reference.png."""
     from t2i.training.report import reference as curves
 
-    print(curves.compare(run))
+    report(*curves.compare(run).splitlines())
 
 
 @reference.command()

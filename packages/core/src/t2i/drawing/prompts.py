@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from t2i.errors import InvalidInputError
+from t2i.files import read_bytes
 
 MAX_PROMPTS_BYTES = 100_000_000
 
@@ -16,9 +17,7 @@ def read_prompts(path: Path) -> list[str]:
         InvalidInputError: it is missing, too large, not UTF-8 (says where), or holds no prompt.
     """
     try:
-        if path.stat().st_size > MAX_PROMPTS_BYTES:
-            raise InvalidInputError(f"{path} is larger than {MAX_PROMPTS_BYTES} bytes. Split it.")
-        content = path.read_bytes()
+        content = read_bytes(path, MAX_PROMPTS_BYTES)
     except OSError as error:
         raise InvalidInputError(f"Cannot read the prompts in {path}: {error.strerror}.") from None
     try:

@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 from pydantic import TypeAdapter, ValidationError
 
+from t2i.data.decode import MAX_PIXELS
 from t2i.errors import InvalidInputError
+from t2i.files import open_regular
 
 CHUNK = "t2i"
 CHUNKS = ("Description", "Software", CHUNK)  # the first two are standard PNG keywords
@@ -101,12 +103,15 @@ def read_provenance(path: Path) -> Provenance:
         InvalidInputError: the file is missing, is not a PNG, or has no complete provenance of this tool.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with open_regular(path) as file, Image.open(file, formats=["PNG"]) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS // 10**6} megapixels")
             text = getattr(picture, "text", {}).get(CHUNK)
     except FileNotFoundError:
         raise InvalidInputError(f"There is no picture at {path}.") from None
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
-        raise InvalidInputError(f"{path} is not a whole PNG picture ({error}).") from None
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidInputError(f"{path} is not a whole PNG picture ({reason}).") from None
     if text is None:
         raise InvalidInputError(
             f"{path} carries no provenance, so it cannot be drawn again. Pictures written by `t2i generate`, or in "

@@ -12,6 +12,7 @@ from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import pipeline
 from t2i.drawing.provenance import ArtistIdentity, read_provenance
 from t2i.errors import IntegrityError
+from t2i.files import open_regular
 from t2i.progress import Say, unsaid
 from t2i.registry.names import ModelName
 
@@ -55,7 +56,7 @@ def regenerate(path: Path, *, model: str | None = None, device: str | None = Non
         here = artist.identity.versions.get(name, "no version of it")
         if here != version:
             warn(f"it was drawn with {name} {version}, and this machine has {here}")
-    with Image.open(path) as original:
+    with open_regular(path) as file, Image.open(file) as original:
         difference = _difference(original.convert("RGB"), again.image)
     if model is None:
         named = replace(again.provenance.artist, name=recorded.artist.name)

@@ -11,12 +11,14 @@ from yaml import YAMLError
 
 from t2i.errors import OutputError
 from t2i.evaluation.scores import ROWS, Scored
-from t2i.files import write_atomic
+from t2i.files import read_text, write_atomic
 from t2i.snapshots.card import SCORES_BEGIN, SCORES_END
 from t2i.snapshots.markdown import plain, table
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+MAX_CARD_BYTES = 1_000_000
 
 
 def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
@@ -30,7 +32,7 @@ def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
     from huggingface_hub import ModelCard
 
     try:
-        page = ModelCard.load(card)
+        page = ModelCard(read_text(card, MAX_CARD_BYTES))
     except (OSError, ValueError, YAMLError) as error:
         raise OutputError(
             f"Scores are written into a model card, but {card} cannot be read as one ({error})."
@@ -64,7 +66,7 @@ def _results(card: Path) -> list[EvalResult]:
     from huggingface_hub import ModelCard
 
     try:
-        return list(_data(ModelCard.load(card)).eval_results or ())
+        return list(_data(ModelCard(read_text(card, MAX_CARD_BYTES))).eval_results or ())
     except (OSError, ValueError, YAMLError):
         return []
 

@@ -22,7 +22,7 @@ from t2i.evaluation.processes import load_artist
 from t2i.evaluation.scores import SCORES_FILE, append_scores
 from t2i.evaluation.side_by_side import Compared, draw_rows
 from t2i.evaluation.table import markdown
-from t2i.files import write_atomic
+from t2i.files import MAX_JSON_BYTES, read_bytes, write_atomic
 from t2i.progress import Progress, Say, silent, unsaid
 
 TABLE, CHART, PAGE = "leaderboard.md", "leaderboard.png", "index.html"
@@ -95,7 +95,7 @@ def keep_evaluation(path: Path, evaluation: Evaluation) -> None:
 def kept_evaluation(path: Path) -> Evaluation | None:
     """The evaluation that `keep_evaluation` wrote; None if there is no complete file."""
     try:
-        return EVALUATION.validate_json(path.read_bytes())
+        return EVALUATION.validate_json(read_bytes(path, MAX_JSON_BYTES))
     except (OSError, ValidationError):
         return None
 

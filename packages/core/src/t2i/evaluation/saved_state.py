@@ -14,7 +14,7 @@ from torch import Tensor
 
 from t2i.errors import T2IError
 from t2i.evaluator import Evaluator
-from t2i.files import cache_home, write_atomic
+from t2i.files import cache_home, regular, write_atomic
 
 SAVE_EVERY_SECONDS = 30.0
 
@@ -40,7 +40,7 @@ class Saved:
             complete file.
         """
         try:
-            with safe_open(self.path, framework="pt") as file:
+            with safe_open(regular(self.path), framework="pt") as file:
                 said = file.metadata()
                 done, drawn, seconds = int(said["done"]), int(said["drawn"]), float(said["seconds"])
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118

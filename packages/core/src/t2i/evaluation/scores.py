@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from t2i.evaluator import Score
-from t2i.files import unwritable
+from t2i.files import MAX_JSON_BYTES, read_bytes, unwritable
 
 SCORES_FILE = "scores.jsonl"
 
@@ -73,7 +73,7 @@ def append_scores(path: Path, rows: Sequence[Scored]) -> None:
 def read_scores(path: Path) -> list[Scored]:
     """The rows of a scores.jsonl, oldest first; incomplete and other lines are skipped."""
     rows = []
-    for line in path.read_bytes().splitlines() if path.is_file() else ():
+    for line in read_bytes(path, MAX_JSON_BYTES).splitlines() if path.is_file() else ():
         try:
             rows.append(ROWS.validate_json(line))
         except ValidationError:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from t2i.create import load_dataset
+from t2i.data.readers.files import MAX_PICTURE_BYTES
 from t2i.drawing.provenance import png_bytes
 from t2i.errors import InvalidInputError, SnapshotError, T2IError
 from t2i.evaluation.card import with_scores_of
+from t2i.files import read_bytes
 from t2i.hub.client import asking, client
 from t2i.hub.download import REVISION
 from t2i.hub.layout import CARD, CONFIG, GOLDEN, WEIGHTS
@@ -162,7 +164,7 @@ def _pictures(snapshot: Snapshot, run: RunFolder | None, prompts: Sequence[str])
     steps, sheets = snapshot.config.facts.steps, run.samples() if run else {}
     drawn = [sheet for step, sheet in sheets.items() if step <= steps]
     if drawn and not prompts:
-        return drawn[-1].read_bytes()
+        return read_bytes(drawn[-1], MAX_PICTURE_BYTES)
     from t2i.drawing.pipeline import open_snapshot
 
     prompts = list(prompts) or _captions(snapshot.config.facts.dataset)

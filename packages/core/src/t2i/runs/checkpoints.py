@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from pydantic import Field, NonNegativeFloat
 from safetensors.torch import load_file
 from torch import Tensor
 
-from t2i.errors import CheckpointError
-from t2i.files import sha256_of
+from t2i.config import Config, Sha256, parse_config
+from t2i.errors import CheckpointError, InvalidConfigError
+from t2i.files import read_json, regular, sha256_of
 from t2i.runs.folder import RunFolder, snapshot_of
 
 FORMAT = 1
+MAX_STATE_BYTES = 1_000_000  # of state.json
+
+
+class StateFacts(Config):
+    """state.json."""
+
+    format: Literal[1] = FORMAT
+    step: int
+    seconds: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    sha256: Sha256
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class Checkpoint:
         return snapshot_of(self.folder)
 
     def tensors(self) -> dict[str, Tensor]:
-        return load_file(self.folder / "state.safetensors")
+        return load_file(regular(self.folder / "state.safetensors"))
 
 
 def has_checkpoints(run: Path) -> bool:
@@ -48,9 +60,9 @@ def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: N
     Raises:
         CheckpointError: there is none.
     """
-    for folder in RunFolder(run).checkpoints().values():
+    for step, folder in RunFolder(run).checkpoints().items():
         try:
-            return _verified(folder)
+            return _verified(folder, step)
         except CheckpointError as error:
             warn(f"{error} Falling back to the previous checkpoint.")
     raise CheckpointError(
@@ -59,14 +71,19 @@ def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: N
     )
 
 
-def _verified(folder: Path) -> Checkpoint:
+def _verified(folder: Path, step: int) -> Checkpoint:
+    def damaged(reason: object) -> CheckpointError:
+        return CheckpointError(f"The checkpoint {folder} is damaged ({reason}).")
+
     try:
-        facts = json.loads((folder / "state.json").read_text())
-        whole = facts["format"] == FORMAT and sha256_of(folder / "state.safetensors") == facts["sha256"]
-        step = int(facts["step"])
-        seconds = {str(device): float(spent) for device, spent in facts.get("seconds", {}).items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"The checkpoint {folder} is damaged ({error}).") from None
-    if not whole:
-        raise CheckpointError(f"The checkpoint {folder} is damaged (its sha256 does not match the recorded one).")
-    return Checkpoint(folder, step, seconds)
+        facts = parse_config(StateFacts, dict(read_json(folder / "state.json", MAX_STATE_BYTES)), "state.json")
+        sha256 = sha256_of(folder / "state.safetensors")
+    except OSError as error:
+        raise damaged(f"{Path(error.filename).name}: {error.strerror}") from None
+    except (ValueError, TypeError, InvalidConfigError) as error:
+        raise damaged(error) from None
+    if facts.step != step:
+        raise damaged(f"its state.json is that of step {facts.step}")
+    if sha256 != facts.sha256:
+        raise damaged("its sha256 does not match the recorded one")
+    return Checkpoint(folder, step, facts.seconds)

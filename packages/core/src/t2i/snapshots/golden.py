@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from t2i.errors import SnapshotError
+from t2i.files import regular
 from t2i.generator import Generator
 from t2i.hub.layout import GOLDEN
 from t2i.noise import Noise
@@ -26,7 +27,8 @@ def golden_error(snapshot: Snapshot, generator: Generator) -> float:
         SnapshotError: the snapshot has no readable golden tensors.
     """
     try:
-        golden = {name: tensor.clone() for name, tensor in load_file(snapshot.folder / GOLDEN).items()}  # aligned
+        stored = load_file(regular(snapshot.folder / GOLDEN))
+        golden = {name: tensor.clone() for name, tensor in stored.items()}  # aligned
     except (OSError, SafetensorError) as error:
         raise SnapshotError(f"{snapshot.folder} has no readable {GOLDEN} ({error}).") from None
     missing = {"sentence", "words", "mask", "seeds", "images"} - golden.keys()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat
 
-from t2i.config import Config, parse_config
+from t2i.config import Config, Sha256, parse_config
 from t2i.errors import SnapshotError
-from t2i.hub.layout import CONFIG, check_config_size
+from t2i.files import read_json
+from t2i.hub.layout import CONFIG, MAX_CONFIG_BYTES
 from t2i.text import EncoderIdentity
 
 
@@ -46,7 +46,7 @@ class SnapshotConfig(Config):
     technique: str
     config: dict[str, Any]
     facts: SnapshotFacts
-    weights_sha256: str
+    weights_sha256: Sha256
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,10 @@ def read_config(folder: Path) -> SnapshotConfig:
     """
     path = folder / CONFIG
     try:
-        check_config_size(str(path), path.stat().st_size)
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path, MAX_CONFIG_BYTES)
     except OSError as error:
         raise SnapshotError(f"{folder} has no readable {CONFIG} ({error.strerror}).") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SnapshotError(f"{path} is not JSON ({error}).") from None
     if not isinstance(values, dict):
         raise SnapshotError(f"{path} must hold a JSON object, but holds a {type(values).__name__}.")

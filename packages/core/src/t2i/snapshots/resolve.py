@@ -64,6 +64,26 @@ def _open_from_hub(name: str, repo: str, revision: str | None, sha256: str | Non
         return _open(name, folder, sha256, commit)
 
 
+def _found(weights: Path) -> str:
+    """What a weights file is, as part of a sentence: its sha256, or what is wrong with it.
+
+    The header is checked before the file is hashed, because hashing a sparse file of 10 TB takes hours.
+    """
+    from safetensors import SafetensorError
+
+    from t2i.snapshots.weights import check_header
+
+    try:
+        check_header(weights)
+        return sha256_of(weights)
+    except OSError as error:
+        raise SnapshotError(
+            f"{weights.parent} has no readable {WEIGHTS} ({error.strerror}). Download it again."
+        ) from None
+    except SafetensorError as error:
+        return f"no readable safetensors header ({error})"
+
+
 def _open(name: str, folder: Path, sha256: str | None = None, revision: str = "") -> Snapshot:
     try:
         sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.exists()}
@@ -72,10 +92,7 @@ def _open(name: str, folder: Path, sha256: str | None = None, revision: str = ""
     check_listing(str(folder), sizes)
     config = read_config(folder)
     expected = sha256 or config.weights_sha256
-    try:
-        found = sha256_of(folder / WEIGHTS)
-    except OSError as error:
-        raise SnapshotError(f"{folder} has no readable {WEIGHTS} ({error.strerror}). Download it again.") from None
+    found = _found(folder / WEIGHTS)
     if found != expected:
         raise IntegrityError(
             f"{folder / WEIGHTS} must have the sha256 {expected}, but has {found}: it is damaged, truncated or "

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from t2i.errors import SnapshotError
+from t2i.files import regular
 from t2i.generator import Generator
 
 
@@ -38,9 +39,19 @@ def load_weights(build: Callable[[], Generator], path: Path) -> Generator:
     return generator
 
 
+def check_header(path: Path) -> None:
+    """Refuse a file whose header is damaged or describes another amount of data than the file has.
+
+    Raises:
+        SafetensorError, OSError: what is wrong with it.
+    """
+    with safe_open(regular(path), framework="pt"):
+        pass
+
+
 def _empty_tensors(path: Path) -> dict[str, Tensor]:
     """The file's tensors by name, without their content."""
-    with safe_open(path, framework="pt") as file:
+    with safe_open(regular(path), framework="pt") as file:
         return {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in file.keys()}  # noqa: SIM118
 
 

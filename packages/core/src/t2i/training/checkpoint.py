@@ -8,7 +8,6 @@ run/checkpoints/step-00001000/
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch.optim import Optimizer
 
 from t2i.errors import CheckpointError
 from t2i.files import atomic_folder, sha256_of
-from t2i.runs.checkpoints import FORMAT
+from t2i.runs.checkpoints import StateFacts
 from t2i.runs.folder import RunFolder, snapshot_of
 
 SCALER_STATE = ("scale", "_growth_tracker")
@@ -54,8 +53,8 @@ def save_checkpoint(
     with atomic_folder(folder) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
         sha256 = sha256_of(scratch / "state.safetensors")
-        facts = {"format": FORMAT, "step": step, "seconds": dict(seconds or {}), "sha256": sha256}
-        (scratch / "state.json").write_text(json.dumps(facts, indent=2) + "\n")
+        facts = StateFacts(step=step, seconds=dict(seconds or {}), sha256=sha256)
+        (scratch / "state.json").write_text(facts.model_dump_json(indent=2) + "\n")
         save_snapshot(snapshot_of(scratch))
     for old in list(files.checkpoints().values())[keep:]:
         _drop(old)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field
 
 from t2i.config import Config, parse_config, parse_value
 from t2i.errors import InvalidConfigError, OutputError, TrainingError, UnknownNameError, did_you_mean
+from t2i.files import read_text
+from t2i.plain_yaml import load_yaml
 from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.runs.folder import RunFolder
 from t2i.training.config import TrainConfig
 
+MAX_SETTINGS_BYTES = 200_000
 SECTIONS = ("model", "objective", "train")
 
 
@@ -46,7 +49,7 @@ def read_recipe(technique: str, recipe: str) -> dict[str, Any]:
     spec, _ = registry().get(ModelSpec, technique)
     if recipe in spec.recipes:
         return read_settings(recipe_path(spec, recipe))
-    if Path(recipe).is_file():
+    if os.path.isfile(recipe):  # noqa: PTH113 (Path.is_file raises on a name too long for the disk)
         return read_settings(Path(recipe))
     known = ", ".join(spec.recipes) or "none"
     raise UnknownNameError(
@@ -68,10 +71,11 @@ def read_settings(path: Path) -> dict[str, Any]:
         InvalidConfigError: it cannot be read, is not text, or is not a YAML mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(read_text(path, MAX_SETTINGS_BYTES))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidConfigError(f"{path} must be a readable text file ({error}).") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidConfigError(f"{path} must be a readable text file ({reason}).") from None
+    except ValueError as error:
         raise InvalidConfigError(f"{path} is not YAML ({error}).") from None
     if not isinstance(values, dict):
         raise InvalidConfigError(f"{path} must hold a YAML mapping, got a {type(values).__name__}.")

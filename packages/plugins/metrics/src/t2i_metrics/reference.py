@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from t2i.errors import InvalidInputError, OfflineError, SnapshotError
-from t2i.files import sha256_of, write_atomic
+from t2i.files import regular, sha256_of, write_atomic
 from t2i.hub.download import download
 from t2i_metrics.extractor import Extractor
 from t2i_metrics.moments import Moments
@@ -110,7 +110,7 @@ Statistics = tuple[Tensor, Tensor, dict[str, str], int | None, tuple[int, int] |
 
 
 def _read_safetensors(path: Path) -> Statistics:
-    _check_bytes(path.stat().st_size)
+    _check_bytes(regular(path).stat().st_size)
     with safe_open(path, framework="pt") as file:
         said = file.metadata() or {}
         if said.get("format") != FORMAT:
@@ -122,7 +122,7 @@ def _read_safetensors(path: Path) -> Statistics:
 
 
 def _read_npz(path: Path) -> Statistics:
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(regular(path)) as archive:
         return _array(archive, "mu.npy"), _array(archive, "sigma.npy"), {}, None, None
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError
-from t2i.files import sha256_of
+from t2i.files import regular, sha256_of
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+            return load_file(regular(path))
+        tensors = torch.load(regular(path), map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InvalidInputError(

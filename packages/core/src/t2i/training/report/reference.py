@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from t2i.errors import TrainingError
-from t2i.files import write_atomic
+from t2i.files import MAX_JSON_BYTES, read_text, write_atomic
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec
 from t2i.runs.folder import RunFolder
@@ -113,5 +113,5 @@ def _means(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any], list[Row]]:
-    first, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    first, *rows = [json.loads(line) for line in read_text(path, MAX_JSON_BYTES).splitlines()]
     return first["settings"], rows

@@ -1,0 +1,41 @@
+"""Text from outside as a person may see it: control characters visible, length bounded. Everything that prints uses it.
+
+A file, a server's answer or a plugin's message may hold anything, such as an escape sequence that clears the terminal,
+or megabytes.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST_MESSAGE = 2000  # characters
+CUT = " [...] "
+INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode categories: control, format, surrogate, line, paragraph
+JOINERS = "\u200c\u200d"  # format characters that emoji and Persian need
+
+
+def printable(text: object, limit: int = LONGEST_MESSAGE, *, keep: str = "") -> str:
+    """`str(text)` with each character that a terminal obeys or hides as its escape, such as ``\\x1b`` or ``\\n``.
+
+    Args:
+        limit: the most characters of the result; of a longer text the start and the end are shown.
+        keep: control characters to leave as they are, such as "\\n".
+    """
+    cut = _shortened(str(text), limit)
+    if cut.isprintable():
+        return cut
+    return _shortened("".join(c if c in keep else _visible(c) for c in cut), limit)
+
+
+def _visible(character: str) -> str:
+    if character in JOINERS or unicodedata.category(character) not in INVISIBLE:
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _shortened(text: str, limit: int) -> str:
+    """`text`, or its start and its end if it has more than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    end = limit // 3
+    return text[: limit - end - len(CUT)] + CUT + text[-end:]

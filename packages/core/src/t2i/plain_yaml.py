@@ -1,0 +1,43 @@
+"""YAML from outside: plain values only, none of which contains itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+def load_yaml(text: str) -> Any:
+    """The value that `text` describes: mappings, lists, strings, numbers, dates, true, false and null.
+
+    Raises:
+        ValueError: it is not YAML, refers to itself, or is too deeply nested.
+    """
+    try:
+        value = yaml.safe_load(text)
+        _check_ends(value, set(), set())
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    except RecursionError:
+        raise ValueError("it is too deeply nested") from None
+    except (OverflowError, AttributeError, TypeError) as error:  # from PyYAML, for odd numbers, dates and keys
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _check_ends(value: object, above: set[int], checked: set[int]) -> None:
+    """
+    Args:
+        above: ids of the collections that hold `value`.
+        checked: ids of the collections that are known to end.
+
+    Raises:
+        ValueError: a collection holds itself, by an alias.
+    """
+    if not isinstance(value, dict | list) or id(value) in checked:
+        return
+    if id(value) in above:
+        raise ValueError("a part of it refers to itself")
+    for part in value.values() if isinstance(value, dict) else value:
+        _check_ends(part, above | {id(value)}, checked)
+    checked.add(id(value))

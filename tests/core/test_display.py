@@ -1,0 +1,62 @@
+"""Whatever comes from outside is shown without a character that a terminal obeys, and never at any length."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2i.arguments import LONGEST_VALUE, shown
+from t2i.display import LONGEST_MESSAGE, printable
+from t2i.errors import SnapshotError, T2IError
+
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=300)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("\x1b[2J\x9b31m", "\\x1b[2J\\x9b31m"),
+        ("a\r\nb\tc\x7f", "a\\r\\nb\\tc\\x7f"),
+        ("admin\u202egnp.exe", "admin\\u202egnp.exe"),
+        ("zero\u200bwidth\u2028line", "zero\\u200bwidth\\u2028line"),
+        ("caf\udce9", "caf\\udce9"),
+        ("ein Mädchen, 女の子　と 👩‍🚀, \u00a0می‌خواهم", "ein Mädchen, 女の子　と 👩‍🚀, \u00a0می‌خواهم"),
+    ],
+    ids=["escape", "line", "bidi", "hidden", "not UTF-8", "languages"],
+)
+def test_what_a_terminal_obeys_or_hides_is_seen(text: str, seen: str) -> None:
+    assert printable(text) == seen
+
+
+@given(ANYTHING, st.integers(20, 400))
+def test_any_text_fits_and_is_harmless(text: str, limit: int) -> None:
+    found = printable(text, limit)
+    assert len(found) <= limit
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in found)
+    assert printable(found, limit) == found
+
+
+def test_of_a_long_text_the_start_and_the_remedy_are_shown() -> None:
+    found = printable("Weights must be finite" + "x" * 1_000_000 + "Publish them again.")
+    assert len(found) == LONGEST_MESSAGE
+    assert found.startswith("Weights must be finite") and found.endswith("Publish them again.")
+
+
+@given(ANYTHING)
+def test_every_error_is_harmless_however_it_is_shown(text: str) -> None:
+    for error in (SnapshotError(text), T2IError(f"{text * 100}")):
+        assert len(str(error)) <= LONGEST_MESSAGE
+        assert printable(error, keep="\n\t") == str(error)
+
+
+def nested(depth: int) -> object:
+    value: object = "red"
+    for _ in range(depth):
+        value = [value] * 9
+    return value
+
+
+@pytest.mark.parametrize("value", [nested(6), {"k" * 9: nested(5)}, "\x1b" * 1000, 10**5000, b"x" * 10**6], ids=type)
+def test_any_value_is_shown_in_a_line(value: object) -> None:
+    assert len(shown(value)) <= LONGEST_VALUE and "\x1b" not in shown(value)
