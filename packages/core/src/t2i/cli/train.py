@@ -96,11 +96,14 @@ def _launch(processes: int, settings: Mapping[str, Any] | None, folder: Path, de
         if already != processes:
             raise InvalidInputError(f"A launcher made {already} processes, but --processes {processes} was given.")
         return None
+    from t2i.runs.lock import locked
     from t2i.training.accelerator import check_possible
     from t2i.training.settings import check_new, checked, read_run
 
     if settings is None:
         config = read_run(folder)
+        with locked(folder):
+            pass  # one clear error here, not one from each process
     else:
         config = checked(settings)
         check_new(folder)

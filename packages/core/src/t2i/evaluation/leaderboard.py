@@ -24,6 +24,7 @@ from t2i.evaluation.side_by_side import Compared, draw_rows
 from t2i.evaluation.table import markdown
 from t2i.files import MAX_JSON_BYTES, read_bytes, write_atomic
 from t2i.progress import Progress, Say, silent, unsaid
+from t2i.snapshots.markdown import plain
 
 TABLE, CHART, PAGE = "leaderboard.md", "leaderboard.png", "index.html"
 KEPT = "evaluations"  # folder of finished evaluations
@@ -76,7 +77,7 @@ def leaderboard(
         best_first = [artists[entry.model] for entry in entries]
         rows_drawn = draw_rows(best_first, prompts, plan.seed, plan.batch_size, progress)
         title, plot = f"Leaderboard on {dataset.name}", chart(entries)
-        write_atomic(folder / TABLE, f"# {title}\n\n{markdown(entries)}".encode())
+        write_atomic(folder / TABLE, f"# {plain(title)}\n\n{markdown(entries)}".encode())
         write_atomic(folder / CHART, plot)
         write_atomic(folder / PAGE, page(entries, title, prompts, rows_drawn, plot).encode())
         say(f"{folder}/: {TABLE}, {CHART}, {PAGE}, {SCORES_FILE}")

@@ -16,7 +16,7 @@ from t2i.errors import CheckpointError, InvalidConfigError
 from t2i.files import read_json, regular, sha256_of
 from t2i.runs.folder import RunFolder, snapshot_of
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 MAX_STATE_BYTES = 1_000_000  # of state.json
 
 

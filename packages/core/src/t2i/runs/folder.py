@@ -9,6 +9,7 @@ runs/mine/
     losses.png  reference.png      curves; compared with the recipe's reference
     index.html                     everything on one page
     scores.jsonl                   its scores
+    .lock  .lock-holder            held while it is trained, and by which process
 """
 
 from __future__ import annotations
@@ -39,6 +40,16 @@ class RunFolder:
     def settings(self) -> Path:
         """run.yaml"""
         return self.path / "run.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """.lock"""
+        return self.path / ".lock"
+
+    @property
+    def lock_holder(self) -> Path:
+        """.lock-holder"""
+        return self.path / ".lock-holder"
 
     @property
     def metrics(self) -> Path:

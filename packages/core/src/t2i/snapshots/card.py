@@ -103,10 +103,10 @@ def _use(config: SnapshotConfig, extras: CardExtras) -> str:
     owners = [_owner(ModelSpec, config.technique), _owner(TextEncoderSpec, encoder)]
     named = " ".join(dict.fromkeys(owner[1].distribution for owner in owners if owner)) or "t2i"
     packages = extras.packages or named
-    command = f"pip install {packages}\nt2i generate {shlex.quote(extras.prompt)} --model {extras.name}"
+    command = f"pip install {packages}\nt2i generate {shlex.quote(extras.prompt)} --model {shlex.quote(extras.name)}"
     snippet = (
         f"import t2i\n"
-        f'pipe = t2i.pipeline("{extras.name}")\n'
+        f"pipe = t2i.pipeline({json.dumps(extras.name)})\n"
         f'pipe({json.dumps(extras.prompt)}, seed=7)[0].save("picture.png")'
     )
     return f"## Use it\n\n{fence(command, 'sh')}\n\nOr in Python:\n\n{fence(snippet, 'python')}"

@@ -6,6 +6,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from t2i.display import printable
+
+LONGEST_LINE = 1000  # characters of a cell or a line
+
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose cells show their text literally."""
@@ -15,10 +19,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def plain(text: str) -> str:
     """`text` as one line of Markdown that shows exactly these characters: no markup, link, HTML or table cell."""
-    line = " ".join(_visible(text).split())
+    line = printable(" ".join(_visible(text).split()), LONGEST_LINE)
     escaped = re.sub(r"([\\`*{}\[\]<>|&~#!$@^]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", line)
     escaped = re.sub(r"(?<=:)//", r"\\/\\/", escaped)
-    return re.sub(r"(?i)(?<=www)\.", r"\\.", escaped)
+    escaped = re.sub(r"(?i)(?<=www)\.", r"\\.", escaped)
+    return re.sub(r"^(\d{0,9})([-+=.)])", r"\1\\\2", escaped)  # a list, a rule or a heading at the start of a line
 
 
 def fence(code: str, language: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from t2i.progress import Progress, silent
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.runs.folder import RunFolder
+from t2i.runs.lock import locked
 from t2i.snapshots.record import SnapshotFacts
 from t2i.training.accelerator import make_accelerator
 from t2i.training.config import TrainConfig
+from t2i.training.launch import launched
 from t2i.training.objective import Objective
 from t2i.training.processes import Processes
 from t2i.training.report.samples import Samples, default_samples
@@ -47,11 +50,14 @@ def start(
     Raises:
         InvalidConfigError, UnknownNameError, DataError: before any work starts.
         OutputError: `out` exists already.
+        TrainingError: another process is training in `out`.
         DivergedError, TrainingError: see Trainer.fit.
     """
     config = checked(settings)
     check_new(out)
-    return _run(_trainer(config, out, device, progress, warn, new=True))
+    with _locked(out):
+        check_new(out)  # another process may have begun it meanwhile
+        return _run(_trainer(config, out, device, progress, warn, new=True))
 
 
 def resume(
@@ -65,14 +71,20 @@ def resume(
     """Continue the run in `out`, to its end or to `steps`.
 
     Raises:
-        TrainingError: `out` is not a run folder.
+        TrainingError: `out` is not a run folder, or another process is training it.
         CheckpointError: all its checkpoints are damaged.
     """
     config = read_run(out)
     if steps is not None:
         train = config.train.model_dump() | {"steps": steps}
         config = config.model_copy(update={"train": parse_config(TrainConfig, train, "--steps")})
-    return _run(_trainer(config, out, device, progress, warn, new=False))
+    with _locked(out):
+        return _run(_trainer(config, out, device, progress, warn, new=False))
+
+
+def _locked(out: Path) -> AbstractContextManager[None]:
+    """The lock of the run; of several processes that share it, the first one holds it."""
+    return locked(out) if launched()[0] == 0 else nullcontext()
 
 
 def _run(trainer: Trainer) -> TrainResult:

@@ -135,9 +135,10 @@ def checked(settings: Mapping[str, Any], where: str = "the run's settings") -> R
 def check_new(out: Path) -> None:
     """
     Raises:
-        OutputError: `out` exists already and is not an empty folder.
+        OutputError: `out` exists already and is not an empty folder; a lock in it does not count.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    files = RunFolder(out)
+    if out.exists() and (not out.is_dir() or {*out.iterdir()} - {files.lock, files.lock_holder}):
         raise OutputError(f"{out} already exists. Continue it with `t2i train --resume {out}`, or choose another.")
 
 

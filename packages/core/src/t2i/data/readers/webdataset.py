@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 from t2i.data.decode import FORMATS
 from t2i.data.readers.captions import CAPTION_FIELDS, MAX_CAPTION_FILE_BYTES
 from t2i.data.readers.files import MAX_PICTURE_BYTES, FileDataset, Findings, matching
+from t2i.data.readers.tar import open_tar
 from t2i.errors import DataError
 
 HINT = "A sample is 0001.jpg with 0001.txt (one caption per line) or 0001.json (with text), and optionally 0001.cls."
-MAX_HEADER_BYTES = 1_000_000
 
 
 def read_webdataset(reference: str | Path, split: str | None = None) -> FileDataset:
@@ -118,7 +117,7 @@ def _samples(shard: Path, found: Findings) -> Iterator[_Sample]:
 def _members(shard: Path, found: Findings) -> Iterator[tuple[str, str, int, int, bytes | None]]:
     """Key, suffix, offset, size and (for texts that are not too large) content of each picture and text."""
     try:
-        with tarfile.open(shard, "r:", tarinfo=_Bounded) as archive:
+        with open_tar(shard) as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # or memory grows with the shard
                 folder, _, base = member.name.rpartition("/")
@@ -134,17 +133,7 @@ def _members(shard: Path, found: Findings) -> Iterator[tuple[str, str, int, int,
                     file = archive.extractfile(member)
                     content = file.read() if file is not None else None
                 yield key, suffix, member.offset_data, member.size, content
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # Python's reader raises IndexError and more on damaged files
         found.leave_out(
             shard.name, f"not a complete tar file, read up to the damaged part ({error}); unzip a .tar.gz first"
         )
-
-
-class _Bounded(tarfile.TarInfo):
-    """Refuses extended headers that would exhaust memory."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        headers = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
-        if self.type in (*headers, tarfile.SOLARIS_XHDTYPE) and self.size > MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {self.size} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc]
