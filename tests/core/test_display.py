@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2i.arguments import LONGEST_VALUE, shown
@@ -29,6 +29,7 @@ def test_what_a_terminal_obeys_or_hides_is_seen(text: str, seen: str) -> None:
     assert printable(text) == seen
 
 
+@settings(deadline=None)
 @given(ANYTHING, st.integers(20, 400))
 def test_any_text_fits_and_is_harmless(text: str, limit: int) -> None:
     found = printable(text, limit)
@@ -43,6 +44,7 @@ def test_of_a_long_text_the_start_and_the_remedy_are_shown() -> None:
     assert found.startswith("Weights must be finite") and found.endswith("Publish them again.")
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_every_error_is_harmless_however_it_is_shown(text: str) -> None:
     for error in (SnapshotError(text), T2IError(f"{text * 100}")):

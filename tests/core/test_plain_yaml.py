@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2i.plain_yaml import load_yaml
@@ -37,6 +37,7 @@ def test_a_trap_is_a_value_error(text: str) -> None:
         load_yaml(text)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab:-{}[]&*<!|>'\"#%? \n\t019.e_"), max_size=60))
 def test_any_text_is_a_value_or_a_value_error(text: str) -> None:
     with suppress(ValueError):
