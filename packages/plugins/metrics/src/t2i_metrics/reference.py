@@ -82,8 +82,8 @@ def read_reference(reference: str | Path, extractor: Extractor) -> Reference:
         mean, covariance, protocol, count, size = (_read_npz if path.suffix == ".npz" else _read_safetensors)(path)
     except Exception as error:  # damaged bytes can make their readers raise anything
         raise InvalidInputError(
-            f"reference must be a .safetensors file of t2i or an .npz file of pytorch-fid, but {path} is "
-            f"not ({type(error).__name__}: {error}). Make it again, or leave reference out."
+            f"reference must be a .safetensors file of t2i or an .npz file of pytorch-fid, but {path} "
+            f"cannot be read ({type(error).__name__}: {error}). Make it again, or leave reference out."
         ) from None
     dim = extractor.protocol.dim
     if tuple(mean.shape) != (dim,) or tuple(covariance.shape) != (dim, dim):
