@@ -1,4 +1,4 @@
-"""Everything that is printed goes through one printer: no control character, no endless line, any encoding."""
+"""All output goes through one printer: no control characters, no endless lines, any encoding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def harmless(text: str) -> bool:
     return not any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 or c == "\u202e" for c in text)
 
 
-def test_every_way_to_print_is_harmless(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_printing_function_escapes_control_characters(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(console, "SECONDS_A_LINE", 0.0)
     console.say(EVIL + "x" * 100_000)
@@ -44,7 +46,7 @@ def test_every_way_to_print_is_harmless(capsys: pytest.CaptureFixture[str], monk
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
-def test_streams_of_any_encoding_take_any_text(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_of_any_encoding_accept_any_text(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
     with console.speaking():
@@ -65,7 +67,7 @@ def test_a_name_on_the_command_line_cannot_control_the_terminal(t2i: T2I) -> Non
         assert harmless(t2i(*arguments).error)
 
 
-def test_a_name_too_long_for_the_disk_is_one_line(t2i: T2I) -> None:
+def test_a_name_too_long_for_the_disk_is_a_one_line_error(t2i: T2I) -> None:
     long = "x" * 5000
     for arguments in (
         ("generate", "a red heart", "--model", f"local-dir:{long}"),

@@ -1,4 +1,4 @@
-"""Whatever comes from outside is shown without a character that a terminal obeys, and never at any length."""
+"""Untrusted text is shown without control characters and with bounded length."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ ANYTHING = st.text(st.characters(exclude_categories=()), max_size=300)
     ],
     ids=["escape", "line", "bidi", "hidden", "not UTF-8", "languages"],
 )
-def test_what_a_terminal_obeys_or_hides_is_seen(text: str, seen: str) -> None:
+def test_control_and_invisible_characters_are_escaped(text: str, seen: str) -> None:
     assert printable(text) == seen
 
 
 @settings(deadline=None)
 @given(ANYTHING, st.integers(20, 400))
-def test_any_text_fits_and_is_harmless(text: str, limit: int) -> None:
+def test_any_text_is_escaped_and_bounded(text: str, limit: int) -> None:
     found = printable(text, limit)
     assert len(found) <= limit
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in found)
     assert printable(found, limit) == found
 
 
-def test_of_a_long_text_the_start_and_the_remedy_are_shown() -> None:
+def test_a_long_text_is_shortened_to_its_start_and_end() -> None:
     found = printable("Weights must be finite" + "x" * 1_000_000 + "Publish them again.")
     assert len(found) == LONGEST_MESSAGE
     assert found.startswith("Weights must be finite") and found.endswith("Publish them again.")
@@ -46,7 +46,7 @@ def test_of_a_long_text_the_start_and_the_remedy_are_shown() -> None:
 
 @settings(deadline=None)
 @given(ANYTHING)
-def test_every_error_is_harmless_however_it_is_shown(text: str) -> None:
+def test_every_error_message_is_escaped_and_bounded(text: str) -> None:
     for error in (SnapshotError(text), T2IError(f"{text * 100}")):
         assert len(str(error)) <= LONGEST_MESSAGE
         assert printable(error, keep="\n\t") == str(error)
@@ -60,5 +60,5 @@ def nested(depth: int) -> object:
 
 
 @pytest.mark.parametrize("value", [nested(6), {"k" * 9: nested(5)}, "\x1b" * 1000, 10**5000, b"x" * 10**6], ids=type)
-def test_any_value_is_shown_in_a_line(value: object) -> None:
+def test_any_value_is_shown_on_one_line(value: object) -> None:
     assert len(shown(value)) <= LONGEST_VALUE and "\x1b" not in shown(value)

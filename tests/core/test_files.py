@@ -135,7 +135,7 @@ def test_the_cache_is_at_the_variable_or_in_the_home_folder(variable, expected, 
 
 @pytest.fixture
 def special(tmp_path: Path) -> list[Path]:
-    """A FIFO that nobody writes, endless zeros, a folder, and links to them."""
+    """A FIFO without a writer, endless zeros, a folder, and links to them."""
     fifo, zeros = tmp_path / "fifo", tmp_path / "zeros"
     os.mkfifo(fifo)
     zeros.symlink_to("/dev/zero")
@@ -150,7 +150,7 @@ def test_only_regular_files_are_read(special: list[Path]) -> None:
                 read(path)
 
 
-def test_no_more_is_read_than_the_limit(tmp_path: Path) -> None:
+def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 11)
     (tmp_path / "link").symlink_to(tmp_path / "file")
     assert read_bytes(tmp_path / "link", 11) == b"x" * 11
@@ -160,12 +160,12 @@ def test_no_more_is_read_than_the_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "missing"])
-def test_a_name_that_no_file_can_have_is_an_os_error(name: str) -> None:
+def test_an_invalid_file_name_is_an_os_error(name: str) -> None:
     with pytest.raises(OSError):
         read_bytes(Path(name), 10)
 
 
-def test_json_that_is_a_trap_is_a_value_error(tmp_path: Path) -> None:
+def test_malicious_json_is_a_value_error(tmp_path: Path) -> None:
     for content in (b"[" * 100_000, b"\xff\xfe\x00", b"{", b"1" * 5000):
         (tmp_path / "trap.json").write_bytes(content)
         with pytest.raises(ValueError):

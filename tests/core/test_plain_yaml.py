@@ -1,4 +1,4 @@
-"""A settings file of a few lines neither grows to gigabytes nor never ends."""
+"""A small YAML file can neither expand to gigabytes nor be infinite."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_plain_values_are_read() -> None:
     }
 
 
-def test_what_is_merged_again_and_again_does_not_grow() -> None:
+def test_repeated_merges_do_not_grow() -> None:
     assert load_yaml(MERGED)["a11"] == {"x": 1, "y": 2}
 
 
@@ -32,7 +32,7 @@ def test_what_is_merged_again_and_again_does_not_grow() -> None:
     ["&a [*a]", "a: &a {b: *a}", "[" * 5000, "a: b: c", "!!python/object/apply:os.system [ls]", "{[]: 1}"],
     ids=["itself", "itself-deep", "nested", "broken", "python", "key"],
 )
-def test_a_trap_is_a_value_error(text: str) -> None:
+def test_malicious_yaml_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         load_yaml(text)
 

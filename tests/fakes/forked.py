@@ -1,4 +1,4 @@
-"""`t2i` in a forked child: a process of its own that a test can kill, without importing everything again."""
+"""`t2i` in a forked child process, which a test can kill, and which need not import everything again."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from t2i.cli.main import main
 
 
 class ForkedCommand:
-    """`t2i` with these arguments on one thread, started at once; it is killed when the `with` block ends.
+    """Runs `t2i` with these arguments on one thread; it starts at once and is killed at the end of the `with` block.
 
     Attributes:
-        pid: its process.
-        returncode: how it ended, as subprocess has it: -9 for kill -9; None while it runs.
+        pid: its process id.
+        returncode: as in subprocess: -9 after kill -9; None while it runs.
     """
 
     def __init__(self, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
@@ -45,16 +45,16 @@ class ForkedCommand:
 
     @property
     def out(self) -> str:
-        """What it has written to stdout."""
+        """Its output on stdout so far."""
         return (Path(self._output.name) / "1").read_text()
 
     @property
     def err(self) -> str:
-        """What it has written to stderr."""
+        """Its output on stderr so far."""
         return (Path(self._output.name) / "2").read_text()
 
     def poll(self) -> int | None:
-        """`returncode`, now."""
+        """The current `returncode`."""
         if self.returncode is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None

@@ -1,4 +1,4 @@
-"""Tar files made by an attacker end in a moment, and what comes before the trap is still read."""
+"""Malicious tar files are refused at once, and members before the malicious one are read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sample() -> bytes:
 
 
 def negative_size() -> bytes:
-    """A size of -512 in base 256, GNU tar's way to write large numbers."""
+    """A size of -512 in base 256, GNU tar's encoding of large numbers."""
     head = bytearray(member("b.png"))
     head[124:136] = (256**12 - 512).to_bytes(12, "big")
     head[148:156] = b" " * 8
@@ -66,7 +66,7 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("trap", TRAPS.values(), ids=list(TRAPS))
-def test_a_trap_ends_at_once_and_is_named(tmp_path: Path, trap: bytes) -> None:
+def test_a_malicious_header_is_reported_at_once(tmp_path: Path, trap: bytes) -> None:
     (tmp_path / "shard.tar").write_bytes(sample() + trap + b"\0" * 1024)
     began = time.process_time()
     found = read_webdataset(tmp_path / "shard.tar")
@@ -80,10 +80,10 @@ def test_a_name_cannot_control_the_terminal(tmp_path: Path) -> None:
     name = "\x1b[2J" + "n" * 3000
     (tmp_path / "shard.tar").write_bytes(sample() + pax(record("path", f"{name}.png")))
     (problem,) = read_webdataset(tmp_path / "shard.tar").problems
-    assert name in problem.where  # as it is, for programs; what prints makes it visible
+    assert name in problem.where  # unchanged in JSON; printing escapes it
 
 
-def test_a_fifo_is_no_tar_file(tmp_path: Path) -> None:
+def test_a_fifo_is_not_a_tar_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "shard.tar")
     with pytest.raises(DataError):
         read_webdataset(tmp_path)

@@ -1,4 +1,4 @@
-"""One process trains a run: the second is told which one does, and a killed one leaves no lock."""
+"""Only one process can train a run; a second one gets an error that names it, and a kill releases the lock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ with locked(Path(sys.argv[1])):
 """
 
 
-def test_the_second_process_is_told_which_one_trains_and_takes_over_after_its_death(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None and other.stdout.readline() == "held\n"
     with pytest.raises(TrainingError, match=f"by process {other.pid} on {socket.gethostname()}"), locked(tmp_path):
@@ -42,14 +42,14 @@ def test_the_second_process_is_told_which_one_trains_and_takes_over_after_its_de
         pass
 
 
-def test_a_start_that_fails_leaves_no_folder(tmp_path: Path) -> None:
+def test_a_failed_start_leaves_no_folder(tmp_path: Path) -> None:
     settings = {"technique": "cgan", "data": str(tmp_path)}
     with pytest.raises(DataError):
         run.start(settings, tmp_path / "runs" / "a")
     assert not (tmp_path / "runs" / "a").exists()
 
 
-def test_a_run_being_trained_is_neither_begun_nor_continued(tmp_path: Path) -> None:
+def test_a_run_that_is_being_trained_can_neither_be_started_nor_resumed(tmp_path: Path) -> None:
     out = tmp_path / "a"
     with locked(out):
         with pytest.raises(TrainingError, match="is being trained by process"):
@@ -60,7 +60,7 @@ def test_a_run_being_trained_is_neither_begun_nor_continued(tmp_path: Path) -> N
     shutil.rmtree(out)
 
 
-def test_a_place_that_cannot_hold_a_run_is_an_output_error(tmp_path: Path) -> None:
+def test_an_unwritable_run_folder_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Cannot write"), locked(tmp_path / "file" / "run"):
         pass

@@ -1,7 +1,7 @@
-"""Text from outside as a person may see it: control characters visible, length bounded. Everything that prints uses it.
+"""Makes untrusted text safe to show: control characters visible, length bounded. Everything that prints uses it.
 
-A file, a server's answer or a plugin's message may hold anything, such as an escape sequence that clears the terminal,
-or megabytes.
+A file, a server's response or a plugin's message may contain anything, such as megabytes, or an escape sequence that
+clears the terminal.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ JOINERS = "\u200c\u200d"  # format characters that emoji and Persian need
 
 
 def printable(text: object, limit: int = LONGEST_MESSAGE, *, keep: str = "") -> str:
-    """`str(text)` with each character that a terminal obeys or hides as its escape, such as ``\\x1b`` or ``\\n``.
+    """`str(text)` with every control or invisible character escaped, such as ``\\x1b`` or ``\\n``.
 
     Args:
-        limit: the most characters of the result; of a longer text the start and the end are shown.
+        limit: the most characters of the result; a longer text is shortened to its start and end.
         keep: control characters to leave as they are, such as "\\n".
     """
     cut = _shortened(str(text), limit)

@@ -1,7 +1,7 @@
 """Every error a user of t2i can cause, in one tree.
 
-Each message states the rule, what was received, and how to fix it. What it quotes may come from an untrusted file, so
-control characters in it are made visible and its length is bounded::
+Each message states the rule, what was received, and how to fix it. Quoted text may come from an untrusted file, so its
+control characters are made visible and its length is bounded::
 
     T2IError
     ├── UnknownNameError        a model, tag, text encoder, evaluator or dataset that no plugin declares

@@ -1,4 +1,4 @@
-"""Read what may come from a stranger, and write files and folders that appear complete or not at all.
+"""Read untrusted files, and write files and folders that appear complete or not at all.
 
 Reading: only regular files, because a FIFO never ends and /dev/zero fills the memory, and only up to a limit.
 """
@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 
 from t2i.errors import OutputError
 
-OPENING = ("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")  # those that this system has
+OPENING = ("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")  # if this system has them
 MAX_JSON_BYTES = 100_000_000
 
 
@@ -35,8 +35,8 @@ def open_regular(path: Path) -> BufferedReader:
     flags = sum(getattr(os, flag, 0) for flag in OPENING)
     try:
         descriptor = os.open(path, flags)
-    except ValueError:  # a NUL in its name
-        raise OSError(errno.EINVAL, "not a name that a file can have", str(path)) from None
+    except ValueError:  # its name contains a NUL
+        raise OSError(errno.EINVAL, "not a valid file name", str(path)) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", str(path))

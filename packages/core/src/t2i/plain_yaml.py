@@ -1,4 +1,4 @@
-"""YAML from outside: plain values only, none of which contains itself."""
+"""Parses untrusted YAML: only plain values, without self-references."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def load_yaml(text: str) -> Any:
         raise ValueError(" ".join(str(error).split())) from None
     except RecursionError:
         raise ValueError("it is too deeply nested") from None
-    except (OverflowError, AttributeError, TypeError) as error:  # from PyYAML, for odd numbers, dates and keys
+    except (OverflowError, AttributeError, TypeError) as error:  # from PyYAML, for malformed numbers, dates and keys
         raise ValueError(str(error)) from None
     return value
 
@@ -29,10 +29,10 @@ def _check_ends(value: object, above: set[int], checked: set[int]) -> None:
     """
     Args:
         above: ids of the collections that hold `value`.
-        checked: ids of the collections that are known to end.
+        checked: ids of the collections that are known to be finite.
 
     Raises:
-        ValueError: a collection holds itself, by an alias.
+        ValueError: a collection contains itself, by an alias.
     """
     if not isinstance(value, dict | list) or id(value) in checked:
         return

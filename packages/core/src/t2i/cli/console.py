@@ -1,6 +1,6 @@
 """Output of the command line: results on stdout, everything else on stderr.
 
-Nothing else prints: what is printed may come from an untrusted file, so every line goes through `printable`.
+Everything is printed here, through `printable`, because texts may come from an untrusted file.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def fail(message: str) -> int:
 
 @contextmanager
 def speaking() -> Iterator[None]:
-    """In this block, streams of any encoding take any text, and log records and Python's warnings are printed here."""
+    """For the block, streams of any encoding accept any text, and log records and warnings are printed here."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -95,7 +95,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, or lines if that is no terminal; yields what to call with the number of steps done."""
+    """A progress bar on stderr, or lines if it is not a terminal; yields a function of the number of steps done."""
     if not sys.stderr.isatty():
         yield _lines(title, total)
         return

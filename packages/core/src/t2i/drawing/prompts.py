@@ -14,7 +14,7 @@ def read_prompts(path: Path) -> list[str]:
     """The file's non-empty lines.
 
     Raises:
-        InvalidInputError: it is missing, too large, not UTF-8 (says where), or holds no prompt.
+        InvalidInputError: it is missing, too large, not UTF-8 (names the line), or has no prompt.
     """
     try:
         content = read_bytes(path, MAX_PROMPTS_BYTES)

@@ -1,4 +1,4 @@
-"""A lock on a run folder: one process trains it. The system drops the lock of a process that dies, however it dies."""
+"""A lock on a run folder, so that only one process trains it. The system releases the lock when the process ends."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAX_HOLDER_BYTES = 1000
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Hold the lock of `run` for a block. A folder that holds nothing else afterwards is removed.
+    """Hold the lock of `run` for the block. If the folder is empty afterwards, it is removed.
 
     Raises:
-        TrainingError: another process holds it; the message says which, and on which machine.
+        TrainingError: another process holds it; the message names the process and its machine.
         OutputError: the folder cannot be written.
     """
     from filelock import FileLock, Timeout
@@ -34,8 +34,8 @@ def locked(run: Path) -> Iterator[None]:
         files.lock_holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
     except Timeout:
         raise TrainingError(
-            f"A run is trained by one process at a time, but {run} is being trained by {_holder(files)}. "
-            f"Stop that one first, or wait until it ends."
+            f"A run can be trained by only one process at a time, but {run} is being trained by {_holder(files)}. Stop "
+            f"that process first, or wait until it ends."
         ) from None
     except OSError as error:
         raise unwritable(run, error) from None
@@ -51,5 +51,5 @@ def locked(run: Path) -> Iterator[None]:
 def _holder(files: RunFolder) -> str:
     try:
         return read_text(files.lock_holder, MAX_HOLDER_BYTES)
-    except (OSError, UnicodeDecodeError):  # it has only just taken the lock
+    except (OSError, UnicodeDecodeError):  # it has just acquired the lock
         return "another process"

@@ -94,7 +94,7 @@ class AccumulatingEvaluator(Evaluator):
         missing = sorted(self.state().keys() - state.keys())
         if missing:
             raise InvalidInputError(
-                f"{self.name} merges states of its own kind, but this one lacks {', '.join(missing)}."
+                f"{self.name} can only merge states of its own kind, but this one lacks {', '.join(missing)}."
             )
         self._check_settings(state["settings"])
         for name, accumulator in self._kept.items():
@@ -144,15 +144,17 @@ class AccumulatingEvaluator(Evaluator):
             name, theirs = unpack(packed)
         except (ValueError, TypeError):
             raise InvalidInputError(
-                f"{self.name} merges states of its own kind, but the settings in this one cannot be read."
+                f"{self.name} can only merge states of its own kind, but the settings in this one cannot be read."
             ) from None
         if name != self.name:
-            raise InvalidInputError(f"{self.name} merges states of its own kind, got one of {name}.")
+            raise InvalidInputError(f"{self.name} can only merge states of its own kind, got one of {name}.")
         mine = self._settings
         different = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
         if different:
             parts = "; ".join(f"{key}: {mine.get(key)} and {theirs.get(key)}" for key in different)
-            raise InvalidInputError(f"{self.name} merges states of its own settings, but these differ in {parts}.")
+            raise InvalidInputError(
+                f"{self.name} can only merge states with its own settings, but these differ in {parts}."
+            )
 
 
 def pack(value: object) -> Tensor:

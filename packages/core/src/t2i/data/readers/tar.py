@@ -1,6 +1,6 @@
-"""Tar files from strangers: a header that would read for ever, or fill the memory, is an error.
+"""Reads untrusted tar files: headers that never end or fill the memory are errors. Python's own reader is vulnerable to
 
-Python's own reader trusts them in part: negative sizes (CVE-2025-8194), slow patterns (CVE-2024-6232), and headers that
+some of them: negative sizes (CVE-2025-8194), slow patterns (CVE-2024-6232), and headers that
 describe headers, each a level of recursion.
 """
 
@@ -18,8 +18,8 @@ from t2i.files import open_regular
 GNU_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 PAX_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 MAX_HEADER_BYTES = 1_000_000  # of a header that describes the next one
-MOST_HEADERS = 16  # such headers before one member
-RECORD = re.compile(rb"(\d{1,7}) ")  # the begin of a pax record: its length
+MOST_HEADERS = 16  # such headers before a member
+RECORD = re.compile(rb"(\d{1,7}) ")  # the start of a pax record: its length
 DIGITS = re.compile(rb"\d{31}")  # no size or time has as many; Python's patterns take quadratic time for a long run
 
 
@@ -29,7 +29,7 @@ def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
 
     Raises:
         OSError: it cannot be read, or is not a regular file.
-        tarfile.TarError: it is no tar file, or damaged; also from `next`, which would otherwise end there in silence.
+        tarfile.TarError: it is damaged or not a tar file; also from `next`, which would otherwise end silently.
     """
     with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=_Checked) as archive:
         yield archive
@@ -67,7 +67,7 @@ class _Checked(tarfile.TarInfo):
 
 
 def _check_pax(file: BinaryIO, size: int) -> None:
-    """Check that the next `size` bytes are pax records, "length key=value\\n"; the place in the file is kept."""
+    """Check that the next `size` bytes are pax records, "length key=value\\n"; keeps the position."""
     start = file.tell()
     content = file.read(max(0, size)).rstrip(b"\0")
     file.seek(start)

@@ -49,7 +49,7 @@ def there_is_something_to_mismatch(splits: Splits) -> None:
 
 @DATASET_CHECKS.add(
     why="the Trainer stacks them",
-    remedy="crop or pad to a square, convert to RGB, and resize to the resolution asked for",
+    remedy="crop or pad to a square, convert to RGB, and resize to the requested resolution",
 )
 def pictures_are_rgb_squares(splits: Splits) -> None:
     for name, load in splits.items():

@@ -35,14 +35,14 @@ def _of_one(name: str, history: Sequence[float]) -> str:
     newest, best = history[-LAST:], max(history)
     if player == "gradient" and max(newest) <= VANISHED * best:
         return (
-            f"The gradient of {term} has vanished: its norm is {newest[-1]:.2g}, and was {best:.2g}. It no longer "
+            f"The gradient of {term} has vanished: its norm is {newest[-1]:.2g}, down from {best:.2g}. It no longer "
             f"learns. Look for a saturated opponent, a dead activation or a loss weight of 0, or lower its "
             f"learning rate."
         )
     if "perplexity" in term and max(newest) <= max(COLLAPSED * best, UNREACHED):
         return (
-            f"The codebook of {player} has collapsed: {term} is {newest[-1]:.3g}, and was {best:.3g}. Nearly every "
-            f"position takes the same few codes. Raise the commitment weight, lower the learning rate, or restart "
+            f"The codebook of {player} has collapsed: {term} is {newest[-1]:.3g}, down from {best:.3g}. Nearly every "
+            f"position uses the same few codes. Raise the commitment weight, lower the learning rate, or restart "
             f"dead codes."
         )
     if name == "waiting/for_data" and min(newest) >= STARVING:
@@ -74,7 +74,7 @@ def _saturated(rows: Sequence[Row]) -> dict[str, str]:
             continue
         if max(sum(values) for values in newest) <= SATURATED * first:
             problems[player] = (
-                f"The {player} is saturated: its loss is {sum(newest[-1]):.2g}, and began at {first:.2g}. It tells "
+                f"The {player} is saturated: its loss is {sum(newest[-1]):.2g}, down from {first:.2g}. It tells "
                 f"real from fake without error, so the generator learns nothing from it. Lower its learning rate, make "
                 f"it smaller, or regularise it (R1, spectral norm)."
             )
