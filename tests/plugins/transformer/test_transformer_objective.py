@@ -120,7 +120,9 @@ def test_cross_entropy_is_the_log_likelihood_token_by_token() -> None:
     with torch.no_grad():
         memory = Memory(generator.prior, generator.prior.read(seen.text, torch.zeros(4, dtype=torch.bool)))
         for position in range(N):
-            distribution = torch.distributions.Categorical(logits=memory.logits(before[:, position], position))
+            distribution = torch.distributions.Categorical(
+                logits=generator.prior.logits(memory.step(before[:, position], position), before[:, :0])
+            )
             likelihood += distribution.log_prob(tokens[:, position])
     torch.testing.assert_close(objective.prior_loss(seen)["cross_entropy"].detach(), -likelihood.mean() / N)
 

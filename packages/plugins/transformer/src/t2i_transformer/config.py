@@ -20,6 +20,9 @@ class TransformerConfig(Config):
     widths: tuple[PositiveInt, ...] = Field((48, 96, 120), description="tokenizer: channels, finest first")
     codes: int = Field(512, ge=2, le=65536, description="size of the codebook; 8192 in DALL-E, sec. 2.1")
     code_dim: int = Field(32, ge=1, description="width of a code")
+    code_depth: int = Field(
+        1, ge=1, le=8, description="codes per token, each for what those before it leave (RQ-VAE, Lee 2022, sec. 3.1)"
+    )
     prior: Literal["autoregressive", "masked"] = Field(
         "autoregressive", description="token after token (DALL-E, sec. 2.2), or all in a few rounds (MaskGIT, sec. 3)"
     )

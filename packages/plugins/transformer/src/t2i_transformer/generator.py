@@ -18,6 +18,7 @@ from t2i_transformer.prior import Prior
 from t2i_transformer.tokenizer import GROUPS, Tokenizer
 
 SLOTS = 32  # words are padded to a multiple, so that a longer caption in the batch does not change a picture's rounding
+LARGEST = 2**62  # tokens
 
 
 @final
@@ -86,5 +87,15 @@ def _check_shape(config: TransformerConfig) -> None:
     uneven = [width for width in config.widths if width % GROUPS]
     if uneven:
         raise InvalidConfigError(f"transformer: widths must be multiples of {GROUPS}, got {uneven}.")
+    if config.code_depth > 1 and config.prior == "masked":
+        raise InvalidConfigError(
+            f"transformer: the masked prior reads tokens of one code, got code_depth={config.code_depth}. Choose "
+            f"prior=autoregressive, or code_depth=1."
+        )
+    if config.codes**config.code_depth > LARGEST:
+        raise InvalidConfigError(
+            f"transformer: a token is a 64-bit number, so codes ** code_depth must be at most 2^62, got "
+            f"{config.codes} ** {config.code_depth}. Choose fewer codes."
+        )
     if config.dim % config.heads:
         raise InvalidConfigError(f"transformer: heads must divide dim={config.dim}, got heads={config.heads}.")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from t2i.text import TextEmbedding
 from t2i_transformer.config import TransformerConfig
+from t2i_transformer.tokenizer import codes_of
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,16 @@ class Prior(nn.Module):
         super().__init__()
         d = config.dim
         self.length, self.codes, self.causal = side**2, config.codes, config.prior == "autoregressive"
-        self.tokens = nn.Embedding(config.codes + 1, d)  # the last: no token yet
+        self.depth = config.code_depth
+        self.unknown = config.codes**config.code_depth  # stands for no token yet
+        self.tokens = nn.Embedding(config.codes * config.code_depth + 1, d)  # of every code; the last: no token yet
         self.rows, self.columns = nn.Parameter(torch.empty(side, 1, d)), nn.Parameter(torch.empty(side, d))
         self.sentence, self.words = nn.Linear(config.text_dim, d), nn.Linear(config.text_dim, d)
         self.no_sentence, self.no_word = nn.Parameter(torch.empty(d)), nn.Parameter(torch.empty(d))
         self.layers = nn.ModuleList(Layer(d, config.heads, config.dropout) for _ in range(config.depth))
         self.norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, config.codes)
+        self.deeper = nn.ModuleList(Deeper(d, config.codes) for _ in range(config.code_depth - 1))
         self._init(config.depth)
 
     def read(self, text: TextEmbedding, dropped: Bool[Tensor, b]) -> Reading:
@@ -66,18 +70,36 @@ class Prior(nn.Module):
             mask=seen,
         )
 
-    def forward(self, tokens: Int[Tensor, "b n"], reading: Reading) -> Float[Tensor, "b n k"]:
-        """Logits of every token, from those before it or from all; the value `codes` marks unknown tokens."""
+    def forward(self, tokens: Int[Tensor, "b n"], reading: Reading) -> Float[Tensor, "b m k"]:
+        """Logits of all m codes, r in a row per token: given the tokens before it, or all of them, and the codes before
+        it in its own token. The value `unknown` marks unknown tokens."""
         b, n = tokens.shape
-        seen = torch.ones(n, n, dtype=torch.bool, device=tokens.device)
+        given, seen = tokens, torch.ones(n, n, dtype=torch.bool, device=tokens.device)
         if self.causal:
-            tokens = F.pad(tokens, (1, -1), value=self.codes)
+            given = F.pad(tokens, (1, -1), value=self.unknown)
             seen = seen.tril()
         mask = torch.cat([reading.mask[:, None].expand(-1, n, -1), seen.expand(b, -1, -1)], dim=2)  # b n s+n
-        x = self.tokens(tokens) + self.places() + reading.sentence[:, None]
+        x = self.embedded(given) + self.places() + reading.sentence[:, None]
         for layer, words in zip(self.layers, reading.words, strict=True):
             x = layer(x, words, mask[:, None])
-        return self.head(self.norm(x))
+        codes = codes_of(tokens, self.codes, self.depth)
+        return torch.stack([self.logits(x, codes[..., :known]) for known in range(self.depth)], dim=2).flatten(1, 2)
+
+    def logits(self, x: Float[Tensor, "*b d"], known: Int[Tensor, "*b j"]) -> Float[Tensor, "*b k"]:
+        """Of a token's next code, from the layers' output and its first j codes."""
+        j = known.shape[-1]
+        if j == 0:
+            return self.head(self.norm(x))
+        return self.deeper[j - 1](x + self._embedded_codes(known))
+
+    def embedded(self, tokens: Int[Tensor, "*b"]) -> Float[Tensor, "*b d"]:
+        """Tokens as the layers read them: the sum of their codes' embeddings."""
+        known = self._embedded_codes(codes_of(tokens, self.codes, self.depth))
+        return torch.where((tokens == self.unknown)[..., None], self.tokens.weight[-1], known)
+
+    def _embedded_codes(self, codes: Int[Tensor, "*b j"]) -> Float[Tensor, "*b d"]:
+        """The sum of a token's first j codes' embeddings."""
+        return self.tokens(codes + self.codes * torch.arange(codes.shape[-1], device=codes.device)).sum(-2)
 
     def places(self) -> Float[Tensor, "n d"]:
         """The position embeddings: a row's plus a column's."""
@@ -138,6 +160,20 @@ class Layer(nn.Module):
         return F.dropout(x, self.dropout, self.training)
 
 
+class Deeper(nn.Module):
+    """Logits of a token's further code, by an MLP; the paper has a depth transformer (Lee et al. 2022, sec. 3.2)."""
+
+    def __init__(self, d: int, codes: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.up, self.down = nn.Linear(d, 2 * d), nn.Linear(2 * d, d)
+        self.head = nn.Linear(d, codes)
+
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b k"]:
+        x = x + self.down(F.gelu(self.up(self.norm1(x)), approximate="tanh"))
+        return self.head(self.norm2(x))
+
+
 class Memory:
     """The keys and values of one batch of captions and of the tokens written so far, in place."""
 
@@ -155,13 +191,13 @@ class Memory:
         self._masks = [mask[..., : s + 1 + position] for position in range(prior.length)]
         self._places = prior.places()
 
-    def logits(self, tokens: Int[Tensor, b], position: int) -> Float[Tensor, "b k"]:
-        """Logits of the token at `position`, given the `tokens` before it (at position 0: `codes`)."""
-        x = self._prior.tokens(tokens) + self._places[position] + self._sentence
+    def step(self, tokens: Int[Tensor, b], position: int) -> Float[Tensor, "b d"]:
+        """The layers' output at `position`, given the `tokens` before it (at position 0: `unknown`)."""
+        x = self._prior.embedded(tokens) + self._places[position] + self._sentence
         mask = self._masks[position]
         for layer, slots in self._layers:
             x = layer.step(x, slots, mask)
-        return self._prior.head(self._prior.norm(x))
+        return x
 
 
 def _rms_normalised(vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:

@@ -12,19 +12,24 @@ from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_transformer.config import TransformerOptions
 from t2i_transformer.prior import Memory, Prior, Reading
+from t2i_transformer.tokenizer import composed
 
 
 @torch.no_grad()
 def autoregressive(prior: Prior, text: TextEmbedding, noise: Noise, options: TransformerOptions) -> Int[Tensor, "b n"]:
-    """Sample token after token, each with one uniform number from its picture's stream."""
+    """Sample token after token, each code with one uniform number from its picture's stream."""
     b, copies = len(text), _copies(options)
-    uniforms = noise.uniform(prior.length)
+    uniforms = noise.uniform(prior.length * prior.depth).unflatten(1, (-1, prior.depth))
     memory = Memory(prior, _read(prior, text, options))
     written = torch.empty(b, prior.length, dtype=torch.long, device=uniforms.device)
-    tokens = torch.full((b,), prior.codes, device=uniforms.device)
-    for position, uniform in enumerate(uniforms.unbind(1)):
-        logits = memory.logits(tokens.repeat(copies), position)
-        tokens = draw(guided(logits, options), uniform, options)
+    tokens = torch.full((b,), prior.unknown, device=uniforms.device)
+    for position in range(prior.length):
+        x = memory.step(tokens.repeat(copies), position)
+        codes = torch.empty(b, 0, dtype=torch.long, device=uniforms.device)
+        for uniform in uniforms[:, position].unbind(1):
+            logits = prior.logits(x, codes.repeat(copies, 1))
+            codes = torch.cat([codes, draw(guided(logits, options), uniform, options)[:, None]], dim=1)
+        tokens = composed(codes, prior.codes)
         written[:, position] = tokens
     return written
 
@@ -36,16 +41,16 @@ def masked(prior: Prior, text: TextEmbedding, noise: Noise, options: Transformer
     uniforms, chances = noise.uniform(2, options.steps, n).unbind(1)
     gumbels = -(-chances.clamp_min(1e-20).log()).log()
     reading = _read(prior, text, options)
-    tokens = torch.full((b, n), prior.codes, device=uniforms.device)
+    tokens = torch.full((b, n), prior.unknown, device=uniforms.device)
     for step in range(options.steps):
         logits = guided(prior(tokens.repeat(copies, 1), reading), options)
         drawn = draw(logits.flatten(0, 1), uniforms[:, step].flatten(), options).view(b, n)
         certainty = logits.log_softmax(2).gather(2, drawn[..., None])[..., 0]
         certainty = certainty + options.choice_temperature * (1 - (step + 1) / options.steps) * gumbels[:, step]
-        unknown = tokens == prior.codes
+        unknown = tokens == prior.unknown
         tokens = torch.where(unknown, drawn, tokens)
         again = certainty.masked_fill(~unknown, math.inf).topk(hidden(step + 1, options.steps, n), largest=False)
-        tokens = tokens.scatter(1, again.indices, prior.codes)
+        tokens = tokens.scatter(1, again.indices, prior.unknown)
     return tokens
 
 

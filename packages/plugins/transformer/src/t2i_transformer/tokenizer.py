@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -31,6 +32,7 @@ class Tokenizer(nn.Module):
             _out(widths[-1], config.code_dim, 1),
         )
         self.codebook = Codebook(config.codes, config.code_dim)
+        self.deeper = nn.ModuleList(Codebook(config.codes, config.code_dim) for _ in range(config.code_depth - 1))
         self.decoder = nn.Sequential(
             nn.Conv2d(config.code_dim, widths[-1], 3, padding=1),
             Residual(widths[-1]),
@@ -49,13 +51,41 @@ class Tokenizer(nn.Module):
         """The latents that the codebook rounds, row by row of the picture."""
         return self.encoder(images).flatten(2).transpose(1, 2).float()
 
+    @property
+    def codebooks(self) -> list[Codebook]:
+        """One for each code of a token, in order."""
+        return [self.codebook, *(cast(Codebook, codebook) for codebook in self.deeper)]
+
     def encode(self, images: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b n"]:
-        """The pictures as tokens."""
-        return self.codebook.nearest(self.latents(images))
+        """The pictures as tokens; see `composed`."""
+        left, codes = self.latents(images), []
+        for codebook in self.codebooks:
+            codes.append(codebook.nearest(left))
+            left = left - codebook.codes[codes[-1]]
+        return composed(torch.stack(codes, dim=2), len(self.codebook.codes))
+
+    def rounded(self, tokens: Int[Tensor, "b n"]) -> Float[Tensor, "b n c"]:
+        """The latents that tokens stand for: the sums of their codes."""
+        codes = codes_of(tokens, len(self.codebook.codes), len(self.codebooks)).unbind(2)
+        return torch.stack([book.codes[code] for book, code in zip(self.codebooks, codes, strict=True)]).sum(0)
+
+    def follow(
+        self, latents: Float[Tensor, "b n c"], chances: Float[Tensor, "r k"], config: TransformerObjectiveConfig
+    ) -> Int[Tensor, "b n"]:
+        """Move every codebook towards what the ones before it leave of the latents, and return their tokens.
+
+        Args:
+            chances: uniform numbers, one per code, that choose the latent to which an unused code is reset.
+        """
+        left, codes = latents.detach(), []
+        for codebook, own in zip(self.codebooks, chances, strict=True):
+            codes.append(codebook.follow(left, own, config))
+            left = left - codebook.codes[codes[-1]]
+        return composed(torch.stack(codes, dim=2), len(self.codebook.codes))
 
     def decode(self, tokens: Int[Tensor, "b n"]) -> Float[Tensor, "b 3 h w"]:
         """Tokens as pictures."""
-        return self.picture(self.codebook.codes[tokens])
+        return self.picture(self.rounded(tokens))
 
     def picture(self, codes: Float[Tensor, "b n c"]) -> Float[Tensor, "b 3 h w"]:
         """Codes, row by row of the picture, as pictures."""
@@ -109,14 +139,28 @@ class Codebook(nn.Module):
         return tokens
 
 
-def usage(tokens: Int[Tensor, "b n"], size: int) -> Float[Tensor, k]:
+def composed(codes: Int[Tensor, "*b r"], size: int) -> Int[Tensor, "*b"]:
+    """The r codes of each token as one number: its digits in base `size`, the first code the lowest."""
+    return (codes * _powers(codes, size, codes.shape[-1])).sum(-1)
+
+
+def codes_of(tokens: Int[Tensor, "*b"], size: int, depth: int) -> Int[Tensor, "*b r"]:
+    """The inverse of `composed`."""
+    return tokens[..., None] // _powers(tokens, size, depth) % size
+
+
+def _powers(like: Tensor, size: int, depth: int) -> Int[Tensor, " r"]:
+    return torch.tensor([size**place for place in range(depth)], device=like.device)
+
+
+def usage(codes: Int[Tensor, "*n"], size: int) -> Float[Tensor, k]:
     """How often each of `size` codes is used."""
-    return torch.bincount(tokens.flatten(), minlength=size).float()
+    return torch.bincount(codes.flatten(), minlength=size).float()
 
 
-def perplexity(tokens: Int[Tensor, "b n"], size: int) -> Float[Tensor, ""]:
-    """exp of the tokens' entropy: the effective number of codes in use."""
-    shares = usage(tokens, size) / tokens.numel()
+def perplexity(codes: Int[Tensor, "*n"], size: int) -> Float[Tensor, ""]:
+    """exp of the codes' entropy: the effective number of codes in use."""
+    shares = usage(codes, size) / codes.numel()
     return torch.special.entr(shares).sum().exp()
 
 

@@ -15,7 +15,7 @@ from t2i.toolbox.sentences import noisy_text
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_transformer.config import TransformerObjectiveConfig
 from t2i_transformer.generator import TokenTransformer
-from t2i_transformer.tokenizer import perplexity
+from t2i_transformer.tokenizer import codes_of, perplexity
 
 CHUNK = 256  # pictures tokenised at once
 
@@ -28,7 +28,7 @@ class TransformerObjective(Objective):
     def __init__(self, generator: TokenTransformer, config: TransformerObjectiveConfig) -> None:
         self.generator: TokenTransformer = generator
         self._config = config
-        self._tokens: Int[Tensor, "n t"] = torch.empty(0, 0, dtype=torch.int32)
+        self._tokens: Int[Tensor, "n t"] = torch.empty(0, 0, dtype=torch.long)
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -46,15 +46,15 @@ class TransformerObjective(Objective):
         """Van den Oord et al. 2017, eq. 3, with the codebook's moving averages instead of the middle term."""
         c, tokenizer = self._config, self.generator.tokenizer
         latents = tokenizer.latents(batch.images)
-        chances = torch.rand(self.generator.config.codes, device=latents.device)
-        tokens = tokenizer.codebook.follow(latents, chances, c)
-        codes = tokenizer.codebook.codes[tokens]
+        shape = self.generator.config
+        tokens = tokenizer.follow(latents, torch.rand(shape.code_depth, shape.codes, device=latents.device), c)
+        codes = tokenizer.rounded(tokens)
         again = tokenizer.picture(latents + (codes - latents).detach())  # the gradient passes straight through
         return {
             "absolute_error": c.absolute_error * F.l1_loss(again, batch.images),
             "squared_error": c.squared_error * F.mse_loss(again, batch.images),
             "commitment": c.commitment * F.mse_loss(latents, codes),
-            "perplexity": perplexity(tokens, self.generator.config.codes),  # only logged
+            "perplexity": perplexity(codes_of(tokens, shape.codes, 1), shape.codes),  # of the first code, only logged
         }
 
     @torch.no_grad()
@@ -65,21 +65,22 @@ class TransformerObjective(Objective):
         middle = images[..., top // 2 :, left // 2 :][..., :side, :side]
         device = tokenizer.codebook.codes.device
         chunks = [tokenizer.encode(from_uint8(chunk.to(device))) for chunk in torch.split(middle, CHUNK)]
-        self._tokens = torch.cat(chunks).to(torch.int32)
+        self._tokens = torch.cat(chunks)
 
     def prior_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the tokens, in nats: each given those before it, or the hidden ones given the rest."""
         prior = self.generator.prior
-        tokens = self._tokens[batch.pictures].long()
+        tokens = self._tokens[batch.pictures]
         dropped, share = batch.noise.uniform(2).unbind(1)
         text = noisy_text(batch.text, self._config.text_noise, batch.noise)
         reading = prior.read(text, dropped < self._config.condition_dropout)
         if prior.causal:
-            return {"cross_entropy": self._cross_entropy(prior(tokens, reading), tokens).mean()}
+            codes = codes_of(tokens, prior.codes, prior.depth).flatten(1)
+            return {"cross_entropy": self._cross_entropy(prior(tokens, reading), codes).mean()}
         rank = batch.noise.uniform(prior.length).argsort(1).argsort(1)
         count = (prior.length * (torch.pi / 2 * share).cos()).ceil()  # Chang et al. 2022, sec. 3.1; at least one
         unknown = rank < count[:, None]
-        logits = prior(tokens.masked_fill(unknown, prior.codes), reading)
+        logits = prior(tokens.masked_fill(unknown, prior.unknown), reading)
         return {"cross_entropy": self._cross_entropy(logits, tokens)[unknown].mean()}
 
     def _cross_entropy(self, logits: Float[Tensor, "b n k"], tokens: Int[Tensor, "b n"]) -> Float[Tensor, "b n"]:
