@@ -19,7 +19,7 @@ from t2i_transformer.tokenizer import composed
 def autoregressive(prior: Prior, text: TextEmbedding, noise: Noise, options: TransformerOptions) -> Int[Tensor, "b n"]:
     """Sample token after token, each code with one uniform number from its picture's stream."""
     b, copies = len(text), _copies(options)
-    uniforms = noise.uniform(prior.length * prior.depth).unflatten(1, (-1, prior.depth))
+    uniforms = noise.uniform(prior.length * prior.depth).view(len(text), -1, prior.depth)
     memory = Memory(prior, _read(prior, text, options))
     written = torch.empty(b, prior.length, dtype=torch.long, device=uniforms.device)
     tokens = torch.full((b,), prior.unknown, device=uniforms.device)
