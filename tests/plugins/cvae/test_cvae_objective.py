@@ -158,7 +158,7 @@ def test_an_unknown_backbone_is_named_with_the_fix() -> None:
 def test_timm_is_imported_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)  # as if it were not installed
     assert make()._perceptual is None
-    with pytest.raises(PluginError, match="pip install 't2i-cvae"):
+    with pytest.raises(PluginError, match="pip install timm"):
         make(perceptual=1.0)
 
 

@@ -28,7 +28,7 @@ class CVAEObjective(Objective):
         self._config = config
         self._perceptual = None
         if config.perceptual:
-            from t2i_cvae.perceptual import PerceptualDistance
+            from t2i.toolbox.perceptual import PerceptualDistance
 
             self._perceptual = PerceptualDistance(config.backbone, pretrained=config.backbone_pretrained)
             self.keeps = {"perceptual": self._perceptual}

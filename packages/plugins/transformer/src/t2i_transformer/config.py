@@ -55,10 +55,23 @@ class TransformerObjectiveConfig(Config):
     restart_below: float = Field(
         0.1, gt=0, description="tokens per step; a code used less is reset to a latent of the batch (Jukebox 2020, 3.1)"
     )
+    perceptual: float = Field(
+        0.0, ge=0, description="tokenizer: weight of a timm backbone's feature distance; 1 in VQGAN"
+    )
+    backbone: str = Field("efficientnet_lite0", description="perceptual: any timm model that returns features")
+    backbone_pretrained: bool = Field(True, description="perceptual: use timm's weights; False: random ones")
+    adversarial: float = Field(
+        0.0, ge=0, description="tokenizer: weight of fooling a discriminator of patches; 0.8 in VQGAN; 0: there is none"
+    )
+    adversarial_start: float = Field(
+        0.3, ge=0, lt=1, description="share of the tokenizer's phase after which it fools the discriminator"
+    )
+    discriminator_width: int = Field(32, ge=1, description="channels of the discriminator's first convolution")
     condition_dropout: float = Field(0.1, ge=0, lt=1, description="share of pictures trained without text (Ho 2022)")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the prior's targets; 0.1 in MaskGIT")
     text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on the prior's text, in units of its RMS")
     tokenizer: OptimizerConfig = OptimizerConfig(lr=1e-3, beta1=0.9, beta2=0.99, schedule="cosine")
+    discriminator: OptimizerConfig = OptimizerConfig(lr=4e-4, beta1=0.5, beta2=0.9)
     optimizer: OptimizerConfig = Field(
         OptimizerConfig(lr=6e-4, beta1=0.9, beta2=0.96, weight_decay=0.045, warmup_steps=200),
         description="the prior's; DALL-E, app. B.2",

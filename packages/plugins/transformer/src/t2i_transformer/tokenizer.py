@@ -52,6 +52,11 @@ class Tokenizer(nn.Module):
         return self.encoder(images).flatten(2).transpose(1, 2).float()
 
     @property
+    def last_weight(self) -> Tensor:
+        """Of the last convolution before the pixels."""
+        return cast(nn.Conv2d, cast(nn.Sequential, self.decoder[-3])[-1]).weight
+
+    @property
     def codebooks(self) -> list[Codebook]:
         """One for each code of a token, in order."""
         return [self.codebook, *(cast(Codebook, codebook) for codebook in self.deeper)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import final
 
 import torch
@@ -11,8 +12,10 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from t2i.images import from_uint8
+from t2i.toolbox.adversarial import fake_loss, fooling_loss, real_loss
 from t2i.toolbox.sentences import noisy_text
 from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i_transformer.adversary import PatchDiscriminator, adaptive_weight
 from t2i_transformer.config import TransformerObjectiveConfig
 from t2i_transformer.generator import TokenTransformer
 from t2i_transformer.tokenizer import codes_of, perplexity
@@ -22,13 +25,27 @@ CHUNK = 256  # pictures tokenised at once
 
 @final
 class TransformerObjective(Objective):
-    """Two phases of one player each. In the second the tokenizer is frozen, so the dataset is tokenised once, from the
-    centre crop of each picture without flips."""
+    """Two phases; the first has a second player if there is a discriminator of patches.
+
+    In the second phase the tokenizer is frozen, so the dataset is tokenised once, from the centre crop of each picture
+    without flips.
+    """
 
     def __init__(self, generator: TokenTransformer, config: TransformerObjectiveConfig) -> None:
+        """
+        Raises:
+            PluginError: the perceptual distance is used, but its backbone cannot be loaded; says why.
+        """
         self.generator: TokenTransformer = generator
         self._config = config
         self._tokens: Int[Tensor, "n t"] = torch.empty(0, 0, dtype=torch.long)
+        self.discriminator = PatchDiscriminator(config.discriminator_width) if config.adversarial else None
+        self._perceptual = None
+        if config.perceptual:
+            from t2i.toolbox.perceptual import PerceptualDistance
+
+            self._perceptual = PerceptualDistance(config.backbone, pretrained=config.backbone_pretrained)
+            self.keeps = {"perceptual": self._perceptual}
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -37,24 +54,48 @@ class TransformerObjective(Objective):
             "tokenizer", {"tokenizer": networks.tokenizer}, self.tokenizer_loss, c.tokenizer, span=(0, share)
         )
         prior = Player("prior", {"prior": networks.prior}, self.prior_loss, c.optimizer, span=(share, 1))
+        first = Phase("tokenizer", [tokenizer], share=share)
+        if self.discriminator is not None:
+            modules = {"discriminator": self.discriminator}
+            opponent = Player("discriminator", modules, self.discriminator_loss, c.discriminator, span=(0, share))
+            first = replace(first, players=[tokenizer, opponent], sharing="in_turn")
         return [
-            Phase("tokenizer", [tokenizer], share=share),
+            first,
             Phase("prior", [prior], share=1 - share, start=self.tokenise),
         ]
 
     def tokenizer_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Van den Oord et al. 2017, eq. 3, with the codebook's moving averages instead of the middle term."""
-        c, tokenizer = self._config, self.generator.tokenizer
+        """Van den Oord et al. 2017, eq. 3, with the codebook's moving averages instead of the middle term; with
+        `perceptual` and `adversarial`, Esser et al. 2021, eq. 4 to 7."""
+        c, tokenizer, shape = self._config, self.generator.tokenizer, self.generator.config
         latents = tokenizer.latents(batch.images)
-        shape = self.generator.config
         tokens = tokenizer.follow(latents, torch.rand(shape.code_depth, shape.codes, device=latents.device), c)
         codes = tokenizer.rounded(tokens)
         again = tokenizer.picture(latents + (codes - latents).detach())  # the gradient passes straight through
-        return {
+        batch.once("again", again.detach)
+        terms = {
             "absolute_error": c.absolute_error * F.l1_loss(again, batch.images),
             "squared_error": c.squared_error * F.mse_loss(again, batch.images),
+        }
+        if self._perceptual is not None:
+            terms["perceptual"] = c.perceptual * self._perceptual(again, batch.images)
+        reconstruction = torch.stack(list(terms.values())).sum()
+        if self.discriminator is not None and batch.progress >= c.adversarial_start:
+            fooling = fooling_loss(self.discriminator(again), "hinge")
+            weight = adaptive_weight(reconstruction, fooling, tokenizer.last_weight)
+            terms |= {"adversarial": c.adversarial * weight * fooling, "adaptive_weight": weight}
+        return terms | {
             "commitment": c.commitment * F.mse_loss(latents, codes),
             "perplexity": perplexity(codes_of(tokens, shape.codes, 1), shape.codes),  # of the first code, only logged
+        }
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Real pictures against the reconstructions that the tokenizer's loss made of them."""
+        assert self.discriminator is not None  # a player only then
+        again = batch.once("again", lambda: self.generator.reconstruct(batch.images, batch.text).detach())
+        return {
+            "real": 0.5 * real_loss(self.discriminator(batch.images), "hinge"),
+            "fake": 0.5 * fake_loss(self.discriminator(again), "hinge"),
         }
 
     @torch.no_grad()

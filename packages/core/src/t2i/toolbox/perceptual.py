@@ -31,7 +31,7 @@ class PerceptualDistance(nn.Module):
         except Exception as error:  # timm, the Hub and the network each raise their own
             raise PluginError(
                 f"objective.perceptual needs timm's {backbone!r}, which cannot be loaded: {error}. Run "
-                f"pip install 't2i-cvae[perceptual]', go online once, or set objective.backbone_pretrained=false."
+                f"pip install timm, go online once, or set objective.backbone_pretrained=false."
             ) from None
         facts = self.features.pretrained_cfg
         for name in ("mean", "std"):
