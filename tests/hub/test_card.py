@@ -156,7 +156,7 @@ def test_any_text_renders_literally(text):
 
 @settings(max_examples=100, deadline=None)
 @given(st.text("-+=*#>1234567890.) _~`|", max_size=8))
-def test_any_start_of_a_line_is_text(text):
+def test_any_start_of_a_line_renders_literally(text):
     for form, tags in (("{}", ["p"]), ("- {}", ["ul", "li"]), ("# {}", ["h1"])):
         rendered = Reader(MARKDOWN.render(form.format(f"{plain(f'{text} x')}")))
         assert rendered.tags == tags

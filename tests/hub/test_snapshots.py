@@ -410,7 +410,7 @@ def test_a_snapshot_may_be_moved(folder, tmp_path):
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
 @pytest.mark.parametrize("kind", ["FIFO", "zeros"])
-def test_a_special_file_neither_hangs_nor_fills_the_memory(folder, name, kind):
+def test_special_files_neither_hang_nor_fill_the_memory(folder, name, kind):
     (folder / name).unlink()
     if kind == "FIFO":
         os.mkfifo(folder / name)
@@ -437,14 +437,14 @@ def test_a_sparse_file_of_10_gb_is_refused_by_its_header(folder, header, monkeyp
 
 
 @pytest.mark.parametrize("sha256", ["\x1b]0;pwned\x07\x1b[2J", "A" * 64, "0" * 63, "0" * 900_000, "0" * 64 + "\n"])
-def test_a_hash_that_is_none_is_a_short_message(folder, sha256):
+def test_an_invalid_hash_is_a_short_error(folder, sha256):
     edit(folder, weights_sha256=sha256)
     with pytest.raises(InvalidConfigError, match="weights_sha256") as refused:
         resolve(str(folder))
     assert "\x1b" not in str(refused.value) and len(str(refused.value)) < 1000
 
 
-def test_tensors_with_names_like_books_are_a_short_message(folder):
+def test_tensors_with_very_long_names_are_a_short_error(folder):
     for names in (["\x1b[2J" + "n" * 1_000_000], [f"extra{i}" for i in range(20_000)]):
         rewrite_weights(folder, load_file(folder / WEIGHTS) | {name: torch.zeros(1) for name in names})
         with pytest.raises(SnapshotError, match="do not fit their config") as refused:

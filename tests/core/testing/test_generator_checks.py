@@ -204,7 +204,7 @@ class OpensFile(Sane):
 
 
 class SecondDefault(Sane):
-    """An option that is no field of options_type."""
+    """An option that is not a field of options_type."""
 
     def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions, blur: float = 0.0) -> Pictures:
         return super().generate(text, noise, options)

@@ -1,4 +1,4 @@
-"""The arithmetic of adversarial losses against torch's own and numbers worked out by hand."""
+"""The arithmetic of adversarial losses against torch's own and numbers calculated by hand."""
 
 from __future__ import annotations
 

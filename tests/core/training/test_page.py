@@ -76,7 +76,7 @@ def test_it_needs_nothing_but_the_run_folder(run: Path) -> None:
 
 
 def test_curves_have_a_panel_for_each_player(run: Path) -> None:
-    """The toy's own player, the gradients, the speed and the wait for data; and a curve is ink in its panel."""
+    """Panels for the toy's player, the gradients, speed and waiting time; each curve colours pixels of its panel."""
     with Image.open(run / "losses.png") as curves:
         panels = 4
         assert curves.height == panels * curves.width * PANEL / 8

@@ -117,7 +117,7 @@ def block(inputs: int, outputs: int, condition: int) -> int:
 
 
 def test_the_256_px_model_has_the_expected_number_of_parameters() -> None:
-    """Widths 32 to 512 at stride 2, sentence and z 128 wide each (SPECS), in closed form."""
+    """Widths 32 to 512 at stride 2, sentence and z 128 wide each, in closed form."""
     widths = [32, 64, 128, 256, 512, 512]
     encoder = linear(384, 128) + conv(12, 32, 3) + conv(512, 64, 1) + linear(64 * 16, 256)
     encoder += sum(block(a, b, 128) for a, b in pairwise(widths))

@@ -1,4 +1,4 @@
-"""What the plugin declares and which settings it takes."""
+"""The plugin's declarations and its settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_declaring_imports_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_spec_names_what_is_there() -> None:
+def test_everything_the_spec_names_exists() -> None:
     spec, plugin = registry().get(ModelSpec, "flow")
     assert plugin.distribution == "t2i-flow" and spec.kind == "diffusion"
     targets = [load_target(target) for target in (spec.target, spec.config, spec.objective, spec.objective_config)]
@@ -41,7 +41,7 @@ def test_spec_names_what_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipes_hold_nothing_unknown(name: str) -> None:
+def test_recipes_have_only_known_fields(name: str) -> None:
     recipe = yaml.safe_load((files("t2i_flow") / f"recipes/{name}.yaml").read_text())
     assert set(recipe) <= {"data", "model", "objective", "train"}
     with torch.device("meta"):
@@ -52,7 +52,7 @@ def test_recipes_hold_nothing_unknown(name: str) -> None:
     assert name == "paper" or sum(parameter.numel() for parameter in generator.parameters()) <= LARGEST
 
 
-def test_the_papers_recipe_is_the_papers() -> None:
+def test_the_recipe_paper_has_the_papers_settings() -> None:
     """JiT-B/16 (Li and He 2025, tables 8 and 9); its times are 1 - ours."""
     recipe = yaml.safe_load((files("t2i_flow") / "recipes/paper.yaml").read_text())
     model = FlowConfig.model_validate(recipe["model"])

@@ -144,7 +144,7 @@ def closed_form(side: int, d: int, depth: int, codes: int, text_dim: int = 384) 
 
 
 def test_the_cub_prior_is_gpt2s_size() -> None:
-    """dim 256, depth 8 (SPECS): 6.3 million in its layers, as many as in transformers' GPT-2."""
+    """dim 256, depth 8: 6.3 million in its layers, as many as in transformers' GPT-2."""
     prior = meta_prior(32, dim=256, depth=8, heads=8, codes=8192)
     with torch.device("meta"):
         reference = GPT2Model(GPT2Config(n_embd=256, n_layer=8, n_head=8))
