@@ -1,4 +1,4 @@
-"""VQGAN's terms: their weight against closed forms, who takes which gradient, and when they begin."""
+"""VQGAN's terms: their weight against closed forms, where gradients flow, and when they start."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_weight_is_the_quotient_of_both_gradients() -> None:
 def test_terms_of_the_tokenizer() -> None:
     objective, seen = make(), batch()
     assert objective.discriminator is not None and objective._perceptual is not None
-    objective.discriminator.eval()  # else each pass moves the estimate of the spectral norm
+    objective.discriminator.eval()  # otherwise each pass changes the estimate of the spectral norm
     terms = objective.tokenizer_loss(seen)
     again = seen.shared["again"]
     fooling = -objective.discriminator(again).mean()
@@ -59,16 +59,16 @@ def test_terms_of_the_tokenizer() -> None:
     pulls = [
         torch.autograd.grad(term, last, retain_graph=True)[0].norm() for term in (reconstruction, terms["adversarial"])
     ]
-    torch.testing.assert_close(pulls[1], 0.8 * pulls[0], rtol=1e-3, atol=0)  # 0.8 times as hard, whatever the losses
+    torch.testing.assert_close(pulls[1], 0.8 * pulls[0], rtol=1e-3, atol=0)  # 0.8 times the gradient, for any losses
 
 
-def test_it_fools_nobody_before_it_starts() -> None:
+def test_the_adversarial_term_is_0_before_its_start() -> None:
     objective = make(adversarial_start=0.3)
     assert "adversarial" not in objective.tokenizer_loss(batch(0.29))
     assert "adversarial" in objective.tokenizer_loss(batch(0.31))
 
 
-def test_the_discriminator_sees_the_reconstructions_of_this_step_and_moves_nobody_else() -> None:
+def test_the_discriminator_sees_this_steps_reconstructions_and_only_trains_itself() -> None:
     objective, seen = make(), batch()
     assert objective.discriminator is not None
     objective.discriminator.eval()
@@ -92,7 +92,7 @@ def test_a_logit_sees_34_pixels() -> None:
     assert int(rows.max() - rows.min()) + 1 == 34
 
 
-def test_without_its_weights_there_are_no_further_networks() -> None:
+def test_without_the_weights_there_are_no_additional_networks() -> None:
     objective = make(perceptual=0, adversarial=0)
     assert objective.discriminator is None and not objective.keeps
     assert [[player.name for player in phase.players] for phase in objective.phases] == [["tokenizer"], ["prior"]]

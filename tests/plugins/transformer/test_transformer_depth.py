@@ -29,7 +29,7 @@ def tiny(**values: Any) -> TokenTransformer:
     shape = {"resolution": 16, "text_dim": 12, "widths": (8, 16), "codes": CODES, "code_dim": 8, "code_depth": DEPTH}
     shape |= {"dim": 16, "depth": 2, "heads": 2}
     generator = TokenTransformer(TransformerConfig.model_validate(shape | values))
-    for parameter in generator.prior.parameters():  # as far from its start as training would bring it
+    for parameter in generator.prior.parameters():  # as far from the initial weights as after training
         parameter.data += 0.3 * torch.randn_like(parameter)
     return generator
 
@@ -59,8 +59,8 @@ def test_codes_are_the_digits_of_a_token() -> None:
     assert torch.equal(codes_of(tokens, CODES, DEPTH), codes)
 
 
-def test_each_codebook_rounds_what_the_ones_before_it_leave() -> None:
-    """Lee et al. 2022, eq. 3; so each further code brings the sum closer to the latents."""
+def test_each_codebook_rounds_the_residual_of_the_ones_before_it() -> None:
+    """Lee et al. 2022, eq. 3; each further code brings the sum closer to the latents."""
     generator, latents = tiny(), torch.randn(40, N, 8)
     trained_codebooks(generator, latents)
     tokenizer = generator.tokenizer
@@ -87,7 +87,7 @@ def test_every_codebook_is_in_use() -> None:
 
 
 @torch.no_grad()
-def test_cached_steps_are_the_whole_sequence_and_later_codes_see_earlier_ones() -> None:
+def test_cached_steps_equal_the_whole_sequence_and_later_codes_see_earlier_ones() -> None:
     prior, tokens = tiny().prior.eval(), torch.randint(CODES**DEPTH, (3, N))
     reading = prior.read(captions(3, 12), torch.tensor([False, True, False]))
     whole = prior(tokens, reading).unflatten(1, (N, DEPTH))
@@ -136,6 +136,6 @@ def test_sampling_takes_the_likeliest_code_at_each_depth() -> None:
         ({"codes": 65536, "code_depth": 4}, r"at most 2\^62, got 65536 \*\* 4"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(values: dict[str, Any], says: str) -> None:
+def test_a_wrong_shape_is_a_one_sentence_error(values: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidConfigError, match=says):
         tiny(**values)

@@ -1,4 +1,4 @@
-"""What VQGAN adds to the tokenizer's loss (Esser et al. 2021, sec. 3.1): a discriminator of patches, and its weight."""
+"""VQGAN's additions to the tokenizer's loss (Esser et al. 2021, sec. 3.1): a patch discriminator, and its weight."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PatchDiscriminator(nn.Module):
 def adaptive_weight(
     reconstruction: Float[Tensor, ""], adversarial: Float[Tensor, ""], last: Tensor
 ) -> Float[Tensor, ""]:
-    """How many times the adversarial loss pulls as hard as the reconstruction does (Esser et al. 2021, eq. 7).
+    """The adversarial weight at which its gradient is as large as the reconstruction's (Esser et al. 2021, eq. 7).
 
     Args:
         last: the weight of the decoder's last layer, where both gradients are measured.

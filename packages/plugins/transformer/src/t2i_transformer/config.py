@@ -21,7 +21,10 @@ class TransformerConfig(Config):
     codes: int = Field(512, ge=2, le=65536, description="size of the codebook; 8192 in DALL-E, sec. 2.1")
     code_dim: int = Field(32, ge=1, description="width of a code")
     code_depth: int = Field(
-        1, ge=1, le=8, description="codes per token, each for what those before it leave (RQ-VAE, Lee 2022, sec. 3.1)"
+        1,
+        ge=1,
+        le=8,
+        description="codes per token, each for the residual of those before it (RQ-VAE, Lee 2022, sec. 3.1)",
     )
     prior: Literal["autoregressive", "masked"] = Field(
         "autoregressive", description="token after token (DALL-E, sec. 2.2), or all in a few rounds (MaskGIT, sec. 3)"
@@ -61,7 +64,7 @@ class TransformerObjectiveConfig(Config):
     backbone: str = Field("efficientnet_lite0", description="perceptual: any timm model that returns features")
     backbone_pretrained: bool = Field(True, description="perceptual: use timm's weights; False: random ones")
     adversarial: float = Field(
-        0.0, ge=0, description="tokenizer: weight of fooling a discriminator of patches; 0.8 in VQGAN; 0: there is none"
+        0.0, ge=0, description="tokenizer: weight of fooling a patch discriminator; 0.8 in VQGAN; 0: no discriminator"
     )
     adversarial_start: float = Field(
         0.3, ge=0, lt=1, description="share of the tokenizer's phase after which it fools the discriminator"

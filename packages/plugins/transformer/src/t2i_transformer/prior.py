@@ -47,7 +47,7 @@ class Prior(nn.Module):
         d = config.dim
         self.length, self.codes, self.causal = side**2, config.codes, config.prior == "autoregressive"
         self.depth = config.code_depth
-        self.unknown = config.codes**config.code_depth  # stands for no token yet
+        self.unknown = config.codes**config.code_depth  # the value of tokens that are still unknown
         self.tokens = nn.Embedding(config.codes * config.code_depth + 1, d)  # of every code; the last: no token yet
         self.rows, self.columns = nn.Parameter(torch.empty(side, 1, d)), nn.Parameter(torch.empty(side, d))
         self.sentence, self.words = nn.Linear(config.text_dim, d), nn.Linear(config.text_dim, d)
@@ -71,8 +71,8 @@ class Prior(nn.Module):
         )
 
     def forward(self, tokens: Int[Tensor, "b n"], reading: Reading) -> Float[Tensor, "b m k"]:
-        """Logits of all m codes, r in a row per token: given the tokens before it, or all of them, and the codes before
-        it in its own token. The value `unknown` marks unknown tokens."""
+        """Logits of all m codes, r per token, given the tokens before it (or all of them) and the codes before it in
+        its own token. The value `unknown` marks unknown tokens."""
         b, n = tokens.shape
         given, seen = tokens, torch.ones(n, n, dtype=torch.bool, device=tokens.device)
         if self.causal:
@@ -86,7 +86,7 @@ class Prior(nn.Module):
         return torch.stack([self.logits(x, codes[..., :known]) for known in range(self.depth)], dim=2).flatten(1, 2)
 
     def logits(self, x: Float[Tensor, "*b d"], known: Int[Tensor, "*b j"]) -> Float[Tensor, "*b k"]:
-        """Of a token's next code, from the layers' output and its first j codes."""
+        """Logits of a token's next code, from the layers' output and its first j codes."""
         j = known.shape[-1]
         if j == 0:
             return self.head(self.norm(x))
@@ -161,7 +161,7 @@ class Layer(nn.Module):
 
 
 class Deeper(nn.Module):
-    """Logits of a token's further code, by an MLP; the paper has a depth transformer (Lee et al. 2022, sec. 3.2)."""
+    """An MLP for a token's further codes; the paper has a depth transformer (Lee et al. 2022, sec. 3.2)."""
 
     def __init__(self, d: int, codes: int) -> None:
         super().__init__()

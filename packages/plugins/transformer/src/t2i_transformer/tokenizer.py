@@ -53,7 +53,7 @@ class Tokenizer(nn.Module):
 
     @property
     def last_weight(self) -> Tensor:
-        """Of the last convolution before the pixels."""
+        """The weight of the last convolution before the pixels."""
         return cast(nn.Conv2d, cast(nn.Sequential, self.decoder[-3])[-1]).weight
 
     @property
@@ -70,14 +70,14 @@ class Tokenizer(nn.Module):
         return composed(torch.stack(codes, dim=2), len(self.codebook.codes))
 
     def rounded(self, tokens: Int[Tensor, "b n"]) -> Float[Tensor, "b n c"]:
-        """The latents that tokens stand for: the sums of their codes."""
+        """The quantised latents of tokens: the sums of their codes."""
         codes = codes_of(tokens, len(self.codebook.codes), len(self.codebooks)).unbind(2)
         return torch.stack([book.codes[code] for book, code in zip(self.codebooks, codes, strict=True)]).sum(0)
 
     def follow(
         self, latents: Float[Tensor, "b n c"], chances: Float[Tensor, "r k"], config: TransformerObjectiveConfig
     ) -> Int[Tensor, "b n"]:
-        """Move every codebook towards what the ones before it leave of the latents, and return their tokens.
+        """Move every codebook towards the residuals of the ones before it, and return the tokens of the latents.
 
         Args:
             chances: uniform numbers, one per code, that choose the latent to which an unused code is reset.

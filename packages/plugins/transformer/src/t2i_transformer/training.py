@@ -25,7 +25,7 @@ CHUNK = 256  # pictures tokenised at once
 
 @final
 class TransformerObjective(Objective):
-    """Two phases; the first has a second player if there is a discriminator of patches.
+    """Two phases; the first has a second player if there is a patch discriminator.
 
     In the second phase the tokenizer is frozen, so the dataset is tokenised once, from the centre crop of each picture
     without flips.
@@ -90,8 +90,8 @@ class TransformerObjective(Objective):
         }
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Real pictures against the reconstructions that the tokenizer's loss made of them."""
-        assert self.discriminator is not None  # a player only then
+        """Real pictures against their reconstructions from the tokenizer's loss."""
+        assert self.discriminator is not None  # only then is it a player
         again = batch.once("again", lambda: self.generator.reconstruct(batch.images, batch.text).detach())
         return {
             "real": 0.5 * real_loss(self.discriminator(batch.images), "hinge"),
