@@ -13,19 +13,23 @@ from t2i.toolbox.convolutions import FEW, JointConv, UpConv
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("side", [1, 2, 5, 12])
-def test_upconv_is_upsampling_then_a_convolution(side: int, layout: torch.memory_format, training: bool) -> None:
+@pytest.mark.parametrize("bias", [False, True])
+def test_upconv_is_upsampling_then_a_convolution(
+    bias: bool, side: int, layout: torch.memory_format, training: bool
+) -> None:
     """In both ways of computing it: 2 pictures of 12 x 12 px have more than FEW pixels."""
     assert 2 * 5**2 < FEW < 2 * 12**2
-    layer = UpConv(6, 5).double().to(memory_format=layout).train(training)  # type: ignore[call-overload]
+    layer = UpConv(6, 5, bias=bias).double().to(memory_format=layout).train(training)  # type: ignore[call-overload]
     x = torch.randn(2, 6, side, side).double().to(memory_format=layout).requires_grad_()
-    wanted = F.conv2d(nn.Upsample(scale_factor=2)(x), layer.weight, padding=1)
+    assert (layer.bias is not None) == bias
+    wanted = F.conv2d(nn.Upsample(scale_factor=2)(x), layer.weight, layer.bias, padding=1)
     found = layer(x)
     torch.testing.assert_close(found, wanted)
     torch.testing.assert_close(layer.for_drawing()(x), wanted)
     towards = torch.randn_like(wanted)
     for one, other in zip(
-        torch.autograd.grad(found, (x, layer.weight), towards),
-        torch.autograd.grad(wanted, (x, layer.weight), towards),
+        torch.autograd.grad(found, (x, *layer.parameters()), towards),
+        torch.autograd.grad(wanted, (x, *layer.parameters()), towards),
         strict=True,
     ):
         torch.testing.assert_close(one, other)

@@ -92,6 +92,25 @@ def test_r1_weighs_half_gamma_and_is_taken_on_real_pictures(shift: int) -> None:
     assert not REAL.requires_grad
 
 
+@pytest.mark.parametrize("step", [0, 1, 3])
+def test_the_matching_penalty_is_of_picture_and_text_together(step: int) -> None:
+    """Of a logit w x + v c the norm is that of (w, v); computed at every third step, three times as heavy."""
+    weight, slope = 0.1 * torch.randn(3, 8, 8), torch.tensor([0.5, -0.25])
+
+    class Linear(Fixed):
+        def logits(self, features: list[Tensor], condition: Tensor) -> Tensor:
+            return (features[0] * weight).flatten(1).sum(1) + condition @ slope
+
+    config = GameConfig(matching_penalty=2, r1_gamma=1, penalty_every=3)
+    terms = discriminator_terms(Linear(), REAL, FAKE, RIGHT, WRONG, config, WEIGHTS, step=step)
+    assert ("r1" in terms) == ("matching_penalty" in terms) == (step != 1)
+    if step != 1:
+        squared = weight.square().sum()
+        torch.testing.assert_close(terms["matching_penalty"], 6 * (squared + slope.square().sum()) ** 3)
+        torch.testing.assert_close(terms["r1"], 1.5 * squared)
+    assert not REAL.requires_grad and not RIGHT.requires_grad
+
+
 def test_real_and_fake_are_rolled_by_the_same_shift() -> None:
     seen: list[Tensor] = []
 

@@ -20,6 +20,7 @@ from t2i.testing.checks.tiny_training import losses, started
 from t2i.testing.objectives import batch_of
 from t2i.toolbox.conditioning import divergence
 from t2i.toolbox.discriminator import StageDiscriminator
+from t2i.toolbox.stage_game import resized
 from t2i.training.objective import Batch, Objective, Player
 from t2i.training.trainer import Trainer
 from t2i_stackgan.config import (
@@ -28,7 +29,6 @@ from t2i_stackgan.config import (
     StackGANv2Config,
     StackGANv2ObjectiveConfig,
 )
-from t2i_stackgan.game import resized
 from t2i_stackgan.generator import StackGAN, StackGANv2
 from t2i_stackgan.training import StackGANObjective, StackGANv2Objective
 
@@ -87,9 +87,8 @@ def with_fixed_discriminators(objective: StackGANObjective | StackGANv2Objective
     """Replace all discriminators by fixed ones."""
     two = isinstance(objective, StackGANObjective) and side == 16
     game = objective.games[two] if isinstance(objective, StackGANObjective) else objective.game
-    mu = game._augmentation.gaussian
     with torch.no_grad():
-        right, wrong = mu(seen.text.sentence)[0], mu(seen.mismatched.sentence)[0]
+        right, wrong = game._read(seen.text), game._read(seen.mismatched)
     for each in list(game._discriminators):
         fixed = FixedDiscriminator(resized(seen.images, each, "area"), right, wrong)
         game._discriminators[each] = fixed  # type: ignore[index]

@@ -136,6 +136,29 @@ def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
     return generator
 
 
+def axis_size(tensors: Mapping[str, Tensor], name: str, axis: int) -> int:
+    """The length of a tensor's axis, for reading a network's sizes off its checkpoint.
+
+    Raises:
+        SnapshotError: there is no such tensor, or it has no such axis.
+    """
+    tensor = tensors.get(name)
+    if tensor is None or tensor.dim() <= axis:
+        raise SnapshotError(
+            f"The checkpoint must hold the tensor {name!r} of the released generator, but does not: it is another "
+            f"network, perhaps the discriminator, or another version. Give the checkpoint of netG."
+        )
+    return tensor.shape[axis]
+
+
+def numbered(tensors: Mapping[str, Tensor], pattern: str, first: int) -> list[str]:
+    """The names that `pattern` gives with `first`, `first` + 1, ... as long as they exist."""
+    names: list[str] = []
+    while (name := pattern.format(first + len(names))) in tensors:
+        names.append(name)
+    return names
+
+
 def _pattern(module: str) -> str:
     return re.sub(r"<(\w)>", r"(?P<\1>0|[1-9]\\d?)", re.escape(module))
 

@@ -35,6 +35,18 @@ def gradient_penalty(logits: Float[Tensor, " b"], images: Float[Tensor, "b 3 h w
     return gradient.square().flatten(1).sum(1).mean()
 
 
+def matching_penalty(
+    logits: Float[Tensor, " b"], images: Float[Tensor, "b 3 h w"], condition: Float[Tensor, "b c"]
+) -> Float[Tensor, ""]:
+    """MA-GP: the mean of |d logit / d (image, condition)|^6 on real pictures with their texts (Tao et al. 2022, eq. 2).
+
+    As released, one norm over both gradients; the paper writes the sum of two.
+    """
+    gradients = torch.autograd.grad(logits.sum(), (images, condition), create_graph=True)
+    squares = torch.stack([gradient.square().flatten(1).sum(1) for gradient in gradients])
+    return squares.sum(0).pow(3).mean()
+
+
 def feature_distance(features: Sequence[Tensor], wanted: Sequence[Tensor]) -> Float[Tensor, ""]:
     """Mean over layers of the L1 distance, relative to the mean size of `wanted` (Salimans et al. 2016, sec. 3.1)."""
     return torch.stack([F.l1_loss(f, w) / w.abs().mean() for f, w in zip(features, wanted, strict=True)]).mean()

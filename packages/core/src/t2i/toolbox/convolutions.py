@@ -16,25 +16,27 @@ def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class UpConv(nn.Module):
-    """Nearest-neighbour upsampling to twice the side, then a 3x3 convolution without bias.
+    """Nearest-neighbour upsampling to twice the side, then a 3x3 convolution.
 
     Computed as one transposed convolution whose 4x4 kernel is the sum of the 3x3 kernel's four shifts: the same
     numbers with 4 instead of 9 multiplications per pixel.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = False) -> None:
         super().__init__()
-        self.weight = conv3x3(inputs, outputs).weight  # o i 3 3
+        plain = nn.Conv2d(inputs, outputs, 3, bias=bias)
+        self.weight, self.bias = plain.weight, plain.bias  # o i 3 3, o
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
         if self.training and x[:, 0].numel() <= FEW:
-            return F.conv2d(F.interpolate(x, scale_factor=2), self.weight, padding=1)
-        return F.conv_transpose2d(x, self.kernel(), stride=2, padding=1)
+            return F.conv2d(F.interpolate(x, scale_factor=2), self.weight, self.bias, padding=1)
+        return F.conv_transpose2d(x, self.kernel(), self.bias, stride=2, padding=1)
 
     def for_drawing(self) -> nn.ConvTranspose2d:
         """The same as a plain layer, with its kernel summed once."""
         outputs, inputs = self.weight.shape[:2]
         layer = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+        layer.bias = None if self.bias is None else nn.Parameter(self.bias.detach().clone(), requires_grad=False)
         layer.weight = nn.Parameter(self.kernel().detach().contiguous(), requires_grad=False)
         return layer
 

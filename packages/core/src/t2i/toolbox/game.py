@@ -11,7 +11,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from t2i.toolbox.adversarial import fake_loss, feature_distance, fooling_loss, gradient_penalty, real_loss, rolled
+from t2i.toolbox.adversarial import (
+    fake_loss,
+    feature_distance,
+    fooling_loss,
+    gradient_penalty,
+    matching_penalty,
+    real_loss,
+    rolled,
+)
 from t2i.toolbox.game_config import GameConfig
 from t2i.training.objective import Batch, Phase, Player
 
@@ -66,14 +74,20 @@ def discriminator_terms(
     wrong: Float[Tensor, "b c"],
     config: GameConfig,
     weights: Weights,
+    *,
+    step: int = 0,
 ) -> Terms:
     """{real, right text} against {real, wrong text} and {fake, right text} (Reed et al. 2016, alg. 1).
 
     Args:
         fake: detached here, so that the generator's loss can follow the same pictures back.
+        step: of the run; gradient penalties are computed at every `penalty_every`-th.
     """
     loss = config.loss
-    real = real.detach().requires_grad_(config.r1_gamma > 0)
+    times = config.penalty_every if step % config.penalty_every == 0 else 0
+    r1, matching = 0.5 * config.r1_gamma * times, config.matching_penalty * times
+    real = real.detach().requires_grad_(r1 + matching > 0)
+    right = right.detach().requires_grad_(matching > 0)
     of_real, of_fake = (discriminator.features(seen) for seen in rolled(config.shift, real, fake.detach()))
     logits = discriminator.logits(of_real, right)
     terms = {
@@ -85,8 +99,10 @@ def discriminator_terms(
         terms["real_picture"] = weights.real_picture * real_loss(_picture_logits(discriminator, of_real), loss)
     if weights.fake_picture:
         terms["fake_picture"] = weights.fake_picture * fake_loss(_picture_logits(discriminator, of_fake), loss)
-    if config.r1_gamma:
-        terms["r1"] = 0.5 * config.r1_gamma * gradient_penalty(logits, real)
+    if r1:
+        terms["r1"] = r1 * gradient_penalty(logits, real)
+    if matching:
+        terms["matching_penalty"] = matching * matching_penalty(logits, real, right)
     return terms
 
 

@@ -19,6 +19,14 @@ class GameConfig(Config):
     loss: Literal["hinge", "bce"] = Field("hinge", description="bce: Goodfellow 2014, eq. 1; hinge: Lim and Ye 2017")
     spectral_norm: bool = Field(True, description="on D's layers, in place of its batch norms (Miyato 2018)")
     r1_gamma: float = Field(0.0, ge=0, description="Mescheder 2018, eq. 9; 0 leaves it out")
+    matching_penalty: float = Field(
+        0.0, ge=0, description="weight of MA-GP, on D's gradient to real pictures and their texts (Tao 2022, eq. 2)"
+    )
+    penalty_every: int = Field(
+        1,
+        ge=1,
+        description="steps between gradient penalties, which weigh as many times more (Karras 2020, app. B)",
+    )
     adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms; 0 ignores D")
     reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
     squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
@@ -38,3 +46,15 @@ class GameConfig(Config):
         if self.reconstruct_first and not self.reconstruction + self.squared_error:
             raise ValueError("reconstruct_first needs reconstruction or squared_error above 0")
         return self
+
+
+class StageGameConfig(GameConfig):
+    """The losses of techniques that draw a picture at several sides, with a discriminator for each."""
+
+    discriminator_width: int = Field(24, ge=1, description="channels after the first convolution")
+    kl: float = Field(
+        2.0, ge=0, description="weight of KL(N(mu, sigma^2) || N(0, 1)), a mean over dimensions; Zhang 2017, eq. 2"
+    )
+    pyramid: Literal["area", "bilinear"] = Field(
+        "area", description="how real pictures are reduced for small scales; 'bilinear' (antialiased) as released"
+    )

@@ -72,6 +72,7 @@ class CGANObjective(Objective):
             batch.mismatched.sentence,
             c,
             Weights(1, c.wrong_text, c.fake),
+            step=batch.step,
         )
 
     def generator_loss(self, batch: Batch) -> Terms:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from t2i.config import Config
-from t2i.toolbox.game_config import GameConfig
+from t2i.toolbox.game_config import StageGameConfig
 from t2i.training.config import OptimizerConfig
 
 Widths = tuple[PositiveInt, ...]
@@ -93,19 +93,7 @@ class StackGANOptions(Config):
     )
 
 
-class _GameConfig(GameConfig):
-    """How both are trained. The recipes *-paper.yaml turn every stabiliser off."""
-
-    discriminator_width: int = Field(24, ge=1, description="channels after the first convolution")
-    kl: float = Field(
-        2.0, ge=0, description="weight of KL(N(mu, sigma^2) || N(0, 1)), a mean over dimensions; v1 eq. 2"
-    )
-    pyramid: Literal["area", "bilinear"] = Field(
-        "area", description="how real pictures are reduced for small scales; 'bilinear' (antialiased) as released"
-    )
-
-
-class StackGANObjectiveConfig(_GameConfig):
+class StackGANObjectiveConfig(StageGameConfig):
     """v1: stage I, then stage II over a frozen stage I. `generator` and `discriminator` train stage I."""
 
     stage_one: float = Field(0.5, gt=0, lt=1, description="share of the run in which stage I trains")
@@ -113,7 +101,7 @@ class StackGANObjectiveConfig(_GameConfig):
     discriminator_two: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
 
 
-class StackGANv2ObjectiveConfig(_GameConfig):
+class StackGANv2ObjectiveConfig(StageGameConfig):
     """v2: all scales at once."""
 
     unconditional: float = Field(1.0, ge=0, description="weight of the terms without text; v2 eq. 4 and 5")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from t2i.toolbox.conditioning import Condition, ConditioningAugmentation
 from t2i.toolbox.convolutions import UpConv, conv3x3
 from t2i.toolbox.initial_weights import normal_init, orthogonal_init
+from t2i.toolbox.stage_game import enlarged
 from t2i.toolbox.stages import Joint, Residual, Trunk, block
 from t2i_stackgan.config import StackGANConfig, StackGANv2Config
 
@@ -119,8 +119,3 @@ def _augmentation(config: StackGANConfig | StackGANv2Config) -> ConditioningAugm
     return ConditioningAugmentation(
         config.text_dim, config.condition_dim, config.augmentation, normalize=config.normalize_text
     )
-
-
-def enlarged(picture: Float[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 s s"]:
-    """The picture at `side` pixels, bilinear."""
-    return F.interpolate(picture, size=(side, side), mode="bilinear")

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from t2i.config import parse_config
-from t2i.errors import SnapshotError
-from t2i.snapshots.foreign import Converted, filled, renamed
+from t2i.snapshots.foreign import Converted, axis_size, filled, numbered, renamed
 from t2i.text import EncoderIdentity
 from t2i_stackgan.config import StackGANConfig, StackGANv2Config
 from t2i_stackgan.generator import StackGAN, StackGANv2
@@ -66,19 +65,19 @@ def stackgan(tensors: Mapping[str, Tensor]) -> Converted:
     """
     inner = {name.removeprefix("STAGE1_G."): t for name, t in tensors.items() if name.startswith("STAGE1_G.")}
     one, two = (inner, {n: t for n, t in tensors.items() if not n.startswith("STAGE1_G.")}) if inner else (tensors, {})
-    ups = _blocks(one, "upsample{}.1.weight", first=1)
+    ups = numbered(one, "upsample{}.1.weight", first=1)
     config: dict[str, Any] = _text(one, "fc.0.weight", outputs=2) | {
         "augmentation": "relu",
-        "widths": [_size(one, "fc.0.weight", 0) // 16, *(_size(one, name, 0) for name in ups)],
+        "widths": [axis_size(one, "fc.0.weight", 0) // 16, *(axis_size(one, name, 0) for name in ups)],
         "stages": 2 if two else 1,
     }
     ours = {f"stage_one.{name}": tensor for name, tensor in renamed(one, STAGE_ONE).items()}
     if two:
-        ups = _blocks(two, "upsample{}.1.weight", first=1)
+        ups = numbered(two, "upsample{}.1.weight", first=1)
         config |= {
-            "encoder_widths": [_size(two, f"encoder.{layer}.weight", 0) for layer in (0, 2, 5)],
-            "decoder_widths": [_size(two, name, 0) for name in ups],
-            "residual_blocks": len(_blocks(two, "residual.{}.block.0.weight", first=0)),
+            "encoder_widths": [axis_size(two, f"encoder.{layer}.weight", 0) for layer in (0, 2, 5)],
+            "decoder_widths": [axis_size(two, name, 0) for name in ups],
+            "residual_blocks": len(numbered(two, "residual.{}.block.0.weight", first=0)),
         }
         ours |= {f"stage_two.{name}": tensor for name, tensor in renamed(two, STAGE_TWO).items()}
     with torch.device("meta"):  # no memory for what may not fit
@@ -92,14 +91,17 @@ def stackgan_v2(tensors: Mapping[str, Tensor]) -> Converted:
     Raises:
         SnapshotError: the tensors are not exactly those of such a network.
     """
-    ups = _blocks(tensors, "h_net1.upsample{}.1.weight", first=1)
-    branches = _blocks(tensors, "h_net{}.upsample.1.weight", first=2)
+    ups = numbered(tensors, "h_net1.upsample{}.1.weight", first=1)
+    branches = numbered(tensors, "h_net{}.upsample.1.weight", first=2)
     config = _text(tensors, "h_net1.fc.0.weight", outputs=4) | {
         "augmentation": "glu",
-        "widths": [_size(tensors, "h_net1.fc.0.weight", 0) // 32, *(_size(tensors, name, 0) // 2 for name in ups)],
-        "branch_widths": [_size(tensors, name, 0) // 2 for name in branches],
+        "widths": [
+            axis_size(tensors, "h_net1.fc.0.weight", 0) // 32,
+            *(axis_size(tensors, name, 0) // 2 for name in ups),
+        ],
+        "branch_widths": [axis_size(tensors, name, 0) // 2 for name in branches],
         "residual_blocks": [  # their fourth scale has one block, the others two
-            len(_blocks(tensors, f"h_net{scale}.residual.{{}}.block.0.weight", first=0))
+            len(numbered(tensors, f"h_net{scale}.residual.{{}}.block.0.weight", first=0))
             for scale in range(2, 2 + len(branches))
         ],
     }
@@ -111,33 +113,14 @@ def stackgan_v2(tensors: Mapping[str, Tensor]) -> Converted:
 
 def _text(tensors: Mapping[str, Tensor], start: str, outputs: int) -> dict[str, Any]:
     """The settings that both share, as in the papers; ca_net has `outputs` numbers for each of the condition."""
-    condition = _size(tensors, "ca_net.fc.weight", 0) // outputs
+    condition = axis_size(tensors, "ca_net.fc.weight", 0) // outputs
     return {
         "normalize_text": False,
         "skip": False,
-        "text_dim": _size(tensors, "ca_net.fc.weight", 1),
+        "text_dim": axis_size(tensors, "ca_net.fc.weight", 1),
         "condition_dim": condition,
-        "noise_dim": _size(tensors, start, 1) - condition,
+        "noise_dim": axis_size(tensors, start, 1) - condition,
     }
-
-
-def _size(tensors: Mapping[str, Tensor], name: str, axis: int) -> int:
-    tensor = tensors.get(name)
-    if tensor is None or tensor.dim() <= axis:
-        is_discriminator = any(each.startswith(("encode_img.", "img_code_")) for each in tensors)
-        raise SnapshotError(
-            f"A conditional generator of the official code has the tensor {name!r}, but this checkpoint does not"
-            f"{': it is a discriminator' if is_discriminator else ''}. Give the checkpoint of netG."
-        )
-    return tensor.shape[axis]
-
-
-def _blocks(tensors: Mapping[str, Tensor], pattern: str, first: int) -> list[str]:
-    """The names that `pattern` gives with `first`, `first` + 1, ... as long as they exist."""
-    names: list[str] = []
-    while (name := pattern.format(first + len(names))) in tensors:
-        names.append(name)
-    return names
 
 
 def _encoder(dim: int) -> EncoderIdentity:

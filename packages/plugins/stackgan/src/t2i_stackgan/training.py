@@ -9,13 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from t2i.toolbox.conditioning import Condition
+from t2i.toolbox.conditioning import Condition, ConditioningAugmentation
 from t2i.toolbox.discriminator import StageDiscriminator
 from t2i.toolbox.game import Weights, game_phases
+from t2i.toolbox.sentences import noisy_sentence
+from t2i.toolbox.stage_game import Read, StageGame
 from t2i.training.config import OptimizerConfig
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_stackgan.config import StackGANObjectiveConfig, StackGANv2ObjectiveConfig
-from t2i_stackgan.game import Game
 from t2i_stackgan.generator import StackGAN, StackGANv2
 
 ONE = Weights(real=1, wrong_text=1 / 2, fake=1 / 2)  # v1 eq. 3 and 4, as released
@@ -45,9 +46,10 @@ class StackGANObjective(Objective):
             for side in shape.resolutions
         ]
         by_side = [{side: network} for side, network in zip(shape.resolutions, self.discriminators, strict=True)]
-        self.games = [Game(config, self._draw_one, generator.stage_one.augmentation, by_side[0], ONE)]
+        self.games = [StageGame(config, self._draw_one, mu_by(generator.stage_one.augmentation), by_side[0], ONE)]
         if shape.stages == 2:
-            self.games.append(Game(config, self._draw_two, generator.stage_two.augmentation, by_side[1], TWO))
+            read = mu_by(generator.stage_two.augmentation)
+            self.games.append(StageGame(config, self._draw_two, read, by_side[1], TWO))
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -73,11 +75,13 @@ class StackGANObjective(Objective):
             suffix=f"_{name}",
         )
 
-    def _draw_one(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
+    def _draw_one(self, batch: Batch) -> tuple[list[Tensor], Condition]:
+        sentence = noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise)
         picture, condition = self.generator.stage_one(sentence, *self._noise(batch))
         return [torch.tanh(picture)], condition
 
-    def _draw_two(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
+    def _draw_two(self, batch: Batch) -> tuple[list[Tensor], Condition]:
+        sentence = noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise)
         z, noise = self._noise(batch)
         with torch.no_grad():
             before, _ = self.generator.stage_one(batch.text.sentence, z, noise)
@@ -116,7 +120,7 @@ class StackGANv2Objective(Objective):
         }
         # v2 eq. 4 and 5: as released, the picture of the wrong pair counts as real, so real pictures count twice
         weights = Weights(1, 1, 1, real_picture=2 * weight, fake_picture=weight, fool_picture=weight)
-        self.game = Game(config, self._draw, generator.tree.augmentation, self.discriminators, weights)
+        self.game = StageGame(config, self._draw, mu_by(generator.tree.augmentation), self.discriminators, weights)
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -130,7 +134,13 @@ class StackGANv2Objective(Objective):
             c,
         )
 
-    def _draw(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[list[Tensor], Condition]:
+    def _draw(self, batch: Batch) -> tuple[list[Tensor], Condition]:
         shape = self.generator.config
+        sentence = noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise)
         z = batch.noise.normal(shape.noise_dim)
         return self.generator.tree(sentence, z, batch.noise.normal(shape.condition_dim))
+
+
+def mu_by(augmentation: ConditioningAugmentation) -> Read:
+    """The discriminators read a caption as its mu."""
+    return lambda text: augmentation.gaussian(text.sentence)[0]

@@ -1,4 +1,7 @@
-"""The losses of generator and discriminators. Both papers sum the same terms, with different weights."""
+"""The losses of StackGAN, StackGAN++ and AttnGAN: a picture at each of several sides, and a discriminator for each.
+
+The papers sum the same terms, with different weights.
+"""
 
 from __future__ import annotations
 
@@ -9,53 +12,56 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from t2i.toolbox.conditioning import Condition, ConditioningAugmentation, divergence
+from t2i.text import TextEmbedding
+from t2i.toolbox.conditioning import Condition, divergence
 from t2i.toolbox.discriminator import StageDiscriminator
 from t2i.toolbox.game import Terms, Weights, discriminator_terms, generator_terms, likeness_terms
-from t2i.toolbox.sentences import noisy_sentence
+from t2i.toolbox.game_config import StageGameConfig
 from t2i.training.objective import Batch
-from t2i_stackgan.config import StackGANObjectiveConfig, StackGANv2ObjectiveConfig
 
-Draw = Callable[[Batch, Float[Tensor, "b d"]], tuple[list[Tensor], Condition]]
-"""(batch, its sentences, which may have noise) -> a picture for each discriminator, and the condition."""
+Draw = Callable[[Batch], tuple[list[Tensor], Condition]]
+"""A picture for each discriminator, and the condition they were drawn from."""
+Read = Callable[[TextEmbedding], Float[Tensor, "b c"]]
+"""Captions as the discriminators take them."""
 
 
-class Game:
+class StageGame:
     """The losses of a generator, and of its discriminators by side in pixels."""
 
     def __init__(
         self,
-        config: StackGANObjectiveConfig | StackGANv2ObjectiveConfig,
+        config: StageGameConfig,
         draw: Draw,
-        augmentation: ConditioningAugmentation,
+        read: Read,
         discriminators: Mapping[int, StageDiscriminator],
         weights: Weights,
     ) -> None:
         """
         Args:
-            augmentation: computes mu, which the discriminators read as the text.
+            draw: called once a step in which both players move.
+            read: called without gradients.
         """
         self._config, self._weights = config, weights
-        self._draw, self._augmentation, self._discriminators = draw, augmentation, discriminators
+        self._draw, self._read, self._discriminators = draw, read, discriminators
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         """{real, right text} against {real, wrong text} and {fake, right text}; and real pictures against fakes."""
         assert batch.mismatched is not None  # needs_mismatched
-        fakes, _ = self._drawn(batch)
-        with torch.no_grad():
-            right, wrong = (self._augmentation.gaussian(text.sentence)[0] for text in (batch.text, batch.mismatched))
+        fakes, _ = self.drawn(batch)
+        right, wrong = self._told(batch.text), self._told(batch.mismatched)
         terms: Terms = {}
         for (side, discriminator), fake in zip(self._discriminators.items(), fakes, strict=True):
             real = self._resized(batch.images, side)
-            found = discriminator_terms(discriminator, real, fake, right, wrong, self._config, self._weights)
+            found = discriminator_terms(
+                discriminator, real, fake, right, wrong, self._config, self._weights, step=batch.step
+            )
             terms |= self._named(side, found)
         return terms
 
     def generator_loss(self, batch: Batch) -> Terms:
         """The adversarial terms, the KL, and the terms that compare with the caption's own picture."""
-        fakes, condition = self._drawn(batch)
-        with torch.no_grad():
-            right, _ = self._augmentation.gaussian(batch.text.sentence)
+        fakes, condition = self.drawn(batch)
+        right = self._told(batch.text)
         terms: Terms = {}
         for (side, discriminator), fake in zip(self._discriminators.items(), fakes, strict=True):
             real = self._resized(batch.images, side)
@@ -65,15 +71,15 @@ class Game:
 
     def reconstruction_loss(self, batch: Batch) -> Terms:
         """The KL and the terms that compare with the caption's own picture."""
-        return self._alone(batch, *self._drawn(batch))
+        return self._alone(batch, *self.drawn(batch))
 
-    def _drawn(self, batch: Batch) -> tuple[list[Tensor], Condition]:
+    def drawn(self, batch: Batch) -> tuple[list[Tensor], Condition]:
         """The fakes of this step and the condition they were drawn from, for both players."""
+        return batch.once("drawn", lambda: self._draw(batch))
 
-        def draw() -> tuple[list[Tensor], Condition]:
-            return self._draw(batch, noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise))
-
-        return batch.once("drawn", draw)
+    @torch.no_grad()
+    def _told(self, text: TextEmbedding) -> Float[Tensor, "b c"]:
+        return self._read(text)
 
     def _alone(self, batch: Batch, fakes: list[Tensor], condition: Condition) -> Terms:
         terms: Terms = {}
@@ -96,3 +102,8 @@ def resized(images: Float[Tensor, "b 3 h w"], side: int, how: str) -> Float[Tens
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, size=(side, side), mode=how, antialias=how == "bilinear")
+
+
+def enlarged(picture: Float[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 s s"]:
+    """The picture at `side` pixels, bilinear."""
+    return F.interpolate(picture, size=(side, side), mode="bilinear")
