@@ -10,7 +10,7 @@ from pathlib import Path
 
 NAMES = (
     *("startup", "plugins", "generate", "pipeline", "data", "trainer", "processes"),
-    *("stackgan", "transformer", "cvae"),
+    *("stackgan", "dfgan", "transformer", "cvae", "flow"),
     *("fid", "r_precision", "quality"),
 )
 

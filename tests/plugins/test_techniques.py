@@ -24,6 +24,7 @@ TECHNIQUES = {
     "cgan": ("openmoji64", "paper", "tiny"),
     "stackgan": ("openmoji64", "paper", "tiny"),
     "stackgan-v2": ("openmoji64", "paper", "tiny"),
+    "dfgan": ("paper", "tiny", "world64"),
     "cvae": ("openmoji64", "paper", "tiny"),
     "transformer": ("openmoji64", "openmoji64-masked", "paper", "tiny"),
 }
@@ -43,7 +44,7 @@ assert "torch" not in sys.modules
 """
     packages = sorted({load_target(registry().get(ModelSpec, name)[0].config).__module__ for name in TECHNIQUES})
     names = [package.partition(".")[0] for package in packages]
-    assert len(names) == 4
+    assert len(names) == 5
     subprocess.run([sys.executable, "-c", code, *names], check=True)
 
 
@@ -67,8 +68,8 @@ def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
         settings = parse_config(load_target(spec.objective_config), values["objective"], recipe)
         assert load_target(spec.objective)(generator, settings).phases
     train = parse_config(TrainConfig, values["train"], recipe)
-    assert train.precision == "auto"
-    if recipe.startswith("openmoji64"):
+    assert train.precision == ("no" if recipe == "world64" else "auto")
+    if recipe.startswith(("openmoji64", "world64")):
         size = sum(tensor.numel() * tensor.element_size() for tensor in generator.state_dict().values())
         assert generator.resolution == 64 and size <= 16 * MIB
 

@@ -56,6 +56,7 @@ KNOWN_PLUGINS = (
     KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", {ModelSpec: ("stackgan", "stackgan-v2")}),
     KnownPlugin("t2i-attngan", "gan", "word attention between two scales", {ModelSpec: ("attngan",)}, released=False),
     KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", {ModelSpec: ("cvae",)}),
+    KnownPlugin("t2i-dfgan", "gan", "one stage whose every block fuses the text", {ModelSpec: ("dfgan",)}),
     KnownPlugin("t2i-flow", "diffusion", "flow matching with a transformer on pixels", {ModelSpec: ("flow",)}),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
     KnownPlugin(
