@@ -1,4 +1,4 @@
-"""DF-GAN: drawing and training at 256 px, paper widths, against the arithmetic of the released code run plainly."""
+"""DF-GAN: drawing and training at 256 px, with the paper's widths, against the arithmetic of the released code."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def drawing() -> None:
 
 
 def training() -> None:
-    """A step at a quarter of the side, so that the bench ends: the same widths at 64 px."""
+    """A step at a quarter of the side, with the same widths at 64 px, because 256 px would take too long."""
     recipe = read_recipe("dfgan", "paper")
     recipe["model"]["widths"] = recipe["model"]["widths"][2:]
     recipe["objective"]["discriminator_widths"] = recipe["objective"]["discriminator_widths"][:-2]
@@ -71,7 +71,7 @@ def training() -> None:
 
 class Released:
     """The released loop's arithmetic: real pictures' features once for both texts and the penalty, the next picture's
-    features as mismatch, and the discriminator's own gradients computed in the generator's move, too."""
+    features as mismatch, and the discriminator's gradients computed in the generator's step too."""
 
     def __init__(self, side: int) -> None:
         self.generator, self.discriminator = Generator(TEXT, Z, WIDTH, side), Discriminator(TEXT, WIDTH, side)

@@ -1,4 +1,4 @@
-"""DF-GAN's networks plainly, from the paper (Tao et al. 2022, fig. 2, 3 and 5), under the released code's names."""
+"""Plain networks of DF-GAN, from the paper (Tao et al. 2022, fig. 2, 3 and 5), under the released code's names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fakes.official_stackgan import Holder
 
 
 def widths_of(width: int, side: int) -> list[int]:
-    """From the full side down to 4 px the channels double, up to 8 times the first."""
+    """The channels double from the full side down to 4 px, up to 8 times the first."""
     return [width * min(2**level, 8) for level in range(side.bit_length() - 2)]
 
 
@@ -99,7 +99,7 @@ class Discriminator(nn.Module):
 
 
 def moved(network: nn.Module) -> nn.Module:
-    """`network` with every parameter moved: a new one draws without its text, and a new discriminator only averages."""
+    """`network` with perturbed parameters: a new generator ignores the text, and a new discriminator only averages."""
     stream = torch.Generator().manual_seed(3)
     for parameter in network.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=stream)

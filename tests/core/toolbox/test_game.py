@@ -94,7 +94,7 @@ def test_r1_weighs_half_gamma_and_is_taken_on_real_pictures(shift: int) -> None:
 
 @pytest.mark.parametrize("step", [0, 1, 3])
 def test_the_matching_penalty_is_of_picture_and_text_together(step: int) -> None:
-    """Of a logit w x + v c the norm is that of (w, v); computed at every third step, three times as heavy."""
+    """Of a logit w x + v c the norm is that of (w, v); computed at every third step, with three times the weight."""
     weight, slope = 0.1 * torch.randn(3, 8, 8), torch.tensor([0.5, -0.25])
 
     class Linear(Fixed):

@@ -1,4 +1,4 @@
-"""What the plugin declares and which settings it takes."""
+"""The plugin's declarations and its settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from t2i_dfgan.generator import DFGAN
 from t2i_dfgan.training import DFGANObjective
 
 
-def test_the_papers_recipe_is_the_papers() -> None:
+def test_the_recipe_paper_has_the_papers_settings() -> None:
     """Sec. 4: z 100, Adam (0, .9) at 1e-4 and 4e-4, MA-GP with k 2, hinge, and no stabiliser."""
     recipe = read_recipe("dfgan", "paper")
     model = parse_config(DFGANConfig, recipe["model"], "paper")
@@ -68,7 +68,7 @@ def test_the_papers_generator_has_9_7_million_parameters() -> None:
         (DFGANOptions, {"truncation": 2.1}),
     ],
 )
-def test_what_cannot_be_is_refused(kind: type[Config], values: dict[str, Any]) -> None:
+def test_invalid_values_are_refused(kind: type[Config], values: dict[str, Any]) -> None:
     with pytest.raises(InvalidConfigError, match=next(iter(values))):
         parse_config(kind, values, "here")
 

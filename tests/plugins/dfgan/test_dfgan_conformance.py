@@ -1,4 +1,4 @@
-"""DF-GAN against the suites every plugin is held to."""
+"""DF-GAN passes the suites that every technique must pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks against the paper's figures, written plainly in tests/fakes, and checkpoints in the released layout."""
+"""The networks against plain ones from the paper's figures (tests/fakes), and checkpoints in the released layout."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def test_a_converted_checkpoint_draws_the_same_pictures(
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
 
 
-def test_every_number_has_its_place(official: nn.Module) -> None:
-    """Each released tensor, marked with its own number, is found once in our state."""
+def test_every_tensor_is_mapped_once(official: nn.Module) -> None:
+    """Each released tensor is filled with its own number, which is found once in our state."""
     state = official.state_dict()
     marked = {name: torch.full_like(value, number) for number, (name, value) in enumerate(state.items(), start=1)}
     ours = dfgan(marked).generator.state_dict()
     assert sorted(int(value.flatten()[0]) for value in ours.values()) == list(range(1, len(state) + 1))
 
 
-def test_sizes_are_read_off_the_tensors(official: nn.Module) -> None:
+def test_sizes_are_inferred_from_the_tensors(official: nn.Module) -> None:
     assert dfgan(official.state_dict()).generator.config == DFGANConfig(
         text_dim=TEXT, normalize_text=False, normalize_features=False, noise_dim=Z, widths=(32, 32, 16, 8, 4), patch=1
     )
@@ -77,12 +77,14 @@ def test_a_checkpoint_that_does_not_fit_is_refused(official: nn.Module, change: 
             state[name] = state[name].long()
         case "discriminator":
             state = PlainDiscriminator(TEXT, WIDTH, SIDE).state_dict()
-    with pytest.raises(SnapshotError, match=r"missing|have none|wrong shape|floating-point|checkpoint of netG"):
+    with pytest.raises(
+        SnapshotError, match=r"missing|these do not|unknown|wrong shape|floating-point|checkpoint of netG"
+    ):
         dfgan(state)
 
 
 def test_the_discriminator_is_the_papers() -> None:
-    """Its blocks average before the 1x1 convolution, and the sentence's planes are folded: the same logits."""
+    """Equal logits, although blocks average before the 1x1 convolution and the sentence's planes are folded."""
     torch.manual_seed(0)
     plain = moved(PlainDiscriminator(TEXT, 8, 32))
     ours = Discriminator(TEXT, 1, (8, 16, 32, 64), 16)
@@ -119,7 +121,7 @@ def test_patches_only_rearrange_pixels() -> None:
 
 
 def test_features_are_normalised_pixel_by_pixel() -> None:
-    """Before each fusion and the last layer; where they treat pixels alone, enlarging may come after them."""
+    """Before each fusion and the last layer; upsampling may come after layers that treat each pixel separately."""
     x = 3 * torch.randn(2, 8, 4, 4) + 1
     normal = PixelNorm()(x)
     torch.testing.assert_close(normal, x / x.square().mean(1, keepdim=True).sqrt(), atol=1e-4, rtol=1e-4)
@@ -129,7 +131,7 @@ def test_features_are_normalised_pixel_by_pixel() -> None:
 
 
 def test_the_sentence_and_z_reach_every_block() -> None:
-    """Each alone changes the picture, through every fusion; a new network ignores the text."""
+    """Each of them changes the picture, through every fusion; a new network ignores the text."""
     torch.manual_seed(0)
     generator = DFGAN(DFGANConfig(text_dim=TEXT, noise_dim=Z, widths=(16, 8, 8), patch=1)).eval()
     one, other = captions(2, TEXT)[[0]], captions(2, TEXT)[[1]]
@@ -148,6 +150,6 @@ def test_the_sentence_and_z_reach_every_block() -> None:
     assert torch.equal(drawn(one, 1, truncation=0.0), drawn(one, 2, truncation=0.0))
 
 
-def test_the_twin_for_drawing_has_its_kernels_summed() -> None:
-    twin = DFGAN(DFGANConfig(text_dim=TEXT)).for_drawing()
-    assert not any(isinstance(module, UpConv) for module in twin.modules())
+def test_the_copy_for_drawing_has_summed_kernels() -> None:
+    copy = DFGAN(DFGANConfig(text_dim=TEXT)).for_drawing()
+    assert not any(isinstance(module, UpConv) for module in copy.modules())

@@ -1,4 +1,4 @@
-"""Each term against its closed form, where gradients go, exact resuming across both phases, and whether it learns."""
+"""Each term against its closed form, where gradients flow, exact resuming across both phases, and whether it learns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def batch(count: int = 4, step: int = 0) -> Batch:
 
 
 def rated(objective: DFGANObjective, images: Tensor, sentence: Tensor) -> Tensor:
-    """The discriminator's logits, the sentence at RMS 1."""
+    """The discriminator's logits, with the sentence at RMS 1."""
     normal = sentence / sentence.square().mean(1, keepdim=True).sqrt()
     return objective.discriminator.logits(objective.discriminator.features(images), normal)
 
@@ -69,7 +69,7 @@ def test_the_discriminators_terms_are_equation_1() -> None:
 
 @pytest.mark.parametrize("every", [1, 4])
 def test_the_penalty_is_the_sixth_power_of_the_gradients_norm(every: int) -> None:
-    """Eq. 2, picture by picture, on real pictures with their own sentences; at every k-th step k times as heavy."""
+    """Eq. 2 per picture, on real pictures with their own sentences; at every k-th step with k times the weight."""
     objective = make(penalty_every=every)
     seen = batch(step=2 * every)
     wanted = []
@@ -85,7 +85,7 @@ def test_the_penalty_is_the_sixth_power_of_the_gradients_norm(every: int) -> Non
 
 
 def test_the_penalty_flattens_the_discriminator() -> None:
-    """Followed alone it lowers the gradient at real pairs."""
+    """Training on the penalty alone lowers the gradient at real pairs."""
     objective = make()
     optimizer = torch.optim.Adam(objective.discriminator.parameters(), lr=1e-2)
     found = []
@@ -151,8 +151,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(stop: int, tmp_path: Path) ->
     assert not differing(state_of(tmp_path / "whole"), state_of(tmp_path / "parts"))
 
 
-def test_one_batch_can_be_learnt_by_heart() -> None:
-    """Squared error of four squares falls from above .2 to below .02 while the discriminator plays."""
+def test_one_batch_can_be_memorised() -> None:
+    """Squared error of four squares falls from above .2 to below .02 while the discriminator trains."""
     objective = make(squared_error=1.0, adversarial=0.002)
     optimizers = {
         player.name: torch.optim.Adam(

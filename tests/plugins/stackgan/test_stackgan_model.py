@@ -120,12 +120,12 @@ def test_variation_0_does_not_change_z(which: int) -> None:
 def test_the_copy_for_drawing_draws_the_same_without_norms(which: int) -> None:
     generator, text = generators()[which], captions(4, 12)
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    twin = generator.for_drawing()
-    assert type(twin) is type(generator)
-    assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | UpConv) for module in twin.modules())
+    copy = generator.for_drawing()
+    assert type(copy) is type(generator)
+    assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | UpConv) for module in copy.modules())
     with torch.inference_mode():
         for one, other in zip(
-            twin.stages(text, Noise(range(4)), twin.options()),
+            copy.stages(text, Noise(range(4)), copy.options()),
             generator.stages(text, Noise(range(4)), generator.options()),
             strict=True,
         ):
@@ -137,10 +137,10 @@ def test_the_copy_for_drawing_draws_the_same_without_norms(which: int) -> None:
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_the_copys_pictures_have_the_same_bits_in_every_batch(which: int) -> None:
-    twin, text = generators()[which].for_drawing(), captions(8, 12)
+    copy, text = generators()[which].for_drawing(), captions(8, 12)
     with torch.inference_mode():
-        whole = twin.generate(text, Noise(range(8)), twin.options())
-        half = twin.generate(text[4:], Noise(range(4, 8)), twin.options())
+        whole = copy.generate(text, Noise(range(8)), copy.options())
+        half = copy.generate(text[4:], Noise(range(4, 8)), copy.options())
     assert torch.equal(whole[4:], half)
 
 

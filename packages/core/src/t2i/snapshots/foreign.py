@@ -137,7 +137,7 @@ def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
 
 
 def axis_size(tensors: Mapping[str, Tensor], name: str, axis: int) -> int:
-    """The length of a tensor's axis, for reading a network's sizes off its checkpoint.
+    """The length of a tensor's axis, to infer a network's sizes from its checkpoint.
 
     Raises:
         SnapshotError: there is no such tensor, or it has no such axis.

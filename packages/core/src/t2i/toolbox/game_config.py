@@ -25,7 +25,7 @@ class GameConfig(Config):
     penalty_every: int = Field(
         1,
         ge=1,
-        description="steps between gradient penalties, which weigh as many times more (Karras 2020, app. B)",
+        description="steps between gradient penalties, whose weight is multiplied by as many (Karras 2020, app. B)",
     )
     adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms; 0 ignores D")
     reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")

@@ -22,7 +22,7 @@ from t2i.training.objective import Batch
 Draw = Callable[[Batch], tuple[list[Tensor], Condition]]
 """A picture for each discriminator, and the condition they were drawn from."""
 Read = Callable[[TextEmbedding], Float[Tensor, "b c"]]
-"""Captions as the discriminators take them."""
+"""Captions as the discriminators' condition."""
 
 
 class StageGame:

@@ -37,7 +37,7 @@ class DFGANConfig(Config):
 class DFGANOptions(Config):
     """What users choose for each picture."""
 
-    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 safer, above 1 wilder pictures")
+    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 less varied pictures, above 1 more")
 
 
 class DFGANObjectiveConfig(GameConfig):
@@ -46,7 +46,7 @@ class DFGANObjectiveConfig(GameConfig):
     discriminator_widths: Widths = Field(
         (32, 64, 96, 128), description="channels at the picture's side, half of it, ...; as many as the generator's"
     )
-    joint_width: int = Field(64, ge=1, description="channels where the discriminator joins picture and text")
+    joint_width: int = Field(64, ge=1, description="channels after the discriminator concatenates picture and text")
     spectral_norm: bool = Field(False, description="on D's convolutions (Miyato 2018)")
     matching_penalty: float = Field(
         2.0, ge=0, description="weight of MA-GP, on D's gradient to real pictures and their texts; eq. 2"

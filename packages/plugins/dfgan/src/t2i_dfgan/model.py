@@ -1,4 +1,4 @@
-"""The networks: a generator that fuses noise and text into every block, and a discriminator that joins text last."""
+"""A generator that fuses noise and text into every block, and a discriminator that adds the text at the end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reads checkpoints of the authors' own code (DF-GAN) as our generator.
 
-The table maps their modules to ours; <n>, <f> and <a> are numbers. Sizes are read off the tensors' shapes.
+The table maps their modules to ours; <n>, <f> and <a> are numbers. Sizes are inferred from the tensors' shapes.
 """
 
 from __future__ import annotations

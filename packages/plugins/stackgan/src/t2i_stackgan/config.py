@@ -87,7 +87,7 @@ class StackGANv2Config(_TextConfig):
 class StackGANOptions(Config):
     """What users choose for each picture."""
 
-    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 safer, above 1 wilder pictures")
+    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 less varied pictures, above 1 more")
     variation: float = Field(
         1.0, ge=0, le=2, description="scales the condition's noise; 0 uses the mean, mu (v1 sec. 3.2)"
     )

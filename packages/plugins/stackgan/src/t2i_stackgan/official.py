@@ -1,6 +1,6 @@
 """Reads checkpoints of the authors' own code (StackGAN-Pytorch and StackGAN-v2) as our generators.
 
-The tables map their modules to ours; <n>, <r> and <m> are numbers. Sizes are read off the tensors' shapes.
+The tables map their modules to ours; <n>, <r> and <m> are numbers. Sizes are inferred from the tensors' shapes.
 """
 
 from __future__ import annotations
