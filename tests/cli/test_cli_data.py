@@ -79,7 +79,8 @@ def test_check_lists_every_problem_and_every_duplicate(t2i: T2I, flawed: Path) -
     assert found["duplicates"]["pictures"] == ["red.png = double.png"]
     assert found["duplicates"]["captions"] == ["'a red square' (2 pictures)"]
     shown = t2i("data", "check", flawed)
-    assert "flaw: zero.png: the file is empty" in shown.err
+    assert "left out: zero.png: the file is empty" in shown.err
+    assert "changed: inks.jpg: CMYK converted to RGB" in shown.err
     assert "red.png = double.png" in shown.out
 
 
@@ -169,6 +170,88 @@ def test_bad_requests_are_one_line_errors_and_write_nothing(
     before = contents(here)
     assert message in t2i(*(argument.format(squares=squares) for argument in arguments)).error
     assert contents(here) == before
+
+
+def test_problems_of_one_kind_are_one_line(t2i: T2I, here: Path) -> None:
+    (here / "data").mkdir()
+    for number in range(30):
+        Image.new("LA", (8, 8), (number, 255)).save(here / "data" / f"{number}.png")
+        (here / "data" / f"{number}.txt").write_text("" if number < 25 else f"a {number}")
+    shown = t2i("data", "check", "data", "--text-encoder", "none").err.splitlines()
+    assert [line for line in shown if "changed" in line] == [
+        "changed: 5 times: mode LA converted to RGB (25.png, 26.png, 27.png, ...)"
+    ]
+    assert [line for line in shown if "left out" in line] == [
+        "left out: 25 times: *.txt has no caption (0.png, 1.png, 10.png, ...)"
+    ]
+
+
+def test_lists_that_are_cut_say_how_much_they_do_not_show(t2i: T2I, here: Path) -> None:
+    (here / "data").mkdir()
+    for number in range(30):
+        Image.new("RGB", (8, 8)).save(here / "data" / f"{number}.png")
+        (here / "data" / f"{number}.txt").write_text(f"a {number}")
+    assert "equal pictures:       and 9 more (--json lists all)" in t2i("data", "check", "data").out
+    assert facts(t2i, "check", "data")["equal at 64 px"] == 29
+
+
+def test_captions_that_teach_nothing_are_said_before_training(t2i: T2I, here: Path) -> None:
+    captions = ["\U0001f431\U0001f431", "a cat " + "and a dog " * 60, "a \U0001f431 cat"]
+    for number, caption in enumerate(captions):
+        (here / "data").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (90 * number, 0, 0)).save(here / "data" / f"{number}.png")
+        (here / "data" / f"{number}.txt").write_text(caption)
+    wanted = (
+        "1 of 3 distinct captions have no word that the text encoder minilm knows",
+        "1 of 3 distinct captions have words that the text encoder minilm does not know",
+        "1 of 3 distinct captions are too long for the text encoder minilm",
+    )
+    found = facts(t2i, "check", "data")["remarks"]
+    trained = t2i(
+        "train", "cgan", "--recipe", "tiny", "--device", "cpu", "--steps", 1, "--data", "data", "--out", "run"
+    )
+    assert trained.code == 0
+    for sentence in wanted:
+        assert any(sentence in remark for remark in found)
+        assert f"warning: folder:data: {sentence}" in trained.err
+    for number in range(3):
+        (here / "data" / f"{number}.txt").write_text("a cat")
+    assert "note: All 3 pictures have the same caption, 'a cat'" in t2i("data", "info", "data").err
+    again = t2i("train", "--resume", "run", "--steps", 2, "--device", "cpu")
+    assert again.code == 0
+    assert "folder:data has changed since this run began" in again.err
+    assert "All 3 pictures have the same caption, 'a cat'" in again.err
+
+
+def test_columns_with_unusual_names_are_chosen_and_a_run_remembers_them(t2i: T2I, squares: Path, here: Path) -> None:
+    (here / "data").mkdir()
+    rows = ["picture,words", *(f"{path.name},{path.read_text().strip()}" for path in squares.glob("*.txt"))]
+    (here / "data" / "metadata.csv").write_text("\n".join(rows).replace(".txt", ".png"))
+    for path in squares.glob("*.png"):
+        shutil.copy(path, here / "data")
+    assert "columns picture, words" in t2i("data", "info", "data").error
+    columns = ("--caption-column", "words", "--image-column", "picture")
+    assert facts(t2i, "info", "data", *columns)["pictures"] == 10
+    train = ("train", "cgan", "--recipe", "tiny", "--device", "cpu", "--steps", 1, "--out", "run", "--data", "data")
+    assert t2i(*train, *columns).code == 0
+    again = t2i("train", "--resume", "run", "--steps", 2, "--device", "cpu")
+    assert again.code == 0 and "has changed" not in again.err
+
+
+def test_info_imports_no_torch(squares: Path) -> None:
+    code = (
+        "import sys; from t2i.cli.main import run; "
+        f"code = run(['data', 'info', {str(squares)!r}]); sys.exit(code or ('torch' in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120).returncode == 0
+
+
+def test_json_is_ascii(t2i: T2I, here: Path) -> None:
+    (here / "data").mkdir()
+    Image.new("RGB", (8, 8)).save(here / "data" / "é.png")
+    (here / "data" / "é.txt").write_text("一只猫", encoding="utf-8")
+    result = t2i("data", "info", "data", "--json")
+    assert result.out.isascii() and json.loads(result.out)["pictures"] == 1
 
 
 def test_after_ctrl_c_the_same_command_continues(t2i: T2I, here: Path) -> None:

@@ -146,3 +146,16 @@ def test_missing_captions_and_class_lists_are_one_sentence_errors(tmp_path):
         read_cub(root)
     with pytest.raises(UnknownNameError, match="seen, unseen, all"):
         t2i.load_dataset(f"cub:{root}:val")
+
+
+def test_replacement_characters_of_the_published_captions_are_spaces_and_noted(tmp_path):
+    """reedscot/cvpr2016 issue 9: U+FFFD stands where spaces were."""
+    root = write(tmp_path)
+    name = read_cub(root, "all").examples[0].id
+    text = "this\ufffd\ufffdbird\ufffdhas a\u2028white belly\n"
+    (root / "text_c10" / name).with_suffix(".txt").write_text(text, encoding="utf-8")
+    dataset = read_cub(root, "all")
+    assert dataset.examples[0].captions == ("this bird has a white belly",)
+    assert [(problem.reason, problem.skipped) for problem in dataset.problems] == [
+        ("U+FFFD in a caption, read as a space", False)
+    ]

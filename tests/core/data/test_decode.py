@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
-from t2i.data.decode import FORMATS, MAX_PIXELS, decode_picture
+from t2i.data.decode import FORMATS, MAX_PIXELS, decode_picture, picture_size
 from t2i.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -118,6 +118,133 @@ def test_each_kind_of_png_becomes_rgb_on_white(tmp_path, mode, ink, colour, note
     assert picture.mode == "RGB"
     assert flat(picture) == colour
     assert said == note
+
+
+def png_of(bits: int, kind: int, row: bytes, extra: tuple[bytes, bytes] | None = None) -> bytes:
+    """A PNG 8 pixels wide and high of equal rows; kind 0 is grey, 2 is RGB."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 8, 8, bits, kind, 0, 0, 0)), *([extra] if extra else [])]
+    chunks += [(b"IDAT", zlib.compress((b"\0" + row) * 8)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+
+
+@pytest.mark.parametrize(
+    ("bits", "row", "key", "grey"),
+    [
+        (1, bytes([0b00001111]), 0, 255),
+        (2, bytes([0b01010101, 0b10101010]), 1, 170),
+        (4, bytes([0x22, 0x22, 0xAA, 0xAA]), 2, 170),
+        (8, bytes([7] * 4 + [170] * 4), 7, 170),
+        (16, struct.pack(">8H", *[7] * 4, *[170 * 257] * 4), 7, 170),
+        (16, struct.pack(">8H", *[300] * 4, *[301] * 4), 300, 1),
+    ],
+)
+def test_a_transparent_grey_is_compared_as_it_is_stored(tmp_path, bits, row, key, grey):
+    picture, _ = decoded(tmp_path, png_of(bits, 0, row, (b"tRNS", struct.pack(">H", key))))
+    assert (picture.getpixel((1, 4)), picture.getpixel((6, 4))) == (WHITE, (grey,) * 3)
+
+
+def test_a_transparent_colour_of_sixteen_bits_lies_on_white(tmp_path):
+    row = struct.pack(">24H", *[0x1234, 0x5678, 0x9ABC] * 4, *[0xFFFF, 0, 0] * 4)
+    picture, _ = decoded(tmp_path, png_of(16, 2, row, (b"tRNS", struct.pack(">3H", 0x1234, 0x5678, 0x9ABC))))
+    assert (picture.getpixel((1, 4)), picture.getpixel((6, 4))) == (WHITE, RED)
+
+
+@pytest.mark.parametrize("value", [0, 100, 255, 300, 65535])
+def test_the_brightest_pixel_does_not_scale_sixteen_bits(tmp_path, value):
+    picture, _ = decoded(tmp_path, written(Image.fromarray(np.full((8, 8), value, np.uint16)), "PNG"))
+    assert flat(picture) == (round(value / 257),) * 3
+
+
+@pytest.mark.parametrize(
+    ("values", "grey"),
+    [
+        (np.full((8, 8), 0.5, np.float32), 128),
+        (np.full((8, 8), np.nan, np.float32), 0),
+        (np.full((8, 8), 7.0, np.float32), 255),
+        (np.full((8, 8), 32768, np.uint16), 128),
+        (np.full((8, 8), 2**30, np.int32), 128),
+    ],
+    ids=["float", "nan", "too bright", "16 bits", "signed 32 bits"],
+)
+def test_tiff_is_scaled_by_the_depth_it_declares(tmp_path, values, grey):
+    assert flat(decoded(tmp_path, written(Image.fromarray(values), "TIFF"), "x.tif")[0]) == (grey,) * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "colour"),
+    [
+        (b"P6 8 8 255\n" + bytes(RED) * 64, RED),
+        (b"P5 8 8 65535\n" + struct.pack(">H", 257 * 9) * 64, (9, 9, 9)),
+        (b"P2 8 8 15\n" + b"5 " * 64, (85, 85, 85)),
+    ],
+)
+def test_portable_pixmaps_are_read(tmp_path, content, colour):
+    assert flat(decoded(tmp_path, content, "x.ppm")[0]) == colour
+
+
+def test_a_large_picture_written_as_text_is_refused_because_it_takes_minutes(tmp_path):
+    with pytest.raises(DataError, match="a PPM as text or of an odd depth"):
+        decoded(tmp_path, b"P3 4000 4000 255\n1 2 3", "x.ppm")
+
+
+@pytest.mark.parametrize("name", ["x.jfif", "x.JPE", "x.avif"])
+def test_what_phones_and_browsers_write_is_read(tmp_path, name):
+    if name.endswith("avif") and ".avif" not in FORMATS:
+        pytest.skip("this Pillow reads no AVIF")
+    content = written(Image.new("RGB", (8, 8), RED), "AVIF" if name.endswith("avif") else "JPEG", quality=100)
+    picture, note = decoded(tmp_path, content, name)
+    assert note == "" and np.abs(np.asarray(picture).astype(int) - RED).max() <= 3
+
+
+def test_the_first_picture_of_several_in_a_jpeg_is_read(tmp_path):
+    preview = Image.new("RGB", (4, 4), "blue")
+    content = written(Image.new("RGB", (16, 16), RED), "MPO", save_all=True, append_images=[preview])
+    picture, note = decoded(tmp_path, content, "DJI_1.JPG")
+    assert (picture.getpixel((4, 4))[0] > 250, note) == (True, "")
+
+
+def exif_of(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """EXIF of these (tag, type, count, value) entries, whatever they hold."""
+    head, tail = b"II*\0" + struct.pack("<IH", 8, len(entries)), b""
+    for tag, kind, count, value in entries:
+        place = 8 + 2 + 12 * len(entries) + 4 + len(tail)
+        head += struct.pack("<HHI", tag, kind, count)
+        head += value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", place)
+        tail += value if len(value) > 4 else b""
+    return b"Exif\0\0" + head + bytes(4) + tail
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        [(0x11A, 10, 1, struct.pack("<ii", -1, 0))],
+        [(0x11A, 5, 1, b"")],
+        [(0x9286, 7, 2**31, b"abcd")],
+        [(0x13B, 2, 4, b"\xff\xfe\xfd\xfc")],
+        [(0x8769, 4, 1, struct.pack("<I", 2**31))],
+    ],
+    ids=["negative", "cut", "too long", "no text", "a place beyond the end"],
+)
+def test_a_picture_stands_upright_whatever_its_other_metadata_holds(tmp_path, beside):
+    stored = Image.new("RGB", (64, 32), "red")
+    stored.paste("blue", (0, 0, 32, 32))
+    content = written(stored, "JPEG", exif=exif_of((0x112, 3, 1, struct.pack("<H", 6)), *beside), quality=95)
+    picture, _ = decoded(tmp_path, content, "x.jpg", 32)
+    assert picture.getpixel((16, 4))[2] > 200 and picture.getpixel((16, 27))[0] > 200
+    assert picture_size(content, name="x.jpg") == (32, 64)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", exif_of((0x112, 3, 1, b"\x63"))])
+def test_a_picture_whose_orientation_is_nonsense_stays_as_it_is(tmp_path, exif):
+    content = written(Image.new("RGB", (8, 4), RED), "JPEG", exif=exif)
+    assert picture_size(content, name="x.jpg") == (8, 4)
+    assert decoded(tmp_path, content, "x.jpg")[0].size == (8, 8)
+
+
+def test_content_without_a_name_is_read_by_its_bytes():
+    assert decode_picture(written(Image.new("RGB", (8, 8), RED), "PNG"), 8)[1] == ""
 
 
 def test_16_bit_pictures_keep_their_upper_8_bits(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import struct
 
 import pytest
 from PIL import Image
@@ -107,7 +108,7 @@ def test_a_cell_without_a_picture_is_reported_with_the_reason(tmp_path, cell, re
 
 def test_a_table_without_the_two_columns_is_an_error_that_lists_its_columns(tmp_path):
     datasets.Dataset.from_dict({"words": ["x"], "n": [1]}).to_parquet(str(tmp_path / "a.parquet"))
-    with pytest.raises(DataError, match=r"has the columns words, n. It needs a column of images"):
+    with pytest.raises(DataError, match=r"has the columns words, n, and none of them holds pictures"):
         read_hf(tmp_path / "a.parquet")
 
 
@@ -119,7 +120,7 @@ def test_a_file_that_is_not_parquet_is_a_one_sentence_error(tmp_path, content):
 
 
 def test_a_folder_without_parquet_is_a_one_sentence_error(tmp_path):
-    with pytest.raises(DataError, match="There is no parquet file in"):
+    with pytest.raises(DataError, match="there is no parquet file in it"):
         read_hf(tmp_path)
 
 
@@ -128,3 +129,67 @@ def test_without_datasets_the_error_names_the_install_command(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "datasets" else real(name))
     with pytest.raises(DataError, match="pip install datasets"):
         read_hf("org/name")
+
+
+def test_a_row_whose_text_is_not_utf8_is_left_out_by_its_number(tmp_path):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    texts = [b"a cat", b"caf\xe9", b"a dog"]
+    starts = arrow.py_buffer(struct.pack("<4i", 0, 5, 9, 14))
+    column = arrow.Array.from_buffers(arrow.string(), 3, [None, starts, arrow.py_buffer(b"".join(texts))])
+    parquet.write_table(arrow.table({"image": [png("red")] * 3, "text": column}), tmp_path / "a.parquet")
+    dataset = read_hf(tmp_path / "a.parquet")
+    assert [example.captions for example in dataset] == [("a cat",), ("a dog",)]
+    assert [str(problem) for problem in dataset.problems] == ["row 1: a caption is not Unicode"]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_rows_without_a_label_are_each_their_own_group(tmp_path, missing):
+    dataset = read_hf(write(tmp_path / "a.parquet", label=[1.0, missing, missing]))
+    assert len({example.group for example in dataset}) == 3
+    assert read_hf(write(tmp_path / "b.parquet", label=[7.0, missing, 7.0])).problems == []
+
+
+def test_pictures_may_be_a_column_of_plain_bytes(tmp_path):
+    table = {"img": [cell["bytes"] for cell in COLUMNS["image"]], "prompt": COLUMNS["text"]}
+    datasets.Dataset.from_dict(table).to_parquet(str(tmp_path / "a.parquet"))
+    dataset = t2i.load_dataset(str(tmp_path / "a.parquet"))
+    assert [example.captions for example in dataset] == [("red",), ("blue",), ("green",)]
+    picture, note = dataset.picture(1, 8)
+    assert (picture.getpixel((4, 4)), note) == ((0, 0, 255), "")
+
+
+def test_other_columns_are_chosen_by_name(tmp_path):
+    table = {"before": [png("red")], "after": [png("blue")], "sku": ["x"], "words": ["a cat"]}
+    path = tmp_path / "a.parquet"
+    datasets.Dataset.from_dict(table).to_parquet(str(path))
+    with pytest.raises(DataError, match=r"the columns before, after, sku, words, and no column of captions"):
+        t2i.load_dataset(str(path))
+    with pytest.raises(DataError, match="'sku' holds none; choose one with --image-column"):
+        t2i.load_dataset(str(path), caption_column="words", image_column="sku")
+    dataset = t2i.load_dataset(f"hf:{path}", caption_column="words", image_column="after")
+    assert dataset.picture(0, 8)[0].getpixel((4, 4)) == (0, 0, 255)
+
+
+def test_what_save_to_disk_wrote_is_read(tmp_path):
+    table = datasets.Dataset.from_dict(COLUMNS).cast_column("image", datasets.Image())
+    table.save_to_disk(tmp_path / "one")
+    assert [example.captions for example in t2i.load_dataset(str(tmp_path / "one"))] == [
+        ("red",),
+        ("blue",),
+        ("green",),
+    ]
+    datasets.DatasetDict({"test": table.select([0]), "train": table.select([1, 2])}).save_to_disk(tmp_path / "two")
+    dataset = t2i.load_dataset(str(tmp_path / "two"))
+    assert [example.captions for example in dataset] == [("blue",), ("green",)]
+    assert "also there: test" in dataset.remarks[0]
+    assert len(t2i.load_dataset(f"hf:{tmp_path}/two:test")) == 1
+    with pytest.raises(DataError, match="it has the splits test, train, got 'val'"):
+        read_hf(tmp_path / "two", "val")
+
+
+def test_test_rows_are_not_read_with_the_training_rows(tmp_path):
+    for split, count in (("train", 3), ("test", 1)):
+        write(tmp_path / f"{split}-00000-of-00001.parquet", **{name: cells[:count] for name, cells in COLUMNS.items()})
+    dataset = t2i.load_dataset(str(tmp_path))
+    assert (len(dataset), dataset.name) == (3, f"hf:{tmp_path.name}:train")
+    assert "also there: test (1 files)" in dataset.remarks[0]

@@ -28,7 +28,7 @@ from t2i.data.pack.dataset import PackedDataset
 from t2i.data.pack.features import encode_captions, features_name, open_features
 from t2i.data.pack.pack import open_pack, write_pack
 from t2i.data.pack.partial_folder import scratch_of
-from t2i.data.pack.store import Ragged, Texts, starts_of
+from t2i.data.pack.store import FORMAT, Ragged, Texts, starts_of
 from t2i.data.prepare import own_features, prepare
 from t2i.errors import DataError, OutputError
 from t2i.testing.datasets import DatasetSuite
@@ -52,7 +52,7 @@ class Numbers(CaptionedDataset):
 
     @property
     def examples(self) -> Sequence[Example]:
-        return [Example(f"{n}.png", (f"number {n}", "a number"), f"of {n % 4}") for n in range(self.count)]
+        return [Example(f"{n}.png", (f"number {n}", "a number"), f"of {n % 4}", 1 + n % 2) for n in range(self.count)]
 
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
         self.asked.append(index)
@@ -311,8 +311,8 @@ def test_a_damaged_pack_is_refused_with_the_file_name(tmp_path, file, damage):
 def test_a_pack_of_another_format_says_so(tmp_path):
     write_pack(Numbers(), tmp_path / "pack", 8)
     manifest = tmp_path / "pack" / "pack.json"
-    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 99'))
-    with pytest.raises(DataError, match=r"pack.json has format 99, but this version reads format 3"):
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
+    with pytest.raises(DataError, match=rf"pack.json has format 99, but this version reads format {FORMAT}"):
         open_pack(tmp_path / "pack")
 
 

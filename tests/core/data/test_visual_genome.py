@@ -152,3 +152,12 @@ def test_any_damage_is_reported_or_read(tmp_path_factory, junk, place):
             assert "No captioned picture" in str(error)
         else:
             assert all(example.captions for example in dataset)
+
+
+def test_regions_of_version_1_0_call_their_id_id(tmp_path):
+    (tmp_path / "VG_100K").mkdir()
+    Image.new("RGB", (40, 40)).save(tmp_path / "VG_100K" / "1.jpg")
+    region = {"id": 1382, "image": 1, "phrase": "a green clock", "x": 4, "y": 5, "width": 20, "height": 20}
+    (tmp_path / "region_descriptions.json").write_text(json.dumps([{"id": 1, "regions": [region]}]))
+    dataset = read_visual_genome(tmp_path, "regions")
+    assert [(example.id, example.captions) for example in dataset] == [("1/1382", ("a green clock",))]

@@ -89,7 +89,7 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile
     [
         ([("5.jpg", jpeg())], "it has no caption"),
         ([("5.txt", b"alone")], "a sample without a picture"),
-        ([("5.jpg", jpeg()), ("5.txt", b"\xff\xfe")], "its text is not UTF-8"),
+        ([("5.jpg", jpeg()), ("5.txt", b"\xff\xfe")], "its .txt is not UTF-8"),
         ([("5.jpg", jpeg()), ("5.txt", b" \n")], "it has no caption"),
         ([("5.jpg", jpeg()), ("5.txt", b"x" * 100_000)], "a caption of 100000 characters"),
         ([("5.jpg", jpeg()), ("5.txt", b"x" * (MAX_CAPTION_FILE_BYTES + 1))], "its .txt is larger than"),
@@ -107,6 +107,35 @@ def test_a_bad_sample_is_reported_and_the_rest_is_read(tmp_path, members, reason
     dataset = read_webdataset(write(tmp_path / "a.tar", *GOOD, *members))
     assert [example.captions for example in dataset] == [("red", "a red one"), ("blue",)]
     assert reason in str(dataset.problems[0])
+
+
+def test_dots_in_a_name_are_part_of_it(tmp_path):
+    members = [("x/IMG_22.05.jpg", jpeg()), ("x/IMG_22.05.txt", b"a dog"), ("IMG.1.2.png", jpeg("blue", "PNG"))]
+    dataset = read_webdataset(write(tmp_path / "a.tar", *GOOD, *members, ("IMG.1.2.CAPTION", b"a cat")))
+    assert [example.captions for example in dataset][2:] == [("a dog",), ("a cat",)]
+    assert dataset.problems == []
+
+
+def test_other_members_of_a_sample_are_counted_or_named(tmp_path):
+    members = [
+        ("5.jpg", jpeg()),
+        ("5.seg.png", jpeg("red", "PNG")),
+        ("5.npy", b"x"),
+        ("5.txt", b"five"),
+        ("._5.jpg", b""),
+    ]
+    dataset = read_webdataset(write(tmp_path / "a.tar", *GOOD, *members, ("6.heic", b"?"), ("6.txt", b"six")))
+    assert [example.captions for example in dataset][2:] == [("five",)]
+    assert [str(problem) for problem in dataset.problems] == [
+        "a.tar:5.seg.png: .seg.png of a sample is not read",
+        "a.tar:6: pictures in .heic are not read; save it as PNG or JPEG",
+    ]
+    assert dataset.remarks == ["Files that are neither pictures nor captions are passed over: 1 .npy."]
+
+
+def test_captions_in_json_have_any_usual_name(tmp_path):
+    members = [("5.jpg", jpeg()), ("5.json", json.dumps({"key": "5", "prompt": "five"}).encode())]
+    assert read_webdataset(write(tmp_path / "a.tar", *members)).examples[0].captions == ("five",)
 
 
 def test_a_member_name_with_dots_is_never_used_as_a_path(tmp_path):

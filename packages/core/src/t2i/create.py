@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -82,57 +83,81 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
     return cast("Evaluator", target(**settings))
 
 
-def load_dataset(name: str, split: str | None = None) -> CaptionedDataset:
-    """A registered dataset, your own files through a reader, or the pack or captioned folder at a path.
+def load_dataset(
+    name: str, split: str | None = None, *, caption_column: str = "", image_column: str = ""
+) -> CaptionedDataset:
+    """A registered dataset, your own files through a reader, or what lies at a path.
 
     Args:
         name: "name" or "name:split" of a dataset, "reader:reference" or "reader:reference:split" (such as
             "coco:path:val2017"), or a path (write "./name" if both exist).
         split: one of the dataset's splits; the first one by default.
+        caption_column, image_column: the columns of a table or of metadata to read; by default those with a usual name.
 
     Raises:
         UnknownNameError: there is no such dataset or path, or no such split.
-        InvalidInputError: a reader was named without a reference to read.
+        InvalidInputError: a reader was named without a reference to read, or a column for data without columns.
         DataError: the files cannot be read.
     """
     kind, colon, rest = check_text(name, "A dataset's name").partition(":")
+    columns = {"caption": caption_column, "image": image_column} if caption_column or image_column else {}
     try:
         spec, _ = registry().get(DatasetSpec, kind)
     except T2IError:
         if Path(name).exists():
-            return _read_path(name, split)
+            return _read_path(name, split, columns)
         if "/" in name:
             raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
         raise
     if spec.takes_reference and not colon and Path(name).exists():
-        return _read_path(name, split)
+        return _read_path(name, split, columns)
     if spec.takes_reference:
-        return _read(spec, rest, split)
+        return _read(spec, *_split_off(spec, rest, split), columns)
     split = split or rest or None
     _check_split(spec, split)
+    _check_columns(spec, columns)
     return cast("CaptionedDataset", load_target(spec.target)(split or spec.splits[0]))
 
 
-def _read(spec: DatasetSpec, rest: str, split: str | None) -> CaptionedDataset:
-    """The dataset "reader:rest"; the part after the last colon is a split unless it contains a slash."""
+def _split_off(spec: DatasetSpec, rest: str, split: str | None) -> tuple[str, str | None]:
+    """Reference and split of "reader:rest"; the part after the last colon is a split unless it contains a slash."""
     reference, colon, named_split = rest.rpartition(":")
     if not colon or "/" in named_split:
         reference, named_split = rest, ""
     if not reference:
         raise InvalidInputError(f"The reader {spec.name!r} needs something to read: '{spec.name}:what-to-read'.")
-    split = split or named_split or None
+    return reference, split or named_split or None
+
+
+def _read(spec: DatasetSpec, reference: str, split: str | None, columns: Mapping[str, str]) -> CaptionedDataset:
     _check_split(spec, split)
+    _check_columns(spec, columns)
+    read = load_target(spec.target)
     try:
-        return cast("CaptionedDataset", load_target(spec.target)(reference, split))
+        if columns:
+            from t2i.data.readers.captions import Columns
+
+            return cast("CaptionedDataset", read(reference, split, Columns(**columns)))
+        return cast("CaptionedDataset", read(reference, split))
     except OSError as error:  # readers report what they expect themselves; this is a disk or permission problem
         raise DataError(f"{reference} cannot be read ({error}).") from None
 
 
-def _read_path(name: str, split: str | None) -> CaptionedDataset:
-    """The dataset at a path, opened by the reader that fits it."""
-    from t2i.data.readers.path import read_path  # imports torch
+def _read_path(name: str, split: str | None, columns: Mapping[str, str]) -> CaptionedDataset:
+    """The dataset at a path, opened by the reader that fits what lies there."""
+    from t2i.data.readers.path import reader_of
 
-    return read_path(Path(name), split)
+    try:
+        spec, _ = registry().get(DatasetSpec, reader_of(Path(name)))
+    except OSError as error:
+        raise DataError(f"{name} cannot be read ({error}).") from None
+    return _read(spec, name, split, columns)
+
+
+def _check_columns(spec: DatasetSpec, columns: Mapping[str, str]) -> None:
+    """Columns can be chosen for readers that take them as their third argument."""
+    if columns and "columns" not in inspect.signature(load_target(spec.target)).parameters:
+        raise InvalidInputError(f"The data of {spec.name!r} has no columns to choose. Leave --caption-column out.")
 
 
 def _check_split(spec: DatasetSpec, split: str | None) -> None:

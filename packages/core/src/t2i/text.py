@@ -13,8 +13,8 @@ from torch import Tensor
 
 from t2i.arguments import check_text, shown
 from t2i.errors import EncoderMismatchError, InvalidInputError
+from t2i.plain_text import MAX_PROMPT_CHARACTERS as MAX_PROMPT_CHARACTERS
 
-MAX_PROMPT_CHARACTERS = 2000
 MOST_SHOWN, MOST_CHARACTERS = 5, 60  # limits of a warning: unknown words listed, and characters per text
 
 

@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from t2i.cli.console import progress, report, report_json, say
-from t2i.errors import OutputError
+from t2i.cli.console import progress, report, report_json, say, warn
+from t2i.errors import OfflineError, OutputError, PluginError
 from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 
 if TYPE_CHECKING:
-    from t2i.data.dataset import CaptionedDataset
+    from t2i.data.dataset import CaptionedDataset, Problem
+    from t2i.text import TextEncoder
 
 data = typer.Typer(help="Look at a dataset, check every picture of it, pack it for training.", no_args_is_help=True)
 
 SHOWN_PROBLEMS = 20
 Data = Annotated[str, typer.Argument(help="A dataset's name, READER:PATH[:SPLIT], or a folder (see docs/data.md).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Strict = Annotated[bool, typer.Option(help="Refuse data with any flaw.")]
+Strict = Annotated[bool, typer.Option(help="Refuse data of which anything is left out or changed.")]
 Background = Annotated[
     str | None, typer.Option(help='The colour behind transparent pictures, such as "black" or "#8090a0".')
+]
+CaptionColumn = Annotated[
+    str, typer.Option(help="The column of captions in a table or metadata, if it has an unusual name.")
+]
+ImageColumn = Annotated[
+    str, typer.Option(help="The column of pictures, or of their file names, if it has an unusual name.")
 ]
 
 
 @data.command()
-def info(dataset: Data, as_json: Json = False, strict: Strict = False) -> None:
+def info(
+    dataset: Data,
+    as_json: Json = False,
+    strict: Strict = False,
+    caption_column: CaptionColumn = "",
+    image_column: ImageColumn = "",
+) -> None:
     """Count pictures, captions, classes and sizes, without decoding a picture."""
     from t2i.data.survey import describe
 
-    opened = _open(dataset, None)
+    opened = _open(dataset, None, caption_column, image_column)
     with progress("Reading sizes", len(opened)) as advance:
         facts = describe(opened, advance)
     _report(opened.name, facts, as_json, strict)
 
 
 @data.command()
-def check(dataset: Data, as_json: Json = False, strict: Strict = False, background: Background = None) -> None:
-    """Decode every picture: which are broken or duplicates, and why."""
+def check(
+    dataset: Data,
+    as_json: Json = False,
+    strict: Strict = False,
+    background: Background = None,
+    caption_column: CaptionColumn = "",
+    image_column: ImageColumn = "",
+    text_encoder: Annotated[
+        str, typer.Option(help='The text encoder that shall read the captions, or "none".')
+    ] = DEFAULT_TEXT_ENCODER,
+) -> None:
+    """Decode every picture and read every caption: what is broken, duplicate or unreadable, and why."""
     from t2i.data.survey import check as check_pictures
 
-    opened = _open(dataset, background)
+    opened = _open(dataset, background, caption_column, image_column)
+    encoder = _encoder(text_encoder)
     with progress("Decoding pictures", len(opened)) as advance:
-        facts = check_pictures(opened, advance)
+        facts = check_pictures(opened, advance, encoder)
     _report(opened.name, facts, as_json, strict)
 
 
@@ -54,6 +79,8 @@ def show(
     count: Annotated[int, typer.Option("-n", help="How many pictures, spread over the data.", min=1, max=400)] = 24,
     resolution: Annotated[int, typer.Option(help="Side of each picture, in pixels.", min=16, max=512)] = 128,
     background: Background = None,
+    caption_column: CaptionColumn = "",
+    image_column: ImageColumn = "",
 ) -> None:
     """Draw a contact sheet of the pictures as a model sees them, with their captions."""
     if out.suffix.lower() != ".png":
@@ -63,7 +90,7 @@ def show(
     from t2i.data.survey import contact_sheet
     from t2i.files import write_atomic
 
-    sheet, shown = contact_sheet(_open(dataset, background), count, resolution)
+    sheet, shown = contact_sheet(_open(dataset, background, caption_column, image_column), count, resolution)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     write_atomic(out, buffer.getvalue())
@@ -85,12 +112,15 @@ def pack(
     ] = DEFAULT_TEXT_ENCODER,
     strict: Strict = False,
     background: Background = None,
+    caption_column: CaptionColumn = "",
+    image_column: ImageColumn = "",
 ) -> None:
     """Decode, resize and encode once, into a folder that trains at memory speed; continues if it was interrupted."""
     from t2i.data.pack.pack import write_pack
     from t2i.data.prepare import own_features
+    from t2i.data.remarks import shared_caption
 
-    opened = _open(dataset, background)
+    opened = _open(dataset, background, caption_column, image_column)
     try:
         packed = write_pack(opened, out, resolution, strict=strict, progress=progress)
         if text_encoder != "none":
@@ -107,41 +137,64 @@ def pack(
         f"{out}: {len(packed.ids):,} pictures of {resolution} px, {len(packed.captions):,} distinct captions, "
         f"{size / 2**20:,.1f} MiB; train with --data {out}"
     )
-    _print_problems([str(problem) for problem in packed.problems])
+    _say_all([*opened.remarks, *shared_caption(packed.captions, len(packed.ids))], packed.problems)
 
 
-def _open(dataset: str, background: str | None) -> CaptionedDataset:
+def _open(dataset: str, background: str | None, caption_column: str, image_column: str) -> CaptionedDataset:
     from t2i.create import load_dataset
 
-    opened = load_dataset(dataset)
+    opened = load_dataset(dataset, caption_column=caption_column, image_column=image_column)
     return opened if background is None else opened.on_background(background)
+
+
+def _encoder(name: str) -> TextEncoder | None:
+    """The text encoder; None, with a warning, if it is not on this machine."""
+    if name == "none":
+        return None
+    from t2i.create import create_text_encoder
+
+    try:
+        return create_text_encoder(name)
+    except (OfflineError, PluginError) as error:
+        warn(f"The captions are not compared with the text encoder {name!r}: {error}")
+        return None
 
 
 def _report(name: str, facts: dict[str, Any], as_json: bool, strict: bool) -> None:
     """Facts on stdout; raises if the data is refused."""
-    problems = facts["problems"]
+    from t2i.data.dataset import Problem
+    from t2i.data.pack.pack import refuse_problems
+
+    problems = [Problem(**problem) for problem in facts["problems"]]
     if as_json:
         report_json(facts)
     else:
         for key, value in facts.items():
-            if key not in ("problems", "duplicates"):
+            if key not in ("problems", "duplicates", "remarks"):
                 shown = (
                     ", ".join(f"{part} {each}" for part, each in value.items()) if isinstance(value, dict) else value
                 )
                 report(f"{key + ':':<22}{shown}")
         for key, kind in (("equal pictures", "pictures"), ("shared captions", "captions")):
-            for entry in facts.get("duplicates", {}).get(kind, [])[:SHOWN_PROBLEMS]:
+            entries = facts.get("duplicates", {}).get(kind, [])
+            for entry in entries[:SHOWN_PROBLEMS]:
                 report(f"{key + ':':<22}{entry}")
-        _print_problems([f"{p['where']}: {p['reason']}" for p in problems])
-    if strict and problems:
-        from t2i.data.dataset import Problem
-        from t2i.data.pack.pack import refuse_problems
+            if len(entries) > SHOWN_PROBLEMS:
+                report(f"{key + ':':<22}and {len(entries) - SHOWN_PROBLEMS:,} more (--json lists all)")
+        _say_all(facts["remarks"], problems)
+    if strict:
+        refuse_problems(name, problems)
 
-        refuse_problems(name, [Problem(**problem) for problem in problems])
 
+def _say_all(remarks: Sequence[str], problems: Sequence[Problem]) -> None:
+    """Print remarks and problems on stderr; problems of one kind are one line."""
+    from t2i.data.dataset import summarised
 
-def _print_problems(problems: list[str]) -> None:
-    for problem in problems[:SHOWN_PROBLEMS]:
-        say(f"flaw: {problem}")
-    if len(problems) > SHOWN_PROBLEMS:
-        say(f"and {len(problems) - SHOWN_PROBLEMS} more flaws (--json lists all)")
+    for remark in remarks:
+        say(f"note: {remark}")
+    for kind, skipped in (("left out", True), ("changed", False)):
+        lines = summarised(problem for problem in problems if problem.skipped == skipped)
+        for line in lines[:SHOWN_PROBLEMS]:
+            say(f"{kind}: {line}")
+        if len(lines) > SHOWN_PROBLEMS:
+            say(f"{kind}: and {len(lines) - SHOWN_PROBLEMS} more kinds (data check --json lists all)")

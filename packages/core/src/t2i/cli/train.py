@@ -30,21 +30,26 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Number of steps of the whole run.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random in the run.")] = None,
     strict: Annotated[bool, typer.Option(help="Refuse a dataset with any flawed picture.")] = False,
+    caption_column: Annotated[str, typer.Option(help="The data's column of captions, if it has an unusual name.")] = "",
+    image_column: Annotated[str, typer.Option(help="The data's column of pictures, if it has an unusual name.")] = "",
     device: Annotated[str | None, typer.Option(help='Device to train on; "cpu" leaves a GPU unused.')] = None,
     processes: Annotated[int, typer.Option(help="Number of processes on this machine that share the run.", min=1)] = 1,
 ) -> int:
     """Train a technique on captioned pictures. The run folder is a model: t2i generate "..." --model FOLDER."""
     given: dict[str, object] = {"TECHNIQUE": technique, "--data": data, "--out": out, "--recipe": recipe}
     given |= {"--config": config, "--seed": seed, "--steps": steps, "--resume": resume}
+    columns = {"caption_column": caption_column, "image_column": image_column}
+    columns = {name: column for name, column in columns.items() if column}
     settings: dict[str, Any] | None = None
     if resume is not None:
+        given |= {f"--{name.replace('_', '-')}": column for name, column in columns.items()}
         _alone("--resume", given, allowed=("--resume", "--steps"))
         folder = resume
     elif technique is not None and out is not None:
         folder = out
         flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
         settings = _settings(technique, recipe, config, data, [*(overrides or []), *flags])
-        settings["strict"] = strict or settings.get("strict", False)
+        settings |= {"strict": strict or settings.get("strict", False)} | columns
     else:
         raise InvalidInputError("A new run needs a technique and a folder: t2i train cgan --data openmoji --out runs/a")
     if processes > 1 and (code := _launch(processes, settings, folder, device)) is not None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from PIL import Image
 
 from t2i.errors import InvalidInputError
+
+NAMED = 3  # files in a line about several
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,13 @@ class Example:
         captions: at least one, none empty; all describe the same picture.
         group: what the picture shows, coarser than a caption (a class, a concept). Pictures of one group
             are never used as each other's mismatch. Unique to the picture if nothing is known.
+        repeats: how often training sees the picture in one epoch, at least once.
     """
 
     id: str
     captions: tuple[str, ...]
     group: str
+    repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,23 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
+
+
+def summarised(problems: Iterable[Problem]) -> list[str]:
+    """A line for each kind of problem: those whose reasons differ in nothing but the file's own name are counted."""
+    kinds: dict[tuple[str, bool], list[Problem]] = {}
+    for problem in problems:
+        own = re.escape(PurePosixPath(problem.where.partition(":")[0]).stem)
+        reason = re.sub(rf"(?<![\w.-]){own}\.", "*.", problem.reason) if own else problem.reason
+        kinds.setdefault((reason, problem.skipped), []).append(problem)
+    return [_line(reason, found) for (reason, _), found in kinds.items()]
+
+
+def _line(reason: str, found: Sequence[Problem]) -> str:
+    if len(found) == 1:
+        return str(found[0])
+    more = ", ..." if len(found) > NAMED else ""
+    return f"{len(found):,} times: {reason} ({', '.join(problem.where for problem in found[:NAMED])}{more})"
 
 
 class CaptionedDataset(ABC):
@@ -96,11 +119,16 @@ class CaptionedDataset(ABC):
         return ()
 
     @property
+    def remarks(self) -> Sequence[str]:
+        """How the files were read where more than one way is possible, and what was passed over; sentences."""
+        return ()
+
+    @property
     def fingerprint(self) -> str:
         """A hash that changes when the examples or their pictures do; the key of cached data."""
         digest = hashlib.sha256(self.name.encode())
         for example in self.examples:
-            digest.update(repr((example.id, example.captions, example.group)).encode())
+            digest.update(repr((example.id, example.captions, example.group, example.repeats)).encode())
         return digest.hexdigest()
 
     def __len__(self) -> int:

@@ -8,23 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from t2i.data.depth import declared_depth, eight_bits
+from t2i.data.formats import FORMATS as FORMATS
+from t2i.data.formats import SVG, suffix_of, why_unread
+from t2i.data.orientation import orientation_of, upright, upright_size
+from t2i.data.svg import svg_as_png, svg_size
 from t2i.errors import DataError
 
 MAX_PIXELS = 64_000_000
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".gif": "GIF",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
-
+MAX_PICTURE_BYTES = 256 * 2**20
+MAX_SLOW_PIXELS = 4_000_000  # Pillow reads PPM as text, or with odd maxima, in Python: seconds a megapixel
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels of the upright picture."""
@@ -40,11 +35,13 @@ def decode_picture(
 ) -> tuple[Image.Image, str]:
     """Read a picture, turn it upright, cut it to a centred square and resize it (Lanczos, antialiased).
 
-    CMYK, 16-bit, grey, palette and transparent pictures become RGB on the background; animations are refused.
+    CMYK, 16-bit, grey, palette and transparent pictures become RGB on the background. Of the pictures in one
+    JPEG file (MPO, as phones and drones write it) the first is read; animations are refused. Colour profiles
+    are ignored.
 
     Args:
         source: a file, or its content.
-        name: the content's file name, for its suffix.
+        name: the content's file name, for its suffix; "" if it has none.
         box: use only this part of the picture, clipped to its edges; the square is cut from the part's centre.
         background: a colour Pillow knows, placed behind transparent parts.
 
@@ -55,11 +52,18 @@ def decode_picture(
     Raises:
         DataError: the file is empty, not a picture, damaged, animated or larger than MAX_PIXELS, or `box` is outside.
     """
+    suffix, drawn = suffix_of(name if isinstance(source, bytes) else source.name), ""
+    if FORMATS.get(suffix) == SVG:
+        source, drawn = svg_as_png(_content(source), resolution)
+        name = suffix = ""
     with _opened(source, name) as file:
-        if getattr(file, "n_frames", 1) > 1:
-            raise DataError(f"an animation of {file.n_frames} frames, not one picture")  # type: ignore[attr-defined]
-        note = _note(file, Path(name) if isinstance(source, bytes) else source)
-        picture = _to_rgb(ImageOps.exif_transpose(file), background)
+        frames = getattr(file, "n_frames", 1)
+        if frames > 1 and file.format != "MPO":
+            raise DataError(f"an animation of {frames} frames, not one picture")
+        note = drawn or _note(file, suffix)
+        depth = declared_depth(file)
+        orientation = orientation_of(file)
+        picture = upright(_on_background(eight_bits(file, depth), background), orientation)
         if box is not None:
             picture = picture.crop(_clipped(box, picture.size))
     return ImageOps.fit(picture, (resolution, resolution), Image.Resampling.LANCZOS), note
@@ -71,12 +75,16 @@ def picture_size(source: Path | bytes, *, name: str = "", box: Box | None = None
     Raises:
         DataError: as in decode_picture.
     """
-    with _opened(source, name) as file:
-        turned = file.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-        width, height = file.size[::-1] if turned else file.size
+    if FORMATS.get(suffix_of(name if isinstance(source, bytes) else source.name)) == SVG:
+        size = svg_size(_content(source))
+    else:
+        with _opened(source, name) as file:
+            size = file.size
+            if size[0] != size[1]:  # a square is the same when turned, and asking may decode the file
+                size = upright_size(size, orientation_of(file))
     if box is None:
-        return width, height
-    left, top, right, bottom = _clipped(box, (width, height))
+        return size
+    left, top, right, bottom = _clipped(box, size)
     return right - left, bottom - top
 
 
@@ -84,21 +92,44 @@ def picture_size(source: Path | bytes, *, name: str = "", box: Box | None = None
 def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
     """The opened picture file, its size checked; any error with it, here or in the block, becomes a DataError."""
     try:
-        if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
-            raise DataError("the file is empty")
+        _check_bytes(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata; real problems are refused below
             content = io.BytesIO(source) if isinstance(source, bytes) else source
-            with Image.open(content, formats=sorted(set(FORMATS.values()))) as file:
-                if file.width * file.height > MAX_PIXELS:
+            with Image.open(content, formats=sorted(set(FORMATS.values()) - {SVG})) as file:
+                pixels = file.width * file.height
+                if pixels > MAX_PIXELS:
                     raise DataError(f"{file.width}x{file.height} is more than {MAX_PIXELS // 10**6} megapixels")
+                if file.format == "PPM" and pixels > MAX_SLOW_PIXELS and file.tile[0].codec_name != "raw":
+                    raise DataError(
+                        f"a PPM as text or of an odd depth, of more than {MAX_SLOW_PIXELS // 10**6} megapixels"
+                    )
                 yield file
     except DataError:
         raise
+    except UnidentifiedImageError:
+        label = Path(name).name if isinstance(source, bytes) else source.name
+        raise DataError(why_unread(label) or "not a readable picture (in none of the formats that are read)") from None
     except Exception as error:  # Pillow's readers raise IndexError, TypeError, struct.error and more on damaged files
         where, said = (name, "the file") if isinstance(source, bytes) else (str(source), source.name)
         reason = (str(error).replace(where, said) if where else str(error)) or type(error).__name__
         raise DataError(f"not a readable picture ({reason})") from None
+
+
+def _check_bytes(source: Path | bytes) -> None:
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    if not size:
+        raise DataError("the file is empty")
+    if size > MAX_PICTURE_BYTES:
+        raise DataError(f"{size} bytes are more than {MAX_PICTURE_BYTES // 2**20} MiB")
+
+
+def _content(source: Path | bytes) -> bytes:
+    try:
+        _check_bytes(source)
+        return source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})") from None
 
 
 def _clipped(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -109,20 +140,16 @@ def _clipped(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     return clipped
 
 
-def _note(file: Image.Image, path: Path) -> str:
-    promised = FORMATS.get(path.suffix.lower())
-    if promised != file.format:
-        return f"named {path.suffix} but holds {file.format}"
+def _note(file: Image.Image, suffix: str) -> str:
+    kind = "JPEG" if file.format == "MPO" else file.format
+    if suffix and FORMATS.get(suffix) != kind:
+        return f"named {suffix} but holds {kind}"
     if file.mode in ("RGB", "L", "RGBA"):
         return ""
     return {"CMYK": "CMYK", "P": "palette"}.get(file.mode, f"mode {file.mode}") + " converted to RGB"
 
 
-def _to_rgb(picture: Image.Image, background: str) -> Image.Image:
-    if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture).astype(np.float64)
-        top = 255.0 if values.max(initial=0.0) <= 255 else 65535.0
-        picture = Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8))
+def _on_background(picture: Image.Image, background: str) -> Image.Image:
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA"):
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)

@@ -15,7 +15,7 @@ def _reader(name: str, target: str, summary: str, splits: tuple[str, ...] = ()) 
 def t2i_datasets() -> list[DatasetSpec]:
     """Declare the readers."""
     return [
-        _reader("folder", "readers.folder:read_folder", "pictures with caption files, metadata or class folders"),
+        _reader("folder", "readers.folder:read_folder", "a folder or .zip with captions, metadata or class folders"),
         _reader("pack", "pack.dataset:read_pack", "a pack written by `t2i data pack`"),
         _reader("coco", "readers.coco:read_coco", "captions_*.json and its pictures"),
         _reader(

@@ -14,6 +14,7 @@ from t2i.data.dataset import CaptionedDataset, Problem
 from t2i.data.pack.dataset import PackedDataset
 from t2i.data.pack.features import EncodedCaptions, as_tensor, captions_digest, encode_captions, features_name
 from t2i.data.pack.pack import Pack, refuse_problems, source_of, write_pack
+from t2i.data.remarks import shared_caption, unread_captions
 from t2i.errors import DataError
 from t2i.files import cache_home
 from t2i.progress import Progress, silent
@@ -34,6 +35,9 @@ class PreparedData:
         groups: [n], the pictures' groups by number.
         problems: pictures left out or converted, each with its reason.
         looks: [n], equal for equal pictures; None if unknown.
+        repeats: [n], how often training sees each picture in one epoch; None if once.
+        remarks: sentences on how the data was read, and on captions that nothing can be learned from.
+        content: a hash of everything above that is learned from; "" if unknown.
     """
 
     name: str
@@ -45,6 +49,9 @@ class PreparedData:
     groups: np.ndarray
     problems: Sequence[Problem]
     looks: np.ndarray | None = None
+    repeats: np.ndarray | None = None
+    remarks: Sequence[str] = ()
+    content: str = ""
 
 
 def prepare(
@@ -81,6 +88,13 @@ def prepare(
         groups=np.array(pack.groups),
         problems=pack.problems,
         looks=np.array(pack.looks),
+        repeats=np.array(pack.repeats),
+        remarks=[
+            *dataset.remarks,
+            *shared_caption(pack.captions, len(pack.ids)),
+            *unread_captions(pack.captions, encoder),
+        ],
+        content=pack.content,
     )
 
 

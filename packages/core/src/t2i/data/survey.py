@@ -8,14 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from t2i.data.dataset import CaptionedDataset, Problem
 from t2i.data.pack.pack import decode, look
+from t2i.data.remarks import shared_caption, unread_captions
 from t2i.errors import DataError
+
+if TYPE_CHECKING:
+    from t2i.text import TextEncoder
 
 CHUNK = 256
 CHECK_RESOLUTION = 64  # pixels; pictures are compared at this size
@@ -46,14 +50,20 @@ def describe(dataset: CaptionedDataset, advance: Advance = lambda steps: None) -
             "median": "{}x{}".format(*median),
             "largest": "{}x{}".format(*largest),
         }
-    return facts | _flaws(problems)
+    return facts | _remarks(dataset) | _flaws(problems)
 
 
-def check(dataset: CaptionedDataset, advance: Advance = lambda steps: None) -> dict[str, Any]:
+def check(
+    dataset: CaptionedDataset, advance: Advance = lambda steps: None, encoder: TextEncoder | None = None
+) -> dict[str, Any]:
     """Decode every picture at CHECK_RESOLUTION: count usable pictures, find duplicates, and report problems.
 
+    Args:
+        encoder: the text encoder that shall read the captions.
+
     Returns:
-        Facts as in `describe`, with "duplicates": pictures with equal pixels, and captions shared by several pictures.
+        Facts as in `describe`, with "duplicates": pictures whose middle squares have equal pixels at CHECK_RESOLUTION,
+        although their files may differ, and captions shared by several pictures.
     """
     problems = list(dataset.problems)
     first: dict[int, str] = {}
@@ -74,10 +84,12 @@ def check(dataset: CaptionedDataset, advance: Advance = lambda steps: None) -> d
         "dataset": dataset.name,
         "pictures": len(dataset),
         "usable pictures": usable,
-        "equal to another": len(equal),
+        f"equal at {CHECK_RESOLUTION} px": len(equal),
         "captions shared": len(shared),
     }
-    return facts | _flaws(problems) | {"duplicates": {"pictures": equal, "captions": shared}}
+    return (
+        facts | _remarks(dataset, encoder) | _flaws(problems) | {"duplicates": {"pictures": equal, "captions": shared}}
+    )
 
 
 def contact_sheet(dataset: CaptionedDataset, count: int, resolution: int) -> tuple[Image.Image, int]:
@@ -133,6 +145,12 @@ def _groups(dataset: CaptionedDataset) -> dict[str, Any]:
         facts["largest classes"] = dict(ordered[:TOP])
         facts["smallest classes"] = dict(ordered[: -TOP - 1 : -1])
     return facts
+
+
+def _remarks(dataset: CaptionedDataset, encoder: TextEncoder | None = None) -> dict[str, Any]:
+    distinct = list(dict.fromkeys(caption for example in dataset.examples for caption in example.captions))
+    remarks = [*dataset.remarks, *shared_caption(distinct, len(dataset))]
+    return {"remarks": remarks if encoder is None else [*remarks, *unread_captions(distinct, encoder)]}
 
 
 def _flaws(problems: Sequence[Problem]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from t2i.errors import InvalidInputError
 from t2i.files import read_bytes
+from t2i.plain_text import text_lines
 
 MAX_PROMPTS_BYTES = 100_000_000
 
@@ -21,7 +22,7 @@ def read_prompts(path: Path) -> list[str]:
     except OSError as error:
         raise InvalidInputError(f"Cannot read the prompts in {path}: {error.strerror}.") from None
     try:
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = text_lines(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InvalidInputError(

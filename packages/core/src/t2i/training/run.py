@@ -13,6 +13,7 @@ import yaml
 
 from t2i.config import parse_config
 from t2i.create import create_model, create_text_encoder, load_dataset
+from t2i.data.dataset import summarised
 from t2i.data.prepare import PreparedData, prepare
 from t2i.devices import check_device
 from t2i.files import write_atomic
@@ -97,7 +98,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
     check_device(device)
     spec, _ = registry().get(ModelSpec, config.technique)
     settings = parse_config(load_target(spec.objective_config), config.objective, "objective")
-    dataset = load_dataset(config.data)
+    dataset = load_dataset(config.data, caption_column=config.caption_column, image_column=config.image_column)
     encoder = create_text_encoder(config.text_encoder)
     torch.manual_seed(config.train.seed)  # the networks' initial weights
     generator = create_model(config.technique, **({"text_dim": encoder.identity.dim} | config.model))
@@ -110,7 +111,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
     with processes.main_first():
         resolution = generator.resolution + config.train.crop_margin
         data = prepare(dataset, resolution, encoder, strict=config.strict, progress=progress)
-    _warn_of_problems(data, warn)
+    _warn_of_data(data, config.data_sha256, warn)
     prompts, options = config.train.sample_prompts, config.train.sample_options
     samples = Samples(prompts, encoder.encode(prompts).to("cpu")) if prompts else default_samples(data)
     samples = replace(samples, options=options)
@@ -137,6 +138,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
                 "model": generator.config.model_dump(mode="json"),
                 "objective": settings.model_dump(mode="json"),
                 "train": config.train.model_copy(update={"precision": accelerator.mixed_precision}),
+                "data_sha256": data.content,
             }
         )
         text = yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False)
@@ -144,10 +146,15 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
     return trainer
 
 
-def _warn_of_problems(data: PreparedData, warn: Warn) -> None:
-    skipped = [problem for problem in data.problems if problem.skipped]
-    converted = [problem for problem in data.problems if not problem.skipped]
-    for what, found in (("left out", skipped), ("converted", converted)):
+def _warn_of_data(data: PreparedData, sha256: str, warn: Warn) -> None:
+    """Say what of the data is left out, changed or odd, and whether it is still what the run began with."""
+    if sha256 and sha256 != data.content:
+        warn(f"{data.name} has changed since this run began: it now learns from other pictures or captions.")
+    for remark in data.remarks:
+        warn(f"{data.name}: {remark}")
+    for what, skipped in (("left out", True), ("changed", False)):
+        found = [problem for problem in data.problems if problem.skipped == skipped]
         if found:
-            rest = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-            warn(f"{data.name}: {len(found)} {what}: {'; '.join(map(str, found[:5]))}{rest}.")
+            lines = summarised(found)
+            rest = f"; and {len(lines) - 5} more kinds" if len(lines) > 5 else ""
+            warn(f"{data.name}: {len(found):,} {what}: {'; '.join(lines[:5])}{rest}.")

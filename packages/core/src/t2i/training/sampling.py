@@ -43,7 +43,8 @@ class Draw:
 class Sampler:
     """Shuffles without replacement, epoch after epoch, and keeps no state to save.
 
-    With balance="group" an epoch visits every group once, by one of its pictures; with "image", every picture.
+    With balance="group" an epoch visits every group once, by one of its pictures; with "image", every picture as often
+    as its repeats say.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Sampler:
             _, sizes = np.unique(data.groups, return_counts=True)
             self._members = Ragged(np.argsort(data.groups, kind="stable"), starts_of(sizes))
         else:
-            self._members = Ragged(np.arange(self._count), np.arange(self._count + 1))
+            order = np.repeat(np.arange(self._count), 1 if data.repeats is None else data.repeats)
+            self._members = Ragged(order, np.arange(len(order) + 1))
         self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def draw(self, step: int) -> Draw:

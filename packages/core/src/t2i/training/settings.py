@@ -30,6 +30,8 @@ class RunConfig(Config):
 
     technique: str
     data: str = Field(description="a dataset's name or a folder")
+    caption_column: str = Field("", description="the column of captions, if it has an unusual name")
+    image_column: str = Field("", description="the column of pictures, if it has an unusual name")
     text_encoder: str = DEFAULT_TEXT_ENCODER
     strict: bool = Field(False, description="refuse a dataset with any flawed picture")
     model: dict[str, Any] = Field(default_factory=dict)
@@ -37,6 +39,7 @@ class RunConfig(Config):
     train: TrainConfig = TrainConfig()
     recipe: str = Field("", description="the shipped recipe it began with")
     command: str = Field("", description="the command that started it")
+    data_sha256: str = Field("", description="of the data it started with; written by the run")
 
 
 def read_recipe(technique: str, recipe: str) -> dict[str, Any]:

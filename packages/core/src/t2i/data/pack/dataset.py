@@ -60,7 +60,8 @@ class _Examples(Rows[Example]):
     def at(self, index: int) -> Example:
         pack = self._pack
         captions = tuple(pack.captions[number] for number in pack.captions_of[index])
-        return Example(pack.ids[index], captions, pack.group_names[int(pack.groups[index])])
+        group, repeats = pack.group_names[int(pack.groups[index])], int(pack.repeats[index])
+        return Example(pack.ids[index], captions, group, repeats)
 
 
 def read_pack(reference: str | Path, split: str | None = None) -> PackedDataset:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from t2i.data.dataset import CaptionedDataset, Example, Problem
+from t2i.data.dataset import CaptionedDataset, Example, Problem, summarised
 from t2i.data.pack.partial_folder import Filling, alone
 from t2i.data.pack.store import (
     FORMAT,
@@ -51,6 +51,7 @@ class Pack:
         sha256: of all its contents.
         images: [n, 3, r, r] of uint8.
         looks: [n]; equal for pictures with equal pixels.
+        repeats: [n]; how often training sees each picture in one epoch.
         groups: [n], indices into `group_names`.
         captions: every distinct caption.
         captions_of: for each picture the positions of its captions.
@@ -65,12 +66,21 @@ class Pack:
     sha256: str
     images: np.ndarray
     looks: np.ndarray
+    repeats: np.ndarray
     groups: np.ndarray
     group_names: Texts
     captions: Texts
     captions_of: Ragged
     ids: Texts
     problems: Sequence[Problem]
+
+    @property
+    def content(self) -> str:
+        """A hash of what is learned from: pictures, captions, groups and repeats; not of where it came from."""
+        digest = hashlib.sha256(json.dumps([list(self.captions), list(self.group_names)]).encode())
+        for values in (self.looks, self.repeats, self.groups, self.captions_of.values, self.captions_of.starts):
+            digest.update(values.tobytes())
+        return digest.hexdigest()
 
     @property
     def resolution(self) -> int:
@@ -100,6 +110,7 @@ def open_pack(folder: Path) -> Pack:
             sha256=store.sha256,
             images=arrays["images"],
             looks=arrays["looks"],
+            repeats=arrays["repeats"],
             groups=arrays["groups"],
             group_names=store.texts("group_names"),
             captions=store.texts("captions"),
@@ -150,7 +161,7 @@ def write_pack(
         refuse_problems(dataset.name, problems if strict else ())
         if len(left_out) == len(dataset):
             filling.discard()
-            reasons = "; ".join(map(str, problems[:5]))
+            reasons = "; ".join(summarised(problems)[:5])
             raise DataError(f"None of the {len(dataset)} pictures of {dataset.name} can be used: {reasons}.")
 
         def kept() -> Iterator[Example]:
@@ -189,7 +200,7 @@ def refuse_problems(name: str, problems: Sequence[Problem]) -> None:
     if problems:
         raise DataError(
             f"With --strict, {name} must have no problems, but has {len(problems)}: "
-            f"{'; '.join(map(str, problems[:5]))}. Fix or remove them, or leave --strict out."
+            f"{'; '.join(summarised(problems)[:5])}. Fix or remove them, or leave --strict out."
         )
 
 
@@ -230,12 +241,15 @@ def _write_examples(folder: Path, examples: Callable[[], Iterable[Example]]) -> 
     """Captions and groups are numbered in the order of their texts; `examples` returns all of them at each call."""
     captions: dict[str, int] = {}
     groups: dict[str, int] = {}
-    numbers, lengths, group_of = array("q"), array("q"), array("q")
+    numbers, lengths, group_of, repeats = array("q"), array("q"), array("q"), array("q")
     for example in examples():
+        repeats.append(example.repeats)
         lengths.append(len(example.captions))
         numbers.extend(captions.setdefault(caption, len(captions)) for caption in example.captions)
         group_of.append(groups.setdefault(example.group, len(groups)))
+    write_array(folder, "repeats", np.asarray(repeats).astype(np.int32))
     arrays = write_texts(folder, "ids", (example.id for example in examples()))
+    arrays["repeats"] = ("int32", (len(repeats),))
     for name, texts, values in (("captions", captions, numbers), ("group_names", groups, group_of)):
         ordered = sorted(texts)
         arrays |= write_texts(folder, name, ordered)
@@ -262,9 +276,11 @@ def _check(pack: Pack) -> None:
         (pack.captions_of.values, len(pack.captions)),
         (pack.groups, len(pack.group_names)),
     )
-    shapes = {len(pack.looks), len(pack.groups), len(pack.captions_of), len(pack.ids)} == {count}
+    rows = (pack.looks, pack.repeats, pack.groups, pack.captions_of, pack.ids)
+    shapes = {len(values) for values in rows} == {count}
     square = pack.images.ndim == 4 and pack.images.shape[1] == 3 and pack.images.shape[2] == pack.images.shape[3]
     captioned = (np.diff(pack.captions_of.starts) > 0).all()
     in_range = all(values.size and 0 <= values.min() <= values.max() < limit for values, limit in numbered)
-    if not (count and shapes and square and captioned and in_range):
+    seen = (pack.repeats > 0).all()
+    if not (count and shapes and square and captioned and seen and in_range):
         raise DataError(f"{where} is inconsistent: its pictures, captions and groups do not fit each other")

@@ -23,7 +23,7 @@ import numpy as np
 from t2i.errors import DataError
 from t2i.files import sha256_of, write_atomic
 
-FORMAT = 3  # part of every cache key; raise it when a layout changes
+FORMAT = 4  # part of every cache key; raise it when a layout changes
 T = TypeVar("T")
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 """Arrays by name: dtype and shape."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from t2i.data.readers.files import FileDataset, Findings, picture_file
+from t2i.data.readers.files import FileDataset
+from t2i.data.readers.findings import Findings
+from t2i.data.readers.sources import picture_file
 from t2i.errors import DataError
 
 PREFIX = "captions_"

@@ -6,9 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from t2i.data.decode import Box
-from t2i.data.readers.captions import read_caption_file
-from t2i.data.readers.files import FileDataset, Findings, picture_file
+from t2i.data.readers.captions import MAX_CAPTION_FILE_BYTES
+from t2i.data.readers.files import FileDataset
+from t2i.data.readers.findings import Findings
+from t2i.data.readers.sidecars import caption_lines
+from t2i.data.readers.sources import picture_file
+from t2i.data.readers.tree import FolderTree
 from t2i.errors import DataError
+from t2i.plain_text import text_lines
 
 HINT = (
     "Its layout is images.txt, classes.txt, image_class_labels.txt, train_test_split.txt, bounding_boxes.txt and "
@@ -49,7 +54,7 @@ def read_cub(reference: str | Path, split: str | None = None) -> FileDataset:
             text = texts / Path(name).with_suffix(".txt")
             if not text.is_file():
                 raise DataError(f"there is no caption file {text.relative_to(texts.parent)}")
-            captions = read_caption_file(text)
+            captions = _lines(text)
         except DataError as error:
             found.leave_out(where, str(error))
             continue
@@ -64,7 +69,7 @@ def _table(path: Path, found: Findings) -> Iterator[tuple[str, str]]:
         DataError: the file is missing or not text.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = text_lines(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"CUB's {path.name} in {path.parent} cannot be read ({error}). {HINT}") from None
     seen = set()
@@ -79,6 +84,15 @@ def _table(path: Path, found: Findings) -> Iterator[tuple[str, str]]:
         else:
             seen.add(number)
             yield number, value.strip()
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a caption file or a list of classes.
+
+    Raises:
+        DataError: it is too large, not UTF-8, or cannot be read.
+    """
+    return caption_lines(FolderTree(path.parent).read(path.name, MAX_CAPTION_FILE_BYTES), path.name)
 
 
 def _species(root: Path, found: Findings) -> dict[str, str]:
@@ -104,7 +118,7 @@ def _wanted(  # type: ignore[no-untyped-def]
         raise DataError(
             f"The split {split!r} of CUB is listed in {file}, which is shipped with the captions, but is not in {root}."
         )
-    classes = {line.strip() for line in read_caption_file(path)} - {""}
+    classes = {line.strip() for line in _lines(path)} - {""}
     return lambda number: species.get(number, str(Path(names[number]).parent)) in classes
 
 

@@ -1,70 +1,20 @@
-"""Pictures in files with their captions: the findings of every file reader, and the dataset made from them."""
+"""Pictures in files with their captions, as a dataset."""
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
 from PIL import Image, ImageColor
 
-from t2i.data.dataset import CaptionedDataset, Example, Problem
-from t2i.data.decode import Box, decode_picture, picture_size
-from t2i.data.readers.captions import usable_captions
+from t2i.data.dataset import CaptionedDataset, Example, Problem, summarised
+from t2i.data.decode import decode_picture, picture_size
+from t2i.data.readers.findings import Findings, Record
+from t2i.data.readers.sources import content_of, file_of, place_of
 from t2i.errors import DataError, InvalidInputError
-
-MAX_PICTURE_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An example and where its picture is.
-
-    Attributes:
-        path: of the picture file, or of an archive that holds it.
-        box: the part of the picture to use; by default all of it.
-        span: offset and size in bytes of the picture in `path`; by default the whole file.
-    """
-
-    example: Example
-    path: Path
-    box: Box | None = None
-    span: tuple[int, int] | None = None
-
-
-class Findings:
-    """What a reader has found so far: usable records, and problems."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.problems: list[Problem] = []
-
-    def leave_out(self, where: str, reason: str) -> None:
-        """Note that something is skipped."""
-        self.problems.append(Problem(where, reason))
-
-    def add(
-        self,
-        where: str,
-        name: str,
-        captions: Iterable[object],
-        group: str,
-        path: Path,
-        box: Box | None = None,
-        span: tuple[int, int] | None = None,
-    ) -> None:
-        """Keep a picture with its usable captions; `where` locates it in a problem."""
-        kept, reason = usable_captions(captions)
-        if not kept:
-            self.leave_out(where, reason or "it has no caption")
-            return
-        if reason:
-            self.problems.append(Problem(where, f"{reason}, left out", skipped=False))
-        self.records.append(Record(Example(name, kept, group), path, box, span))
+from t2i.plain_text import as_unicode
 
 
 @final
@@ -88,9 +38,10 @@ class FileDataset(CaptionedDataset):
         """
         if not found.records:
             flaws = found.problems
-            told = f"; {len(flaws)} could not be used; the first: {flaws[0]}" if flaws else ""
-            raise DataError(f"No captioned picture in {name}{told}. {hint}")
-        self._name, self._license, self._found, self._hint, self._background = name, license, found, hint, background
+            told = f"; {len(flaws):,} could not be used: {'; '.join(summarised(flaws)[:3])}" if flaws else ""
+            raise DataError(f"No captioned picture in {as_unicode(name)}{told}. {hint}")
+        self._name, self._license, self._found, self._hint = as_unicode(name), license, found, hint
+        self._background = background
 
     @property
     def name(self) -> str:
@@ -109,24 +60,29 @@ class FileDataset(CaptionedDataset):
         return self._found.problems
 
     @property
+    def remarks(self) -> Sequence[str]:
+        return self._found.remarks
+
+    @property
     def fingerprint(self) -> str:
         digest = hashlib.sha256(super().fingerprint.encode())
         digest.update(self._background.encode() if self._background != "white" else b"")
         times: dict[Path, str] = {}
         for record in self._found.records:
-            if record.path not in times:
-                times[record.path] = _version(record.path)
-            digest.update(f"{times[record.path]} {record.box} {record.span}\n".encode())
+            path = file_of(record.source)
+            if path not in times:
+                times[path] = _version(path)
+            digest.update(f"{times[path]} {record.box} {place_of(record.source)}\n".encode())
         return digest.hexdigest()
 
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
         record = self._found.records[index]
-        name, box = record.example.id, record.box
-        return decode_picture(_source(record), resolution, name=name, box=box, background=self._background)
+        content, name = content_of(record.source), record.example.id
+        return decode_picture(content, resolution, name=name, box=record.box, background=self._background)
 
     def size(self, index: int) -> tuple[int, int]:
         record = self._found.records[index]
-        return picture_size(_source(record), name=record.example.id, box=record.box)
+        return picture_size(content_of(record.source), name=record.example.id, box=record.box)
 
     def on_background(self, colour: str) -> FileDataset:
         return FileDataset(self._name, self._found, self._hint, self._license, checked_colour(colour))
@@ -157,46 +113,6 @@ def checked_colour(colour: str) -> str:
             f"A background must be a colour such as white, black or #8090a0, got {colour!r}."
         ) from None
     return colour
-
-
-def picture_file(root: Path, name: str) -> Path:
-    """The file `name` in `root`.
-
-    Raises:
-        DataError: it is outside `root`, by its path or a link, or there is no such file.
-    """
-    path = root / name
-    try:
-        real, there = os.path.realpath(path), path.is_file()
-    except (OSError, ValueError):  # a file name that is too long or contains NUL
-        real, there = "", False
-    if real and not Path(real).is_relative_to(os.path.realpath(root)):
-        raise DataError(f"{name} is outside the folder")
-    if not there:
-        raise DataError(f"there is no picture {name}")
-    return path
-
-
-def matching(pattern: str) -> list[Path]:
-    """The file called `pattern`, or all that match it, sorted."""
-    if Path(pattern).is_file():
-        return [Path(pattern)]
-    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - it may begin anywhere
-    return [Path(name) for name in names if Path(name).is_file()]
-
-
-def _source(record: Record) -> Path | bytes:
-    if record.span is None:
-        return record.path
-    offset, size = record.span
-    if size > MAX_PICTURE_BYTES:
-        raise DataError(f"{size} bytes are more than {MAX_PICTURE_BYTES // 2**20} MiB")
-    try:
-        with record.path.open("rb") as file:
-            file.seek(offset)
-            return file.read(size)
-    except OSError as error:
-        raise DataError(f"{record.path.name} cannot be read ({error.strerror})") from None
 
 
 def _version(path: Path) -> str:

@@ -1,18 +1,21 @@
-"""A user's own folder: pictures with a caption file each, one metadata file for all, or class sub-folders."""
+"""A user's own folder or zip: pictures with a caption file each, metadata for all, or class sub-folders."""
 
 from __future__ import annotations
 
-import csv
-import json
-import os
+import posixpath
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from t2i.data.dataset import Problem
-from t2i.data.decode import FORMATS
-from t2i.data.readers.captions import CAPTION_FIELDS, GROUP_FIELDS, read_caption_file, usable_captions
-from t2i.data.readers.files import FileDataset, Findings, picture_file
+from t2i.data.formats import is_picture, suffix_of, why_unread
+from t2i.data.readers.captions import Columns
+from t2i.data.readers.files import FileDataset
+from t2i.data.readers.findings import Findings
+from t2i.data.readers.folder_names import captions_from_folders, groups_of, repeats_of
+from t2i.data.readers.metadata import Entry, metadata_files, metadata_like, read_metadata
+from t2i.data.readers.sidecars import SUFFIXES, NoCaptionError, Sidecars, read_sidecar
+from t2i.data.readers.splits import default_split
+from t2i.data.readers.tree import FolderTree, Tree, ZipTree
 from t2i.errors import DataError
 
 HINT = (
@@ -21,151 +24,131 @@ HINT = (
 )
 
 
-def read_folder(reference: str | Path, split: str | None = None) -> FileDataset:
-    """A folder of pictures, searched to any depth; `split` is a sub-folder to read instead.
+def read_folder(reference: str | Path, split: str | None = None, columns: Columns = Columns()) -> FileDataset:  # noqa: B008
+    """A folder or zip of pictures, searched to any depth; `split` is a sub-folder to read instead.
 
-    Captions come from `metadata.jsonl` or `metadata.csv` (the Hugging Face imagefolder layout: `file_name` and
-    `text`, which may be a list, and optionally `group`) if the folder has one; else from `picture.txt` next to
-    `picture.png`, one caption per line; if no picture has such a file, from the sub-folders' names. Pictures
-    of one sub-folder are one group, unless it contains all the pictures in the metadata (`images/`).
+    A picture's captions come from the metadata that names it (`metadata.jsonl`, `.csv`, `.parquet` or
+    `captions.json`, in any folder; see `Columns` for their columns), else from the file beside it (`picture.txt`, one
+    caption a line, `.caption`, `picture.png.txt` or `.json`). Only if no picture has either are the sub-folders' names
+    the captions. A folder of `train/` and other splits is read as its `train/`.
+
+    Pictures of one sub-folder are one group, unless it contains all pictures or is called `images`, `00000` or such.
 
     Raises:
         DataError: the folder is missing, or has no captioned picture.
     """
-    folder = Path(reference) / (split or "")
-    if not folder.is_dir():
-        raise DataError(f"A dataset must be a folder with pictures and captions, but {folder} is not a folder.")
-    metadata = [path for path in (folder / "metadata.jsonl", folder / "metadata.csv") if path.is_file()]
-    found = _from_metadata(folder, metadata[0]) if metadata else _from_sub_folders(folder)
-    name = folder.resolve().name if split is None else f"{Path(reference).resolve().name}:{split}"
-    return FileDataset(f"folder:{name}", found, HINT)
-
-
-def _groups(names: list[str]) -> dict[str, str]:
-    """Each picture's group: its sub-folder, or its own name if it is in none."""
-    parents = {name: str(Path(name).parent) for name in names}
-    return {name: name if parent == "." else parent for name, parent in parents.items()}
-
-
-def _from_sub_folders(folder: Path) -> Findings:
+    path = Path(reference)
+    whole: Tree
+    if path.is_dir():
+        whole = FolderTree(path)
+    elif path.suffix.lower() == ".zip" and path.is_file():
+        whole = ZipTree(path)
+    else:
+        raise DataError(f"A dataset must be a folder with pictures and captions, but {path} is not a folder.")
     found = Findings()
-    names = sorted(_pictures(folder, found))
-    texts = {name: Path(name).with_suffix(".txt") for name in names}
-    has_text = {name for name, text in texts.items() if (folder / text).is_file()}
-    nested = [name for name in names if Path(name).parent != Path()]
-    groups, taken = _groups(names), Counter[Path]()
-    for name in names:
-        taken[texts[name]] += 1
+    if split is None:
+        split = _default_split(whole.names(Findings()), found, str(reference))
+    tree = whole if split is None else whole.under(split)
+    if tree is None:
+        raise DataError(f"A dataset must be a folder with pictures and captions, but {path}/{split} is not a folder.")
+    _collect(tree, columns, found)
+    return FileDataset(f"folder:{whole.title}" + (f":{split}" if split else ""), found, HINT)
+
+
+def _default_split(names: Sequence[str], found: Findings, reference: str) -> str | None:
+    """The folder of training pictures, if all pictures lie in folders named as splits; says so."""
+    if any("/" not in name for name in metadata_like(names)):
+        return None  # it names pictures of all folders
+    sizes = Counter(name.partition("/")[0] for name in names if is_picture(name))
+    split, remark = default_split(sizes, "pictures", "folder", reference)
+    if split is not None:
+        found.remark(remark)
+    return split
+
+
+def _collect(tree: Tree, columns: Columns, found: Findings) -> None:
+    """Find every picture's captions, group and repeats, and account for every file."""
+    names = tree.names(found)
+    pictures = [name for name in names if is_picture(name)]
+    stems = {posixpath.splitext(name)[0].lower() for name in pictures}
+    tables = metadata_files([name for name in names if posixpath.splitext(name)[0].lower() not in stems], found)
+    entries = read_metadata(tree, tables, columns, found)
+    sidecars = Sidecars([name for name in names if suffix_of(name) in SUFFIXES and name not in tables])
+    texts, plain, flawed = _read_texts(tree, pictures, entries, sidecars, columns, found)
+    orphans = sidecars.orphans()
+    for name in orphans:
+        found.leave_out(name, "a caption file without a picture of its name")
+    if plain and not (tables or texts or flawed or _are_captions(orphans, stems)):
+        texts |= captions_from_folders(plain, found)
+        groups = {name: posixpath.dirname(name) for name in texts}
+    else:
+        for name in plain:
+            found.leave_out(name, _why_plain(name, tables))
+        groups = groups_of([*entries, *texts])
+    repeats = repeats_of(texts, found)
+    for name in sorted([*entries, *texts]):
+        if name in entries:
+            entry = entries[name]
+            found.add(entry.where, name, entry.captions, entry.group or groups[name], entry.source)
+        else:
+            found.add(name, name, texts[name], groups[name], tree.source(name), repeats=repeats.get(name, 1))
+    for name in set(names) - {*pictures, *sidecars.claimed, *orphans} - set(metadata_like(names)):
+        found.pass_over(name)
+
+
+def _read_texts(
+    tree: Tree,
+    pictures: Sequence[str],
+    entries: Mapping[str, Entry],
+    sidecars: Sidecars,
+    columns: Columns,
+    found: Findings,
+) -> tuple[dict[str, Sequence[object]], list[str], bool]:
+    """The captions beside the pictures that metadata does not name, the pictures without any, and whether a
+    caption file is flawed."""
+    texts: dict[str, Sequence[object]] = {}
+    plain: list[str] = []
+    flawed, unused = False, 0
+    for name in pictures:
+        text: str | None = None
         try:
-            path = picture_file(folder, name)
-            if name in has_text:
-                if taken[texts[name]] > 1:
-                    raise DataError(f"{texts[name].name} belongs to another picture of the same name")
-                captions = read_caption_file(picture_file(folder, str(texts[name])))
-                if not any(line.strip() for line in captions):
-                    raise DataError(f"{texts[name].name} has no caption")
-            elif nested and not has_text:
-                if name not in nested:
-                    raise DataError("it is not in a class sub-folder")
-                captions = [Path(name).parent.name.replace("_", " ").replace("-", " ")]
+            text = sidecars.claim(name)
+            if name in entries:
+                unused += text is not None
+                continue
+            if why := why_unread(name):
+                found.leave_out(name, why)
+                continue
+            tree.source(name)
+            if text is None:
+                plain.append(name)
             else:
-                raise DataError(f"it has no caption file {texts[name].name}")
+                texts[name] = read_sidecar(tree, text, columns)
+        except NoCaptionError as error:
+            sidecars.release(str(text))
+            found.note(name, str(error))
+            plain.append(name)
         except DataError as error:
+            flawed = flawed or text is not None
             found.leave_out(name, str(error))
-            continue
-        found.add(name, name, captions, groups[name], path)
-    return found
+    if unused:
+        found.remark(f"The metadata is used, not the caption files of the {unused:,} pictures that have both.")
+    sidecars.remark(found)
+    return texts, plain, flawed
 
 
-def _pictures(folder: Path, found: Findings) -> Iterator[str]:
-    """Relative names of all files with a picture's suffix; links to folders are not followed."""
-    for parent, folders, files in os.walk(folder, onerror=lambda error: found.leave_out(*_unreadable(folder, error))):
-        for name in folders:
-            if (Path(parent) / name).is_symlink():
-                relative = (Path(parent) / name).relative_to(folder).as_posix()
-                found.leave_out(relative, "a link to a folder, which is not followed")
-        for name in files:
-            if Path(name).suffix.lower() in FORMATS:
-                yield (Path(parent) / name).relative_to(folder).as_posix()
+def _are_captions(orphans: Sequence[str], stems: Collection[str]) -> bool:
+    """Whether caption files without a picture beside them are captions of pictures elsewhere."""
+    bases = {posixpath.basename(stem) for stem in stems}
+    return any(
+        suffix_of(name) != ".txt" or posixpath.splitext(posixpath.basename(name))[0].lower() in bases
+        for name in orphans
+    )
 
 
-def _unreadable(folder: Path, error: OSError) -> tuple[str, str]:
-    return os.path.relpath(error.filename, folder), f"cannot be read ({error.strerror})"
-
-
-def _from_metadata(folder: Path, metadata: Path) -> Findings:
-    found = Findings()
-    entries: dict[str, tuple[str, tuple[str, ...], str]] = {}
-    for number, entry in _entries(metadata, found):
-        where = f"{metadata.name}:{number}"
-        try:
-            name, texts, group = _checked(entry)
-            captions, reason = usable_captions(texts)
-            if not captions:
-                raise DataError(reason or "text has no caption")
-            path = picture_file(folder, name)
-        except DataError as error:
-            found.leave_out(where, str(error))
-            continue
-        if reason:
-            found.problems.append(Problem(where, f"{reason}, left out", skipped=False))
-        name = Path(os.path.relpath(path, folder)).as_posix()
-        first, before, known = entries.get(name, (where, (), group))
-        entries[name] = (first, before + captions, known or group)
-    sub_folders = _groups(list(entries))
-    if len(set(sub_folders.values())) == 1:
-        sub_folders = {name: name for name in entries}
-    for name in sorted(entries):
-        where, captions, group = entries[name]
-        found.add(where, name, captions, group or sub_folders[name], folder / name)
-    return found
-
-
-def _entries(metadata: Path, found: Findings) -> Iterator[tuple[int, object]]:
-    """The parsed lines of the metadata, with their numbers."""
-    if metadata.suffix == ".csv":
-        yield from _rows(metadata, found)
-        return
-    with metadata.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                found.leave_out(f"{metadata.name}:{number}", f"not an object with file_name and text ({error})")
-
-
-def _rows(metadata: Path, found: Findings) -> Iterator[tuple[int, object]]:
-    with metadata.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        lines = csv.reader(file)
-        header: list[str] | None = None
-        while True:
-            try:
-                row = next(lines, None)
-            except csv.Error as error:
-                found.leave_out(f"{metadata.name}:{lines.line_num}", f"not a line of CSV ({error})")
-                continue
-            if row is None:
-                return
-            if header is None:
-                header = row
-            elif row:
-                yield lines.line_num, dict(zip(header, row, strict=False))
-
-
-def _checked(entry: object) -> tuple[str, list[object], str]:
-    """File name, captions and group ("" if there is none) of one entry."""
-    if not isinstance(entry, dict) or "file_name" not in entry:
-        raise DataError("not an object with file_name and text")
-    field = next((field for field in CAPTION_FIELDS if field in entry), None)
-    if field is None:
-        raise DataError(f"not an object with file_name and text (it has {', '.join(map(str, entry))})")
-    name, text = entry["file_name"], entry[field]
-    if not isinstance(name, str):
-        raise DataError("file_name is not a text")
-    captions = text if isinstance(text, list) else [text]
-    if not all(isinstance(caption, str | None) for caption in captions):
-        raise DataError(f"{field} is neither a text nor a list of texts")
-    group = next((entry[key] for key in GROUP_FIELDS if isinstance(entry.get(key), str | int)), "")
-    return name, captions, str(group)
+def _why_plain(name: str, tables: Sequence[str]) -> str:
+    for table in sorted(tables, key=len, reverse=True):
+        folder = posixpath.dirname(table)
+        if not folder or name.startswith(f"{folder}/"):
+            return f"{table} does not name it"
+    return f"it has no caption file {posixpath.splitext(posixpath.basename(name))[0]}.txt"

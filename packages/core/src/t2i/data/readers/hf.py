@@ -1,4 +1,4 @@
-"""Datasets from the Hugging Face Hub and local parquet files, read with `datasets`, which is imported only here."""
+"""Datasets from the Hugging Face Hub and local parquet files, read with `datasets`."""
 
 from __future__ import annotations
 
@@ -11,53 +11,45 @@ from typing import Any, final
 from PIL import Image
 
 from t2i.data.dataset import CaptionedDataset, Example, Problem
-from t2i.data.decode import decode_picture, picture_size
-from t2i.data.readers.captions import CAPTION_FIELDS, GROUP_FIELDS, usable_captions
-from t2i.data.readers.files import MAX_PICTURE_BYTES, checked_colour, matching
+from t2i.data.decode import MAX_PICTURE_BYTES, decode_picture, picture_size
+from t2i.data.readers.captions import Columns, group_of, listed
+from t2i.data.readers.files import checked_colour
+from t2i.data.readers.findings import Findings
+from t2i.data.readers.hf_table import default_split_of, image_column, is_local, open_table, texts_of
 from t2i.errors import DataError
 
-HINT = "It needs a column of images and one of captions, called text, caption or captions."
+HINT = "It needs a column of pictures, with their bytes, and one of captions."
 
 
-def read_hf(reference: str | Path, split: str | None = None) -> HFDataset:
-    """A dataset with a column of images and one of captions.
+def read_hf(reference: str | Path, split: str | None = None, columns: Columns = Columns()) -> HFDataset:  # noqa: B008
+    """A dataset with a column of pictures (images, or files' bytes) and one of captions; see `Columns`.
 
     Args:
-        reference: "org/name" or "org/name@revision" on the Hub, a parquet file, a pattern for such files, or a folder
-            of them.
-        split: "train" by default.
+        reference: "org/name" or "org/name@revision" on the Hub, a parquet file, a pattern for such files, a folder
+            of them, or a folder that `save_to_disk` wrote.
+        split: by default "train"; of local files that are not named as splits, all.
 
     Raises:
-        DataError: `datasets` is not installed or fails, or there is no column of images or captions.
+        DataError: `datasets` is not installed or fails, or there is no column of pictures or captions.
     """
     if importlib.util.find_spec("datasets") is None:
         raise DataError("The reader 'hf' needs the distribution datasets. Install it: pip install datasets")
     from datasets import Image as ImageColumn  # type: ignore[import-untyped]
-    from datasets import load_dataset
 
-    reference = str(reference)
-    local = Path(reference).exists() or bool(matching(reference))
+    reference, found = str(reference), Findings()
     try:
-        if local:
-            files = [str(path) for path in _parquet(reference, split)]
-            table: Any = load_dataset("parquet", data_files={"train": files}, split="train")
-        else:
-            name, _, revision = reference.partition("@")
-            table = load_dataset(name, split=split or "train", revision=revision or None)
-        features = table.features
-        images = [key for key, column in features.items() if isinstance(column, ImageColumn) or _holds_files(column)]
-        captions = [key for key in CAPTION_FIELDS if key in features]
-        if not images or not captions:
-            raise DataError(f"{reference} has the columns {', '.join(features)}. {HINT}")
-        table = table.cast_column(images[0], ImageColumn(decode=False))
-    except DataError:
-        raise
+        split = split or default_split_of(reference, found)
+        table = open_table(reference, split)
+        names = list(table.features)
+        image, caption = image_column(table.features, columns), columns.caption_of(names)
+        table = table.cast_column(image, ImageColumn(decode=False))  # gives {bytes, path}
+    except DataError as error:
+        raise DataError(f"{reference} cannot be used: {error}. {HINT}") from None
     except Exception as error:  # from the network, the Hub, Arrow or an untrusted file: `datasets` wraps none of them
         brief = " ".join(str(error).split())[:300]
         raise DataError(f"`datasets` cannot read {reference} ({type(error).__name__}: {brief}).") from None
-    group = next((key for key in GROUP_FIELDS if key in features), None)
-    name = reference if not local else Path(reference).name
-    return HFDataset(f"hf:{name}" + (f":{split}" if split else ""), table, images[0], captions[0], group)
+    name = Path(reference).name if is_local(reference) else reference
+    return HFDataset(f"hf:{name}" + (f":{split}" if split else ""), table, (image, caption, group_of(names)), found)
 
 
 @final
@@ -65,27 +57,37 @@ class HFDataset(CaptionedDataset):
     """A table of `datasets`; pictures are read from its files on request."""
 
     def __init__(
-        self, name: str, table: Any, image: str, caption: str, group: str | None, background: str = "white"
+        self,
+        name: str,
+        table: Any,
+        columns: tuple[str, str, str | None],
+        found: Findings,
+        background: str = "white",
     ) -> None:
         """
+        Args:
+            columns: of pictures, of captions, and of groups if there is one.
+            found: remarks of the reader.
+
         Raises:
             DataError: no row has a caption.
         """
-        self._name, self._table, self._background = name, table, background
-        self._columns = (image, caption, group)
+        self._name, self._table, self._columns, self._background = name, table, columns, background
         self._rows: list[int] = []
         self._examples: list[Example] = []
-        self._problems: list[Problem] = []
-        texts = table.select_columns([column for column in (caption, group) if column])
-        for row, entry in enumerate(texts):
-            said = entry[caption]
-            kept, reason = usable_captions(said if isinstance(said, list) else [said])
-            if not kept or reason:
-                self._problems.append(Problem(f"row {row}", reason or "it has no caption", skipped=not kept))
-            if kept:
+        self._given, self._found = found, Findings()
+        _, caption, group = columns
+        for row, entry in enumerate(texts_of(table, [column for column in (caption, group) if column])):
+            where = f"row {row}"
+            try:
+                captions = self._found.captions(where, listed(entry[caption], caption))
+            except DataError as error:
+                self._found.leave_out(where, str(error))
+                continue
+            if captions:
                 self._rows.append(row)
-                label = str(entry[group]) if group and entry[group] is not None else str(row)
-                self._examples.append(Example(str(row), kept, label))
+                label = self._found.group(where, entry[group]) if group else ""
+                self._examples.append(Example(str(row), captions, label or where))
         if not self._examples:
             raise DataError(f"No row of {name} has a caption in its column {caption!r}. {HINT}")
 
@@ -103,7 +105,11 @@ class HFDataset(CaptionedDataset):
 
     @property
     def problems(self) -> Sequence[Problem]:
-        return self._problems
+        return self._found.problems
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        return self._given.remarks
 
     @property
     def fingerprint(self) -> str:
@@ -118,10 +124,10 @@ class HFDataset(CaptionedDataset):
         return picture_size(content, name=name)
 
     def on_background(self, colour: str) -> HFDataset:
-        return HFDataset(self._name, self._table, *self._columns, checked_colour(colour))
+        return HFDataset(self._name, self._table, self._columns, self._given, checked_colour(colour))
 
     def _content(self, index: int) -> tuple[bytes, str]:
-        """The picture file's bytes, and its name."""
+        """The picture file's bytes, and its name ("" if the table gives none)."""
         try:
             cell = self._table[self._rows[index]][self._columns[0]] or {}
         except Exception as error:  # from Arrow, for a damaged file
@@ -132,21 +138,6 @@ class HFDataset(CaptionedDataset):
         if len(content) > MAX_PICTURE_BYTES:
             raise DataError(f"{len(content)} bytes are more than {MAX_PICTURE_BYTES // 2**20} MiB")
         return content, path
-
-
-def _holds_files(column: object) -> bool:
-    """Whether a column is an image's {bytes, path}, as in parquet files whose column is not declared as an image."""
-    return isinstance(column, dict) and set(column) == {"bytes", "path"}
-
-
-def _parquet(reference: str, split: str | None) -> list[Path]:
-    path = Path(reference)
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else matching(reference)
-    if split:
-        files = [file for file in files if file.name.startswith(split) or file.parent.name == split]
-    if not files:
-        raise DataError(f"There is no parquet file in {reference}{f' of the split {split}' if split else ''}. {HINT}")
-    return files
 
 
 def _cached_file(path: str) -> bytes:

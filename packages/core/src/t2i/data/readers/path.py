@@ -1,28 +1,54 @@
-"""Choose the reader for a path."""
+"""Choose the reader for a path by what lies there."""
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from pathlib import Path
 
-from t2i.data.dataset import CaptionedDataset
-from t2i.data.pack.dataset import read_pack
+from t2i.data.formats import is_picture
 from t2i.data.pack.pack import is_pack
-from t2i.data.readers.folder import read_folder
+from t2i.data.readers.metadata import metadata_like
 from t2i.errors import DataError
 
+SAVED = ("dataset_info.json", "dataset_dict.json")  # of datasets' save_to_disk
+_SEEN = 10_000  # files of a folder that are looked at
 
-def read_path(path: Path, split: str | None = None) -> CaptionedDataset:
-    """The pack at `path`, or else the captioned folder.
+
+def reader_of(path: Path) -> str:
+    """The name of the reader for a file or folder: what it is called, or which files it holds.
 
     Raises:
-        DataError: it is a file, or cannot be read.
+        DataError: it is a file of another kind.
     """
     if not path.is_dir():
+        readers = {".zip": "folder", ".parquet": "hf", ".tar": "webdataset"}
+        if path.suffix.lower() in readers:
+            return readers[path.suffix.lower()]
+        if path.name.startswith("captions_") and path.suffix == ".json":
+            return "coco"
         raise DataError(
-            f"A path to data must be a folder or a pack, but {path} is not a folder. For a file, name its reader: "
-            f"coco:{path}, hf:{path} or webdataset:{path}."
+            f"A path to data must be a folder, a pack, a .zip, a .parquet or a .tar, but {path} is not a folder. "
+            f"For another file, name its reader: coco:{path}, hf:{path} or webdataset:{path}."
         )
-    try:
-        return read_pack(path, split) if is_pack(path) else read_folder(path, split)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error}).") from None
+    if is_pack(path):
+        return "pack"
+    if any((path / name).is_file() for name in SAVED):
+        return "hf"
+    if (path / "region_descriptions.json").is_file():
+        return "visual_genome"
+    if (path / "images.txt").is_file() and (path / "bounding_boxes.txt").is_file():
+        return "cub"
+    if any(chain(path.glob("annotations/captions_*.json"), path.glob("captions_*.json"))):
+        return "coco"
+    return _by_suffixes(path)
+
+
+def _by_suffixes(path: Path) -> str:
+    """`folder`, unless the folder holds tables or shards and no picture and no metadata."""
+    names = [file.name for file in islice(chain(path.glob("*"), path.glob("*/*")), _SEEN)]
+    if any(map(is_picture, names)) or metadata_like(names):
+        return "folder"
+    for suffix, reader in ((".parquet", "hf"), (".arrow", "hf"), (".tar", "webdataset")):
+        if any(name.endswith(suffix) for name in names):
+            return reader
+    return "folder"

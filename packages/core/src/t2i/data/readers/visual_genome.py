@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from t2i.data.decode import Box
-from t2i.data.readers.files import FileDataset, Findings, picture_file
+from t2i.data.readers.files import FileDataset
+from t2i.data.readers.findings import Findings
+from t2i.data.readers.sources import picture_file
 from t2i.errors import DataError
 
 HINT = "Its layout is region_descriptions.json and image_data.json next to VG_100K/ and VG_100K_2/ with the pictures."
@@ -79,7 +81,8 @@ def _add_regions(found: Findings, number: int, regions: list[Any], path: Path) -
 
 
 def _region(region: Any) -> tuple[int, object, Box]:
-    if not isinstance(region, dict) or type(region.get("region_id")) is not int:
+    number = region.get("region_id", region.get("id")) if isinstance(region, dict) else None  # "id" in version 1.0
+    if type(number) is not int:
         raise DataError("not a region with region_id")
     sides = [region.get(side) for side in ("x", "y", "width", "height")]
     if not all(type(side) in (int, float) and side is not None and abs(side) < 1e6 for side in sides):
@@ -87,7 +90,7 @@ def _region(region: Any) -> tuple[int, object, Box]:
     x, y, width, height = (float(side) for side in sides if side is not None)
     if width < 1 or height < 1 or x + width <= 0 or y + height <= 0:
         raise DataError(f"its box of {width:g}x{height:g} at {x:g}, {y:g} contains no pixel")
-    return region["region_id"], region.get("phrase"), (x, y, x + width, y + height)
+    return number, region.get("phrase"), (x, y, x + width, y + height)
 
 
 def _file_names(path: Path, found: Findings) -> dict[int, str]:

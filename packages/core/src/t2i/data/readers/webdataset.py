@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from t2i.data.decode import FORMATS
-from t2i.data.readers.captions import CAPTION_FIELDS, MAX_CAPTION_FILE_BYTES
-from t2i.data.readers.files import MAX_PICTURE_BYTES, FileDataset, Findings, matching
+from t2i.data.decode import MAX_PICTURE_BYTES
+from t2i.data.formats import FORMATS, UNREAD, is_picture, suffix_of, why_unread
+from t2i.data.readers.captions import MAX_CAPTION_FILE_BYTES, Columns, listed
+from t2i.data.readers.files import FileDataset
+from t2i.data.readers.findings import Findings
+from t2i.data.readers.sidecars import TEXT_SUFFIXES, caption_lines
+from t2i.data.readers.sources import Span, matching
 from t2i.data.readers.tar import open_tar
+from t2i.data.readers.tree import is_hidden
 from t2i.errors import DataError
 
+TEXTS = (*TEXT_SUFFIXES, ".json", ".cls")
 HINT = "A sample is 0001.jpg with 0001.txt (one caption per line) or 0001.json (with text), and optionally 0001.cls."
 
 
@@ -71,24 +77,24 @@ class _Sample:
             found.leave_out(self.where, str(error))
             return
         suffix, offset, size = self.picture
-        found.add(self.where, f"{self.where}{suffix}", captions, group or self.where, self.shard, span=(offset, size))
+        group = found.group(self.where, group) or self.where
+        found.add(self.where, f"{self.where}{suffix}", captions, group, Span(self.shard, offset, size))
 
     def _captions(self) -> tuple[list[object], str]:
+        group = "".join(caption_lines(self.texts.get(".cls", b""), "its .cls"))
+        suffix = next((suffix for suffix in TEXT_SUFFIXES if suffix in self.texts), None)
+        if suffix is not None:
+            return list(caption_lines(self.texts[suffix], f"its {suffix}")), group
         try:
-            group = self.texts.get(".cls", b"").decode().strip()
-            if ".txt" in self.texts:
-                return list(self.texts[".txt"].decode("utf-8-sig").splitlines()), group
             content = json.loads(self.texts.get(".json", b"{}"))
-        except UnicodeDecodeError as error:
-            raise DataError(f"its text is not UTF-8 at byte {error.start}") from None
         except (ValueError, RecursionError) as error:
-            raise DataError(f"its .json cannot be read ({error})") from None
+            raise DataError(f"its .json cannot be read ({str(error)[:100]})") from None
         if not isinstance(content, dict):
             raise DataError("its .json is not an object")
-        text = next((content[key] for key in CAPTION_FIELDS if key in content), None)
-        if not isinstance(text, str | list | None):
-            raise DataError("its .json has neither a text nor a list of texts")
-        return text if isinstance(text, list) else [text], group
+        if not content:
+            return [], group
+        column = Columns().caption_of(list(content))
+        return listed(content[column], f"{column} in its .json"), group
 
 
 def _samples(shard: Path, found: Findings) -> Iterator[_Sample]:
@@ -106,6 +112,8 @@ def _samples(shard: Path, found: Findings) -> Iterator[_Sample]:
             elif size > MAX_PICTURE_BYTES:
                 sample.flaw = sample.flaw or f"{size} bytes are more than {MAX_PICTURE_BYTES // 2**20} MiB"
             sample.picture = (suffix, offset, size)
+        elif suffix in UNREAD:
+            sample.flaw = sample.flaw or why_unread(f"it{suffix}")
         elif content is None:
             sample.flaw = sample.flaw or f"its {suffix} is larger than {MAX_CAPTION_FILE_BYTES} bytes"
         else:
@@ -116,20 +124,26 @@ def _samples(shard: Path, found: Findings) -> Iterator[_Sample]:
 
 def _members(shard: Path, found: Findings) -> Iterator[tuple[str, str, int, int, bytes | None]]:
     """Key, suffix, offset, size and (for texts that are not too large) content of each picture and text."""
+    last = ""
     try:
         with open_tar(shard) as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # or memory grows with the shard
-                folder, _, base = member.name.rpartition("/")
-                stem, dot, suffix = base.partition(".")
-                key, suffix = f"{folder}/{stem}".lstrip("/"), f"{dot}{suffix}".lower()
-                if suffix not in FORMATS and suffix not in (".txt", ".json", ".cls"):
+                if member.isdir() or any(map(is_hidden, PurePosixPath(member.name.replace("../", "")).parts)):
+                    continue
+                key, suffix = _key_and_suffix(member.name, last)
+                last = key
+                if suffix not in FORMATS and suffix not in UNREAD and suffix not in TEXTS:
+                    if is_picture(member.name) or suffix_of(member.name) in TEXTS:
+                        found.leave_out(f"{shard.name}:{member.name}", f"{suffix} of a sample is not read")
+                    else:
+                        found.pass_over(member.name)
                     continue
                 if not member.isreg() or member.issparse():
                     found.leave_out(f"{shard.name}:{member.name}", "not a plain file")
                     continue
                 content = None
-                if suffix not in FORMATS and member.size <= MAX_CAPTION_FILE_BYTES:
+                if suffix in TEXTS and member.size <= MAX_CAPTION_FILE_BYTES:
                     file = archive.extractfile(member)
                     content = file.read() if file is not None else None
                 yield key, suffix, member.offset_data, member.size, content
@@ -137,3 +151,22 @@ def _members(shard: Path, found: Findings) -> Iterator[tuple[str, str, int, int,
         found.leave_out(
             shard.name, f"not a complete tar file, read up to the damaged part ({error}); unzip a .tar.gz first"
         )
+
+
+def _key_and_suffix(name: str, last: str) -> tuple[str, str]:
+    """The sample a member belongs to, and what it is in it.
+
+    WebDataset ends the key at the first dot of the file's name, so that 0001.seg.png is another picture of sample
+    0001. In IMG_22.05.jpg, which follows no sample IMG_22, that dot is part of the name.
+
+    Args:
+        last: the key of the member before.
+    """
+    folder, _, base = name.rpartition("/")
+    stem, _, rest = base.partition(".")
+    first = f"{folder}/{stem}".lstrip("/")
+    suffix = f".{rest}".lower()
+    if "." not in rest or first == last:
+        return first, suffix
+    stem, _, rest = base.rpartition(".")
+    return f"{folder}/{stem}".lstrip("/"), f".{rest}".lower()

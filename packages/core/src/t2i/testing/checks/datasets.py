@@ -38,16 +38,6 @@ def examples_are_whole(splits: Splits) -> None:
 
 
 @DATASET_CHECKS.add(
-    why="GANs and evaluators need captions of something else",
-    remedy="set the group to what a picture shows, or to its id if nothing is known",
-)
-def there_is_something_to_mismatch(splits: Splits) -> None:
-    for name, load in splits.items():
-        groups = {example.group for example in load()}
-        assert len(groups) > 1, f"all pictures of {name} are in the group {groups}, so nothing can be mismatched"
-
-
-@DATASET_CHECKS.add(
     why="the Trainer stacks them",
     remedy="crop or pad to a square, convert to RGB, and resize to the requested resolution",
 )
