@@ -121,6 +121,7 @@ def pack(
     from t2i.data.remarks import shared_caption
 
     opened = _open(dataset, background, caption_column, image_column)
+    unread: Sequence[str] = ()
     try:
         packed = write_pack(opened, out, resolution, strict=strict, progress=progress)
         if text_encoder != "none":
@@ -128,7 +129,8 @@ def pack(
             from t2i.data.pack.features import encode_captions
 
             encoder = create_text_encoder(text_encoder)
-            encode_captions(packed.captions, encoder, own_features(packed, encoder), progress=progress)
+            features = encode_captions(packed.captions, encoder, own_features(packed, encoder), progress=progress)
+            unread = features.remarks
     except KeyboardInterrupt:
         say("Interrupted. The same command continues.")
         raise
@@ -137,7 +139,7 @@ def pack(
         f"{out}: {len(packed.ids):,} pictures of {resolution} px, {len(packed.captions):,} distinct captions, "
         f"{size / 2**20:,.1f} MiB; train with --data {out}"
     )
-    _say_all([*opened.remarks, *shared_caption(packed.captions, len(packed.ids))], packed.problems)
+    _say_all([*opened.remarks, *shared_caption(packed.captions, len(packed.ids)), *unread], packed.problems)
 
 
 def _open(dataset: str, background: str | None, caption_column: str, image_column: str) -> CaptionedDataset:

@@ -14,7 +14,7 @@ from t2i.data.dataset import CaptionedDataset, Problem
 from t2i.data.pack.dataset import PackedDataset
 from t2i.data.pack.features import EncodedCaptions, as_tensor, captions_digest, encode_captions, features_name
 from t2i.data.pack.pack import Pack, refuse_problems, source_of, write_pack
-from t2i.data.remarks import shared_caption, unread_captions
+from t2i.data.remarks import shared_caption
 from t2i.errors import DataError
 from t2i.files import cache_home
 from t2i.progress import Progress, silent
@@ -78,22 +78,19 @@ def prepare(
             f"Pack the data again with --resolution {resolution}."
         )
     refuse_problems(pack.name, pack.problems if strict else ())
+    captions = captions_of(pack, encoder, progress)
     return PreparedData(
         name=pack.name,
         license=pack.license,
         images=as_tensor(pack.images),
-        captions=captions_of(pack, encoder, progress),
+        captions=captions,
         caption_texts=pack.captions,
         captions_of=pack.captions_of,
         groups=np.array(pack.groups),
         problems=pack.problems,
         looks=np.array(pack.looks),
         repeats=np.array(pack.repeats),
-        remarks=[
-            *dataset.remarks,
-            *shared_caption(pack.captions, len(pack.ids)),
-            *unread_captions(pack.captions, encoder),
-        ],
+        remarks=[*dataset.remarks, *shared_caption(pack.captions, len(pack.ids)), *captions.remarks],
         content=pack.content,
     )
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from t2i.data.pack.partial_folder import Filling, alone
 from t2i.data.pack.store import check_ragged, open_store, seal, starts_of, write_array
+from t2i.data.remarks import unread_captions
 from t2i.errors import DataError
 from t2i.progress import Progress, silent
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder
@@ -34,11 +35,13 @@ class EncodedCaptions:
         sentence: [c, d].
         words: [t, d]; the words of caption i are rows starts[i] to starts[i + 1].
         starts: [c + 1], always on the CPU.
+        remarks: sentences on captions that the encoder could not read; see `unread_captions`.
     """
 
     sentence: Float[Tensor, "c d"]
     words: Float[Tensor, "t d"]
     starts: Int[Tensor, c1]
+    remarks: tuple[str, ...] = ()
 
     def __getitem__(self, captions: Int[Tensor, b]) -> TextEmbedding:
         """The captions at these positions (on the CPU) as one padded float32 batch on the features' device."""
@@ -58,7 +61,7 @@ class EncodedCaptions:
 
     def to(self, device: torch.device) -> EncodedCaptions:
         """The same captions with their features on `device`."""
-        return EncodedCaptions(self.sentence.to(device), self.words.to(device), self.starts)
+        return EncodedCaptions(self.sentence.to(device), self.words.to(device), self.starts, self.remarks)
 
 
 def features_name(identity: EncoderIdentity) -> str:
@@ -110,7 +113,11 @@ def encode_captions(
         seal(
             filling.scratch,
             KIND,
-            {"encoder": asdict(encoder.identity), "captions": captions},
+            {
+                "encoder": asdict(encoder.identity),
+                "captions": captions,
+                "remarks": unread_captions(texts, encoder),
+            },
             {
                 "sentence": ("float16", (count, width)),
                 "words": ("float16", (sum(lengths), width)),
@@ -136,7 +143,8 @@ def open_features(folder: Path, identity: EncoderIdentity, texts: Sequence[str])
     check_ragged(folder, starts, len(words))
     if not len(starts) - 1 == len(sentence) == len(texts):
         raise DataError(f"{folder} is inconsistent: {len(texts)} captions have {len(sentence)} sentences")
-    return EncodedCaptions(as_tensor(sentence), as_tensor(words), torch.from_numpy(np.array(starts)))
+    remarks = tuple(map(str, store.facts.get("remarks", ())))
+    return EncodedCaptions(as_tensor(sentence), as_tensor(words), torch.from_numpy(np.array(starts)), remarks)
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
