@@ -16,6 +16,7 @@ from t2i.data.formats import SVG, suffix_of, why_unread
 from t2i.data.orientation import orientation_of, upright, upright_size
 from t2i.data.svg import svg_as_png, svg_size
 from t2i.errors import DataError
+from t2i.files import open_regular, read_bytes
 
 MAX_PIXELS = 64_000_000
 MAX_PICTURE_BYTES = 256 * 2**20
@@ -93,9 +94,11 @@ def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
     """The opened picture file, its size checked; any error with it, here or in the block, becomes a DataError."""
     try:
         _check_bytes(source)
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as content,
+        ):
             warnings.simplefilter("ignore")  # about odd metadata; real problems are refused below
-            content = io.BytesIO(source) if isinstance(source, bytes) else source
             with Image.open(content, formats=sorted(set(FORMATS.values()) - {SVG})) as file:
                 pixels = file.width * file.height
                 if pixels > MAX_PIXELS:
@@ -127,7 +130,7 @@ def _check_bytes(source: Path | bytes) -> None:
 def _content(source: Path | bytes) -> bytes:
     try:
         _check_bytes(source)
-        return source if isinstance(source, bytes) else source.read_bytes()
+        return source if isinstance(source, bytes) else read_bytes(source, MAX_PICTURE_BYTES)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})") from None
 

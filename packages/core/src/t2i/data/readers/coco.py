@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,10 @@ from t2i.data.readers.files import FileDataset
 from t2i.data.readers.findings import Findings
 from t2i.data.readers.sources import picture_file
 from t2i.errors import DataError
+from t2i.files import read_json
 
 PREFIX = "captions_"
+MAX_FILE_BYTES = 2**30
 HINT = "COCO's layout is annotations/captions_val2017.json next to val2017/ with the pictures."
 
 
@@ -66,8 +67,8 @@ def _captions_file(path: Path, split: str | None) -> Path:
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        content = read_json(file, MAX_FILE_BYTES)
+    except (OSError, ValueError) as error:
         raise DataError(f"{file} must be COCO's captions JSON, but cannot be read ({error}).") from None
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("images", "annotations")):
         raise DataError(f"{file} must be COCO's captions JSON, but lacks the lists images and annotations.")

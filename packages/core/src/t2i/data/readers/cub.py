@@ -13,12 +13,14 @@ from t2i.data.readers.sidecars import caption_lines
 from t2i.data.readers.sources import picture_file
 from t2i.data.readers.tree import FolderTree
 from t2i.errors import DataError
+from t2i.files import read_text
 from t2i.plain_text import text_lines
 
 HINT = (
     "Its layout is images.txt, classes.txt, image_class_labels.txt, train_test_split.txt, bounding_boxes.txt and "
     "images/, with the captions in text_c10/ or text/ inside or next to it."
 )
+MAX_TABLE_BYTES = 100_000_000
 CROP = 0.75  # of the box's longer side: half the side of the square (Zhang et al. 2017, official preprocessing)
 UNSEEN_FILE, SEEN_FILE = "testclasses.txt", "trainvalclasses.txt"
 
@@ -69,7 +71,7 @@ def _table(path: Path, found: Findings) -> Iterator[tuple[str, str]]:
         DataError: the file is missing or not text.
     """
     try:
-        lines = text_lines(path.read_text(encoding="utf-8"))
+        lines = text_lines(read_text(path, MAX_TABLE_BYTES))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"CUB's {path.name} in {path.parent} cannot be read ({error}). {HINT}") from None
     seen = set()

@@ -17,6 +17,7 @@ from t2i.data.readers.files import checked_colour
 from t2i.data.readers.findings import Findings
 from t2i.data.readers.hf_table import default_split_of, image_column, is_local, open_table, texts_of
 from t2i.errors import DataError
+from t2i.files import read_bytes
 
 HINT = "It needs a column of pictures, with their bytes, and one of captions."
 
@@ -148,8 +149,6 @@ def _cached_file(path: str) -> bytes:
     if not Path(real).is_relative_to(os.path.realpath(config.HF_CACHE_HOME)):
         raise DataError(f"its file {path!r} is not part of the dataset")
     try:
-        if Path(real).stat().st_size > MAX_PICTURE_BYTES:
-            raise DataError(f"larger than {MAX_PICTURE_BYTES // 2**20} MiB")
-        return Path(real).read_bytes()
+        return read_bytes(Path(real), MAX_PICTURE_BYTES)
     except OSError as error:
         raise DataError(f"its file cannot be read ({error.strerror})") from None

@@ -9,7 +9,8 @@ import json
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BufferedIOBase
+from io import BytesIO
+from typing import BinaryIO
 
 from t2i.data.formats import FORMATS
 from t2i.data.readers.captions import CAPTION_COLUMNS, IMAGE_COLUMNS, Columns, group_of, is_missing, listed
@@ -90,7 +91,7 @@ def _rank(name: str) -> tuple[int, int] | None:
 def _rows(tree: Tree, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
     """The rows of a metadata file, each with its line or key."""
     suffix = posixpath.splitext(file.lower())[1]
-    readers: Mapping[str, Callable[[BufferedIOBase, str, Findings], Iterator[tuple[int | str, object]]]] = {
+    readers: Mapping[str, Callable[[BinaryIO | BytesIO, str, Findings], Iterator[tuple[int | str, object]]]] = {
         ".jsonl": _json_lines,
         ".csv": _csv_rows,
         ".parquet": _parquet_rows,
@@ -105,7 +106,7 @@ def _rows(tree: Tree, file: str, found: Findings) -> Iterator[tuple[int | str, o
         found.leave_out(file, f"cannot be read further ({error.strerror})")
 
 
-def _lines(content: BufferedIOBase, file: str, found: Findings) -> Iterator[tuple[int, bytes]]:
+def _lines(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int, bytes]]:
     """The lines with their numbers; in place of one that is too long, an empty line."""
     number = 0
     while line := content.readline(MAX_LINE_BYTES):
@@ -118,7 +119,7 @@ def _lines(content: BufferedIOBase, file: str, found: Findings) -> Iterator[tupl
         yield number, line
 
 
-def _json_lines(content: BufferedIOBase, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
+def _json_lines(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
     for number, line in _lines(content, file, found):
         line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         if line.strip():
@@ -128,7 +129,7 @@ def _json_lines(content: BufferedIOBase, file: str, found: Findings) -> Iterator
                 found.leave_out(f"{file}:{number}", f"not JSON ({str(error)[:100]})")
 
 
-def _csv_rows(content: BufferedIOBase, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
+def _csv_rows(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
     texts = (line.decode("utf-8", "surrogateescape") for _, line in _lines(content, file, found))
     lines = csv.reader(texts)
     header: list[str] | None = None
@@ -146,7 +147,7 @@ def _csv_rows(content: BufferedIOBase, file: str, found: Findings) -> Iterator[t
             yield lines.line_num, dict(zip(header, row, strict=False))
 
 
-def _parquet_rows(content: BufferedIOBase, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
+def _parquet_rows(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
     if importlib.util.find_spec("pyarrow") is None:
         raise DataError("parquet is read with pyarrow; install it: pip install pyarrow")
     from pyarrow import ArrowException  # type: ignore[import-untyped]
@@ -162,7 +163,7 @@ def _parquet_rows(content: BufferedIOBase, file: str, found: Findings) -> Iterat
         raise DataError(f"not readable as parquet from row {number} ({str(error)[:100]})") from None
 
 
-def _json_entries(content: BufferedIOBase, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
+def _json_entries(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
     """A list of objects, or an object with pictures' names as keys, as kohya's scripts write it."""
     try:
         text = content.read(MAX_FILE_BYTES + 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from t2i.data.decode import MAX_PICTURE_BYTES
 from t2i.errors import DataError
+from t2i.files import open_regular
 
 _ZIP_HEADER = struct.Struct("<4s22xHH")  # signature, lengths of name and extra field (APPNOTE 4.3.7)
 
@@ -66,7 +67,7 @@ def content_of(source: Source, limit: int = MAX_PICTURE_BYTES) -> Path | bytes:
     if source.size > limit:
         raise DataError(f"{source.size} bytes are more than {limit}")
     try:
-        with source.path.open("rb") as file:
+        with open_regular(source.path) as file:
             if isinstance(source, Span):
                 file.seek(source.offset)
                 return file.read(source.size)

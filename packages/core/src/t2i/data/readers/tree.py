@@ -9,12 +9,13 @@ import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import final
+from typing import BinaryIO, final
 
 from t2i.data.formats import is_picture
 from t2i.data.readers.findings import Findings
 from t2i.data.readers.sources import Source, ZipMember, content_of, picture_file
 from t2i.errors import DataError
+from t2i.files import open_regular
 
 _SYSTEM = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
@@ -53,7 +54,7 @@ class Tree(ABC):
     def under(self, folder: str) -> Tree | None:
         """The files of a sub-folder, or None if there is none."""
 
-    def open(self, name: str, limit: int) -> io.BufferedIOBase:
+    def open(self, name: str, limit: int) -> BinaryIO | io.BytesIO:
         """The file, to be read from its beginning; the caller closes it.
 
         Raises:
@@ -61,7 +62,7 @@ class Tree(ABC):
         """
         content = content_of(self.source(name), limit)
         try:
-            return content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
+            return open_regular(content) if isinstance(content, Path) else io.BytesIO(content)
         except OSError as error:
             raise DataError(f"{name.rpartition('/')[2]} cannot be read ({error.strerror})") from None
 
