@@ -18,7 +18,7 @@ from t2i.evaluation.comparison import Entry, agreeing, common_scores, ranked
 from t2i.evaluation.page import page
 from t2i.evaluation.scores import Scored
 from t2i.evaluation.sheet import sheet
-from t2i.evaluation.table import cautions, cells, markdown, notes, under_columns
+from t2i.evaluation.table import cautions, cells, markdown, notes, score_cells, under_columns
 from t2i.evaluator import Score
 
 PROTOCOL = {"data": "squares:test", "n_fake": "10"}
@@ -58,13 +58,37 @@ def test_only_scores_that_all_models_have_are_compared():
     assert common_scores([*ENTRIES, Entry("none", {}, 1)]) == []
 
 
+def counted(entry: Entry, n_fake: str) -> Score:
+    return replace(entry.scores["r_precision"], protocol=PROTOCOL | {"n_fake": n_fake})
+
+
+def test_one_models_scores_are_a_row_each_with_their_bounds():
+    scores = ENTRIES[0].scores | {"bright_ceiling": Score(0.5, PROTOCOL, interval=(0.25, 0.75))}
+    assert score_cells(scores) == (
+        ["score", "value", "95 % interval", "ceiling", "chance", "better"],
+        [
+            ["r_precision", "0.4 ± 0.02", "", "0.9", "0.01", "higher"],
+            ["fid", "30", "", "", "", "lower"],
+            ["bright_ceiling", "0.5", "0.25 to 0.75", "", "", "higher"],
+        ],
+    )
+    assert score_cells({"fid": scores["fid"]}) == (["score", "value", "better"], [["fid", "30", "lower"]])
+
+
 def test_markdown_is_one_table_with_its_bounds_and_protocol():
-    lines = markdown(ENTRIES).splitlines()
+    more = [replace(each, scores=each.scores | {"r_precision": counted(each, "20")}) for each in ENTRIES]
+    lines = markdown(more).splitlines()
     unescaped = [re.split(r"(?<!\\)\|", line) for line in lines[:5]]
     assert {len(cells) for cells in unescaped} == {7}
     assert r"| sec\|ond |" in lines[3]
-    assert "- r_precision; ceiling 0.9; chance 0.01; protocol: data: squares:test; n_fake: 10" in lines
-    assert len(notes(ENTRIES)) == 2
+    assert lines[-3:] == [
+        "- r_precision; ceiling 0.9; chance 0.01; n_fake: 20",
+        "- fid; n_fake: 10",
+        "- protocol of all; data: squares:test",
+    ]
+    assert notes(ENTRIES)[-1] == "protocol of all; data: squares:test; n_fake: 10"
+    alone = Entry("alone", {"fid": ENTRIES[0].scores["fid"]}, 1)
+    assert notes([alone]) == ["fid; data: squares:test; n_fake: 10"] and notes([Entry("none", {}, 1)]) == []
 
 
 def doubtful(entry: Entry, caution: str) -> Entry:
@@ -75,6 +99,8 @@ def test_a_caution_names_its_score_and_models_in_the_table_and_on_the_page():
     entries = [doubtful(ENTRIES[0], "Too <few>."), doubtful(ENTRIES[1], "Too <few>."), ENTRIES[2]]
     assert cautions(ENTRIES) == [] and cautions(entries) == ["fid of first, sec|ond: Too <few>."]
     assert r"- fid of first, sec\|ond: Too \<few\>." in markdown(entries).splitlines()
+    both = replace(entries[0], scores=entries[0].scores | {"r_precision": entries[0].scores["fid"]})
+    assert cautions([both]) == ["r_precision, fid of first: Too <few>."]
     above = page(entries, "Title", [], [], b"").partition("<h2>Protocol</h2>")[0]
     assert "<p>fid of first, sec|ond: Too &lt;few&gt;.</p>" in above
 

@@ -31,8 +31,6 @@ def test_rows_round_trip(tmp_path: Path):
     append_scores(path, [FID])
     assert read_scores(path) == [ROW, FID, FID]
     assert read_scores(path)[0].score.interval == (0.39, 0.44)
-    assert str(ROW).split() == ["r_precision", "0.4125", "±", "0.013", "(higher", "is", "better)"]
-    assert "31.5" in str(FID) and "lower" in str(FID)
 
 
 def test_an_incomplete_line_is_skipped(tmp_path: Path):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from t2i.cli.console import fail, progress, report, report_json, say, warn
+from t2i.cli.console import fail, progress, report_json, say, table, warn
 from t2i.cli.options import (
     DEFAULT_DATA,
     DEFAULT_METRICS,
@@ -42,7 +42,7 @@ def evaluate(
     device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Draw a dataset's captions and compare the pictures with its own; prints one line per score.
+    """Draw a dataset's captions and compare the pictures with its own; prints a table of scores.
 
     After an interruption, the same command continues where it stopped. Scores of a run folder or a local snapshot are
     kept in its scores.jsonl and its model card. Several processes can share the work:
@@ -56,6 +56,7 @@ def evaluate(
     from t2i.evaluation.plan import Plan
     from t2i.evaluation.processes import load_artist
     from t2i.evaluation.scores import append_scores
+    from t2i.evaluation.table import cautions_of, score_cells
 
     dataset = load_dataset(data)
     plan = Plan(names, n, seed, resolution, settings, batch_size)
@@ -67,10 +68,9 @@ def evaluate(
     if as_json and rows:
         report_json([row.to_dict() for row in rows])
     elif not as_json:
-        for row in rows:
-            report(row)
-            if row.score.caution:
-                warn(f"{row.metric}: {row.score.caution}")
+        table(*score_cells(found.scores))
+        for caution, scores in cautions_of(found.scores).items():
+            warn(f"{scores}: {caution}")
     if found.seconds_per_image is not None:
         say(f"{found.seconds_per_image:.3g} s per picture")
     for name, reason in found.failures.items():

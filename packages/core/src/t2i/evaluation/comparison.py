@@ -50,7 +50,7 @@ def agreeing(known: Sequence[Sequence[Scored]], warn: Say) -> list[dict[str, Sco
                     scores[metric] = agreed  # type: ignore[assignment]
                 break
         else:
-            if all(theirs) and not _is_bound(metric):
+            if all(theirs) and not is_bound(metric):
                 differing = next(scores[0] for scores in theirs if scores[0].protocol != mine[0].protocol)
                 try:
                     mine[0].better_than(differing)
@@ -66,7 +66,7 @@ def common_scores(entries: Sequence[Entry]) -> list[str]:
         InvalidInputError: two entries made one of them by different protocols; says which parts differ.
     """
     first, *others = entries
-    names = [name for name in first.scores if all(name in other.scores for other in others) and not _is_bound(name)]
+    names = [name for name in first.scores if all(name in other.scores for other in others) and not is_bound(name)]
     for name in names:
         for other in others:
             try:
@@ -85,5 +85,6 @@ def ranked(entries: Sequence[Entry], name: str) -> list[Entry]:
     return sorted(entries, key=cmp_to_key(order))
 
 
-def _is_bound(name: str) -> bool:
+def is_bound(name: str) -> bool:
+    """Whether a score bounds another one, as "r_precision_ceiling" does."""
     return name.endswith(tuple(f"_{bound}" for bound in BOUNDS))

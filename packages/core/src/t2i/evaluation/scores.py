@@ -36,11 +36,6 @@ class Scored:
     options: dict[str, Any]
     time: str
 
-    def __str__(self) -> str:
-        """One line: name, value, error, and whether higher is better."""
-        way = "higher" if self.score.higher_is_better else "lower"
-        return f"{self.metric:<22}{self.score!s:<20}({way} is better)"
-
     def to_dict(self) -> dict[str, Any]:
         """The score as a JSON-ready dict."""
         return dict(ROWS.dump_python(self, mode="json"))

@@ -1,10 +1,11 @@
-"""A comparison as a table."""
+"""Scores as tables: of one model, and of several in a comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from t2i.evaluation.comparison import BOUNDS, Entry, common_scores, ranked
+from t2i.evaluation.comparison import BOUNDS, Entry, common_scores, is_bound, ranked
+from t2i.evaluator import Score
 from t2i.snapshots.markdown import plain, table
 
 
@@ -32,25 +33,53 @@ def under_columns(entries: Sequence[Entry]) -> list[tuple[str, list[str]]]:
     return [(head, column) for head, column in turned[1:] if any(column)]
 
 
+def score_cells(scores: Mapping[str, Score]) -> tuple[list[str], list[list[str]]]:
+    """One model's scores as text: the column heads, and a row per score; a score's bounds stand in its row."""
+    heads = ["score", "value", "95 % interval", *BOUNDS, "better"]
+    rows = []
+    for name, score in scores.items():
+        if is_bound(name) and name.rpartition("_")[0] in scores:
+            continue
+        bounds = [scores.get(f"{name}_{bound}") for bound in BOUNDS]
+        interval = "{:.3g} to {:.3g}".format(*score.interval) if score.interval else ""
+        better = "higher" if score.higher_is_better else "lower"
+        rows.append([name, str(score), interval, *(f"{each.value:.3g}" if each else "" for each in bounds), better])
+    filled = [position for position in range(len(heads)) if any(row[position] for row in rows)]
+    return [heads[position] for position in filled], [[row[position] for position in filled] for row in rows]
+
+
 def notes(entries: Sequence[Entry]) -> list[str]:
-    """Lines under the table: each score's ceiling and chance, and the shared protocol."""
+    """Lines under the table: each score's ceiling and chance, and its protocol; what all protocols share comes last."""
+    names, scores = common_scores(entries), entries[0].scores
+    protocols = [set(scores[name].protocol.items()) for name in names]
+    shared = set.intersection(*protocols) if len(names) > 1 else set()
     said = []
-    for name in common_scores(entries):
-        scores = entries[0].scores
+    for name in names:
         bounds = "".join(f"; {bound} {scores[f'{name}_{bound}']}" for bound in BOUNDS if f"{name}_{bound}" in scores)
-        protocol = "; ".join(f"{key}: {value}" for key, value in scores[name].protocol.items())
-        said.append(f"{name}{bounds}; protocol: {protocol}")
+        own = [f"{key}: {value}" for key, value in scores[name].protocol.items() if (key, value) not in shared]
+        said.append("; ".join([f"{name}{bounds}", *own]))
+    if shared:
+        common = [f"{key}: {value}" for key, value in scores[names[0]].protocol.items() if (key, value) in shared]
+        said.append("; ".join(["protocol of all", *common]))
     return said
 
 
 def cautions(entries: Sequence[Entry]) -> list[str]:
-    """The cautions of the scores in the table, each with its score and models."""
+    """The cautions of the scores in the table, each with its scores and models."""
     said: dict[tuple[str, str], list[str]] = {}
-    for name in common_scores(entries):
-        for entry in entries:
-            if caution := entry.scores[name].caution:
-                said.setdefault((name, caution), []).append(entry.model)
-    return [f"{name} of {', '.join(models)}: {caution}" for (name, caution), models in said.items()]
+    for entry in entries:
+        for caution, names in cautions_of({name: entry.scores[name] for name in common_scores(entries)}).items():
+            said.setdefault((names, caution), []).append(entry.model)
+    return [f"{names} of {', '.join(models)}: {caution}" for (names, caution), models in said.items()]
+
+
+def cautions_of(scores: Mapping[str, Score]) -> dict[str, str]:
+    """The cautions of one model's scores, each with the names of its scores as text."""
+    said: dict[str, list[str]] = {}
+    for name, score in scores.items():
+        if score.caution:
+            said.setdefault(score.caution, []).append(name)
+    return {caution: ", ".join(names) for caution, names in said.items()}
 
 
 def markdown(entries: Sequence[Entry]) -> str:
