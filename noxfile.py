@@ -110,6 +110,34 @@ def train_heads(session: nox.Session) -> None:
         session.log(f"{what}: {score}")
 
 
+@nox.session(name="train-detector")
+def train_detector(session: nox.Session) -> None:
+    """Train the detector of `skills` again (25 minutes of one CPU core); the argument is a new folder."""
+    from t2i.cli.console import progress
+    from t2i_metrics.skills.train import train_detector
+
+    (out,) = arguments(session, "OUT")
+    session.log(one_sentence(session, train_detector, Path(out), progress))
+
+
+@nox.session(name="skills-sheet")
+def skills_sheet(session: nox.Session) -> None:
+    """Draw right and wrong pictures of each skill on one page; the arguments are a model and a new PNG file."""
+    from t2i.cli.console import progress
+    from t2i_metrics.skills.sheet import skills_sheet
+
+    model, out = arguments(session, "MODEL", "OUT.png")
+    one_sentence(session, skills_sheet, model, Path(out), progress)
+
+
+@nox.session(name="world-sheet")
+def world_sheet(session: nox.Session) -> None:
+    """Draw docs/pictures/world.png again: pictures of openmoji-world with their captions."""
+    from t2i_openmoji.world.sheet import world_sheet
+
+    one_sentence(session, world_sheet, Path("docs/pictures/world.png"))
+
+
 @nox.session(name="sample-size")
 def sample_size(session: nox.Session) -> None:
     """Draw docs/pictures/sample_size.png again; or sample_size.png of the dataset given as argument."""

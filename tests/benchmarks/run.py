@@ -11,7 +11,7 @@ from pathlib import Path
 NAMES = (
     *("startup", "plugins", "generate", "pipeline", "data", "trainer", "processes"),
     *("stackgan", "dfgan", "transformer", "cvae", "flow"),
-    *("fid", "r_precision", "quality"),
+    *("fid", "r_precision", "quality", "world"),
 )
 
 

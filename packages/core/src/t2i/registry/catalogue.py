@@ -41,7 +41,7 @@ class KnownPlugin:
 
 
 STARTER = ("cgan", "cvae", "stackgan-v2", "stackgan", "transformer")
-METRICS = ("fid", "kid", "is", "prdc", "memorisation", "diversity", "r_precision", "clip_score")
+METRICS = ("fid", "kid", "is", "prdc", "memorisation", "diversity", "r_precision", "clip_score", "skills")
 
 KNOWN_PLUGINS = (
     KnownPlugin("t2i-cgan", "gan", "GAN-INT-CLS, the first text-to-image GAN", {ModelSpec: ("cgan",)}),

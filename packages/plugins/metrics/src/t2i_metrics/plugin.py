@@ -1,4 +1,4 @@
-"""What t2i-metrics registers: eight evaluators; imports no torch."""
+"""What t2i-metrics registers: nine evaluators; imports no torch."""
 
 from __future__ import annotations
 
@@ -34,5 +34,10 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
         ),
         EvaluatorSpec(
             "clip_score", "t2i_metrics.clip_score:CLIPScore", "cosine of picture and caption (Hessel et al. 2021)"
+        ),
+        EvaluatorSpec(
+            "skills",
+            "t2i_metrics.skills.evaluator:Skills",
+            "does it draw what the caption says: thing, colour, count, place (after Ghosh et al. 2023)",
         ),
     ]
