@@ -283,6 +283,8 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_continue(t2i: T2I, squares: P
         command.send_signal(signal.SIGINT)
         assert command.wait() == 130, command.err
         assert "t2i train --resume run" in command.err and "Traceback" not in command.err
+        assert (here / "run" / "index.html").is_file() and (here / "run" / "losses.png").is_file()
+        assert list((here / "run" / "samples").iterdir()), "what it draws so far"
     (checkpoint,) = (here / "run" / "checkpoints").iterdir()
     step = int(checkpoint.name.removeprefix("step-"))
     assert 0 < step < 1_000_000

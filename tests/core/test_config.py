@@ -70,7 +70,8 @@ def test_a_config_is_frozen():
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("[1, 2]", [1, 2]), ("hinge", "hinge")]
+    ("text", "value"),
+    [("3", 3), ("0.5", 0.5), ("1e-5", 1e-5), ("-2.5E+3", -2500.0), ("true", True), ("[1, 2]", [1, 2]), ("1e", "1e")],
 )
 def test_a_value_is_parsed_as_yaml(text, value):
     assert parse_value(text, "--set") == value

@@ -24,7 +24,9 @@ def train(
     ] = None,
     data: Annotated[str | None, typer.Option(help="A dataset's name, or a folder of captioned pictures.")] = None,
     out: Annotated[Path | None, typer.Option(help="The new run folder.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Continue this run exactly where it stopped.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Continue this run exactly where it stopped, or with changed settings.")
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe the technique ships, or a YAML file.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings that override the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps of the whole run.", min=1)] = None,
@@ -36,6 +38,10 @@ def train(
     processes: Annotated[int, typer.Option(help="Number of processes on this machine that share the run.", min=1)] = 1,
 ) -> int:
     """Train a technique on captioned pictures. The run folder is a model: t2i generate "..." --model FOLDER."""
+    changes = list(overrides or [])
+    if resume is not None and technique is not None and "=" in technique:
+        changes.insert(0, technique)
+        technique = None
     given: dict[str, object] = {"TECHNIQUE": technique, "--data": data, "--out": out, "--recipe": recipe}
     given |= {"--config": config, "--seed": seed, "--steps": steps, "--resume": resume}
     columns = {"caption_column": caption_column, "image_column": image_column}
@@ -48,7 +54,7 @@ def train(
     elif technique is not None and out is not None:
         folder = out
         flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
-        settings = _settings(technique, recipe, config, data, [*(overrides or []), *flags])
+        settings = _settings(technique, recipe, config, data, [*changes, *flags])
         settings |= {"strict": strict or settings.get("strict", False)} | columns
     else:
         raise InvalidInputError("A new run needs a technique and a folder: t2i train cgan --data openmoji --out runs/a")
@@ -59,7 +65,7 @@ def train(
     from t2i.training.launch import launched
 
     if settings is None:
-        result = run.resume(folder, steps=steps, device=device, progress=progress, warn=warn)
+        result = run.resume(folder, steps=steps, assignments=changes, device=device, progress=progress, warn=warn)
     else:
         result = run.start(settings, folder, device=device, progress=progress, warn=warn)
     if launched()[0] == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +20,12 @@ from t2i.files import write_atomic
 from t2i.progress import Progress, silent
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
+from t2i.runs.checkpoints import has_checkpoints, latest_checkpoint
 from t2i.runs.folder import RunFolder
 from t2i.runs.lock import locked
 from t2i.snapshots.record import SnapshotFacts
 from t2i.training.accelerator import make_accelerator
-from t2i.training.config import TrainConfig
+from t2i.training.changes import changed
 from t2i.training.launch import launched
 from t2i.training.objective import Objective
 from t2i.training.processes import Processes
@@ -65,22 +66,33 @@ def resume(
     out: Path,
     *,
     steps: int | None = None,
+    assignments: Sequence[str] = (),
     device: str | None = None,
     progress: Progress = silent,
     warn: Warn = lambda message: None,
 ) -> TrainResult:
-    """Continue the run in `out`, to its end or to `steps`.
+    """Continue the run in `out` to its end.
+
+    Args:
+        steps: the new number of steps of the whole run; a cosine schedule then ends there. Stored in run.yaml.
+        assignments: "section.field=value" settings that change from now on, see `changes.CHANGEABLE`; likewise stored.
 
     Raises:
         TrainingError: `out` is not a run folder, or another process is training it.
         CheckpointError: all its checkpoints are damaged.
+        InvalidConfigError: a setting cannot change, or the run would have fewer steps than are done.
     """
-    config = read_run(out)
+    before = read_run(out)
     if steps is not None:
-        train = config.train.model_dump() | {"steps": steps}
-        config = config.model_copy(update={"train": parse_config(TrainConfig, train, "--steps")})
+        assignments = [*assignments, f"train.steps={steps}"]
     with _locked(out):
-        return _run(_trainer(config, out, device, progress, warn, new=False))
+        done = latest_checkpoint(out).step if assignments and has_checkpoints(out) else 0
+        config = changed(before, assignments, done)
+        trainer = _trainer(config, out, device, progress, warn, new=False)
+        if config != before and trainer.processes.main:
+            warn(f"From step {done} on: {', '.join(f'{n}={v}' for n, v in config.changes[-1].settings.items())}.")
+            _write_settings(config, out)
+        return _run(trainer)
 
 
 def _locked(out: Path) -> AbstractContextManager[None]:
@@ -141,9 +153,13 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
                 "data_sha256": data.content,
             }
         )
-        text = yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False)
-        write_atomic(RunFolder(out).settings, text.encode())
+        _write_settings(resolved, out)
     return trainer
+
+
+def _write_settings(config: RunConfig, out: Path) -> None:
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    write_atomic(RunFolder(out).settings, text.encode())
 
 
 def _warn_of_data(data: PreparedData, sha256: str, warn: Warn) -> None:

@@ -25,6 +25,13 @@ MAX_SETTINGS_BYTES = 200_000
 SECTIONS = ("model", "objective", "train")
 
 
+class Change(Config):
+    """Settings that a run has from a step on, by their dotted names, such as {"train.steps": 4000}."""
+
+    step: int = Field(ge=0)
+    settings: dict[str, Any]
+
+
 class RunConfig(Config):
     """The complete settings of a run; stored as run.yaml in its folder, so that resuming needs nothing else."""
 
@@ -40,6 +47,7 @@ class RunConfig(Config):
     recipe: str = Field("", description="the shipped recipe it began with")
     command: str = Field("", description="the command that started it")
     data_sha256: str = Field("", description="of the data it started with; written by the run")
+    changes: tuple[Change, ...] = Field((), description="settings that changed at a resume, and from which step on")
 
 
 def read_recipe(technique: str, recipe: str) -> dict[str, Any]:

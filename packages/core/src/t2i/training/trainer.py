@@ -115,7 +115,8 @@ class Trainer:
                 self.step += 1
                 advance(terms)
                 stopped = self.processes.agree(self._stop) and self.step < total
-                sampling, saving = self._due(self.config.sample_every), self._due(self.config.checkpoint_every)
+                sampling = self._due(self.config.sample_every) or (stopped and self.config.sample_every > 0)
+                saving = self._due(self.config.checkpoint_every)
                 if self._due(self.config.log_every) or sampling or saving or stopped:
                     measures = self._steps.measures(self.step - logged)
                     if sampling and self.processes.main:
