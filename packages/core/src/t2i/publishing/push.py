@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from t2i.create import load_dataset
-from t2i.data.readers.files import MAX_PICTURE_BYTES
+from t2i.data.decode import MAX_PICTURE_BYTES
 from t2i.drawing.provenance import png_bytes
 from t2i.errors import InvalidInputError, SnapshotError, T2IError
 from t2i.evaluation.card import with_scores_of
