@@ -1,6 +1,6 @@
-"""Generates parts of the pages whenever the site is built: pictures, scores, sizes and settings. All of it comes from
+"""Generates parts of the pages whenever the site is built: pictures, scores, sizes and settings.
 
-the registry, so new weights, recipes and settings are included automatically.
+All of it comes from the registry, so new weights, recipes and settings are included automatically.
 """
 
 from __future__ import annotations

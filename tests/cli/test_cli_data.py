@@ -48,11 +48,11 @@ def facts(t2i: T2I, *arguments: object) -> dict:
 def test_info_counts_without_decoding(t2i: T2I, squares: Path) -> None:
     found = facts(t2i, "info", squares)
     assert (found["pictures"], found["captions"], found["distinct captions"], found["classes"]) == (10, 10, 10, 10)
-    assert found["words a caption"] == {"smallest": 3, "median": 3.0, "largest": 3}
+    assert found["words per caption"] == {"smallest": 3, "median": 3.0, "largest": 3}
     assert found["sizes"] == {"smallest": "16x16", "median": "16x16", "largest": "16x16"}
     assert (found["left out"], found["problems"]) == (0, [])
     shown = t2i("data", "info", squares).out
-    assert "pictures:             10" in shown and "words a caption:      smallest 3" in shown
+    assert "pictures:             10" in shown and "words per caption:    smallest 3" in shown
 
 
 def test_info_shows_how_classes_are_balanced(t2i: T2I, here: Path) -> None:
@@ -62,7 +62,7 @@ def test_info_shows_how_classes_are_balanced(t2i: T2I, here: Path) -> None:
             Image.new("RGB", (8, 8 + number)).save(here / "data" / name / f"{number}.png")
     found = facts(t2i, "info", "data")
     assert found["classes"] == 2
-    assert found["pictures a class"] == {"smallest": 2, "median": 3.5, "largest": 5}
+    assert found["pictures per class"] == {"smallest": 2, "median": 3.5, "largest": 5}
     assert found["largest classes"] == {"cats": 5, "dogs": 2}
     assert found["sizes"]["largest"] == "8x12"
 
@@ -188,7 +188,7 @@ def test_problems_of_one_kind_are_one_line(t2i: T2I, here: Path) -> None:
     ]
 
 
-def test_lists_that_are_cut_say_how_much_they_do_not_show(t2i: T2I, here: Path) -> None:
+def test_shortened_lists_say_how_much_is_missing(t2i: T2I, here: Path) -> None:
     (here / "data").mkdir()
     for number in range(30):
         Image.new("RGB", (8, 8)).save(here / "data" / f"{number}.png")
@@ -197,7 +197,7 @@ def test_lists_that_are_cut_say_how_much_they_do_not_show(t2i: T2I, here: Path) 
     assert facts(t2i, "check", "data")["equal at 64 px"] == 29
 
 
-def test_captions_that_teach_nothing_are_said_before_training(t2i: T2I, here: Path) -> None:
+def test_useless_captions_give_a_warning_before_training(t2i: T2I, here: Path) -> None:
     captions = ["\U0001f431\U0001f431", "a cat " + "and a dog " * 60, "a \U0001f431 cat"]
     for number, caption in enumerate(captions):
         (here / "data").mkdir(exist_ok=True)
@@ -225,7 +225,7 @@ def test_captions_that_teach_nothing_are_said_before_training(t2i: T2I, here: Pa
     assert "All 3 pictures have the same caption, 'a cat'" in again.err
 
 
-def test_columns_with_unusual_names_are_chosen_and_a_run_remembers_them(t2i: T2I, squares: Path, here: Path) -> None:
+def test_columns_with_unusual_names_can_be_chosen_and_a_run_stores_them(t2i: T2I, squares: Path, here: Path) -> None:
     (here / "data").mkdir()
     rows = ["picture,words", *(f"{path.name},{path.read_text().strip()}" for path in squares.glob("*.txt"))]
     (here / "data" / "metadata.csv").write_text("\n".join(rows).replace(".txt", ".png"))

@@ -149,7 +149,7 @@ def test_missing_captions_and_class_lists_are_one_sentence_errors(tmp_path):
 
 
 def test_replacement_characters_of_the_published_captions_are_spaces_and_noted(tmp_path):
-    """reedscot/cvpr2016 issue 9: U+FFFD stands where spaces were."""
+    """reedscot/cvpr2016 issue 9: U+FFFD replaced spaces."""
     root = write(tmp_path)
     name = read_cub(root, "all").examples[0].id
     text = "this\ufffd\ufffdbird\ufffdhas a\u2028white belly\n"

@@ -140,19 +140,19 @@ def png_of(bits: int, kind: int, row: bytes, extra: tuple[bytes, bytes] | None =
         (16, struct.pack(">8H", *[300] * 4, *[301] * 4), 300, 1),
     ],
 )
-def test_a_transparent_grey_is_compared_as_it_is_stored(tmp_path, bits, row, key, grey):
+def test_a_transparent_grey_is_compared_with_stored_samples(tmp_path, bits, row, key, grey):
     picture, _ = decoded(tmp_path, png_of(bits, 0, row, (b"tRNS", struct.pack(">H", key))))
     assert (picture.getpixel((1, 4)), picture.getpixel((6, 4))) == (WHITE, (grey,) * 3)
 
 
-def test_a_transparent_colour_of_sixteen_bits_lies_on_white(tmp_path):
+def test_a_transparent_16_bit_colour_is_put_on_white(tmp_path):
     row = struct.pack(">24H", *[0x1234, 0x5678, 0x9ABC] * 4, *[0xFFFF, 0, 0] * 4)
     picture, _ = decoded(tmp_path, png_of(16, 2, row, (b"tRNS", struct.pack(">3H", 0x1234, 0x5678, 0x9ABC))))
     assert (picture.getpixel((1, 4)), picture.getpixel((6, 4))) == (WHITE, RED)
 
 
 @pytest.mark.parametrize("value", [0, 100, 255, 300, 65535])
-def test_the_brightest_pixel_does_not_scale_sixteen_bits(tmp_path, value):
+def test_16_bit_pictures_are_not_scaled_by_the_brightest_pixel(tmp_path, value):
     picture, _ = decoded(tmp_path, written(Image.fromarray(np.full((8, 8), value, np.uint16)), "PNG"))
     assert flat(picture) == (round(value / 257),) * 3
 
@@ -168,7 +168,7 @@ def test_the_brightest_pixel_does_not_scale_sixteen_bits(tmp_path, value):
     ],
     ids=["float", "nan", "too bright", "16 bits", "signed 32 bits"],
 )
-def test_tiff_is_scaled_by_the_depth_it_declares(tmp_path, values, grey):
+def test_tiff_is_scaled_by_its_declared_depth(tmp_path, values, grey):
     assert flat(decoded(tmp_path, written(Image.fromarray(values), "TIFF"), "x.tif")[0]) == (grey,) * 3
 
 
@@ -184,13 +184,13 @@ def test_portable_pixmaps_are_read(tmp_path, content, colour):
     assert flat(decoded(tmp_path, content, "x.ppm")[0]) == colour
 
 
-def test_a_large_picture_written_as_text_is_refused_because_it_takes_minutes(tmp_path):
-    with pytest.raises(DataError, match="a PPM as text or of an odd depth"):
+def test_a_large_text_ppm_is_refused_because_it_takes_minutes(tmp_path):
+    with pytest.raises(DataError, match="a PPM in text format or of an unusual depth"):
         decoded(tmp_path, b"P3 4000 4000 255\n1 2 3", "x.ppm")
 
 
 @pytest.mark.parametrize("name", ["x.jfif", "x.JPE", "x.avif"])
-def test_what_phones_and_browsers_write_is_read(tmp_path, name):
+def test_files_of_phones_and_browsers_are_read(tmp_path, name):
     if name.endswith("avif") and ".avif" not in FORMATS:
         pytest.skip("this Pillow reads no AVIF")
     content = written(Image.new("RGB", (8, 8), RED), "AVIF" if name.endswith("avif") else "JPEG", quality=100)
@@ -206,7 +206,7 @@ def test_the_first_picture_of_several_in_a_jpeg_is_read(tmp_path):
 
 
 def exif_of(*entries: tuple[int, int, int, bytes]) -> bytes:
-    """EXIF of these (tag, type, count, value) entries, whatever they hold."""
+    """EXIF data with these (tag, type, count, value) entries."""
     head, tail = b"II*\0" + struct.pack("<IH", 8, len(entries)), b""
     for tag, kind, count, value in entries:
         place = 8 + 2 + 12 * len(entries) + 4 + len(tail)
@@ -227,7 +227,7 @@ def exif_of(*entries: tuple[int, int, int, bytes]) -> bytes:
     ],
     ids=["negative", "cut", "too long", "no text", "a place beyond the end"],
 )
-def test_a_picture_stands_upright_whatever_its_other_metadata_holds(tmp_path, beside):
+def test_a_picture_is_turned_upright_despite_damaged_metadata(tmp_path, beside):
     stored = Image.new("RGB", (64, 32), "red")
     stored.paste("blue", (0, 0, 32, 32))
     content = written(stored, "JPEG", exif=exif_of((0x112, 3, 1, struct.pack("<H", 6)), *beside), quality=95)
@@ -237,7 +237,7 @@ def test_a_picture_stands_upright_whatever_its_other_metadata_holds(tmp_path, be
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", exif_of((0x112, 3, 1, b"\x63"))])
-def test_a_picture_whose_orientation_is_nonsense_stays_as_it_is(tmp_path, exif):
+def test_an_invalid_orientation_is_ignored(tmp_path, exif):
     content = written(Image.new("RGB", (8, 4), RED), "JPEG", exif=exif)
     assert picture_size(content, name="x.jpg") == (8, 4)
     assert decoded(tmp_path, content, "x.jpg")[0].size == (8, 8)

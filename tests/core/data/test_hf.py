@@ -131,7 +131,7 @@ def test_without_datasets_the_error_names_the_install_command(monkeypatch):
         read_hf("org/name")
 
 
-def test_a_row_whose_text_is_not_utf8_is_left_out_by_its_number(tmp_path):
+def test_a_row_whose_text_is_not_utf8_is_reported_with_its_number(tmp_path):
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     texts = [b"a cat", b"caf\xe9", b"a dog"]
     starts = arrow.py_buffer(struct.pack("<4i", 0, 5, 9, 14))
@@ -158,7 +158,7 @@ def test_pictures_may_be_a_column_of_plain_bytes(tmp_path):
     assert (picture.getpixel((4, 4)), note) == ((0, 0, 255), "")
 
 
-def test_other_columns_are_chosen_by_name(tmp_path):
+def test_other_columns_can_be_chosen_by_name(tmp_path):
     table = {"before": [png("red")], "after": [png("blue")], "sku": ["x"], "words": ["a cat"]}
     path = tmp_path / "a.parquet"
     datasets.Dataset.from_dict(table).to_parquet(str(path))
@@ -170,7 +170,7 @@ def test_other_columns_are_chosen_by_name(tmp_path):
     assert dataset.picture(0, 8)[0].getpixel((4, 4)) == (0, 0, 255)
 
 
-def test_what_save_to_disk_wrote_is_read(tmp_path):
+def test_folders_of_save_to_disk_are_read(tmp_path):
     table = datasets.Dataset.from_dict(COLUMNS).cast_column("image", datasets.Image())
     table.save_to_disk(tmp_path / "one")
     assert [example.captions for example in t2i.load_dataset(str(tmp_path / "one"))] == [

@@ -1,4 +1,4 @@
-"""The layouts that people's folders really have: each is read, or refused and named; none is misread in silence."""
+"""Layouts of users' folders: each is read correctly, or refused with a message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def png(colour: str = "red") -> bytes:
 
 
 def make(folder: Path, files: dict[str, object]) -> Path:
-    """A folder of these files: None is a picture, a text itself, everything else JSON."""
+    """Write these files: None is a picture, a string its text, and everything else JSON."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,38 +60,38 @@ def problems(folder: Path) -> dict[str, str]:
     ],
     ids=lambda beside: "".join(beside),
 )
-def test_a_caption_file_has_any_usual_name(tmp_path, beside):
+def test_caption_files_may_have_any_usual_name(tmp_path, beside):
     assert captions(
         make(tmp_path, {"sks dog/IMG_1.JPG": None} | {f"sks dog/{name}": beside[name] for name in beside})
     ) == {"sks dog/IMG_1.JPG": ("a dog",)}
 
 
-def test_one_of_several_caption_files_is_read_and_it_is_said_which(tmp_path):
+def test_one_of_several_caption_files_is_read_and_reported(tmp_path):
     data = read_folder(make(tmp_path, {"a.png": None, "a.txt": "a cat", "a.json": {"caption": "a dog", "n": 1}}))
     assert data.examples[0].captions == ("a cat",)
     assert ".txt before .json" in " ".join(data.remarks)
 
 
-def test_an_annotation_beside_a_picture_is_no_caption_file(tmp_path):
+def test_an_annotation_next_to_a_picture_is_not_a_caption_file(tmp_path):
     shapes = {"shapes": [], "imagePath": "1.png"}
     data = read_folder(make(tmp_path, {"cat/1.png": None, "cat/1.json": shapes, "dog/2.png": None}))
     assert {example.captions for example in data} == {("cat",), ("dog",)}
     assert "1.json holds no caption" in data.problems[0].reason
 
 
-def test_caption_files_without_a_picture_and_pictures_of_other_formats_are_named(tmp_path):
+def test_orphaned_caption_files_and_unsupported_pictures_are_reported(tmp_path):
     files = {"a.png": None, "a.txt": "a cat", "lost.txt": "a dog", "b.heic": "?", "b.txt": "a cow", "c.jp2": "?"}
     files |= {"README.txt": "about", "notes.md": "x", "LICENSE": "y"}
     data = read_folder(make(tmp_path, files))
     assert {problem.where: problem.reason for problem in data.problems} == {
         "b.heic": "pictures in .heic are not read; save it as PNG or JPEG",
         "c.jp2": "pictures in .jp2 are not read; save it as PNG or JPEG",
-        "lost.txt": "a caption file without a picture of its name",
+        "lost.txt": "a caption file without a picture of the same name",
     }
     assert "1 .txt, 1 LICENSE, 1 .md" in data.remarks[-1] or all(kind in data.remarks[-1] for kind in (".txt", ".md"))
 
 
-def test_hidden_folders_and_those_of_the_system_are_nobody_s_pictures(tmp_path):
+def test_hidden_and_system_folders_are_ignored(tmp_path):
     names = ("apple/1.png", "pear/1.png", ".ipynb_checkpoints/2.png", "pear/@eaDir/3.png", "__MACOSX/apple/._1.png")
     data = read_folder(make(tmp_path, dict.fromkeys(names) | {"apple/._1.png": "AppleDouble", "apple/Thumbs.db": "x"}))
     assert {example.id for example in data} == {"apple/1.png", "pear/1.png"}
@@ -99,12 +99,12 @@ def test_hidden_folders_and_those_of_the_system_are_nobody_s_pictures(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["images", "00000", "cats", "train"])
-def test_the_name_of_one_folder_for_all_is_no_caption(tmp_path, name):
-    with pytest.raises(DataError, match=f"2 times: .* the name of its folder {name} alone is no caption"):
+def test_the_name_of_a_single_folder_is_not_a_caption(tmp_path, name):
+    with pytest.raises(DataError, match=f"2 times: .* a single folder's name, {name}, is not used as a caption"):
         read_folder(make(tmp_path, {f"{name}/1.png": None, f"{name}/2.png": None}))
 
 
-def test_folder_names_are_captions_only_where_nothing_else_is_and_it_is_said(tmp_path):
+def test_folder_names_are_captions_only_without_caption_files(tmp_path):
     folder = make(tmp_path, {"cat/images/1.png": None, "sea_lion/00000/2.png": None, "images/3.png": None})
     data = read_folder(folder)
     assert {example.id: example.captions for example in data} == {
@@ -112,9 +112,9 @@ def test_folder_names_are_captions_only_where_nothing_else_is_and_it_is_said(tmp
         "sea_lion/00000/2.png": ("sea lion",),
     }
     assert "the folders' names are the captions: 'cat', 'sea lion'" in data.remarks[0]
-    assert data.problems[0].reason == "its folder images says nothing"
+    assert data.problems[0].reason == "its folder images has no usable name"
     make(folder, {"captions/1.txt": "a sleeping cat"})
-    with pytest.raises(DataError, match="No captioned picture"):  # there are captions, but elsewhere
+    with pytest.raises(DataError, match="No captioned picture"):  # there are captions, but in other folders
         read_folder(folder)
 
 
@@ -129,7 +129,7 @@ def test_pictures_in_shards_or_in_one_folder_are_each_their_own_group(tmp_path):
     assert groups == {"shards": 4, "one": 4, "birds": 2}
 
 
-def test_training_pictures_are_read_where_splits_lie_side_by_side(tmp_path):
+def test_only_training_pictures_of_several_splits_are_read(tmp_path):
     """Hugging Face's imagefolder with splits: the metadata is in each of them."""
     for split in ("train", "test", "validation"):
         entries = [{"file_name": f"images/{n}.png", "text": f"{split} {n}"} for n in range(2)]
@@ -154,7 +154,7 @@ def test_metadata_is_found_at_any_depth_and_in_any_case(tmp_path):
     }
 
 
-def test_pictures_that_the_metadata_does_not_name_are_named(tmp_path):
+def test_pictures_that_the_metadata_does_not_name_are_reported(tmp_path):
     files = {
         "metadata.jsonl": lines({"file_name": "1.png", "text": "one"}),
         "1.png": None,
@@ -175,7 +175,7 @@ def test_metadata_has_columns_of_the_usual_names(tmp_path, image, caption):
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_other_columns_are_shown_and_can_be_chosen(tmp_path, kind):
+def test_other_columns_are_listed_and_can_be_chosen(tmp_path, kind):
     row = {"sku": "a.png", "label_en": "a cat"}
     if kind == "parquet":
         parquet = pytest.importorskip("pyarrow.parquet")
@@ -203,7 +203,7 @@ def test_other_columns_are_shown_and_can_be_chosen(tmp_path, kind):
         [{"file_name": "a.png", "text": ["a cat"]}],
     ],
 )
-def test_captions_json_has_the_shapes_that_people_and_kohya_s_scripts_write(tmp_path, content):
+def test_captions_json_may_have_any_usual_shape(tmp_path, content):
     assert captions(make(tmp_path, {"a.png": None, "captions.json": content})) == {"a.png": ("a cat",)}
 
 
@@ -213,7 +213,7 @@ def test_a_table_of_names_with_windows_separators_is_read(tmp_path):
     }
 
 
-def test_missing_captions_and_groups_are_no_texts(tmp_path):
+def test_missing_captions_and_groups_are_not_texts(tmp_path):
     rows = '{"file_name": "1.png", "text": NaN}\n{"file_name": "2.png", "text": "two", "label": NaN}\n'
     rows += '{"file_name": "3.png", "text": "three", "label": "\\ud800"}\n'
     data = read_folder(make(tmp_path, {f"{n}.png": None for n in (1, 2, 3)} | {"metadata.jsonl": rows}))
@@ -224,7 +224,7 @@ def test_missing_captions_and_groups_are_no_texts(tmp_path):
     ]
 
 
-def test_a_line_without_end_costs_only_itself(tmp_path, monkeypatch):
+def test_a_line_that_is_too_long_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(metadata, "MAX_LINE_BYTES", 1000)
     long = lines({"file_name": "b.png", "text": "x" * 5000})
     rows = lines({"file_name": "a.png", "text": "a cat"}) + long + lines({"file_name": "c.png", "text": "a dog"})
@@ -244,7 +244,7 @@ def test_kohya_s_folders_give_repeats(tmp_path):
     assert {example.repeats for example in mixed} == {1}
 
 
-def test_a_name_that_is_not_utf8_becomes_text(tmp_path):
+def test_a_name_that_is_not_utf8_is_escaped(tmp_path):
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/lost\xff"))
     folder.mkdir()
     for name in (b"caf\xe9.png", b"tea.png"):
@@ -266,7 +266,7 @@ def zipped(path: Path, folder: Path, method: int) -> Path:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_zip_is_read_as_the_folder_it_holds(tmp_path, method):
+def test_a_zip_is_read_like_a_folder(tmp_path, method):
     files = {
         "mine/a.png": png("blue"),
         "mine/a.txt": "a cat",
@@ -287,7 +287,7 @@ def test_a_zip_is_read_as_the_folder_it_holds(tmp_path, method):
     assert t2i.load_dataset(str(path)).fingerprint != before
 
 
-def test_a_damaged_zip_is_one_sentence_or_one_problem(tmp_path):
+def test_a_damaged_zip_is_an_error_or_a_problem(tmp_path):
     path = zipped(tmp_path / "a.zip", make(tmp_path / "a", {"a.png": None, "a.txt": "a cat"}), zipfile.ZIP_STORED)
     content = bytearray(path.read_bytes())
     content[content.index(b"IDAT") + 6] ^= 255
@@ -299,7 +299,7 @@ def test_a_damaged_zip_is_one_sentence_or_one_problem(tmp_path):
         t2i.load_dataset(str(path))
 
 
-def test_a_zip_that_unpacks_without_end_is_refused_by_its_header(tmp_path, monkeypatch):
+def test_a_zip_bomb_is_refused_by_its_header(tmp_path, monkeypatch):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", bytes(3_000_000))
@@ -325,7 +325,7 @@ def test_a_zip_that_unpacks_without_end_is_refused_by_its_header(tmp_path, monke
         ({"a.png": None, "x.parquet": ""}, "folder"),
     ],
 )
-def test_what_lies_in_a_folder_chooses_its_reader(tmp_path, files, reader):
+def test_the_files_in_a_folder_choose_its_reader(tmp_path, files, reader):
     from t2i.data.readers.path import reader_of
 
     assert reader_of(make(tmp_path, files)) == reader
@@ -339,7 +339,7 @@ def test_a_link_out_of_the_folder_says_how_to_copy_the_snapshot_of_a_cache(tmp_p
         t2i.load_dataset(str(snapshot))
 
 
-def test_columns_are_found_whatever_their_case_and_order():
+def test_columns_are_found_in_any_case_and_order():
     assert Columns().caption_of(["Title", "TEXT"]) == "TEXT"
     with pytest.raises(DataError, match="it has the columns none, and no column of captions"):
         Columns().caption_of([])

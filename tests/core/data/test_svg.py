@@ -1,4 +1,4 @@
-"""SVG from strangers: drawn within limits, or refused for a stated reason; no file is read, nothing runs for ever."""
+"""Untrusted SVG is drawn within limits, or refused with a reason; no other file is read, and nothing runs endlessly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def drawn(content: bytes, resolution: int = 8):
     return decode_picture(content, resolution, name="x.svg")
 
 
-def test_a_drawing_is_drawn_at_the_resolution_asked_for():
+def test_a_drawing_is_drawn_at_the_requested_resolution():
     picture, note = drawn(svg('<circle cx="10" cy="10" r="9" fill="blue"/>'), 200)
     assert (picture.size, note) == ((200, 200), "")
     assert picture.getpixel((100, 100)) == (0, 0, 255)
@@ -42,7 +42,7 @@ def test_a_drawing_is_drawn_at_the_resolution_asked_for():
         ('width="100%" height="100%" viewBox="0 0 5 7"', (5, 7)),
     ],
 )
-def test_its_size_is_what_it_declares(head, size):
+def test_its_size_is_the_declared_one(head, size):
     assert picture_size(svg(head=head), name="x.svg") == size
 
 
@@ -51,7 +51,7 @@ def test_the_middle_square_is_cut_and_nothing_is_distorted():
     assert picture.getcolors() == [(100, (255, 0, 0))]
 
 
-def test_text_is_not_drawn_and_that_is_noted():
+def test_text_is_not_drawn_and_this_is_noted():
     picture, note = drawn(svg(RED_SQUARE + '<text y="10">Hello</text>'))
     assert note == "its text is not drawn"
     assert picture.getcolors() == [(64, (255, 0, 0))]
@@ -91,14 +91,14 @@ def multiplying(levels: int) -> str:
         (b"", "the file is empty"),
     ],
 )
-def test_what_would_read_files_or_never_end_is_refused(content, reason):
+def test_svgs_that_read_files_or_never_end_are_refused(content, reason):
     began = time.monotonic()
     with pytest.raises(DataError, match=reason):
         drawn(content)
     assert time.monotonic() - began < 10
 
 
-def test_what_drawing_programs_write_is_drawn():
+def test_svgs_of_drawing_programs_are_drawn():
     style = "<style><![CDATA[.a{fill:url(#g)}]]></style>"
     gradient = '<linearGradient id="g"><stop stop-color="red"/></linearGradient>'
     clip = '<clipPath id="c"><rect width="20" height="20"/></clipPath>'
@@ -110,7 +110,7 @@ def test_what_drawing_programs_write_is_drawn():
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_a_damaged_drawing_is_a_picture_or_a_data_error_and_nothing_else(data):
+def test_a_damaged_drawing_is_a_picture_or_a_data_error(data):
     content = bytearray(svg(multiplying(2) + '<path d="M0 0L9 9" stroke="url(#g1)"/>'))
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

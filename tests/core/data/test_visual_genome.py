@@ -154,7 +154,7 @@ def test_any_damage_is_reported_or_read(tmp_path_factory, junk, place):
             assert all(example.captions for example in dataset)
 
 
-def test_regions_of_version_1_0_call_their_id_id(tmp_path):
+def test_regions_of_version_1_0_have_the_key_id(tmp_path):
     (tmp_path / "VG_100K").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "VG_100K" / "1.jpg")
     region = {"id": 1382, "image": 1, "phrase": "a green clock", "x": 4, "y": 5, "width": 20, "height": 20}

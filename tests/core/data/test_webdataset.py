@@ -116,7 +116,7 @@ def test_dots_in_a_name_are_part_of_it(tmp_path):
     assert dataset.problems == []
 
 
-def test_other_members_of_a_sample_are_counted_or_named(tmp_path):
+def test_other_members_of_a_sample_are_counted_or_reported(tmp_path):
     members = [
         ("5.jpg", jpeg()),
         ("5.seg.png", jpeg("red", "PNG")),
@@ -130,10 +130,10 @@ def test_other_members_of_a_sample_are_counted_or_named(tmp_path):
         "a.tar:5.seg.png: .seg.png of a sample is not read",
         "a.tar:6: pictures in .heic are not read; save it as PNG or JPEG",
     ]
-    assert dataset.remarks == ["Files that are neither pictures nor captions are passed over: 1 .npy."]
+    assert dataset.remarks == ["Files that are neither pictures nor captions are skipped: 1 .npy."]
 
 
-def test_captions_in_json_have_any_usual_name(tmp_path):
+def test_captions_in_json_may_have_any_usual_name(tmp_path):
     members = [("5.jpg", jpeg()), ("5.json", json.dumps({"key": "5", "prompt": "five"}).encode())]
     assert read_webdataset(write(tmp_path / "a.tar", *members)).examples[0].captions == ("five",)
 

@@ -39,7 +39,7 @@ def test_an_epoch_shows_every_picture_once_whatever_the_batch_size(groups, batch
 
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=8), st.integers(1, 9), st.integers(0, MAX_SEED))
 @settings(max_examples=40, deadline=None)
-def test_an_epoch_shows_every_picture_as_often_as_it_is_repeated(repeats, batch_size, seed):
+def test_an_epoch_visits_every_picture_as_often_as_its_repeats(repeats, batch_size, seed):
     data, total = replace(numbered(list(range(len(repeats)))), repeats=np.array(repeats)), sum(repeats)
     for epoch in drawn(Sampler(data, batch_size, seed), steps=2 * total)[: 2 * total].reshape(2, total):
         assert np.bincount(epoch, minlength=len(repeats)).tolist() == repeats

@@ -1,4 +1,4 @@
-"""Plain text from outside: its lines, its longest prompt, and names that are not Unicode."""
+"""Untrusted plain text: its lines, the longest prompt, and names that are not Unicode."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def text_lines(text: str) -> list[str]:
-    r"""The lines of a text: they end with \n, \r\n or \r, and with nothing else.
+    r"""The lines of a text, which end only with \n, \r\n or \r.
 
     `str.splitlines` also splits at U+2028, U+0085, vertical tabs and form feeds, which occur inside captions.
     """

@@ -21,7 +21,7 @@ data = typer.Typer(help="Look at a dataset, check every picture of it, pack it f
 SHOWN_PROBLEMS = 20
 Data = Annotated[str, typer.Argument(help="A dataset's name, READER:PATH[:SPLIT], or a folder (see docs/data.md).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Strict = Annotated[bool, typer.Option(help="Refuse data of which anything is left out or changed.")]
+Strict = Annotated[bool, typer.Option(help="Refuse data if anything in it is left out or changed.")]
 Background = Annotated[
     str | None, typer.Option(help='The colour behind transparent pictures, such as "black" or "#8090a0".')
 ]
@@ -59,10 +59,10 @@ def check(
     caption_column: CaptionColumn = "",
     image_column: ImageColumn = "",
     text_encoder: Annotated[
-        str, typer.Option(help='The text encoder that shall read the captions, or "none".')
+        str, typer.Option(help='The text encoder to check the captions with, or "none".')
     ] = DEFAULT_TEXT_ENCODER,
 ) -> None:
-    """Decode every picture and read every caption: what is broken, duplicate or unreadable, and why."""
+    """Decode every picture and read every caption; list what is broken, duplicate or unreadable, and why."""
     from t2i.data.survey import check as check_pictures
 
     opened = _open(dataset, background, caption_column, image_column)

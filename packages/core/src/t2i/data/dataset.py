@@ -13,7 +13,7 @@ from PIL import Image
 
 from t2i.errors import InvalidInputError
 
-NAMED = 3  # files in a line about several
+NAMED = 3  # files named in a line about several
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Problem:
 
 
 def summarised(problems: Iterable[Problem]) -> list[str]:
-    """A line for each kind of problem: those whose reasons differ in nothing but the file's own name are counted."""
+    """A line for each kind of problem; problems whose reasons differ only in the file's name are counted together."""
     kinds: dict[tuple[str, bool], list[Problem]] = {}
     for problem in problems:
         own = re.escape(PurePosixPath(problem.where.partition(":")[0]).stem)
@@ -89,7 +89,7 @@ class CaptionedDataset(ABC):
 
     @abstractmethod
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
-        """Picture `index` as a square RGB image, `resolution` pixels a side, and a note ("" or what was converted).
+        """Picture `index` as a square RGB image, `resolution` pixels per side, and a note ("" or what was converted).
 
         Raises:
             DataError: the picture cannot be used; the message gives the reason as half a sentence.
@@ -120,7 +120,7 @@ class CaptionedDataset(ABC):
 
     @property
     def remarks(self) -> Sequence[str]:
-        """How the files were read where more than one way is possible, and what was passed over; sentences."""
+        """Sentences on how ambiguous files were read, and on files that were skipped."""
         return ()
 
     @property

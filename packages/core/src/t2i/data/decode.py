@@ -20,7 +20,7 @@ from t2i.files import open_regular, read_bytes
 
 MAX_PIXELS = 64_000_000
 MAX_PICTURE_BYTES = 256 * 2**20
-MAX_SLOW_PIXELS = 4_000_000  # Pillow reads PPM as text, or with odd maxima, in Python: seconds a megapixel
+MAX_SLOW_PIXELS = 4_000_000  # Pillow decodes text PPMs and unusual maxima in Python, which takes seconds per megapixel
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels of the upright picture."""
@@ -47,7 +47,7 @@ def decode_picture(
         background: a colour Pillow knows, placed behind transparent parts.
 
     Returns:
-        The RGB square, `resolution` pixels a side, and a note: "" or how the file differs from
+        The RGB square, `resolution` pixels per side, and a note: "" or how the file differs from
         8-bit RGB or grey in the format of its suffix.
 
     Raises:
@@ -81,7 +81,7 @@ def picture_size(source: Path | bytes, *, name: str = "", box: Box | None = None
     else:
         with _opened(source, name) as file:
             size = file.size
-            if size[0] != size[1]:  # a square is the same when turned, and asking may decode the file
+            if size[0] != size[1]:  # rotation does not change a square, and reading EXIF may decode the file
                 size = upright_size(size, orientation_of(file))
     if box is None:
         return size
@@ -91,28 +91,27 @@ def picture_size(source: Path | bytes, *, name: str = "", box: Box | None = None
 
 @contextmanager
 def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
-    """The opened picture file, its size checked; any error with it, here or in the block, becomes a DataError."""
+    """The opened picture file with a checked size; any error about it, here or in the block, becomes a DataError."""
     try:
         _check_bytes(source)
         with (
             warnings.catch_warnings(),
             io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as content,
         ):
-            warnings.simplefilter("ignore")  # about odd metadata; real problems are refused below
+            warnings.simplefilter("ignore")  # about unusual metadata; real problems are refused below
             with Image.open(content, formats=sorted(set(FORMATS.values()) - {SVG})) as file:
                 pixels = file.width * file.height
                 if pixels > MAX_PIXELS:
                     raise DataError(f"{file.width}x{file.height} is more than {MAX_PIXELS // 10**6} megapixels")
                 if file.format == "PPM" and pixels > MAX_SLOW_PIXELS and file.tile[0].codec_name != "raw":
-                    raise DataError(
-                        f"a PPM as text or of an odd depth, of more than {MAX_SLOW_PIXELS // 10**6} megapixels"
-                    )
+                    limit = MAX_SLOW_PIXELS // 10**6
+                    raise DataError(f"a PPM in text format or of an unusual depth, of more than {limit} megapixels")
                 yield file
     except DataError:
         raise
     except UnidentifiedImageError:
         label = Path(name).name if isinstance(source, bytes) else source.name
-        raise DataError(why_unread(label) or "not a readable picture (in none of the formats that are read)") from None
+        raise DataError(why_unread(label) or "not a readable picture (not in a supported format)") from None
     except Exception as error:  # Pillow's readers raise IndexError, TypeError, struct.error and more on damaged files
         where, said = (name, "the file") if isinstance(source, bytes) else (str(source), source.name)
         reason = (str(error).replace(where, said) if where else str(error)) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Pictures of any declared depth as 8 bits a channel."""
+"""Converts pictures of any declared depth to 8 bits per channel."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Depth:
 
 
 def declared_depth(file: Image.Image) -> Depth:
-    """The depth that an opened file declares; call it before the pixels are read, which forgets it.
+    """The depth that an opened file declares. Call it before the pixels are read, which discards the depth.
 
-    Floating-point samples are from 0 to 1, as TIFF's users write them.
+    Floating-point samples are taken to be from 0 to 1, as is usual in TIFF.
     """
     if file.format == "TIFF":
         tags = file.tag_v2  # type: ignore[attr-defined]
@@ -44,11 +44,11 @@ def declared_depth(file: Image.Image) -> Depth:
 
 
 def eight_bits(picture: Image.Image, depth: Depth) -> Image.Image:
-    """The picture with 8 bits a channel: grey of any depth as L, or LA if one value of it is transparent.
+    """The picture with 8 bits per channel: grey of any depth as L, or LA if one value is transparent.
 
     Samples are scaled by the declared depth, never by the brightest pixel, so that a dark picture stays dark. A
-    transparent value is compared with the samples as they are stored. Pillow keeps only the upper byte of RGB with 16
-    bits, so there the upper bytes are compared.
+    transparent value is compared with the stored samples; for 16-bit RGB only the upper bytes, because Pillow keeps no
+    more.
     """
     key = picture.info.get("transparency")
     if picture.mode.startswith("I") or picture.mode == "F":

@@ -1,4 +1,4 @@
-"""Which files are pictures by their suffix: those that are read, and those that are only named."""
+"""Picture files by suffix: formats that are read, and formats that are only reported."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def suffix_of(name: str) -> str:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file of this name is a picture, in a format that is read or not."""
+    """Whether a file of this name is a picture, in a supported format or not."""
     return suffix_of(name) in FORMATS or suffix_of(name) in UNREAD
 
 
 def why_unread(name: str) -> str:
-    """Why a picture of this name is not read; "" if it is."""
+    """Why a picture of this name is not supported; "" if it is."""
     suffix = suffix_of(name)
     if suffix not in UNREAD:
         return ""

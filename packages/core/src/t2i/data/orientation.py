@@ -1,10 +1,10 @@
-"""How the camera held a picture: the one place that reads the EXIF orientation."""
+"""The orientation of a picture; the only place that reads it from EXIF."""
 
 from __future__ import annotations
 
 from PIL import ExifTags, Image
 
-_TURNS = {  # EXIF 2.3, tag 0x0112: what turns the stored picture upright
+_TURNS = {  # EXIF 2.3, tag 0x0112: the operation that turns the stored picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -18,7 +18,7 @@ _TURNS = {  # EXIF 2.3, tag 0x0112: what turns the stored picture upright
 def orientation_of(file: Image.Image) -> int:
     """The EXIF orientation of an opened file, 1 (upright) to 8; 1 if there is none, or its EXIF cannot be read.
 
-    Only this value is read, so damaged values beside it do not matter.
+    Only this value is read, so other damaged values do not matter.
     """
     try:
         found = file.getexif().get(ExifTags.Base.Orientation, 1)

@@ -21,13 +21,13 @@ def t2i_datasets() -> list[DatasetSpec]:
         _reader(
             "visual_genome",
             "readers.visual_genome:read_visual_genome",
-            "region_descriptions.json: whole pictures, or each region cut out",
+            "region_descriptions.json: whole pictures, or each region cropped",
             splits=("pictures", "regions"),
         ),
         _reader(
             "cub",
             "readers.cub:read_cub",
-            "CUB-200-2011 cut to its birds, ten captions each",
+            "CUB-200-2011 cropped to its birds, ten captions each",
             splits=("train", "test", "seen", "unseen", "all"),
         ),
         _reader("hf", "readers.hf:read_hf", "a dataset on the Hugging Face Hub, or local parquet"),

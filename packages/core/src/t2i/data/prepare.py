@@ -36,8 +36,8 @@ class PreparedData:
         problems: pictures left out or converted, each with its reason.
         looks: [n], equal for equal pictures; None if unknown.
         repeats: [n], how often training sees each picture in one epoch; None if once.
-        remarks: sentences on how the data was read, and on captions that nothing can be learned from.
-        content: a hash of everything above that is learned from; "" if unknown.
+        remarks: sentences on how the data was read, and on useless captions.
+        content: a hash of everything above that training uses; "" if unknown.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is worth saying about a dataset's captions before anybody trains on them."""
+"""Warnings about a dataset's captions before training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shared_caption(captions: Collection[str], pictures: int) -> list[str]:
     [only] = captions
     return [
         f"All {pictures:,} pictures have the same caption, {_shown(only)}, so a model cannot learn what words mean. "
-        f"If that is not meant, check where the captions are (docs/data.md)."
+        f"If that is not intended, check where the captions are (docs/data.md)."
     ]
 
 
@@ -32,7 +32,7 @@ def unread_captions(captions: Sequence[str], encoder: TextEncoder) -> list[str]:
         return []
     unread, name = encoder.unread(captions), encoder.identity.name
     kinds = (
-        ("have no word that the text encoder {} knows, so it cannot tell them apart", lambda part: part.nothing),
+        ("have no word that the text encoder {} knows, so it cannot distinguish them", lambda part: part.nothing),
         ("have words that the text encoder {} does not know", lambda part: bool(part.unknown) and not part.nothing),
         ("are too long for the text encoder {}, which leaves out their ends", lambda part: bool(part.cut)),
     )

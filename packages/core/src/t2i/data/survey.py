@@ -59,7 +59,7 @@ def check(
     """Decode every picture at CHECK_RESOLUTION: count usable pictures, find duplicates, and report problems.
 
     Args:
-        encoder: the text encoder that shall read the captions.
+        encoder: the text encoder to check the captions with.
 
     Returns:
         Facts as in `describe`, with "duplicates": pictures whose middle squares have equal pixels at CHECK_RESOLUTION,
@@ -131,15 +131,15 @@ def _captions(dataset: CaptionedDataset) -> dict[str, Any]:
         "pictures": len(dataset),
         "captions": len(words),
         "distinct captions": len({caption for example in dataset.examples for caption in example.captions}),
-        "captions a picture": _spread(per_picture),
-        "words a caption": _spread(words),
-        "letters a caption": _spread(letters),
+        "captions per picture": _spread(per_picture),
+        "words per caption": _spread(words),
+        "letters per caption": _spread(letters),
     }
 
 
 def _groups(dataset: CaptionedDataset) -> dict[str, Any]:
     groups = Counter(example.group for example in dataset.examples)
-    facts: dict[str, Any] = {"classes": len(groups), "pictures a class": _spread(list(groups.values()))}
+    facts: dict[str, Any] = {"classes": len(groups), "pictures per class": _spread(list(groups.values()))}
     if len(groups) < len(dataset):
         ordered = groups.most_common()
         facts["largest classes"] = dict(ordered[:TOP])

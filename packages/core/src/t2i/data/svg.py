@@ -1,4 +1,4 @@
-"""Untrusted SVG drawn by resvg (where it is installed), after its size and its references are checked."""
+"""Draws untrusted SVG with resvg (if it is installed), after checking its size and its references."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from xml.parsers import expat
 from t2i.errors import DataError
 
 MAX_SVG_BYTES = 2_000_000
-MAX_ELEMENTS = 20_000  # after every reference is replaced by what it refers to
+MAX_ELEMENTS = 20_000  # after every reference is replaced by its target
 MAX_NESTING = 60
 MAX_SIDE = 4096  # pixels of the drawing's longer side
-_REFUSED = {"image", "feimage", "foreignobject"}  # would read other files, or hold other languages
-_REFUSED |= {"marker", "feturbulence", "femorphology", "feconvolvematrix"}  # take time without limit
-_CHEAP = {"lineargradient", "radialgradient"}  # may be referred to by a style sheet, any number of times
+_REFUSED = {"image", "feimage", "foreignobject"}  # read other files, or contain other languages
+_REFUSED |= {"marker", "feturbulence", "femorphology", "feconvolvematrix"}  # have no time limit
+_CHEAP = {"lineargradient", "radialgradient"}  # a style sheet may refer to these any number of times
 _REFERENCE = re.compile(r"url\(\s*['\"]?#([^)'\"\s]+)")
 _LENGTH = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(px|pt|pc|mm|cm|in|em|ex)?\s*$", re.IGNORECASE)
 _PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
@@ -33,7 +33,7 @@ def svg_size(content: bytes) -> tuple[int, int]:
 def svg_as_png(content: bytes, shorter: int) -> tuple[bytes, str]:
     """The drawing as PNG, its shorter side of about `shorter` pixels, and a note: "" or what is not drawn.
 
-    Text is not drawn, because the fonts of this machine are not those of another.
+    Text is not drawn, because fonts differ between machines.
 
     Raises:
         DataError: as in svg_size; or resvg cannot draw it.
@@ -53,14 +53,14 @@ def svg_as_png(content: bytes, shorter: int) -> tuple[bytes, str]:
         raise DataError(f"not UTF-8 at byte {error.start}") from None
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # a panic of Rust is no Exception
+    except BaseException as error:  # a Rust panic is not an Exception
         raise DataError(f"resvg cannot draw it ({str(error) or type(error).__name__})") from None
     return png, "its text is not drawn" if checked.has_text else ""
 
 
 @dataclass
 class _Element:
-    """What an element costs to draw: itself, the elements in it, and those it refers to."""
+    """The cost of drawing an element: itself, the elements in it, and those it refers to."""
 
     name: str
     count: int = 1
@@ -69,7 +69,7 @@ class _Element:
 
 
 class _Checked:
-    """Reads the elements without building a tree; refuses what would read files or never end."""
+    """Reads the elements without building a tree; refuses SVGs that would read files or never end."""
 
     def __init__(self, content: bytes) -> None:
         if len(content) > MAX_SVG_BYTES:
@@ -129,7 +129,7 @@ class _Checked:
         raise DataError("an SVG with entities is not drawn")
 
     def _check_references(self) -> None:
-        """Refuse cycles, and references to references that multiply without end."""
+        """Refuse cycles, and nested references that multiply without limit."""
         if any(
             name in self._named and self._named[name].name not in _CHEAP for name in _REFERENCE.findall(self._style)
         ):
@@ -169,7 +169,7 @@ def _declared_size(name: str, attributes: dict[str, str]) -> tuple[float, float]
 
 
 def _pixels(length: str) -> float:
-    """A length in pixels; 0 for a percentage or nonsense."""
+    """A length in pixels; 0 for a percentage or an invalid value."""
     found = _LENGTH.match(length)
     try:
         return float(found[1]) * _PIXELS[(found[2] or "").lower()] if found else 0.0

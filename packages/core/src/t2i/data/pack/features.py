@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from t2i.data.pack.partial_folder import Filling, alone
+from t2i.data.pack.partial_folder import PartialFolder, alone
 from t2i.data.pack.store import check_ragged, open_store, seal, starts_of, write_array
 from t2i.data.remarks import unread_captions
 from t2i.errors import DataError
@@ -98,20 +98,20 @@ def encode_captions(
                 if not repair:
                     raise DataError(f"{error}. Nothing was read from it; remove {folder}, or pack again.") from None
                 shutil.rmtree(folder)
-        filling = Filling(folder, _key(encoder.identity, captions))
+        partial = PartialFolder(folder, _key(encoder.identity, captions))
         with progress("Encoding captions", len(texts)) as advance:
-            advance(filling.done)
-            while filling.done < len(texts):
-                chunk = texts[filling.done : filling.done + CHUNK]
+            advance(partial.done)
+            while partial.done < len(texts):
+                chunk = texts[partial.done : partial.done + CHUNK]
                 sentences, words = _encode(chunk, encoder)
                 content = {"sentence": sentences.tobytes(), "words": b"".join(row.tobytes() for row in words)}
-                filling.append(len(chunk), content, [len(row) for row in words])
+                partial.append(len(chunk), content, [len(row) for row in words])
                 advance(len(chunk))
-        lengths = [length for chunk in filling.chunks for length in chunk]
-        write_array(filling.scratch, "starts", starts_of(lengths))
+        lengths = [length for chunk in partial.chunks for length in chunk]
+        write_array(partial.scratch, "starts", starts_of(lengths))
         width, count = encoder.identity.dim, len(texts)
         seal(
-            filling.scratch,
+            partial.scratch,
             KIND,
             {
                 "encoder": asdict(encoder.identity),
@@ -124,7 +124,7 @@ def encode_captions(
                 "starts": ("int64", (count + 1,)),
             },
         )
-        filling.finish()
+        partial.finish()
     return open_features(folder, encoder.identity, texts)
 
 

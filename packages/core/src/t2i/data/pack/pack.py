@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from t2i.data.dataset import CaptionedDataset, Example, Problem, summarised
-from t2i.data.pack.partial_folder import Filling, alone
+from t2i.data.pack.partial_folder import PartialFolder, alone
 from t2i.data.pack.store import (
     FORMAT,
     Ragged,
@@ -47,7 +47,7 @@ class Pack:
 
     Attributes:
         name, license: of the dataset it was made from.
-        source: hash of that dataset and the resolution; another source makes another pack.
+        source: hash of that dataset and the resolution, which identifies the pack.
         sha256: of all its contents.
         images: [n, 3, r, r] of uint8.
         looks: [n]; equal for pictures with equal pixels.
@@ -76,7 +76,7 @@ class Pack:
 
     @property
     def content(self) -> str:
-        """A hash of what is learned from: pictures, captions, groups and repeats; not of where it came from."""
+        """A hash of everything that training uses: pictures, captions, groups and repeats; not of the source."""
         digest = hashlib.sha256(json.dumps([list(self.captions), list(self.group_names)]).encode())
         for values in (self.looks, self.repeats, self.groups, self.captions_of.values, self.captions_of.starts):
             digest.update(values.tobytes())
@@ -84,7 +84,7 @@ class Pack:
 
     @property
     def resolution(self) -> int:
-        """Pixels a side."""
+        """Pixels per side."""
         return int(self.images.shape[-1])
 
 
@@ -154,13 +154,13 @@ def write_pack(
                 return pack
         if folder.exists():
             raise OutputError(f"{folder} already exists and is not this pack. Remove it, or choose another name.")
-        filling = Filling(folder, source)
-        _fill(filling, dataset, resolution, progress)
-        left_out = {index for chunk in filling.chunks for index in chunk["left_out"]}
-        problems = [*dataset.problems, *(Problem(*row) for chunk in filling.chunks for row in chunk["problems"])]
+        partial = PartialFolder(folder, source)
+        _fill(partial, dataset, resolution, progress)
+        left_out = {index for chunk in partial.chunks for index in chunk["left_out"]}
+        problems = [*dataset.problems, *(Problem(*row) for chunk in partial.chunks for row in chunk["problems"])]
         refuse_problems(dataset.name, problems if strict else ())
         if len(left_out) == len(dataset):
-            filling.discard()
+            partial.discard()
             reasons = "; ".join(summarised(problems)[:5])
             raise DataError(f"None of the {len(dataset)} pictures of {dataset.name} can be used: {reasons}.")
 
@@ -169,10 +169,10 @@ def write_pack(
 
         count = len(dataset) - len(left_out)
         arrays: Shapes = {"images": ("uint8", (count, 3, resolution, resolution)), "looks": ("uint64", (count,))}
-        arrays |= _write_examples(filling.scratch, kept)
-        arrays |= write_texts(filling.scratch, "problems", [json.dumps(astuple(problem)) for problem in problems])
-        seal(filling.scratch, KIND, {"name": dataset.name, "license": dataset.license, "source": source}, arrays)
-        filling.finish()
+        arrays |= _write_examples(partial.scratch, kept)
+        arrays |= write_texts(partial.scratch, "problems", [json.dumps(astuple(problem)) for problem in problems])
+        seal(partial.scratch, KIND, {"name": dataset.name, "license": dataset.license, "source": source}, arrays)
+        partial.finish()
     return open_pack(folder)
 
 
@@ -220,11 +220,11 @@ def look(pixels: np.ndarray) -> int:
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=8).digest(), "little")
 
 
-def _fill(filling: Filling, dataset: CaptionedDataset, resolution: int, progress: Progress) -> None:
+def _fill(partial: PartialFolder, dataset: CaptionedDataset, resolution: int, progress: Progress) -> None:
     with progress("Decoding pictures", len(dataset)) as advance, ThreadPoolExecutor() as pool:
-        advance(filling.done)
-        while filling.done < len(dataset):
-            chunk = range(filling.done, min(filling.done + CHUNK, len(dataset)))
+        advance(partial.done)
+        while partial.done < len(dataset):
+            chunk = range(partial.done, min(partial.done + CHUNK, len(dataset)))
             found = list(pool.map(lambda index: decode(dataset, index, resolution), chunk))
             pixels = [picture for picture, _ in found if picture is not None]
             looks = np.array([look(picture) for picture in pixels], "<u8")
@@ -233,12 +233,12 @@ def _fill(filling: Filling, dataset: CaptionedDataset, resolution: int, progress
                 "problems": [astuple(problem) for _, problems in found for problem in problems],
             }
             content = {"images": b"".join(picture.tobytes() for picture in pixels), "looks": looks.tobytes()}
-            filling.append(len(chunk), content, note)
+            partial.append(len(chunk), content, note)
             advance(len(chunk))
 
 
 def _write_examples(folder: Path, examples: Callable[[], Iterable[Example]]) -> Shapes:
-    """Captions and groups are numbered in the order of their texts; `examples` returns all of them at each call."""
+    """Write captions and groups, numbered in the order of their texts; each call of `examples` returns all examples."""
     captions: dict[str, int] = {}
     groups: dict[str, int] = {}
     numbers, lengths, group_of, repeats = array("q"), array("q"), array("q"), array("q")

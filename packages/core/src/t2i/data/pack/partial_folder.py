@@ -18,8 +18,8 @@ from t2i.files import cache_home, unwritable
 JOURNAL = "journal.jsonl"
 
 
-class Filling:
-    """The finished part of a folder, and how to continue.
+class PartialFolder:
+    """An unfinished folder: its complete chunks, and how to continue.
 
     Every chunk is on disk before the journal records it, so anything not in the journal is discarded.
     """
@@ -69,7 +69,7 @@ class Filling:
             raise unwritable(self.folder, error) from None
 
     def finish(self) -> None:
-        """Move the finished folder into place."""
+        """Move the complete folder into place."""
         try:
             (self.scratch / JOURNAL).unlink()
             for path in self.scratch.iterdir():

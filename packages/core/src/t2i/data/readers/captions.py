@@ -16,7 +16,7 @@ CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "title", "descriptio
 IMAGE_COLUMNS = ("file_name", "image", "filename", "path", "image_path", "file")
 GROUP_COLUMNS = ("group", "class", "label")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-_LINE_LIKE = re.compile("[\v\f\x85\u2028\u2029]")  # would look like a new line
+_LINE_LIKE = re.compile("[\v\f\x85\u2028\u2029]")  # would be displayed as a new line
 _REPLACED = re.compile(r"\ufffd+")
 
 
@@ -63,9 +63,10 @@ class Usable(NamedTuple):
 
 
 def usable_captions(texts: Iterable[object]) -> Usable:
-    """The usable ones of `texts`; blank and missing ones are passed over.
+    """The usable ones of `texts`; blank and missing ones are skipped.
 
-    U+FFFD stands for something lost, in published captions mostly a space (reedscot/cvpr2016 issue 9), and becomes one.
+    U+FFFD replaces a lost character, in published captions mostly a space (reedscot/cvpr2016 issue 9), so it becomes
+    a space.
     """
     kept: list[str] = []
     unusable = note = ""
@@ -83,7 +84,7 @@ def usable_captions(texts: Iterable[object]) -> Usable:
 
 
 def usable_group(value: object) -> tuple[str, str]:
-    """A group's name, or "" if it is missing or unusable, and the flaw ("" if there is none)."""
+    """A group's name, or "" if it is missing or unusable; and the problem ("" if there is none)."""
     if is_missing(value):
         return "", ""
     if not isinstance(value, str | int | float):

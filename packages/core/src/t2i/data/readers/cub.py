@@ -21,12 +21,12 @@ HINT = (
     "images/, with the captions in text_c10/ or text/ inside or next to it."
 )
 MAX_TABLE_BYTES = 100_000_000
-CROP = 0.75  # of the box's longer side: half the side of the square (Zhang et al. 2017, official preprocessing)
+CROP = 0.75  # half the square's side, relative to the box's longer side (Zhang et al. 2017, official preprocessing)
 UNSEEN_FILE, SEEN_FILE = "testclasses.txt", "trainvalclasses.txt"
 
 
 def read_cub(reference: str | Path, split: str | None = None) -> FileDataset:
-    """Birds cut out around their bounding boxes, with ten captions each; the species is the group.
+    """Birds cropped around their bounding boxes, with ten captions each; the species is the group.
 
     The crop is a square with half a side r = 0.75 * max(w, h) around the box's centre, clipped to the picture;
     if the result is not square, its central square is used, so that no bird is distorted.

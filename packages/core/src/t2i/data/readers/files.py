@@ -38,8 +38,8 @@ class FileDataset(CaptionedDataset):
         """
         if not found.records:
             flaws = found.problems
-            told = f"; {len(flaws):,} could not be used: {'; '.join(summarised(flaws)[:3])}" if flaws else ""
-            raise DataError(f"No captioned picture in {as_unicode(name)}{told}. {hint}")
+            failed = f"; {len(flaws):,} could not be used: {'; '.join(summarised(flaws)[:3])}" if flaws else ""
+            raise DataError(f"No captioned picture in {as_unicode(name)}{failed}. {hint}")
         self._name, self._license, self._found, self._hint = as_unicode(name), license, found, hint
         self._background = background
 

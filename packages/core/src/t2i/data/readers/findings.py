@@ -1,4 +1,4 @@
-"""What a reader has found: usable records, and the one list of what was left out."""
+"""The results of a reader: usable records, and a list of everything that was left out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Record:
 
 
 class Findings:
-    """What a reader has found so far. Names are made Unicode here, once, where they become ids."""
+    """The results of a reader so far. Names become ids here, and are made Unicode."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -37,15 +37,15 @@ class Findings:
         self._others: Counter[str] = Counter()
 
     def leave_out(self, where: str, reason: str) -> None:
-        """Note that something is skipped."""
+        """Record that something is left out."""
         self.problems.append(Problem(as_unicode(where), as_unicode(reason)))
 
     def note(self, where: str, reason: str) -> None:
-        """Note that something is used, but not as it is."""
+        """Record that something is used after a change."""
         self.problems.append(Problem(as_unicode(where), as_unicode(reason), skipped=False))
 
     def remark(self, sentence: str) -> None:
-        """Say how the files are read."""
+        """Record how the files are read."""
         self.sentences.append(as_unicode(sentence))
 
     def pass_over(self, name: str) -> None:
@@ -54,15 +54,15 @@ class Findings:
 
     @property
     def remarks(self) -> list[str]:
-        """How the files were read, and how many files of which kinds were passed over."""
+        """How the files were read, and how many files of which kinds were skipped."""
         if not self._others:
             return self.sentences
         kinds = ", ".join(f"{count:,} {as_unicode(kind)}" for kind, count in self._others.most_common(8))
         more = f" and {len(self._others) - 8} more kinds" if len(self._others) > 8 else ""
-        return [*self.sentences, f"Files that are neither pictures nor captions are passed over: {kinds}{more}."]
+        return [*self.sentences, f"Files that are neither pictures nor captions are skipped: {kinds}{more}."]
 
     def captions(self, where: str, texts: Iterable[object]) -> tuple[str, ...]:
-        """The usable ones of `texts`; notes why others are not, and leaves `where` out if none is."""
+        """The usable ones of `texts`; records why others are not, and leaves `where` out if none is."""
         usable = usable_captions(texts)
         if not usable.captions:
             self.leave_out(where, usable.unusable or "it has no caption")
@@ -73,7 +73,7 @@ class Findings:
         return usable.captions
 
     def group(self, where: str, value: object) -> str:
-        """The usable name of a group, or ""; notes why it is not usable."""
+        """The usable name of a group, or ""; records why it is not usable."""
         name, flaw = usable_group(value)
         if flaw:
             self.note(where, f"{flaw}, left out")

@@ -28,11 +28,11 @@ def read_folder(reference: str | Path, split: str | None = None, columns: Column
     """A folder or zip of pictures, searched to any depth; `split` is a sub-folder to read instead.
 
     A picture's captions come from the metadata that names it (`metadata.jsonl`, `.csv`, `.parquet` or
-    `captions.json`, in any folder; see `Columns` for their columns), else from the file beside it (`picture.txt`, one
-    caption a line, `.caption`, `picture.png.txt` or `.json`). Only if no picture has either are the sub-folders' names
+    `captions.json`, in any folder; see `Columns` for their columns), else from the file next to it (`picture.txt`, one
+    caption per line, `.caption`, `picture.png.txt` or `.json`). If no picture has either, the sub-folders' names are
     the captions. A folder of `train/` and other splits is read as its `train/`.
 
-    Pictures of one sub-folder are one group, unless it contains all pictures or is called `images`, `00000` or such.
+    Pictures of one sub-folder are one group, unless it contains all pictures or has a name like `images` or `00000`.
 
     Raises:
         DataError: the folder is missing, or has no captioned picture.
@@ -56,9 +56,9 @@ def read_folder(reference: str | Path, split: str | None = None, columns: Column
 
 
 def _default_split(names: Sequence[str], found: Findings, reference: str) -> str | None:
-    """The folder of training pictures, if all pictures lie in folders named as splits; says so."""
+    """The folder of training pictures, if all pictures are in folders named as splits; records a remark."""
     if any("/" not in name for name in metadata_like(names)):
-        return None  # it names pictures of all folders
+        return None  # metadata here names pictures of all folders
     sizes = Counter(name.partition("/")[0] for name in names if is_picture(name))
     split, remark = default_split(sizes, "pictures", "folder", reference)
     if split is not None:
@@ -77,7 +77,7 @@ def _collect(tree: Tree, columns: Columns, found: Findings) -> None:
     texts, plain, flawed = _read_texts(tree, pictures, entries, sidecars, columns, found)
     orphans = sidecars.orphans()
     for name in orphans:
-        found.leave_out(name, "a caption file without a picture of its name")
+        found.leave_out(name, "a caption file without a picture of the same name")
     if plain and not (tables or texts or flawed or _are_captions(orphans, stems)):
         texts |= captions_from_folders(plain, found)
         groups = {name: posixpath.dirname(name) for name in texts}
@@ -104,8 +104,8 @@ def _read_texts(
     columns: Columns,
     found: Findings,
 ) -> tuple[dict[str, Sequence[object]], list[str], bool]:
-    """The captions beside the pictures that metadata does not name, the pictures without any, and whether a
-    caption file is flawed."""
+    """The caption files' captions of pictures that metadata does not name, the pictures without any, and whether a
+    caption file is bad."""
     texts: dict[str, Sequence[object]] = {}
     plain: list[str] = []
     flawed, unused = False, 0
@@ -138,7 +138,7 @@ def _read_texts(
 
 
 def _are_captions(orphans: Sequence[str], stems: Collection[str]) -> bool:
-    """Whether caption files without a picture beside them are captions of pictures elsewhere."""
+    """Whether caption files without a picture next to them belong to pictures elsewhere."""
     bases = {posixpath.basename(stem) for stem in stems}
     return any(
         suffix_of(name) != ".txt" or posixpath.splitext(posixpath.basename(name))[0].lower() in bases

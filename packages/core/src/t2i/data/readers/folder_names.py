@@ -1,4 +1,4 @@
-"""What the names of a user's folders say of the pictures in them: captions, groups and repeats."""
+"""Captions, groups and repeats from the names of a user's folders."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _MEANINGLESS = frozenset(
         "eval",
     }
 )
-_SHARD = re.compile(r"\d{3,}")  # 00000/, as img2dataset writes it
-_KOHYA = re.compile(r"([1-9]\d{0,3})_(.+)")  # 10_sks dog/: how often the pictures are repeated, and the caption
+_SHARD = re.compile(r"\d{3,}")  # 00000/, as written by img2dataset
+_KOHYA = re.compile(r"([1-9]\d{0,3})_(.+)")  # 10_sks dog/: the number of repeats, and the caption
 _SHOWN = 3  # captions in a sentence
 
 
 def captions_from_folders(pictures: Sequence[str], found: Findings) -> dict[str, Sequence[object]]:
-    """The name of each picture's folder as its caption, where that is plainly meant, and says so.
+    """The name of each picture's folder as its caption, if that is clearly intended.
 
-    It is if there are two names or more, or if the folders are named as kohya's trainer names them. Names such as
-    `images` or `00000` say nothing; then the folder above counts.
+    It is if there are at least two names, or if they follow the convention of kohya's trainer. Names such as `images`
+    or `00000` are ignored, and the folder above is used. Records a remark.
     """
     captions = {name: _meaning(posixpath.dirname(name)) for name in pictures}
     spoken = sorted({caption for caption in captions.values() if caption})
@@ -53,13 +53,14 @@ def captions_from_folders(pictures: Sequence[str], found: Findings) -> dict[str,
         for name in pictures:
             file = f"{posixpath.splitext(posixpath.basename(name))[0]}.txt"
             folder = posixpath.dirname(name)
-            reason = f", and the name of its folder {folder} alone is no caption" if folder else ""
+            reason = f", and a single folder's name, {folder}, is not used as a caption" if folder else ""
             found.leave_out(name, f"it has no caption file {file}{reason}")
         return {}
     for name, caption in captions.items():
         if not caption:
             folder = posixpath.dirname(name)
-            found.leave_out(name, f"its folder {folder} says nothing" if folder else "it is not in a class sub-folder")
+            reason = f"its folder {folder} has no usable name" if folder else "it is not in a class sub-folder"
+            found.leave_out(name, reason)
     shown = ", ".join(map(repr, spoken[:_SHOWN]))
     more = f" and {len(spoken) - _SHOWN:,} more" if len(spoken) > _SHOWN else ""
     found.remark(f"There are no caption files, so the folders' names are the captions: {shown}{more}.")
@@ -67,9 +68,9 @@ def captions_from_folders(pictures: Sequence[str], found: Findings) -> dict[str,
 
 
 def groups_of(names: Sequence[str]) -> dict[str, str]:
-    """Each captioned picture's group: its folder, or its own name if that says nothing.
+    """Each captioned picture's group: its folder or its own name.
 
-    It says nothing if all pictures lie in it, or if it is called `images`, `00000` or the like.
+    It is the picture's own name if the folder contains all pictures, or has a name like `images` or `00000`.
     """
     folders = {name: posixpath.dirname(name) for name in names}
     alone = len(set(folders.values())) == 1
@@ -80,14 +81,14 @@ def groups_of(names: Sequence[str]) -> dict[str, str]:
 
 
 def repeats_of(pictures: Collection[str], found: Findings) -> dict[str, int]:
-    """How often training sees each picture, where every folder is named as kohya's trainer names it; says so."""
+    """How often training sees each picture, if every folder is named as for kohya's trainer; records a remark."""
     repeats = _repeats(pictures)
     if len(set(repeats.values())) < 2:
         return {}
     shared = math.gcd(*repeats.values())
     folders = Counter(posixpath.dirname(name) for name in pictures)
-    told = ", ".join(f"{folder} x{_number(folder) // shared}" for folder in sorted(folders))
-    found.remark(f"The folders' names give repeats, as for kohya's trainer: {told}.")
+    repeats_text = ", ".join(f"{folder} x{_number(folder) // shared}" for folder in sorted(folders))
+    found.remark(f"The folders' names give repeats, as for kohya's trainer: {repeats_text}.")
     return {name: count // shared for name, count in repeats.items()}
 
 
@@ -103,7 +104,7 @@ def _number(folder: str) -> int:
 
 
 def _meaning(folder: str) -> str:
-    """The caption that a folder's name, or else the nearest one above it that says something, gives; "" if none."""
+    """The caption from the folder's name, or from the nearest usable one above it; "" if there is none."""
     while folder:
         base = posixpath.basename(folder)
         if not _says_nothing(base):

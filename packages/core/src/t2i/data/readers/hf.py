@@ -28,7 +28,7 @@ def read_hf(reference: str | Path, split: str | None = None, columns: Columns = 
     Args:
         reference: "org/name" or "org/name@revision" on the Hub, a parquet file, a pattern for such files, a folder
             of them, or a folder that `save_to_disk` wrote.
-        split: by default "train"; of local files that are not named as splits, all.
+        split: by default "train"; all local files if they are not named as splits.
 
     Raises:
         DataError: `datasets` is not installed or fails, or there is no column of pictures or captions.
@@ -43,7 +43,7 @@ def read_hf(reference: str | Path, split: str | None = None, columns: Columns = 
         table = open_table(reference, split)
         names = list(table.features)
         image, caption = image_column(table.features, columns), columns.caption_of(names)
-        table = table.cast_column(image, ImageColumn(decode=False))  # gives {bytes, path}
+        table = table.cast_column(image, ImageColumn(decode=False))  # then cells are {bytes, path}
     except DataError as error:
         raise DataError(f"{reference} cannot be used: {error}. {HINT}") from None
     except Exception as error:  # from the network, the Hub, Arrow or an untrusted file: `datasets` wraps none of them

@@ -22,7 +22,7 @@ def _is_saved(reference: str) -> bool:
 
 
 def default_split_of(reference: str, found: Findings) -> str | None:
-    """The training split of local files that are named as splits; says so."""
+    """The training split of local files that are named as splits; records a remark."""
     if _is_saved(reference):
         sizes = {path.name: 1 for path in Path(reference).iterdir() if (path / SAVED[0]).is_file()}
         what = "table"
@@ -81,13 +81,13 @@ def _holds_pictures(column: Any) -> bool:
 
 
 def texts_of(table: Any, columns: list[str]) -> Iterator[dict[str, object]]:
-    """The rows of some columns, each bad cell for itself."""
+    """The rows of some columns; a bad cell only affects itself."""
     for batch in table.select_columns(columns).with_format("arrow").iter(1000):
         yield from rows_of(batch)
 
 
 def is_local(reference: str) -> bool:
-    """Whether files on this machine are meant, and not a name on the Hub."""
+    """Whether `reference` names local files, not a repository on the Hub."""
     return Path(reference).exists() or bool(matching(reference))
 
 

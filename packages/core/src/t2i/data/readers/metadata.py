@@ -1,4 +1,4 @@
-"""Tables of pictures' names and captions: metadata.jsonl, .csv, .parquet or captions.json, beside the pictures."""
+"""Tables of pictures' names and captions, next to the pictures: metadata.jsonl, .csv, .parquet or captions.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from t2i.plain_text import as_unicode
 
 STEMS = ("metadata", "captions", "meta_cap")
 SUFFIXES = (".jsonl", ".csv", ".parquet", ".json")  # the first one found in a folder is read
-MAX_FILE_BYTES = 2**29  # of a table that has to be read whole
+MAX_FILE_BYTES = 2**29  # of a table that has to be read completely
 MAX_LINE_BYTES = 4_000_000
 
 
@@ -43,7 +43,7 @@ class Entry:
 
 
 def metadata_files(names: Sequence[str], found: Findings) -> list[str]:
-    """The metadata files among `names`, one a folder; says which others are not read."""
+    """The metadata files among `names`, one per folder; records which others are not read."""
     by_folder: dict[str, list[str]] = {}
     for name in metadata_like(names):
         by_folder.setdefault(posixpath.dirname(name), []).append(name)
@@ -57,12 +57,12 @@ def metadata_files(names: Sequence[str], found: Findings) -> list[str]:
 
 
 def metadata_like(names: Iterable[str]) -> list[str]:
-    """The files among `names` that are called as metadata is, read or not."""
+    """The files among `names` with the name of a metadata file, read or not."""
     return [name for name in names if _rank(name) is not None]
 
 
 def read_metadata(tree: Tree, files: Iterable[str], columns: Columns, found: Findings) -> dict[str, Entry]:
-    """The pictures that the metadata files name, by their names in `tree`; flawed lines are left out."""
+    """The pictures that the metadata files name, by their names in `tree`; bad lines are left out."""
     entries: dict[str, Entry] = {}
     for file in files:
         for line, row in _rows(tree, file, found):
@@ -81,7 +81,7 @@ def read_metadata(tree: Tree, files: Iterable[str], columns: Columns, found: Fin
 
 
 def _rank(name: str) -> tuple[int, int] | None:
-    """How early a file is chosen as its folder's metadata; None if it is no metadata."""
+    """The priority of a file as its folder's metadata; None if it is not metadata."""
     stem, suffix = posixpath.splitext(posixpath.basename(name).lower())
     if stem not in STEMS or suffix not in SUFFIXES:
         return None
@@ -107,7 +107,7 @@ def _rows(tree: Tree, file: str, found: Findings) -> Iterator[tuple[int | str, o
 
 
 def _lines(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers; in place of one that is too long, an empty line."""
+    """The lines with their numbers; a line that is too long is replaced by an empty one."""
     number = 0
     while line := content.readline(MAX_LINE_BYTES):
         number += 1
@@ -188,7 +188,7 @@ def _checked(row: object, columns: Columns) -> tuple[str, list[object], object]:
     """File name, captions and group (or None) of one row.
 
     Raises:
-        DataError: it has no column of names or captions, or they are no texts.
+        DataError: it has no column of names or captions, or they are not texts.
     """
     if not isinstance(row, dict):
         raise DataError("not an object with file_name and text")
@@ -199,7 +199,7 @@ def _checked(row: object, columns: Columns) -> tuple[str, list[object], object]:
 
 
 def _named(folder: str, name: str, tree: Tree) -> tuple[str, Source]:
-    """The picture called `name` by the metadata in `folder`: its name in the tree, and where it is.
+    """The picture that the metadata in `folder` calls `name`: its name in the tree, and its source.
 
     Names may have Windows' separators, or no suffix, as kohya's scripts write them.
 

@@ -1,4 +1,4 @@
-"""Choose the reader for a path by what lies there."""
+"""Chooses the reader for a path by the files there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from t2i.data.pack.pack import is_pack
 from t2i.data.readers.metadata import metadata_like
 from t2i.errors import DataError
 
-SAVED = ("dataset_info.json", "dataset_dict.json")  # of datasets' save_to_disk
-_SEEN = 10_000  # files of a folder that are looked at
+SAVED = ("dataset_info.json", "dataset_dict.json")  # written by datasets' save_to_disk
+_SEEN = 10_000  # files of a folder that are inspected
 
 
 def reader_of(path: Path) -> str:
-    """The name of the reader for a file or folder: what it is called, or which files it holds.
+    """The name of the reader for a file or folder: by its name, or by the files in it.
 
     Raises:
         DataError: it is a file of another kind.

@@ -1,4 +1,4 @@
-"""Rows of Arrow tables, in which one bad cell does not cost the others."""
+"""Rows of Arrow tables; one bad cell does not affect the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Captions in a file beside each picture: cat.txt, cat.caption, cat.png.txt or cat.json."""
+"""Captions in a file next to each picture: cat.txt, cat.caption, cat.png.txt or cat.json."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Sidecars:
         return found[0]
 
     def release(self, name: str) -> None:
-        """Say that a file that was claimed holds no caption after all."""
+        """Record that a claimed file has no caption after all."""
         del self._taken[name]
 
     @property
@@ -76,12 +76,12 @@ class Sidecars:
         return self._taken.keys()
 
     def remark(self, found: Findings) -> None:
-        """Say which of several caption files of one picture is read."""
+        """Record which of several caption files of one picture is read."""
         for which, count in self._several.most_common():
-            found.remark(f"{count:,} pictures have more than one caption file; read is {which}.")
+            found.remark(f"{count:,} pictures have more than one caption file; only {which} is read.")
 
     def orphans(self) -> list[str]:
-        """The caption files that belong to no picture; text files such as README.txt and any .json are none."""
+        """The caption files that belong to no picture; text files such as README.txt and .json files do not count."""
         names = [name for names in self._by_lower.values() for name in names if name not in self._taken]
         return sorted(name for name in names if _is_caption_file(name))
 
@@ -91,7 +91,7 @@ class Sidecars:
 
 
 def read_sidecar(tree: Tree, name: str, columns: Columns) -> Sequence[object]:
-    """The captions in a caption file: one a line, or of a .json the caption column, a text or a list of texts.
+    """The captions in a caption file: one per line; in a .json, the caption column, a text or a list of texts.
 
     Raises:
         DataError: it cannot be read, or holds no caption.
@@ -120,7 +120,7 @@ def caption_lines(content: bytes, base: str) -> list[str]:
 
 
 class NoCaptionError(DataError):
-    """A .json beside a picture is something else than its caption, such as an annotation."""
+    """A .json next to a picture is not a caption but something else, such as an annotation."""
 
 
 def _of_json(content: bytes, base: str, columns: Columns) -> object:

@@ -1,4 +1,4 @@
-"""Where a picture's bytes are: a file, a part of one, or a member of a zip; and which file of a folder may be read."""
+"""Where a picture's bytes are: a file, a part of one, or a member of a zip; and which files may be read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ZipMember:
 
     Attributes:
         header: the position of its local header.
-        packed, size: its bytes in the zip, and unpacked.
+        packed, size: its number of bytes in the zip, and unpacked.
         crc: of the unpacked bytes.
     """
 
@@ -52,7 +52,7 @@ def file_of(source: Source) -> Path:
 
 
 def place_of(source: Source) -> str:
-    """Which part of its file the picture is; "" for all of it."""
+    """The part of its file that holds the picture; "" for the whole file."""
     return "" if isinstance(source, Path) else repr((type(source).__name__, *_numbers(source)))
 
 

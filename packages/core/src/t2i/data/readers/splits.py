@@ -1,4 +1,4 @@
-"""Which part of a dataset is read if its training and test pictures lie side by side and no split is named."""
+"""Chooses the split of a dataset with training and test pictures if none is named."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ SPLITS = (*TRAIN, "test", "testing", "val", "valid", "validation", "dev", "eval"
 
 
 def default_split(sizes: Mapping[str, int], what: str, reader: str, reference: str) -> tuple[str | None, str]:
-    """The training split among `sizes`, and a remark that the others are not read; None if these are no splits.
+    """The training split among `sizes`, and a remark that the others are not read; None if these are not splits.
 
     Args:
-        sizes: how much each part holds, by its name.
-        what: of which things, such as "pictures".
+        sizes: the size of each part, by its name. what: the unit of the sizes, such as "pictures".
     """
     train = next((name for name in sizes if name.lower() in TRAIN), None)
     if train is None or len(sizes) < 2 or not all(name.lower() in SPLITS for name in sizes):

@@ -1,7 +1,7 @@
-"""Reads untrusted tar files: headers that never end or fill the memory are errors. Python's own reader is vulnerable to
+"""Reads untrusted tar files: headers that never end or fill the memory are errors.
 
-some of them: negative sizes (CVE-2025-8194), slow patterns (CVE-2024-6232), and headers that
-describe headers, each a level of recursion.
+Python's own reader is vulnerable to some of them: negative sizes (CVE-2025-8194), slow patterns (CVE-2024-6232), and
+headers that describe headers, each a level of recursion.
 """
 
 from __future__ import annotations

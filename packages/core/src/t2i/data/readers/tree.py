@@ -1,4 +1,4 @@
-"""The files of a folder, or of a zip, by their names relative to its top."""
+"""The files of a folder or a zip, by their relative names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_MEMBERS = 5_000_000  # of a zip
 
 
 class Tree(ABC):
-    """Files by relative names with forward slashes. Hidden files and those of the system are not listed."""
+    """Files by relative names with forward slashes. Hidden files and files of operating systems are not listed."""
 
     @property
     @abstractmethod
@@ -32,7 +32,7 @@ class Tree(ABC):
 
     @abstractmethod
     def names(self, found: Findings) -> list[str]:
-        """The names of all files, sorted; what cannot be listed is left out in `found`."""
+        """The names of all files, sorted; files that cannot be listed are recorded in `found`."""
 
     @abstractmethod
     def source(self, name: str) -> Source:
@@ -174,5 +174,5 @@ class ZipTree(Tree):
 
 
 def is_hidden(name: str) -> bool:
-    """Whether an operating system or a program keeps this beside a user's files: .DS_Store, ._x.png, @eaDir."""
+    """Whether it is a file of an operating system or a program among a user's files: .DS_Store, ._x.png, @eaDir."""
     return name.startswith(".") or name in _SYSTEM or name.lower() in _SYSTEM_FILES

@@ -21,7 +21,7 @@ BETWEEN = re.compile(r"[\s,]*")
 
 
 def read_visual_genome(reference: str | Path, split: str | None = None) -> FileDataset:
-    """Whole pictures with the phrases of all their regions, or every region cut out with its own phrase.
+    """Whole pictures with the phrases of all their regions, or every region cropped, with its own phrase.
 
     The files are read one picture at a time. Regions of one picture are one group.
 

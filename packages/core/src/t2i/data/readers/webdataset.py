@@ -157,7 +157,7 @@ def _key_and_suffix(name: str, last: str) -> tuple[str, str]:
     """The sample a member belongs to, and what it is in it.
 
     WebDataset ends the key at the first dot of the file's name, so that 0001.seg.png is another picture of sample
-    0001. In IMG_22.05.jpg, which follows no sample IMG_22, that dot is part of the name.
+    0001. In IMG_22.05.jpg, if there is no sample IMG_22 before it, the dot is part of the name.
 
     Args:
         last: the key of the member before.
