@@ -275,6 +275,30 @@ def test_a_run_with_only_damaged_checkpoints_is_an_error(t2i: T2I, run_folder: P
     assert "no complete checkpoint" in t2i("train", "--resume", run, "--device", "cpu").error
 
 
+def test_a_resume_may_change_settings(t2i: T2I, run_folder: Path, here: Path) -> None:
+    run = Path(shutil.copytree(run_folder, here / "run"))
+    settings = ["objective.generator.lr=1e-5", "train.log_every=1"]
+    result = t2i("train", "--resume", run, *settings, "--steps", 22, "--device", "cpu")
+    assert result.code == 0 and "From step 20 on: " in result.err, result
+    written = yaml.safe_load((run / "run.yaml").read_text())
+    assert written["train"]["steps"] == 22 and written["objective"]["generator"]["lr"] == 1e-5
+    error = t2i("train", "--resume", run, "train.batch_size=4", "--device", "cpu").error
+    assert "train.batch_size cannot change within a run" in error
+
+
+def test_a_model_is_fine_tuned(t2i: T2I, run_folder: Path, squares: Path, here: Path) -> None:
+    arguments = ["--from", run_folder, "--data", squares, "--out", "tuned", "--steps", 2, "--device", "cpu"]
+    result = t2i("train", "train.sample_every=0", *arguments)
+    assert result.code == 0, result
+    written = yaml.safe_load((here / "tuned" / "run.yaml").read_text())
+    assert (written["technique"], written["parent"]) == ("cgan", str(run_folder))
+    assert written["train"]["lr_factor"] == 0.3 and written["train"]["sample_every"] == 0
+    assert t2i("train", "--resume", "tuned", "--steps", 3, "--device", "cpu").code == 0
+    assert t2i("generate", "a red square", "--model", "tuned", "-o", "x.png").code == 0
+    assert "is a cgan, so it cannot be trained as 'cvae'" in t2i("train", "cvae", *arguments).error
+    assert "There is no folder" in t2i("train", "--from", "./nobody", *arguments[2:]).error
+
+
 def test_ctrl_c_saves_a_checkpoint_and_says_how_to_continue(t2i: T2I, squares: Path, here: Path) -> None:
     arguments = ["train", "cgan", *TINY, "--data", str(squares), "--out", "run", "--steps", "1000000"]
     metrics = here / "run" / "metrics.jsonl"
@@ -283,6 +307,8 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_continue(t2i: T2I, squares: P
         command.send_signal(signal.SIGINT)
         assert command.wait() == 130, command.err
         assert "t2i train --resume run" in command.err and "Traceback" not in command.err
+        assert (here / "run" / "index.html").is_file() and (here / "run" / "losses.png").is_file()
+        assert list((here / "run" / "samples").iterdir()), "what it draws so far"
         assert (here / "run" / "index.html").is_file() and (here / "run" / "losses.png").is_file()
         assert list((here / "run" / "samples").iterdir()), "what it draws so far"
     (checkpoint,) = (here / "run" / "checkpoints").iterdir()

@@ -28,6 +28,9 @@ def train(
         Path | None, typer.Option(help="Continue this run exactly where it stopped, or with changed settings.")
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe the technique ships, or a YAML file.")] = None,
+    parent: Annotated[
+        str | None, typer.Option("--from", help="Fine-tune this model: a name, a run folder or hf-hub:org/repo.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings that override the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps of the whole run.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random in the run.")] = None,
@@ -43,7 +46,7 @@ def train(
         changes.insert(0, technique)
         technique = None
     given: dict[str, object] = {"TECHNIQUE": technique, "--data": data, "--out": out, "--recipe": recipe}
-    given |= {"--config": config, "--seed": seed, "--steps": steps, "--resume": resume}
+    given |= {"--from": parent, "--config": config, "--seed": seed, "--steps": steps, "--resume": resume}
     columns = {"caption_column": caption_column, "image_column": image_column}
     columns = {name: column for name, column in columns.items() if column}
     settings: dict[str, Any] | None = None
@@ -51,13 +54,18 @@ def train(
         given |= {f"--{name.replace('_', '-')}": column for name, column in columns.items()}
         _alone("--resume", given, allowed=("--resume", "--steps"))
         folder = resume
-    elif technique is not None and out is not None:
+    elif (technique is not None or parent is not None) and out is not None:
         folder = out
+        if parent is not None and technique is not None and "=" in technique:
+            changes.insert(0, technique)
+            technique = None
         flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
-        settings = _settings(technique, recipe, config, data, [*changes, *flags])
+        settings = _settings(technique, parent, recipe, config, data, [*changes, *flags])
         settings |= {"strict": strict or settings.get("strict", False)} | columns
     else:
-        raise InvalidInputError("A new run needs a technique and a folder: t2i train cgan --data openmoji --out runs/a")
+        raise InvalidInputError(
+            "A new run needs a technique, or --from MODEL, and a folder: t2i train cgan --data openmoji --out runs/a"
+        )
     if processes > 1 and (code := _launch(processes, settings, folder, device)) is not None:
         return code
 
@@ -81,12 +89,29 @@ def _alone(option: str, given: Mapping[str, object], allowed: Collection[str]) -
 
 
 def _settings(
-    technique: str, recipe: str | None, config: Path | None, data: str | None, assignments: Sequence[str]
+    technique: str | None,
+    parent: str | None,
+    recipe: str | None,
+    config: Path | None,
+    data: str | None,
+    assignments: Sequence[str],
 ) -> dict[str, Any]:
-    """The recipe's settings, overridden by the file's, then by those of the command line."""
+    """The parent's settings, overridden by the recipe's, then by the file's, then by those of the command line."""
     from t2i.training.settings import merge, override, read_recipe, read_settings
 
-    settings = read_recipe(technique, recipe) if recipe else {}
+    settings: dict[str, Any] = {}
+    if parent is not None:
+        from t2i.training.parent import settings_from
+
+        settings = settings_from(parent)
+        if technique not in (None, settings["technique"]):
+            raise InvalidInputError(
+                f"{parent} is a {settings['technique']}, so it cannot be trained as {technique!r}. Leave that out."
+            )
+        technique = settings["technique"]
+    assert technique is not None  # given, or the parent's
+    if recipe:
+        settings = merge(settings, read_recipe(technique, recipe))
     if config is not None:
         settings = merge(settings, read_settings(config))
     settings = override(settings, assignments)

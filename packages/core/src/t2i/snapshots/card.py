@@ -123,6 +123,7 @@ def _made_of(config: SnapshotConfig) -> str:
         else "not stated",
         **({"drawn with": ", ".join(f"{k}={v}" for k, v in facts.options.items())} if facts.options else {}),
         **({"converted from": facts.source} if facts.source else {}),
+        **({"fine-tuned from": facts.parent} if facts.parent else {}),
         "trained for": f"{facts.steps:,} steps, {facts.images_seen:,} pictures" if facts.steps else "not stated",
         "training took": _took(facts.training_seconds) or "not stated",
         "model.safetensors": f"sha256 {config.weights_sha256}",

@@ -31,6 +31,7 @@ class SnapshotFacts(Config):
         default_factory=dict, description="spent on training, by device, over all resumed runs"
     )
     command: str = Field("", description="the command that reproduces these weights")
+    parent: str = Field("", description="the model whose weights the training started from, with their sha256")
     source: str = Field("", description="the foreign checkpoint they were converted from, with its sha256")
 
     def after(self, steps: int, images_seen: int, training_seconds: Mapping[str, float]) -> SnapshotFacts:

@@ -39,6 +39,10 @@ class TrainConfig(Config):
     ema_ramp: float = Field(
         0.05, ge=0, description="the half-life is at most this share of the pictures seen (StyleGAN2-ADA); 0: constant"
     )
+    lr_factor: float = Field(1.0, gt=0, description="multiplies the learning rate of every player; 0.3 with --from")
+    freeze: tuple[str, ...] = Field(
+        (), description="modules that are not trained, by the start of their parameters' names, such as [encoder.text]"
+    )
     clip_norm: float | None = Field(None, gt=0, description="largest norm of each player's gradient")
     precision: Literal["auto", "no", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 if this machine computes it faster, else no; run.yaml stores the choice"

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
+from t2i.errors import InvalidConfigError
 from t2i.training.objective import Batch, Player
 from t2i.training.processes import Processes
 
@@ -19,18 +20,32 @@ class Mover:
 
     Attributes:
         player: as the objective declares it.
-        parameters: the parameters of its modules.
+        parameters: the parameters of its modules that are trained.
         names: the parameters' names.
         norm: norm of the gradient before clipping, at the first move since it was set to None.
     """
 
-    def __init__(self, player: Player, accelerator: Accelerator, processes: Processes) -> None:
+    def __init__(
+        self, player: Player, accelerator: Accelerator, processes: Processes, freeze: tuple[str, ...] = ()
+    ) -> None:
+        """
+        Args:
+            freeze: starts of the names of parameters that are not trained.
+
+        Raises:
+            InvalidConfigError: none is left.
+        """
         self.player, self._accelerator, self._processes = player, accelerator, processes
         named = [
             (f"{key}.{name}", parameter)
             for key, module in player.modules.items()
             for name, parameter in module.named_parameters()
+            if not f"{key}.{name}.".startswith(tuple(f"{start}." for start in freeze))
         ]
+        if not named:
+            raise InvalidConfigError(
+                f"A player must have a parameter to train, but train.freeze={list(freeze)} leaves {player.name!r} none."
+            )
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
         self.norm: Tensor | None = None

@@ -28,6 +28,7 @@ from t2i.training.accelerator import make_accelerator
 from t2i.training.changes import changed
 from t2i.training.launch import launched
 from t2i.training.objective import Objective
+from t2i.training.parent import start_from
 from t2i.training.processes import Processes
 from t2i.training.report.samples import Samples, default_samples
 from t2i.training.settings import RunConfig as RunConfig
@@ -116,6 +117,9 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
     generator = create_model(config.technique, **({"text_dim": encoder.identity.dim} | config.model))
     parse_config(generator.options_type, config.train.sample_options, "train.sample_options")
     objective: Objective = load_target(spec.objective)(generator, settings)
+    parent_sha256 = config.parent_sha256
+    if new and config.parent:
+        parent_sha256 = start_from(config.parent, objective, encoder.identity, warn).config.weights_sha256
     accelerator = make_accelerator(config.train, out, device)
     processes = Processes(accelerator, out)
     if not processes.main:
@@ -132,6 +136,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
         dataset=data.name,
         license=data.license,
         options=options,
+        parent=f"{config.parent}, sha256 {parent_sha256}" if config.parent else "",
         command=config.command,
     )
     trainer = Trainer(
@@ -150,6 +155,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
                 "model": generator.config.model_dump(mode="json"),
                 "objective": settings.model_dump(mode="json"),
                 "train": config.train.model_copy(update={"precision": accelerator.mixed_precision}),
+                "parent_sha256": parent_sha256,
                 "data_sha256": data.content,
             }
         )

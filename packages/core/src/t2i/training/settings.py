@@ -45,7 +45,9 @@ class RunConfig(Config):
     objective: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig = TrainConfig()
     recipe: str = Field("", description="the shipped recipe it began with")
+    parent: str = Field("", description="the model whose weights it started from; see `t2i train --from`")
     command: str = Field("", description="the command that started it")
+    parent_sha256: str = Field("", description="of those weights; written by the run")
     data_sha256: str = Field("", description="of the data it started with; written by the run")
     changes: tuple[Change, ...] = Field((), description="settings that changed at a resume, and from which step on")
 

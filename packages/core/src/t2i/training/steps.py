@@ -23,7 +23,7 @@ from t2i.training.player_step import Mover, trainable
 from t2i.training.processes import Processes
 from t2i.training.sampling import Draw, Sampler
 from t2i.training.schedule import learning_rate
-from t2i.training.validation import check_objective, phase_ends
+from t2i.training.validation import check_freeze, check_objective, phase_ends
 
 WATCHED = 16  # pictures that `Phase.watch` is given
 
@@ -49,16 +49,19 @@ class Steps:
         """
         Raises:
             TrainingError: the objective contradicts itself.
+            InvalidConfigError: what is to be frozen does not exist, or is all that a player trains.
             DataError: the objective needs mismatched captions, and the data has none.
         """
         check_objective(objective)
+        check_freeze(objective, config.freeze)
         device = accelerator.device
         self._config, self._accelerator, self._processes = config, accelerator, processes
         self._phases, self._phase_ends = objective.phases, phase_ends(objective.phases, config.steps)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.networks = Networks(objective, device, layout)
         self.movers = {
-            phase.name: [Mover(player, accelerator, processes) for player in phase.players] for phase in self._phases
+            phase.name: [Mover(player, accelerator, processes, config.freeze) for player in phase.players]
+            for phase in self._phases
         }
         self.ema = EMA(objective.generator, config.ema_half_life_kimg, config.ema_ramp)
         if config.compile:
@@ -157,7 +160,8 @@ class Steps:
 
     def _learning_rate(self, step: int, mover: Mover) -> float:
         start, end = (round(share * self._config.steps) for share in mover.player.span)
-        return learning_rate(mover.player.optimizer, step - start, end - start, self._config.batch_size)
+        rate = learning_rate(mover.player.optimizer, step - start, end - start, self._config.batch_size)
+        return rate * self._config.lr_factor
 
 
 def _with_fresh_noise(batch: Batch) -> Batch:

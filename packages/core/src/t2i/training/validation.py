@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import nn
 
-from t2i.errors import TrainingError
+from t2i.errors import InvalidConfigError, TrainingError, did_you_mean
 from t2i.training.objective import Objective, Phase
 
 FORBIDDEN = frozenset("./: ")  # they separate the parts of a name in checkpoints and in metrics
@@ -40,6 +40,21 @@ def check_objective(objective: Objective) -> None:
         if any(id(parameter) in trained for parameter in module.parameters()):
             raise TrainingError(
                 f"Modules in an objective's `keeps` are not trained, but a player trains parameters of {name!r}."
+            )
+
+
+def check_freeze(objective: Objective, freeze: Sequence[str]) -> None:
+    """
+    Raises:
+        InvalidConfigError: one of `freeze` is not the start of a parameter's name, whole parts of it.
+    """
+    names = [f"{key}.{name}." for key, module in modules_of(objective).items() for name, _ in module.named_parameters()]
+    parts = sorted({".".join(name.split(".")[:2]) for name in names})
+    for start in freeze:
+        if not any(name.startswith(f"{start}.") for name in names):
+            raise InvalidConfigError(
+                f"train.freeze names modules of this technique, got {start!r}.{did_you_mean(start, parts)} "
+                f"It has: {', '.join(parts)}."
             )
 
 

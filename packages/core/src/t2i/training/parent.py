@@ -1,0 +1,91 @@
+"""Fine-tuning: a run that starts from the weights of another model, its parent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from t2i.errors import InvalidConfigError, InvalidInputError
+from t2i.runs.checkpoints import Checkpoint
+from t2i.runs.folder import STEP, RunFolder
+from t2i.snapshots.load import load_generator
+from t2i.snapshots.record import Snapshot
+from t2i.snapshots.resolve import resolve
+from t2i.text import EncoderIdentity
+from t2i.training.objective import Objective
+from t2i.training.settings import read_run
+from t2i.training.validation import modules_of
+
+LR_FACTOR = 0.3
+"""Of all learning rates, unless the settings say otherwise: what is known should change slowly."""
+
+
+def settings_from(parent: str) -> dict[str, Any]:
+    """Settings with which a run can start from `parent`: its technique, networks, text encoder and options; of a run
+    also its objective. Lower in precedence than a recipe.
+
+    Args:
+        parent: the name of a model: registered, a run folder, a snapshot, or on the Hub.
+
+    Raises:
+        InvalidInputError: it was trained with an unknown text encoder.
+    """
+    snapshot = resolve(parent)
+    facts = snapshot.config.facts
+    if facts.text_encoder is None:
+        raise InvalidInputError(f"{parent} does not say with which text encoder it was trained. Name another parent.")
+    run = RunFolder.of_snapshot(snapshot.folder)
+    return {
+        "parent": parent,
+        "technique": snapshot.config.technique,
+        "text_encoder": facts.text_encoder.name,
+        "model": snapshot.config.config,
+        "objective": read_run(run.path).objective if run else {},
+        "train": {"lr_factor": LR_FACTOR, "sample_options": facts.options},
+    }
+
+
+def start_from(parent: str, objective: Objective, encoder: EncoderIdentity, warn: Callable[[str], None]) -> Snapshot:
+    """Load the parent's weights into the objective: its generator's, and if it is a run those of the other networks.
+
+    Raises:
+        InvalidConfigError: the generator's shape or the text encoder is not the parent's.
+    """
+    snapshot = resolve(parent)
+    if snapshot.config.facts.text_encoder is not None:
+        snapshot.config.facts.text_encoder.require(encoder, parent)
+    weights = load_generator(snapshot).state_dict()
+    try:
+        objective.generator.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InvalidConfigError(
+            f"A run that starts from {parent} must have its technique and its model settings, but the weights do not "
+            f"fit ({error}). Leave out the settings of `model`."
+        ) from None
+    new = _load_others(objective, snapshot)
+    if new:
+        warn(f"{', '.join(new)}: {parent} has no weights that fit, so training starts from new ones.")
+    return snapshot
+
+
+def _load_others(objective: Objective, snapshot: Snapshot) -> list[str]:
+    """Load the networks beside the generator from the parent's checkpoint; the names of those that stay new."""
+    drawn = {id(parameter) for parameter in objective.generator.parameters()}
+    others = {
+        name: module
+        for name, module in modules_of(objective).items()
+        if not all(id(parameter) in drawn for parameter in module.parameters())
+    }
+    run, folder = RunFolder.of_snapshot(snapshot.folder), snapshot.folder.parent
+    match = STEP.fullmatch(folder.name)
+    tensors = Checkpoint(folder, int(match[1])).tensors() if run and match and others else {}
+    new = []
+    for name, module in others.items():
+        prefix = f"module.{name}."
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        wanted = module.state_dict()
+        if own.keys() == wanted.keys() and all(own[key].shape == wanted[key].shape for key in wanted):
+            module.load_state_dict(own)
+        else:
+            new.append(name)
+    return new
