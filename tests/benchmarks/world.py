@@ -1,4 +1,4 @@
-"""openmoji-world: captions and pictures a second, a pack of 100,000; skills beside FID's Inception."""
+"""openmoji-world: captions and pictures per second, a pack of 100,000; skills compared with FID's Inception."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from t2i_openmoji.world.dataset import OpenMojiWorld
 
 RESOLUTION, CORES = 64, 2
 RENDERS = 1_500
-READ = 128  # pictures that both evaluators read in a round
+READ = 128  # pictures per round for both evaluators
 PACKED = os.environ.get("T2I_BENCH_WORLD", "train-100k")  # "train" is 40,000 pictures
 
 
@@ -37,7 +37,7 @@ def run() -> None:
 
 
 def renders(world: OpenMojiWorld) -> None:
-    """As packing draws them: in threads."""
+    """Draw pictures in threads, as packing does."""
 
     def draw() -> None:
         with ThreadPoolExecutor(CORES) as pool:
@@ -48,7 +48,7 @@ def renders(world: OpenMojiWorld) -> None:
 
 
 def reading() -> None:
-    """The same pictures through both evaluators' networks, in turn."""
+    """Run both evaluators' networks on the same pictures, in turn."""
     world = OpenMojiWorld("test")
     captions = [example.captions[0] for example in world.examples[:READ]]
     with tempfile.TemporaryDirectory() as scratch:
@@ -64,12 +64,12 @@ def reading() -> None:
 
 
 def pictures() -> Tensor:
-    """New ones each time: an extractor remembers the features of a batch that it has read."""
+    """New pictures at each call, because an extractor caches the features of its last batch."""
     return torch.rand(READ, 3, RESOLUTION, RESOLUTION) * 2 - 1
 
 
 def pack() -> None:
-    """The whole training split, as `t2i train` prepares it."""
+    """Pack the whole training split, as `t2i train` does."""
     world = load_dataset("openmoji-world", PACKED)
     count, peak = len(world), [own_memory()]
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,4 +1,4 @@
-"""docs/world.md, run; and the numbers it tells are those of the dataset."""
+"""Runs the snippets of docs/world.md, and compares its numbers with the dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from t2i_openmoji.world.things import things
 PAGE = "docs/world.md"
 
 
-def test_the_snippets_print_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_snippets_print_what_they_document(capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     scope: dict[str, Any] = {}
     for block in blocks(PAGE):
@@ -36,7 +36,7 @@ def test_its_numbers_are_the_datasets() -> None:
         assert f"| `{split}` | {count:,} |" in page
 
 
-def test_the_table_is_that_of_the_detectors_card() -> None:
+def test_the_table_equals_that_in_the_detectors_card() -> None:
     card = (ROOT / "packages/plugins/metrics/src/t2i_metrics/skills/weights/README.md").read_text()
     table = [line for line in card.splitlines() if line.startswith("|")]
     assert SHA256 in card

@@ -18,14 +18,14 @@ from t2i_cgan.config import CGANObjectiveConfig
 
 
 def config() -> RunConfig:
-    """Complete, as run.yaml has it."""
+    """A complete config, as in run.yaml."""
     recipe = run.read_recipe("cgan", "tiny")
     recipe["train"] |= {"steps": 48}
     recipe["objective"] = CGANObjectiveConfig.model_validate(recipe["objective"]).model_dump(mode="json")
     return checked(recipe | {"technique": "cgan", "data": "squares"})
 
 
-def test_what_held_from_which_step_is_a_list() -> None:
+def test_changes_are_listed_with_their_steps() -> None:
     first = changed(config(), ["train.steps=4000"], 48)
     assert first.train.steps == 4000
     assert first.changes == (
@@ -42,7 +42,7 @@ def test_what_held_from_which_step_is_a_list() -> None:
     )
 
 
-def test_what_stays_is_not_recorded() -> None:
+def test_unchanged_settings_are_not_recorded() -> None:
     assert changed(config(), ["train.steps=48"], 10) == config()
     assert changed(config(), [], 10) == config()
 
@@ -60,25 +60,25 @@ def test_what_stays_is_not_recorded() -> None:
         ("data=other", "model.field=value, objective.field=value or train.field=value"),
     ],
 )
-def test_what_cannot_change_is_one_sentence(assignment: str, says: str) -> None:
+def test_a_setting_that_cannot_change_is_a_one_sentence_error(assignment: str, says: str) -> None:
     with pytest.raises(InvalidConfigError, match=says):
         changed(config(), [assignment], 10)
 
 
 def test_a_run_keeps_its_new_length(fakes_installed: None, tmp_path: Path) -> None:
-    """Of 4 steps, extended to 8, stopped at 6: it continues to 8, whatever was given at first."""
+    """A run of 4 steps that is extended to 8 and stopped at 6 continues to 8."""
     recipe: dict[str, Any] = run.read_recipe("cgan", "tiny")
     train = {"steps": 4, "batch_size": 4, "tracker": "none", "checkpoint_every": 2, "sample_every": 0, "log_every": 2}
     made = {"technique": "cgan", "data": str(write_squares(tmp_path / "squares")), "text_encoder": "fake"}
     out = tmp_path / "run"
     run.start(recipe | made | {"train": train}, out, device="cpu")
-    told: list[str] = []
-    assert run.resume(out, steps=8, device="cpu", warn=told.append).step == 8
-    assert told == ["From step 4 on: train.steps=8."]
+    warnings: list[str] = []
+    assert run.resume(out, steps=8, device="cpu", warn=warnings.append).step == 8
+    assert warnings == ["From step 4 on: train.steps=8."]
     assert read_run(out).train.steps == 8
     assert [change.step for change in read_run(out).changes] == [0, 4]
     shutil.rmtree(RunFolder(out).checkpoint(8))
-    result = run.resume(out, device="cpu", warn=told.append)
-    assert (result.step, result.finished) == (8, True) and len(told) == 1
+    result = run.resume(out, device="cpu", warn=warnings.append)
+    assert (result.step, result.finished) == (8, True) and len(warnings) == 1
     with pytest.raises(InvalidConfigError, match="here 8, got steps=6"):
         run.resume(out, steps=6, device="cpu")

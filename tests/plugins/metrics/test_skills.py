@@ -45,7 +45,7 @@ def asked(evaluator: Skills, picture: Callable[[Entry], Image.Image], *, real: b
 
 @pytest.fixture(scope="module")
 def scores() -> dict[str, Score]:
-    """Blurred pictures as generated ones, sharp ones as real."""
+    """Scores with blurred pictures as generated ones and sharp ones as real."""
     skills = create_evaluator("skills")
     assert isinstance(skills, Skills)
     asked(skills, drawn_as_is, real=True)
@@ -65,7 +65,7 @@ def test_real_pictures_are_right(scores: dict[str, Score]) -> None:
     assert ceilings["skills"] > 0.95
 
 
-def test_blurred_pictures_are_still_read(scores: dict[str, Score]) -> None:
+def test_blurred_pictures_are_still_recognised(scores: dict[str, Score]) -> None:
     assert min(values(scores).values()) > 0.8, values(scores)
 
 
@@ -74,7 +74,7 @@ def test_captions_of_other_pictures_are_wrong(scores: dict[str, Score]) -> None:
     assert max(chances.values()) < 0.03, chances
 
 
-def test_a_colour_blind_generator_fails_colours_alone(scores: dict[str, Score]) -> None:
+def test_a_colour_blind_generator_only_fails_colours(scores: dict[str, Score]) -> None:
     skills = Skills()
     asked(skills, recoloured)
     blind = skills.compute()
@@ -87,8 +87,8 @@ def test_a_colour_blind_generator_fails_colours_alone(scores: dict[str, Score]) 
         assert 0.45 < blind[name].value < 0.8
 
 
-def test_a_number_is_counted_and_a_missing_thing_missed() -> None:
-    """Single things under captions that ask for several of them, or for another one beside them."""
+def test_wrong_counts_and_missing_things_are_detected() -> None:
+    """Single things under captions that ask for several of them, or for an additional one."""
     some = [entry for entry in ASKED if entry.skill == "object"][:60]
     images = to_images([np.asarray(drawn_as_is(entry)) for entry in some])
     names = [entry.scene.parts[0].thing for entry in some if entry.scene]
@@ -101,7 +101,7 @@ def test_a_number_is_counted_and_a_missing_thing_missed() -> None:
         assert max(score.value for name, score in skills.compute().items() if "chance" not in name) < 0.05
 
 
-def test_scores_say_how_they_were_made(scores: dict[str, Score]) -> None:
+def test_scores_record_their_protocol(scores: dict[str, Score]) -> None:
     for name, score in scores.items():
         assert score.higher_is_better
         assert score.interval is not None and score.interval[0] <= score.value <= score.interval[1], name
@@ -115,7 +115,7 @@ def test_scores_say_how_they_were_made(scores: dict[str, Score]) -> None:
     assert 0 < scores["skills"].value - low < 0.04 and 0 < high - scores["skills"].value < 0.04  # six times 60 answers
 
 
-def test_a_skill_that_nobody_asks_for_has_no_score() -> None:
+def test_a_skill_without_captions_has_no_score() -> None:
     skills = Skills()
     skills.update(torch.ones(2, 3, 32, 32), captions=["a red cat", "a blue dog"])
     assert set(skills.compute()) == {"skills_colour", "skills_colour_chance"}
@@ -132,7 +132,7 @@ def test_pictures_in_another_style_carry_a_caution(scores: dict[str, Score]) -> 
     coarse = torch.rand(60, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     styles = {
         "it draws in another style": torch.where(pictures.amin(1, keepdim=True) > 0.9, 1.0, -1.0).expand_as(pictures),
-        "only 0% of these pictures": F.interpolate(coarse, size=(64, 64), mode="bilinear"),  # clouds of colour
+        "only 0% of these pictures": F.interpolate(coarse, size=(64, 64), mode="bilinear"),  # coloured noise
     }
     for reason, images in styles.items():
         skills = Skills()

@@ -1,4 +1,4 @@
-"""When a picture is right, from what was found in it; and intervals against scipy's."""
+"""Whether a picture is right, given the things found in it; and intervals against scipy's."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ LOW_DOG = Found("dog", "blue", 0.3, 0.8)
         ("a dog below a cat", [CAT, LOW_DOG], True),
         ("a dog above a cat", [CAT, LOW_DOG], False),
         ("a red cat left of a dog", [CAT, DOG], False),
-        ("a small cat on a blue background", [CAT], True),  # sizes and backgrounds are not looked at
+        ("a small cat on a blue background", [CAT], True),  # sizes and backgrounds are not checked
     ],
 )
-def test_what_is_right(caption: str, found: list[Found], right: bool) -> None:
+def test_right_and_wrong_pictures(caption: str, found: list[Found], right: bool) -> None:
     scene = read(caption)
     assert scene is not None
     assert shows(scene, found) == right
 
 
-def test_relations_are_each_others_opposite_and_never_both() -> None:
+def test_opposite_relations_never_hold_together() -> None:
     for x in range(17):  # sixteenths, which floats hold exactly
         for y in range(17):
             here, there = Found("cat", "", 0.5, 0.5), Found("dog", "", x / 16, y / 16)

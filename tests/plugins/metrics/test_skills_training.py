@@ -1,4 +1,4 @@
-"""What the detector is trained on, and that an interrupted training goes on as if it had not been."""
+"""The detector's training pictures, and that interrupted training continues with the same result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_labelled_picture_shows_what_its_labels_say() -> None:
     assert 2 <= blends <= 25
 
 
-def test_its_streams_are_no_splits() -> None:
+def test_its_streams_are_not_those_of_splits() -> None:
     shown = {labelled(f"test {number}").pixels.tobytes() for number in range(40)}
     assert len(shown) == 40
     assert not {entry.stream for split in ("test", "names") for entry in entries(split)} & {
@@ -57,7 +57,7 @@ def test_batches_are_a_function_of_the_step() -> None:
 
 
 def test_changes_keep_the_colour() -> None:
-    """A flat square of any basic colour stays nearest to itself."""
+    """A flat square of any basic colour stays closest to its own colour."""
     shades = torch.tensor([[int(light[i : i + 2], 16) for i in (0, 2, 4)] for light, _ in PALETTE.values()])
     squares = to_images([np.broadcast_to(shade.numpy().astype(np.uint8), (64, 64, 3)) for shade in shades])
     for seed in range(20):
@@ -66,7 +66,7 @@ def test_changes_keep_the_colour() -> None:
         assert nearest.tolist() == list(range(len(shades)))
 
 
-def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_training_continues_with_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "SIZE", 4)
     monkeypatch.setattr(batches, "FRESH", 2)
     monkeypatch.setattr(train, "KEEP_EVERY", 2)
@@ -89,7 +89,7 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path, m
         assert torch.equal(one, other), name
 
 
-def test_the_learning_rate_rises_stays_and_falls() -> None:
+def test_the_learning_rate_warms_up_and_decays() -> None:
     rates = [train.schedule(step / 1000) for step in range(1000)]
     assert rates[0] == 0
     assert rates[50] == pytest.approx(0.5)
@@ -99,19 +99,19 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
 
 
 def test_peaks_become_things(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One peak in the map is one thing there, read in the colour and name of its logits; a flat map is nothing."""
+    """One peak in the map is one thing with the name and colour of its logits; a flat map has no things."""
     detector = Detector(["cat", "dog"], COLOURS).eval()
     images = torch.zeros(2, 3, 64, 64)
     maps = detector(images)
     maps.centre.fill_(-9)
     maps.centre[1, 3, 12] = 9
-    maps.centre[1, 3, 13] = 8  # beside a higher one: no peak
+    maps.centre[1, 3, 13] = 8  # next to a higher one: not a peak
     monkeypatch.setattr(Detector, "forward", lambda self, images: maps)
     monkeypatch.setattr(Detector, "name", lambda *_: (torch.tensor([[0.0, 1, 0]]), torch.eye(11)[3:4]))
     assert detector.find(images) == [[], [Found("dog", COLOURS[3], 12.5 / GRID, 3.5 / GRID)]]
 
 
-def test_features_are_read_where_they_lie() -> None:
+def test_features_are_sampled_at_their_place() -> None:
     scale = torch.arange(16.0).view(1, 1, 4, 4)
     at = _sampled(
         scale, torch.zeros(3, dtype=torch.long), torch.tensor([0.125, 0.875, 0.5]), torch.tensor([0.125, 0.625, 0.5])

@@ -9,7 +9,7 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """Also reads 1e-5 as a number, as YAML 1.2 and people do; PyYAML follows YAML 1.1, where it needs a point."""
+    """Also reads 1e-5 as a number, as in YAML 1.2; PyYAML follows YAML 1.1, which needs a decimal point."""
 
 
 _Loader.add_implicit_resolver(

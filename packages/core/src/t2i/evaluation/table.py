@@ -34,7 +34,7 @@ def under_columns(entries: Sequence[Entry]) -> list[tuple[str, list[str]]]:
 
 
 def score_cells(scores: Mapping[str, Score]) -> tuple[list[str], list[list[str]]]:
-    """One model's scores as text: the column heads, and a row per score; a score's bounds stand in its row."""
+    """One model's scores as text: the column heads, and a row per score; a score's bounds are in its row."""
     heads = ["score", "value", "95 % interval", *BOUNDS, "better"]
     rows = []
     for name, score in scores.items():
@@ -49,7 +49,7 @@ def score_cells(scores: Mapping[str, Score]) -> tuple[list[str], list[list[str]]
 
 
 def notes(entries: Sequence[Entry]) -> list[str]:
-    """Lines under the table: each score's ceiling and chance, and its protocol; what all protocols share comes last."""
+    """Lines under the table: each score's ceiling and chance, and its protocol; the last line is the common part."""
     names, scores = common_scores(entries), entries[0].scores
     protocols = [set(scores[name].protocol.items()) for name in names]
     shared = set.intersection(*protocols) if len(names) > 1 else set()

@@ -1,4 +1,4 @@
-"""Settings that a run may change when it is resumed, and the record of what held from which step. Imports no torch."""
+"""Settings that a run may change when it is resumed, and the record of such changes. Imports no torch."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def _check_changeable(name: str, settings: Mapping[str, Any]) -> None:
         return
     rates = [f"objective.{player}.lr" for player, value in settings["objective"].items() if isinstance(value, dict)]
     raise InvalidConfigError(
-        f"{name} cannot change within a run, because the checkpoint would no longer fit, or the run would no longer "
-        f"follow from its settings. These can: {', '.join(f'train.{field}' for field in CHANGEABLE)}, and the "
+        f"{name} cannot change within a run, because the checkpoint would no longer fit, or its settings would no "
+        f"longer determine the run. These can: {', '.join(f'train.{field}' for field in CHANGEABLE)}, and the "
         f"optimizer of each player, such as {', '.join(rates)}. For anything else start a new run."
     )
 
 
 def _value(settings: Mapping[str, Any], name: str) -> Any:
-    """The value at a dotted name; None if it was never set."""
+    """The value at a dotted name; None if it is not set."""
     value: Any = settings
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

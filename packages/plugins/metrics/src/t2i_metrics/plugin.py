@@ -38,6 +38,6 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
         EvaluatorSpec(
             "skills",
             "t2i_metrics.skills.evaluator:Skills",
-            "does it draw what the caption says: thing, colour, count, place (after Ghosh et al. 2023)",
+            "thing, colour, count and place as in the caption (after Ghosh et al. 2023)",
         ),
     ]

@@ -23,6 +23,6 @@ def t2i_datasets() -> list[DatasetSpec]:
             target="t2i_openmoji.world.dataset:OpenMojiWorld",
             splits=("train", "train-100k", "test", "names"),
             license="CC-BY-SA-4.0",
-            summary="490 things in eleven colours, counted and placed, under many phrasings; test asks for what is new",
+            summary="490 things in eleven colours, counted and placed, in many phrasings, with withheld combinations",
         ),
     ]

@@ -1,1 +1,1 @@
-"""What a picture shows, checked against its caption by a detector (after GenEval, Ghosh et al. 2023)."""
+"""Compares pictures with their captions by a detector (after GenEval, Ghosh et al. 2023)."""

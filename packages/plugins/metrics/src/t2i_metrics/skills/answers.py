@@ -1,4 +1,4 @@
-"""Whether what was found in a picture is what its caption asks for."""
+"""Compares the detected things of a picture with the scene of its caption."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from t2i_openmoji.world.reading import read
 from t2i_openmoji.world.scene import Relation, Scene
 from t2i_openmoji.world.splits import entries
 
-APART = 0.1  # of the side: nearer centres are neither left of nor above each other
+APART = 0.1  # share of the side: closer centres are neither left of nor above each other
 PHRASING = {False: "seen phrasing", True: "unseen phrasing"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a caption asks for.
+    """The scene and skill that a caption asks for.
 
     Attributes:
         scene: what the picture must show.
-        skill: "object", ..., or one of PHRASING for a question that `test` asks in both kinds of words.
+        skill: "object", ..., or one of PHRASING for a scene that `test` has in both kinds of phrasing.
     """
 
     scene: Scene
@@ -31,9 +31,9 @@ class Question:
 
 
 def question_of(caption: str) -> Question | None:
-    """What a caption asks for; None if it describes no scene of openmoji-world in the words of its grammar.
+    """The question of a caption; None if it does not describe a scene of openmoji-world in the words of its grammar.
 
-    For captions of openmoji-world:test that split says the skill; others ask for the skill that their scene needs.
+    The split openmoji-world:test gives the skill of its captions; for others, it is the skill that their scene needs.
     """
     known = _test().get(caption)
     if known is not None:
@@ -54,8 +54,8 @@ def _test() -> Mapping[str, Question]:
 
 
 def shows(scene: Scene, found: Sequence[Found]) -> bool:
-    """Whether a picture shows what the scene asks: its things in their numbers and nothing else, in the colours and
-    places that it names. Sizes, backgrounds and colours that the scene leaves open are not checked.
+    """Whether a picture shows the scene: its things in their numbers and nothing else, in the colours and places that
+    it names. Sizes, backgrounds and colours that the scene leaves open are not checked.
     """
     if Counter(each.thing for each in found) != Counter({part.thing: part.count for part in scene.parts}):
         return False

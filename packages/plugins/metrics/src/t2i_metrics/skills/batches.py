@@ -18,8 +18,8 @@ from t2i_openmoji.world.layout import Placement
 from t2i_openmoji.world.things import things
 
 SIZE = 64  # pictures of a batch
-FRESH, RECENT = 24, 4_096  # new pictures of a batch; the others are chosen from the latest so many
-CHANGED = 0.7  # share of the pictures; the others stay as they are drawn
+FRESH, RECENT = 24, 4_096  # new pictures of a batch; the others are chosen from this many recent ones
+CHANGED = 0.7  # share of the pictures that are changed
 SEED = 0
 UNNAMED = -1  # the colour of a thing that has its own
 
@@ -30,7 +30,7 @@ class Batch:
 
     Attributes:
         images: in [-1, 1].
-        heat: 1 where a thing is centred, falling off around it.
+        heat: 1 at the centres of things, decreasing around them.
         picture: of each thing.
         x, y: of each thing, as shares of the side.
         thing, colour: their numbers; UNNAMED for its own colour.
@@ -98,7 +98,7 @@ def labels(drawn: Sequence[Labelled], stream: torch.Generator) -> tuple[Tensor, 
 
 
 def _heat(placed: Sequence[Placement]) -> Float[Tensor, "16 16"]:
-    """1 in the cell of each centre, and around it a bump as wide as the thing."""
+    """1 in the cell of each centre, and around it a Gaussian as wide as the thing."""
     at = (torch.arange(GRID) + 0.5) / GRID
     heat = torch.zeros(GRID, GRID)
     for each in placed:

@@ -43,9 +43,9 @@ that finds the {things} things of openmoji-world in a picture of {side} px: wher
 eleven colours. The evaluator `skills` compares what it finds with the caption.
 
 It was trained on {pictures} fresh renders, from random streams that no split of openmoji-world uses: one and two
-things, one to five of a kind, several different ones, and blends of two (which it learns to call nothing); warped,
-tinted, blurred, noisy and compressed. It saw no generator's picture. Scores on openmoji-world:test, 250 pictures for
-each skill and 450 for each kind of phrasing:
+things, one to five of a kind, several different ones, and blends of two (which it learns to reject); warped,
+tinted, blurred, noisy and compressed. It has not seen pictures of generators. Scores on openmoji-world:test, 250
+pictures for each skill and 450 for each kind of phrasing:
 
 {table}
 
@@ -53,8 +53,8 @@ No generator can score above the real pictures. The other columns have known ans
 pictures in random other colours fail if the caption asks for a colour, and only then; captions of other pictures are
 wrong.
 
-It knows these things in OpenMoji's style on a plain background. What it says about photographs, other styles, things
-that are not in its list, or things smaller than a tenth of the picture's side means nothing.
+It knows these things in OpenMoji's style on a plain background. Its results for photographs, other styles, things that
+are not in its list, or things smaller than a tenth of the picture's side mean nothing.
 
 Train it again, in a checkout:
 
@@ -105,7 +105,7 @@ def blurred(entry: Entry) -> Image.Image:
 
 
 def recoloured(entry: Entry) -> Image.Image:
-    """The dataset's picture with each kind of thing in a random other colour: what a colour-blind generator draws."""
+    """The dataset's picture with each kind of thing in a random other colour, as from a colour-blind generator."""
     draws = Draws(f"recoloured {entry.example.id}")
     assert entry.scene is not None  # in `test`
     colours = {part.thing: _another(part.shown_colour, draws) for part in entry.scene.parts}

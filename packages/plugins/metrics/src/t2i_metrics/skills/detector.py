@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from t2i.errors import IntegrityError, SnapshotError
 from t2i.files import sha256_of
 
-SIDE = 64  # px that it reads
-GRID = 16  # cells a side of its map of centres
-CHANNELS = (32, 48, 96, 192)  # at 32, 16, 8 and 4 cells a side
+SIDE = 64  # px of its input
+GRID = 16  # cells per side of its map of centres
+CHANNELS = (32, 48, 96, 192)  # at 32, 16, 8 and 4 cells per side
 HIDDEN = 256
-THRESHOLD = 0.4  # of a cell's certainty that a thing is centred in it
+THRESHOLD = 0.4  # of the probability that a thing is centred in a cell
 AT_ONCE = 64
 COMMAND = "nox -s train-detector --"
 
@@ -31,7 +31,7 @@ class Found:
     """One thing in a picture.
 
     Attributes:
-        thing: its name in the detector's list; "" for something that is none of them, or a blend of two.
+        thing: its name in the detector's list; "" for anything else, or a blend of two.
         colour: the colour word of its dominant fill.
         x, y: its centre as shares of the picture's side; y points down.
     """
@@ -48,7 +48,7 @@ class Maps:
 
     Attributes:
         centre: logits that a thing is centred in a cell.
-        scales: features at 16, 8 and 4 cells a side.
+        scales: features at 16, 8 and 4 cells per side.
     """
 
     centre: Float[Tensor, "b g g"]
@@ -57,16 +57,16 @@ class Maps:
 
 @final
 class Detector(nn.Module):
-    """Centres as peaks of a map (Zhou et al. 2019, CenterNet), each named and coloured from the features around it.
+    """Finds centres as peaks of a map (Zhou et al. 2019, CenterNet), each classified by the features there.
 
-    A convolutional network goes down to 4 x 4 cells; for the map it comes back up to 16 x 16 with lateral connections
-    (Lin et al. 2017). A peak is named from the features of all scales at its place.
+    A convolutional network goes down to 4 x 4 cells; for the map, features are upsampled to 16 x 16 with lateral
+    connections (Lin et al. 2017). A peak is named from the features of all scales at its place.
     """
 
     def __init__(self, things: Sequence[str], colours: Sequence[str]) -> None:
         """
         Args:
-            things: names of what it can tell apart.
+            things: names of the classes.
             colours: colour words.
         """
         super().__init__()
@@ -79,7 +79,7 @@ class Detector(nn.Module):
         certainty = nn.Conv2d(fine, 1, 1)
         self.centre = nn.Sequential(Residual(fine), certainty)
         self.meaning = nn.Sequential(nn.Linear(fine + middle + coarse, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU())
-        self.thing = nn.Linear(HIDDEN, len(things) + 1)  # the last is none of them
+        self.thing = nn.Linear(HIDDEN, len(things) + 1)  # the last class is "none of them"
         self.colour = nn.Linear(HIDDEN, len(colours))
         assert certainty.bias is not None
         nn.init.constant_(certainty.bias, -4.0)  # few cells are centres (Lin et al. 2017, Focal loss, sec. 3.3)
@@ -128,7 +128,7 @@ class Detector(nn.Module):
 
 @final
 class Residual(nn.Module):
-    """Two convolutions around which the input is carried (He et al. 2015)."""
+    """Two convolutions with a skip connection (He et al. 2015)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class Residual(nn.Module):
 
 
 def resized(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 64 64"]:
-    """The pictures as the detector reads them."""
+    """The pictures at the detector's input size."""
     if images.shape[-2:] == (SIDE, SIDE):
         return images
     small = F.interpolate(images, size=(SIDE, SIDE), mode="bicubic", align_corners=False, antialias=True)
@@ -174,10 +174,10 @@ def load_detector(path: Path, sha256: str = "") -> tuple[Detector, str]:
     """The detector in a safetensors file, in float32 and ready to read, and the sha256 of the file.
 
     Args:
-        sha256: what it must be; "" for any.
+        sha256: the expected one; "" accepts any.
 
     Raises:
-        IntegrityError: it is another one.
+        IntegrityError: the file has another sha256.
         SnapshotError: the file holds no detector.
     """
     if not path.is_file():

@@ -31,13 +31,13 @@ class Skills(AccumulatingEvaluator):
     """The share of pictures that show what their caption asks for, for each of six skills; higher is better.
 
     One object, colour, count, two objects, position and colour attribution, each picture right or wrong; "skills" is
-    their mean. A detector trained on renders of openmoji-world says what is in a picture; it took no part in any
-    generator's training. Captions of openmoji-world:test also compare seen with unseen phrasings.
+    their mean. A detector trained on renders of openmoji-world finds the things in a picture; it was not used to train
+    any generator. Captions of openmoji-world:test also compare seen with unseen phrasings.
 
-    It knows things as OpenMoji draws them; scores of pictures that look different carry a caution.
+    It knows OpenMoji's style; scores of pictures in another style carry a caution.
 
     Attributes:
-        detector: what looks at the pictures.
+        detector: the detector that it uses.
     """
 
     needs_captions: ClassVar[bool] = True
@@ -48,7 +48,7 @@ class Skills(AccumulatingEvaluator):
             detector: "bundled", or a safetensors file that `nox -s train-detector` wrote.
 
         Raises:
-            IntegrityError, SnapshotError: the file is not what it should be.
+            IntegrityError, SnapshotError: the file is damaged or not a detector.
         """
         bundled = detector == "bundled"
         path = Path(str(files("t2i_metrics"))) / WEIGHTS if bundled else Path(detector)
@@ -64,9 +64,9 @@ class Skills(AccumulatingEvaluator):
     def add(self, batch: Batch) -> None:
         """
         Raises:
-            InvalidInputError: a caption asks for nothing that the detector knows.
+            InvalidInputError: a caption describes no scene that the detector knows.
         """
-        assert batch.captions is not None  # they are needed
+        assert batch.captions is not None  # captions are required
         for caption in batch.captions:
             _question(caption)
         seen, images = self._real if batch.real else self._fake, resized(batch.images.cpu().float())
@@ -105,7 +105,7 @@ class Skills(AccumulatingEvaluator):
 
 @final
 class Sightings(Accumulator):
-    """For each picture its caption, what was found in it, and whether it has a plain ground; in the order they came."""
+    """Each picture's caption, things found, and whether its background is plain; in the order of the updates."""
 
     def __init__(self) -> None:
         self.clear()
@@ -134,12 +134,12 @@ class Sightings(Accumulator):
 
 
 def score_name(skill: str) -> str:
-    """Of a skill's score: "skills_two_objects"."""
+    """The name of a skill's score, such as "skills_two_objects"."""
     return f"skills_{skill.replace(' ', '_')}"
 
 
 def _answers(seen: Sightings, asked: Mapping[str, str] | None = None) -> dict[str, list[bool]]:
-    """For each skill whether each picture is right; `asked`: under another caption, if there is one for its own."""
+    """For each skill, whether each picture is right; with `asked`, under the other caption that it gives."""
     answers: defaultdict[str, list[bool]] = defaultdict(list)
     for caption, found in zip(seen.captions, seen.found, strict=True):
         under = caption if asked is None else asked.get(caption)
@@ -161,7 +161,7 @@ def _others(captions: Iterable[str]) -> dict[str, str]:
 def _question(caption: str) -> Question:
     """
     Raises:
-        InvalidInputError: the caption asks for nothing that the detector knows.
+        InvalidInputError: the caption describes no scene that the detector knows.
     """
     question = question_of(caption)
     if question is None:

@@ -1,4 +1,4 @@
-"""What the detector learns from: scenes of openmoji-world, drawn from random streams of their own."""
+"""The detector's training pictures: scenes of openmoji-world, drawn from separate random streams."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from t2i_openmoji.world.sampling import any_scene
 from t2i_openmoji.world.scene import Part, Scene
 from t2i_openmoji.world.things import things
 
-MEDLEYS, BLENDS = 0.08, 0.06  # shares of the pictures: several different things; one half over another
+MEDLEYS, BLENDS = 0.08, 0.06  # shares of the pictures: several different things; a blend of two
 RESAMPLED, SPECKLED, COMPRESSED, WARPED = 0.6, 0.5, 0.15, 0.5  # shares of the changed pictures
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A drawn picture and what is in it.
+    """A drawn picture with its labels.
 
     Attributes:
         pixels: RGB.
-        placed: what is where; a placement's colour is "" where a thing has its own.
-        blended: nothing in it is one of the known things.
+        placed: the things and their places; the colour is "" if a thing has its own.
+        blended: whether it shows a blend, which is not a known thing.
     """
 
     pixels: UInt8[np.ndarray, "64 64 3"]
@@ -80,7 +80,7 @@ def _other(placement: Placement, draws: Draws) -> Placement:
 
 
 def changed(images: Float[Tensor, "b 3 h w"], stream: torch.Generator) -> Float[Tensor, "b 3 h w"]:
-    """As a generator may draw them: warped, a little tinted, blurred, speckled, compressed; colours stay."""
+    """Resembling generated pictures: warped, slightly tinted, blurred, noisy, compressed; colours are kept."""
     images = _each(images, stream, WARPED, _warped)
     tint, shade = _between(images, stream, -0.05, 0.05, 3), _between(images, stream, -0.07, 0.07, 1)
     images = images * _between(images, stream, 0.92, 1.04, 1) + tint + shade
@@ -102,7 +102,7 @@ def _between(images: Tensor, stream: torch.Generator, low: float, high: float, c
 
 
 def _warped(images: Tensor, stream: torch.Generator) -> Tensor:
-    """Bent smoothly by up to about two pixels."""
+    """Warped smoothly by up to about two pixels."""
     count, side = len(images), images.shape[-1]
     bend = torch.randn(count, 2, 5, 5, generator=stream) * _between(images, stream, 0, 0.9, 1) * 2 / side
     grid = F.affine_grid(torch.eye(2, 3).expand(count, 2, 3), list(images.shape), align_corners=False)

@@ -1,4 +1,4 @@
-"""Right and wrong pictures of each skill on one page, with what was asked and what the detector found."""
+"""Right and wrong pictures of each skill on one page, with their captions and the things that the detector found."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def skills_sheet(model: str, path: Path, progress: Progress = silent, count: int
 def write_sheet(
     path: Path, detector: Detector, images: Float[Tensor, "n 3 h w"], captions: Sequence[str], columns: int = 8
 ) -> None:
-    """Write a PNG with two rows for each skill that is asked for: right pictures framed in green, wrong ones in red.
+    """Write a PNG with two rows per skill: right pictures framed in green, wrong ones in red.
 
     Args:
         images: in [-1, 1].
         captions: one for each picture; those that `skills` cannot read are left out.
-        columns: pictures in a row: the first ones of their kind.
+        columns: pictures per row, the first ones of their kind.
 
     Raises:
         OutputError: the file cannot be written.
@@ -78,7 +78,7 @@ def write_sheet(
 
 
 def _words(question: Question, found: Sequence[Found]) -> str:
-    """What was found; colours only if the question names one."""
+    """The things found, with colours only if the question names one."""
     coloured = any(part.colour for part in question.scene.parts)
     names = [f"{each.colour} {each.thing or 'something'}" if coloured else each.thing or "something" for each in found]
     return ", ".join(names) or "nothing"

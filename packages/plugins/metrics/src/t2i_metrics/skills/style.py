@@ -1,4 +1,4 @@
-"""Whether pictures look like those that the detector was trained on, and what to say if they do not."""
+"""Whether pictures look like those that the detector was trained on, and the caution if they do not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from t2i.evaluator import Score
 FRAME = 2  # px around the picture in which openmoji-world shows nothing but its background
 NEAR, MOST = 0.25, 0.8  # in units of [-1, 1], and a share of the frame's pixels: a plain ground may be noisy
 LOW = 0.5  # of pictures with a plain ground, or of single things that are recognised
-LOOK = "Look at the pictures with what was found in them (nox -s skills-sheet) before you believe the score."
+LOOK = "Look at the pictures with what was found in them (nox -s skills-sheet) before you trust the score."
 
 
 def plain_ground(images: Float[Tensor, "b 3 h w"]) -> Bool[Tensor, " b"]:
-    """Whether the edge of each picture, in [-1, 1], is of one colour all around."""
+    """Whether the edge of each picture, in [-1, 1], has one colour."""
     edges = [images[:, :, :FRAME], images[:, :, -FRAME:]]
     edges += [images[..., FRAME:-FRAME, :FRAME], images[..., FRAME:-FRAME, -FRAME:]]
     frame = torch.cat([edge.flatten(2) for edge in edges], dim=2)  # b 3 n
@@ -26,7 +26,7 @@ def plain_ground(images: Float[Tensor, "b 3 h w"]) -> Bool[Tensor, " b"]:
 
 
 def caution(plain: Sequence[bool], single: Score | None, ceiling: Score | None) -> str:
-    """Why the scores of generated pictures should not be believed; "" if there is no known reason.
+    """Why the scores of generated pictures should not be trusted; "" if there is no known reason.
 
     Args:
         plain: whether each generated picture has a plain ground; at least one.
@@ -41,7 +41,7 @@ def caution(plain: Sequence[bool], single: Score | None, ceiling: Score | None) 
     elif single is not None and single.value < LOW:
         reason = (
             f"recognises a single thing in only {single.value:.0%} of these pictures: either the model does not draw "
-            f"what it is asked for, or it draws in another style"
+            f"its captions, or it draws in another style"
         )
     else:
         return ""

@@ -1,8 +1,8 @@
 """`nox -s train-detector -- OUT` trains the bundled detector in 25 minutes of one CPU core.
 
 Every picture is a fresh render of openmoji-world, from random streams that no split of the dataset uses, withheld
-combinations included; no generator's pictures and no generator's training data are used. An interrupted training
-continues from the cache.
+combinations included; no generator's pictures and no generator's training data are used. Interrupted training continues
+from the cache.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ def fit(steps: int, progress: Progress = silent) -> Detector:
 
 
 def schedule(part: float) -> float:
-    """The learning rate's share of its peak after a part of the steps: a rise, a plateau, a fall to 0."""
+    """The learning rate relative to its peak, by the share of steps done: warm-up, plateau, decay to 0."""
     return min(part / WARM_UP, 1.0, (1 - part) / DECAY)
 
 
 def losses(detector: Detector, maps: Maps, batch: Batch) -> Float[Tensor, ""]:
-    """Of the map of centres (Zhou et al. 2019, eq. 1), and of the names and colours at the true ones."""
+    """The losses of the map of centres (Zhou et al. 2019, eq. 1), and of names and colours at the true centres."""
     logits = maps.centre.float()
     certain, centres = logits.sigmoid().clamp(1e-4, 1 - 1e-4), batch.heat == 1
     found = -((1 - certain) ** 2 * certain.log())[centres].sum()
@@ -99,7 +99,7 @@ def losses(detector: Detector, maps: Maps, batch: Batch) -> Float[Tensor, ""]:
 
 
 def keep(path: Path, detector: Detector, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Write everything a run needs to go on."""
+    """Write everything that is needed to continue."""
     tensors = {f"model.{name}": value.contiguous() for name, value in detector.state_dict().items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value).contiguous() for name, value in state.items()}
@@ -127,7 +127,7 @@ def restore(path: Path, detector: Detector, optimizer: torch.optim.Optimizer) ->
 
 
 def write_detector(detector: Detector, path: Path) -> None:
-    """The weights in half precision, with the lists that name its answers."""
+    """Write the weights in half precision, with the names of the classes."""
     tensors = {
         name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in detector.state_dict().items()

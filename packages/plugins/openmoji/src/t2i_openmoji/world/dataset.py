@@ -27,7 +27,7 @@ SPLITS = ("train", "train-100k", "test", "names")
 
 @final
 class OpenMojiWorld(CaptionedDataset):
-    """OpenMoji's things in eleven colours, one to five of them, two together and placed, under many phrasings.
+    """OpenMoji's things in eleven colours, one to five of them, two together and placed, in many phrasings.
 
     A tenth of the combinations of thing and colour, thing and count, thing and thing, and a fifth of the phrasings
     occur in no caption of `train`; `test` asks for them. `names` is each thing as OpenMoji draws it, under its names.
@@ -80,7 +80,7 @@ class OpenMojiWorld(CaptionedDataset):
         return digest.hexdigest()
 
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
-        """Draw picture `index`, RGB, `resolution` pixels a side, and "" (2 ms, safe in threads).
+        """Draw picture `index`, RGB, `resolution` pixels per side, and "" (2 ms, safe in threads).
 
         Raises:
             DataError: an SVG is missing or broken.

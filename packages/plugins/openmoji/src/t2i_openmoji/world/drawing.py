@@ -25,7 +25,7 @@ Box = tuple[int, int, int, int]
 
 
 def draw(folder: Path, placements: Sequence[Placement], background: str, resolution: int) -> Image.Image:
-    """The picture, RGB, `resolution` pixels a side.
+    """The picture, RGB, `resolution` pixels per side.
 
     Args:
         folder: of OpenMoji's SVGs.
