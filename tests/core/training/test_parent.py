@@ -1,4 +1,4 @@
-"""Fine-tuning: where a run that starts from another model gets its settings and its weights, and what it may freeze."""
+"""Fine-tuning: the settings and weights of a run that starts from another model, and frozen parameters."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_settings_are_those_of_the_parent(parent: Path) -> None:
     assert settings["train"] == {"lr_factor": LR_FACTOR, "sample_options": {"truncation": 0.5}}
 
 
-def test_all_networks_start_as_the_parents(parent: Path) -> None:
-    """The generator from what the parent draws with, the average; the discriminator from its checkpoint."""
+def test_all_networks_start_with_the_parents_weights(parent: Path) -> None:
+    """The generator from the parent's average, and the discriminator from its checkpoint."""
     tuned, told = objective(), []
     start_from(str(parent), tuned, FakeTextEncoder().identity, told.append)
     wanted = load_generator(resolve(str(parent))).state_dict()
@@ -69,7 +69,7 @@ def test_all_networks_start_as_the_parents(parent: Path) -> None:
     assert told == []
 
 
-def test_a_snapshot_has_no_discriminator_and_that_is_said(parent: Path, tmp_path: Path) -> None:
+def test_missing_discriminator_weights_of_a_snapshot_are_reported(parent: Path, tmp_path: Path) -> None:
     shutil.copytree(latest_checkpoint(parent).snapshot, tmp_path / "snapshot")
     told: list[str] = []
     start_from(str(tmp_path / "snapshot"), objective(), FakeTextEncoder().identity, told.append)
@@ -98,7 +98,7 @@ def test_a_fine_tuned_run_records_its_parent_also_after_a_resume(parent: Path, t
 
 
 def test_the_rate_is_lower_by_its_factor(parent: Path, tmp_path: Path) -> None:
-    """Adam's first step moves every weight by the rate, whatever the gradient."""
+    """Adam's first step changes every weight by the rate, for any gradient."""
     moved = []
     for factor in (1.0, 0.1):
         out = fine_tuned(str(parent), tmp_path / str(factor), steps=1, checkpoint_every=1, lr_factor=factor)
@@ -108,7 +108,7 @@ def test_the_rate_is_lower_by_its_factor(parent: Path, tmp_path: Path) -> None:
     assert moved[1] == pytest.approx(0.1 * moved[0], rel=0.05)
 
 
-def test_what_is_frozen_stays(parent: Path, tmp_path: Path) -> None:
+def test_frozen_parameters_do_not_change(parent: Path, tmp_path: Path) -> None:
     out = fine_tuned(str(parent), tmp_path / "tuned", freeze=["generator.network.condition"], ema_half_life_kimg=0)
     before, after = load_generator(resolve(str(parent))).state_dict(), load_generator(resolve(str(out))).state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -122,6 +122,6 @@ def test_what_is_frozen_stays(parent: Path, tmp_path: Path) -> None:
         (["generator"], r"train.freeze=\['generator'\] leaves 'generator' none"),
     ],
 )
-def test_what_cannot_be_frozen_is_one_sentence(parent: Path, tmp_path: Path, freeze: list[str], says: str) -> None:
+def test_an_invalid_freeze_is_a_one_sentence_error(parent: Path, tmp_path: Path, freeze: list[str], says: str) -> None:
     with pytest.raises(InvalidConfigError, match=says):
         fine_tuned(str(parent), tmp_path / "tuned", freeze=freeze)

@@ -17,12 +17,12 @@ from t2i.training.settings import read_run
 from t2i.training.validation import modules_of
 
 LR_FACTOR = 0.3
-"""Of all learning rates, unless the settings say otherwise: what is known should change slowly."""
+"""The default of train.lr_factor in a fine-tuning run: pretrained weights should change slowly."""
 
 
 def settings_from(parent: str) -> dict[str, Any]:
-    """Settings with which a run can start from `parent`: its technique, networks, text encoder and options; of a run
-    also its objective. Lower in precedence than a recipe.
+    """The parent's settings for a new run: its technique, networks, text encoder and options; if it is a run, also its
+    objective. A recipe overrides them.
 
     Args:
         parent: the name of a model: registered, a run folder, a snapshot, or on the Hub.
@@ -33,7 +33,7 @@ def settings_from(parent: str) -> dict[str, Any]:
     snapshot = resolve(parent)
     facts = snapshot.config.facts
     if facts.text_encoder is None:
-        raise InvalidInputError(f"{parent} does not say with which text encoder it was trained. Name another parent.")
+        raise InvalidInputError(f"{parent} does not record its text encoder. Choose another parent.")
     run = RunFolder.of_snapshot(snapshot.folder)
     return {
         "parent": parent,
@@ -46,7 +46,7 @@ def settings_from(parent: str) -> dict[str, Any]:
 
 
 def start_from(parent: str, objective: Objective, encoder: EncoderIdentity, warn: Callable[[str], None]) -> Snapshot:
-    """Load the parent's weights into the objective: its generator's, and if it is a run those of the other networks.
+    """Load the parent's weights into the objective: its generator's and, if it is a run, those of the other networks.
 
     Raises:
         InvalidConfigError: the generator's shape or the text encoder is not the parent's.
@@ -69,7 +69,7 @@ def start_from(parent: str, objective: Objective, encoder: EncoderIdentity, warn
 
 
 def _load_others(objective: Objective, snapshot: Snapshot) -> list[str]:
-    """Load the networks beside the generator from the parent's checkpoint; the names of those that stay new."""
+    """Load the other networks from the parent's checkpoint; returns the names of those without weights there."""
     drawn = {id(parameter) for parameter in objective.generator.parameters()}
     others = {
         name: module

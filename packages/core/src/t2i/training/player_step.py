@@ -33,7 +33,7 @@ class Mover:
             freeze: starts of the names of parameters that are not trained.
 
         Raises:
-            InvalidConfigError: none is left.
+            InvalidConfigError: no parameter is left.
         """
         self.player, self._accelerator, self._processes = player, accelerator, processes
         named = [

@@ -46,7 +46,7 @@ def check_objective(objective: Objective) -> None:
 def check_freeze(objective: Objective, freeze: Sequence[str]) -> None:
     """
     Raises:
-        InvalidConfigError: one of `freeze` is not the start of a parameter's name, whole parts of it.
+        InvalidConfigError: one of `freeze` does not consist of the first parts of a parameter's name.
     """
     names = [f"{key}.{name}." for key, module in modules_of(objective).items() for name, _ in module.named_parameters()]
     parts = sorted({".".join(name.split(".")[:2]) for name in names})
