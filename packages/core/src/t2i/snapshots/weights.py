@@ -13,6 +13,7 @@ from torch import Tensor
 from t2i.errors import SnapshotError
 from t2i.files import regular
 from t2i.generator import Generator
+from t2i.uninitialised import Uninitialised
 
 
 def load_weights(build: Callable[[], Generator], path: Path) -> Generator:
@@ -28,7 +29,8 @@ def load_weights(build: Callable[[], Generator], path: Path) -> Generator:
     except (SafetensorError, OSError, ValueError) as error:
         raise SnapshotError(f"{path} is not a readable safetensors file ({error}).") from None
     try:
-        generator = build()
+        with Uninitialised():
+            generator = build()
     except Exception as error:  # a technique may raise anything for an unsuitable config
         raise SnapshotError(
             f"A config must describe a model that this machine can build, but the one next to {path} "
@@ -58,7 +60,7 @@ def _empty_tensors(path: Path) -> dict[str, Tensor]:
 def _check_fit(build: Callable[[], Generator], tensors: dict[str, Tensor], path: Path) -> None:
     """Refuse a config that needs more tensors than the file has, such as a layer of a million channels."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), Uninitialised():
             skeleton = build()
     except Exception:  # some networks cannot be built on the meta device; then loading reports what does not fit
         return

@@ -110,7 +110,7 @@ class Codebook(nn.Module):
 
     def __init__(self, size: int, dim: int) -> None:
         super().__init__()
-        self.register_buffer("codes", torch.randn(size, dim))
+        self.register_buffer("codes", nn.init.normal_(torch.empty(size, dim)))  # loading skips torch.nn.init
         self.register_buffer("uses", torch.zeros(size))  # tokens per step; 0 at first: all codes are reset
         self.register_buffer("sums", torch.zeros(size, dim))
 

@@ -1,0 +1,64 @@
+"""Networks built to be loaded: nothing is drawn, nothing heavy is imported, everything else is computed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from t2i.registry.describe import list_models
+from t2i.uninitialised import Uninitialised
+
+INITS: dict[str, Callable[[Tensor], Tensor]] = {
+    name: getattr(nn.init, name)
+    for name in (
+        "normal_", "uniform_", "zeros_", "ones_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_",
+        "kaiming_normal_", "orthogonal_",
+    )
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in INITS if name != "orthogonal_"])
+def test_functions_of_torch_nn_init_leave_a_parameter_as_it_is(name: str) -> None:
+    weight = nn.Parameter(torch.full((6, 4), 7.0))
+    before = torch.get_rng_state()
+    with Uninitialised(), torch.no_grad():
+        INITS[name](weight)
+    assert weight.eq(7).all() and torch.equal(torch.get_rng_state(), before)
+    INITS[name](weight)
+    assert not weight.eq(7).all(), "outside of the block they work as ever"
+
+
+def test_orthogonal_weights_draw_nothing() -> None:
+    before = torch.get_rng_state()
+    with Uninitialised():
+        for shape in ((6, 4), (4, 6), (3, 2, 3, 3)):
+            assert nn.init.orthogonal_(nn.Parameter(torch.empty(shape))).shape == shape
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_a_module_computes_is_computed() -> None:
+    with Uninitialised():
+        norm, frequencies = nn.BatchNorm2d(3), torch.arange(4).float().exp()
+        drawn = torch.randn(3)
+    assert norm.running_var is not None and norm.running_mean is not None
+    torch.testing.assert_close(frequencies, torch.tensor([0.0, 1, 2, 3]).exp())
+    assert drawn.any()
+
+
+def test_no_compiler_is_imported_on_the_way_to_a_picture() -> None:
+    """Of any bundled technique: dynamo, sympy and the like take longer to import than torch itself."""
+    names = [name for name in list_models(pretrained=True) if name.endswith("openmoji64")]
+    code = (
+        "import sys, t2i\n"
+        "for name in sys.argv[1:]:\n"
+        "    t2i.pipeline(name)('a red heart', seed=1)\n"
+        "heavy = {'torch._dynamo', 'torch._inductor', 'sympy', 'pandas', 'transformers', 'scipy'} & {*sys.modules}\n"
+        "assert not heavy, heavy\n"
+    )
+    assert names
+    subprocess.run([sys.executable, "-c", code, *names], check=True)
