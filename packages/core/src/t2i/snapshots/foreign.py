@@ -14,6 +14,7 @@ from torch import Tensor
 
 from t2i.errors import SnapshotError
 from t2i.generator import Generator
+from t2i.snapshots.torch_file import check_claims
 from t2i.text import EncoderIdentity
 
 GeneratorT = TypeVar("GeneratorT", bound=Generator)
@@ -45,12 +46,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         SnapshotError: it is missing, not such a file, contains anything but named tensors of finite numbers, or claims
             more data than it has.
     """
-    if not path.is_file():
-        raise SnapshotError(f"There is no file {path}. Give a checkpoint such as netG.pth.")
     try:
+        check_claims(path)
         with warnings.catch_warnings():  # about old or odd formats; the result is checked below
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise SnapshotError(f"There is no file {path}. Give a checkpoint such as netG.pth.") from None
     except Exception as error:  # an untrusted file may raise anything
         if stranger := re.search(r"Unsupported global: GLOBAL ([\w.]{1,100})", str(error)):
             raise SnapshotError(
