@@ -60,19 +60,25 @@ def speaking() -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    heard, root = _Heard(logging.WARNING), logging.getLogger()
+    heard, root, own = _Heard(), logging.getLogger(), logging.getLogger("t2i")
     root.addHandler(heard)
+    own.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
         yield
     finally:
         logging.captureWarnings(False)
+        own.setLevel(logging.NOTSET)
         root.removeHandler(heard)
 
 
 class _Heard(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        warn(" ".join(record.getMessage().split()))
+        message = " ".join(record.getMessage().split())
+        if record.levelno >= logging.WARNING:
+            warn(message)
+        elif record.name.startswith("t2i"):
+            say(message)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -91,6 +97,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         start = "".join(f"{cell:<{width + GAP}}" for cell, width in zip(cells, widths, strict=True))
         wrapped = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False)
         report((start + (wrapped[0] if wrapped else "")).rstrip(), *(f"{'':<{indent}}{line}" for line in wrapped[1:]))
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Show on a terminal what this block does, while it does it."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    print(f"  {printable(what, 70)} ...", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -17,6 +17,9 @@ def regenerate(
     model: Annotated[
         str | None, typer.Option(help="The model with its weights. Default: the model named in the picture.")
     ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Download the model that the picture names if it is not on this machine.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="Device to run on. Default: the one it was drawn on.")] = None,
 ) -> int:
     """Draw a picture again from its own provenance; exits with 1 if the result differs."""
@@ -24,7 +27,7 @@ def regenerate(
         raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
     from t2i.drawing.regenerate import regenerate
 
-    again = regenerate(picture, model=model, device=device, warn=warn)
+    again = regenerate(picture, model=model, device=device, fetch=fetch, warn=warn)
     again.picture.save(out)
     if again.difference:
         warn(f"{out} differs from {picture} by up to {again.difference} of 255")

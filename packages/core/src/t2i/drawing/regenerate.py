@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from t2i.drawing.artist import Request
+from t2i.devices import check_device
+from t2i.drawing.artist import Artist, Request
 from t2i.drawing.picture import Picture
-from t2i.drawing.pipeline import pipeline
+from t2i.drawing.pipeline import open_snapshot, pipeline
 from t2i.drawing.provenance import ArtistIdentity, read_provenance
-from t2i.errors import IntegrityError
+from t2i.drawing.providers import provider_of
+from t2i.errors import IntegrityError, OfflineError
 from t2i.files import open_regular
+from t2i.hub.client import offline
 from t2i.progress import Say, unsaid
 from t2i.registry.names import ModelName
+from t2i.snapshots.resolve import resolve
 
 
 @dataclass(frozen=True)
@@ -31,26 +36,39 @@ class Regenerated:
     difference: int
 
 
-def regenerate(path: Path, *, model: str | None = None, device: str | None = None, warn: Say = unsaid) -> Regenerated:
+def regenerate(
+    path: Path,
+    *,
+    model: str | None = None,
+    device: str | None = None,
+    fetch: bool = False,
+    warn: Say = unsaid,
+) -> Regenerated:
     """Draw the picture in the PNG at `path` again.
 
     Args:
         model: the model with its weights; by default the one named in the picture.
         device: by default the one it was drawn on.
+        fetch: download what the picture names if it is not on this machine; a stranger's picture may name anything.
         warn: called with each version that differs.
 
     Raises:
         InvalidInputError: the file is not a PNG with provenance, or its request is invalid.
-        IntegrityError: the weights differ from the original ones.
+        OfflineError: the model is not on this machine, and `fetch` is false.
+        IntegrityError: the weights differ from the original ones; they are not loaded.
         UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
     """
     recorded = read_provenance(path)
-    artist = pipeline(model or _pinned(recorded.artist), device=device or recorded.artist.device)
-    if artist.identity.weights_sha256 != recorded.artist.weights_sha256:
-        raise IntegrityError(
-            f"{path} was drawn by weights with the sha256 {recorded.artist.weights_sha256}, but {artist.name} now has "
-            f"{artist.identity.weights_sha256}. Give the model with the original weights: --model FOLDER"
-        )
+    with nullcontext() if fetch or model else offline():
+        try:
+            artist = _artist(path, recorded.artist, model or _pinned(recorded.artist), device or recorded.artist.device)
+        except OfflineError as error:
+            if fetch or model:
+                raise
+            raise OfflineError(
+                f"{path} names the model {recorded.artist.name}, and it or its text encoder is not on this machine. If "
+                f"you trust whoever made the picture, download it: --fetch ({error})"
+            ) from None
     (again,) = artist.draw([Request(recorded.prompt, recorded.seed)], artist.options(**recorded.options))
     for name, version in recorded.artist.versions.items():
         here = artist.identity.versions.get(name, "no version of it")
@@ -62,6 +80,26 @@ def regenerate(path: Path, *, model: str | None = None, device: str | None = Non
         named = replace(again.provenance.artist, name=recorded.artist.name)
         again = replace(again, provenance=replace(again.provenance, artist=named))
     return Regenerated(again, difference)
+
+
+def _artist(path: Path, recorded: ArtistIdentity, model: str, device: str) -> Artist:
+    """The artist, whose weights' sha256 is compared before they are loaded, and before they are downloaded."""
+
+    def check(found: str) -> None:
+        if found != recorded.weights_sha256:
+            raise IntegrityError(
+                f"{path} was drawn by weights with the sha256 {recorded.weights_sha256}, but {model} now has {found}. "
+                f"Give the model with the original weights: --model FOLDER"
+            )
+
+    name = ModelName.parse(model)
+    if provider_of(name) is None:
+        snapshot = resolve(model, recorded.weights_sha256 if name.kind == "hub" else None)
+        check(snapshot.config.weights_sha256)
+        return open_snapshot(snapshot, check_device(device))
+    artist = pipeline(model, device=device)
+    check(artist.identity.weights_sha256)
+    return artist
 
 
 def _pinned(artist: ArtistIdentity) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from t2i.errors import InvalidInputError, T2IError
 from t2i.files import unwritable
+from t2i.hub.pace import TooLargeError, TooSlowError, paced
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 LOGIN = "`hf auth login`"
 LONGEST_WAIT = 60  # seconds until the next attempt
+MAX_ANSWER_BYTES = 32_000_000  # of the API; the list of 100,000 files takes about 20 MB
 DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
 
 
@@ -59,12 +62,30 @@ def asking(refused: Callable[[str, bool], T2IError], patience: float | None = No
 
 
 @contextmanager
+def offline() -> Iterator[None]:
+    """Answer every request in this block as if HF_HUB_OFFLINE was set; what is in the cache is still found."""
+    from huggingface_hub import constants
+
+    before, said = os.environ.get("HF_HUB_OFFLINE"), constants.HF_HUB_OFFLINE
+    os.environ["HF_HUB_OFFLINE"], constants.HF_HUB_OFFLINE = "1", True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = said
+        if before is None:
+            del os.environ["HF_HUB_OFFLINE"]
+        else:
+            os.environ["HF_HUB_OFFLINE"] = before
+
+
+@contextmanager
 def _guarded(seconds: float) -> Iterator[None]:
     """Limit how long the client waits for a response (by default it has no limit for some requests), and check
     each response."""
     from huggingface_hub import get_session
 
     def bound(request: Any) -> None:
+        request.headers["Accept-Encoding"] = "identity"  # a few bytes could unpack to gigabytes
         waits = request.extensions.get("timeout", {})
         request.extensions["timeout"] = {
             phase: min(waits.get(phase) or seconds, seconds) for phase in ("connect", "read", "write", "pool")
@@ -72,6 +93,8 @@ def _guarded(seconds: float) -> Iterator[None]:
 
     def plausible(response: Any) -> None:
         _check_plausible(response)
+        most = MAX_ANSWER_BYTES if response.request.url.path.startswith("/api/") else None
+        response.stream = paced(response.stream, most)
 
     session = get_session()
     hooks = session.event_hooks
@@ -86,16 +109,18 @@ def _guarded(seconds: float) -> Iterator[None]:
 
 
 def _check_plausible(response: Any) -> None:
-    """Do not let a response choose a local path or make the client wait for hours.
+    """Do not let a response choose a local path, make the client wait for hours, or unpack to gigabytes.
 
     Raises:
-        ValueError: a header that the client uses as a file name is not a plain name.
+        ValueError: a header that the client uses as a file name is not a plain name, or the answer is compressed.
         HTTPStatusError (of httpx): the server asks to wait longer than LONGEST_WAIT.
     """
     if response.request.method == "HEAD":
         for header in ("ETag", "X-Linked-Etag", "X-Repo-Commit"):
             if not re.fullmatch(r'(W/)?"?[\w-]*"?', response.headers.get(header, "")):
                 raise ValueError(f"{header} is not a plain name")
+    if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+        raise ValueError("its answer is compressed, although that was not asked for")
     waits = [
         response.headers.get("Retry-After", ""),
         *re.findall(r"\bt\s*=\s*(\d+)", response.headers.get("RateLimit", "")),
@@ -132,6 +157,8 @@ def _reason(error: BaseException) -> tuple[str, bool]:
             return f"it has a server error (HTTP {status}): try again in a few minutes", True
         case int():
             return f"it responded with HTTP {status}", False
+    if isinstance(error, TooSlowError | TooLargeError):
+        return str(error), isinstance(error, TooSlowError)
     if isinstance(error, transport_error | OSError):
         return f"it cannot be reached, or the connection broke ({type(error).__name__})", True
     return f"it does not respond like a Hub ({type(error).__name__}): check HF_ENDPOINT", False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"(?!.*(\.\.|//))\w([\w./+-]*\w)?")  # a git ref, except for what could escape from a path
+
+PAUSES = (1.0, 3.0)  # seconds before the next attempt, after an error of the server
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +110,10 @@ def _find(
     with asking(refused):
         from huggingface_hub import snapshot_download
 
-        known = _cached(repo, commit, patterns)
-        return known or Path(snapshot_download(repo, revision=commit, allow_patterns=list(patterns))), commit
+        if known := _cached(repo, commit, patterns):
+            return known, commit
+        log.info(f"downloading {repo}@{commit[:12]} from the Hub: {_size(listing, patterns)}")
+        return Path(snapshot_download(repo, revision=commit, allow_patterns=list(patterns))), commit
 
 
 def _cached(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | None:
@@ -145,8 +150,17 @@ def _older(repo: str, revision: str | None, patterns: Sequence[str]) -> str:
 def _ask(repo: str, revision: str | None) -> ModelInfo:
     """The commit and its list of files, in one request."""
     from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
 
-    listing = client().model_info(repo, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    for pause in (*PAUSES, None):
+        try:
+            timeout = constants.HF_HUB_ETAG_TIMEOUT
+            listing = client().model_info(repo, revision=revision, files_metadata=True, timeout=timeout)
+            break
+        except HfHubHTTPError as error:
+            if pause is None or error.response.status_code < 500:
+                raise
+            time.sleep(pause)
     if not COMMIT.fullmatch(listing.sha or ""):
         raise ValueError("the commit's hash is not valid")
     return listing
@@ -172,6 +186,16 @@ def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str 
             f"{WEIGHTS} of {where} must have the sha256 {sha256}, but the Hub's has {lfs.sha256}; nothing was "
             f"downloaded. Update the distribution that names it."
         )
+
+
+def _size(listing: ModelInfo, patterns: Sequence[str]) -> str:
+    """ "4 files, 90.9 MB" """
+    sizes = [
+        file.size or 0
+        for file in listing.siblings or ()
+        if any(fnmatchcase(file.rfilename, pattern) for pattern in patterns)
+    ]
+    return f"{len(sizes)} files, {sum(sizes) / 10**6:.1f} MB"
 
 
 def _remember(ref: Path, commit: str) -> None:

@@ -18,11 +18,12 @@ from t2i.registry.specs import bundled_folder
 from t2i.snapshots.record import Snapshot, read_config
 
 
-def resolve(name: str) -> Snapshot:
+def resolve(name: str, sha256: str | None = None) -> Snapshot:
     """Find and verify a snapshot.
 
     Args:
         name: a name as described in `t2i.registry.names`.
+        sha256: of its weights, for one on the Hub whose name does not tell; other weights are not downloaded.
 
     Raises:
         InvalidInputError: it is not a valid model name.
@@ -36,7 +37,7 @@ def resolve(name: str) -> Snapshot:
     if asked.kind == "folder":
         return _open(name, _model_folder(asked.folder))
     if asked.kind == "hub":
-        return _open_from_hub(name, asked.repo, asked.revision or None)
+        return _open_from_hub(name, asked.repo, asked.revision or None, sha256)
     spec = weights_spec(name)
     if spec.bundled:
         return _open(spec.name, bundled_folder(spec), spec.sha256)

@@ -7,23 +7,23 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from email.message import Message
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from t2i.errors import OfflineError
 from t2i.files import cache_home
+from t2i.hub.client import offline
 from t2i.registry.discovery import registry
 from t2i.registry.hookspecs import GROUP
 from t2i.registry.installed import entry_points, facts, unmet
 from t2i.registry.plugin import CORE, Plugin
-from t2i.registry.specs import Spec, load_target
+from t2i.registry.specs import Spec, load_target, targets
 from t2i.testing.checks.check import Checks
-from t2i.testing.checks.probes import watched
+from t2i.testing.checks.probes import WRITING, watched
 from t2i.testing.checks.roles.role import checked
 from t2i.version import __version__
 
@@ -34,12 +34,19 @@ HEAVY = (
     "pydantic", "safetensors", "scipy", "sklearn", "tensorflow", "timm", "torch", "torchmetrics", "torchvision",
     "transformers",
 )  # fmt: skip
-IMPORTING = """
-import importlib, json, sys, time
+IMPORTING = f"""
+import importlib, json, os, sys, time
 import t2i.registry.describe
-before, start = set(sys.modules), time.process_time()
+written, before, start = [], set(sys.modules), time.process_time()
+def hear(event, arguments):
+    if event == "open" and isinstance(arguments[2], int) and arguments[2] & {WRITING}:
+        written.append(os.fsdecode(arguments[0]) if not isinstance(arguments[0], int) else "")
+    elif event in ("os.mkdir", "os.remove", "os.rmdir", "os.rename"):
+        written.append(os.fsdecode(arguments[0]))
+sys.addaudithook(hear)
 importlib.import_module(sys.argv[1])
-print(json.dumps({"seconds": time.process_time() - start, "modules": sorted({*sys.modules} - before)}))
+seconds, modules = time.process_time() - start, sorted({{*sys.modules}} - before)
+print(json.dumps({{"seconds": seconds, "modules": modules, "written": written}}))
 """
 
 
@@ -59,20 +66,26 @@ def is_found_and_well(distribution: str) -> None:
     remedy="import only t2i.registry in plugin.py (and in the package's __init__.py); name targets as text",
 )
 def looking_around_imports_nothing_heavy(distribution: str) -> None:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     for entry in _entries(distribution):
-        command = [sys.executable, "-c", IMPORTING, entry.module]
         tries = []
         for _ in range(3):  # the best time counts, because the machine may be busy
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-            assert done.returncode == 0, f"importing {entry.module} fails: {done.stderr.strip().splitlines()[-1:]}"
-            tries.append(json.loads(done.stdout.splitlines()[-1]))
+            tries.append(_imported(entry.module))
             heavy = sorted({*HEAVY} & {*tries[-1]["modules"]})
             assert not heavy, f"importing {entry.module} imports {', '.join(heavy)}"
             if tries[-1]["seconds"] <= IMPORT_BUDGET:
                 break
         best = min(each["seconds"] for each in tries)
         assert best <= IMPORT_BUDGET, f"importing {entry.module} takes {best:.2f} s; the budget is {IMPORT_BUDGET} s"
+
+
+@PLUGIN_CHECKS.add(
+    why="every command imports plugin.py, in whatever folder it runs",
+    remedy="write no file while plugin.py is imported; make what a target needs when the target is used",
+)
+def looking_around_writes_nothing(distribution: str) -> None:
+    for entry in _entries(distribution):
+        written = [path for path in _imported(entry.module)["written"] if "__pycache__" not in path]
+        assert not written, f"importing {entry.module} must write nothing, but wrote {', '.join(written)}"
 
 
 @PLUGIN_CHECKS.add(
@@ -123,7 +136,7 @@ def has_a_summary_and_a_readme(distribution: str) -> None:
 )
 def what_it_declares_is_there(distribution: str) -> None:
     for spec in _specs(distribution):
-        for target in checked(spec).targets(spec):
+        for target in targets(spec):
             load_target(target)
         checked(spec).check_files(spec)
 
@@ -143,7 +156,7 @@ def declares_what_the_code_says(distribution: str) -> None:
     remedy="honour HF_HUB_OFFLINE (huggingface_hub does), and raise t2i.errors.OfflineError if files are missing",
 )
 def no_network_is_reached_when_offline(distribution: str) -> None:
-    with _offline(), watched(unplugged=True) as touched:
+    with offline(), watched(unplugged=True) as touched:
         for spec in _specs(distribution):
             _make(spec)
     assert not touched.reached, (
@@ -156,7 +169,7 @@ def no_network_is_reached_when_offline(distribution: str) -> None:
     remedy="keep files that can be recreated under t2i.files.cache_home(), and Hub files in huggingface_hub's cache",
 )
 def nothing_is_written_outside_of_caches(distribution: str) -> None:
-    with _offline(), watched(unplugged=True) as touched:
+    with offline(), watched(unplugged=True) as touched:
         for spec in _specs(distribution):
             _make(spec)
     caches = (str(cache_home()), os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface"))
@@ -169,11 +182,20 @@ def nothing_is_written_outside_of_caches(distribution: str) -> None:
     remedy="begin every module and every declared class with a docstring",
 )
 def is_documented(distribution: str) -> None:
-    targets = [target for spec in _specs(distribution) for target in checked(spec).targets(spec)]
-    modules = {entry.module for entry in _entries(distribution)} | {target.partition(":")[0] for target in targets}
+    declared = [target for spec in _specs(distribution) for target in targets(spec)]
+    modules = {entry.module for entry in _entries(distribution)} | {target.partition(":")[0] for target in declared}
     bare = [name for name in sorted(modules) if not (import_module(name).__doc__ or "").strip()]
-    bare += [target for target in targets if not _own_docstring(load_target(target)).strip()]
+    bare += [target for target in declared if not _own_docstring(load_target(target)).strip()]
     assert not bare, f"modules and declared classes must have docstrings, but {', '.join(bare)} has none"
+
+
+def _imported(module: str) -> dict[str, Any]:
+    """What importing `module` takes and leaves in a new process: seconds, other modules, files written."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", IMPORTING, module]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, f"importing {module} fails: {done.stderr.strip().splitlines()[-1:]}"
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _plugins(distribution: str) -> list[Plugin]:
@@ -210,20 +232,3 @@ def _make(spec: Spec) -> None:
     """Create what is declared; OfflineError is an acceptable result."""
     with suppress(OfflineError):
         checked(spec).make(spec)
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    """Set HF_HUB_OFFLINE for the block, both in the environment and in huggingface_hub's constants."""
-    from huggingface_hub import constants
-
-    before, said = os.environ.get("HF_HUB_OFFLINE"), constants.HF_HUB_OFFLINE
-    os.environ["HF_HUB_OFFLINE"], constants.HF_HUB_OFFLINE = "1", True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = said
-        if before is None:
-            del os.environ["HF_HUB_OFFLINE"]
-        else:
-            os.environ["HF_HUB_OFFLINE"] = before
