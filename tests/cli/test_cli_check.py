@@ -33,6 +33,13 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, 
     discover.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def unexamined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No child process imports everything, except in tests of that; tests/core/registry/test_probe.py is about it."""
+    if "site" in request.fixturenames and "examined" not in request.node.name:
+        monkeypatch.setattr("t2i.registry.discovery.examine", lambda names: None)
+
+
 @pytest.fixture
 def project(site: FakeSite, tmp_path: Path) -> Path:
     """A folder for a project; `site` clears the registry's cache afterwards."""
@@ -55,7 +62,7 @@ def test_a_failed_check_is_reported_with_reason_and_fix(
     install(project, monkeypatch, *BAD)
     result = t2i("check", "judge")
     lines = result.out.splitlines()
-    at = lines.index("  FAIL    a state stays as it was taken")
+    at = next(n for n, line in enumerate(lines) if line.startswith("  FAIL    a state stays as it was taken"))
     assert result.code == 1
     assert lines[at + 1].strip() == "further updates change the state returned before, in count, sum"
     assert lines[at + 2].strip().startswith("why: ") and lines[at + 3].strip() == "fix it: return clones from `state`"
@@ -99,3 +106,34 @@ def test_an_unknown_name_is_a_one_line_error(t2i: T2I, name: str, fragment: str)
 def test_a_plugin_that_cannot_be_used_says_why(t2i: T2I, site: FakeSite) -> None:
     site.install("bad", "raise RuntimeError('boom')")
     assert "boom" in t2i("check", "bad").error
+
+
+def test_some_checks_alone(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(project, monkeypatch, *BAD)
+    result = t2i("check", "judge", "--only", TAKEN, "--only", "is documented", "--skip", "is_documented")
+    assert result.code == 1 and "judge: 1 failed, in" in result.out
+    assert t2i("check", "judge", "--skip", TAKEN).code == 0
+    assert "There is no check 'a_state' here" in t2i("check", "judge", "--only", "a_state").error
+
+
+def test_after_a_failed_construction_the_rest_is_skipped(
+    t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(project, monkeypatch, ("def __init__(self) -> None:", "def __init__(self) -> None:\n        1 / 0"))
+    result = t2i("check", "judge", "--only", TAKEN, "--only", "is_documented", "--only", "scores_carry_their_protocol")
+    assert result.code == 1
+    assert result.out.count("ZeroDivisionError") == 1 and "  FAIL    can be made" in result.out
+    assert "  skip    scores carry their protocol" in result.out and "2 skipped" in result.out
+
+
+def test_an_error_has_its_own_remedy(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(project, monkeypatch, (".clone()}", ".clone(), 1 / 0}"))
+    result = t2i("check", "judge", "--only", TAKEN, "--json")
+    (entry,) = (entry for entry in json.loads(result.out) if entry["check"] == TAKEN)
+    assert "ZeroDivisionError" in entry["message"] and entry["remedy"].startswith("correct this error, in evaluator.py")
+
+
+def test_a_plugin_is_examined_in_another_process(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.install("exits", "import os; os._exit(0)")
+    monkeypatch.setenv("T2I_LOAD_PLUGINS", "exits")
+    assert "ends the process with exit code 0" in t2i("check", "exits").error

@@ -8,6 +8,14 @@ import pytest
 
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite
+from t2i.registry.discovery import examine
+
+
+@pytest.fixture(autouse=True)
+def only_plugins_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what they declare, which takes seconds; one test does both."""
+    monkeypatch.setattr("t2i.cli.doctor.examine", lambda: examine([]))
+
 
 UNWELL = {
     "broken": ("raise RuntimeError('boom')", "RuntimeError: boom", "pip install --upgrade bad --force-reinstall"),
@@ -156,3 +164,27 @@ def test_no_installed_plugin_stops_listing_commands(
         assert all(f"({name} " in result.out for name in (*DREADFUL, "no-entry-points", "no_metadata"))
         assert "[/red]" in result.out and "weights zoo.w" in result.out
         assert "ok           plugin cgan" in result.out
+
+
+def test_doctor_imports_what_is_declared_in_another_process(
+    t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("t2i.cli.doctor.examine", examine)
+    monkeypatch.setenv("T2I_LOAD_PLUGINS", "exits,lost,zoo")
+    site.install("exits", "import os; os._exit(0)")
+    site.install_plugin("lost", models='[model("lost")]')
+    site.install_plugin("zoo", models='[model("zoo-ant", target="pathlib:Path")]')
+    result = t2i("doctor")
+    assert result.code == 1
+    assert "importing fakedist_exits ends the process with exit code 0" in result.out
+    assert "lost: Everything a plugin declares must be importable, but nowhere:Nothing raised" in result.out
+    assert "ok           plugin zoo" in result.out
+
+
+def test_doctor_names_a_distribution_that_is_installed_twice(t2i: T2I, site: FakeSite) -> None:
+    site.install_plugin("zoo")
+    (site.folder / "zoo-1.0.dist-info").rename(site.folder / "zoo-0.9.dist-info")
+    site.install_plugin("zoo")
+    result = t2i("doctor")
+    line = next(line for line in result.out.splitlines() if line.startswith("twice"))
+    assert result.code == 1 and "distribution zoo" in line and "zoo-0.9" in line and "zoo-1.0" in line

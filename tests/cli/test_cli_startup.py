@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from fakes.command_line import T2I
-from fakes.distributions import FakeSite
+from fakes.distributions import EMPTY, FakeSite
 from t2i.registry.discovery import registry
 from t2i.registry.specs import CommandSpec
 
@@ -55,7 +55,7 @@ def test_listing_and_describing_import_nothing_heavy(code: str, site: FakeSite) 
 
 
 def test_import_t2i_loads_no_plugin(site: FakeSite) -> None:
-    plugin = site.install("probe", "T2I_API = 1")
+    plugin = site.install("probe", EMPTY)
     assert plugin not in loaded_by("import t2i", site)
     assert plugin in loaded_by("import t2i; t2i.list_models()", site)
 

@@ -38,6 +38,9 @@ PLUGIN = """
         return {weights}
 """
 
+EMPTY = "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_models():\n    return []\n"
+"""A well-made plugin that declares nothing yet."""
+
 
 @dataclass(frozen=True)
 class FakeSite:

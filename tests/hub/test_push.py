@@ -292,3 +292,14 @@ def test_t2i_push_prints_the_address_and_exits_with_0_or_2(hub: FakeHub, run: Pa
     assert "Leave private out" in t2i("push", run, "org/name", "--private", "--create-pr").error
     assert "A branch must have a name" in t2i("push", run, "org/name", "--revision", "../x").error
     assert "There is no folder" in t2i("push", "runs/none", "org/name").error
+
+
+def test_what_would_be_published_is_written_to_a_folder(hub: FakeHub, run: Path, t2i: T2I, tmp_path: Path):
+    folder = tmp_path / "dry"
+    result = t2i("push", run, "org/name", "--to-folder", folder)
+    assert result.code == 0 and not hub.requests
+    push(str(run), Target("org/name"))
+    (commit,) = (commit for ref, commit in hub.repos["org/name"].refs.items() if ref == "main")
+    published = {name: data for name, data in hub.repos["org/name"].commits[commit].items() if name != ".gitattributes"}
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == published
+    assert "already exists" in t2i("push", run, "org/name", "--to-folder", folder).error

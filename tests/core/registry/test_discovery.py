@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 import t2i
-from fakes.distributions import PLUGIN, PREFIX, FakeSite
+from fakes.distributions import EMPTY, PLUGIN, PREFIX, FakeSite
 from t2i.errors import (
     NameClashError,
     PluginBrokenError,
@@ -275,7 +275,7 @@ def test_hooks_are_called_once_per_process(site: FakeSite) -> None:
 
 
 def test_torch_is_not_imported_when_plugins_are_loaded(site: FakeSite) -> None:
-    site.install("looks", "import sys\nassert 'torch' not in sys.modules\nT2I_API = 1")
+    site.install("looks", f"import sys\nassert 'torch' not in sys.modules\n{EMPTY}")
     code = (
         "from t2i.registry.discovery import registry; print([p.reason for p in registry().plugins if p.state != 'ok'])"
     )
@@ -350,7 +350,7 @@ def test_only_the_requested_plugins_are_imported(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch, named: str, loaded: set[str]
 ) -> None:
     site.install("good", GOOD)
-    module = site.install("bad", "T2I_API = 1", entry="entry-of-bad")
+    module = site.install("bad", EMPTY, entry="entry-of-bad")
     monkeypatch.setenv("T2I_LOAD_PLUGINS", named)
     states = {found.distribution: found.state for found in registry().plugins}
     assert {name for name, state in states.items() if state != "disabled"} == loaded | {"t2i-core"}
@@ -431,5 +431,5 @@ def test_what_a_plugin_prints_goes_to_stderr(site: FakeSite, capsys: pytest.Capt
 
 def test_two_entry_points_may_name_one_module(site: FakeSite) -> None:
     files = {"entry_points.txt": f"[t2i]\none = {PREFIX}twin\ntwo = {PREFIX}twin\n"}
-    site.install("twin", "T2I_API = 1", files=files)
+    site.install("twin", EMPTY, files=files)
     assert [found.state for found in registry().plugins if found.distribution == "twin"] == ["ok", "ok"]

@@ -57,6 +57,7 @@ A readme.
 """
 BUSY = "\nimport time\nuntil = time.process_time() + 0.2\nwhile time.process_time() < until:\n    pass\n"
 LIGHT = "looking_around_imports_nothing_heavy"
+CLEAN = "looking_around_writes_nothing"
 CORE = "says_which_core_it_needs"
 THERE = "what_it_declares_is_there"
 SAYS = "declares_what_the_code_says"
@@ -83,8 +84,9 @@ SPECIMENS: list[tuple[tuple[str, str], Mapping[str, str]]] = [
         NETWORK: "telemetry.invalid was tried"}),
     ((SOURCE + JUDGE.format(deed=f'open({os.devnull!r}, "w").close()'), METADATA), {
         WRITTEN: f"also wrote {os.devnull}"}),
+    ((SOURCE + f'\nopen({os.devnull!r}, "w").close()', METADATA), {CLEAN: f"but wrote {os.devnull}"}),
     (("raise RuntimeError('boom')", METADATA), {WELL: "is broken: importing fakedist_zoo raised RuntimeError: boom",
-                                                LIGHT: "RuntimeError: boom", DOCUMENTED: "boom"}),
+                                                LIGHT: "boom", CLEAN: "boom", DOCUMENTED: "boom"}),
 ]  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from t2i.cli.console import report, report_json, table
 from t2i.errors import PluginError
 from t2i.registry import roles
 from t2i.registry.choice import unknown_choices
-from t2i.registry.discovery import discover
+from t2i.registry.discovery import discover, examine
+from t2i.registry.hookspecs import GROUP
+from t2i.registry.installed import installed_twice
 from t2i.registry.plugin import CORE, Plugin
 from t2i.registry.specs import WeightsSpec, bundled_folder
 
@@ -40,7 +42,11 @@ def _declared(plugin: Plugin) -> str:
 
 
 def doctor() -> int:
-    """Check every plugin, every name and every bundled file; exits with 1 if something is wrong."""
+    """Check every plugin, everything it declares and every bundled file; exits with 1 if something is wrong.
+
+    Each plugin is imported in another process first, so that one that ends the process or never returns is found, too.
+    """
+    examined = examine()
     found, wrong = discover(), 0
 
     def line(state: str, what: str, reason: str = "", remedy: str = "") -> None:
@@ -56,6 +62,13 @@ def doctor() -> int:
             plugin.remedy,
         )
         wrong += plugin.state in ("broken", "incompatible")
+        for problem in examined.problems.get((plugin.name, plugin.distribution), []):
+            line("broken", problem)
+            wrong += 1
+    for name, folders in installed_twice(GROUP).items():
+        remedy = f"pip uninstall {name} (once for each), then install it again"
+        line("twice", f"distribution {name}", f"installed in {' and '.join(folders)}", remedy)
+        wrong += 1
     for clash in found.clashes:
         line("clash", clash.name, clash.reason, clash.remedy)
         wrong += 1

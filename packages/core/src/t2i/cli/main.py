@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from t2i.cli.console import fail, report, say, speaking, warn
+from t2i.cli.plugin import t2i_commands
 from t2i.errors import PluginBrokenError, T2IError, UnknownNameError
 from t2i.registry.discovery import Registry, discover
 from t2i.registry.specs import CommandSpec, load_target
@@ -50,7 +51,10 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         T2IError: there is no such verb, or it cannot be used, or it raised this.
     """
-    found = discover()  # never strict: `t2i doctor` has to run whatever is installed
+    own = next((spec for spec in t2i_commands() if arguments and spec.name == arguments[0]), None)
+    if own:  # no plugin can replace it, so none is imported: `t2i doctor` has to run whatever is installed
+        return run_verb(own, arguments[1:])
+    found = discover()  # never strict
     if not any(found.all(CommandSpec)):
         raise PluginBrokenError(
             "t2i-core declares verbs, but its installed metadata, older than its code, names none. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,12 +20,19 @@ def push(
     ] = False,
     revision: Annotated[str | None, typer.Option(help="The branch. Default: main.")] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A prompt to draw for the card; repeatable.")] = None,
+    to_folder: Annotated[
+        Path | None, typer.Option("--to-folder", help="Write what would be published into this new folder instead.")
+    ] = None,
 ) -> None:
     """Publish a model on the Hugging Face Hub; log in with `hf auth login` first. Prints the commit's address."""
-    from t2i.publishing.push import Target
+    from t2i.publishing.push import Target, write_folder
     from t2i.publishing.push import push as publish
 
     target = Target(repo, private, create_pr, revision)
+    if to_folder is not None:
+        write_folder(model, target, to_folder, prompts=prompt or (), warn=warn)
+        say(f"{to_folder}/: what would be published as {repo}; nothing was sent")
+        return
     pushed = publish(model, target, prompts=prompt or (), warn=warn)
     report(pushed.address)
     if create_pr:

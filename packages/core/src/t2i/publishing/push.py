@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from t2i.data.decode import MAX_PICTURE_BYTES
 from t2i.drawing.provenance import png_bytes
 from t2i.errors import InvalidInputError, SnapshotError, T2IError
 from t2i.evaluation.card import with_scores_of
-from t2i.files import read_bytes
+from t2i.files import atomic_folder, read_bytes
 from t2i.hub.client import asking, client
 from t2i.hub.download import REVISION
 from t2i.hub.layout import CARD, CONFIG, GOLDEN, WEIGHTS
@@ -89,6 +90,35 @@ def push(
         UnknownNameError, SnapshotError: as in `resolve`; or the Hub refuses, and the message says why.
     """
     snapshot = resolve(name)
+    return _commit(_files(snapshot, target, prompts, warn), target, snapshot.config)
+
+
+def write_folder(
+    name: str,
+    target: Target,
+    folder: Path,
+    *,
+    prompts: Sequence[str] = (),
+    warn: Callable[[str], None] = lambda message: None,
+) -> None:
+    """Write what `push` would publish into a new folder instead; contacts nobody.
+
+    Raises:
+        OutputError: `folder` already exists, or cannot be written.
+    """
+    snapshot = resolve(name)
+    with atomic_folder(folder) as scratch:
+        for file, content in _files(snapshot, target, prompts, warn).items():
+            if isinstance(content, bytes):
+                (scratch / file).write_bytes(content)
+            else:
+                shutil.copyfile(content, scratch / file)
+
+
+def _files(
+    snapshot: Snapshot, target: Target, prompts: Sequence[str], warn: Callable[[str], None]
+) -> dict[str, Path | bytes]:
+    """What is published, by file name."""
     run = RunFolder.of_snapshot(snapshot.folder)
     files: dict[str, Path | bytes] = {
         file: snapshot.folder / file for file in (CONFIG, WEIGHTS, GOLDEN) if (snapshot.folder / file).is_file()
@@ -110,7 +140,7 @@ def push(
     )
     card = render_card(snapshot.config, extras)
     files[CARD] = with_scores_of(snapshot.folder / CARD, card, extras.title).encode()
-    return _commit(files, target, snapshot.config)
+    return files
 
 
 def push_generator(generator: Generator, target: Target, facts: SnapshotFacts) -> Pushed:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pluggy
 
@@ -18,8 +16,12 @@ from t2i.registry.choice import Choice, is_strict
 from t2i.registry.hookspecs import GROUP
 from t2i.registry.installed import entry_points
 from t2i.registry.load import Loader
+from t2i.registry.output import stdout_kept_clean
 from t2i.registry.plugin import CORE, Clash, Plugin
 from t2i.registry.specs import Spec, SpecT
+
+if TYPE_CHECKING:
+    from t2i.registry.probe import Findings
 
 Claims = tuple[tuple[Plugin, Spec], ...]
 
@@ -119,8 +121,8 @@ def discover() -> Registry:
 
     Problems are recorded in the result.
     """
-    loader = Loader(Choice.of_environment())
-    with redirect_stdout(sys.stderr):  # keep what plugins print out of t2i's output
+    loader = Loader(Choice.of_environment(), _fatal)
+    with stdout_kept_clean():
         plugins = tuple(loader.load(*found) for found in _entry_points())
     claims: dict[tuple[type[Spec], str], Claims] = {}
     for plugin in plugins:
@@ -128,6 +130,23 @@ def discover() -> Registry:
             key = (type(spec), spec.name)
             claims[key] = (*claims.get(key, ()), (plugin, spec))
     return Registry(plugins, claims, loader.listeners)
+
+
+_fatal: dict[tuple[str, str], str] = {}  # why a plugin must not be imported, by (entry point, distribution)
+
+
+def examine(names: Collection[str] | None = None) -> Findings:
+    """Import every plugin in a child process first; from now on, `discover` records fatal ones as broken.
+
+    Args:
+        names: as `t2i.registry.probe.probe` takes them.
+    """
+    from t2i.registry.probe import probe
+
+    found = probe(names)
+    _fatal.update(found.fatal)
+    discover.cache_clear()
+    return found
 
 
 def _entry_points() -> list[tuple[EntryPoint, Distribution]]:

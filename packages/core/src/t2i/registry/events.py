@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from t2i.registry.discovery import discover
 from t2i.registry.load import brief
+from t2i.registry.output import stdout_kept_clean
 
 if TYPE_CHECKING:
     from t2i.drawing.provenance import Provenance
@@ -25,7 +24,7 @@ def picture_written(path: Path, provenance: Provenance) -> None:
     """
     for name, hooks in discover().listeners.items():
         try:
-            with redirect_stdout(sys.stderr):  # keep what plugins print out of t2i's output
+            with stdout_kept_clean():
                 hooks.t2i_picture_written(path=path, provenance=provenance)
         except BaseException as error:  # untrusted code may raise anything, including SystemExit
             if isinstance(error, KeyboardInterrupt):

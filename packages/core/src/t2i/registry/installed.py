@@ -6,6 +6,7 @@ the head of their METADATA: after the first empty line comes the readme.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -69,6 +70,29 @@ def facts(distribution: Distribution) -> Facts:
     requires = tuple(str(line) for line in head.get_all("Requires-Dist") or () if REQUIRES_CORE.match(str(line)))
     missing = " and ".join(what for what, value in (("name", name), ("version", version)) if not value)
     return Facts(name or folder, version or "?", requires, f"its METADATA gives no {missing}" if missing else "")
+
+
+def editable_source(distribution: Distribution) -> str:
+    """The folder of an editable installation (pip install -e); "" for others."""
+    import json
+    from urllib.parse import unquote, urlparse
+
+    try:
+        origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+        editable = origin.get("dir_info", {}).get("editable") is True
+        return unquote(urlparse(origin["url"]).path) if editable else ""
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return ""
+
+
+def installed_twice(group: str) -> dict[str, list[str]]:
+    """The metadata folders of each distribution with entry points of `group` that has several, by its name."""
+    folders: dict[str, dict[str, None]] = {}
+    for distribution in distributions():
+        if _of_group(distribution, group):
+            folder = os.path.realpath(str(getattr(distribution, "_path", "?")))
+            folders.setdefault(facts(distribution).name.lower().replace("_", "-"), {})[folder] = None
+    return {name: list(found) for name, found in folders.items() if len(found) > 1}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import Distribution, EntryPoint
 from itertools import islice
 from types import ModuleType
@@ -11,15 +14,18 @@ from typing import cast
 import pluggy
 
 from t2i.registry import roles
-from t2i.registry.choice import Choice
+from t2i.registry.choice import DISABLE, Choice
 from t2i.registry.hookspecs import API_VERSION, EVENTS, Events, declaring_hooks
-from t2i.registry.installed import UNREADABLE, facts, unmet
+from t2i.registry.installed import UNREADABLE, editable_source, facts, unmet
 from t2i.registry.plugin import Plugin, State
 from t2i.registry.specs import Spec, check_spec
 from t2i.version import __version__
 
 UPDATE_CORE = "pip install --upgrade t2i-core"
+AGAIN = "--force-reinstall "
+SLOW_SECONDS = 5.0  # a plugin.py should take milliseconds
 MOST_SPECS = 1000  # per role and plugin; a hook that returns more probably never ends
+log = logging.getLogger(__name__)
 
 
 class Loader:
@@ -29,8 +35,12 @@ class Loader:
         listeners: the hooks of each usable plugin that implements an event, by plugin name.
     """
 
-    def __init__(self, choice: Choice) -> None:
-        self._choice = choice
+    def __init__(self, choice: Choice, fatal: Mapping[tuple[str, str], str] | None = None) -> None:
+        """
+        Args:
+            fatal: why a plugin is not imported although it was chosen, by (entry point, distribution).
+        """
+        self._choice, self._fatal = choice, fatal or {}
         self._hooks = pluggy.PluginManager("t2i")
         self._hooks.add_hookspecs(declaring_hooks())
         self._hooks.add_hookspecs(Events)
@@ -43,27 +53,33 @@ class Loader:
         def plugin(state: State, reason: str = "", remedy: str = "", specs: tuple[Spec, ...] = ()) -> Plugin:
             return Plugin(entry.name, said.name, said.version, state, reason, remedy, specs)
 
-        update = f"pip install --upgrade {said.name}"
+        def update(how: str = "") -> str:
+            source = editable_source(distribution)
+            return f"correct it in {source}" if source else f"pip install --upgrade {how}{said.name}"
+
         refusal = self._choice.refusal(entry.name, said.name)
         if refusal:
             return plugin("disabled", *refusal)
         if said.problem or entry.name == UNREADABLE:
             reason = said.problem or "its entry_points.txt cannot be read"
-            return plugin("broken", reason, f"{update} --force-reinstall, or pip uninstall {said.name}")
+            return plugin("broken", reason, f"{update(AGAIN)}, or pip uninstall {said.name}")
+        if why := self._fatal.get((entry.name, said.name)):
+            return plugin("broken", why, f"{update()}, or disable it: {DISABLE}={entry.name}")
         for requirement in said.requires_core:
             unfit = unmet(requirement, __version__)
             if unfit:
-                return plugin("incompatible", unfit.reason, UPDATE_CORE if unfit.newer else update)
-        doing, remedy = f"importing {entry.value}", f"{update} --force-reinstall"
+                return plugin("incompatible", unfit.reason, UPDATE_CORE if unfit.newer else update())
+        doing, how = f"importing {entry.value}", AGAIN
         try:
-            module = entry.load()
+            with _named_if_slow(entry.name):
+                module = entry.load()
             version = getattr(module, "T2I_API", None)
             if type(version) is not int or version != API_VERSION:
                 made_for = "declares no T2I_API" if version is None else f"was written for plugin API {version}"
                 newer = isinstance(version, int) and version > API_VERSION
                 reason = f"it {made_for}, and this core has API {API_VERSION}"
-                return plugin("incompatible", reason, UPDATE_CORE if newer else update)
-            doing, remedy = "declaring its specs", update
+                return plugin("incompatible", reason, UPDATE_CORE if newer else update())
+            doing, how = "declaring its specs", ""
             specs = tuple(self._declared(module))
             if any(hasattr(module, event) for event in EVENTS):
                 self.listeners[entry.name] = _hooks_of(module)
@@ -71,7 +87,7 @@ class Loader:
         except BaseException as error:  # untrusted modules may raise anything, including SystemExit
             if isinstance(error, KeyboardInterrupt):
                 raise
-            return plugin("broken", f"{doing} raised {brief(error)}", remedy)
+            return plugin("broken", f"{doing} raised {brief(error)}", update(how))
 
     def _declared(self, module: ModuleType) -> list[Spec]:
         """The checked results of the module's declaring hooks; the plugin manager is empty before and after."""
@@ -79,6 +95,7 @@ class Loader:
         try:
             self._hooks.register(module)
             self._hooks.check_pending()
+            _check_hooks(module, {caller.name for caller in self._hooks.get_hookcallers(module) or ()})
             for caller in self._hooks.get_hookcallers(module) or ():
                 role = next((role for role in roles.ROLES if role.hook == caller.name), None)
                 if role is None:
@@ -96,6 +113,38 @@ class Loader:
             if self._hooks.is_registered(module):
                 self._hooks.unregister(module)
         return declared
+
+
+def _check_hooks(module: ModuleType, implemented: set[str]) -> None:
+    """
+    Raises:
+        ValueError: the module implements no hook, or has one whose decorator is missing.
+    """
+    hooks = {*EVENTS, *(role.hook for role in roles.ROLES)}
+    bare = sorted(hook for hook in hooks - implemented if callable(vars(module).get(hook)))
+    if bare:
+        raise ValueError(f"{', '.join(bare)} lacks the decorator @hookimpl, so it is never called")
+    if not implemented:
+        raise ValueError(f"it implements no hook, so it declares nothing; the hooks are {', '.join(sorted(hooks))}")
+
+
+@contextmanager
+def _named_if_slow(plugin: str) -> Iterator[None]:
+    """Log which plugin t2i is waiting for if this block takes longer than SLOW_SECONDS."""
+    timer = threading.Timer(
+        SLOW_SECONDS,
+        log.warning,
+        [
+            f"importing the plugin {plugin!r} takes more than {SLOW_SECONDS:g} s. "
+            f"To go on without it, press Ctrl-C and set {DISABLE}={plugin}"
+        ],
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _hooks_of(module: ModuleType) -> pluggy.HookRelay:

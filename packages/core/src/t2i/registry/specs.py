@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from t2i.errors import PluginBrokenError
+from t2i.errors import PluginBrokenError, did_you_mean
+from t2i.registry.output import stdout_kept_clean
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class ModelSpec(Spec):
         objective: a callable `(generator, **settings) -> Objective`; "" if it cannot be trained.
         objective_config: the pydantic Config of those settings; "" if it cannot be trained.
         config: the Generator's pydantic Config.
-        kind: family: "gan", "vae", "transformer", "hybrid" or "diffusion".
+        kind: family, one of FAMILIES.
         summary: one line.
         paper: authors, title, venue, year.
         recipes: name -> "package:relative/path.yaml" of a training recipe shipped with the plugin; `t2i check`
@@ -170,6 +173,7 @@ class CommandSpec(Spec):
     summary: str
 
 
+FAMILIES = ("gan", "vae", "transformer", "hybrid", "diffusion")
 NAME = re.compile("[a-z0-9][a-z0-9_-]*")
 KINDS: Mapping[str, type] = {
     "str": str,
@@ -191,6 +195,9 @@ def check_spec(spec: Spec) -> None:
         value, kind = getattr(spec, field_.name), KINDS[str(field_.type)]
         if not isinstance(value, kind):
             raise TypeError(f"{field_.name} of a {type(spec).__name__} must be a {field_.type}, not {value!r}")
+    if isinstance(spec, ModelSpec) and spec.kind not in FAMILIES:
+        near = did_you_mean(spec.kind, FAMILIES)
+        raise ValueError(f"the kind of a model must be one of {', '.join(FAMILIES)}, not {spec.kind!r}.{near}")
     name = spec.model if isinstance(spec, WeightsSpec) else spec.name
     if not NAME.fullmatch(name) or (isinstance(spec, WeightsSpec) and not spec.tag):
         raise ValueError(f"a name must consist of lower-case letters, digits, - and _, not be {spec.name!r}")
@@ -204,7 +211,8 @@ def load_target(target: str) -> Any:
     """
     module, _, name = target.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        with nullcontext() if module in sys.modules else stdout_kept_clean():
+            return getattr(importlib.import_module(module), name)
     except BaseException as error:  # untrusted modules may raise anything, including SystemExit
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -214,20 +222,37 @@ def load_target(target: str) -> Any:
         ) from error
 
 
+TARGETS = ("target", "config", "objective", "objective_config", "converter", "tiny")  # fields, of any spec
+
+
+def targets(spec: Spec) -> list[str]:
+    """Everything a spec names as "package.module:Name"."""
+    return [target for name in TARGETS if (target := getattr(spec, name, ""))]
+
+
 def bundled_folder(weights: WeightsSpec) -> Path:
     """The folder of a bundled snapshot, whether or not it exists.
 
     Raises:
         PluginBrokenError: the package that should hold it cannot be imported.
     """
+    return packaged(weights.bundled)
+
+
+def packaged(reference: str) -> Path:
+    """The path of "package:relative/path", whether or not it exists.
+
+    Raises:
+        PluginBrokenError: the package that should hold it cannot be imported.
+    """
     from importlib.resources import files
 
-    package, _, path = weights.bundled.partition(":")
+    package, _, path = reference.partition(":")
     try:
         return Path(str(files(package))) / path
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise PluginBrokenError(
-            f"{weights.name} is bundled in {package}, which cannot be imported: {error}."
+            f"{path} is shipped in {package}, which cannot be imported ({type(error).__name__}: {error})."
         ) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from t2i.files import read_text
 from t2i.plain_yaml import load_yaml
 from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
-from t2i.registry.specs import ModelSpec, load_target
+from t2i.registry.specs import ModelSpec, load_target, packaged
 from t2i.runs.folder import RunFolder
 from t2i.training.config import TrainConfig
 
@@ -73,8 +72,7 @@ def read_recipe(technique: str, recipe: str) -> dict[str, Any]:
 
 def recipe_path(spec: ModelSpec, recipe: str) -> Path:
     """The file of a shipped recipe."""
-    package, _, path = spec.recipes[recipe].partition(":")
-    return Path(str(files(package))) / path
+    return packaged(spec.recipes[recipe])
 
 
 def read_settings(path: Path) -> dict[str, Any]:

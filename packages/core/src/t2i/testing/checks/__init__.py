@@ -5,7 +5,7 @@ Each role has its own list: `generators.GENERATOR_CHECKS`, `objectives.OBJECTIVE
 `artists.ARTIST_CHECKS`, `plugins.PLUGIN_CHECKS` and `weights.WEIGHTS_CHECKS`.
 """
 
-from t2i.testing.checks.check import BoundCheck, Check, CheckFailed, Checks, Outcome, bind, outcome
+from t2i.testing.checks.check import BoundCheck, Check, CheckFailed, Checks, Outcome, bind, outcome, outcomes
 from t2i.testing.checks.probes import ROUNDING, captions, no_global_randomness, same
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "captions",
     "no_global_randomness",
     "outcome",
+    "outcomes",
     "same",
 ]

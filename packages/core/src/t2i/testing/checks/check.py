@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 from t2i.errors import T2IError
 
 SubjectT = TypeVar("SubjectT")
-State = Literal["passed", "failed", "expected failure", "unexpected pass"]
+State = Literal["passed", "failed", "expected failure", "unexpected pass", "skipped"]
 
 
 class CheckFailed(AssertionError):  # noqa: N818 (not an error in t2i)
@@ -96,6 +96,7 @@ class Outcome:
 
     Attributes:
         message: the promise and what was found, or the declared reason of an expected failure; "" if it passed.
+        remedy: the check's, or for an error other than a broken promise, where it is.
     """
 
     check: str
@@ -110,30 +111,65 @@ class Outcome:
         return self.state == "failed"
 
 
+MADE = Check(
+    "can_be_made",
+    "nothing else can be checked before",
+    "correct the error, and run the checks again",
+    lambda subject: None,
+)
+
+
+def outcomes(bound: Iterable[BoundCheck], expected_failures: Mapping[str, str]) -> Iterator[Outcome]:
+    """Run the checks in turn; if their subject cannot be made, the rest is skipped.
+
+    Args:
+        expected_failures: names of checks that are known to fail, each with the reason.
+    """
+    made = True
+    for each in bound:
+        if made:
+            found = outcome(each, expected_failures)
+            made = found.check != MADE.name
+            yield found
+        if not made:
+            yield Outcome(each.check.name, "skipped", "", each.check.why, each.check.remedy, 0.0)
+
+
 def outcome(bound: BoundCheck, expected_failures: Mapping[str, str]) -> Outcome:
     """Run the check; any error its subject raises is a failure.
 
     Args:
         expected_failures: names of checks that are known to fail, each with the reason.
+
+    Returns:
+        That of `MADE` if the subject cannot be made.
     """
     start = time.perf_counter()
-    check, message = bound.check, ""
+    check, message, remedy = MADE, "", bound.check.remedy
     try:
-        check.function(bound.make())
+        subject = bound.make()
+        check = bound.check
+        check.function(subject)
     except (AssertionError, T2IError) as error:
         message = str(error) or f"{type(error).__name__}, with no message"
     except BaseException as error:  # untrusted code may raise anything
         if isinstance(error, KeyboardInterrupt):
             raise
         message = f"{type(error).__name__}: {error} ({_where(error)})"
+        remedy = f"correct this error, in {_where(error)}; the check did not get to its end"
+    if check is MADE and message:
+        return Outcome(MADE.name, "failed", message, MADE.why, MADE.remedy, time.perf_counter() - start)
     reason = expected_failures.get(check.name)
     state: State = "failed" if message else "passed"
     if reason is not None:
         state = "expected failure" if message else "unexpected pass"
         message = reason if message else f"expected to fail ({reason}), but it passes; remove it from expected_failures"
-    return Outcome(check.name, state, message, check.why, check.remedy, time.perf_counter() - start)
+    return Outcome(check.name, state, message, check.why, remedy, time.perf_counter() - start)
 
 
 def _where(error: BaseException) -> str:
+    """The file and line of the error: the last one outside of torch and of t2i itself, if there is one."""
     frames = extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "nowhere"
+    own = [frame for frame in frames if not {"torch", "t2i"} & {*Path(frame.filename).parts}]
+    last = (own or frames)[-1:]
+    return f"{Path(last[0].filename).name}, line {last[0].lineno}" if last else "nowhere"

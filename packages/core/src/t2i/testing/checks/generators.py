@@ -77,6 +77,13 @@ def pictures_are_rgb_in_range(generator: Generator) -> None:
 )
 def text_dim_is_honest(generator: Generator) -> None:
     try:
+        draw(generator, captions(2, generator.text_dim), range(2))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise AssertionError(
+            f"text_dim is {generator.text_dim}, but text of that width cannot be drawn ({reason})"
+        ) from None
+    try:
         draw(generator, captions(2, generator.text_dim + 1), range(2))
     except Exception:  # an untrusted network may raise anything
         return

@@ -22,9 +22,6 @@ class Artists(CheckedRole[ArtistSpec]):
     def sections(self, spec: ArtistSpec, reference: str) -> list[Section]:
         return [Section(f"the artist {spec.name}", ARTIST_CHECKS, _tiny(spec), spec.expected_failures)]
 
-    def targets(self, spec: ArtistSpec) -> list[str]:
-        return [spec.target, spec.tiny]
-
     def check_files(self, spec: ArtistSpec) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "tiny"

@@ -23,9 +23,6 @@ class Commands(CheckedRole[CommandSpec]):
     def sections(self, spec: CommandSpec, reference: str) -> list[Section]:
         return [Section(f"the command {spec.name}", COMMAND_CHECKS, lambda: spec)]
 
-    def targets(self, spec: CommandSpec) -> list[str]:
-        return [spec.target]
-
     def check_files(self, spec: CommandSpec) -> None:
         pass  # it names no files
 

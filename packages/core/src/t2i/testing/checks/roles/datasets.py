@@ -21,9 +21,6 @@ class Datasets(CheckedRole[DatasetSpec]):
         make = partial(_splits, spec, reference)
         return [Section(f"the dataset {spec.name}", DATASET_CHECKS, make, spec.expected_failures)]
 
-    def targets(self, spec: DatasetSpec) -> list[str]:
-        return [spec.target]
-
     def check_files(self, spec: DatasetSpec) -> None:
         pass  # it names no files
 

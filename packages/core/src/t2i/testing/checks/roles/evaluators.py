@@ -19,9 +19,6 @@ class Evaluators(CheckedRole[EvaluatorSpec]):
         make = _maker(spec)
         return [Section(f"the evaluator {spec.name}", EVALUATOR_CHECKS, lambda: make, spec.expected_failures)]
 
-    def targets(self, spec: EvaluatorSpec) -> list[str]:
-        return [spec.target]
-
     def check_files(self, spec: EvaluatorSpec) -> None:
         pass  # it names no files
 

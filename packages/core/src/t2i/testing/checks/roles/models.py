@@ -37,9 +37,6 @@ class Models(CheckedRole[ModelSpec]):
                 found += Weights().sections(weights, "")
         return found
 
-    def targets(self, spec: ModelSpec) -> list[str]:
-        return [target for target in (spec.target, spec.config, spec.objective, spec.objective_config) if target]
-
     def check_files(self, spec: ModelSpec) -> None:
         for name in spec.recipes:
             values = read_recipe(spec.name, name) | {"technique": spec.name}

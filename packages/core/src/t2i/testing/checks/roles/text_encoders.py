@@ -22,9 +22,6 @@ class TextEncoders(CheckedRole[TextEncoderSpec]):
         make = cache(partial(create_text_encoder, name))  # it is frozen, so all checks can share it
         return [Section(f"the text encoder {spec.name}", TEXT_ENCODER_CHECKS, make, spec.expected_failures)]
 
-    def targets(self, spec: TextEncoderSpec) -> list[str]:
-        return [spec.target]
-
     def check_files(self, spec: TextEncoderSpec) -> None:
         pass  # it names no files
 

@@ -16,9 +16,6 @@ class Weights(CheckedRole[WeightsSpec]):
     def sections(self, spec: WeightsSpec, reference: str) -> list[Section]:
         return [Section(f"the weights {spec.name}", WEIGHTS_CHECKS, lambda: spec)]
 
-    def targets(self, spec: WeightsSpec) -> list[str]:
-        return []
-
     def check_files(self, spec: WeightsSpec) -> None:
         if spec.bundled:
             folder = bundled_folder(spec)

@@ -1,0 +1,153 @@
+"""Imports plugins in a child process: what ends the process or never returns is found there, and named.
+
+The child reports every step before it takes it. If it ends or is silent for too long, the plugin of its last step is to
+blame, and another child goes on with the next plugin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from t2i.errors import PluginBrokenError, PluginError, T2IError
+from t2i.files import read_text
+from t2i.plain_yaml import load_yaml
+from t2i.registry.choice import Choice
+from t2i.registry.hookspecs import GROUP
+from t2i.registry.installed import entry_points, facts
+from t2i.registry.load import Loader
+from t2i.registry.specs import Spec, load_target, packaged, targets
+
+LIMITS = {  # seconds
+    "importing": 20.0,  # a plugin.py, which should take milliseconds; the first one includes the start of Python
+    "resolving": 120.0,  # a target, which may import torch on a busy machine
+}
+MAX_RECIPE_BYTES = 200_000
+CHILD = "from t2i.registry.probe import child; child()"
+
+
+@dataclass
+class Findings:
+    """What was found in the children.
+
+    Attributes:
+        fatal: why a plugin cannot be imported at all, by (entry point, distribution).
+        problems: what else is wrong with a plugin, by the same.
+    """
+
+    fatal: dict[tuple[str, str], str] = field(default_factory=dict)
+    problems: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+
+def probe(names: Collection[str] | None = None, limits: Mapping[str, float] | None = None) -> Findings:
+    """Import every plugin that this process may load, and what some of them declare.
+
+    Args:
+        names: whatever has one of these names, or comes from a distribution of that name, is resolved; by default
+            everything.
+        limits: seconds for "importing" a plugin and for "resolving" a target.
+    """
+    limits = LIMITS | dict(limits or {})
+    keys = [(entry.name, facts(distribution).name) for entry, distribution in entry_points(GROUP)]
+    found, start = Findings(), 0
+    while start < len(keys):
+        start = _watch(found, keys, start, None if names is None else sorted(names), limits)
+    return found
+
+
+def _watch(
+    found: Findings, keys: list[tuple[str, str]], start: int, names: list[str] | None, limits: Mapping[str, float]
+) -> int:
+    """Run one child from plugin `start` on; returns the plugin at which the next child begins."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", CHILD, json.dumps({"start": start, "names": names})],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    lines: queue.Queue[bytes] = queue.Queue()
+    threading.Thread(target=_read, args=(process, lines), daemon=True).start()
+    index, doing, what = start, "importing", ""
+    try:
+        while line := lines.get(timeout=limits[doing]):
+            index, doing, what, *problem = json.loads(line)
+            if doing == "done":
+                return len(keys)
+            if problem:
+                found.problems.setdefault(keys[index], []).append(problem[0])
+        if not what:
+            raise PluginError(
+                f"Plugins are examined in another process, but it {_end(process.wait())} before the first."
+            )
+        found.fatal[keys[index]] = f"{doing} {what} {_end(process.wait())}"
+    except queue.Empty:
+        found.fatal[keys[index]] = f"{doing} {what} takes more than {limits[doing]:g} s"
+    finally:
+        process.kill()
+        process.wait()
+    return index + 1
+
+
+def _read(process: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:
+    assert process.stdout is not None
+    with process.stdout as stream:
+        for line in stream:
+            lines.put(line)
+    lines.put(b"")
+
+
+def _end(code: int) -> str:
+    return f"kills the process with signal {-code}" if code < 0 else f"ends the process with exit code {code}"
+
+
+def child() -> None:
+    """What the child does; its argument says where it starts and which plugins' targets it imports."""
+    report = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what plugins print is not a report
+    request = json.loads(sys.argv[1])
+    for step in _steps(request["start"], request["names"]):
+        report.write(json.dumps(step) + "\n")
+        report.flush()
+    os._exit(0)  # whatever threads a plugin started
+
+
+def _steps(start: int, names: list[str] | None) -> Iterator[tuple[object, ...]]:
+    """(plugin, "importing" or "resolving", what), before each step; after a step with a problem again, with it."""
+    loader, index = Loader(Choice.of_environment()), start
+    for index, (entry, distribution) in enumerate(entry_points(GROUP)[start:], start):
+        yield index, "importing", entry.value
+        plugin = loader.load(entry, distribution)
+        whole = names is None or plugin.distribution in names
+        for spec in plugin.specs:
+            for what, resolve in _declared(spec) if whole or spec.name in (names or ()) else ():
+                yield index, "resolving", what
+                try:
+                    resolve()
+                except (T2IError, OSError, ValueError) as error:
+                    yield index, "resolving", what, f"{spec.name}: {error}"
+    yield index, "done", ""
+
+
+def _declared(spec: Spec) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What a spec names, and how to resolve it: targets and recipes."""
+    for target in targets(spec):
+        yield target, partial(load_target, target)
+    for recipe in getattr(spec, "recipes", {}).values():
+        yield recipe, partial(_read_recipe, recipe)
+
+
+def _read_recipe(reference: str) -> None:
+    path = packaged(reference)
+    try:
+        load_yaml(read_text(path, MAX_RECIPE_BYTES))
+    except (OSError, ValueError) as error:
+        raise PluginBrokenError(f"the recipe {path} cannot be read ({error})") from None

@@ -1,0 +1,126 @@
+"""A plugin that ends the process, never returns or prints where results belong is named, and stops no other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+
+import pytest
+
+from fakes.distributions import FakeSite
+from t2i.errors import PluginError
+from t2i.registry import load, probe
+from t2i.registry.discovery import discover, examine
+
+KEYS = [("a", "t2i-a"), ("b", "t2i-b"), ("c", "t2i-c")]
+
+
+def script(*lines: object, then: str) -> str:
+    """A child that reports these lines and then runs `then`."""
+    said = "".join(json.dumps(line) + "\n" for line in lines)
+    return f"import os, sys, time; sys.stdout.write({said!r}); sys.stdout.flush(); {then}"
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"),
+    [
+        ("os._exit(0)", "importing b.plugin ends the process with exit code 0"),
+        ("os._exit(3)", "importing b.plugin ends the process with exit code 3"),
+        ("os.kill(os.getpid(), 9)", "importing b.plugin kills the process with signal 9"),
+        ("time.sleep(600)", "importing b.plugin takes more than 2 s"),
+    ],
+)
+def test_the_plugin_of_the_last_step_is_to_blame(monkeypatch: pytest.MonkeyPatch, then: str, reason: str) -> None:
+    monkeypatch.setattr(probe, "CHILD", script([0, "importing", "a.plugin"], [1, "importing", "b.plugin"], then=then))
+    found, limits = probe.Findings(), {"importing": 2.0, "resolving": 2.0}
+    assert probe._watch(found, KEYS, 0, None, limits) == 2, "the next child begins after it"
+    assert found.fatal == {("b", "t2i-b"): reason}
+
+
+def test_a_child_that_cannot_start_blames_no_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "CHILD", "raise SystemExit(7)")
+    with pytest.raises(PluginError, match="ends the process with exit code 7"):
+        probe._watch(probe.Findings(), KEYS, 0, None, probe.LIMITS)
+
+
+def test_what_cannot_be_resolved_is_a_problem_and_what_ends_the_process_is_fatal(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("exits", "import os; os._exit(0)")
+    missing, deadly = (
+        f'[model("{name}", target="{target}")]' for name, target in (("lost", "nowhere:X"), ("dead", "zoo_dead:X"))
+    )
+    site.install_plugin("lost", models=missing)
+    (site.folder / "zoo_dead.py").write_text("import os; os._exit(5)")
+    site.install_plugin("dead", models=deadly)
+    site.install_plugin("zoo", models='[model("zoo-ant", target="pathlib:Path")]')
+    monkeypatch.setenv("T2I_LOAD_PLUGINS", "exits,lost,dead,zoo")
+    found = examine()
+    assert found.fatal["exits", "exits"].endswith("ends the process with exit code 0")
+    assert found.fatal["dead", "dead"] == "resolving zoo_dead:X ends the process with exit code 5"
+    assert any("nowhere:X" in problem for problem in found.problems["lost", "lost"])
+    states = {plugin.name: plugin for plugin in discover().plugins}
+    assert states["exits"].state == "broken" and "T2I_DISABLE_PLUGINS=exits" in states["exits"].remedy
+    assert states["zoo"].state == "ok" and states["lost"].state == "ok"
+
+
+def test_a_slow_plugin_is_named_while_one_waits(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(load, "SLOW_SECONDS", 0.05)
+    site.install("slow", "import time\ntime.sleep(1)\nT2I_API = 1")
+    with caplog.at_level(logging.WARNING):
+        discover()
+    assert "the plugin 'slow'" in caplog.text and "T2I_DISABLE_PLUGINS=slow" in caplog.text
+
+
+def test_a_quick_plugin_is_not(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(load, "SLOW_SECONDS", 0.5)
+    monkeypatch.setenv("T2I_LOAD_PLUGINS", "zoo")
+    site.install_plugin("zoo")
+    discover()
+    time.sleep(0.6)
+    assert not caplog.text
+
+
+def test_what_a_plugin_writes_to_descriptor_1_is_no_result(site: FakeSite, capfd: pytest.CaptureFixture[str]) -> None:
+    noise = "import os, subprocess, sys\nos.write(1, b'raw')\nprint('printed')\nsubprocess.run(['echo', 'echoed'])\n"
+    site.install("noisy", noise + "T2I_API = 1")
+    os.write(1, b"before ")
+    discover()
+    os.write(1, b"after")
+    said = capfd.readouterr()
+    assert said.out == "before after"
+    assert all(word in said.err for word in ("raw", "printed", "echoed"))
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("T2I_API = 1", "it implements no hook"),
+        ("T2I_API = 1\ndef t2i_models():\n    return []", "t2i_models lacks the decorator @hookimpl"),
+        ("T2I_API = 1\ndef t2i_picture_written(path):\n    pass", "t2i_picture_written lacks the decorator"),
+    ],
+)
+def test_a_module_that_declares_nothing_is_not_ok(site: FakeSite, source: str, reason: str) -> None:
+    site.install("bare", source)
+    (plugin,) = (plugin for plugin in discover().plugins if plugin.name == "bare")
+    assert plugin.state == "broken" and reason in plugin.reason
+
+
+def test_an_editable_installation_is_corrected_in_its_folder(site: FakeSite) -> None:
+    origin = {"url": "file:///home/me/my%20zoo", "dir_info": {"editable": True}}
+    site.install("mine", "raise RuntimeError", files={"direct_url.json": json.dumps(origin)})
+    (plugin,) = (plugin for plugin in discover().plugins if plugin.name == "mine")
+    assert plugin.remedy == "correct it in /home/me/my zoo"
+
+
+def test_an_unknown_kind_is_told_the_known_ones(site: FakeSite) -> None:
+    site.install_plugin("zoo", models='[model("zoo-ant", kind="difusion")]')
+    (plugin,) = (plugin for plugin in discover().plugins if plugin.name == "zoo")
+    assert plugin.state == "broken"
+    assert "gan, vae, transformer, hybrid, diffusion" in plugin.reason and "Did you mean 'diffusion'" in plugin.reason
