@@ -64,6 +64,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Give every reader of untrusted files thousands of inputs; the argument is the number for each (3,000)."""
+    session.run("python", "tests/fuzzing/run.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run every command and snippet of README.md and docs/."""
     session.run("python", "-m", "pytest", *WORKERS, "tests/docs", *session.posargs, env=ONE_THREAD)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickletools
 import zipfile
 from collections.abc import Iterator
-from io import BufferedIOBase
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from t2i.files import open_regular
@@ -36,7 +36,7 @@ def check_claims(path: Path) -> None:
             _check_pickle(file)
 
 
-def _check_zip(file: BufferedIOBase, size: int) -> None:
+def _check_zip(file: BufferedReader, size: int) -> None:
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
@@ -50,11 +50,10 @@ def _check_zip(file: BufferedIOBase, size: int) -> None:
             raise ValueError(f"its records claim {claimed:,} bytes, but it has only {size:,}")
         for record in records:
             if record.filename.endswith(".pkl"):
-                with archive.open(record) as pickle:
-                    _check_pickle(pickle)
+                _check_pickle(BytesIO(archive.read(record)))
 
 
-def _check_pickle(pickle: BufferedIOBase) -> None:
+def _check_pickle(pickle: BufferedReader | BytesIO) -> None:
     """Refuse a pickle of too many steps or too deep values."""
     for steps, depth in enumerate(_depths(pickle), start=1):
         if steps > MOST_STEPS:
@@ -63,10 +62,10 @@ def _check_pickle(pickle: BufferedIOBase) -> None:
             raise ValueError(f"its pickle nests values more than {DEEPEST} deep")
 
 
-def _depths(pickle: BufferedIOBase) -> Iterator[int]:
+def _depths(pickle: BufferedReader | BytesIO) -> Iterator[int]:
     """The depth of the value that each step of a pickle leaves on the stack."""
     stack: list[int | None] = []  # the depth of each value; None is a mark
-    memo: dict[int, int] = {}
+    memo: dict[object, int] = {}
     for code, argument, _ in pickletools.genops(pickle):
         taken = 0
         if MARK in code.stack_before:
@@ -75,8 +74,10 @@ def _depths(pickle: BufferedIOBase) -> Iterator[int]:
         before = [kind for kind in code.stack_before if kind not in (MARK, SLICE)]
         for _ in before[: len(stack)]:
             taken = max(taken, stack.pop() or 0)
+        slot = len(memo) if argument is None else argument  # of the memo, where the step uses it
         if code.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            memo[len(memo) if argument is None else argument] = (stack[-1] or 0) if stack else 0
-        depth = memo.get(argument, 0) if code.name in ("GET", "BINGET", "LONG_BINGET") else taken + bool(before)
+            memo[slot] = (stack[-1] or 0) if stack else 0
+        recalled = code.name in ("GET", "BINGET", "LONG_BINGET")
+        depth = memo.get(slot, 0) if recalled else taken + bool(before)
         stack += [None if kind is MARK else depth for kind in code.stack_after]
         yield depth

@@ -111,7 +111,7 @@ class Outcome:
         return self.state == "failed"
 
 
-MADE = Check(
+MADE: Check[Any] = Check(
     "can_be_made",
     "nothing else can be checked before",
     "correct the error, and run the checks again",

@@ -1,0 +1,165 @@
+"""The readers of untrusted files, each as a function of the bytes of one file, and inputs for it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import save
+
+from fuzzing import inputs
+from t2i.data.dataset import CaptionedDataset
+from t2i.data.readers.folder import read_folder
+from t2i.data.readers.webdataset import read_webdataset
+from t2i.drawing.provenance import ArtistIdentity, Provenance, read_provenance
+from t2i.errors import CheckpointError, T2IError
+from t2i.runs.checkpoints import latest_checkpoint
+from t2i.snapshots.record import read_config
+from t2i.snapshots.weights import load_weights
+from t2i.training.checkpoint import save_checkpoint
+from t2i.training.settings import read_settings
+
+CONFIG = {
+    "format": 1,
+    "technique": "cgan",
+    "config": {"resolution": 64},
+    "facts": {"dataset": "x", "training_seconds": {"CPU": 1.0}},
+    "weights_sha256": "0" * 64,
+}
+PROVENANCE = asdict(
+    Provenance("a red heart", 7, {"truncation": 1.0}, ArtistIdentity("m", "", {"w": "0"}, {}, "cpu", {}))
+)
+YAML = "technique: cgan\ndata: &d openmoji\ntrain: {steps: 3, sample_prompts: [a, *d]}\nmodel: {<<: {x: 1}}\n"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of untrusted files.
+
+    Attributes:
+        name: what it reads.
+        inputs: contents of the file.
+        read: reads a file of this content; returns what it says about it, apart from the error that it may raise.
+    """
+
+    name: str
+    inputs: st.SearchStrategy[bytes]
+    read: Callable[[bytes], list[str]]
+
+
+def readers(scratch: Path) -> list[Reader]:
+    """All readers; their files are written in `scratch`."""
+    run, weights, folder = scratch / "run", scratch / "model.safetensors", scratch / "pictures"
+    state = save_checkpoint(run, 1, {"x": torch.zeros(2)}, lambda path: path.mkdir(), 1) / "state.json"
+    folder.mkdir()
+    Image.new("RGB", (8, 8), "red").save(folder / "a.png")
+
+    def written(path: Path, read: Callable[[Path], list[str]]) -> Callable[[bytes], list[str]]:
+        def reader(content: bytes) -> list[str]:
+            path.write_bytes(content)
+            return read(path)
+
+        return reader
+
+    def config(path: Path) -> list[str]:
+        read_config(path.parent)
+        return []
+
+    def checkpoint(path: Path) -> list[str]:
+        said: list[str] = []
+        try:
+            latest_checkpoint(run, said.append)
+        except CheckpointError as error:
+            said.append(str(error))
+        return said
+
+    def tensors(path: Path) -> list[str]:
+        load_weights(lambda: torch.nn.Linear(2, 3), path)  # type: ignore[arg-type,return-value]
+        return []
+
+    def metadata(path: Path) -> list[str]:
+        try:
+            return problems(read_folder(folder))
+        finally:
+            path.unlink()
+
+    def provenance(path: Path) -> list[str]:
+        read_provenance(path)
+        return []
+
+    def settings(path: Path) -> list[str]:
+        read_settings(path)
+        return []
+
+    good_tar = inputs.tar([("a.png", (folder / "a.png").read_bytes(), b"0"), ("a.txt", b"a red square", b"0")])
+    rows = inputs.json_like({"file_name": "a.png", "text": "a red square", "group": "squares"})
+    return [
+        Reader("config", inputs.json_like(CONFIG), written(scratch / "config.json", config)),
+        Reader(
+            "header",
+            inputs.safetensors_like(save(dict(torch.nn.Linear(2, 3).state_dict()))),
+            written(weights, tensors),
+        ),
+        Reader("state", inputs.json_like(json.loads(state.read_text())), written(state, checkpoint)),
+        Reader(
+            "provenance",
+            inputs.json_like(PROVENANCE).map(lambda text: inputs.png(text.decode("utf-8", "replace")))
+            | inputs.edited(inputs.png(json.dumps(PROVENANCE))),
+            written(scratch / "picture.png", provenance),
+        ),
+        Reader(
+            "metadata.jsonl",
+            st.lists(rows, max_size=4).map(b"\n".join),
+            written(folder / "metadata.jsonl", metadata),
+        ),
+        Reader("metadata.csv", csv_tables(), written(folder / "metadata.csv", metadata)),
+        Reader(
+            "tar",
+            inputs.TARS.map(inputs.tar) | inputs.edited(good_tar),
+            written(scratch / "shard.tar", lambda path: problems(read_webdataset(path))),
+        ),
+        Reader(
+            "settings",
+            inputs.edited(YAML.encode()) | inputs.json_like({"technique": "cgan"}),
+            written(scratch / "run.yaml", settings),
+        ),
+    ]
+
+
+def csv_tables() -> st.SearchStrategy[bytes]:
+    """Tables with the right head or another, and the same with bytes changed."""
+
+    def table(rows: list[list[str]]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text).writerows([["file_name", "text"], *rows])
+        return text.getvalue().encode("utf-8", "surrogatepass")
+
+    rows = st.lists(st.lists(st.just("a.png") | inputs.ANY_TEXT, max_size=3), max_size=4)
+    return rows.map(table) | st.builds(inputs.changed, rows.map(table), inputs.EDITS)
+
+
+def problems(dataset: CaptionedDataset) -> list[str]:
+    """What a dataset says about what it left out."""
+    return [problem.reason for problem in dataset.problems]
+
+
+def says(reader: Reader, content: bytes) -> tuple[bool, list[str]]:
+    """Whether `content` could be read, and everything that is said about it."""
+    try:
+        return True, reader.read(content)
+    except T2IError as error:
+        return False, [str(error)]
+
+
+def new_scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the files, in memory if the system has such a place."""
+    memory = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
