@@ -127,7 +127,7 @@ def test_after_a_failed_construction_the_rest_is_skipped(
 
 
 def test_an_error_has_its_own_remedy(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(project, monkeypatch, (".clone()}", ".clone(), 1 / 0}"))
+    install(project, monkeypatch, (".clone()}", ".clone(), 'x': 1 / 0}"))
     result = t2i("check", "judge", "--only", TAKEN, "--json")
     (entry,) = (entry for entry in json.loads(result.out) if entry["check"] == TAKEN)
     assert "ZeroDivisionError" in entry["message"] and entry["remedy"].startswith("correct this error, in evaluator.py")

@@ -18,7 +18,7 @@ def only_plugins_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 UNWELL = {
-    "broken": ("raise RuntimeError('boom')", "RuntimeError: boom", "pip install --upgrade bad --force-reinstall"),
+    "broken": ("raise RuntimeError('boom')", "RuntimeError: boom", "pip install --upgrade --force-reinstall bad"),
     "incompatible": ("T2I_API = 99", "plugin API 99", "pip install --upgrade t2i-core"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -104,12 +105,12 @@ def load_dataset(
     try:
         spec, _ = registry().get(DatasetSpec, kind)
     except T2IError:
-        if Path(name).exists():
+        if os.path.exists(name):  # noqa: PTH110 (Path.exists raises on a name too long for the disk)
             return _read_path(name, split, columns)
         if "/" in name:
             raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
         raise
-    if spec.takes_reference and not colon and Path(name).exists():
+    if spec.takes_reference and not colon and os.path.exists(name):  # noqa: PTH110
         return _read_path(name, split, columns)
     if spec.takes_reference:
         return _read(spec, *_split_off(spec, rest, split), columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.metadata import distribution
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from t2i.registry import roles
 from t2i.registry.choice import unknown_choices
 from t2i.registry.discovery import discover, examine
 from t2i.registry.hookspecs import GROUP
-from t2i.registry.installed import installed_twice
+from t2i.registry.installed import editable_source, installed_twice
 from t2i.registry.plugin import CORE, Plugin
 from t2i.registry.specs import WeightsSpec, bundled_folder
 
@@ -81,13 +82,19 @@ def doctor() -> int:
             "broken" if problem else "ok",
             f"weights {spec.name}",
             problem,
-            f"pip install --force-reinstall {plugin.distribution}" if problem else "",
+            _restore(plugin.distribution) if problem else "",
         )
         wrong += bool(problem)
     if all(plugin.distribution == CORE for plugin in found.plugins):
         line("broken", "no plugin is installed", "nothing can draw", "pip install t2i")
         wrong += 1
     return 1 if wrong else 0
+
+
+def _restore(name: str) -> str:
+    """How to get a file of a distribution back."""
+    source = editable_source(distribution(name))
+    return f"restore the file in {source}" if source else f"pip install --force-reinstall {name}"
 
 
 def _check_bundle(spec: WeightsSpec) -> str:

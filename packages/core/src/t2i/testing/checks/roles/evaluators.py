@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import final
 
 from t2i.create import create_evaluator
@@ -16,8 +16,13 @@ class Evaluators(CheckedRole[EvaluatorSpec]):
     """Evaluators, with the `check_settings` of their specs."""
 
     def sections(self, spec: EvaluatorSpec, reference: str) -> list[Section]:
-        make = _maker(spec)
-        return [Section(f"the evaluator {spec.name}", EVALUATOR_CHECKS, lambda: make, spec.expected_failures)]
+        @cache
+        def subject() -> MakeEvaluator:
+            make = _maker(spec)
+            make()  # if that fails, no check can run
+            return make
+
+        return [Section(f"the evaluator {spec.name}", EVALUATOR_CHECKS, subject, spec.expected_failures)]
 
     def check_files(self, spec: EvaluatorSpec) -> None:
         pass  # it names no files
