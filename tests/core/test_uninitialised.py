@@ -1,4 +1,4 @@
-"""Networks built to be loaded: nothing is drawn, nothing heavy is imported, everything else is computed."""
+"""Networks whose weights are loaded afterwards: no random numbers, no slow imports, everything else is computed."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def test_functions_of_torch_nn_init_leave_a_parameter_as_it_is(name: str) -> Non
         INITS[name](weight)
     assert weight.eq(7).all() and torch.equal(torch.get_rng_state(), before)
     INITS[name](weight)
-    assert not weight.eq(7).all(), "outside of the block they work as ever"
+    assert not weight.eq(7).all(), "outside the block they work as usual"
 
 
-def test_orthogonal_weights_draw_nothing() -> None:
+def test_orthogonal_weights_draw_no_random_numbers() -> None:
     before = torch.get_rng_state()
     with Uninitialised():
         for shape in ((6, 4), (4, 6), (3, 2, 3, 3)):
@@ -41,7 +41,7 @@ def test_orthogonal_weights_draw_nothing() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_what_a_module_computes_is_computed() -> None:
+def test_other_computations_of_a_module_run() -> None:
     with Uninitialised():
         norm, frequencies = nn.BatchNorm2d(3), torch.arange(4).float().exp()
         drawn = torch.randn(3)
@@ -50,8 +50,8 @@ def test_what_a_module_computes_is_computed() -> None:
     assert drawn.any()
 
 
-def test_no_compiler_is_imported_on_the_way_to_a_picture() -> None:
-    """Of any bundled technique: dynamo, sympy and the like take longer to import than torch itself."""
+def test_drawing_a_picture_imports_no_compiler() -> None:
+    """For every bundled technique: dynamo, sympy and others take longer to import than torch itself."""
     names = [name for name in list_models(pretrained=True) if name.endswith("openmoji64")]
     code = (
         "import sys, t2i\n"

@@ -9,15 +9,15 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 FILLS = frozenset({torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.fill_, torch.Tensor.zero_})
-"""What the functions of torch.nn.init end in."""
+"""The tensor methods that the functions of torch.nn.init call."""
 
 
 class Uninitialised(TorchFunctionMode):
-    """`with Uninitialised():` networks are built, in this thread, with whatever their memory holds.
+    """`with Uninitialised():` networks built in this thread keep uninitialised weights.
 
     Drawing weights only to overwrite them takes up to two seconds, and on the meta device it makes torch import its
-    compiler, which takes longer than drawing a picture. Only torch.nn.init and its parts are skipped: what a module
-    computes otherwise, such as fixed frequencies in a buffer, is computed.
+    compiler, which takes longer than drawing a picture. Only torch.nn.init and the methods it calls are
+    skipped: everything else a module computes, such as fixed frequencies in a buffer, is computed.
     """
 
     def __torch_function__(
@@ -32,8 +32,8 @@ class Uninitialised(TorchFunctionMode):
             func in FILLS and isinstance(args[0], torch.nn.Parameter)
         ):
             return args[0] if args else named["tensor"]
-        if func is torch.Tensor.normal_:  # in orthogonal_, of a matrix that is not yet a parameter
+        if func is torch.Tensor.normal_:  # in orthogonal_, on a matrix that is not a parameter yet
             return args[0]
-        if func is torch.linalg.qr:  # likewise
+        if func is torch.linalg.qr:  # also in orthogonal_
             return args[0], args[0].new_zeros(args[0].shape[1], args[0].shape[1])
         return func(*args, **named)
