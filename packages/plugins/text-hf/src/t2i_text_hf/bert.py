@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from t2i.config import Config
+from t2i.uninitialised import Uninitialised
 
 
 class BertConfig(Config):
@@ -46,9 +47,9 @@ class BertEncoder(nn.Module):
 class _Embeddings(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.word_embeddings = _table(config.vocab_size, config.hidden_size)
-        self.position_embeddings = _table(config.max_position_embeddings, config.hidden_size)
-        self.token_type_embeddings = _table(config.type_vocab_size, config.hidden_size)
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -101,11 +102,6 @@ class _ResidualOutput(nn.Module):
         return normed
 
 
-def _table(rows: int, width: int) -> nn.Embedding:
-    # Not nn.Embedding(rows, width): its normal_ on the meta device imports torch's decompositions, which takes 4 s.
-    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
-
-
 def load_bert(config: BertConfig, tensors: dict[str, Tensor]) -> BertEncoder:
     """A frozen BertEncoder with the weights `tensors`, whose keys must match; pooler and position_ids are ignored.
 
@@ -113,7 +109,7 @@ def load_bert(config: BertConfig, tensors: dict[str, Tensor]) -> BertEncoder:
         RuntimeError: a key is missing, unexpected, or has another shape (as `load_state_dict` does).
     """
     unused = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
-    with torch.device("meta"):
+    with torch.device("meta"), Uninitialised():
         encoder = BertEncoder(config)
     # Cloned, because torch allocates aligned memory, and the last bits of a matmul depend on the alignment.
     used = {key: value.clone() for key, value in tensors.items() if key not in unused}
