@@ -65,7 +65,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Give every reader of untrusted files thousands of inputs; the argument is the number for each (3,000)."""
+    """Fuzz every reader of untrusted files; the argument is the number of inputs for each (3,000)."""
     session.run("python", "tests/fuzzing/run.py", *session.posargs, env=ONE_THREAD)
 
 

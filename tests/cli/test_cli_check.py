@@ -35,7 +35,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, 
 
 @pytest.fixture(autouse=True)
 def unexamined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No child process imports everything, except in tests of that; tests/core/registry/test_probe.py is about it."""
+    """Do not import plugins in a child process, except in tests of that; see tests/core/registry/test_probe.py."""
     if "site" in request.fixturenames and "examined" not in request.node.name:
         monkeypatch.setattr("t2i.registry.discovery.examine", lambda names: None)
 
@@ -108,7 +108,7 @@ def test_a_plugin_that_cannot_be_used_says_why(t2i: T2I, site: FakeSite) -> None
     assert "boom" in t2i("check", "bad").error
 
 
-def test_some_checks_alone(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_checks_can_be_chosen(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(project, monkeypatch, *BAD)
     result = t2i("check", "judge", "--only", TAKEN, "--only", "is documented", "--skip", "is_documented")
     assert result.code == 1 and "judge: 1 failed, in" in result.out
@@ -126,14 +126,16 @@ def test_after_a_failed_construction_the_rest_is_skipped(
     assert "  skip    scores carry their protocol" in result.out and "3 skipped" in result.out
 
 
-def test_an_error_has_its_own_remedy(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_reported_with_its_place(t2i: T2I, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(project, monkeypatch, (".clone()}", ".clone(), 'x': 1 / 0}"))
     result = t2i("check", "judge", "--only", TAKEN, "--json")
     (entry,) = (entry for entry in json.loads(result.out) if entry["check"] == TAKEN)
     assert "ZeroDivisionError" in entry["message"] and entry["remedy"].startswith("correct this error, in evaluator.py")
 
 
-def test_a_plugin_is_examined_in_another_process(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_is_imported_in_another_process_first(
+    t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.install("exits", "import os; os._exit(0)")
     monkeypatch.setenv("T2I_LOAD_PLUGINS", "exits")
     assert "ends the process with exit code 0" in t2i("check", "exits").error

@@ -13,7 +13,7 @@ from t2i.registry.discovery import examine
 
 @pytest.fixture(autouse=True)
 def only_plugins_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not what they declare, which takes seconds; one test does both."""
+    """Do not import what plugins declare, which takes seconds; one test does."""
     monkeypatch.setattr("t2i.cli.doctor.examine", lambda: examine([]))
 
 

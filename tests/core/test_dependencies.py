@@ -1,4 +1,4 @@
-"""No lower bound of a dependency allows a version with a known hole."""
+"""No lower bound of a dependency allows a version with a known vulnerability."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROJECTS = sorted(Path(__file__).parents[2].glob("packages/**/pyproject.toml"))
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.parent.name)
-def test_no_lower_bound_allows_a_version_with_a_known_hole(project: Path) -> None:
+def test_no_lower_bound_allows_a_vulnerable_version(project: Path) -> None:
     facts = tomllib.loads(project.read_text())["project"]
     extras = [line for lines in facts.get("optional-dependencies", {}).values() for line in lines]
     for line in (*facts.get("dependencies", ()), *extras):

@@ -1,4 +1,4 @@
-"""A few inputs for every reader of untrusted files; `nox -s fuzz` gives them thousands."""
+"""Fuzzes every reader of untrusted files with a few inputs; `nox -s fuzz` uses thousands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMES = ("config", "header", "state", "provenance", "metadata.jsonl", "metadata.
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_whatever_a_file_holds_it_is_read_or_refused_in_a_short_sentence(name: str, tmp_path: Path) -> None:
+def test_any_file_is_read_or_refused_with_a_short_message(name: str, tmp_path: Path) -> None:
     found = {reader.name: reader for reader in readers(tmp_path)}
     assert tuple(found) == NAMES
     counts, _ = fuzz(found[name], 25)

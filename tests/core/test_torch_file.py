@@ -21,7 +21,7 @@ MILLION = 1_000_000
 
 
 def archive(path: Path, compression: int = zipfile.ZIP_STORED, **records: bytes) -> Path:
-    """A file like torch.save's, with these records in place of its own."""
+    """A file like torch.save's, with these records replaced."""
     torch.save(STATE, path)
     with zipfile.ZipFile(path) as whole:
         own = {record.filename.partition("/")[2]: whole.read(record) for record in whole.infolist()}
@@ -34,7 +34,7 @@ def archive(path: Path, compression: int = zipfile.ZIP_STORED, **records: bytes)
 
 
 @pytest.mark.parametrize("new", [True, False], ids=["zip", "before torch 1.6"])
-def test_what_torch_saves_is_read(tmp_path: Path, new: bool) -> None:
+def test_files_of_torch_save_are_read(tmp_path: Path, new: bool) -> None:
     torch.save(STATE, tmp_path / "a.pth", _use_new_zipfile_serialization=new)
     found = read_checkpoint(tmp_path / "a.pth")
     assert found.keys() == STATE.keys() and all(torch.equal(found[name], STATE[name]) for name in STATE)
@@ -47,7 +47,7 @@ def test_compressed_records_are_refused_before_they_expand(tmp_path: Path) -> No
         read_checkpoint(path)
 
 
-def test_records_that_lie_in_one_another_are_refused(tmp_path: Path) -> None:
+def test_overlapping_records_are_refused(tmp_path: Path) -> None:
     path = archive(tmp_path / "bomb.pth", storage=b"\0" * 5000)
     content = path.read_bytes()
     with zipfile.ZipFile(path) as whole:
@@ -78,7 +78,7 @@ TRAPS = {
 
 @pytest.mark.parametrize("trap", TRAPS.values(), ids=list(TRAPS))
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "bare"])
-def test_a_pickle_that_is_a_trap_is_refused_within_seconds(tmp_path: Path, trap: bytes, zipped: bool) -> None:
+def test_a_malicious_pickle_is_refused_within_seconds(tmp_path: Path, trap: bytes, zipped: bool) -> None:
     path = archive(tmp_path / "trap.pth", pickle=trap) if zipped else tmp_path / "trap.pth"
     if not zipped:
         path.write_bytes(trap)
@@ -89,7 +89,7 @@ def test_a_pickle_that_is_a_trap_is_refused_within_seconds(tmp_path: Path, trap:
     assert len(str(refused.value)) < 1000
 
 
-def test_nothing_is_unpickled_to_check(tmp_path: Path) -> None:
+def test_the_check_unpickles_nothing(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.mkdir, (str(tmp_path / "executed"),)
@@ -101,7 +101,7 @@ def test_nothing_is_unpickled_to_check(tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_fifo_is_no_checkpoint(tmp_path: Path) -> None:
+def test_a_fifo_is_not_a_checkpoint(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.pth")
     with pytest.raises(SnapshotError, match="not a regular file"):
         read_checkpoint(tmp_path / "a.pth")

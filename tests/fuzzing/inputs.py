@@ -50,7 +50,7 @@ def edited(good: bytes) -> st.SearchStrategy[bytes]:
 
 
 def json_like(good: dict[str, Any]) -> st.SearchStrategy[bytes]:
-    """A good JSON object with fields changed, or bytes, or something else altogether."""
+    """A valid JSON object with changed fields or bytes, or any other content."""
     fields = st.dictionaries(st.sampled_from(list(good)) | ANY_TEXT, JSON, max_size=4)
     return (
         fields.map(lambda changes: json.dumps(good | changes).encode())

@@ -47,7 +47,7 @@ class Reader:
     Attributes:
         name: what it reads.
         inputs: contents of the file.
-        read: reads a file of this content; returns what it says about it, apart from the error that it may raise.
+        read: reads a file of this content; returns its messages, apart from the error that it may raise.
     """
 
     name: str
@@ -135,7 +135,7 @@ def readers(scratch: Path) -> list[Reader]:
 
 
 def csv_tables() -> st.SearchStrategy[bytes]:
-    """Tables with the right head or another, and the same with bytes changed."""
+    """Tables with a valid or another header, also with bytes changed."""
 
     def table(rows: list[list[str]]) -> bytes:
         text = io.StringIO()
@@ -147,12 +147,12 @@ def csv_tables() -> st.SearchStrategy[bytes]:
 
 
 def problems(dataset: CaptionedDataset) -> list[str]:
-    """What a dataset says about what it left out."""
+    """A dataset's messages about what it left out."""
     return [problem.reason for problem in dataset.problems]
 
 
 def says(reader: Reader, content: bytes) -> tuple[bool, list[str]]:
-    """Whether `content` could be read, and everything that is said about it."""
+    """Whether `content` could be read, and all messages about it."""
     try:
         return True, reader.read(content)
     except T2IError as error:

@@ -1,7 +1,7 @@
-"""Fuzzes every reader of untrusted files and prints the counts: `nox -s fuzz`, or with a number of inputs a reader.
+"""Fuzzes every reader of untrusted files and prints the counts: `nox -s fuzz`, or with a number of inputs per reader.
 
-Each input must be read, or refused by an error of ours, within SECONDS, and nothing that is said may be longer than
-LONGEST characters or control a terminal. The first input that breaks this ends the session with a traceback.
+Each input must be read, or refused by an error of ours, within SECONDS, and no message may be longer than LONGEST
+characters or contain control characters. The first violation ends the session with a traceback.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzzing.readers import Reader, new_scratch, readers, says
 
-EACH = 3000  # inputs a reader
+EACH = 3000  # inputs per reader
 SECONDS = 10
 LONGEST = 2200  # a message of at most 2000 characters inside another sentence
 
@@ -47,7 +47,7 @@ class Counts(Counter[str]):
 
 
 def fuzz(reader: Reader, inputs: int) -> tuple[Counts, float]:
-    """Give `reader` that many inputs; returns the counts and the seconds of the slowest one."""
+    """Run `reader` on `count` inputs; returns the counts and the seconds of the slowest one."""
     counts, slowest = Counts(), 0.0
 
     @settings(
@@ -77,7 +77,7 @@ def fuzz(reader: Reader, inputs: int) -> tuple[Counts, float]:
 def check(message: str) -> None:
     """
     Raises:
-        AssertionError: the message is too long, or holds a character that a terminal obeys.
+        AssertionError: the message is too long, or contains a control character.
     """
     assert len(message) <= LONGEST, f"a message of {len(message)} characters: {message[:200]!r}"
     bad = [c for c in message if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160]

@@ -294,7 +294,7 @@ def test_t2i_push_prints_the_address_and_exits_with_0_or_2(hub: FakeHub, run: Pa
     assert "There is no folder" in t2i("push", "runs/none", "org/name").error
 
 
-def test_what_would_be_published_is_written_to_a_folder(hub: FakeHub, run: Path, t2i: T2I, tmp_path: Path):
+def test_the_files_to_publish_can_be_written_to_a_folder(hub: FakeHub, run: Path, t2i: T2I, tmp_path: Path):
     folder = tmp_path / "dry"
     result = t2i("push", run, "org/name", "--to-folder", folder)
     assert result.code == 0 and not hub.requests

@@ -1,4 +1,4 @@
-"""No server makes the client wait without end, no picture makes it download, and a download says what it fetches."""
+"""No server can make the client wait endlessly, no picture can make it download, and downloads are announced."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Trees = tuple[dict[str, bytes], dict[str, bytes]]
 
 @pytest.fixture
 def picture(hub: FakeHub, trees: Trees, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A picture by the model org/name, on a machine that does not have that model."""
+    """A picture by the model org/name, which is not on this machine."""
     hub.repo("org/name", trees[0])
     path = pipeline(NAME, device="cpu")("pizza", seed=3)[0].save(tmp_path / "x.png")
     cache.rename(tmp_path / "other-machine")
@@ -63,7 +63,7 @@ def test_a_server_error_on_the_model_query_is_tried_again(
 
 
 @pytest.mark.parametrize("where", ["/api/models/org/name", "/cdn/"])
-def test_a_server_that_drips_is_given_up(
+def test_a_server_that_sends_too_slowly_is_an_error(
     hub: FakeHub, trees: Trees, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     hub.repo("org/name", trees[0])
@@ -80,12 +80,12 @@ def test_a_server_that_drips_is_given_up(
 
     hub.fault = drips
     began = time.monotonic()
-    with pytest.raises(OfflineError, match="it sent less than 10 kB a second"):
+    with pytest.raises(OfflineError, match="it sent less than 10 kB per second"):
         resolve(NAME)
     assert time.monotonic() - began < 20
 
 
-def test_an_answer_that_would_unpack_is_refused(hub: FakeHub, trees: Trees) -> None:
+def test_a_compressed_response_is_refused(hub: FakeHub, trees: Trees) -> None:
     hub.repo("org/name", trees[0])
 
     async def packs(request: Request) -> Response | None:
@@ -98,7 +98,7 @@ def test_an_answer_that_would_unpack_is_refused(hub: FakeHub, trees: Trees) -> N
         resolve(NAME)
 
 
-def test_an_answer_without_end_is_cut(hub: FakeHub, trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_response_is_cut(hub: FakeHub, trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.repo("org/name", trees[0])
     monkeypatch.setattr(client, "MAX_ANSWER_BYTES", 100_000)
 
@@ -106,13 +106,11 @@ def test_an_answer_without_end_is_cut(hub: FakeHub, trees: Trees, monkeypatch: p
         return Response(b" " * 1_000_000) if "/api/" in request.url.path else None
 
     hub.fault = floods
-    with pytest.raises(SnapshotError, match="its answer has more than 100000 bytes"):
+    with pytest.raises(SnapshotError, match="its response has more than 100000 bytes"):
         resolve(NAME)
 
 
-def test_a_download_says_what_it_fetches(
-    hub: FakeHub, trees: Trees, caplog: pytest.LogCaptureFixture, t2i: T2I
-) -> None:
+def test_a_download_is_announced(hub: FakeHub, trees: Trees, caplog: pytest.LogCaptureFixture, t2i: T2I) -> None:
     hub.repo("org/name", trees[0])
     result = t2i("generate", "pizza", "--model", NAME, "-o", "x.png", "--device", "cpu")
     assert result.code == 0 and "downloading org/name@" in result.err and " files, " in result.err
@@ -120,7 +118,7 @@ def test_a_download_says_what_it_fetches(
     assert logging.getLogger("t2i").level == logging.NOTSET
 
 
-def test_a_strangers_picture_reaches_no_server_unless_asked(hub: FakeHub, picture: Path, t2i: T2I) -> None:
+def test_an_untrusted_picture_causes_no_request_without_fetch(hub: FakeHub, picture: Path, t2i: T2I) -> None:
     with pytest.raises(OfflineError, match=r"names the model hf-hub:org/name.*download it: --fetch"):
         regenerate(picture)
     assert "--fetch" in t2i("regenerate", picture).error
@@ -129,7 +127,7 @@ def test_a_strangers_picture_reaches_no_server_unless_asked(hub: FakeHub, pictur
     assert regenerate(picture, fetch=True).difference == 0
 
 
-def test_other_weights_than_the_pictures_are_not_even_downloaded(
+def test_other_weights_than_the_pictures_are_not_downloaded(
     hub: FakeHub, picture: Path, trees: Trees, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.repos["org/name"].commit(trees[1])

@@ -1,4 +1,4 @@
-"""A plugin that ends the process, never returns or prints where results belong is named, and stops no other."""
+"""A plugin that ends the process, never returns or prints to stdout is reported, and does not affect others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = [("a", "t2i-a"), ("b", "t2i-b"), ("c", "t2i-c")]
 
 
 def script(*lines: object, then: str) -> str:
-    """A child that reports these lines and then runs `then`."""
+    """The code of a child that reports these lines and then runs `then`."""
     said = "".join(json.dumps(line) + "\n" for line in lines)
     return f"import os, sys, time; sys.stdout.write({said!r}); sys.stdout.flush(); {then}"
 
@@ -32,20 +32,20 @@ def script(*lines: object, then: str) -> str:
         ("time.sleep(600)", "importing b.plugin takes more than 2 s"),
     ],
 )
-def test_the_plugin_of_the_last_step_is_to_blame(monkeypatch: pytest.MonkeyPatch, then: str, reason: str) -> None:
+def test_the_plugin_of_the_last_step_is_reported(monkeypatch: pytest.MonkeyPatch, then: str, reason: str) -> None:
     monkeypatch.setattr(probe, "CHILD", script([0, "importing", "a.plugin"], [1, "importing", "b.plugin"], then=then))
     found, limits = probe.Findings(), {"importing": 2.0, "resolving": 2.0}
     assert probe._watch(found, KEYS, 0, None, limits) == 2, "the next child begins after it"
     assert found.fatal == {("b", "t2i-b"): reason}
 
 
-def test_a_child_that_cannot_start_blames_no_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_cannot_start_is_an_error_without_a_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "CHILD", "raise SystemExit(7)")
     with pytest.raises(PluginError, match="ends the process with exit code 7"):
         probe._watch(probe.Findings(), KEYS, 0, None, probe.LIMITS)
 
 
-def test_what_cannot_be_resolved_is_a_problem_and_what_ends_the_process_is_fatal(
+def test_unresolvable_targets_are_problems_and_ended_processes_are_fatal(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.install("exits", "import os; os._exit(0)")
@@ -66,7 +66,7 @@ def test_what_cannot_be_resolved_is_a_problem_and_what_ends_the_process_is_fatal
     assert states["zoo"].state == "ok" and states["lost"].state == "ok"
 
 
-def test_a_slow_plugin_is_named_while_one_waits(
+def test_a_slow_plugin_is_reported_while_it_loads(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(load, "SLOW_SECONDS", 0.05)
@@ -76,7 +76,7 @@ def test_a_slow_plugin_is_named_while_one_waits(
     assert "the plugin 'slow'" in caplog.text and "T2I_DISABLE_PLUGINS=slow" in caplog.text
 
 
-def test_a_quick_plugin_is_not(
+def test_a_fast_plugin_is_not_reported(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(load, "SLOW_SECONDS", 0.5)
@@ -87,7 +87,7 @@ def test_a_quick_plugin_is_not(
     assert not caplog.text
 
 
-def test_what_a_plugin_writes_to_descriptor_1_is_no_result(site: FakeSite, capfd: pytest.CaptureFixture[str]) -> None:
+def test_output_to_descriptor_1_goes_to_stderr(site: FakeSite, capfd: pytest.CaptureFixture[str]) -> None:
     noise = "import os, subprocess, sys\nos.write(1, b'raw')\nprint('printed')\nsubprocess.run(['echo', 'echoed'])\n"
     site.install("noisy", noise + "T2I_API = 1")
     os.write(1, b"before ")
@@ -106,20 +106,20 @@ def test_what_a_plugin_writes_to_descriptor_1_is_no_result(site: FakeSite, capfd
         ("T2I_API = 1\ndef t2i_picture_written(path):\n    pass", "t2i_picture_written lacks the decorator"),
     ],
 )
-def test_a_module_that_declares_nothing_is_not_ok(site: FakeSite, source: str, reason: str) -> None:
+def test_a_module_that_declares_nothing_is_broken(site: FakeSite, source: str, reason: str) -> None:
     site.install("bare", source)
     (plugin,) = (plugin for plugin in discover().plugins if plugin.name == "bare")
     assert plugin.state == "broken" and reason in plugin.reason
 
 
-def test_an_editable_installation_is_corrected_in_its_folder(site: FakeSite) -> None:
+def test_the_fix_of_an_editable_installation_is_its_folder(site: FakeSite) -> None:
     origin = {"url": "file:///home/me/my%20zoo", "dir_info": {"editable": True}}
     site.install("mine", "raise RuntimeError", files={"direct_url.json": json.dumps(origin)})
     (plugin,) = (plugin for plugin in discover().plugins if plugin.name == "mine")
     assert plugin.remedy == "correct it in /home/me/my zoo"
 
 
-def test_an_unknown_kind_is_told_the_known_ones(site: FakeSite) -> None:
+def test_an_unknown_kind_is_an_error_that_lists_the_known_ones(site: FakeSite) -> None:
     site.install_plugin("zoo", models='[model("zoo-ant", kind="difusion")]')
     (plugin,) = (plugin for plugin in discover().plugins if plugin.name == "zoo")
     assert plugin.state == "broken"

@@ -22,7 +22,7 @@ WORDS = {
     "unexpected pass": "fixed",
     "skipped": "skip",
 }
-SHOWN_SECONDS = 1.0  # a check's time is shown from here on
+SHOWN_SECONDS = 1.0  # slower checks show their time
 
 
 def check(
@@ -30,11 +30,11 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Annotated[bool, typer.Option(help="Also say why each check is made.")] = False,
     only: Annotated[list[str] | None, typer.Option(metavar="CHECK", help="Run only this check; repeatable.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(metavar="CHECK", help="Leave this check out; repeatable.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(metavar="CHECK", help="Skip this check; repeatable.")] = None,
 ) -> int:
     """Run the checks that NAME's own tests run; exits with 1 if one fails.
 
-    NAME is imported in another process first, so that a plugin that ends the process or never returns is named.
+    NAME is imported in another process first, so that a plugin that ends the process or never returns is reported.
     """
     from t2i.registry.discovery import examine
     from t2i.testing.installed import sections
@@ -67,7 +67,7 @@ def check(
 
 
 def _chosen(known: Collection[str], only: Sequence[str], skip: Sequence[str]) -> Callable[[str], bool]:
-    """Whether to run the check of a name.
+    """A function that says whether to run the check of a name.
 
     Raises:
         UnknownNameError: there is no such check.

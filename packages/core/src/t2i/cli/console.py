@@ -101,7 +101,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def doing(what: str) -> Iterator[None]:
-    """Show on a terminal what this block does, while it does it."""
+    """Show `what` on a terminal while the block runs."""
     if not sys.stderr.isatty():
         yield
         return

@@ -45,7 +45,7 @@ def _declared(plugin: Plugin) -> str:
 def doctor() -> int:
     """Check every plugin, everything it declares and every bundled file; exits with 1 if something is wrong.
 
-    Each plugin is imported in another process first, so that one that ends the process or never returns is found, too.
+    Each plugin is imported in another process first, so that one that ends the process or never returns is found too.
     """
     examined = examine()
     found, wrong = discover(), 0
@@ -92,7 +92,7 @@ def doctor() -> int:
 
 
 def _restore(name: str) -> str:
-    """How to get a file of a distribution back."""
+    """How to restore a file of a distribution."""
     source = editable_source(distribution(name))
     return f"restore the file in {source}" if source else f"pip install --force-reinstall {name}"
 

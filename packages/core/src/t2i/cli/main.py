@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
         T2IError: there is no such verb, or it cannot be used, or it raised this.
     """
     own = next((spec for spec in t2i_commands() if arguments and spec.name == arguments[0]), None)
-    if own:  # no plugin can replace it, so none is imported: `t2i doctor` has to run whatever is installed
+    if own:  # no plugin can replace it, so none is imported: `t2i doctor` must always run
         return run_verb(own, arguments[1:])
     found = discover()  # never strict
     if not any(found.all(CommandSpec)):

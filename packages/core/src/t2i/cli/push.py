@@ -21,7 +21,7 @@ def push(
     revision: Annotated[str | None, typer.Option(help="The branch. Default: main.")] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A prompt to draw for the card; repeatable.")] = None,
     to_folder: Annotated[
-        Path | None, typer.Option("--to-folder", help="Write what would be published into this new folder instead.")
+        Path | None, typer.Option("--to-folder", help="Write the files into this new folder instead.")
     ] = None,
 ) -> None:
     """Publish a model on the Hugging Face Hub; log in with `hf auth login` first. Prints the commit's address."""
@@ -31,7 +31,7 @@ def push(
     target = Target(repo, private, create_pr, revision)
     if to_folder is not None:
         write_folder(model, target, to_folder, prompts=prompt or (), warn=warn)
-        say(f"{to_folder}/: what would be published as {repo}; nothing was sent")
+        say(f"{to_folder}/: the files that would be published as {repo}; nothing was sent")
         return
     pushed = publish(model, target, prompts=prompt or (), warn=warn)
     report(pushed.address)

@@ -49,7 +49,7 @@ def regenerate(
     Args:
         model: the model with its weights; by default the one named in the picture.
         device: by default the one it was drawn on.
-        fetch: download what the picture names if it is not on this machine; a stranger's picture may name anything.
+        fetch: download the model if it is not on this machine; an untrusted picture may name any model.
         warn: called with each version that differs.
 
     Raises:
@@ -67,7 +67,7 @@ def regenerate(
                 raise
             raise OfflineError(
                 f"{path} names the model {recorded.artist.name}, and it or its text encoder is not on this machine. If "
-                f"you trust whoever made the picture, download it: --fetch ({error})"
+                f"you trust the picture's author, download it: --fetch ({error})"
             ) from None
     (again,) = artist.draw([Request(recorded.prompt, recorded.seed)], artist.options(**recorded.options))
     for name, version in recorded.artist.versions.items():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOGIN = "`hf auth login`"
 LONGEST_WAIT = 60  # seconds until the next attempt
-MAX_ANSWER_BYTES = 32_000_000  # of the API; the list of 100,000 files takes about 20 MB
+MAX_ANSWER_BYTES = 32_000_000  # of the API; a list of 100,000 files takes about 20 MB
 DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
 
 
@@ -63,7 +63,7 @@ def asking(refused: Callable[[str, bool], T2IError], patience: float | None = No
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Answer every request in this block as if HF_HUB_OFFLINE was set; what is in the cache is still found."""
+    """For the block, behave as if HF_HUB_OFFLINE were set; the cache is still used."""
     from huggingface_hub import constants
 
     before, said = os.environ.get("HF_HUB_OFFLINE"), constants.HF_HUB_OFFLINE
@@ -112,7 +112,7 @@ def _check_plausible(response: Any) -> None:
     """Do not let a response choose a local path, make the client wait for hours, or unpack to gigabytes.
 
     Raises:
-        ValueError: a header that the client uses as a file name is not a plain name, or the answer is compressed.
+        ValueError: a header that the client uses as a file name is not a plain name, or the response is compressed.
         HTTPStatusError (of httpx): the server asks to wait longer than LONGEST_WAIT.
     """
     if response.request.method == "HEAD":
@@ -120,7 +120,7 @@ def _check_plausible(response: Any) -> None:
             if not re.fullmatch(r'(W/)?"?[\w-]*"?', response.headers.get(header, "")):
                 raise ValueError(f"{header} is not a plain name")
     if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-        raise ValueError("its answer is compressed, although that was not asked for")
+        raise ValueError("its response is compressed, although this was not requested")
     waits = [
         response.headers.get("Retry-After", ""),
         *re.findall(r"\bt\s*=\s*(\d+)", response.headers.get("RateLimit", "")),

@@ -101,7 +101,7 @@ def write_folder(
     prompts: Sequence[str] = (),
     warn: Callable[[str], None] = lambda message: None,
 ) -> None:
-    """Write what `push` would publish into a new folder instead; contacts nobody.
+    """Write the files that `push` would publish into a new folder; makes no request.
 
     Raises:
         OutputError: `folder` already exists, or cannot be written.
@@ -118,7 +118,7 @@ def write_folder(
 def _files(
     snapshot: Snapshot, target: Target, prompts: Sequence[str], warn: Callable[[str], None]
 ) -> dict[str, Path | bytes]:
-    """What is published, by file name."""
+    """The published files, by name."""
     run = RunFolder.of_snapshot(snapshot.folder)
     files: dict[str, Path | bytes] = {
         file: snapshot.folder / file for file in (CONFIG, WEIGHTS, GOLDEN) if (snapshot.folder / file).is_file()

@@ -130,7 +130,7 @@ def _check_hooks(module: ModuleType, implemented: set[str]) -> None:
 
 @contextmanager
 def _named_if_slow(plugin: str) -> Iterator[None]:
-    """Log which plugin t2i is waiting for if this block takes longer than SLOW_SECONDS."""
+    """Log the plugin's name if the block takes longer than SLOW_SECONDS."""
     timer = threading.Timer(
         SLOW_SECONDS,
         log.warning,

@@ -1,4 +1,4 @@
-"""Keeps what plugins print out of t2i's results."""
+"""Keeps plugins' output out of t2i's results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 
 @contextmanager
 def stdout_kept_clean() -> Iterator[None]:
-    """In this block, whatever is written to stdout, by Python, by a library or by a child process, goes to stderr."""
+    """For the block, everything written to stdout, by Python, a library or a child process, goes to stderr."""
     with redirect_stdout(sys.stderr), _descriptor_kept_clean():
         yield
 

@@ -1,7 +1,7 @@
-"""Imports plugins in a child process: what ends the process or never returns is found there, and named.
+"""Imports plugins in a child process, to detect those that end the process or never return.
 
-The child reports every step before it takes it. If it ends or is silent for too long, the plugin of its last step is to
-blame, and another child goes on with the next plugin.
+The child reports every step before it takes it. If it ends or is silent for too long, the plugin of its last step is
+reported, and another child continues with the next plugin.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ CHILD = "from t2i.registry.probe import child; child()"
 
 @dataclass
 class Findings:
-    """What was found in the children.
+    """The results of the child processes.
 
     Attributes:
         fatal: why a plugin cannot be imported at all, by (entry point, distribution).
-        problems: what else is wrong with a plugin, by the same.
+        problems: other problems of a plugin, by the same key.
     """
 
     fatal: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ def probe(names: Collection[str] | None = None, limits: Mapping[str, float] | No
     """Import every plugin that this process may load, and what some of them declare.
 
     Args:
-        names: whatever has one of these names, or comes from a distribution of that name, is resolved; by default
+        names: resolve everything that has one of these names, or comes from a distribution of that name; by default
             everything.
         limits: seconds for "importing" a plugin and for "resolving" a target.
     """
@@ -65,7 +65,7 @@ def probe(names: Collection[str] | None = None, limits: Mapping[str, float] | No
 def _watch(
     found: Findings, keys: list[tuple[str, str]], start: int, names: list[str] | None, limits: Mapping[str, float]
 ) -> int:
-    """Run one child from plugin `start` on; returns the plugin at which the next child begins."""
+    """Run one child from plugin `start` on; returns the plugin at which the next child starts."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", CHILD, json.dumps({"start": start, "names": names})],
@@ -86,7 +86,7 @@ def _watch(
                 found.problems.setdefault(keys[index], []).append(problem[0])
         if not what:
             raise PluginError(
-                f"Plugins are examined in another process, but it {_end(process.wait())} before the first."
+                f"Plugins are imported in another process first, but it {_end(process.wait())} before the first plugin."
             )
         found.fatal[keys[index]] = f"{doing} {what} {_end(process.wait())}"
     except queue.Empty:
@@ -110,18 +110,18 @@ def _end(code: int) -> str:
 
 
 def child() -> None:
-    """What the child does; its argument says where it starts and which plugins' targets it imports."""
+    """The child's main function; its argument says where it starts and which plugins' targets it imports."""
     report = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what plugins print is not a report
+    os.dup2(2, 1)  # keep plugins' output apart from the reports
     request = json.loads(sys.argv[1])
     for step in _steps(request["start"], request["names"]):
         report.write(json.dumps(step) + "\n")
         report.flush()
-    os._exit(0)  # whatever threads a plugin started
+    os._exit(0)  # without waiting for threads of plugins
 
 
 def _steps(start: int, names: list[str] | None) -> Iterator[tuple[object, ...]]:
-    """(plugin, "importing" or "resolving", what), before each step; after a step with a problem again, with it."""
+    """Yields (plugin, "importing" or "resolving", what) before each step, and again, with its problem, if it fails."""
     loader, index = Loader(Choice.of_environment()), start
     for index, (entry, distribution) in enumerate(entry_points(GROUP)[start:], start):
         yield index, "importing", entry.value
@@ -138,7 +138,7 @@ def _steps(start: int, names: list[str] | None) -> Iterator[tuple[object, ...]]:
 
 
 def _declared(spec: Spec) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What a spec names, and how to resolve it: targets and recipes."""
+    """The targets and recipes of a spec, with functions that resolve them."""
     for target in targets(spec):
         yield target, partial(load_target, target)
     for recipe in getattr(spec, "recipes", {}).values():

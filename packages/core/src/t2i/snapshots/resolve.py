@@ -23,7 +23,7 @@ def resolve(name: str, sha256: str | None = None) -> Snapshot:
 
     Args:
         name: a name as described in `t2i.registry.names`.
-        sha256: of its weights, for one on the Hub whose name does not tell; other weights are not downloaded.
+        sha256: of its weights, for a Hub model whose name does not imply it; other weights are not downloaded.
 
     Raises:
         InvalidInputError: it is not a valid model name.

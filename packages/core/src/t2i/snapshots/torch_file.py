@@ -1,4 +1,4 @@
-"""What a file of `torch.save` claims, checked before torch reads it: sizes of a zip's records, steps of a pickle.
+"""Checks a file of `torch.save` before torch reads it: the sizes of a zip's records, and the steps of a pickle.
 
 Nothing is unpickled here: the steps are only counted.
 """
@@ -15,7 +15,7 @@ from t2i.files import open_regular
 
 ZIP = b"PK\x03\x04"
 MOST_STEPS = 1_000_000  # of a pickle; a network of 20,000 tensors needs about 800,000
-DEEPEST = 1000  # values inside values; a state_dict needs about 10
+DEEPEST = 1000  # nested values; a state_dict needs about 10
 OLD_PICKLES = 4  # magic number, version, system and state_dict, one after the other, before torch 1.6
 MARK, SLICE = pickletools.markobject, pickletools.stackslice
 
@@ -24,7 +24,7 @@ def check_claims(path: Path) -> None:
     """Refuse a file that would take much more memory or time than its size suggests.
 
     Raises:
-        ValueError: what it claims.
+        ValueError: the file claims too much.
         OSError: it cannot be read, or is not a regular file.
     """
     with open_regular(path) as file:
@@ -40,7 +40,7 @@ def _check_zip(file: BufferedReader, size: int) -> None:
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
-        raise ValueError(f"it is not a whole zip file: {error}") from None
+        raise ValueError(f"it is not a complete zip file: {error}") from None
     with archive:
         records = archive.infolist()
         if any(record.compress_type != zipfile.ZIP_STORED for record in records):
@@ -54,7 +54,7 @@ def _check_zip(file: BufferedReader, size: int) -> None:
 
 
 def _check_pickle(pickle: BufferedReader | BytesIO) -> None:
-    """Refuse a pickle of too many steps or too deep values."""
+    """Refuse a pickle with too many steps or too deeply nested values."""
     for steps, depth in enumerate(_depths(pickle), start=1):
         if steps > MOST_STEPS:
             raise ValueError(f"its pickle has more than {MOST_STEPS:,} steps")

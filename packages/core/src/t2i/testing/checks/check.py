@@ -96,7 +96,7 @@ class Outcome:
 
     Attributes:
         message: the promise and what was found, or the declared reason of an expected failure; "" if it passed.
-        remedy: the check's, or for an error other than a broken promise, where it is.
+        remedy: the check's; for an error other than a broken promise, the place of the error.
     """
 
     check: str
@@ -141,8 +141,7 @@ def outcome(bound: BoundCheck, expected_failures: Mapping[str, str]) -> Outcome:
     Args:
         expected_failures: names of checks that are known to fail, each with the reason.
 
-    Returns:
-        That of `MADE` if the subject cannot be made.
+    Returns: The outcome of `MADE` if the subject cannot be made.
     """
     start = time.perf_counter()
     check, message, remedy = MADE, "", bound.check.remedy
@@ -156,7 +155,7 @@ def outcome(bound: BoundCheck, expected_failures: Mapping[str, str]) -> Outcome:
         if isinstance(error, KeyboardInterrupt):
             raise
         message = f"{type(error).__name__}: {error} ({_where(error)})"
-        remedy = f"correct this error, in {_where(error)}; the check did not get to its end"
+        remedy = f"correct this error, in {_where(error)}; the check did not finish"
     if check is MADE and message:
         return Outcome(MADE.name, "failed", message, MADE.why, MADE.remedy, time.perf_counter() - start)
     reason = expected_failures.get(check.name)

@@ -79,7 +79,7 @@ def looking_around_imports_nothing_heavy(distribution: str) -> None:
 
 
 @PLUGIN_CHECKS.add(
-    why="every command imports plugin.py, in whatever folder it runs",
+    why="every command imports plugin.py, in any folder",
     remedy="write no file while plugin.py is imported; make what a target needs when the target is used",
 )
 def looking_around_writes_nothing(distribution: str) -> None:
@@ -190,7 +190,7 @@ def is_documented(distribution: str) -> None:
 
 
 def _imported(module: str) -> dict[str, Any]:
-    """What importing `module` takes and leaves in a new process: seconds, other modules, files written."""
+    """The effects of importing `module` in a new process: seconds, other modules, files written."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", IMPORTING, module]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603

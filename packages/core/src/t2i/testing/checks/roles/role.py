@@ -24,7 +24,7 @@ class Section:
     expected_failures: Mapping[str, str] = field(default_factory=dict)
 
     def outcomes(self, chosen: Callable[[str], bool] = lambda name: True) -> Iterator[Outcome]:
-        """Run every check whose name is chosen, in turn; what they print is discarded."""
+        """Run every chosen check in turn; their output is discarded."""
         checks = [check for check in self.checks if chosen(check.name)]
         running = outcomes(bind(checks, self.make), self.expected_failures)
         while True:
