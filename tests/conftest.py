@@ -30,10 +30,12 @@ atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 for variable, folder in (
     ("T2I_CACHE", "t2i"),
     ("HF_HOME", "huggingface"),
+    ("XDG_DATA_HOME", "data"),
 ):  # huggingface_hub reads its variables at import
     (_SCRATCH / folder).mkdir()
     os.environ[variable] = str(_SCRATCH / folder)
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["T2I_INDEX"] = "off"  # tests of the index name their own
 os.environ.pop("T2I_DISABLE_PLUGINS", None)
 os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # the result of "auto"; a process has only one precision
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 NAMES = (
     *("startup", "plugins", "generate", "pipeline", "data", "trainer", "processes"),
+    *("index", "language"),
     *("stackgan", "dfgan", "transformer", "cvae", "flow"),
     *("fid", "r_precision", "quality", "world"),
 )

@@ -67,6 +67,7 @@ def test_the_starters_table_agrees_with_the_index() -> None:
 
 def test_every_command_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("T2I_INDEX", str(folder / "index.sqlite"))
     for command in t2i_commands():
         shorter = ["2" if word == "2000" else word for word in command]  # two steps are enough
         if shorter[1] == "train" and "--resume" not in shorter:

@@ -109,10 +109,11 @@ class ShardedArtist(Artist):
         assert isinstance(options, BrushOptions)
         while batch := list(islice(todo, batch_size)):
             prompts, seeds = check_requests(batch)
-            for prompt, seed, z in zip(prompts, seeds, Noise(seeds, self._device).normal(WIDTH), strict=True):
+            noise = Noise(seeds, self._device).normal(WIDTH)
+            for prompt, seed, z, request in zip(prompts, seeds, noise, batch, strict=True):
                 image = to_pil(self._picture(prompt, options.wildness * z)[None])[0]
-                recorded = Provenance(prompt, seed, options.model_dump(mode="json"), self.identity)
-                yield Picture(image, recorded)
+                recorded = Provenance(prompt, seed, options.model_dump(mode="json"), self.identity, request.widened)
+                yield Picture(image, recorded, record=self.record)
 
     def _picture(self, prompt: str, z: Tensor) -> Tensor:
         rows = [self._rows.get(word, len(self._rows)) for word in prompt.lower().split()]

@@ -51,13 +51,13 @@ def listen(site: FakeSite, name: str, body: str, parameters: str = "path, proven
 
 
 def test_a_listener_is_called_for_every_complete_picture(site: FakeSite, tmp_path: Path, picture: Picture) -> None:
-    heard = listen(site, "index", "HEARD.append((path, path.read_bytes(), provenance))")
+    heard = listen(site, "notes", "HEARD.append((path, path.read_bytes(), provenance))")
     written = [picture.save(tmp_path / name) for name in ("a.png", "b.png")]
     assert heard == [(path, picture.png(), picture.provenance) for path in written]
 
 
 def test_a_listener_may_leave_arguments_out(site: FakeSite, tmp_path: Path, picture: Picture) -> None:
-    heard = listen(site, "index", "HEARD.append(provenance.seed)", parameters="provenance")
+    heard = listen(site, "notes", "HEARD.append(provenance.seed)", parameters="provenance")
     picture.save(tmp_path / "a.png")
     assert heard == [7]
 
@@ -67,7 +67,7 @@ def test_a_failing_listener_has_no_effect_and_gives_one_warning(
     site: FakeSite, tmp_path: Path, picture: Picture, caplog: pytest.LogCaptureFixture, deed: str
 ) -> None:
     listen(site, "bad", deed)
-    heard = listen(site, "index", "HEARD.append(path.name)")
+    heard = listen(site, "notes", "HEARD.append(path.name)")
     with caplog.at_level(logging.WARNING):
         for name in ("a.png", "b.png", "c.png"):
             assert picture.save(tmp_path / name).read_bytes() == picture.png()
@@ -109,7 +109,7 @@ def test_an_unusable_plugin_is_not_called(
 def test_a_disabled_plugin_is_not_called(
     site: FakeSite, tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("T2I_DISABLE_PLUGINS", "index")
-    site.install("index", LISTENER.format(parameters="path", body="raise AssertionError"))
+    monkeypatch.setenv("T2I_DISABLE_PLUGINS", "notes,index")
+    site.install("notes", LISTENER.format(parameters="path", body="raise AssertionError"))
     assert discover().listeners == {}
     picture.save(tmp_path / "a.png")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         CaptionedDataset,
         Evaluator,
         Generator,
+        LanguageModel,
         ModelInfo,
         Noise,
         PipelineOutput,
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from t2i.generator import OptionsT
 
 NAMES = {
-    "Artist", "Batch", "CaptionedDataset", "Config", "Evaluator", "Example", "Generator", "ModelInfo", "Noise",
-    "Objective", "Phase", "Picture", "Pipeline", "PipelineOutput", "Player", "Request", "Score", "T2IError",
-    "TextEmbedding", "TextEncoder", "TrainConfig", "Trainer", "__version__", "create_evaluator", "create_model",
-    "create_text_encoder", "from_pretrained", "list_models", "load_dataset", "model_info", "pipeline", "push_to_hub",
-    "save_pretrained",
+    "Artist", "Batch", "CaptionedDataset", "Config", "Evaluator", "Example", "Generator", "LanguageModel",
+    "ModelInfo", "Noise", "Objective", "Phase", "Picture", "Pipeline", "PipelineOutput", "Player", "Request",
+    "Score", "T2IError", "TextEmbedding", "TextEncoder", "TrainConfig", "Trainer", "__version__",
+    "create_evaluator", "create_language_model", "create_model", "create_text_encoder", "from_pretrained", "index",
+    "list_models", "load_dataset", "model_info", "pipeline", "push_to_hub", "save_pretrained",
 }  # fmt: skip
 
 
@@ -60,7 +61,11 @@ class Functions:
 
     def create_text_encoder(name: str = "minilm") -> TextEncoder: ...
 
+    def create_language_model(name: str = "smollm2") -> LanguageModel: ...
+
     def create_evaluator(name: str, **settings: Any) -> Evaluator: ...
+
+    def index(where: str | Path | None = None) -> Any: ...
 
     def load_dataset(name: str, split: str | None = None) -> CaptionedDataset: ...
 
@@ -78,7 +83,9 @@ class Functions:
         **facts: Any,
     ) -> str: ...
 
-    def pipeline(model: str = "stackgan-v2.openmoji64", *, device: str | None = None) -> Artist: ...
+    def pipeline(
+        model: str = "stackgan-v2.openmoji64", *, device: str | None = None, record: bool = False
+    ) -> Artist: ...
 
 
 class Methods:

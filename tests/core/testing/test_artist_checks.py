@@ -69,6 +69,14 @@ def lies(picture: Picture, place: int) -> Picture:
     return replace(picture, provenance=replace(picture.provenance, seed=3))
 
 
+def recorded(picture: Picture, place: int) -> Picture:
+    return replace(picture, record=True)
+
+
+def as_typed(picture: Picture, place: int) -> Picture:
+    return replace(picture, provenance=replace(picture.provenance, widened=None))
+
+
 class Eager(ShardedArtist):
     """Reads everything before it draws."""
 
@@ -106,6 +114,7 @@ class Nameless(ShardedArtist):
 
 NEIGHBOURS, DECIDES = "a_picture_does_not_depend_on_its_neighbours", "prompt_and_seed_decide_the_picture"
 AGAIN, SIZE = "provenance_draws_the_picture_again", "pictures_are_rgb_squares_of_the_resolution"
+PASSED_ON = "pictures_pass_on_widened_and_record"
 LAZY, OPTIONS, REQUESTS = "draws_while_it_reads", "options_are_checked", "requests_are_checked"
 SPECIMENS: list[tuple[type[ShardedArtist], dict[str, str]]] = [
     (ShardedArtist, {}),
@@ -118,6 +127,8 @@ SPECIMENS: list[tuple[type[ShardedArtist], dict[str, str]]] = [
     (spoilt(one), {DECIDES: "two seeds give the same picture"}),
     (spoilt(large), {SIZE: "a picture must be RGB of 8 x 8 pixels, got ('RGB', (9, 9))"}),
     (spoilt(lies), {AGAIN: "records Provenance"}),
+    (spoilt(recorded), {PASSED_ON: "with record=False a picture has record=True"}),
+    (spoilt(as_typed), {PASSED_ON: "widened must be Widened"}),
     (Eager, {LAZY: "at most 2 requests, but 9 were read"}),
     (Late, {OPTIONS: "another artist's options must be refused"}),
     (Tolerant, {OPTIONS: "an unknown option must be refused with InvalidConfigError, but was accepted"}),

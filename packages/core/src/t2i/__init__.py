@@ -16,8 +16,10 @@ from t2i.version import __version__ as __version__
 if TYPE_CHECKING:
     from t2i.config import Config as Config
     from t2i.create import create_evaluator as create_evaluator
+    from t2i.create import create_language_model as create_language_model
     from t2i.create import create_model as create_model
     from t2i.create import create_text_encoder as create_text_encoder
+    from t2i.create import index as index
     from t2i.create import load_dataset as load_dataset
     from t2i.data.dataset import CaptionedDataset as CaptionedDataset
     from t2i.data.dataset import Example as Example
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from t2i.evaluator import Evaluator as Evaluator
     from t2i.evaluator import Score as Score
     from t2i.generator import Generator as Generator
+    from t2i.language import LanguageModel as LanguageModel
     from t2i.noise import Noise as Noise
     from t2i.publishing.pretrained import from_pretrained as from_pretrained
     from t2i.publishing.pretrained import push_to_hub as push_to_hub
@@ -55,6 +58,7 @@ _HOME = {
     "Evaluator": "t2i.evaluator",
     "Example": "t2i.data.dataset",
     "Generator": "t2i.generator",
+    "LanguageModel": "t2i.language",
     "ModelInfo": "t2i.registry.describe",
     "Noise": "t2i.noise",
     "Objective": "t2i.training.objective",
@@ -71,9 +75,11 @@ _HOME = {
     "TrainConfig": "t2i.training.config",
     "Trainer": "t2i.training.trainer",
     "create_evaluator": "t2i.create",
+    "create_language_model": "t2i.create",
     "create_model": "t2i.create",
     "create_text_encoder": "t2i.create",
     "from_pretrained": "t2i.publishing.pretrained",
+    "index": "t2i.create",
     "list_models": "t2i.registry.describe",
     "load_dataset": "t2i.create",
     "model_info": "t2i.registry.describe",

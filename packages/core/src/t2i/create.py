@@ -18,15 +18,24 @@ from t2i.errors import (
     UnknownNameError,
     did_you_mean,
 )
-from t2i.registry.describe import DEFAULT_TEXT_ENCODER
+from t2i.registry.describe import DEFAULT_LANGUAGE_MODEL, DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
-from t2i.registry.specs import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, load_target
+from t2i.registry.specs import (
+    CommandSpec,
+    DatasetSpec,
+    EvaluatorSpec,
+    LanguageModelSpec,
+    ModelSpec,
+    TextEncoderSpec,
+    load_target,
+)
 
 if TYPE_CHECKING:
     from t2i.data.dataset import CaptionedDataset
     from t2i.evaluator import Evaluator
     from t2i.generator import Generator
+    from t2i.language import LanguageModel
     from t2i.text import TextEncoder
 
 
@@ -67,6 +76,23 @@ def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
     return cast("TextEncoder", factory(reference) if reference else factory())
 
 
+def create_language_model(name: str = DEFAULT_LANGUAGE_MODEL) -> LanguageModel:
+    """The language model "name", or "name:reference" such as "hf:org/repo" or "openai:http://127.0.0.1:8080/v1#model".
+
+    Raises:
+        UnknownNameError, PluginError: nothing usable has that name.
+        InvalidInputError: a reference is missing, or given where none is taken.
+        OfflineError, SnapshotError: its weights cannot be loaded.
+    """
+    kind, colon, reference = check_text(name, "A language model's name").partition(":")
+    spec, _ = registry().get(LanguageModelSpec, kind)
+    if spec.takes_reference != bool(colon and reference):
+        wanted = f"{kind}:reference" if spec.takes_reference else kind
+        raise InvalidInputError(f"The language model {kind!r} must be given as {wanted!r}, got {name!r}.")
+    factory = load_target(spec.target)
+    return cast("LanguageModel", factory(reference) if reference else factory())
+
+
 def create_evaluator(name: str, **settings: Any) -> Evaluator:
     """The evaluator called `name`, with the settings it documents, such as `protocol="clean"`.
 
@@ -82,6 +108,20 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
             f"Known settings: {', '.join(known) or 'none'}."
         )
     return cast("Evaluator", target(**settings))
+
+
+def index(where: str | Path | None = None) -> Any:
+    """The `t2i_index.index.Index` of everything drawn and written; needs t2i-index.
+
+    Args:
+        where: a file, or another index that T2I_INDEX may name; by default the one that the command line records in.
+
+    Raises:
+        UnknownNameError: t2i-index is not installed.
+        DataError, OutputError: the index cannot be opened.
+    """
+    registry().get(CommandSpec, "index")
+    return load_target("t2i_index.index:index")(where)
 
 
 def load_dataset(

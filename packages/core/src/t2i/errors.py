@@ -17,6 +17,7 @@ control characters are made visible and its length is bounded::
     │   ├── OfflineError              they are not on this machine and cannot be downloaded
     │   └── EncoderMismatchError      the text encoder is not the one the model was trained with
     ├── DataError               a dataset cannot be read
+    ├── LanguageModelError      a language model does not answer, or not in the form it was asked for
     ├── TrainingError           a run cannot start or continue
     │   ├── CheckpointError           there is no complete checkpoint
     │   └── DivergedError             a loss stopped being a finite number
@@ -88,6 +89,10 @@ class EncoderMismatchError(SnapshotError):
 
 class DataError(T2IError):
     """A dataset cannot be read."""
+
+
+class LanguageModelError(T2IError):
+    """A language model does not answer, or not in the form it was asked for."""
 
 
 class TrainingError(T2IError):

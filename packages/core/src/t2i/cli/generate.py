@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2i.cli.console import progress, say
 from t2i.cli.options import MODEL_HELP, DeviceOption, OwnOption, check_model, parse_options
 from t2i.errors import InvalidInputError, OutputError
-from t2i.registry.describe import DEFAULT_MODEL
+from t2i.registry.describe import DEFAULT_LANGUAGE_MODEL, DEFAULT_MODEL
+from t2i.registry.discovery import registry
+from t2i.registry.specs import CommandSpec, load_target
 from t2i.seeds import choose_seeds
+
+if TYPE_CHECKING:
+    from t2i.drawing.provenance import Widened
 
 
 def generate(
@@ -32,6 +37,10 @@ def generate(
         bool, typer.Option("--stages", help="Also write NAME-stages.png: the picture's stages, coarse to fine.")
     ] = False,
     device: DeviceOption = None,
+    widen: Annotated[
+        bool, typer.Option("--widen", help="Let a language model add details to each prompt first.")
+    ] = False,
+    lm: Annotated[str, typer.Option(help="The language model of --widen (needs t2i-lm).")] = DEFAULT_LANGUAGE_MODEL,
 ) -> None:
     """Draw pictures of prompts; in a folder, one file per picture and a grid. Files already there are kept."""
     from t2i.drawing.prompts import read_prompts
@@ -47,17 +56,34 @@ def generate(
     from t2i.text import check_prompts
 
     texts, seeds, chosen = check_prompts(texts), choose_seeds(seed, count), parse_options(option)
-    artist = pipeline(model, device=device)
+    widened = widen_prompts(texts, seeds[0], lm) if widen else {}
+    texts = list(widened) or texts
+    artist = pipeline(model, device=device, record=True)
     options = artist.options(**chosen)
     if out.suffix.lower() == ".png":
-        (picture,) = artist.draw([Request(texts[0], seeds[0])], options, stages=stages)
+        (picture,) = artist.draw([Request(texts[0], seeds[0], widened.get(texts[0]))], options, stages=stages)
         write_picture(picture, out)
         say(f"{out} (seed {picture.seed})")
         return
-    done = draw_folder(artist, texts, seeds, out, options, batch_size=batch_size, stages=stages, progress=progress)
+    how = {"batch_size": batch_size, "stages": stages, "widened": widened}
+    done = draw_folder(artist, texts, seeds, out, options, **how, progress=progress)
     kept = len(done.paths) - done.drawn
     say(f"{out}/: {done.drawn} pictures{f', {kept} were there already' if kept else ''}")
     say(str(done.grid) if done.grid else f"no grid: it shows at most {MAX_GRID_PICTURES} pictures")
+
+
+def widen_prompts(prompts: list[str], seed: int, lm: str) -> dict[str, Widened]:
+    """Each prompt's widened version, with how it came about; prints both.
+
+    Raises:
+        UnknownNameError: t2i-lm is not installed.
+        T2IError: the language model cannot be loaded, or writes nothing usable.
+    """
+    registry().get(CommandSpec, "widen")
+    widened: dict[str, Widened] = load_target("t2i_lm.widening:widen_prompts")(prompts, seed, lm)
+    for prompt, how in widened.items():
+        say(f"{how.typed} -> {prompt}")
+    return widened
 
 
 def check_request(texts: list[str], count: int, seed: int | None, out: Path) -> None:

@@ -12,7 +12,7 @@ from t2i.arguments import check_whole_number, shown
 from t2i.config import Config
 from t2i.drawing.output import PipelineOutput
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import ArtistIdentity
+from t2i.drawing.provenance import ArtistIdentity, Widened
 from t2i.errors import InvalidInputError
 from t2i.seeds import check_seeds, choose_seeds
 from t2i.text import check_prompts
@@ -27,10 +27,12 @@ class Request:
     Attributes:
         prompt: 1 to 2000 characters.
         seed: in [0, 2**63).
+        widened: how a language model wrote the prompt; the picture's provenance carries it.
     """
 
     prompt: str
     seed: int
+    widened: Widened | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,12 @@ class Artist(ABC):
 
     A picture depends only on the artist, its prompt, its seed and the options, not on the rest of the batch or the
     batch's size or order.
+
+    Attributes:
+        record: whether its pictures are recorded in the index when they are saved (`Picture.record`).
     """
+
+    record: bool = False
 
     @property
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from t2i.config import Config
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, Request, check_drawing
 from t2i.drawing.output import sheet
 from t2i.drawing.picture import Picture, file_name
-from t2i.drawing.provenance import png_bytes, read_provenance
+from t2i.drawing.provenance import Widened, png_bytes, read_provenance
 from t2i.errors import T2IError
 from t2i.files import write_atomic
 from t2i.progress import Progress, silent
@@ -46,19 +46,22 @@ def draw_folder(
     *,
     batch_size: int = DEFAULT_BATCH_SIZE,
     stages: bool = False,
+    widened: Mapping[str, Widened] | None = None,
     progress: Progress = silent,
 ) -> DrawnFolder:
     """Draw every prompt with every seed; a file that already holds the requested picture is kept.
 
     Args:
         stages: also write each picture's stages next to it.
+        widened: how a language model wrote a prompt, for those that it wrote.
 
     Raises:
         InvalidInputError: a prompt, a seed or an option is invalid; nothing is written if a prompt or option is.
         OutputError: a file cannot be written; those before it are complete.
     """
     options = check_drawing(artist, options, batch_size)
-    requests = [Request(prompt, seed) for prompt in check_prompts(prompts) for seed in seeds]
+    written = widened or {}
+    requests = [Request(prompt, seed, written.get(prompt)) for prompt in check_prompts(prompts) for seed in seeds]
     paths = [
         folder / file_name(index // len(seeds) + 1, request.prompt, request.seed)
         for index, request in enumerate(requests)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from t2i.drawing.provenance import Provenance, png_bytes, signed
 from t2i.errors import OutputError
@@ -22,11 +24,15 @@ class Picture:
     Attributes:
         image: RGB; its `save` keeps the provenance, but images derived from it do not.
         stages: the pictures at each stage, coarse to fine, ending with `image`; empty unless requested.
+        record: whether plugins that keep an index should remember it when it is saved.
+        sentence: [d], the text encoder's embedding of the prompt, float32 on the CPU; None if it is not at hand.
     """
 
     image: Image.Image
     provenance: Provenance
     stages: tuple[Image.Image, ...] = ()
+    record: bool = False
+    sentence: Float[Tensor, " d"] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", signed(self.image, self.provenance))
@@ -60,7 +66,7 @@ class Picture:
         """
         path = check_png(Path(path))
         write_atomic(path, self.png())
-        picture_written(path, self.provenance)
+        picture_written(path, self)
         return path
 
     def _repr_png_(self) -> bytes:

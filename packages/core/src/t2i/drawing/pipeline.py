@@ -15,7 +15,9 @@ from itertools import islice
 from typing import Any, Self, final
 
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from t2i.config import Config
 from t2i.create import create_text_encoder
@@ -150,14 +152,16 @@ class Pipeline(Artist):
         todo = iter(requests)
         while batch := list(islice(todo, batch_size)):
             prompts, seeds = check_requests(batch)
-            for images, prompt, seed in zip(self._batch(prompts, seeds, options, stages), prompts, seeds, strict=True):
-                yield Picture(images[-1], Provenance(prompt, seed, used, artist), images if stages else ())
+            drawn, sentences = self._batch(prompts, seeds, options, stages)
+            for images, sentence, prompt, seed, request in zip(drawn, sentences, prompts, seeds, batch, strict=True):
+                provenance = Provenance(prompt, seed, used, artist, request.widened)
+                yield Picture(images[-1], provenance, images if stages else (), self.record, sentence)
 
     @torch.inference_mode()
     def _batch(
         self, prompts: Sequence[str], seeds: Sequence[int], options: Config, stages: bool
-    ) -> list[tuple[Image.Image, ...]]:
-        """Each request's stages, or its picture alone."""
+    ) -> tuple[list[tuple[Image.Image, ...]], Float[Tensor, "b d"]]:
+        """Each request's stages, or its picture alone; and the prompts' sentence embeddings."""
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
         padding = -len(rows) % ROW_TILE
@@ -165,19 +169,21 @@ class Pipeline(Artist):
         text = self.encoder.encode(distinct)[rows].to(self._device)
         noise = Noise([*seeds, *[seeds[-1]] * padding], self._device)
         draw = self._network.stages if stages else lambda *given: [self._network.generate(*given)]
-        return list(zip(*(to_pil(images[: len(prompts)]) for images in draw(text, noise, options)), strict=True))
+        stages_of = zip(*(to_pil(images[: len(prompts)]) for images in draw(text, noise, options)), strict=True)
+        return list(stages_of), text.sentence[: len(prompts)].cpu()
 
     @property
     def _device(self) -> torch.device:
         return next(self.generator.parameters()).device
 
 
-def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None) -> Artist:
+def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None, record: bool = False) -> Artist:
     """Load a model, ready to draw: a snapshot as a Pipeline, another layout as the artist of the plugin that knows it.
 
     Args:
         model: "technique", "technique.tag", a run folder, "local-dir:path" or "hf-hub:org/repo[@revision]".
         device: "cpu", "cuda", "mps"; by default the machine's accelerator, or the CPU.
+        record: record its pictures in the index when they are saved (needs t2i-index), as the command line does.
 
     Raises:
         UnknownNameError, PluginError, SnapshotError: there is no usable model of that name.
@@ -185,9 +191,9 @@ def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None) -> Artist
     where = check_device(device)
     name = ModelName.parse(model)
     provider = provider_of(name)
-    if provider is not None:
-        return provider(name, str(where))
-    return open_snapshot(resolve(model), where)
+    artist = provider(name, str(where)) if provider is not None else open_snapshot(resolve(model), where)
+    artist.record = record
+    return artist
 
 
 def open_snapshot(snapshot: Snapshot, device: torch.device | str = "cpu") -> Pipeline:

@@ -51,19 +51,39 @@ class ArtistIdentity:
 
 
 @dataclass(frozen=True)
+class Widened:
+    """How a language model wrote the prompt.
+
+    Attributes:
+        typed: the prompt that a person typed.
+        model: the language model's name, such as "smollm2".
+        sha256: of the language model's weights, or "" if they are elsewhere.
+        seed: the seed it wrote with.
+    """
+
+    typed: str
+    model: str
+    sha256: str
+    seed: int
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Everything a picture depends on.
 
     Attributes:
-        prompt, seed: as requested.
+        prompt, seed: as drawn.
         options: all of the artist's options.
         artist: the artist that drew it.
+        widened: how the prompt came from a shorter one; None if it was drawn as typed. Drawing again needs only
+            `prompt`, so it needs no language model.
     """
 
     prompt: str
     seed: int
     options: Mapping[str, Any] = field(hash=False)
     artist: ArtistIdentity
+    widened: Widened | None = None
 
 
 class SignedImage(Image.Image):

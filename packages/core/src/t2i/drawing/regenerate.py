@@ -69,7 +69,9 @@ def regenerate(
                 f"{path} names the model {recorded.artist.name}, and it or its text encoder is not on this machine. If "
                 f"you trust the picture's author, download it: --fetch ({error})"
             ) from None
-    (again,) = artist.draw([Request(recorded.prompt, recorded.seed)], artist.options(**recorded.options))
+    (again,) = artist.draw(
+        [Request(recorded.prompt, recorded.seed, recorded.widened)], artist.options(**recorded.options)
+    )
     for name, version in recorded.artist.versions.items():
         here = artist.identity.versions.get(name, "no version of it")
         if here != version:

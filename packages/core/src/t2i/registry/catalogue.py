@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from t2i.registry.specs import (
+    CommandSpec,
     DatasetSpec,
     EvaluatorSpec,
+    LanguageModelSpec,
     ModelSpec,
     Spec,
     TextEncoderSpec,
@@ -59,11 +61,18 @@ KNOWN_PLUGINS = (
     KnownPlugin("t2i-dfgan", "gan", "one stage whose every block fuses the text", {ModelSpec: ("dfgan",)}),
     KnownPlugin("t2i-flow", "diffusion", "flow matching with a transformer on pixels", {ModelSpec: ("flow",)}),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
+    KnownPlugin("t2i-index", "memory", "finds everything drawn and written again", {CommandSpec: ("search", "index")}),
     KnownPlugin(
         "t2i-vaegan",
         "hybrid",
         "autoencoder that compares pictures by a discriminator's features",
         {ModelSpec: ("vaegan",)},
+    ),
+    KnownPlugin(
+        "t2i-lm",
+        "words",
+        "language models that write and widen prompts",
+        {LanguageModelSpec: ("smollm2", "hf", "openai"), CommandSpec: ("write", "widen", "vary", "caption", "board")},
     ),
     KnownPlugin(
         "t2i-metrics",

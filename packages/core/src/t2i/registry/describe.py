@@ -13,6 +13,7 @@ from t2i.registry.specs import ModelSpec, WeightsSpec
 
 DEFAULT_MODEL = "stackgan-v2.openmoji64"
 DEFAULT_TEXT_ENCODER = "minilm"
+DEFAULT_LANGUAGE_MODEL = "smollm2"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ these hooks with `@t2i.registry.hookimpl`:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from t2i.registry import roles
 from t2i.registry.specs import Spec
 
 if TYPE_CHECKING:
+    from t2i.drawing.picture import Picture
     from t2i.drawing.provenance import Provenance
+    from t2i.language import LanguageModelIdentity
 
 API_VERSION = 1
 GROUP = "t2i"
@@ -34,7 +36,7 @@ class Events:
 
     @staticmethod
     @hookspec
-    def t2i_picture_written(path: Path, provenance: Provenance) -> None:
+    def t2i_picture_written(path: Path, provenance: Provenance, picture: Picture) -> None:
         """A picture file has been written completely.
 
         It is called in the process that wrote it, once for each picture, before the next one is written: return
@@ -43,6 +45,19 @@ class Events:
         Args:
             path: the file.
             provenance: how to recreate it, as recorded in the file.
+            picture: the picture itself; `picture.record` says whether the user wants it remembered.
+        """
+
+    @staticmethod
+    @hookspec
+    def t2i_texts_written(question: str, texts: Sequence[str], model: LanguageModelIdentity, seed: int) -> None:
+        """A language model has written texts that the user asked for, such as prompts.
+
+        Args:
+            question: what the user gave: a topic, or a prompt to widen.
+            texts: what was written.
+            model: the language model.
+            seed: the seed of the whole; the same seed writes the same texts.
         """
 
 

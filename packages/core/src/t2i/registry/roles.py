@@ -12,6 +12,7 @@ from t2i.registry.specs import (
     CommandSpec,
     DatasetSpec,
     EvaluatorSpec,
+    LanguageModelSpec,
     ModelSpec,
     Spec,
     TextEncoderSpec,
@@ -68,6 +69,14 @@ ROLES: tuple[Role, ...] = (
         summary="Text encoders.",
         checks="t2i.testing.checks.roles.text_encoders:TextEncoders",
         template="text-encoder",
+    ),
+    Role(
+        hook="t2i_language_models",
+        spec=LanguageModelSpec,
+        word="language model",
+        plural="language models",
+        summary="Language models, which write prompts and texts.",
+        checks="t2i.testing.checks.roles.language_models:LanguageModels",
     ),
     Role(
         hook="t2i_evaluators",

@@ -107,6 +107,19 @@ class TextEncoderSpec(Spec):
 
 
 @dataclass(frozen=True)
+class LanguageModelSpec(Spec):
+    """A language model. `target` is a callable () -> LanguageModel; with `takes_reference`, (reference) ->
+    LanguageModel, reached as "name:reference"."""
+
+    name: str
+    target: str
+    summary: str
+    license: str
+    takes_reference: bool = False
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
 class EvaluatorSpec(Spec):
     """An evaluator. `target` is a callable `(**settings) -> Evaluator`, each setting with a default; `check_settings`
     are those that `t2i check` uses, such as {"subset_size": 8}: it evaluates two dozen small pictures."""

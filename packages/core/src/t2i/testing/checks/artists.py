@@ -7,7 +7,7 @@ import random
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from t2i.config import Config
 from t2i.drawing.artist import Artist, Request
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import read_provenance
+from t2i.drawing.provenance import Widened, read_provenance
 from t2i.errors import InvalidConfigError, InvalidInputError, T2IError
 from t2i.testing.checks.check import Checks
 from t2i.testing.checks.probes import no_global_randomness
@@ -99,6 +99,22 @@ def provenance_draws_the_picture_again(artist: Artist) -> None:
         assert recorded.artist == artist.identity, f"the picture records the artist {recorded.artist}"
         (again,) = artist.draw([Request(recorded.prompt, recorded.seed)], artist.options(**recorded.options))
         assert _difference(picture, again) <= ROUNDING, f"{request} drawn from its own provenance differs"
+
+
+@ARTIST_CHECKS.add(
+    why="the index finds a picture by the words that were typed, and records only what the user wants recorded",
+    remedy="yield Picture(image, Provenance(..., request.widened), record=self.record)",
+)
+def pictures_pass_on_widened_and_record(artist: Artist) -> None:
+    widened, before = Widened("square", "smollm2", "0" * 64, 3), artist.record
+    try:
+        for record in (True, False):
+            artist.record = record
+            (picture,) = artist.draw([replace(REQUESTS[0], widened=widened)])
+            assert picture.record is record, f"with record={record} a picture has record={picture.record}"
+            assert picture.provenance.widened == widened, f"widened must be {widened}, got {picture.provenance.widened}"
+    finally:
+        artist.record = before
 
 
 @ARTIST_CHECKS.add(

@@ -1,0 +1,100 @@
+"""Opens the SQLite file of the index, and turns SQLite's errors into sentences."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from t2i.errors import DataError, OutputError, T2IError
+from t2i.files import unwritable
+from t2i_index.schema import bring_up_to_date, check_version
+
+WAIT_SECONDS = 5.0  # for another process that is writing
+CACHE_KIBIBYTES = 65_536
+
+
+def connect(path: Path, wait_seconds: float = WAIT_SECONDS) -> sqlite3.Connection:
+    """Open the index at `path`, new or old; for reading only if it cannot be written.
+
+    Raises:
+        DataError: it is not an index, is damaged, or is of a newer version.
+        OutputError: there is none, and none can be created.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    with sentences(path):
+        try:
+            connection = _writable(path, wait_seconds)
+        except sqlite3.OperationalError as error:
+            if not path.exists() or not any(reason in str(error) for reason in ("readonly", "unable to open")):
+                raise
+            connection = _readable(path, wait_seconds)
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+        return connection
+
+
+@contextmanager
+def sentences(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors in this block into errors of ours.
+
+    Raises:
+        OutputError: the file is locked for too long, read-only, or the disk is full.
+        DataError: anything else.
+    """
+    try:
+        yield
+    except T2IError:
+        raise
+    except sqlite3.OperationalError as error:
+        reason = str(error)
+        if "locked" in reason:
+            raise OutputError(
+                f"The index {path} is in use by another process that has not finished writing. Try again later."
+            ) from None
+        if any(word in reason for word in ("full", "readonly", "disk I/O", "unable to open")):
+            raise OutputError(
+                f"The index {path} cannot be written: {reason}. Free space, or check permissions."
+            ) from None
+        raise DataError(f"The index {path} cannot be read: {reason}. Look at it with `t2i index check`.") from None
+    except sqlite3.DatabaseError as error:
+        raise DataError(
+            f"The index {path} is damaged, or no index: {error}. Move it away; `t2i index add FOLDER` takes your "
+            f"pictures in again."
+        ) from None
+
+
+def _writable(path: Path, wait_seconds: float) -> sqlite3.Connection:
+    connection = _open(f"{path.absolute().as_uri()}?mode=rwc", wait_seconds)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer at the same time
+        connection.execute("PRAGMA synchronous = NORMAL")  # survives kill -9; a power cut may cost the last records
+        bring_up_to_date(connection, str(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _readable(path: Path, wait_seconds: float) -> sqlite3.Connection:
+    last: sqlite3.OperationalError | None = None
+    for mode in ("mode=ro", "mode=ro&immutable=1"):  # the second needs no file next to it
+        connection = _open(f"{path.absolute().as_uri()}?{mode}", wait_seconds)
+        try:
+            check_version(connection, str(path))
+            return connection
+        except sqlite3.OperationalError as error:
+            connection.close()
+            last = error
+        except BaseException:
+            connection.close()
+            raise
+    assert last is not None
+    raise last
+
+
+def _open(uri: str, wait_seconds: float) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=wait_seconds, isolation_level=None, check_same_thread=False)

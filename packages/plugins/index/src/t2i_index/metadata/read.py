@@ -1,0 +1,112 @@
+"""Reads a picture file that anybody may have written: its metadata, its hash, and a small copy."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+from PIL import Image
+from pydantic import TypeAdapter, ValidationError
+
+from t2i.drawing.provenance import CHUNK, Provenance
+from t2i.errors import DataError
+from t2i.files import read_bytes
+from t2i_index.metadata.a1111 import read_a1111
+from t2i_index.metadata.comfyui import read_comfyui
+from t2i_index.metadata.found import MOST_JSON, Found
+from t2i_index.metadata.invokeai import read_invokeai
+from t2i_index.record import Entry, Record
+from t2i_index.thumbnail import thumbnail
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+MOST_BYTES = 256 * 2**20
+MOST_PIXELS = 100_000_000
+USER_COMMENT, EXIF = 0x9286, 0x8769
+ENCODINGS = {b"UNICODE\0": "utf-16-be", b"ASCII\0\0\0": "ascii"}
+
+
+def read_picture(path: Path, run: str) -> Entry | None:
+    """The entry for a picture file; None if its metadata does not say what was drawn.
+
+    Raises:
+        DataError: it is not a whole picture, or too large.
+    """
+    content = read_bounded(path, MOST_BYTES)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is checked instead
+            with Image.open(io.BytesIO(content), formats=[FORMATS[path.suffix.lower()]]) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise DataError(f"it has {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read")
+                small = thumbnail(image)
+                found = understand(_texts(image))
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's readers of hostile files raise anything
+        raise DataError(f"it is not a whole picture ({error})") from None
+    if found is None:
+        return None
+    record = Record(
+        kind="picture",
+        prompt=found.prompt,
+        model=found.model,
+        seed=found.seed,
+        options=found.options,
+        artist=found.artist,
+        widened=found.widened,
+        path=str(path.absolute()),
+        sha256=hashlib.sha256(content).hexdigest(),
+        time=path.stat().st_mtime,
+        run=run,
+        source=found.source,
+    )
+    return Entry(record, small)
+
+
+def understand(texts: dict[str, str]) -> Found | None:
+    """How a picture was made, from its text chunks; None if no known program wrote them."""
+    for reader in (_read_t2i, read_invokeai, read_a1111, read_comfyui):
+        found = reader(texts)
+        if found is not None:
+            return found
+    return None
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most `most` bytes.
+
+    Raises:
+        DataError: it is no regular file, larger, or cannot be read.
+    """
+    try:
+        return read_bytes(path, most)
+    except OSError as error:
+        raise DataError(f"it cannot be read ({error.strerror})") from None
+
+
+def _read_t2i(texts: dict[str, str]) -> Found | None:
+    text = texts.get(CHUNK, "")
+    if not 0 < len(text) <= MOST_JSON:
+        return None
+    try:
+        found = TypeAdapter(Provenance).validate_json(text, strict=True)
+    except ValidationError:
+        return None
+    widened = asdict(found.widened) if found.widened else {}
+    made = (found.prompt, found.artist.name, found.seed, found.options, asdict(found.artist), widened)
+    return Found("t2i", *made) if found.prompt.strip() and 0 <= found.seed < 2**63 else None
+
+
+def _texts(image: Image.Image) -> dict[str, str]:
+    """Text chunks of a PNG, and EXIF's user comment, in which A1111 writes its parameters in JPEG and WebP."""
+    texts = {key: str(value) for key, value in image.info.items() if isinstance(key, str) and isinstance(value, str)}
+    texts |= {str(key): str(value) for key, value in getattr(image, "text", {}).items()}
+    comment = image.getexif().get_ifd(EXIF).get(USER_COMMENT)
+    if isinstance(comment, bytes) and "parameters" not in texts:
+        encoding = ENCODINGS.get(comment[:8])
+        if encoding is not None:
+            texts["parameters"] = comment[8:].decode(encoding, "replace")
+    return texts

@@ -1,0 +1,88 @@
+"""What the index remembers of one picture or text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["picture", "text"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One picture or text.
+
+    Attributes:
+        kind: "picture" or "text".
+        prompt: what was drawn, or what a language model was asked; "" for a text that nobody asked for.
+        text: what was written; "" for a picture.
+        model: name of the artist or language model, or "".
+        seed: in [0, 2**63), or None if unknown.
+        options: the model's options.
+        artist: the ArtistIdentity as recorded in provenance; empty if the picture is not one of t2i.
+        widened: how a language model wrote the prompt, as in `t2i.drawing.provenance.Widened`; empty if it did not.
+        score: any number that a person or an evaluator gave; higher is better.
+        path, sha256: the picture's file, absolute, and its hash; for a text the file it comes from.
+        time: when it was made, in seconds since 1970.
+        run: the command that made it; pictures of one command share it.
+        source: the program that made it: "t2i", "a1111", "invokeai", "comfyui" or "file".
+        id: its number in the store; 0 if it is not stored.
+    """
+
+    kind: Kind
+    prompt: str
+    text: str = ""
+    model: str = ""
+    seed: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    artist: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    widened: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    score: float | None = None
+    path: str = ""
+    sha256: str = ""
+    time: float = 0.0
+    run: str = ""
+    source: str = "t2i"
+    id: int = 0
+
+    @property
+    def typed(self) -> str:
+        """The prompt as a person typed it, if a language model widened it; else ""."""
+        return str(self.widened.get("typed", ""))
+
+    @property
+    def words(self) -> str:
+        """Everything that a search by words reads."""
+        return "\n".join(filter(None, (self.prompt, self.typed, self.text)))
+
+    @property
+    def meaning(self) -> str:
+        """The text that a search by meaning compares."""
+        return self.text or self.prompt
+
+    @property
+    def key(self) -> bytes:
+        """16 bytes that are equal for the same file or the same text, so that it is recorded once."""
+        parts: list[str] = [self.kind, self.path, self.sha256, self.text]
+        if self.kind == "text":
+            parts += [self.prompt, self.model, str(self.seed)]
+        return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record to add.
+
+    Attributes:
+        thumbnail: a small WebP, or b"".
+        meaning: [384], the unit vector of `record.meaning` by MiniLM; None to compute it when it is needed.
+    """
+
+    record: Record
+    thumbnail: bytes = b""
+    meaning: NDArray[np.floating[Any]] | None = field(default=None, hash=False, compare=False)

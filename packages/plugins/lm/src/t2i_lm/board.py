@@ -1,0 +1,214 @@
+"""A board: variations of a prompt along two axes, as a labelled sheet and a page; each cell is a picture of its own."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from t2i.arguments import check_whole_number, shown
+from t2i.config import Config, parse_value
+from t2i.drawing.artist import Artist, Request
+from t2i.drawing.picture import Picture, file_name
+from t2i.drawing.pipeline import pipeline
+from t2i.drawing.provenance import png_bytes
+from t2i.errors import InvalidInputError
+from t2i.evaluation.sheet import sheet
+from t2i.files import write_atomic
+from t2i.progress import Progress, silent
+from t2i.seeds import MAX_SEED
+
+MOST_CELLS = 400
+RANGE = re.compile(r"(\d{1,19})\.\.(\d{1,19})")
+STYLE = """
+body { font: 15px/1.5 sans-serif; margin: 2em }
+th, td { padding: .3em; text-align: left; vertical-align: top; max-width: 16em; overflow-wrap: anywhere }
+img { width: 100%; min-width: 128px; image-rendering: pixelated; display: block }
+"""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What changes along one side of the board.
+
+    Attributes:
+        name: "prompt", "seed", "model", or an option of the model.
+        values: at least one.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Axis:
+        """An axis such as "guidance=1,3,5", "seed=1..4" or "model=cgan,flow".
+
+        Raises:
+            InvalidInputError: it has another form, or too many values.
+        """
+        name, equals, listed = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name.isidentifier() or not listed.strip():
+            raise InvalidInputError(f"An axis reads name=1,3,5 or seed=1..4, got {shown(text)}.")
+        values: list[Any] = []
+        for part in listed.split(","):
+            if span := RANGE.fullmatch(part.strip()):
+                first, last = int(span[1]), int(span[2])
+                if not 0 <= last - first < MOST_CELLS:
+                    raise InvalidInputError(f"A range goes up, by at most {MOST_CELLS} values, got {shown(part)}.")
+                values += range(first, last + 1)
+            else:
+                values.append(part.strip() if name in ("model", "prompt") else parse_value(part, f"the axis {name}"))
+        return cls(name, tuple(values))
+
+    @property
+    def labels(self) -> list[str]:
+        """What is written beside each value."""
+        return [str(value) if self.name == "prompt" else f"{self.name} {value}" for value in self.values]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture to draw."""
+
+    model: str
+    prompt: str
+    seed: int
+    options: tuple[tuple[str, Any], ...]
+
+
+def board(
+    prompts: Sequence[str],
+    x: Axis | None,
+    y: Axis | None,
+    out: Path,
+    *,
+    model: str,
+    seed: int = 0,
+    options: dict[str, Any] | None = None,
+    device: str | None = None,
+    progress: Progress = silent,
+) -> list[Path]:
+    """Draw a board into `out` (.png), a page beside it (.html) and each cell into the folder of that name.
+
+    Several prompts are an axis of their own: the columns if `x` is None, else more rows.
+
+    Args:
+        model, seed, options: of every cell whose axes do not say otherwise.
+
+    Returns:
+        The cells' files, row by row.
+
+    Raises:
+        InvalidInputError: there are too many cells, or an axis does not fit the model; nothing is drawn.
+        OutputError: a file cannot be written.
+    """
+    columns, rows = axes(prompts, x, y)
+    cells = [
+        [_cell({**dict(row), **dict(column)}, prompts[0], model, seed, options or {}) for column in columns]
+        for row in rows
+    ]
+    drawn = _draw([cell for row in cells for cell in row], device, progress)
+    folder = out.with_suffix("")
+    paths = [
+        picture.save(folder / file_name(number, picture.prompt, picture.seed))
+        for number, picture in enumerate(drawn, 1)
+    ]
+    width = len(columns)
+    pictures = [drawn[start : start + width] for start in range(0, len(drawn), width)]
+    tops, sides = [_label(column) for column in columns], [_label(row) for row in rows]
+    write_atomic(out, png_bytes(sheet([[each.image for each in row] for row in pictures], sides, tops)))
+    write_atomic(out.with_suffix(".html"), page(pictures, sides, tops, "; ".join(dict.fromkeys(prompts))))
+    return paths
+
+
+Setting = tuple[tuple[str, Any], ...]
+"""The names and values that a row or a column stands for."""
+
+
+def axes(prompts: Sequence[str], x: Axis | None, y: Axis | None) -> tuple[list[Setting], list[Setting]]:
+    """What the columns and the rows stand for.
+
+    Raises:
+        InvalidInputError: both axes have one name, or there are too many cells.
+    """
+    if x is not None and y is not None and x.name == y.name:
+        raise InvalidInputError(f"The two axes differ in what they change, got {x.name!r} for both.")
+    across: list[Setting] = [((x.name, value),) for value in x.values] if x is not None else [()]
+    down: list[Setting] = [((y.name, value),) for value in y.values] if y is not None else [()]
+    if len(prompts) > 1:
+        if "prompt" in [axis.name for axis in (x, y) if axis is not None]:
+            raise InvalidInputError(
+                "A board has one prompt if an axis changes it. Leave out the variations or the axis."
+            )
+        if x is None:
+            across = [(("prompt", prompt),) for prompt in prompts]
+        else:
+            down = [(("prompt", prompt), *rest) for prompt in prompts for rest in down]
+    if len(across) * len(down) > MOST_CELLS:
+        raise InvalidInputError(
+            f"A board has at most {MOST_CELLS} cells, got {len(across)} x {len(down)}. Use fewer values."
+        )
+    return across, down
+
+
+def page(pictures: Sequence[Sequence[Picture]], sides: Sequence[str], tops: Sequence[str], title: str) -> bytes:
+    """The board as one HTML file, without any other file."""
+    head = "".join(f"<th>{escape(text)}</th>" for text in ("", *tops))
+    body = "\n".join(
+        f"<tr><th>{escape(side)}</th>{''.join(map(_td, row))}</tr>" for side, row in zip(sides, pictures, strict=True)
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>
+<body>
+<h1>{escape(title)}</h1>
+<table>
+<tr>{head}</tr>
+{body}
+</table>
+</body>
+</html>
+""".encode()
+
+
+def _td(picture: Picture) -> str:
+    artist = picture.provenance.artist.name
+    said = escape(f"{picture.prompt}, seed {picture.seed}, {artist}, {dict(picture.provenance.options)}")
+    data = base64.b64encode(picture.png()).decode()
+    return f'<td><img alt="{said}" title="{said}" src="data:image/png;base64,{data}"></td>'
+
+
+def _label(setting: Setting) -> str:
+    return ", ".join(Axis(name, (value,)).labels[0] for name, value in setting)
+
+
+def _cell(values: dict[str, Any], prompt: str, model: str, seed: int, options: dict[str, Any]) -> Cell:
+    model, prompt = str(values.pop("model", model)), str(values.pop("prompt", prompt))
+    seed = check_whole_number(values.pop("seed", seed), "A seed", 0, MAX_SEED)
+    return Cell(model, prompt, seed, tuple({**options, **values}.items()))
+
+
+def _draw(cells: Sequence[Cell], device: str | None, progress: Progress) -> list[Picture]:
+    """The cells' pictures, in order; each model is loaded once, and cells with the same options are one batch."""
+    artists: dict[str, Artist] = {
+        name: pipeline(name, device=device, record=True) for name in _distinct(cells, "model")
+    }
+    chosen: list[Config] = [artists[cell.model].options(**dict(cell.options)) for cell in cells]
+    drawn: dict[int, Picture] = {}
+    with progress("Drawing", len(cells)) as advance:
+        for cell, used in dict.fromkeys((cell.model, used) for cell, used in zip(cells, chosen, strict=True)):
+            those = [n for n, each in enumerate(cells) if (each.model, chosen[n]) == (cell, used)]
+            requests = [Request(cells[n].prompt, cells[n].seed) for n in those]
+            for number, picture in zip(those, artists[cell].draw(requests, used), strict=True):
+                drawn[number] = picture
+                advance(1)
+    return [drawn[number] for number in range(len(cells))]
+
+
+def _distinct(cells: Sequence[Cell], name: str) -> list[str]:
+    return list(dict.fromkeys(getattr(cell, name) for cell in cells))

@@ -1,0 +1,114 @@
+"""Descriptions of pictures by an image-to-text model of transformers, such as BLIP (Li et al., ICML 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from PIL import Image
+
+from t2i.errors import DataError, InvalidInputError, SnapshotError
+from t2i.files import write_atomic
+from t2i.hub.download import download
+from t2i.progress import Progress, Say, silent, unsaid
+
+DEFAULT_CAPTIONER = "hf:Salesforce/blip-image-captioning-base"
+FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*-of-*.safetensors"]
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+MOST_TOKENS, MOST_PIXELS = 40, 100_000_000
+AT_ONCE = 8
+
+
+@final
+class Captioner:
+    """Pictures in, one sentence each out; always the most likely one."""
+
+    def __init__(self, name: str = DEFAULT_CAPTIONER) -> None:
+        """
+        Args:
+            name: "hf:org/name[@revision]" or "hf:folder".
+
+        Raises:
+            InvalidInputError: the name has another form.
+            OfflineError: it is not on this machine and the Hub is unreachable.
+            SnapshotError: it is not an image-to-text model in safetensors.
+        """
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+        kind, _, reference = name.partition(":")
+        if kind != "hf" or not reference:
+            raise InvalidInputError(f"A captioner is given as {DEFAULT_CAPTIONER} or hf:folder, got {name!r}.")
+        if Path(reference).is_dir():
+            folder = Path(reference)
+        else:
+            repo, _, revision = reference.partition("@")
+            folder, _ = download(repo, revision or None, FILES)
+        trusted = {"trust_remote_code": False, "local_files_only": True}
+        networks: Any = AutoModelForImageTextToText
+        processors: Any = AutoProcessor
+        try:
+            network = networks.from_pretrained(folder, use_safetensors=True, **trusted)
+            self._processor = processors.from_pretrained(folder, **trusted)
+        except Exception as error:  # transformers raises anything for a folder that is not as it expects
+            raise SnapshotError(f"{name!r} is no image-to-text model that transformers can load: {error}") from error
+        self._network = network.eval().requires_grad_(False)
+
+    @torch.inference_mode()
+    def describe(self, pictures: Sequence[Image.Image]) -> list[str]:
+        """One sentence per picture."""
+        inputs = self._processor(images=list(pictures), return_tensors="pt")
+        ids = self._network.generate(**inputs, max_new_tokens=MOST_TOKENS, do_sample=False)
+        return [" ".join(text.split()) for text in self._processor.batch_decode(ids, skip_special_tokens=True)]
+
+
+def caption_folder(
+    captioner: Captioner, folder: Path, *, progress: Progress = silent, warn: Say = unsaid
+) -> tuple[int, int]:
+    """Write name.txt next to each picture under `folder` that has none.
+
+    Returns:
+        How many were written, and how many were there already.
+
+    Raises:
+        InvalidInputError: there is no such folder, or no picture in it.
+        OutputError: a file cannot be written.
+    """
+    pictures = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES and path.is_file()]
+    if not pictures:
+        raise InvalidInputError(f"{folder} holds no picture ({', '.join(PICTURES)}). Give a folder of pictures.")
+    todo = [path for path in pictures if not path.with_suffix(".txt").exists()]
+    written = 0
+    with progress("Describing", len(todo)) as advance:
+        for start in range(0, len(todo), AT_ONCE):
+            part = todo[start : start + AT_ONCE]
+            opened: list[tuple[Path, Image.Image]] = []
+            for path in part:
+                try:
+                    opened.append((path, _opened(path)))
+                except DataError as error:
+                    warn(f"{path} was left out: {error}")
+            sentences = captioner.describe([picture for _, picture in opened]) if opened else []
+            for (path, _), sentence in zip(opened, sentences, strict=True):
+                if sentence:
+                    write_atomic(path.with_suffix(".txt"), f"{sentence}\n".encode())
+                    written += 1
+                else:
+                    warn(f"{path} was left out: the model said nothing about it")
+            advance(len(part))
+    return written, len(pictures) - len(todo)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise DataError(f"it has {picture.width} x {picture.height} pixels; at most {MOST_PIXELS:,} are read")
+            return picture.convert("RGB")
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's readers of hostile files raise anything
+        raise DataError(f"it is not a whole picture ({error})") from None

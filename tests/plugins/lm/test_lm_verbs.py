@@ -1,0 +1,166 @@
+"""The verbs: write, widen, vary, board, caption, and generate --widen, with a small model and a small artist."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import t2i_index.listener as listener
+from fakes.artist import write_artist
+from fakes.command_line import T2I
+from plugins.lm.conftest import Scripted
+from t2i import create
+from t2i.drawing.provenance import Widened, read_provenance
+from t2i_lm import widening
+from t2i_lm.board import Axis
+
+pytestmark = pytest.mark.usefixtures("fakes_installed", "t2i_cache")
+ANSWERS = ["a red heart", "I cannot", "a blue boat", "in the snow, at dusk"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a small artist."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    write_artist(folder / "painter")
+    listener._recorder.cache_clear()
+    return folder
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    """The language model of every verb."""
+    model = Scripted(ANSWERS)
+    monkeypatch.setattr(create, "create_language_model", lambda name="smollm2": model)
+    monkeypatch.setattr(widening, "create_language_model", lambda name="smollm2": model)
+    return model
+
+
+def test_write_prints_prompts_or_writes_them_and_they_are_found(
+    t2i: T2I, here: Path, scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("T2I_INDEX", str(tmp_path / "index.sqlite"))
+    written = t2i("write", "things", "-n", 2)
+    assert written.code == 0 and written.out == "a red heart\na blue boat\n"
+    assert t2i("write", "things", "-n", 2, "-o", "prompts.txt").code == 0
+    assert (here / "prompts.txt").read_text() == written.out
+    (hit,) = json.loads(t2i("search", "boat", "--kind", "text", "--json").out)
+    assert (hit["prompt"], hit["text"], hit["model"]) == ("things", "a blue boat", "scripted")
+    assert "needs a question" not in t2i("write", " ").error
+
+
+def test_a_picture_of_a_widened_prompt_is_made_again_without_a_language_model(
+    t2i: T2I, here: Path, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+):
+    draw = ("generate", "red square", "--widen", "--model", "painter", "--device", "cpu")
+    done = t2i(*draw, "--seed", 3, "-o", "red.png")
+    assert done.code == 0 and "red square -> red square, in the snow, at dusk" in done.err
+    found = read_provenance(here / "red.png")
+    assert found.prompt == "red square, in the snow, at dusk"
+    assert found.widened == Widened("red square", "scripted", "ab", 3)
+    asked = len(scripted.asked)
+    assert t2i("regenerate", "red.png", "-o", "again.png").code == 0
+    assert (here / "again.png").read_bytes() == (here / "red.png").read_bytes() and len(scripted.asked) == asked
+    assert "2 pictures" in t2i(*draw, "--seed", 3, "-n", 2, "-o", "out").err
+    assert "0 pictures, 2 were there already" in t2i(*draw, "--seed", 3, "-n", 2, "-o", "out").err
+
+
+def test_widen_prints_what_generate_would_draw(t2i: T2I, scripted: Scripted):
+    assert t2i("widen", "cosy cabin", "--seed", 3).out == "cosy cabin, in the snow, at dusk\n"
+
+
+def test_vary_prints_all_or_some(t2i: T2I, here: Path):
+    assert t2i("vary", "a {red|blue} heart", "--all").out == "a red heart\na blue heart\n"
+    assert len(t2i("vary", "a {red|blue|green} {heart|boat}", "-n", 4).out.splitlines()) == 4
+    assert "Leave one out" in t2i("vary", "a", "--all", "-n", 2).error
+    assert "does not close" in t2i("vary", "a {b").error
+
+
+def test_a_board_draws_each_cell_as_a_picture_of_its_own(t2i: T2I, here: Path):
+    axes = ("--x", "wildness=0,1,3", "--y", "seed=1..2")
+    assert t2i("board", "a {red|blue} square", *axes, "--model", "painter", "--device", "cpu").code == 0
+    paths = sorted((here / "board").iterdir())
+    cells = [read_provenance(path) for path in paths]
+    assert [(cell.prompt, cell.seed, cell.options["wildness"]) for cell in cells] == [
+        (f"a {colour} square", seed, wildness)
+        for colour in ("red", "blue")
+        for seed in (1, 2)
+        for wildness in (0, 1, 3)
+    ]
+    assert t2i("regenerate", paths[5], "-o", "again.png").code == 0
+    with Image.open("board.png") as sheet, Image.open(paths[0]) as first:
+        side = first.width * (128 // first.width)
+        assert sheet.width >= 3 * side and sheet.height >= 4 * side
+    page = (here / "board.html").read_text()
+    assert page.count("data:image/png;base64,") == 12 and "a blue square, seed 2" in page and "wildness 3" in page
+
+
+def test_a_board_of_variations_alone_is_one_row(t2i: T2I, here: Path):
+    assert t2i("board", "a {red|blue|green} square", "--model", "painter", "-o", "row.png").code == 0
+    assert len(list((here / "row").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--x", "wildness"), "An axis reads name=1,3,5"),
+        (("--x", "seed=4..1"), "A range goes up"),
+        (("--x", "seed=1..3", "--y", "seed=1,2"), "got 'seed' for both"),
+        (("--x", "seed=1..300", "--y", "wildness=1,2"), "at most 400 cells"),
+        (("--x", "wilderness=1"), "unknown field 'wilderness'"),
+        (("--x", "seed=one"), "A seed must be a whole number"),
+        (("-o", "x.gif"), "written as .png"),
+    ],
+)
+def test_a_board_that_cannot_be_drawn_is_refused(t2i: T2I, here: Path, arguments: tuple[str, ...], said: str):
+    assert said in t2i("board", "a red square", "--model", "painter", *arguments).error
+    assert {path.name for path in here.iterdir()} == {"painter"}
+
+
+def test_an_axis_is_read_as_typed():
+    assert Axis.parse("guidance=1,2.5,true") == Axis("guidance", (1, 2.5, True))
+    assert Axis.parse("seed=1..3,9") == Axis("seed", (1, 2, 3, 9))
+    assert Axis.parse("model=cgan.a,runs/b") == Axis("model", ("cgan.a", "runs/b"))
+
+
+@pytest.fixture(scope="module")
+def captioner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BLIP of random weights."""
+    import torch
+    from tokenizers import pre_tokenizers
+    from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipImageProcessor, BlipProcessor
+
+    folder = tmp_path_factory.mktemp("blip")
+    assert pre_tokenizers
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "square", "on", "white"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = sizes | {"vocab_size": len(words), "encoder_hidden_size": 16, "bos_token_id": 2, "eos_token_id": 3}
+    text |= {"sep_token_id": 3, "pad_token_id": 0, "max_position_embeddings": 64}
+    torch.manual_seed(0)
+    config = BlipConfig(text_config=text, vision_config=sizes | {"image_size": 32, "patch_size": 16}, projection_dim=16)
+    BlipForConditionalGeneration(config).save_pretrained(folder)
+    size = {"height": 32, "width": 32}
+    BlipProcessor(BlipImageProcessor(size=size), BertTokenizer(str(folder / "vocab.txt"))).save_pretrained(folder)
+    return folder
+
+
+def test_captions_are_written_next_to_pictures(t2i: T2I, here: Path, captioner: Path):
+    folder = here / "pictures"
+    folder.mkdir()
+    for colour in ("red", "blue", "white"):
+        Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
+    (folder / "red.txt").write_text("mine\n")
+    (folder / "broken.png").write_bytes(b"\x89PNG")
+    done = t2i("caption", folder, "--lm", f"hf:{captioner}")
+    assert done.code == 0 and "broken.png was left out" in done.err and "1 were there already" in done.err
+    assert (folder / "red.txt").read_text() == "mine\n" and not (folder / "broken.txt").exists()
+    written = [path for path in (folder / "blue.txt", folder / "white.txt") if path.exists()]
+    assert f"{len(written)} captions written" in done.err
+    assert "There is no folder nowhere" in t2i("caption", "nowhere").error
+    assert "holds no picture" in t2i("caption", here / "painter", "--lm", f"hf:{captioner}").error
