@@ -240,6 +240,19 @@ def test_columns_with_unusual_names_can_be_chosen_and_a_run_stores_them(t2i: T2I
     assert again.code == 0 and "has changed" not in again.err
 
 
+def test_names_that_are_not_utf8_are_packed_and_trained_on(t2i: T2I, squares: Path, here: Path) -> None:
+    folder = here / os.fsdecode(b"d\xe9")
+    shutil.copytree(squares, folder)
+    for suffix in (".png", ".txt"):
+        (folder / f"red{suffix}").rename(folder / (os.fsdecode(b"r\xe9d") + suffix))
+    assert t2i("data", "pack", folder, "--out", "pack", "--resolution", 16, "--text-encoder", "none").code == 0
+    pack = open_pack(here / "pack")
+    assert (pack.name, "r\\xe9d.png" in list(pack.ids)) == ("folder:d\\xe9", True)
+    train = ("train", "cgan", "--recipe", "tiny", "--device", "cpu", "--steps", 1, "--out", "run", "--data")
+    assert t2i(*train, folder).code == 0
+    assert t2i("train", "--resume", "run", "--steps", 2, "--device", "cpu").code == 0
+
+
 def test_info_imports_no_torch(squares: Path) -> None:
     code = (
         "import sys; from t2i.cli.main import run; "

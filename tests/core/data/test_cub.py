@@ -159,3 +159,10 @@ def test_replacement_characters_of_the_published_captions_are_spaces_and_noted(t
     assert [(problem.reason, problem.skipped) for problem in dataset.problems] == [
         ("U+FFFD in a caption, read as a space", False)
     ]
+
+
+def test_lists_of_classes_may_be_numbered_as_classes_txt_is(tmp_path):
+    root = write(tmp_path)
+    unseen = {example.id for example in read_cub(root, "unseen")}
+    (root / "testclasses.txt").write_text(f"1 {CLASSES[3]}\n")
+    assert {example.id for example in read_cub(root, "unseen")} == unseen != set()

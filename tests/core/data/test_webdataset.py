@@ -116,6 +116,15 @@ def test_dots_in_a_name_are_part_of_it(tmp_path):
     assert dataset.problems == []
 
 
+def test_test_shards_are_not_read_with_the_training_shards(tmp_path):
+    for name in ("train-0.tar", "train-1.tar", "val-0.tar"):
+        write(tmp_path / name, *GOOD)
+    dataset = t2i.load_dataset(str(tmp_path))
+    assert (len(dataset), dataset.name) == (4, f"webdataset:{tmp_path.name}:train")
+    assert "also there: val (1 shards)" in dataset.remarks[0]
+    assert len(read_webdataset(f"{tmp_path}/*.tar")) == 6
+
+
 def test_other_members_of_a_sample_are_counted_or_reported(tmp_path):
     members = [
         ("5.jpg", jpeg()),

@@ -90,11 +90,13 @@ def show(
     from t2i.data.survey import contact_sheet
     from t2i.files import write_atomic
 
-    sheet, shown = contact_sheet(_open(dataset, background, caption_column, image_column), count, resolution)
+    opened = _open(dataset, background, caption_column, image_column)
+    sheet, shown = contact_sheet(opened, count, resolution)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     write_atomic(out, buffer.getvalue())
     say(f"{out}: {shown} pictures")
+    _say_all(opened.remarks, ())
 
 
 @data.command()

@@ -59,6 +59,8 @@ def evaluate(
     from t2i.evaluation.table import cautions_of, score_cells
 
     dataset = load_dataset(data)
+    for remark in dataset.remarks:
+        warn(f"{dataset.name}: {remark}")
     plan = Plan(names, n, seed, resolution, settings, batch_size)
     artist = load_artist(model, device)
     options = artist.options(**parse_options(option))

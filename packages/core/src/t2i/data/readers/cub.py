@@ -120,7 +120,9 @@ def _wanted(  # type: ignore[no-untyped-def]
         raise DataError(
             f"The split {split!r} of CUB is listed in {file}, which is shipped with the captions, but is not in {root}."
         )
-    classes = {line.strip() for line in _lines(path)} - {""}
+    classes = {
+        line.split()[-1] for line in _lines(path) if line.strip()
+    }  # some copies number them, as classes.txt does
     return lambda number: species.get(number, str(Path(names[number]).parent)) in classes
 
 

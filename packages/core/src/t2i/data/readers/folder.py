@@ -45,30 +45,30 @@ def read_folder(reference: str | Path, split: str | None = None, columns: Column
         whole = ZipTree(path)
     else:
         raise DataError(f"A dataset must be a folder with pictures and captions, but {path} is not a folder.")
-    found = Findings()
+    found, names = Findings(), None
     if split is None:
-        split = _default_split(whole.names(Findings()), found, str(reference))
+        names = whole.names(found)
+        split, remark = _default_split(names, str(reference))
+        if split is not None:  # what was found beside it does not matter
+            found, names = Findings(), None
+            found.remark(remark)
     tree = whole if split is None else whole.under(split)
     if tree is None:
         raise DataError(f"A dataset must be a folder with pictures and captions, but {path}/{split} is not a folder.")
-    _collect(tree, columns, found)
+    _collect(tree, tree.names(found) if names is None else names, columns, found)
     return FileDataset(f"folder:{whole.title}" + (f":{split}" if split else ""), found, HINT)
 
 
-def _default_split(names: Sequence[str], found: Findings, reference: str) -> str | None:
-    """The folder of training pictures, if all pictures are in folders named as splits; records a remark."""
+def _default_split(names: Sequence[str], reference: str) -> tuple[str | None, str]:
+    """The folder of training pictures, if all pictures are in folders named as splits, and a remark."""
     if any("/" not in name for name in metadata_like(names)):
-        return None  # metadata here names pictures of all folders
+        return None, ""  # metadata here names pictures of all folders
     sizes = Counter(name.partition("/")[0] for name in names if is_picture(name))
-    split, remark = default_split(sizes, "pictures", "folder", reference)
-    if split is not None:
-        found.remark(remark)
-    return split
+    return default_split(sizes, "pictures", "folder", reference)
 
 
-def _collect(tree: Tree, columns: Columns, found: Findings) -> None:
+def _collect(tree: Tree, names: Sequence[str], columns: Columns, found: Findings) -> None:
     """Find every picture's captions, group and repeats, and account for every file."""
-    names = tree.names(found)
     pictures = [name for name in names if is_picture(name)]
     stems = {posixpath.splitext(name)[0].lower() for name in pictures}
     tables = metadata_files([name for name in names if posixpath.splitext(name)[0].lower() not in stems], found)
@@ -92,7 +92,7 @@ def _collect(tree: Tree, columns: Columns, found: Findings) -> None:
             found.add(entry.where, name, entry.captions, entry.group or groups[name], entry.source)
         else:
             found.add(name, name, texts[name], groups[name], tree.source(name), repeats=repeats.get(name, 1))
-    for name in set(names) - {*pictures, *sidecars.claimed, *orphans} - set(metadata_like(names)):
+    for name in sorted(set(names) - {*pictures, *sidecars.claimed, *orphans, *metadata_like(names)}):
         found.pass_over(name)
 
 

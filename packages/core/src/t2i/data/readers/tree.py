@@ -42,14 +42,6 @@ class Tree(ABC):
             DataError: there is no such file, or it is outside.
         """
 
-    def has(self, name: str) -> bool:
-        """Whether `source` finds the file."""
-        try:
-            self.source(name)
-        except DataError:
-            return False
-        return True
-
     @abstractmethod
     def under(self, folder: str) -> Tree | None:
         """The files of a sub-folder, or None if there is none."""

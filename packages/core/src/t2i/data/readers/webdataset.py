@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from t2i.data.readers.files import FileDataset
 from t2i.data.readers.findings import Findings
 from t2i.data.readers.sidecars import TEXT_SUFFIXES, caption_lines
 from t2i.data.readers.sources import Span, matching
+from t2i.data.readers.splits import default_split, first_word
 from t2i.data.readers.tar import open_tar
 from t2i.data.readers.tree import is_hidden
 from t2i.errors import DataError
@@ -29,13 +31,18 @@ def read_webdataset(reference: str | Path, split: str | None = None) -> FileData
 
     Args:
         reference: a shard, a folder of shards, or a pattern such as "shards/train-*.tar".
-        split: use only shards whose names begin with it.
+        split: use only shards whose names begin with it; by default "train" in a folder where all begin with splits.
 
     Raises:
         DataError: there is no such shard, or no sample can be used.
     """
-    shards = _shards(reference, split)
     found = Findings()
+    if split is None and Path(reference).is_dir():
+        sizes = Counter(first_word(shard.name) for shard in _shards(reference, None))
+        split, remark = default_split(sizes, "shards", "webdataset", str(reference))
+        if split is not None:
+            found.remark(remark)
+    shards = _shards(reference, split)
     for shard in shards:
         for sample in _samples(shard, found):
             sample.add_to(found)
