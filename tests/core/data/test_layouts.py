@@ -224,6 +224,12 @@ def test_missing_captions_and_groups_are_not_texts(tmp_path):
     ]
 
 
+def test_names_from_a_stranger_s_table_do_not_fill_the_screen(tmp_path):
+    rows = lines({"file_name": "a.png", "text": "a cat"}, {"file_name": "x\x1b[2J" * 100_000, "text": "a dog"})
+    [problem] = read_folder(make(tmp_path, {"a.png": None, "metadata.jsonl": rows})).problems
+    assert len(str(problem)) < 1000 and str(problem).isprintable()
+
+
 def test_a_line_that_is_too_long_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(metadata, "MAX_LINE_BYTES", 1000)
     long = lines({"file_name": "b.png", "text": "x" * 5000})

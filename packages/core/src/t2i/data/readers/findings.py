@@ -11,7 +11,10 @@ from t2i.data.decode import Box
 from t2i.data.formats import suffix_of
 from t2i.data.readers.captions import usable_captions, usable_group
 from t2i.data.readers.sources import Source
+from t2i.display import printable
 from t2i.plain_text import as_unicode
+
+LONGEST = 400  # characters of a problem's place and reason, which may be names from a stranger's table
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,11 @@ class Findings:
 
     def leave_out(self, where: str, reason: str) -> None:
         """Record that something is left out."""
-        self.problems.append(Problem(as_unicode(where), as_unicode(reason)))
+        self.problems.append(_problem(where, reason, skipped=True))
 
     def note(self, where: str, reason: str) -> None:
         """Record that something is used after a change."""
-        self.problems.append(Problem(as_unicode(where), as_unicode(reason), skipped=False))
+        self.problems.append(_problem(where, reason, skipped=False))
 
     def remark(self, sentence: str) -> None:
         """Record how the files are read."""
@@ -93,3 +96,7 @@ class Findings:
         if kept := self.captions(where, captions):
             example = Example(as_unicode(name), kept, as_unicode(group), repeats)
             self.records.append(Record(example, source, box))
+
+
+def _problem(where: str, reason: str, skipped: bool) -> Problem:
+    return Problem(printable(as_unicode(where), LONGEST), printable(as_unicode(reason), LONGEST), skipped)
