@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,10 @@ def test_wrong_settings_write_nothing(
 
 
 def test_one_group_suffices_for_techniques_without_mismatched_captions(made: dict[str, Any], tmp_path: Path) -> None:
-    made["data"] = str(write_squares(tmp_path / "shapes" / "square").parent)
+    folder = write_squares(tmp_path / "shapes")
+    rows = [{"file_name": path.name, "text": path.stem, "group": "square"} for path in sorted(folder.glob("*.png"))]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made["data"] = str(folder)
     with pytest.raises(DataError, match=r"learns from mismatched captions.*only one group"):
         run.start(made, tmp_path / "cgan", device="cpu")
     assert not (tmp_path / "cgan").exists()

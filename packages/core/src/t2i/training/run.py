@@ -17,6 +17,7 @@ from t2i.data.dataset import summarised
 from t2i.data.prepare import PreparedData, prepare
 from t2i.devices import check_device
 from t2i.files import write_atomic
+from t2i.plain_text import as_unicode
 from t2i.progress import Progress, silent
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
@@ -137,7 +138,7 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
         license=data.license,
         options=options,
         parent=f"{config.parent}, sha256 {parent_sha256}" if config.parent else "",
-        command=config.command,
+        command=as_unicode(config.command),
     )
     trainer = Trainer(
         objective,
