@@ -111,7 +111,7 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
 
 
 def index(where: str | Path | None = None) -> Any:
-    """The `t2i_index.index.Index` of everything drawn and written; needs t2i-index.
+    """Open the `t2i_index.index.Index` of everything drawn and written; needs t2i-index.
 
     Args:
         where: a file, or another index that T2I_INDEX may name; by default the one that the command line records in.

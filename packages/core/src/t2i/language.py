@@ -1,4 +1,4 @@
-"""The contract of language models: a question in, text out."""
+"""The contract of language models, which write text in answer to a question."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class LanguageModelIdentity:
 
 
 class LanguageModel(ABC):
-    """Questions in, text out. The same question, seed and options give the same text on one machine.
+    """Writes text in answer to questions. The same question, seed and options give the same text on one machine.
 
-    A model on a server keeps that promise as far as its server does.
+    For a model on a server, this depends on the server.
     """
 
     @property

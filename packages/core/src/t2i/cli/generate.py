@@ -73,7 +73,7 @@ def generate(
 
 
 def widen_prompts(prompts: list[str], seed: int, lm: str) -> dict[str, Widened]:
-    """Each prompt's widened version, with how it came about; prints both.
+    """Each prompt's widened version and its origin; prints both prompts.
 
     Raises:
         UnknownNameError: t2i-lm is not installed.

@@ -1,4 +1,4 @@
-"""What every LanguageModel promises, as a pytest class. Needs pytest (pip install pytest)."""
+"""The checks of every LanguageModel, as a pytest class. Needs pytest (pip install pytest)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The index of t2i: everything drawn and written, found again. One SQLite file is the truth."""
+"""The index of t2i: finds everything drawn and written. All data is in one SQLite file."""

@@ -1,4 +1,4 @@
-"""Takes in what is already on disk: pictures by their metadata, and text files line by line."""
+"""Adds files that exist already: pictures by their metadata, and text files line by line."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ AT_ONCE = 256  # files in one transaction
 
 @dataclass
 class Added:
-    """What `add_folder` did.
+    """The result of `add_folder`.
 
     Attributes:
         new: records added, by the program that made them.
-        known: records that were there already.
+        known: records that existed already.
         unknown: pictures whose metadata does not say what was drawn.
         unreadable: files that could not be read.
     """

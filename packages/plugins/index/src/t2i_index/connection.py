@@ -1,4 +1,4 @@
-"""Opens the SQLite file of the index, and turns SQLite's errors into sentences."""
+"""Opens the SQLite file of the index, and converts SQLite's errors into ours."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def connect(path: Path, wait_seconds: float = WAIT_SECONDS) -> sqlite3.Connectio
 
 @contextmanager
 def sentences(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors in this block into errors of ours.
+    """Convert SQLite's errors in the block into errors of ours.
 
     Raises:
         OutputError: the file is locked for too long, read-only, or the disk is full.
@@ -59,11 +59,11 @@ def sentences(path: Path) -> Iterator[None]:
             raise OutputError(
                 f"The index {path} cannot be written: {reason}. Free space, or check permissions."
             ) from None
-        raise DataError(f"The index {path} cannot be read: {reason}. Look at it with `t2i index check`.") from None
+        raise DataError(f"The index {path} cannot be read: {reason}. Check it: `t2i index check`.") from None
     except sqlite3.DatabaseError as error:
         raise DataError(
-            f"The index {path} is damaged, or no index: {error}. Move it away; `t2i index add FOLDER` takes your "
-            f"pictures in again."
+            f"The index {path} is damaged, or no index: {error}. Move it away; `t2i index add FOLDER` adds your "
+            f"pictures again."
         ) from None
 
 

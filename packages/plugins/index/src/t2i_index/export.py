@@ -16,7 +16,7 @@ SUFFIXES = (".jsonl", ".parquet")
 
 
 def as_json(record: Record) -> dict[str, Any]:
-    """A record as JSON; what is empty or unknown is left out."""
+    """A record as JSON, without empty or unknown fields."""
     return {key: value for key, value in asdict(record).items() if value not in ("", None, {})}
 
 

@@ -1,4 +1,4 @@
-"""How a hit was made, in words; imports no Pillow."""
+"""Describes how a hit was made, in one line; imports no Pillow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search may be limited to."""
+"""Conditions of a search."""
 
 from __future__ import annotations
 

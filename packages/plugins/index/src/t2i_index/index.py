@@ -1,4 +1,4 @@
-"""The index as people use it: search it, and get a picture or a text back.
+"""The public interface of the index: search it, and get pictures and texts.
 
 >>> import t2i
 >>> hits = t2i.index().search("cat astronaut")

@@ -1,4 +1,4 @@
-"""The tables of the index, and how an older file is brought up to date."""
+"""The tables of the index, and migrations of older files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
 )
-"""The statements that lead from each version of the schema to the next; released ones never change."""
+"""The statements that migrate each version of the schema to the next; released ones never change."""
 
 VERSION = len(MIGRATIONS)
 

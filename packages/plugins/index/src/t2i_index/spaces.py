@@ -1,4 +1,4 @@
-"""Texts and pictures as vectors, and the records that still lack theirs."""
+"""Texts and pictures as vectors, and the records without one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = NDArray[np.float32]
 
 
 def encode_text(text: str) -> Array:
-    """[384], a unit vector: what the text means."""
+    """[384], a unit vector for the meaning of the text."""
     from t2i_index.encoder import sentences
 
     vector: Array = sentences().encode([text])[0]
@@ -27,7 +27,7 @@ def encode_text(text: str) -> Array:
 
 
 def encode_picture(picture: str | Path | Image.Image) -> Array:
-    """[d], a unit vector: what the picture looks like.
+    """[d], a unit vector for the look of the picture.
 
     Raises:
         InvalidInputError: it is not a picture, or its file cannot be read.
@@ -70,7 +70,7 @@ def _look(pictures: list[Image.Image]) -> Array:
 
     from t2i.images import from_uint8
 
-    side = 64  # what the encoder sees
+    side = 64  # the encoder's input
     pixels = [np.array(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)) for picture in pictures]
     images = from_uint8(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2))
     return np.asarray(_encoder().images(images).numpy(), np.float32)

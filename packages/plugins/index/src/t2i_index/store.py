@@ -1,4 +1,4 @@
-"""The interface of where the index is kept: one SQLite file, or LanceDB for many machines."""
+"""The interface of the index's storage: one SQLite file, or LanceDB for many machines."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Store(ABC):
 
     @abstractmethod
     def set_vectors(self, space: Space, ids: Sequence[int], vectors: Vectors) -> None:
-        """Keep the unit vectors [n, d] of these records."""
+        """Store the unit vectors [n, d] of these records."""
 
     @abstractmethod
     def use_encoder(self, space: Space, name: str) -> None:
@@ -67,7 +67,7 @@ class Store(ABC):
 
     @abstractmethod
     def set_path(self, record: int, path: str) -> None:
-        """Note that a record's file has moved."""
+        """Set the new path of a record's file."""
 
     @abstractmethod
     def set_score(self, record: int, score: float | None) -> None:
@@ -83,16 +83,16 @@ class Store(ABC):
 
     @abstractmethod
     def facts(self) -> dict[str, object]:
-        """Numbers of records and vectors, the size on disk, and how it is kept."""
+        """Numbers of records and vectors, the size on disk, and the format."""
 
     @abstractmethod
     def check(self) -> list[str]:
-        """A sentence for each flaw of the store itself."""
+        """A sentence for each fault of the store itself."""
 
     @abstractmethod
     def rebuild(self) -> None:
-        """Make again all that follows from the records and their vectors."""
+        """Rebuild everything that is computed from the records and their vectors."""
 
     @abstractmethod
     def close(self) -> None:
-        """Release its files."""
+        """Close its files."""

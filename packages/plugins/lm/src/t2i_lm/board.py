@@ -1,4 +1,4 @@
-"""A board: variations of a prompt along two axes, as a labelled sheet and a page; each cell is a picture of its own."""
+"""A board: variations of a prompt along two axes, as a labelled sheet and a page; each cell is also a picture file."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Axis:
 
     @property
     def labels(self) -> list[str]:
-        """What is written beside each value."""
+        """The label of each value."""
         return [str(value) if self.name == "prompt" else f"{self.name} {value}" for value in self.values]
 
 
@@ -131,7 +131,7 @@ Setting = tuple[tuple[str, Any], ...]
 
 
 def axes(prompts: Sequence[str], x: Axis | None, y: Axis | None) -> tuple[list[Setting], list[Setting]]:
-    """What the columns and the rows stand for.
+    """The axes of the columns and the rows.
 
     Raises:
         InvalidInputError: both axes have one name, or there are too many cells.

@@ -23,7 +23,7 @@ AT_ONCE = 8
 
 @final
 class Captioner:
-    """Pictures in, one sentence each out; always the most likely one."""
+    """Writes one sentence per picture, always the most likely one."""
 
     def __init__(self, name: str = DEFAULT_CAPTIONER) -> None:
         """
@@ -53,7 +53,7 @@ class Captioner:
         try:
             network = networks.from_pretrained(folder, use_safetensors=True, **trusted)
             self._processor = processors.from_pretrained(folder, **trusted)
-        except Exception as error:  # transformers raises anything for a folder that is not as it expects
+        except Exception as error:  # transformers raises any exception for an unexpected folder
             raise SnapshotError(f"{name!r} is no image-to-text model that transformers can load: {error}") from error
         self._network = network.eval().requires_grad_(False)
 
@@ -110,5 +110,5 @@ def _opened(path: Path) -> Image.Image:
             return picture.convert("RGB")
     except DataError:
         raise
-    except Exception as error:  # Pillow's readers of hostile files raise anything
+    except Exception as error:  # Pillow raises any exception for malicious files
         raise DataError(f"it is not a whole picture ({error})") from None

@@ -111,7 +111,7 @@ class HuggingFaceModel(LanguageModel):
     def _batch(
         self, prompts: Sequence[list[int]], seeds: Sequence[int], options: WritingOptions
     ) -> Iterator[tuple[int, str]]:
-        """Write all texts side by side; yields (row, piece) as they come."""
+        """Write all texts in one batch; yields (row, piece) as they are written."""
         from transformers import DynamicCache
 
         rows = [_Text(row, self._tokenizer, StopCutter(options.stop)) for row in range(len(prompts))]
@@ -154,7 +154,7 @@ class _Text:
         self._given = 0  # characters
 
     def push(self, token: int) -> str:
-        """Add a token; the new text that is certain."""
+        """Add a token; returns the new text that is final."""
         self._ids.append(token)
         text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
         if text.endswith("\ufffd"):  # part of a character
@@ -165,7 +165,7 @@ class _Text:
         return certain
 
     def finish(self) -> str:
-        """The rest."""
+        """Return the remaining text."""
         self.finished = True
         rest = self._tokenizer.decode(self._ids, skip_special_tokens=True)[self._given :]
         return self._cutter.push(rest) + self._cutter.finish()
@@ -200,7 +200,7 @@ def _load(folder: Path, name: str) -> tuple[Any, Any]:
     try:
         network, report = kind.from_pretrained(folder, **how, **trusted)
         tokenizer = AutoTokenizer.from_pretrained(folder, **trusted)
-    except Exception as error:  # transformers raises anything for a folder that is not as it expects
+    except Exception as error:  # transformers raises any exception for an unexpected folder
         raise SnapshotError(f"{name!r} is no causal language model that transformers can load: {error}") from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
@@ -216,7 +216,7 @@ def _end_tokens(network: Any, tokenizer: Any) -> set[int]:
 
 
 def _padded(prompts: Sequence[list[int]], filler: int) -> tuple[Int[Tensor, "b l"], Int[Tensor, "b l"]]:
-    """Tokens filled up on the left to the longest, and a mask that is 0 for filling."""
+    """Tokens filled up on the left to the longest, and a mask that is 0 for padding."""
     longest = max(map(len, prompts))
     ids = torch.full((len(prompts), longest), filler)
     mask = torch.zeros(len(prompts), longest, dtype=torch.long)

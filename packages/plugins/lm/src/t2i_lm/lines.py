@@ -1,4 +1,4 @@
-"""What makes a line one usable prompt, and how a language model's answer becomes one."""
+"""Extracts one prompt from a language model's answer, and checks whether it is usable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARKUP = re.compile(r"[<>{}|\[\]\\=]|\*\*|```")
 
 
 def cleaned(answer: str) -> str:
-    """The answer's first line that says something, without list marks, labels and quotation marks, as one sentence."""
+    """The answer's first line with content, without list marks, labels and quotation marks, as one sentence."""
     line = next((line for line in answer.splitlines() if line.strip(QUOTES)), "")
     line = LABEL.sub("", MARKER.sub("", line).strip(QUOTES)).strip(QUOTES)
     line = " ".join(line.split())

@@ -76,7 +76,7 @@ def converted(gguf: Path, sha256: str = SHA256) -> Path:
             network.save_pretrained(scratch)
             tokenizer.save_pretrained(scratch)
     except OutputError:
-        if not folder.is_dir():  # else another process was faster
+        if not folder.is_dir():  # otherwise another process has made it
             raise
     return folder
 
@@ -90,7 +90,7 @@ def _unpacked(gguf: Path) -> tuple[Any, Any]:
     given: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     try:
         read = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **given)
-        read.config.__dict__.pop("quantization_config", None)  # its tensors are plain now, but it refuses to be saved
+        read.config.__dict__.pop("quantization_config", None)  # its tensors are plain now, but save_pretrained refuses
         network = AutoModelForCausalLM.from_config(read.config, dtype=torch.float32)
         network.load_state_dict(read.state_dict())
         network.generation_config = read.generation_config
@@ -99,5 +99,5 @@ def _unpacked(gguf: Path) -> tuple[Any, Any]:
         raise SnapshotError(
             f"Reading {gguf.name} needs the package gguf: pip install 't2i-lm[offline]' ({error})"
         ) from None
-    except Exception as error:  # transformers raises anything for a file that is not as it expects
+    except Exception as error:  # transformers raises any exception for an unexpected file
         raise SnapshotError(f"{gguf} cannot be read by transformers: {error}") from error

@@ -8,7 +8,7 @@ from typing import final
 
 @final
 class StopCutter:
-    """Takes a text piece by piece, and gives what surely comes before the first stop string.
+    """Takes a text piece by piece, and returns the part that is certainly before the first stop string.
 
     Attributes:
         stopped: whether one was found.
@@ -20,7 +20,7 @@ class StopCutter:
         self.stopped = False
 
     def push(self, piece: str) -> str:
-        """The text that is certain after this piece."""
+        """Add a piece; returns the new text that is certainly before a stop string."""
         if self.stopped:
             return ""
         text = self._held + piece
@@ -33,7 +33,7 @@ class StopCutter:
         return text[: len(text) - kept]
 
     def finish(self) -> str:
-        """What was held back, once nothing more comes."""
+        """Return the text held back, at the end of the answer."""
         held, self._held = self._held, ""
         return "" if self.stopped else held
 

@@ -1,6 +1,6 @@
 """Prompts with variations: "a {red|blue} {house|castle}", nested too, and wildcards, __name__, from files.
 
-A backslash takes the meaning from the next character. The order of variations is that of reading, the last place
+A backslash escapes the next character. The order of variations is that of reading, the last place
 changing first.
 """
 
@@ -37,7 +37,7 @@ Part = str | Choice | tuple["Part", ...]
 
 @dataclass(frozen=True)
 class Template:
-    """A prompt with variations, understood.
+    """A parsed prompt with variations.
 
     Attributes:
         count: how many variations it has, equal ones included.
@@ -48,7 +48,7 @@ class Template:
 
     @classmethod
     def parse(cls, text: str, wildcards: Path | None = None) -> Template:
-        """Understand a template.
+        """Parse a template.
 
         Args:
             wildcards: the folder in which name.txt has the options of __name__, one a line.

@@ -63,7 +63,7 @@ def widen(model: LanguageModel, prompt: str, count: int = 1, seed: int = 0) -> l
 
 
 def widen_prompts(prompts: Sequence[str], seed: int, lm: str) -> dict[str, Widened]:
-    """Each prompt's widened version, with how it came about, for `t2i generate --widen`.
+    """Each prompt's widened version and its origin, for `t2i generate --widen`.
 
     Raises:
         InvalidInputError, LanguageModelError: as `widen`.

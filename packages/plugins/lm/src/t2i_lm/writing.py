@@ -1,4 +1,4 @@
-"""Prompts about a topic: each is asked for alone, cleaned, checked, and asked for again with a new seed if it fails."""
+"""Prompts about a topic: each is requested on its own, cleaned, checked, and requested with a new seed if it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every LanguageModel promises."""
+"""The checks of every LanguageModel."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def questions_are_checked(model: LanguageModel) -> None:
 
 
 @LANGUAGE_MODEL_CHECKS.add(
-    why="people must know where a model's words come from",
+    why="users must know which model wrote a text, and where its weights are from",
     remedy="give the class a docstring: which model it is, and where the weights are from",
 )
 def is_documented(model: LanguageModel) -> None:

@@ -1,4 +1,4 @@
-"""`t2i index`: look after the index."""
+"""`t2i index`: manage the index."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from t2i.errors import InvalidInputError
 from t2i_index.filters import parse_since
 from t2i_index.location import index_location, recording_location, switch_recording
 
-index = typer.Typer(help="Look after the index of everything drawn and written.", no_args_is_help=True)
+index = typer.Typer(help="Manage the index of everything drawn and written.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @index.command()
 def info(as_json: Json = False) -> None:
-    """Where the index is, how much it holds, and whether pictures are recorded."""
+    """Show where the index is, how much it has, and whether pictures are recorded."""
     from t2i_index.index import open_store
 
     facts = open_store(index_location()).facts()
@@ -49,7 +49,7 @@ def off() -> None:
 
 @index.command()
 def add(folder: Annotated[Path, typer.Argument(help="A folder or a file of pictures and texts.")]) -> None:
-    """Take in older pictures of t2i, A1111, InvokeAI and ComfyUI by their metadata, and text files line by line."""
+    """Add older pictures of t2i, A1111, InvokeAI and ComfyUI by their metadata, and text files line by line."""
     from t2i_index.adding import add_folder
     from t2i_index.index import open_store
     from t2i_index.listener import run_name
@@ -107,7 +107,7 @@ def export(out: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file."
 
 @index.command()
 def check() -> int:
-    """Look for damage; exits with 1 if there is any."""
+    """Check the index for damage; exits with 1 if there is any."""
     from t2i_index.index import open_store
 
     store = open_store(index_location())
@@ -124,7 +124,7 @@ def check() -> int:
 
 @index.command()
 def rebuild() -> None:
-    """Make again what searches use: the index of words, and the files of nearest neighbours."""
+    """Rebuild the files that searches use: the index of words, and the files of nearest neighbours."""
     from t2i_index.index import open_store
 
     store = open_store(index_location())

@@ -26,7 +26,7 @@ def search(
             metavar="QUERY...", help='Words (all must occur), "phrases", prefix*, AND, OR, NOT. Default: the newest.'
         ),
     ] = None,
-    meaning: Annotated[bool, typer.Option("--meaning", help="Compare what the texts mean.")] = False,
+    meaning: Annotated[bool, typer.Option("--meaning", help="Search by meaning.")] = False,
     both: Annotated[bool, typer.Option("--both", help="By words and by meaning, merged.")] = False,
     like: Annotated[Path | None, typer.Option(help="A picture; finds similar ones.")] = None,
     model: Annotated[str, typer.Option(help="Only of this model, or of this technique.")] = "",
@@ -36,9 +36,7 @@ def search(
     kind: Annotated[str | None, typer.Option(help="Only pictures, or only texts: picture or text.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Only with at least this score.")] = None,
     count: Annotated[int, typer.Option("-n", help="Most hits.")] = 20,
-    flat: Annotated[
-        bool, typer.Option("--flat", help="Do not put pictures that differ only by seed together.")
-    ] = False,
+    flat: Annotated[bool, typer.Option("--flat", help="Do not group pictures that differ only by seed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[
         Path | None,

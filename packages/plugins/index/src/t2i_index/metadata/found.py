@@ -1,4 +1,4 @@
-"""What a picture's metadata says about how it was made, whichever program wrote it."""
+"""Facts from a picture's metadata about how it was made, by any program."""
 
 from __future__ import annotations
 

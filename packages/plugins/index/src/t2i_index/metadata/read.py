@@ -1,4 +1,4 @@
-"""Reads a picture file that anybody may have written: its metadata, its hash, and a small copy."""
+"""Reads an untrusted picture file: its metadata, its hash, and a small copy."""
 
 from __future__ import annotations
 
