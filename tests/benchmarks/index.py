@@ -89,7 +89,7 @@ def measure(file: Path) -> None:
 
 
 def cold(file: Path) -> None:
-    """From the command line's start."""
+    """Measure including the start of the command line."""
     program, env = [sys.executable, "-m", "t2i"], {"T2I_INDEX": str(file)}
     searches = {
         "by words": ["cat", "house"],
@@ -130,7 +130,7 @@ def entries(rng: np.random.Generator, words: list[str], centres: np.ndarray, sta
 
 
 def recall(store: SQLiteStore, queries: np.ndarray) -> float:
-    """Against every vector, compared one by one, in parts that fit into memory."""
+    """Compare with an exact search over every vector, in parts that fit into memory."""
     best: list[list[tuple[float, int]]] = [[] for _ in queries]
     last = 0
     while rows := store._read(

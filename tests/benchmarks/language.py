@@ -1,4 +1,4 @@
-"""The default language model: tokens a second beside plain transformers `generate`, and the share of usable lines."""
+"""The default language model: tokens per second next to transformers' `generate`, and the share of usable lines."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def speed() -> None:
 
 
 def quality() -> None:
-    """First answers, before any is asked for again."""
+    """The share of usable first answers."""
     model = create_language_model("smollm2")
     lines = [
         cleaned(answer)

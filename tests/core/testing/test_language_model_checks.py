@@ -65,7 +65,7 @@ class Noisy(Letters):
 
 
 class Stuttering(Letters):
-    """Streams another text than it writes at once."""
+    """Its streamed text differs from write_all's."""
 
     def write(self, question: str, seed: int, options: WritingOptions | None = None) -> Iterator[str]:
         return (piece for piece in super().write(question, seed, options) for _ in range(2))

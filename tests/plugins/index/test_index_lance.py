@@ -1,4 +1,4 @@
-"""LanceDB keeps what SQLite keeps: the same records, words, filters and neighbours, in a folder and on an S3 server."""
+"""LanceDB gives the same results as SQLite: records, words, filters and neighbours, in a folder and on an S3 server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def s3() -> Iterator[str]:
     running.stop()
 
 
-LINES = [line for line in TEXTS if "cats" not in line]  # only SQLite ignores English endings
+LINES = [line for line in TEXTS if "cats" not in line]  # only SQLite stems English words
 Make = Callable[[str], Store]
 
 
@@ -56,7 +56,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     return lambda name: open_store(f"{address}-{name}")
 
 
-def test_it_keeps_what_sqlite_keeps(make: Make, store: Store):
+def test_lancedb_gives_the_same_results_as_sqlite(make: Make, store: Store):
     lance = make("same")
     entries = [
         picture("a red heart", 0, model="cgan", seed=7, score=0.5, options={"steps": 2}, widened={"typed": "heart"}),
@@ -137,7 +137,7 @@ def test_neighbours_are_those_of_sqlite(make: Make, store: Store):
     )
 
 
-def test_the_index_works_on_it(tmp_path: Path):
+def test_the_index_works_on_lancedb(tmp_path: Path):
     index = Index(open_store(str(tmp_path / "i.lance")))
     assert index.search() == []
     index.store.add([picture("a heart", n, seed=n) for n in range(3)])
@@ -145,7 +145,7 @@ def test_the_index_works_on_it(tmp_path: Path):
     assert [record.seed for record in hit.stack] == [2, 1, 0]
 
 
-def test_an_address_that_is_none_ends_in_a_sentence(tmp_path: Path):
+def test_an_invalid_address_is_an_error(tmp_path: Path):
     (tmp_path / "x.lance").write_text("a file")
     with pytest.raises(DataError, match="cannot be opened"):
         open_store(str(tmp_path / "x.lance"))

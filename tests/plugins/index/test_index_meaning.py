@@ -1,4 +1,4 @@
-"""By meaning: NumPy's MiniLM is torch's, and the file of neighbours finds what brute force finds."""
+"""Search by meaning: MiniLM in NumPy equals torch's, and the file of neighbours finds the same as brute force."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_vectors_are_those_of_the_text_encoder(encoder: Sentences):
     assert np.abs(encoder.encode(texts) - reference).max() < 2e-6
 
 
-def test_a_search_by_meaning_finds_other_words_for_the_same(store: SQLiteStore):
+def test_a_search_by_meaning_finds_synonyms(store: SQLiteStore):
     store.add([text("a feline sleeping on a sofa"), text("the stock market fell"), text("a bowl of fruit")])
     index = Index(store)
     best = index.search("cat on a couch", by="meaning")[0]
@@ -52,7 +52,7 @@ def test_a_search_by_meaning_finds_other_words_for_the_same(store: SQLiteStore):
     assert index.search("market", by="both")[0].record.text == "the stock market fell"
 
 
-def test_merging_puts_what_both_lists_have_first():
+def test_merging_puts_ids_of_both_lists_first():
     assert merged([[1, 2, 3], [4, 2, 5]]) == [2, 1, 4, 3, 5]
 
 
@@ -97,7 +97,7 @@ def files(file: Path) -> list[Path]:
     return sorted(file.parent.glob("*.usearch"))
 
 
-def test_the_file_finds_what_brute_force_finds(large: SQLiteStore, vectors: np.ndarray, file: Path):
+def test_the_file_finds_the_same_as_brute_force(large: SQLiteStore, vectors: np.ndarray, file: Path):
     found = [large.by_vector("meaning", query, Filters(), 10) for query in vectors[500:600]]
     expected = [exact(vectors, query, list(range(1, 501))) for query in vectors[500:600]]
     recall = np.mean([len(set(f) & set(e)) / 10 for f, e in zip(found, expected, strict=True)])
@@ -122,7 +122,7 @@ def test_new_vectors_are_found_at_once_and_later_move_into_the_file(
 
 
 @pytest.mark.parametrize("fault", ["lost", "cut", "other", "empty"])
-def test_a_damaged_file_is_noticed_and_made_again(large: SQLiteStore, vectors: np.ndarray, file: Path, fault: str):
+def test_a_damaged_file_is_detected_and_rebuilt(large: SQLiteStore, vectors: np.ndarray, file: Path, fault: str):
     large.by_vector("meaning", vectors[0], Filters(), 1)
     (path,) = files(file)
     content = path.read_bytes()
@@ -131,7 +131,7 @@ def test_a_damaged_file_is_noticed_and_made_again(large: SQLiteStore, vectors: n
     else:
         path.write_bytes({"cut": content[:-100], "other": b"x" * len(content), "empty": b""}[fault])
     again = SQLiteStore(file)
-    assert "it will be made again" in again.check()[0] or "is damaged" in again.check()[0]
+    assert "it will be rebuilt" in again.check()[0] or "is damaged" in again.check()[0]
     assert again.by_vector("meaning", vectors[7], Filters(), 3) == exact(vectors, vectors[7], list(range(1, 501)), 3)
     assert again.check() == [] and len(files(file)) == 1
 
@@ -153,7 +153,7 @@ def test_filters_hold_for_neighbours(large: SQLiteStore, vectors: np.ndarray, mo
     assert len(set(found) & set(exact(vectors, vectors[7], ids))) >= 9
 
 
-def test_another_encoder_begins_anew(large: SQLiteStore, vectors: np.ndarray, file: Path):
+def test_another_encoder_drops_the_old_vectors(large: SQLiteStore, vectors: np.ndarray, file: Path):
     large.use_encoder("meaning", "a")
     assert large.by_vector("meaning", vectors[0], Filters(), 1) == []
     assert sum(map(len, large.without_vector("meaning"))) == 500

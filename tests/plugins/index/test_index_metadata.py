@@ -1,4 +1,4 @@
-"""Pictures of four programs say what was drawn; hostile ones say nothing, and never more than a sentence."""
+"""Metadata of four programs is read; a malicious picture is ignored or refused with one sentence."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_each_programs_metadata_is_read(texts: dict[str, str], expected: tuple[o
     assert (found and (found.source, found.prompt, found.model, found.seed)) == expected
 
 
-def test_settings_come_along():
+def test_settings_are_read():
     found = understand({"parameters": A1111})
     assert found is not None
     assert found.options["cfg scale"] == "7" and found.options["negative prompt"] == "blurry, lowres"
@@ -97,7 +97,7 @@ def ours(folder: Path) -> Path:
     )
 
 
-def test_a_folder_of_all_four_and_texts_is_taken_in_once(tmp_path: Path, store: SQLiteStore):
+def test_a_folder_of_all_four_and_texts_is_added_once(tmp_path: Path, store: SQLiteStore):
     folder = tmp_path / "old"
     (folder / "deep" / "er").mkdir(parents=True)
     ours(folder)
@@ -149,7 +149,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_picture_ends_in_a_sentence(tmp_path: Path, name: str):
+def test_a_malicious_picture_is_refused_with_one_sentence(tmp_path: Path, name: str):
     path = tmp_path / "x.png"
     path.write_bytes(HOSTILE[name]())
     with pytest.raises(DataError, match="it "):
@@ -181,7 +181,7 @@ JSON: Any = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(JSON, st.sampled_from(["prompt", "invokeai_metadata", "sd-metadata", "t2i"]))
-def test_any_json_is_understood_or_not(value: object, key: str):
+def test_any_json_is_read_or_ignored(value: object, key: str):
     found = understand({key: json.dumps(value)})
     if found is not None:
         assert isinstance(found.prompt, str) and found.prompt.strip()
@@ -191,15 +191,15 @@ def test_any_json_is_understood_or_not(value: object, key: str):
 
 @pytest.mark.parametrize("key", ["prompt", "invokeai_metadata", "sd-metadata", "t2i"])
 @pytest.mark.parametrize("text", [DEEP, '{"a":' * 50_000, "{" + '"a":1,' * 10, "NaN", "9" * 10_000, "\ud800"])
-def test_broken_json_says_nothing(key: str, text: str):
+def test_broken_json_is_ignored(key: str, text: str):
     assert understand({key: text}) is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet=st.sampled_from('Steps: 20,Seed"\\Negative prompt:\n'), max_size=300))
-def test_any_parameters_are_understood_or_not(text: str):
+def test_any_parameters_are_read_or_ignored(text: str):
     understand({"parameters": text})
 
 
-def test_long_parameters_take_no_time():
+def test_long_parameters_are_read_quickly():
     understand({"parameters": "a\nSteps: 1, " + "A" * 50_000 + '"' * 50_000})

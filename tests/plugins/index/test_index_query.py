@@ -1,4 +1,4 @@
-"""What a person types becomes a search that FTS5 always accepts, and means what it says."""
+"""Typed queries become FTS5 expressions that are always valid and find the right records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXTS = (
 
 @pytest.fixture(scope="module")
 def words() -> sqlite3.Connection:
-    """The texts, as the index keeps them."""
+    """The texts, as the index stores them."""
     connection = sqlite3.connect(":memory:")
     connection.execute(
         """CREATE VIRTUAL TABLE words USING fts5 (body, content='', tokenize="porter unicode61 remove_diacritics 2")"""
@@ -66,7 +66,7 @@ def found(words: sqlite3.Connection, query: str) -> list[int]:
         ("body:cat", []),
     ],
 )
-def test_a_query_finds_what_it_says(words: sqlite3.Connection, query: str, expected: list[int]):
+def test_a_query_finds_the_matching_texts(words: sqlite3.Connection, query: str, expected: list[int]):
     assert found(words, query) == expected
 
 
@@ -77,7 +77,7 @@ def test_a_query_finds_what_it_says(words: sqlite3.Connection, query: str, expec
         max_size=60,
     )
 )
-def test_fts5_accepts_whatever_is_typed(words: sqlite3.Connection, query: str):
+def test_fts5_accepts_any_query(words: sqlite3.Connection, query: str):
     try:
         parsed = parse_query(query)
     except InvalidInputError as error:
@@ -96,7 +96,7 @@ def test_fts5_accepts_whatever_is_typed(words: sqlite3.Connection, query: str):
         ("a " * 400, "at most 32 words, got 400"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_in_a_sentence(query: str, said: str):
+def test_invalid_queries_are_refused_with_one_sentence(query: str, said: str):
     with pytest.raises(InvalidInputError, match=said.replace("*", r"\*")):
         parse_query(query)
 

@@ -1,4 +1,4 @@
-"""What the command line draws is recorded, at no cost to the picture; what Python draws if it asks."""
+"""Pictures of the command line are recorded, those of Python on request; an error here does not affect them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_journey_draw_search_again(t2i: T2I, here: Path, file: Path):
     drawn = t2i(*DRAW, "-n", 3, "-o", "out")
-    assert drawn.code == 0 and drawn.err.count("To stop: t2i index off") == drawn.err.count(str(file)) == 1  # said once
+    assert (
+        drawn.code == 0 and drawn.err.count("To stop: t2i index off") == drawn.err.count(str(file)) == 1
+    )  # shown once
     (hit,) = json.loads(t2i("search", "red", "--json").out)
     assert hit["seeds"] == [9, 8, 7] and hit["model"] == "painter" and hit["options"] == {"wildness": 1.0}
     paths = sorted((here / "out").glob("0*.png"))
@@ -54,7 +56,7 @@ def test_the_journey_draw_search_again(t2i: T2I, here: Path, file: Path):
     assert "data:image/webp;base64," in page and "http:" not in page and "https:" not in page
 
 
-def test_in_python_only_what_asks_is_recorded(here: Path, file: Path):
+def test_python_records_only_on_request(here: Path, file: Path):
     library.pipeline("painter", device="cpu")("a red square", seed=1)[0].save("no.png")
     assert not file.exists()
     library.pipeline("painter", device="cpu", record=True)("a blue square", seed=1)[0].save("yes.png")
@@ -78,7 +80,7 @@ def test_a_moved_picture_is_found_by_its_hash(here: Path, file: Path):
 
 
 @pytest.mark.parametrize("fault", ["locked", "foreign", "no folder", "full"])
-def test_a_fault_of_the_index_costs_no_picture(
+def test_an_error_of_the_index_does_not_affect_pictures(
     t2i: T2I, here: Path, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: str
 ):
     if fault == "locked":
@@ -155,11 +157,11 @@ def test_searching_by_words_imports_no_torch(file: Path):
         (("index", "score", "99", "1"), "There is no record 99"),
     ],
 )
-def test_mistakes_end_in_one_sentence(t2i: T2I, file: Path, arguments: tuple[object, ...], said: str):
+def test_mistakes_are_errors_of_one_sentence(t2i: T2I, file: Path, arguments: tuple[object, ...], said: str):
     assert said in t2i(*arguments).error
 
 
-def test_the_index_is_looked_after(t2i: T2I, here: Path, file: Path):
+def test_the_index_can_be_managed(t2i: T2I, here: Path, file: Path):
     (here / "lines.txt").write_text("a red heart\na blue heart\n")
     assert "2 added (2 of file)" in t2i("index", "add", "lines.txt").err
     assert t2i(*DRAW, "-n", 2, "-o", "out").code == 0
@@ -178,7 +180,7 @@ def test_the_index_is_looked_after(t2i: T2I, here: Path, file: Path):
     assert (facts["pictures"], facts["texts"], facts["recording"]) == (1, 2, "on")
 
 
-def test_parquet_holds_the_same(t2i: T2I, here: Path, file: Path):
+def test_parquet_has_the_same_records(t2i: T2I, here: Path, file: Path):
     import pyarrow.parquet as pq
 
     assert t2i(*DRAW, "-o", "red.png").code == 0
@@ -191,7 +193,7 @@ def test_parquet_holds_the_same(t2i: T2I, here: Path, file: Path):
     assert json.loads(row["artist"]) == expected["artist"]
 
 
-def test_what_others_wrote_is_shown_on_one_line(t2i: T2I, here: Path, file: Path):
+def test_texts_of_other_programs_are_shown_on_one_line(t2i: T2I, here: Path, file: Path):
     (here / "evil.txt").write_text("heart \x1b[31mred\x07 " + "x" * 5000 + "\n")
     assert t2i("index", "add", "evil.txt").code == 0
     shown = t2i("search", "heart").out

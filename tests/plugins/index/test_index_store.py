@@ -1,4 +1,4 @@
-"""The SQLite file: what is added is found once, in the right order, and faults end in a sentence."""
+"""The SQLite file: added records are found once, in the right order, and faults are errors of one sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prompts(store: SQLiteStore, ids: list[int]) -> list[str]:
     return [record.meaning for record in store.records(ids)]
 
 
-def test_a_record_comes_back_as_it_was_added_and_only_once(store: SQLiteStore):
+def test_a_record_is_returned_unchanged_and_once(store: SQLiteStore):
     record = Record(
         kind="picture",
         prompt="a cosy cabin \ud800 in the snow",
@@ -89,7 +89,7 @@ def test_pictures_that_differ_by_seed_are_one_hit(store: SQLiteStore):
     assert [len(hit.stack) for hit in Index(store).search("heart", n=11, stacked=False)] == [1] * 11
 
 
-def test_what_is_removed_is_found_no_more(store: SQLiteStore):
+def test_removed_records_are_not_found(store: SQLiteStore):
     store.add([picture("a red heart"), picture("a blue heart", 1)])
     red, blue = store.by_words("red", Filters(), 1), store.by_words("blue", Filters(), 1)
     store.remove(red)
@@ -99,7 +99,7 @@ def test_what_is_removed_is_found_no_more(store: SQLiteStore):
     assert store.newest(Filters(), 1) > blue  # no number is used twice
 
 
-def test_rebuilding_leaves_what_searches_find(store: SQLiteStore):
+def test_rebuilding_does_not_change_results(store: SQLiteStore):
     store.add([picture(f"heart number {n}", n) for n in range(1200)])
     before = store.by_words("heart", Filters(), 1000)
     store._connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
@@ -114,7 +114,7 @@ def test_a_newer_index_is_refused_with_the_remedy(store: SQLiteStore, file: Path
         connect(file)
 
 
-def test_an_index_that_is_half_made_is_made_whole(file: Path):
+def test_an_incomplete_index_is_completed(file: Path):
     """A kill between creating the file and its tables leaves an empty file."""
     sqlite3.connect(file).close()
     file.touch()
@@ -137,7 +137,7 @@ def test_another_programs_database_is_refused(file: Path):
         SQLiteStore(file)
 
 
-def test_a_full_disk_loses_nothing_that_was_there(store: SQLiteStore):
+def test_a_full_disk_loses_no_earlier_records(store: SQLiteStore):
     store.add([picture("a heart")])
     (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
     store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
@@ -146,7 +146,7 @@ def test_a_full_disk_loses_nothing_that_was_there(store: SQLiteStore):
     assert store.add([]) == 0 and len(list(store.all())) == 1 and store.check() == []
 
 
-def test_a_locked_file_is_waited_for_and_then_said(store: SQLiteStore, file: Path):
+def test_a_locked_file_is_an_error_after_a_wait(store: SQLiteStore, file: Path):
     other = connect(file)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(OutputError, match="in use by another process"):
@@ -157,7 +157,7 @@ def test_a_locked_file_is_waited_for_and_then_said(store: SQLiteStore, file: Pat
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("clean", [True, False])
-def test_what_cannot_be_written_can_be_searched(file: Path, clean: bool):
+def test_a_read_only_index_can_be_searched(file: Path, clean: bool):
     """By another user, in a folder that is not theirs; with and without the files of an open index next to it."""
     store = SQLiteStore(file)
     store.add([picture("a heart")])

@@ -1,4 +1,4 @@
-"""Causal models of transformers: the contract, transformers' own greedy text, batches, and what is refused."""
+"""Causal models of transformers: the contract, transformers' own greedy text, batches, and errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_texts_of_a_batch_are_those_written_alone(model: LanguageModel):
     together = model.write_all(questions, range(20), options)
     alone = ["".join(model.write(question, seed, options)) for seed, question in enumerate(questions)]
     assert len(set(together)) > 15
-    assert sum(one == other for one, other in zip(together, alone, strict=True)) >= 19  # rounding may tip a token
+    assert sum(one == other for one, other in zip(together, alone, strict=True)) >= 19  # rounding may change a token
 
 
 def test_examples_are_earlier_turns(model: LanguageModel):
@@ -64,7 +64,7 @@ def test_a_question_longer_than_the_model_reads_is_refused(model: LanguageModel)
 
 
 @pytest.mark.parametrize("fault", ["no weights", "pickle", "cut", "no tokenizer", "remote code"])
-def test_a_folder_that_is_no_model_is_refused(tiny: Path, tmp_path: Path, fault: str):
+def test_a_folder_without_a_model_is_refused(tiny: Path, tmp_path: Path, fault: str):
     import json
     import shutil
 
@@ -107,7 +107,7 @@ def test_sampling_follows_the_distribution_and_the_nucleus():
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize("stop", [("END",), ("\n", "END"), ("ENDE", "E!"), ()])
-def test_a_text_ends_before_the_first_stop_string_however_it_is_cut(size: int, stop: tuple[str, ...]):
+def test_a_text_ends_before_the_first_stop_string_for_any_pieces(size: int, stop: tuple[str, ...]):
     text = "one EN two E END three\nENDE! four E"
     cutter = StopCutter(stop)
     pieces = [cutter.push(text[start : start + size]) for start in range(0, len(text), size)]

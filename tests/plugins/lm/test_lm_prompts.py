@@ -1,4 +1,4 @@
-"""Prompts from whatever a model answers: cleaned, checked, distinct, asked for again, and given up on in a sentence."""
+"""Prompts from a model's answers: cleaned, checked, distinct, requested again, and an error if there are too few."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_description_is_usable(line: str):
         "as an AI language model",
     ],
 )
-def test_anything_else_is_not(line: str):
+def test_any_other_line_is_not_usable(line: str):
     assert not is_usable(line)
 
 
@@ -75,7 +75,7 @@ def test_prompts_are_distinct_and_come_from_further_seeds():
     assert all("things" in question for question, _ in model.asked)
 
 
-def test_a_repeated_example_is_no_prompt():
+def test_a_repeated_example_is_not_a_prompt():
     example = OPTIONS.examples[0][1]
     assert list(write_prompts(Scripted([example, "a red heart"]), "things", 1)) == ["a red heart"]
 
@@ -83,7 +83,7 @@ def test_a_repeated_example_is_no_prompt():
 @pytest.mark.parametrize(
     "answers", [[""], ["I cannot help with that"], ["a red heart"], ["word " * 5000], ["\ufffd\x00"]]
 )
-def test_a_model_that_gives_too_little_is_given_up_on(answers: list[str]):
+def test_too_few_usable_answers_are_an_error(answers: list[str]):
     model = Scripted(answers)
     with pytest.raises(LanguageModelError, match=r"scripted wrote [01] usable prompts of 5 in 30 answers"):
         list(write_prompts(model, "things", 5))
@@ -91,7 +91,7 @@ def test_a_model_that_gives_too_little_is_given_up_on(answers: list[str]):
 
 
 @pytest.mark.parametrize(("topic", "count"), [("", 1), (" \n", 1), ("x" * 501, 1), ("x", 0), ("x", 10_001)])
-def test_a_bad_request_is_refused_before_the_model_is_asked(topic: str, count: int):
+def test_an_invalid_request_is_refused_before_the_model_runs(topic: str, count: int):
     model = Scripted([""])
     with pytest.raises(InvalidInputError):
         write_prompts(model, topic, count)
@@ -108,7 +108,7 @@ def test_widened_prompts_keep_every_word():
     assert widen(Scripted(["at night"]), "Two cats, one dog.", 1) == ["Two cats, one dog, at night"]
 
 
-def test_nothing_to_add_is_said():
+def test_no_usable_details_are_an_error():
     with pytest.raises(LanguageModelError, match="added usable details to 'cosy cabin' 0 times of 1, in 24 answers"):
         widen(Scripted(["cosy cabin"]), "cosy cabin")
     with pytest.raises(InvalidInputError, match="at most 1000 characters"):

@@ -1,4 +1,4 @@
-"""Servers with the OpenAI chat API: one that answers, and those that stall, lie, stream garbage, or never stop."""
+"""Servers with the OpenAI chat API: one that answers, and some that stall, send invalid data, or never stop."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
 
 @contextmanager
 def serving(behave: Behaviour, status: int = 200) -> Iterator[tuple[str, list[Any]]]:
-    """A server on loopback; yields its address and what it was sent."""
+    """A server on loopback; yields its address and the requests it received."""
     sent: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -134,7 +134,7 @@ def test_a_request_has_the_apis_form(honest_server: tuple[str, list[Any]], monke
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_server_that_misbehaves_ends_in_a_sentence(name: str):
+def test_a_faulty_server_is_an_error_of_one_sentence(name: str):
     behave, said = FAULTS[name]
     with serving(behave) as (address, _):
         model = ServedModel(f"{address}#tiny", silence_seconds=0.3, answer_seconds=1)
@@ -152,7 +152,7 @@ def test_a_refused_key_is_not_repeated(monkeypatch: pytest.MonkeyPatch):
         assert "secret-key" not in str(error.value) and "401" in str(error.value)
 
 
-def test_no_server_is_said():
+def test_a_missing_server_is_an_error():
     with pytest.raises(LanguageModelError, match="Check that the server runs"):
         "".join(ServedModel("http://127.0.0.1:9/v1#tiny").write("Hi", 0))
 

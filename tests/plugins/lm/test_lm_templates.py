@@ -1,4 +1,4 @@
-"""Templates: all variations in order, samples by seed, wildcards, and mistakes that end in a sentence."""
+"""Templates: all variations in order, samples by seed, wildcards, and errors of one sentence."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_samples_are_distinct_variations_and_the_same_for_the_same_seed(text: st
         ("a __pets__", "--wildcards FOLDER"),
     ],
 )
-def test_mistakes_end_in_a_sentence(text: str, said: str):
+def test_mistakes_are_errors_of_one_sentence(text: str, said: str):
     with pytest.raises(InvalidInputError, match=said):
         Template.parse(text)
 
@@ -88,7 +88,7 @@ def test_too_many_variations_can_only_be_sampled():
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="{}|\\_ab ", max_size=40))
-def test_any_template_is_understood_or_refused(text: str):
+def test_any_template_is_parsed_or_refused(text: str):
     try:
         template = Template.parse(text)
     except InvalidInputError:

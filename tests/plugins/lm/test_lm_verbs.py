@@ -54,7 +54,7 @@ def test_write_prints_prompts_or_writes_them_and_they_are_found(
     assert "needs a question" not in t2i("write", " ").error
 
 
-def test_a_picture_of_a_widened_prompt_is_made_again_without_a_language_model(
+def test_a_widened_picture_is_regenerated_without_a_language_model(
     t2i: T2I, here: Path, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ):
     draw = ("generate", "red square", "--widen", "--model", "painter", "--device", "cpu")
@@ -81,7 +81,7 @@ def test_vary_prints_all_or_some(t2i: T2I, here: Path):
     assert "does not close" in t2i("vary", "a {b").error
 
 
-def test_a_board_draws_each_cell_as_a_picture_of_its_own(t2i: T2I, here: Path):
+def test_a_board_writes_each_cell_as_a_picture(t2i: T2I, here: Path):
     axes = ("--x", "wildness=0,1,3", "--y", "seed=1..2")
     assert t2i("board", "a {red|blue} square", *axes, "--model", "painter", "--device", "cpu").code == 0
     paths = sorted((here / "board").iterdir())

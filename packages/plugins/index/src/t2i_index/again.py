@@ -23,7 +23,7 @@ def draw_again(record: Record, *, device: str | None = None) -> Picture:
 
     Raises:
         InvalidInputError: it is a text, or a picture of another program.
-        IntegrityError: the weights are other ones today.
+        IntegrityError: the weights have changed.
         UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
     """
     if record.kind != "picture" or record.source != "t2i" or not record.artist or record.seed is None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 By = Literal["words", "meaning", "both"]
 MAX_HITS = 10_000
-STACK_FACTOR = 8  # candidates read for each stack that is wanted, at first
+STACK_FACTOR = 8  # candidates read at first for each requested stack
 
 
 def index(where: str | Path | None = None) -> Index:
@@ -87,7 +87,7 @@ class Hit:
             return image
 
     def path(self) -> Path:
-        """The picture's file; if it was moved, the index notes its new place.
+        """The picture's file; if it was moved, the index stores its new path.
 
         Raises:
             InvalidInputError: it is a text, or the file is gone or was changed.
@@ -174,7 +174,7 @@ class Index:
     def _ranked(
         self, query: str, by: By, like: str | Path | Image.Image | None, filters: Filters, progress: Progress
     ) -> Callable[[int], list[int]]:
-        """A function that returns the best ids, as many as it is asked for."""
+        """A function that returns the best ids, up to a given number."""
         ways: list[Callable[[int], list[int]]] = []
         if query and by in ("words", "both"):
             ways.append(lambda limit: self.store.by_words(query, filters, limit))

@@ -55,7 +55,7 @@ class LanceStore(Store):
         return self._where
 
     def close(self) -> None:
-        pass  # it keeps no file open
+        pass  # it has no open file
 
     def add(self, entries: Sequence[Entry]) -> int:
         # ids grow with time on every machine; the lowest bits keep those of one moment apart
@@ -176,7 +176,7 @@ class LanceStore(Store):
     def check(self) -> list[str]:
         with self._sentences("read"):
             keys = [row["key"] for row in self._rows("true", ["key"])]
-        return [f"{len(keys) - len(set(keys))} records are there twice"] if len(keys) > len(set(keys)) else []
+        return [f"{len(keys) - len(set(keys))} records are duplicates"] if len(keys) > len(set(keys)) else []
 
     def rebuild(self) -> None:
         with self._sentences("written"):
@@ -204,7 +204,7 @@ class LanceStore(Store):
             return self._rows(where, columns)
 
     def _rows(self, where: str, columns: list[str]) -> list[dict[str, Any]]:
-        self._table.checkout_latest()  # others may have written
+        self._table.checkout_latest()  # other processes may have written
         return self._all(self._table, where, columns)
 
     @staticmethod
@@ -216,7 +216,7 @@ class LanceStore(Store):
 
     @contextmanager
     def _sentences(self, done: str) -> Iterator[None]:
-        """Turn LanceDB's errors in this block into errors of ours."""
+        """Convert LanceDB's errors in the block into errors of ours."""
         try:
             yield
         except T2IError:
@@ -271,7 +271,7 @@ def _normal(text: str) -> str:
 
 
 def _matching(query: Query) -> str:
-    """The query as a condition on the column `words`, in which nothing has a meaning to LIKE or to SQL."""
+    """The query as a condition on the column `words`, without characters that are special in LIKE or SQL."""
     groups: list[list[str]] = [[]]
     for term in query.terms:
         condition = f"words LIKE '% {_normal(' '.join(term.words))}{'%' if term.is_prefix else ' %'}'"
@@ -282,7 +282,7 @@ def _matching(query: Query) -> str:
 
 
 def _where(filters: Filters) -> str:
-    """The filters as SQL, with quoted values in the place of its question marks."""
+    """The filters as SQL, with quoted values in place of the question marks."""
     sql, values = filters.sql()
     if not values:
         return "true"

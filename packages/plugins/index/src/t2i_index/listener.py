@@ -1,4 +1,4 @@
-"""Records pictures as they are written, at a cost of milliseconds, and never at the cost of a picture."""
+"""Records pictures as they are written, within milliseconds; an error here never affects the picture."""
 
 from __future__ import annotations
 
@@ -115,6 +115,6 @@ class Recorder:
             self._store.add(self._waiting)
             self._waiting = []
         except T2IError as error:
-            remedy = ": `t2i index add FOLDER` takes them in." if at_exit else " yet."
+            remedy = ": `t2i index add FOLDER` adds them." if at_exit else " yet."
             log.warning(f"{error} The pictures are written, but {len(self._waiting)} are not in the index{remedy}")
             self._retry_at = time.monotonic() + RETRY_SECONDS

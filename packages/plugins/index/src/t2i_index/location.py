@@ -37,7 +37,7 @@ def switch_recording(on: bool) -> None:
     """Switch recording on or off for all later commands of this user.
 
     Raises:
-        InvalidInputError: T2I_INDEX is set, and would decide.
+        InvalidInputError: T2I_INDEX is set, and takes precedence.
         OutputError: the user's data folder cannot be written.
     """
     value = os.environ.get(VARIABLE, "").strip()

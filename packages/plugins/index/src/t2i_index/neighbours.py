@@ -1,7 +1,7 @@
-"""The nearest vectors: exactly while there are few, through a usearch file once there are many.
+"""The nearest vectors: exact while there are few, approximate from a usearch file once there are many.
 
-The vectors in SQLite are the truth. The file holds those with numbers up to `last`; newer ones are compared one by one
-until they are so many that the file is extended. A missing or damaged file is made again.
+The file is computed from the vectors in SQLite. It has those with numbers up to `last`; newer ones are compared one by
+one until they are so many that the file is extended. A missing or damaged file is rebuilt.
 """
 
 from __future__ import annotations
@@ -56,21 +56,21 @@ class Neighbours:
             wanted *= 4
 
     def rebuild(self) -> None:
-        """Make the file from nothing if there are many vectors; else remove it."""
+        """Write a new file if there are many vectors; otherwise remove it."""
         with_file = self._count() > FEW
         self._forget_file()
         if with_file:
             self._extend(None, 0)
 
     def check(self) -> list[str]:
-        """A sentence if the file is not what was written."""
+        """A sentence if the file is missing or was changed."""
         row = self._row()
         if row is None:
             return []
         path = self._database.with_name(row[0])
         if not path.is_file():
-            return [f"{path} is missing; it will be made again"]
-        return [] if sha256_of(path) == row[2] else [f"{path} is damaged; `t2i index rebuild` makes it again"]
+            return [f"{path} is missing; it will be rebuilt"]
+        return [] if sha256_of(path) == row[2] else [f"{path} is damaged; `t2i index rebuild` rebuilds it"]
 
     def _chosen(self, filters: Filters) -> tuple[NDArray[np.int64], Matrix] | None:
         """The vectors that pass the filters, if they are few."""
@@ -83,7 +83,7 @@ class Neighbours:
         return _stacked(rows) if len(rows) <= FEW else None
 
     def _candidates(self, graph: Any, vector: Matrix, wanted: int) -> list[tuple[int, float]]:
-        """The nearest of the file and of what is newer, with their cosines."""
+        """The nearest of the file and of the newer vectors, with their cosines."""
         found: dict[int, float] = {}
         if graph is not None:
             matches = graph.search(vector, min(wanted, len(graph)))
@@ -127,7 +127,7 @@ class Neighbours:
         return graph
 
     def _map(self, file: str, size: int, count: int) -> Any:
-        """The open file; None if it is missing or not what was written."""
+        """The open file; None if it is missing or was changed."""
         if self._graph is not None and self._graph[0] == file:
             return self._graph[1]
         path = self._database.with_name(file)

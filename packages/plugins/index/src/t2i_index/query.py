@@ -1,4 +1,4 @@
-"""A search as a person types it, as an FTS5 expression that is always valid."""
+"""Converts a typed query to a valid FTS5 expression."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Term:
     """A word or a phrase of a query.
 
     Attributes:
-        operator: what joins it to the terms before it: "AND", "OR" or "NOT"; "" for the first one.
+        operator: joins it to the terms before it: "AND", "OR" or "NOT"; "" for the first one.
         words: at least one.
-        is_prefix: the last word may go on.
+        is_prefix: the last word is a prefix.
         text: as typed, in lower case.
     """
 
@@ -43,7 +43,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Query:
-    """A search by words, understood: NOT binds closest, then AND, then OR."""
+    """A parsed search by words: NOT binds closest, then AND, then OR."""
 
     terms: tuple[Term, ...]
 
@@ -63,7 +63,7 @@ class Query:
 
 
 def parse_query(query: str) -> Query:
-    """Understand words (all must occur), "phrases", prefix*, AND, OR and NOT.
+    """Parse words (all must occur), "phrases", prefix*, AND, OR and NOT.
 
     Raises:
         InvalidInputError: the query is not a string, has no word, is too long, or begins with NOT.

@@ -1,4 +1,4 @@
-"""Merging ranked lists, and putting pictures that differ only by seed together."""
+"""Merges ranked lists, and groups pictures that differ only by seed."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def merged(lists: Sequence[Sequence[int]]) -> list[int]:
 
 
 def stack_of(record: Record) -> object:
-    """Equal for records that differ only by seed, time and file."""
+    """A key that is equal for records that differ only by seed, time and file."""
     return record.kind, record.prompt, record.text, record.model, json.dumps(record.options, sort_keys=True)

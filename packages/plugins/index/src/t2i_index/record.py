@@ -1,4 +1,4 @@
-"""What the index remembers of one picture or text."""
+"""The record of one picture or text in the index."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ class Record:
 
     @property
     def typed(self) -> str:
-        """The prompt as a person typed it, if a language model widened it; else ""."""
+        """The prompt as the user typed it, if a language model widened it; else ""."""
         return str(self.widened.get("typed", ""))
 
     @property
     def words(self) -> str:
-        """Everything that a search by words reads."""
+        """The text for a search by words."""
         return "\n".join(filter(None, (self.prompt, self.typed, self.text)))
 
     @property
     def meaning(self) -> str:
-        """The text that a search by meaning compares."""
+        """The text for a search by meaning."""
         return self.text or self.prompt
 
     @property

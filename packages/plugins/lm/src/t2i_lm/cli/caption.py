@@ -18,7 +18,7 @@ def caption(
         typer.Option("--lm", help="The captioner: hf:ORG/MODEL[@REVISION] or hf:FOLDER. Default: BLIP, from the Hub."),
     ] = "hf:Salesforce/blip-image-captioning-base",
 ) -> None:
-    """Describe each picture in a text file next to it; pictures that have one are left alone."""
+    """Describe each picture in a text file next to it; pictures that have one are skipped."""
     if not folder.is_dir():
         raise InvalidInputError(f"There is no folder {folder}.")
     from t2i_lm.captioning import Captioner, caption_folder

@@ -13,5 +13,5 @@ LanguageModelOption = Annotated[
 SeedOption = Annotated[int, typer.Option(help="The same seed gives the same result.", min=0)]
 OutOption = Annotated[Path | None, typer.Option("-o", "--out", help="A text file to write. Default: print.")]
 WildcardsOption = Annotated[
-    Path | None, typer.Option(help="The folder in which NAME.txt has the options of __NAME__, one a line.")
+    Path | None, typer.Option(help="The folder in which NAME.txt has the options of __NAME__, one per line.")
 ]

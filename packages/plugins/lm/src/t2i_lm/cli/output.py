@@ -1,4 +1,4 @@
-"""Lines printed as they come, or written to a file when all are there."""
+"""Prints lines as they are made, or writes them to a file when all are made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from t2i.cli.console import report, say
 
 
 def put_out(lines: Iterable[str], out: Path | None) -> list[str]:
-    """Print lines as they come, or write them to `out`, completely or not at all; returns them.
+    """Print lines as they are made, or write them to `out`, completely or not at all; returns them.
 
     Raises:
         OutputError: the file cannot be written.

@@ -20,7 +20,7 @@ def vary(
     wildcards: WildcardsOption = None,
     out: OutOption = None,
 ) -> None:
-    """Write variations, one a line; `t2i generate --prompts FILE` draws them."""
+    """Write variations, one per line; `t2i generate --prompts FILE` draws them."""
     if every and count is not None:
         raise InvalidInputError("Variations are all of them or some, got --all and -n. Leave one out.")
     from t2i_lm.cli.output import put_out

@@ -17,7 +17,7 @@ def widen(
     lm: LanguageModelOption = DEFAULT_LANGUAGE_MODEL,
     out: OutOption = None,
 ) -> None:
-    """Write richer versions of a prompt, one a line; `t2i generate --widen` does so before it draws."""
+    """Write more detailed versions of a prompt, one per line; `t2i generate --widen` does so before it draws."""
     from t2i.create import create_language_model
     from t2i.registry.events import texts_written
     from t2i.text import check_prompts

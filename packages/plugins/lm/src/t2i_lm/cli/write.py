@@ -17,7 +17,7 @@ def write(
     lm: LanguageModelOption = DEFAULT_LANGUAGE_MODEL,
     out: OutOption = None,
 ) -> None:
-    """Write distinct prompts, one a line; `t2i generate --prompts FILE` draws them."""
+    """Write distinct prompts, one per line; `t2i generate --prompts FILE` draws them."""
     from t2i.create import create_language_model
     from t2i.registry.events import texts_written
     from t2i_lm.cli.output import put_out
