@@ -161,7 +161,7 @@ def test_replacement_characters_of_the_published_captions_are_spaces_and_noted(t
     ]
 
 
-def test_lists_of_classes_may_be_numbered_as_classes_txt_is(tmp_path):
+def test_lists_of_classes_may_be_numbered(tmp_path):
     root = write(tmp_path)
     unseen = {example.id for example in read_cub(root, "unseen")}
     (root / "testclasses.txt").write_text(f"1 {CLASSES[3]}\n")

@@ -92,7 +92,7 @@ class DataError(T2IError):
 
 
 class LanguageModelError(T2IError):
-    """A language model does not answer, or not in the form it was asked for."""
+    """A language model does not answer, or its answer has the wrong form."""
 
 
 class TrainingError(T2IError):

@@ -57,7 +57,7 @@ class Widened:
     Attributes:
         typed: the prompt that a person typed.
         model: the language model's name, such as "smollm2".
-        sha256: of the language model's weights, or "" if they are elsewhere.
+        sha256: of the language model's weights, or "" if they are on a server.
         seed: the seed it wrote with.
     """
 

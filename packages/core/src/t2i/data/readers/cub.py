@@ -122,7 +122,7 @@ def _wanted(  # type: ignore[no-untyped-def]
         )
     classes = {
         line.split()[-1] for line in _lines(path) if line.strip()
-    }  # some copies number them, as classes.txt does
+    }  # some copies number the classes, like classes.txt
     return lambda number: species.get(number, str(Path(names[number]).parent)) in classes
 
 

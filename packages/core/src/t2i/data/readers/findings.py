@@ -14,7 +14,7 @@ from t2i.data.readers.sources import Source
 from t2i.display import printable
 from t2i.plain_text import as_unicode
 
-LONGEST = 400  # characters of a problem's place and reason, which may be names from a stranger's table
+LONGEST = 400  # characters of a problem's place and reason, which may be names from an untrusted table
 
 
 @dataclass(frozen=True, slots=True)

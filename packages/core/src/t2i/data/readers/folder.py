@@ -49,7 +49,7 @@ def read_folder(reference: str | Path, split: str | None = None, columns: Column
     if split is None:
         names = whole.names(found)
         split, remark = _default_split(names, str(reference))
-        if split is not None:  # what was found beside it does not matter
+        if split is not None:  # problems outside it do not matter
             found, names = Findings(), None
             found.remark(remark)
     tree = whole if split is None else whole.under(split)

@@ -102,7 +102,7 @@ def provenance_draws_the_picture_again(artist: Artist) -> None:
 
 
 @ARTIST_CHECKS.add(
-    why="the index finds a picture by the words that were typed, and records only what the user wants recorded",
+    why="the index finds a picture by the prompt as typed, and records pictures only if the user wants it",
     remedy="yield Picture(image, Provenance(..., request.widened), record=self.record)",
 )
 def pictures_pass_on_widened_and_record(artist: Artist) -> None:
