@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import t2i as library
 import t2i_index.listener as listener
 from fakes.artist import write_artist
 from fakes.command_line import T2I
+from t2i.drawing.picture import Picture
+from t2i.drawing.provenance import read_provenance
 from t2i.errors import InvalidInputError
 from t2i_index.connection import connect
 from t2i_index.filters import Filters
@@ -64,6 +67,16 @@ def test_python_records_only_on_request(here: Path, file: Path):
     assert hit.record.path == str(here / "yes.png")
     with Image.open("yes.png") as drawn:
         assert hit.picture().tobytes() == drawn.tobytes() == hit.again().image.tobytes()
+
+
+def test_a_strangers_picture_downloads_no_model_unless_asked(t2i: T2I, here: Path, file: Path):
+    library.pipeline("painter", device="cpu")("a blue square", seed=1)[0].save("mine.png")
+    found = read_provenance(Path("mine.png"))
+    stranger = replace(found, artist=replace(found.artist, name="hf-hub:stranger/model", revision="a" * 40))
+    with Image.open("mine.png") as image:
+        Picture(image.convert("RGB"), stranger).save("theirs.png")
+    assert t2i("index", "add", "theirs.png").code == 0
+    assert "names the model hf-hub:stranger/model" in t2i("search", "blue", "--again").error
 
 
 def test_a_moved_picture_is_found_by_its_hash(here: Path, file: Path):

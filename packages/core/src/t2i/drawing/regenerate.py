@@ -12,7 +12,7 @@ from t2i.devices import check_device
 from t2i.drawing.artist import Artist, Request
 from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import open_snapshot, pipeline
-from t2i.drawing.provenance import ArtistIdentity, read_provenance
+from t2i.drawing.provenance import ArtistIdentity, Provenance, read_provenance
 from t2i.drawing.providers import provider_of
 from t2i.errors import IntegrityError, OfflineError
 from t2i.files import open_regular
@@ -59,38 +59,54 @@ def regenerate(
         UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
     """
     recorded = read_provenance(path)
-    with nullcontext() if fetch or model else offline():
-        try:
-            artist = _artist(path, recorded.artist, model or _pinned(recorded.artist), device or recorded.artist.device)
-        except OfflineError as error:
-            if fetch or model:
-                raise
-            raise OfflineError(
-                f"{path} names the model {recorded.artist.name}, and it or its text encoder is not on this machine. If "
-                f"you trust the picture's author, download it: --fetch ({error})"
-            ) from None
-    (again,) = artist.draw(
-        [Request(recorded.prompt, recorded.seed, recorded.widened)], artist.options(**recorded.options)
-    )
+    again = redraw(recorded, str(path), model=model, device=device, fetch=fetch)
     for name, version in recorded.artist.versions.items():
-        here = artist.identity.versions.get(name, "no version of it")
+        here = again.provenance.artist.versions.get(name, "no version of it")
         if here != version:
             warn(f"it was drawn with {name} {version}, and this machine has {here}")
     with open_regular(path) as file, Image.open(file) as original:
         difference = _difference(original.convert("RGB"), again.image)
-    if model is None:
-        named = replace(again.provenance.artist, name=recorded.artist.name)
-        again = replace(again, provenance=replace(again.provenance, artist=named))
     return Regenerated(again, difference)
 
 
-def _artist(path: Path, recorded: ArtistIdentity, model: str, device: str) -> Artist:
+def redraw(
+    recorded: Provenance, what: str, *, model: str | None = None, device: str | None = None, fetch: bool = False
+) -> Picture:
+    """Draw a picture again from its provenance alone; its own provenance has the artist's original name.
+
+    Args:
+        what: the picture's file or place, for messages.
+        model, device, fetch: as in `regenerate`.
+
+    Raises:
+        InvalidInputError, OfflineError, IntegrityError, UnknownNameError, PluginError, SnapshotError: as `regenerate`.
+    """
+    with nullcontext() if fetch or model else offline():
+        try:
+            artist = _artist(what, recorded.artist, model or _pinned(recorded.artist), device or recorded.artist.device)
+        except OfflineError as error:
+            if fetch or model:
+                raise
+            raise OfflineError(
+                f"{what} names the model {recorded.artist.name}, and it or its text encoder is not on this machine. If "
+                f"you trust whoever made the picture, download it: --fetch ({error})"
+            ) from None
+    (again,) = artist.draw(
+        [Request(recorded.prompt, recorded.seed, recorded.widened)], artist.options(**recorded.options)
+    )
+    if model is not None:
+        return again
+    named = replace(again.provenance.artist, name=recorded.artist.name)
+    return replace(again, provenance=replace(again.provenance, artist=named))
+
+
+def _artist(what: str, recorded: ArtistIdentity, model: str, device: str) -> Artist:
     """The artist, whose weights' sha256 is compared before they are loaded, and before they are downloaded."""
 
     def check(found: str) -> None:
         if found != recorded.weights_sha256:
             raise IntegrityError(
-                f"{path} was drawn by weights with the sha256 {recorded.weights_sha256}, but {model} now has {found}. "
+                f"{what} was drawn by weights with the sha256 {recorded.weights_sha256}, but {model} now has {found}. "
                 f"Give the model with the original weights: --model FOLDER"
             )
 

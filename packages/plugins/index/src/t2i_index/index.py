@@ -101,17 +101,22 @@ class Hit:
             self._store.set_path(self.record.id, str(found))
         return found
 
-    def again(self, *, device: str | None = None) -> Picture:
+    def again(self, *, device: str | None = None, fetch: bool = False) -> Picture:
         """Draw the picture again; its file is not needed.
+
+        Args:
+            device: by default the one it was drawn on.
+            fetch: download the model if it is not on this machine; a stranger's picture may name anything.
 
         Raises:
             InvalidInputError: it was not drawn by t2i.
+            OfflineError: the model is not on this machine, and `fetch` is false.
             IntegrityError: the model's weights are other ones today.
             UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
         """
         from t2i_index.again import draw_again
 
-        return draw_again(self.record, device=device)
+        return draw_again(self.record, device=device, fetch=fetch)
 
     def thumbnail(self) -> bytes:
         """A small copy as WebP; b"" if there is none."""

@@ -43,6 +43,7 @@ def search(
         typer.Option("-o", "--out", help="Write a sheet (.png) or a page (.html); with --again the picture."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Draw the best hit again.")] = False,
+    fetch: Annotated[bool, typer.Option("--fetch", help="With --again, download the model if it is not here.")] = False,
 ) -> int:
     """Find pictures and texts in the index; exits with 1 if nothing is found."""
     check_request(meaning, both, again, out, kind)
@@ -54,7 +55,7 @@ def search(
     query = " ".join(words or [])
     hits = index().search(query, by=by, like=like, filters=filters, n=count, stacked=not flat, progress=progress)
     if again:
-        return draw_again(hits, out or Path("again.png"))
+        return draw_again(hits, out or Path("again.png"), fetch)
     if as_json:
         report_json([_as_json(hit) for hit in hits])
     elif out is None:
@@ -82,13 +83,13 @@ def check_request(meaning: bool, both: bool, again: bool, out: Path | None, kind
         )
 
 
-def draw_again(hits: list[Hit], out: Path) -> int:
+def draw_again(hits: list[Hit], out: Path, fetch: bool) -> int:
     """Draw the best hit that is a picture."""
     hit = next((hit for hit in hits if hit.record.kind == "picture"), None)
     if hit is None:
         say("nothing found that was drawn")
         return 1
-    picture = hit.again()
+    picture = hit.again(fetch=fetch)
     picture.save(out)
     say(f"{out}: {picture.prompt} (seed {picture.seed}, {picture.provenance.artist.name})")
     return 0
