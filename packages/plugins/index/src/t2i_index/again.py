@@ -21,7 +21,7 @@ def draw_again(record: Record, *, device: str | None = None, fetch: bool = False
     Raises:
         InvalidInputError: it is a text, or a picture of another program.
         OfflineError: the model is not on this machine, and `fetch` is false.
-        IntegrityError: the weights are other ones today.
+        IntegrityError: the weights have changed.
         UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
     """
     if record.kind != "picture" or record.source != "t2i" or not record.artist or record.seed is None:
