@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
@@ -12,6 +14,7 @@ from typing import Any
 import nox
 
 nox.options.default_venv_backend = "none"
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 nox.options.sessions = ["lint", "types", "tests"]
 
 SOURCES = ["packages/core/src", *sorted(str(path) for path in Path("packages/plugins").glob("*/src"))]

@@ -89,7 +89,7 @@ def test_it_is_compared_with_a_model_of_the_usual_kind(
     assert (
         f"| painter | {read_scores(model / 'scores.jsonl')[0].score}" in scored.out and f"| {size:.1f} |" in scored.out
     )
-    known = t2i("compare", "painter", "usual", "-p", "a red square", "--device", "cpu")
+    known = t2i("compare", "painter", "usual", "-p", "a red square", "--device", "cpu", "--force")
     assert "| model | bright, higher is better |" in known.out  # the scores in their cards
     board = t2i("leaderboard", "painter", "usual", "--data", squares, "--samples", 2, *FEW)
     assert board.code == 0 and json.loads(next((here / "leaderboard" / "evaluations").iterdir()).read_text())["scores"]

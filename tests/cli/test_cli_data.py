@@ -47,10 +47,10 @@ def facts(t2i: T2I, *arguments: object) -> dict:
 
 def test_info_counts_without_decoding(t2i: T2I, squares: Path) -> None:
     found = facts(t2i, "info", squares)
-    assert (found["pictures"], found["captions"], found["distinct captions"], found["classes"]) == (10, 10, 10, 10)
-    assert found["words per caption"] == {"smallest": 3, "median": 3.0, "largest": 3}
-    assert found["sizes"] == {"smallest": "16x16", "median": "16x16", "largest": "16x16"}
-    assert (found["left out"], found["problems"]) == (0, [])
+    assert (found["pictures"], found["captions"], found["distinct_captions"], found["classes"]) == (10, 10, 10, 10)
+    assert found["words_per_caption"] == {"smallest": 3, "median": 3.0, "largest": 3}
+    assert found["sizes"] == {"smallest": [16, 16], "median": [16, 16], "largest": [16, 16]}
+    assert (found["left_out"], found["problems"]) == (0, [])
     shown = t2i("data", "info", squares).out
     assert "pictures:             10" in shown and "words per caption:    smallest 3" in shown
 
@@ -62,9 +62,9 @@ def test_info_shows_how_classes_are_balanced(t2i: T2I, here: Path) -> None:
             Image.new("RGB", (8, 8 + number)).save(here / "data" / name / f"{number}.png")
     found = facts(t2i, "info", "data")
     assert found["classes"] == 2
-    assert found["pictures per class"] == {"smallest": 2, "median": 3.5, "largest": 5}
-    assert found["largest classes"] == {"cats": 5, "dogs": 2}
-    assert found["sizes"]["largest"] == "8x12"
+    assert found["pictures_per_class"] == {"smallest": 2, "median": 3.5, "largest": 5}
+    assert found["largest_classes"] == {"cats": 5, "dogs": 2}
+    assert found["sizes"]["largest"] == [8, 12]
 
 
 def test_check_lists_every_problem_and_every_duplicate(t2i: T2I, flawed: Path) -> None:
@@ -77,7 +77,7 @@ def test_check_lists_every_problem_and_every_duplicate(t2i: T2I, flawed: Path) -
     for name in ("cut.png", "text.png"):
         assert reasons.pop(name).startswith("not a readable picture")
     assert reasons == {}
-    assert (found["usable pictures"], found["left out"], found["converted"]) == (12, 6, 1)
+    assert (found["usable_pictures"], found["left_out"], found["converted"]) == (12, 6, 1)
     assert found["duplicates"]["pictures"] == ["red.png = double.png"]
     assert found["duplicates"]["captions"] == ["'a red square' (2 pictures)"]
     shown = t2i("data", "check", flawed)
@@ -194,7 +194,7 @@ def test_shortened_lists_say_how_much_is_missing(t2i: T2I, here: Path) -> None:
         Image.new("RGB", (8, 8)).save(here / "data" / f"{number}.png")
         (here / "data" / f"{number}.txt").write_text(f"a {number}")
     assert "equal pictures:       and 9 more (--json lists all)" in t2i("data", "check", "data").out
-    assert facts(t2i, "check", "data")["equal at 64 px"] == 29
+    assert facts(t2i, "check", "data")["equal_at_64_px"] == 29
 
 
 def test_useless_captions_give_a_warning_before_training(t2i: T2I, here: Path) -> None:

@@ -50,9 +50,11 @@ def model(run_folder: Path, here: Path) -> Path:
 
 
 def test_a_table_of_scores_is_printed_and_stored_in_run_and_card(t2i: T2I, model: Path, squares: Path, here: Path):
-    result = t2i("evaluate", "run", "--data", squares, *FEW, "-o", "all.jsonl")
+    result = t2i("evaluate", "run", "--data", squares, *FEW, "-o", "all.jsonl", "--verbose")
     assert result.code == 0, result
-    head, line = result.out.splitlines()
+    head, line, *protocols = result.out.splitlines()
+    assert [each for each in protocols if each[0] != " "] == [f"{name}:" for name in SCORES]
+    assert any(each.startswith("  encoder_sha256: ") for each in protocols)
     assert re.split(r"  +", head) == ["score", "value", "95 % interval", "ceiling", "chance", "better"]
     cells = re.split(r"  +", line)
     assert (cells[0], cells[-1]) == ("r_precision", "higher")
@@ -123,7 +125,11 @@ def test_an_evaluator_without_a_score_is_an_error(t2i: T2I, model: Path, squares
         (["run", "--setting", "fid.protocol=clean", "--metrics", "r_precision"], "with one of r_precision"),
         (["run", "--setting", "r_precision.distractors"], "must be name=value"),
         (["run", "--setting", "r_precision.distractor=3", "--metrics", "r_precision"], "Did you mean 'distractors'"),
-        (["run", "-n", "0"], "must be a whole number of 1 or more, got 0"),
+        (["run", "-n", "0", "--data", "no/such"], "must be a whole number of 1 or more, got 0"),
+        (["run", "-n", "1", "--data", "no/such"], "r_precision needs at least 10 pictures, but 1 would be drawn"),
+        (["run", "--batch-size", "0", "--data", "no/such"], "batch size must be a whole number of 1 or more, got 0"),
+        (["run", "-o", "run/run.yaml/x", "--data", "no/such"], "Cannot write run/run.yaml/x"),
+        (["run", "-o", "/proc/x", "--data", "no/such"], "Cannot write /proc/x"),
         (["run", "--data", "openmojy"], "Did you mean 'openmoji'"),
         (["run", "--option", "truncate=1"], "Did you mean 'truncation'"),
         (["run", "--setting", "r_precision.encoder=clip:no/such", "--metrics", "r_precision"], "HF_HUB_OFFLINE"),
@@ -142,7 +148,10 @@ def test_a_leaderboard_writes_a_table_a_chart_and_a_page(t2i: T2I, model: Path, 
     result = t2i("leaderboard", "run", "other", "--data", squares, "--samples", 3, *FEW)
     assert result.code == 0, result
     board = here / "leaderboard"
-    assert result.out in (board / "leaderboard.md").read_text()
+    written = (board / "leaderboard.md").read_text()
+    assert result.out.partition("\n\n- ")[0] in written  # the terminal has short protocols, the file whole ones
+    assert "sha256" not in result.out and "encoder_sha256: " in written and "id: " in result.out
+    assert t2i("leaderboard", "run", "other", "--data", squares, "--samples", 3, *FEW, "--verbose").out in written
     assert "| run | " in result.out and "| other | " in result.out and "ceiling" in result.out
     with Image.open(board / "leaderboard.png") as picture:
         assert picture.width > 400

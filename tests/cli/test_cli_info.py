@@ -28,7 +28,7 @@ def test_the_text_has_the_same_facts_as_the_json(t2i: T2I) -> None:
 
 def test_a_tag_shows_its_weights_location_and_licence(t2i: T2I, site: FakeSite) -> None:
     site.install_plugin("zoo", models='[model("zoo-ant")]', weights='[weights("zoo-ant", "sand", license="MIT")]')
-    facts = json.loads(t2i("info", "zoo-ant.sand", "--json").out)["weights zoo-ant.sand"]
+    facts = json.loads(t2i("info", "zoo-ant.sand", "--json").out)["weights"]["zoo-ant.sand"]
     assert (facts["license"], facts["sha256"], facts["text_encoder"]) == ("MIT", "0" * 64, "minilm")
 
 
@@ -70,6 +70,22 @@ def test_bundled_weights_show_their_training_cost(t2i: T2I, site: FakeSite) -> N
     (site.folder / "fakedist_bundle" / "__init__.py").touch()
     weights = '[weights("zoo-ant", "sand", bundled="fakedist_bundle:sand")]'
     site.install_plugin("zoo", models='[model("zoo-ant")]', weights=weights)
-    facts = json.loads(t2i("info", "zoo-ant.sand", "--json").out)["weights zoo-ant.sand"]["facts"]
+    facts = json.loads(t2i("info", "zoo-ant.sand", "--json").out)["weights"]["zoo-ant.sand"]["facts"]
     assert facts["training_seconds"] == seconds
     assert "AMD EPYC, 2 threads: 1893.4" in t2i("info", "zoo-ant.sand").out
+
+
+def spaced(value: object) -> list[str]:
+    """The keys with a space, anywhere in JSON."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    own = [key for key in value if " " in key] if isinstance(value, dict) else []
+    return own + [key for each in inner for key in spaced(each)]
+
+
+@pytest.mark.parametrize("name", ["cgan", "cgan.openmoji64", "minilm", "r_precision", "openmoji"])
+def test_json_has_numbers_as_numbers_and_no_spaces_in_keys(t2i: T2I, name: str) -> None:
+    facts = json.loads(t2i("info", name, "--json").out)
+    for weights in facts.get("weights", {}).values():
+        assert isinstance(weights["size_bytes"], int) and isinstance(weights["resolution"], int)
+        weights.get("facts", {}).pop("training_seconds", None)  # named by machines
+    assert not spaced(facts)

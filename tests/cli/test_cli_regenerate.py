@@ -41,7 +41,7 @@ def test_the_file_is_regenerated_byte_for_byte(t2i: T2I, picture: Path, here: Pa
 def test_each_picture_of_a_batch_is_regenerated_alone(t2i: T2I, model: Path, here: Path) -> None:
     t2i("generate", "a red square", "a blue square", "-n", 3, "--model", model, "-o", "out", "--device", "cpu")
     for path in sorted((here / "out").glob("0*.png")):
-        assert t2i("regenerate", path).code == 0
+        assert t2i("regenerate", path, "--force").code == 0
         assert (here / "again.png").read_bytes() == path.read_bytes()
 
 
@@ -83,7 +83,7 @@ def test_a_hub_model_is_loaded_at_the_recorded_commit(t2i: T2I, run_folder: Path
     repo.commit(new)
     assert t2i(*ask, "-o", "new.png").code == 0
     for name in ("old.png", "new.png"):
-        assert t2i("regenerate", name, "-o", "again.png").code == 0
+        assert t2i("regenerate", name, "-o", "again.png", "--force").code == 0
         assert (here / "again.png").read_bytes() == (here / name).read_bytes()
     assert (here / "old.png").read_bytes() != (here / "new.png").read_bytes()
 
@@ -126,14 +126,11 @@ def facts(**artist: object) -> str:
 
 UNUSABLE = {
     "no provenance": ("picture.png", plain, "no provenance"),
-    "a JPEG": ("picture.jpg", plain, "not a whole PNG"),
-    "a JPEG called PNG": (
-        "picture.png",
-        jpeg,
-        "not a whole",
-    ),
-    "no picture": ("picture.png", lambda path: path.write_bytes(b"text"), "not a whole PNG"),
-    "empty": ("picture.png", lambda path: path.touch(), "not a whole PNG"),
+    "a JPEG": ("picture.jpg", plain, "no provenance"),
+    "a JPEG called PNG": ("picture.png", jpeg, "no provenance"),
+    "another format": ("picture.gif", plain, "not a complete"),
+    "no picture": ("picture.png", lambda path: path.write_bytes(b"text"), "not a complete PNG"),
+    "empty": ("picture.png", lambda path: path.touch(), "not a complete PNG"),
     "missing": ("picture.png", lambda path: None, "no picture at"),
     "a folder": ("picture.png", lambda path: path.mkdir(), "picture.png"),
     "no JSON": ("picture.png", chunk("{"), "damaged"),
@@ -168,10 +165,11 @@ def test_provenance_with_an_impossible_request_is_a_one_line_error(
     assert not (here / "again.png").exists()
 
 
-@pytest.mark.parametrize("out", ["again.jpg", "again", "folder.png", "file/again.png"])
+@pytest.mark.parametrize("out", ["again.gif", "again", "folder.png", "file/again.png", "file.png", "/proc/again.png"])
 def test_an_invalid_output_is_a_one_line_error(t2i: T2I, picture: Path, here: Path, out: str) -> None:
     (here / "folder.png").mkdir()
     (here / "file").touch()
+    (here / "file.png").touch()
     before = contents(here)
     assert out.partition("/")[0] in t2i("regenerate", picture, "-o", out).error
     assert contents(here) == before

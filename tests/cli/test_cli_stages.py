@@ -41,7 +41,14 @@ def test_one_picture_and_its_strip(t2i: T2I, staged: Path, here: Path) -> None:
         assert last.tobytes() == picture.convert("RGB").tobytes()
     assert read_provenance(Path("red.png")).options == read_provenance(Path("plain.png")).options
     for path in ("red.png", "plain.png"):
-        assert t2i("regenerate", path, "-o", "again.png").code == 0
+        assert t2i("regenerate", path, "-o", "again.png", "--force").code == 0
+
+
+def test_a_strip_is_replaced_only_if_asked_to(t2i: T2I, staged: Path, here: Path) -> None:
+    (here / "red-stages.png").write_text("mine")
+    request = ("generate", "a red square", "--model", staged, "-o", "red.png", "--stages")
+    assert "red-stages.png already exists" in t2i(*request).error and not (here / "red.png").exists()
+    assert t2i(*request, "--force").code == 0
 
 
 def test_the_strip_shows_the_generators_stages(t2i: T2I, staged: Path, here: Path) -> None:

@@ -100,7 +100,7 @@ def test_without_replaces_captions_and_keeps_the_length():
         (Unread(unknown=tuple("abcdefgh")), "does not know 'a', 'b', 'c', 'd', 'e' and 3 more."),
         (Unread(cut="and a hat"), "too long for the text encoder, which left out 'and a hat'."),
         (Unread(cut="x" * 90), f"left out '{'x' * 60}...'."),
-        (Unread(unknown=("zog",), nothing=True), "knows no word of this prompt."),
+        (Unread(unknown=("zog",), nothing=True), "knows no word of this prompt, so"),
         (Unread(unknown=("zog",), cut="and"), "does not know 'zog'. The prompt is too long"),
     ],
 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from fakes.artist import ShardedArtist, write_artist
 from fakes.command_line import contents
 from t2i.drawing.artist import Request
-from t2i.drawing.folder import MAX_GRID_PICTURES, draw_folder
+from t2i.drawing.folder import MAX_FOLDER_PICTURES, MAX_GRID_PICTURES, draw_folder
 from t2i.drawing.provenance import read_provenance
-from t2i.errors import InvalidInputError
+from t2i.errors import InvalidInputError, OutputError
 
 PROMPTS = ["a red square", " a blue square "]
 
@@ -39,30 +41,99 @@ def artist(tmp_path: Path) -> Watched:
     return Watched(write_artist(tmp_path / "artist"), "artist", "cpu")
 
 
-def test_only_missing_damaged_or_other_models_pictures_are_drawn(artist: Watched, tmp_path: Path):
+NAMES = [f"{start}-{seed}.png" for start in ("0001-a-red-square", "0002-a-blue-square") for seed in (3, 4)]
+
+
+def test_only_what_is_missing_or_damaged_is_drawn(artist: Watched, tmp_path: Path):
     folder = tmp_path / "out"
     done = draw_folder(artist, PROMPTS, [3, 4], folder)
-    assert [path.name for path in done.paths] == [
-        "0001-a-red-square-3.png", "0001-a-red-square-4.png", "0002-a-blue-square-3.png", "0002-a-blue-square-4.png",
-    ]  # fmt: skip
+    assert sorted(path.name for path in folder.iterdir()) == [*NAMES, "grid.png"] and done.total == 4
+    paths = [folder / name for name in NAMES]
     assert done.drawn == 4 and done.grid == folder / "grid.png"
     before = contents(folder)
-    done.paths[1].unlink()
-    done.paths[2].write_bytes(done.paths[2].read_bytes()[:-30])
-    done.paths[3].write_bytes(done.paths[0].read_bytes())
-    assert draw_folder(artist, PROMPTS, [3, 4], folder).drawn == 3
-    assert artist.asked == [Request("a red square", 4), Request("a blue square", 3), Request("a blue square", 4)]
+    paths[1].unlink()
+    paths[2].write_bytes(paths[2].read_bytes()[:-30])
+    assert draw_folder(artist, PROMPTS, [3, 4], folder).drawn == 2
+    assert artist.asked == [Request("a red square", 4), Request("a blue square", 3)]
     assert {name: content for name, (content, _) in contents(folder).items()} == {n: c for n, (c, _) in before.items()}
     assert draw_folder(artist, PROMPTS, [3, 4], folder).drawn == 0
 
 
-def test_other_options_or_weights_redraw(artist: Watched, tmp_path: Path):
+def test_other_options_or_weights_replace_a_picture_only_if_asked_to(artist: Watched, tmp_path: Path):
     folder = tmp_path / "out"
-    (path,) = draw_folder(artist, PROMPTS[:1], [3], folder).paths
-    assert draw_folder(artist, PROMPTS[:1], [3], folder, artist.options(wildness=2)).drawn == 1
-    assert read_provenance(path).options == {"wildness": 2.0}
+    path = folder / NAMES[0]
     other = Watched(write_artist(tmp_path / "other", seed=1), "artist", "cpu")
-    assert draw_folder(other, PROMPTS[:1], [3], folder, other.options(wildness=2)).drawn == 1
+    draw_folder(artist, PROMPTS[:1], [3], folder)
+    for who, options in ((artist, artist.options(wildness=2)), (other, other.options())):
+        before = contents(folder)
+        with pytest.raises(OutputError, match=r"holds another picture .*--force"):
+            draw_folder(who, PROMPTS[:1], [3], folder, options)
+        assert contents(folder) == before
+        assert draw_folder(who, PROMPTS[:1], [3], folder, options, force=True).drawn == 1
+        found = read_provenance(path)
+        assert (found.options, found.artist) == (options.model_dump(), who.identity)
+
+
+def test_a_picture_that_somebody_retouched_is_not_lost(artist: Watched, tmp_path: Path):
+    draw_folder(artist, PROMPTS[:1], [3], tmp_path)
+    with Image.open(tmp_path / NAMES[0]) as picture:
+        picture.convert("RGB").rotate(90).save(tmp_path / NAMES[0])
+    before = contents(tmp_path)
+    with pytest.raises(OutputError, match="it has no provenance"):
+        draw_folder(artist, PROMPTS[:1], [3], tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_billion_pictures_need_no_list(artist: Watched, tmp_path: Path):
+    """The first ones are drawn at once, and the memory does not grow with the number of pictures."""
+    import tracemalloc
+
+    class EnoughError(Exception):
+        pass
+
+    def progress(title: str, total: int):
+        @contextmanager
+        def block():
+            yield lambda steps: stop()
+
+        assert total == MAX_FOLDER_PICTURES
+        return block()
+
+    def stop():
+        if len(list(tmp_path.glob("0*.png"))) == 3:
+            raise EnoughError
+
+    tracemalloc.start()
+    with pytest.raises(EnoughError):
+        draw_folder(artist, PROMPTS[:1], range(MAX_FOLDER_PICTURES), tmp_path, batch_size=2, progress=progress)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000  # a list of a billion places has 8 GB
+    tracemalloc.stop()
+
+
+def test_an_interruption_says_how_far_it_came(artist: Watched, tmp_path: Path):
+    draw_folder(artist, PROMPTS[:1], [3], tmp_path)
+
+    def progress(title: str, total: int):
+        @contextmanager
+        def block():
+            yield lambda steps: (tmp_path / NAMES[2]).exists() and interrupt()
+
+        return block()
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"has 3 of 4 pictures\."):
+        draw_folder(artist, PROMPTS, [3, 4], tmp_path, batch_size=1, progress=progress)
+    assert draw_folder(artist, PROMPTS, [3, 4], tmp_path).drawn == 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_every_format_is_kept_and_is_the_picture(artist: Watched, tmp_path: Path, suffix: str):
+    draw_folder(artist, PROMPTS, [3], tmp_path, suffix=suffix)
+    assert draw_folder(artist, PROMPTS, [3], tmp_path, suffix=suffix).drawn == 0
+    with Image.open(tmp_path / f"0001-a-red-square-3{suffix}") as picture:
+        assert picture.format == {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}[suffix]
 
 
 def test_pictures_are_written_as_they_are_drawn(artist: Watched, tmp_path: Path):
@@ -70,8 +141,6 @@ def test_pictures_are_written_as_they_are_drawn(artist: Watched, tmp_path: Path)
     folder, seen = tmp_path / "out", []
 
     def progress(title: str, total: int):
-        from contextlib import contextmanager
-
         @contextmanager
         def block():
             yield lambda steps: seen.append((len(artist.asked), len(list(folder.glob("0*.png")))))
@@ -93,10 +162,11 @@ def test_a_long_list_has_no_grid(artist: Watched, tmp_path: Path):
         ({"prompts": ["a", " "]}, "Prompt 2 is empty"),
         ({"batch_size": 0}, "The batch size must be"),
         ({"stages": True}, "one stage"),
+        ({"prompts": ["a", "b"], "seeds": range(MAX_FOLDER_PICTURES)}, "at most 1,000,000,000 pictures"),
     ],
 )
 def test_bad_requests_write_nothing(artist: Watched, tmp_path: Path, how: dict[str, Any], says: str):
-    prompts = how.pop("prompts", ["a"])
+    prompts, seeds = how.pop("prompts", ["a"]), how.pop("seeds", [3])
     with pytest.raises(InvalidInputError, match=says):
-        draw_folder(artist, prompts, [3], tmp_path / "out", **how)
+        draw_folder(artist, prompts, seeds, tmp_path / "out", **how)
     assert not (tmp_path / "out").exists()

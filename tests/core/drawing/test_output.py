@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -42,9 +43,9 @@ def test_a_saved_picture_says_how_it_was_made(out: PipelineOutput, tmp_path: Pat
     assert read_provenance(tmp_path / "pil.png") == out[1].provenance
 
 
-def test_a_picture_is_a_png_or_an_error(out: PipelineOutput, tmp_path: Path):
+def test_a_picture_has_a_format_that_keeps_its_provenance(out: PipelineOutput, tmp_path: Path):
     with pytest.raises(OutputError, match=r"Try .*x\.png"):
-        out[0].save(tmp_path / "x.jpg")
+        out[0].save(tmp_path / "x.gif")
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="Cannot write"):
         out[0].save(tmp_path / "file" / "x.png")
@@ -62,10 +63,38 @@ def test_a_folder_gets_the_names_of_the_command_line(out: PipelineOutput, tmp_pa
 
 @pytest.mark.parametrize(
     ("prompt", "name"),
-    [("日本", "0003-picture-7.png"), ("../../etc", "0003-etc-7.png"), ("x" * 99, f"0003-{'x' * 60}-7.png")],
+    [
+        ("日本の旗", "0003-日本の旗-7.png"),
+        ("Красное сердце!", "0003-красное-сердце-7.png"),
+        ("हिन्दी", "0003-हिन्दी-7.png"),
+        ("قلب أحمر", "0003-قلب-أحمر-7.png"),
+        ("a 🐼, 🇯🇵", "0003-a-panda-flag-of-japan-7.png"),
+        ("../../etc", "0003-etc-7.png"),
+        ("\u202egnp.\x1b[2J", "0003-gnp-2j-7.png"),
+        ("x" * 99, f"0003-{'x' * 60}-7.png"),
+        ("𝒳" * 99, f"0003-{'𝒳' * 45}-7.png"),
+        ("?!", "0003-picture-7.png"),
+    ],
 )
-def test_a_file_name_is_never_a_path(prompt: str, name: str):
+def test_a_file_name_keeps_the_letters_and_is_never_a_path(prompt: str, name: str, tmp_path: Path):
     assert file_name(3, prompt, 7) == name
+    (tmp_path / name).touch()
+
+
+def test_where_file_names_are_ascii_letters_are_transliterated(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "fsencode", lambda text: text.encode("ascii"))
+    assert file_name(1, "Красное сердце", 7) == "0001-krasnoe-serdtse-7.png"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".PNG"])
+def test_every_format_says_how_it_was_made(out: PipelineOutput, tmp_path: Path, suffix: str):
+    path = out[4].save(tmp_path / f"x{suffix}")
+    assert read_provenance(path) == out[4].provenance
+    with Image.open(path) as picture:
+        exact = suffix != ".jpg"
+        assert (picture.convert("RGB").tobytes() == out.images[4].tobytes()) == exact
+    out.images[4].save(tmp_path / f"pil{suffix}")
+    assert read_provenance(tmp_path / f"pil{suffix}") == out[4].provenance
 
 
 def test_the_grid_has_a_row_per_prompt(out: PipelineOutput):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+import warnings
 from dataclasses import asdict, replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -160,7 +162,39 @@ def test_the_provenance_of_a_picture_suffices_to_draw_it_again(pipe, tmp_path):
 
 def test_provenance_names_the_versions_in_use(pipe):
     versions = pipe("pizza")[0].provenance.artist.versions
-    assert versions == {"t2i-core": t2i.__version__, "torch": torch.__version__.partition("+")[0], "t2i-cgan": "0.1.0"}
+    assert versions == {
+        "t2i-core": t2i.__version__,
+        "torch": torch.__version__.partition("+")[0],
+        "t2i-cgan": "0.1.0",
+        "emoji": version("emoji"),
+    }
+
+
+def test_emoji_are_read_by_their_names(pipe):
+    pipe.encoder.encoded.clear()
+    emoji, words = (
+        pipe(["a 🐼 and👩‍🚒", "🇯🇵"], seed=3),
+        pipe(["a panda and woman firefighter", "flag of Japan"], seed=3),
+    )
+    assert pipe.encoder.encoded == ["a panda and woman firefighter", "flag of Japan"] * 2
+    assert emoji.prompts == ["a 🐼 and👩‍🚒", "🇯🇵"]  # provenance keeps what was typed
+    assert [picture.tobytes() for picture in emoji.images] == [picture.tobytes() for picture in words.images]
+
+
+def test_a_prompt_that_is_not_read_whole_is_one_warning_in_every_call(pipe):
+    """The fake encoder reads six words."""
+    long = "one two three four five six \x1b[2J"
+    for _ in range(2):
+        with pytest.warns(t2i.UnreadPromptWarning) as caught:
+            pipe([long, "pizza"], num_images_per_prompt=5, batch_size=2)
+        (message,) = [str(warning.message) for warning in caught]
+        assert message.startswith(f"The prompt {long!r}: ") and "left out '\\x1b[2J'" in message
+
+
+def test_what_is_read_whole_needs_no_warning(pipe):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipe(["pizza", "a 🐼"])
 
 
 @pytest.mark.usefixtures("signatures_unchecked")
@@ -175,8 +209,8 @@ def test_provenance_names_the_versions_in_use(pipe):
         *(({"seed": bad}, "^A seed must be a whole number from 0 to") for bad in (-1, *NO_NUMBERS[1:])),
         ({"seed": MAX_SEED, "num_images_per_prompt": 2}, "^A seed must be a whole number from 0 to"),
         *(
-            ({"num_images_per_prompt": bad}, "^The number of pictures per prompt must be a whole number of 1 or more")
-            for bad in (0, -3, *NO_NUMBERS)
+            ({"num_images_per_prompt": bad}, "^The number of pictures per prompt must be a whole number from 1 to")
+            for bad in (0, -3, 10**9 + 1, *NO_NUMBERS)
         ),
         *(({"batch_size": bad}, "^The batch size must be a whole number of 1 or more") for bad in (0, *NO_NUMBERS)),
     ],

@@ -74,6 +74,15 @@ def test_any_png_reader_finds_the_prompt_in_the_standard_chunks(tmp_path):
         assert picture.text["Software"] == "t2i 0.1.0"
 
 
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP"])
+def test_any_exif_reader_finds_the_prompt(tmp_path, image_format):
+    signed(PICTURE, MADE).save(tmp_path / "x", image_format)
+    with Image.open(tmp_path / "x") as picture:
+        exif = picture.getexif()
+    assert exif[0x010E].encode("latin-1").decode() == MADE.prompt and exif[0x0131] == "t2i 0.1.0"
+    assert exif.get_ifd(0x8769)[0x9286].startswith(b"ASCII\0\0\0{")
+
+
 def test_the_chunks_bytes_are_those_of_the_png_specification():
     content = written(MADE)
     start = content.index(b"iTXtt2i\x00")
@@ -103,14 +112,14 @@ def test_a_missing_picture_is_an_error(tmp_path):
 def test_an_incomplete_png_is_refused(tmp_path, content):
     path = tmp_path / "x.png"
     path.write_bytes(content)
-    with pytest.raises(InvalidInputError, match="not a whole PNG"):
+    with pytest.raises(InvalidInputError, match="not a complete PNG"):
         read_provenance(path)
 
 
 def test_another_picture_format_is_refused(tmp_path):
     path = tmp_path / "x.png"
-    PICTURE.save(path, format="JPEG")
-    with pytest.raises(InvalidInputError, match="not a whole PNG"):
+    PICTURE.save(path, format="GIF")
+    with pytest.raises(InvalidInputError, match="not a complete PNG, JPEG or WebP"):
         read_provenance(path)
 
 
@@ -152,9 +161,12 @@ def test_pil_s_own_save_of_a_drawn_picture_keeps_its_provenance(tmp_path):
     ):
         image.save(tmp_path / "x.png")
         assert read_provenance(tmp_path / "x.png") == MADE
-    signed(PICTURE, MADE).save(tmp_path / "x.jpg", quality=90)
-    with Image.open(tmp_path / "x.jpg") as picture:
-        assert picture.format == "JPEG"
+    for name, how in (("x.jpg", {"quality": 90}), ("x.webp", {}), ("x", {"format": "jpeg"})):
+        signed(PICTURE, MADE).save(tmp_path / name, **how)
+        assert read_provenance(tmp_path / name) == MADE
+    signed(PICTURE, MADE).save(tmp_path / "x.gif")
+    with Image.open(tmp_path / "x.gif") as picture:
+        assert picture.format == "GIF"
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,25 @@ def test_the_best_of_each_column_is_marked_in_either_direction():
     assert [each.model for each in ranked(ENTRIES, "r_precision")] == ["sec|ond", "third", "first"]
 
 
+def test_a_model_alone_is_not_the_best_of_anything():
+    alone = [entry("a", 0.4, 30)]
+    assert [row[1:3] for row in cells(alone)[1]] == [["0.4 ± 0.02", "30"]]
+    assert "best value" not in markdown(alone) and "best value" not in page(alone, "t", [], [], b"")
+    assert "best value" in markdown([*alone, entry("b", 0.5, 20)])
+
+
+def test_a_short_protocol_has_no_hashes_and_tells_protocols_apart():
+    protocols = [
+        PROTOCOL | {"encoder_sha256": digit * 64, "versions": "torch 2", "question": f"99, sha256 {digit * 64}"}
+        for digit in "ab"
+    ]
+    one, other = (Score(0.4, protocol).short_protocol for protocol in protocols)
+    assert one == {**PROTOCOL, "question": "99", "id": one["id"]} and re.fullmatch("[0-9a-f]{8}", one["id"])
+    assert one["id"] != other["id"]
+    assert one["id"] == Score(0.9, dict(reversed(protocols[0].items()))).short_protocol["id"]
+    assert "id: " not in markdown(ENTRIES) and "; id: " in markdown(ENTRIES, whole=False)
+
+
 def test_other_protocols_are_refused_and_the_difference_named():
     with pytest.raises(InvalidInputError, match=r"r_precision of first and other: .* n_fake: 10 and 20"):
         common_scores([ENTRIES[0], entry("other", 0.5, 1.0, n_fake="20")])

@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from fakes.arguments import NO_NUMBERS
+from fakes.evaluators import Brightness
 from fakes.models import FakeGenerator, FakeTextEncoder
 from fakes.training import COLOURS, ColouredSquares, write_squares
 from t2i.create import create_evaluator
@@ -97,7 +98,7 @@ def test_an_interrupted_evaluation_continues_with_the_same_scores(pipe: Pipeline
 
     monkeypatch.setattr(pipe, "draw", counted)
     limit = 17
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^Interrupted: 24 of 38 pictures are evaluated\. The same command"):
         evaluate(pipe, data, Plan(["bright"], **asked))
     assert len(list((t2i_cache / "evaluations").iterdir())) == 1
     drawn.clear()
@@ -171,6 +172,13 @@ def test_a_failing_evaluator_leaves_the_others_scores(pipe: Pipeline):
     data = ColouredSquares()
     found = evaluate(pipe, data, Plan(["bright"], n=5, settings={"bright": {"fewest": 9}}))
     assert not found.scores and found.failures == {"bright": "bright needs at least 9 pictures, got 5."}
+
+
+def test_too_few_pictures_are_refused_before_any_is_drawn(pipe: Pipeline, monkeypatch):
+    monkeypatch.setattr(Brightness, "least_pictures", 9)
+    monkeypatch.setattr(pipe, "draw", lambda *arguments, **how: pytest.fail("it draws"))
+    with pytest.raises(InvalidInputError, match=r"bright needs at least 9 pictures, but 8 would be drawn.*-n 9"):
+        evaluate(pipe, ColouredSquares(), Plan(["bright"], n=8))
 
 
 def test_unreadable_pictures_are_left_out_and_reported(pipe: Pipeline, tmp_path: Path):

@@ -158,6 +158,22 @@ def test_tokens_are_the_parts_of_the_caption_that_wordpiece_returns(encoder: Min
     assert len(tokens) == encoder.encode([caption]).mask.sum()
 
 
+@pytest.mark.parametrize(
+    "prompt", ["Красное сердце!", "日本の旗", "猫", "赤いハート", "قلب أحمر", "하트", "हिन्दी", "ελληνικά", "ภาษาไทย"]
+)
+def test_it_knows_no_word_of_another_script(encoder: MiniLM, prompt: str) -> None:
+    """WordPiece has tokens for many of their letters, which say nothing to a model of English."""
+    (alone,) = encoder.unread([prompt])
+    assert alone.nothing
+    (mixed,) = encoder.unread([f"a red heart, {prompt}"])
+    assert not mixed.nothing and mixed.unknown == tuple(prompt.strip("!").split())
+
+
+@pytest.mark.parametrize("prompt", ["a café in Zürich", "naïve cafe\u0301", "a heart, 5 € (50 %)", "Łódź", "“1990’s”"])
+def test_it_reads_latin_letters_with_accents(encoder: MiniLM, prompt: str) -> None:
+    assert not encoder.unread([prompt])[0]
+
+
 def test_unread_parts_of_prompts_are_reported(encoder: MiniLM) -> None:
     goose, long = "\U0001fabf", "a red heart " * 30
     known, partly, not_at_all, cut = encoder.unread(["a red heart", f"a {goose} heart", f"{goose} {goose}", long])

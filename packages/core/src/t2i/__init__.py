@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from t2i.drawing.pipeline import Pipeline as Pipeline
     from t2i.drawing.pipeline import pipeline as pipeline
     from t2i.errors import T2IError as T2IError
+    from t2i.errors import UnreadPromptWarning as UnreadPromptWarning
     from t2i.evaluator import Evaluator as Evaluator
     from t2i.evaluator import Score as Score
     from t2i.generator import Generator as Generator
@@ -74,6 +75,7 @@ _HOME = {
     "TextEncoder": "t2i.text",
     "TrainConfig": "t2i.training.config",
     "Trainer": "t2i.training.trainer",
+    "UnreadPromptWarning": "t2i.errors",
     "create_evaluator": "t2i.create",
     "create_language_model": "t2i.create",
     "create_model": "t2i.create",

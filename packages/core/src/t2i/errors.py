@@ -22,6 +22,8 @@ control characters are made visible and its length is bounded::
     │   ├── CheckpointError           there is no complete checkpoint
     │   └── DivergedError             a loss stopped being a finite number
     └── OutputError             a result cannot be written
+
+One problem does not stop the work and is a Python warning: UnreadPromptWarning.
 """
 
 from __future__ import annotations
@@ -109,6 +111,10 @@ class DivergedError(TrainingError):
 
 class OutputError(T2IError):
     """A result cannot be written."""
+
+
+class UnreadPromptWarning(UserWarning):
+    """A text encoder cannot read a part of a prompt, or nothing of it; the picture is drawn without that part."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

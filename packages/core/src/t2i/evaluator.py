@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidInputError
+
+UNSAID = ("sha256", "versions")  # ends of the keys that a short protocol leaves out
+DIGEST = re.compile(r",? *(sha256 )?\b[0-9a-f]{32,}\b")
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,13 @@ class Score:
         error = f" ± {self.standard_error:.2g}" if self.standard_error is not None else ""
         return f"{self.value:.4g}{error}"
 
+    @property
+    def short_protocol(self) -> dict[str, str]:
+        """The protocol without hashes and versions, and an "id" that is the same for equal protocols only."""
+        whole = json.dumps(dict(self.protocol), sort_keys=True)
+        said = {key: DIGEST.sub("", value) for key, value in self.protocol.items() if not key.endswith(UNSAID)}
+        return {**said, "id": hashlib.sha256(whole.encode()).hexdigest()[:8]}
+
     def better_than(self, other: Score) -> bool:
         """Whether this score is better than `other`.
 
@@ -62,7 +75,13 @@ class Evaluator(ABC):
     """Scores pictures in batches: call `update` for each batch, then `compute`.
 
     It does not handle multiple processes: each process has its own evaluator, and one merges the others' states.
+
+    Attributes:
+        least_pictures: the fewest generated pictures from which `compute` can return a score; checked before any
+            picture is drawn.
     """
+
+    least_pictures: int = 1
 
     @abstractmethod
     def update(

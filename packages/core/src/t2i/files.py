@@ -141,6 +141,22 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def check_writable(path: Path) -> None:
+    """Check, before long work, that a file or folder can be made at `path`; nothing is left behind.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    try:
+        folder = path.parent
+        while not folder.exists():
+            folder = folder.parent
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a regular file, in hex.
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
+
+from t2i.lettering.lettering import Lettering
+
+CAPTION_LINES = 2
 
 
 def to_uint8(images: Float[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b 3 h w"]:
@@ -40,14 +43,14 @@ def grid(
     Args:
         pictures: at least one.
         columns: pictures per row; by default the sheet is about square.
-        captions: one per picture, written under it in at most two lines and cut at the picture's width.
+        captions: one per picture, written under it in at most CAPTION_LINES lines; longer ones end in an ellipsis.
         scale: each pixel becomes scale x scale pixels.
     """
     columns = min(len(pictures), columns or math.ceil(math.sqrt(len(pictures))))
     rows = math.ceil(len(pictures) / columns)
     width, height = pictures[0].width * scale, pictures[0].height * scale
-    font = ImageFont.load_default(size=10)
-    texts = [_lines(caption, width, font.getlength) for caption in captions or ()]
+    letters = Lettering(size=10)
+    texts = [letters.lines(caption, width, CAPTION_LINES) for caption in captions or ()]
     gap, line = 4, 12
     cell_w, cell_h = width + gap, height + gap + line * max(map(len, texts), default=0)
     sheet = Image.new("RGB", (columns * cell_w + gap, rows * cell_h + gap), "white")
@@ -57,22 +60,5 @@ def grid(
         top = gap + position // columns * cell_h
         sheet.paste(picture.resize((width, height), Image.Resampling.NEAREST), (left, top))
         for number, text in enumerate(texts[position] if texts else ()):
-            draw.text((left, top + height + number * line), text, fill="black", font=font)
+            letters.write(draw, left, top + height + number * line, text)
     return sheet
-
-
-def _lines(caption: str, width: float, length: Callable[[str], float], most: int = 2) -> list[str]:
-    """The caption wrapped between words into at most `most` lines, each cut to `width`."""
-    lines: list[str] = []
-    for word in caption.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if not lines or (len(lines) < most and length(longer) > width):
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return [_fitting(text, width, length) for text in lines]
-
-
-def _fitting(text: str, width: float, length: Callable[[str], float]) -> str:
-    """The longest prefix of `text` that is not wider than `width`."""
-    return text[: bisect_right(range(1, len(text) + 1), width, key=lambda end: length(text[:end]))]

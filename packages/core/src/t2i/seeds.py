@@ -9,6 +9,7 @@ from t2i.arguments import check_whole_number, shown
 from t2i.errors import InvalidInputError
 
 MAX_SEED = 2**63 - 1
+MAX_PICTURES_PER_PROMPT = 1_000_000_000
 
 
 def check_seed(seed: int, what: str = "A seed") -> int:
@@ -38,9 +39,10 @@ def choose_seeds(seed: int | None, count: int) -> range:
     """The seeds of one prompt's `count` pictures: consecutive, starting at `seed` or at a random one.
 
     Raises:
-        InvalidInputError: `count` is not a whole number above 0, or a seed is not one in [0, 2**63).
+        InvalidInputError: `count` is not a whole number from 1 to MAX_PICTURES_PER_PROMPT, or a seed is not one in
+            [0, 2**63).
     """
-    count = check_whole_number(count, "The number of pictures per prompt", 1)
+    count = check_whole_number(count, "The number of pictures per prompt", 1, MAX_PICTURES_PER_PROMPT)
     seed = secrets.randbelow(2**31) if seed is None else check_seed(seed)
     check_seed(seed + count - 1)
     return range(seed, seed + count)

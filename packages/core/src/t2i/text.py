@@ -118,7 +118,9 @@ class Unread:
     def __str__(self) -> str:
         sentences = []
         if self.nothing:
-            sentences.append("The text encoder knows no word of this prompt.")
+            sentences.append(
+                "The text encoder knows no word of this prompt, so the picture does not depend on it. Use other words."
+            )
         elif self.unknown:
             more = f" and {len(self.unknown) - MOST_SHOWN} more" if len(self.unknown) > MOST_SHOWN else ""
             words = ", ".join(repr(word[:MOST_CHARACTERS]) for word in self.unknown[:MOST_SHOWN])

@@ -13,6 +13,7 @@ import shutil
 import sys
 import textwrap
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from t2i.display import printable
 
 GAP = 2  # characters between two columns of a table
+MOST_WARNINGS = 10  # printed of one kind
 NARROWEST = 24  # characters of a table's last column
 SECONDS_A_LINE = 15.0  # of progress, where there is no terminal
 LONGEST_CELL = 500
@@ -47,6 +49,31 @@ def warn(message: str) -> None:
     say(f"warning: {message}")
 
 
+@contextmanager
+def python_warnings() -> Iterator[None]:
+    """Print t2i's Python warnings as the command line's, each once; after MOST_WARNINGS, only their number."""
+    from t2i.errors import UnreadPromptWarning
+
+    shown: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
+        if not issubclass(category, UnreadPromptWarning):
+            others(message, category, *where, **how)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            if len(shown) <= MOST_WARNINGS:
+                warn(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UnreadPromptWarning)
+        others, warnings.showwarning = warnings.showwarning, show
+        try:
+            yield
+        finally:
+            if len(shown) > MOST_WARNINGS:
+                warn(f"{len(shown) - MOST_WARNINGS} more prompts were not read whole")
+
+
 def fail(message: str) -> int:
     """Print an error on stderr as one line, with the process's number except in process 0; returns the exit code."""
     process = os.environ.get("RANK", "0")
@@ -70,6 +97,18 @@ def speaking() -> Iterator[None]:
         logging.captureWarnings(False)
         own.setLevel(logging.NOTSET)
         root.removeHandler(heard)
+
+
+@contextmanager
+def interruptible(advice: str = "") -> Iterator[None]:
+    """Print the message of a KeyboardInterrupt, which says how far the work came, and `advice`; typer would drop it."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        say("")  # after the terminal's ^C
+        if str(interrupt):
+            say(f"{interrupt} {advice}".rstrip())
+        raise
 
 
 class _Heard(logging.Handler):

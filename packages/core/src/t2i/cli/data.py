@@ -171,14 +171,12 @@ def _report(name: str, facts: dict[str, Any], as_json: bool, strict: bool) -> No
 
     problems = [Problem(**problem) for problem in facts["problems"]]
     if as_json:
-        report_json(facts)
+        report_json({key.replace(" ", "_"): value for key, value in facts.items()})
     else:
         for key, value in facts.items():
             if key not in ("problems", "duplicates", "remarks"):
-                shown = (
-                    ", ".join(f"{part} {each}" for part, each in value.items()) if isinstance(value, dict) else value
-                )
-                report(f"{key + ':':<22}{shown}")
+                parts = [f"{part} {_shown(each)}" for part, each in value.items()] if isinstance(value, dict) else []
+                report(f"{key + ':':<22}{', '.join(parts) or value}")
         for key, kind in (("equal pictures", "pictures"), ("shared captions", "captions")):
             entries = facts.get("duplicates", {}).get(kind, [])
             for entry in entries[:SHOWN_PROBLEMS]:
@@ -188,6 +186,11 @@ def _report(name: str, facts: dict[str, Any], as_json: bool, strict: bool) -> No
         _say_all(facts["remarks"], problems)
     if strict:
         refuse_problems(name, problems)
+
+
+def _shown(value: Any) -> str:
+    """A number, or a width and height as "64x48"."""
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _say_all(remarks: Sequence[str], problems: Sequence[Problem]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from t2i.cli.console import fail, progress, report_json, say, table, warn
+from t2i.cli.console import fail, interruptible, progress, report, report_json, say, table, warn
 from t2i.cli.options import (
     DEFAULT_DATA,
     DEFAULT_METRICS,
@@ -21,6 +21,7 @@ from t2i.cli.options import (
     ResolutionOption,
     SeedOption,
     SettingOption,
+    VerboseOption,
     check_model,
     metric_names,
     parse_options,
@@ -41,6 +42,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also add the scores to this .jsonl file.")] = None,
     device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verbose: VerboseOption = False,
 ) -> int:
     """Draw a dataset's captions and compare the pictures with its own; prints a table of scores.
 
@@ -51,26 +53,35 @@ def evaluate(
     names = metric_names(metrics)
     settings = parse_settings(setting, names)
     check_model(model)
+    from t2i.files import check_writable
+
+    if out is not None:
+        check_writable(out)
     from t2i.create import load_dataset
+    from t2i.evaluation.evaluate import create_evaluators
     from t2i.evaluation.keep import evaluate_and_keep
     from t2i.evaluation.plan import Plan
     from t2i.evaluation.processes import load_artist
     from t2i.evaluation.scores import append_scores
     from t2i.evaluation.table import cautions_of, score_cells
 
+    plan = Plan(names, n, seed, resolution, settings, batch_size)
+    create_evaluators(plan)  # reports what they lack before any work
+    artist = load_artist(model, device)
+    options = artist.options(**parse_options(option))
     dataset = load_dataset(data)
     for remark in dataset.remarks:
         warn(f"{dataset.name}: {remark}")
-    plan = Plan(names, n, seed, resolution, settings, batch_size)
-    artist = load_artist(model, device)
-    options = artist.options(**parse_options(option))
-    found, rows = evaluate_and_keep(artist, dataset, plan, options, progress=progress, say=say, warn=warn)
+    with interruptible():
+        found, rows = evaluate_and_keep(artist, dataset, plan, options, progress=progress, say=say, warn=warn)
     if out is not None and rows:
         append_scores(out, rows)
     if as_json and rows:
         report_json([row.to_dict() for row in rows])
     elif not as_json:
         table(*score_cells(found.scores))
+        for metric, score in found.scores.items() if verbose else ():
+            report(f"{metric}:", *(f"  {key}: {value}" for key, value in score.protocol.items()))
         for caution, scores in cautions_of(found.scores).items():
             warn(f"{scores}: {caution}")
     if found.seconds_per_image is not None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t2i.cli.console import progress, say
-from t2i.cli.options import MODEL_HELP, DeviceOption, OwnOption, check_model, parse_options
+from t2i.arguments import check_whole_number
+from t2i.cli.console import interruptible, progress, say
+from t2i.cli.options import (
+    MODEL_HELP,
+    PICTURES,
+    DeviceOption,
+    ForceOption,
+    OwnOption,
+    check_model,
+    check_new_file,
+    distinct,
+    parse_options,
+)
 from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import DEFAULT_LANGUAGE_MODEL, DEFAULT_MODEL
 from t2i.registry.discovery import registry
@@ -18,10 +30,14 @@ from t2i.seeds import choose_seeds
 if TYPE_CHECKING:
     from t2i.drawing.provenance import Widened
 
+STDOUT = Path("-")
+
 
 def generate(
     prompts: Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", help="What to draw.")] = None,
-    prompts_file: Annotated[Path | None, typer.Option("--prompts", help="A text file, one prompt a line.")] = None,
+    prompts_file: Annotated[
+        Path | None, typer.Option("--prompts", help="A text file, one prompt a line, or - for standard input.")
+    ] = None,
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
     count: Annotated[int, typer.Option("-n", "--num-images", help="Pictures per prompt.")] = 1,
     seed: Annotated[
@@ -30,12 +46,21 @@ def generate(
             help="Seed of each prompt's first picture. Default: random; 0 with --prompts, so that it can resume."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="A .png file for one picture, or a folder.")] = Path("out"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--out", help="A .png, .jpg or .webp file for one picture, - for standard output, or a folder."
+        ),
+    ] = Path("out"),
+    suffix: Annotated[
+        str, typer.Option("--format", metavar="png|jpg|webp", help="Format of pictures in a folder or on stdout.")
+    ] = "png",
     batch_size: Annotated[int, typer.Option(help="Pictures drawn at once; does not change them.")] = 64,
     option: OwnOption = None,
     stages: Annotated[
         bool, typer.Option("--stages", help="Also write NAME-stages.png: the picture's stages, coarse to fine.")
     ] = False,
+    force: ForceOption = False,
     device: DeviceOption = None,
     widen: Annotated[
         bool, typer.Option("--widen", help="Let a language model add details to each prompt first.")
@@ -45,29 +70,51 @@ def generate(
     """Draw pictures of prompts; in a folder, one file per picture and a grid. Files already there are kept."""
     from t2i.drawing.prompts import read_prompts
 
-    texts = [*(prompts or []), *(read_prompts(prompts_file) if prompts_file else [])]
+    texts = [*one_prompt_meant(prompts or []), *(read_prompts(prompts_file) if prompts_file else [])]
     if prompts_file and seed is None:
         seed = 0
-    check_request(texts, count, seed, out)
+    suffix = f".{suffix.lower().removeprefix('.')}"
+    check_request(texts, count, seed, out, suffix, force)
+    check_whole_number(batch_size, "The batch size", 1)
     check_model(model)
     from t2i.drawing.artist import Request
-    from t2i.drawing.folder import MAX_GRID_PICTURES, draw_folder, write_picture
+    from t2i.drawing.folder import MAX_GRID_PICTURES, draw_folder, strip_path, write_picture
+    from t2i.drawing.formats import encoded
     from t2i.drawing.pipeline import pipeline
     from t2i.text import check_prompts
 
-    texts, seeds, chosen = check_prompts(texts), choose_seeds(seed, count), parse_options(option)
+    texts, seeds, chosen = distinct(check_prompts(texts)), choose_seeds(seed, count), parse_options(option)
     widened = widen_prompts(texts, seeds[0], lm) if widen else {}
     texts = list(widened) or texts
     artist = pipeline(model, device=device, record=True)
     options = artist.options(**chosen)
-    if out.suffix.lower() == ".png":
+    if out == STDOUT or is_file(out):
+        if stages and out != STDOUT:
+            check_new_file(strip_path(out), (".png",), force)
         (picture,) = artist.draw([Request(texts[0], seeds[0], widened.get(texts[0]))], options, stages=stages)
-        write_picture(picture, out)
-        say(f"{out} (seed {picture.seed})")
+        if out == STDOUT:
+            sys.stdout.buffer.write(encoded(picture.image, suffix))
+            sys.stdout.buffer.flush()
+        else:
+            write_picture(picture, out)
+        say(f"{'standard output' if out == STDOUT else out} (seed {picture.seed})")
         return
-    how = {"batch_size": batch_size, "stages": stages, "widened": widened}
-    done = draw_folder(artist, texts, seeds, out, options, **how, progress=progress)
-    kept = len(done.paths) - done.drawn
+    how = "The same command" if seed is not None else f"The same command with --seed {seeds[0]}"
+    with interruptible(f"{how} draws the others."):
+        done = draw_folder(
+            artist,
+            texts,
+            seeds,
+            out,
+            options,
+            suffix=suffix,
+            batch_size=batch_size,
+            stages=stages,
+            widened=widened,
+            force=force,
+            progress=progress,
+        )
+    kept = done.total - done.drawn
     say(f"{out}/: {done.drawn} pictures{f', {kept} were there already' if kept else ''}")
     say(str(done.grid) if done.grid else f"no grid: it shows at most {MAX_GRID_PICTURES} pictures")
 
@@ -86,7 +133,24 @@ def widen_prompts(prompts: list[str], seed: int, lm: str) -> dict[str, Widened]:
     return widened
 
 
-def check_request(texts: list[str], count: int, seed: int | None, out: Path) -> None:
+def one_prompt_meant(prompts: list[str]) -> list[str]:
+    """The prompts; several of one word each are joined to one if the user, asked in a terminal, says so."""
+    if len(prompts) < 2 or any(len(prompt.split()) != 1 for prompt in prompts):
+        return prompts
+    joined = " ".join(prompts)
+    if is_terminal():
+        asked = f"These are {len(prompts)} prompts of one word each. Is one prompt meant, {joined!r}?"
+        return [joined] if typer.confirm(asked, default=True, err=True) else prompts
+    say(f"These are {len(prompts)} prompts of one word each. If one prompt is meant, quote it: {joined!r}")
+    return prompts
+
+
+def is_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def check_request(texts: list[str], count: int, seed: int | None, out: Path, suffix: str, force: bool) -> None:
     """Check what can be checked before heavy imports.
 
     Raises:
@@ -97,16 +161,20 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path) -> 
             'Drawing needs a prompt, got none. Say what to draw: t2i generate "a red heart" -o heart.png'
         )
     choose_seeds(seed, count)
-    if out.suffix.lower() == ".png":
+    if suffix not in PICTURES:
+        raise InvalidInputError(f"--format must be png, jpg or webp, got {suffix.removeprefix('.')!r}.")
+    if out == STDOUT and sys.stdout.isatty():
+        raise OutputError("A picture is not text, and standard output is a terminal. Redirect it: -o - > picture.png")
+    if out == STDOUT or is_file(out):
         if len(texts) * count > 1:
-            raise InvalidInputError(
-                f"{out} holds one picture, got {len(texts) * count} to draw. Give a folder: -o {out.with_suffix('')}/"
-            )
-        if out.is_dir():
-            raise OutputError(f"{out} is a folder, so no picture can be written there. Choose another name.")
-    elif out.suffix and not out.is_dir():
-        raise OutputError(
-            f"Pictures are written as .png, or into a folder, but {out} is neither. Try {out.with_suffix('.png')}."
-        )
+            folder = "a folder" if out == STDOUT else f"a folder: -o {out.with_suffix('')}/"
+            raise InvalidInputError(f"{out} holds one picture, got {len(texts) * count} to draw. Give {folder}")
+        if out != STDOUT:
+            check_new_file(out, PICTURES, force)
     elif out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file, not a folder. Choose another folder.")
+
+
+def is_file(out: Path) -> bool:
+    """Whether one picture is written to `out`, which has a suffix; a folder with one must exist already."""
+    return out.suffix.lower() in PICTURES or (out.suffix != "" and not out.is_dir())

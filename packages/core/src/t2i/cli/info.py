@@ -31,7 +31,7 @@ def info(
         if not facts:
             raise
     if verify:
-        facts["golden pictures"] = _golden(name)
+        facts["golden_pictures"] = _golden(name)
     if as_json:
         report_json(facts)
         return
@@ -41,7 +41,7 @@ def info(
 def _of_other_roles(name: str) -> dict[str, Any]:
     """What plugins declare under this name, except models."""
     return {
-        role_of(type(spec)).word: {"from": f"{plugin.distribution} {plugin.version}"}
+        role_of(type(spec)).word.replace(" ", "_"): {"from": f"{plugin.distribution} {plugin.version}"}
         | {key: value for key, value in asdict(spec).items() if value not in ("", {}, ())}
         for spec, plugin in registry().named(name)
         if not isinstance(spec, ModelSpec | WeightsSpec)
@@ -62,13 +62,16 @@ def _of_model(info: ModelInfo) -> dict[str, Any]:
     tag = ModelName.parse(info.name).tag
     if not tag:
         facts["config"] = load_target(info.spec.config)().model_dump()
-    for weights in info.weights:
-        entry = asdict(weights)
-        entry["size_bytes"] = f"{weights.size_bytes:,}"
-        if weights.bundled and tag:
-            entry |= _bundled_config(weights)
-        facts[f"weights {weights.name}"] = {key: value for key, value in entry.items() if value not in ("", {})}
+    facts["weights"] = {weights.name: _of_weights(weights, bool(tag)) for weights in info.weights}
     return facts
+
+
+def _of_weights(weights: WeightsSpec, whole: bool) -> dict[str, Any]:
+    """Its spec, and with `whole` what a bundled snapshot says of itself."""
+    entry = asdict(weights)
+    if weights.bundled and whole:
+        entry |= _bundled_config(weights)
+    return {key: value for key, value in entry.items() if value not in ("", {})}
 
 
 def _bundled_config(weights: WeightsSpec) -> dict[str, Any]:
@@ -79,15 +82,14 @@ def _bundled_config(weights: WeightsSpec) -> dict[str, Any]:
         raise SnapshotError(f"{path} cannot be read ({error}). `t2i doctor` says how to fix it.") from None
 
 
-def _golden(name: str) -> str:
+def _golden(name: str) -> dict[str, Any]:
     from t2i.snapshots.golden import GOLDEN_TOLERANCE, golden_error
     from t2i.snapshots.load import load_generator
     from t2i.snapshots.resolve import resolve
 
     snapshot = resolve(name)
     error = golden_error(snapshot, load_generator(snapshot))
-    verdict = "drawn again" if error <= GOLDEN_TOLERANCE else "NOT reproduced"
-    return f"{verdict}: largest difference {error:.2g} of [-1, 1] (allowed {GOLDEN_TOLERANCE:g})"
+    return {"reproduced": error <= GOLDEN_TOLERANCE, "largest_difference": error, "allowed": GOLDEN_TOLERANCE}
 
 
 def _print(facts: dict[str, Any], indent: int = 0) -> None:
@@ -97,4 +99,5 @@ def _print(facts: dict[str, Any], indent: int = 0) -> None:
             _print(value, indent + 1)
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            shown = f"{value:,}" if key.endswith("_bytes") and isinstance(value, int) else shown
             report(f"{'  ' * indent}{key}: {shown}")

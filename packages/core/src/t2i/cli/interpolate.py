@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say
-from t2i.cli.options import MODEL_HELP, DeviceOption, OwnOption, parse_options
-from t2i.errors import InvalidInputError, OutputError
+from t2i.cli.options import MODEL_HELP, DeviceOption, ForceOption, OwnOption, check_new_file, parse_options
+from t2i.errors import InvalidInputError
 from t2i.seeds import check_seed, choose_seeds
 
 
@@ -26,12 +26,11 @@ def interpolate(
         Path, typer.Option("-o", "--out", help="A .png file with all pictures side by side, or a .gif.")
     ] = Path("strip.png"),
     option: OwnOption = None,
+    force: ForceOption = False,
     device: DeviceOption = None,
 ) -> None:
     """Walk from one picture to another: between two captions, two seeds (--to-seed), or both."""
-    kind = out.suffix.lower()
-    if kind not in (".png", ".gif"):
-        raise OutputError(f"A walk is written as .png or .gif, but {out} is neither. Try {out.with_suffix('.gif')}.")
+    check_new_file(out, (".gif", ".png"), force)
     if to is None and to_seed is None:
         raise InvalidInputError("Interpolation needs a second caption or --to-seed, got neither. Give one.")
     for name, value in (("--seed", seed), ("--to-seed", to_seed)):
@@ -47,5 +46,5 @@ def interpolate(
     end = start if to_seed is None else to_seed
     options = artist.options(**parse_options(option))
     pictures = interpolate(artist, [prompt, to or prompt], [start, end], frames, options)
-    write_atomic(out, strip(pictures) if kind == ".png" else gif(pictures))
+    write_atomic(out, strip(pictures) if out.suffix.lower() == ".png" else gif(pictures))
     say(f"{out} (seeds {start} to {end})")

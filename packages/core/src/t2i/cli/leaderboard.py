@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from t2i.cli.console import fail, progress, report, say, warn
+from t2i.cli.console import fail, interruptible, progress, report, say, warn
 from t2i.cli.options import (
     DEFAULT_DATA,
     DEFAULT_METRICS,
@@ -18,6 +18,7 @@ from t2i.cli.options import (
     MetricsOption,
     SeedOption,
     SettingOption,
+    VerboseOption,
     check_model,
     metric_names,
     parse_settings,
@@ -41,6 +42,7 @@ def leaderboard(
     ] = 64,
     samples: Annotated[int, typer.Option(help="Number of prompts shown on the page.", min=1, max=40)] = 8,
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write.")] = Path("leaderboard"),
+    verbose: VerboseOption = False,
     device: DeviceOption = None,
 ) -> int:
     """Evaluate models under one protocol; write leaderboard.md, leaderboard.png, index.html and scores.jsonl.
@@ -60,16 +62,22 @@ def leaderboard(
         check_model(model)
     from t2i.create import load_dataset
     from t2i.evaluation.comparison import common_scores
+    from t2i.evaluation.evaluate import create_evaluators
     from t2i.evaluation.leaderboard import leaderboard
     from t2i.evaluation.plan import Plan
+    from t2i.evaluation.scores import SCORES_FILE
     from t2i.evaluation.table import markdown
+    from t2i.files import check_writable
 
     plan = Plan(names, n, seed, resolution, settings, batch_size)
-    board = leaderboard(
-        models, load_dataset(data), plan, out, samples=samples, device=device, progress=progress, say=say, warn=warn
-    )
+    create_evaluators(plan)  # reports what they lack before any work
+    check_writable(out / SCORES_FILE)
+    with interruptible():
+        board = leaderboard(
+            models, load_dataset(data), plan, out, samples=samples, device=device, progress=progress, say=say, warn=warn
+        )
     if common_scores(board.entries):
-        report(*markdown(board.entries).splitlines())
+        report(*markdown(board.entries, whole=verbose).splitlines())
     for what, reason in board.failures.items():
         fail(f"{what}: {reason}")
     return 2 if board.failures else 0

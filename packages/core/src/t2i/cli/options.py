@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from t2i.errors import InvalidInputError
+from t2i.cli.console import say
+from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import weights_spec
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
@@ -34,11 +36,40 @@ SettingOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed that chooses the captions; picture i is drawn with seed + i.")]
 BatchOption = Annotated[int, typer.Option(help="Pictures drawn and evaluated at once.")]
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # the suffixes of t2i.drawing.formats, which imports PIL
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 ResolutionOption = Annotated[
     int | None, typer.Option(help="Side in pixels at which pictures are evaluated. Default: the model's.", min=8)
 ]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Print whole protocols, with hashes and versions.")]
 DEFAULT_DATA = "openmoji:compose"
 DEFAULT_METRICS = "kid,r_precision"
+
+
+def check_new_file(path: Path, suffixes: Sequence[str], force: bool) -> None:
+    """Check, before long work, that a command can write its result to `path`.
+
+    Raises:
+        OutputError: its suffix is not in `suffixes`, it exists and not `force`, or it cannot be written.
+    """
+    from t2i.files import check_writable  # imports safetensors
+
+    if path.suffix.lower() not in suffixes:
+        listed = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}" if len(suffixes) > 1 else suffixes[0]
+        raise OutputError(f"The result is written as {listed}, but {path} is not. Try {path.with_suffix(suffixes[0])}.")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder, so no file can be written there. Choose another name.")
+    if path.exists() and not force:
+        raise OutputError(f"{path} already exists. Choose another name, or replace it with --force.")
+    check_writable(path)
+
+
+def distinct(prompts: Sequence[str]) -> list[str]:
+    """Each prompt once, in order: with the same seed, it would be the same picture again."""
+    once = list(dict.fromkeys(prompts))
+    if len(once) < len(prompts):
+        say(f"{len(prompts) - len(once)} repeated prompts are drawn once")
+    return once
 
 
 def parse_options(assignments: Sequence[str] | None) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say, warn
-from t2i.cli.options import MODEL_HELP, DeviceOption
-from t2i.errors import DataError, InvalidInputError, OutputError
+from t2i.cli.options import MODEL_HELP, DeviceOption, ForceOption, check_new_file
+from t2i.errors import DataError, InvalidInputError
 
 
 def reconstruct(
@@ -17,11 +17,11 @@ def reconstruct(
     prompt: Annotated[str, typer.Option(help="The picture's caption; some techniques ignore it.")],
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = "cvae",
     out: Annotated[Path, typer.Option("-o", "--out", help="The reconstructed picture.")] = Path("reconstructed.png"),
+    force: ForceOption = False,
     device: DeviceOption = None,
 ) -> None:
     """Encode a picture with a model and decode it again, to see what the model keeps of it."""
-    if out.suffix.lower() != ".png":
-        raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
+    check_new_file(out, (".png",), force)
     if not picture.is_file():
         raise InvalidInputError(f"There is no picture at {picture}.")
     from t2i.data.decode import decode_picture

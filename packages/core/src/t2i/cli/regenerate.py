@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say, warn
-from t2i.errors import OutputError
+from t2i.cli.options import PICTURES, ForceOption, check_new_file
 
 
 def regenerate(
-    picture: Annotated[Path, typer.Argument(help="A PNG written by t2i generate.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The regenerated picture.")] = Path("again.png"),
+    picture: Annotated[Path, typer.Argument(help="A picture written by t2i generate.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The regenerated picture. Default: again.png, or its suffix.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="The model with its weights. Default: the model named in the picture.")
     ] = None,
@@ -21,10 +23,11 @@ def regenerate(
         bool, typer.Option("--fetch", help="Download the model that the picture names if it is not on this machine.")
     ] = False,
     device: Annotated[str | None, typer.Option(help="Device to run on. Default: the one it was drawn on.")] = None,
+    force: ForceOption = False,
 ) -> int:
     """Draw a picture again from its own provenance; exits with 1 if the result differs."""
-    if out.suffix.lower() != ".png":
-        raise OutputError(f"The picture is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
+    out = out or Path(f"again{picture.suffix}")
+    check_new_file(out, PICTURES, force)
     from t2i.drawing.regenerate import regenerate
 
     again = regenerate(picture, model=model, device=device, fetch=fetch, warn=warn)

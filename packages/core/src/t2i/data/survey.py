@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +10,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from t2i.data.dataset import CaptionedDataset, Problem
 from t2i.data.pack.pack import decode, look
 from t2i.data.remarks import shared_caption, unread_captions
 from t2i.errors import DataError
+from t2i.lettering.lettering import Lettering
 
 if TYPE_CHECKING:
     from t2i.text import TextEncoder
@@ -46,9 +46,9 @@ def describe(dataset: CaptionedDataset, advance: Advance = lambda steps: None) -
         by_area = sorted(sizes, key=lambda size: size[0] * size[1])
         smallest, median, largest = (by_area[place] for place in (0, len(by_area) // 2, -1))
         facts["sizes"] = {
-            "smallest": "{}x{}".format(*smallest),
-            "median": "{}x{}".format(*median),
-            "largest": "{}x{}".format(*largest),
+            "smallest": list(smallest),
+            "median": list(median),
+            "largest": list(largest),
         }
     return facts | _remarks(dataset) | _flaws(problems)
 
@@ -101,12 +101,11 @@ def contact_sheet(dataset: CaptionedDataset, count: int, resolution: int) -> tup
     count = min(count, len(dataset))
     indices = np.linspace(0, len(dataset) - 1, count).astype(int).tolist()
     columns = min(count, max(1, round((count * 1.5) ** 0.5)))
-    font = ImageFont.load_default(size=11)
+    letters = Lettering(size=11)
     lines, line, gap = 3, 14, 8
     cell_w, cell_h = resolution + gap, resolution + lines * line + gap
     sheet = Image.new("RGB", (columns * cell_w + gap, -(-count // columns) * cell_h + gap), "white")
     draw = ImageDraw.Draw(sheet)
-    letters = max(4, int(resolution / draw.textlength("n", font=font)))
     for place, index in enumerate(indices):
         left, top = gap + place % columns * cell_w, gap + place // columns * cell_h
         example = dataset.examples[index]
@@ -116,8 +115,8 @@ def contact_sheet(dataset: CaptionedDataset, count: int, resolution: int) -> tup
         except DataError as error:
             draw.rectangle((left, top, left + resolution - 1, top + resolution - 1), fill="#eeeeee")
             said, ink = f"{example.id}: {error}", "#b00000"
-        wrapped = textwrap.wrap(said, letters, max_lines=lines, placeholder=" …")
-        draw.text((left, top + resolution), "\n".join(wrapped), fill=ink, font=font, spacing=1)
+        for number, text in enumerate(letters.lines(said, resolution, lines)):
+            letters.write(draw, left, top + resolution + number * line, text, ink)
     return sheet, count
 
 

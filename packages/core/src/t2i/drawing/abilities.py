@@ -16,6 +16,7 @@ from t2i.arguments import check_whole_number
 from t2i.config import Config
 from t2i.drawing.artist import Artist
 from t2i.drawing.pipeline import Pipeline
+from t2i.drawing.reading import encode_prompts
 from t2i.errors import InvalidInputError, PluginError
 from t2i.images import from_uint8, to_pil
 from t2i.noise import Noise
@@ -91,7 +92,7 @@ def interpolate(
     if len(prompts) != 2 or len(seeds) != 2:
         raise InvalidInputError(f"Interpolation takes 2 prompts and 2 seeds, got {len(prompts)} and {len(seeds)}.")
     with torch.inference_mode():
-        text = artist.encoder.encode(prompts).to(artist.device)
+        text = encode_prompts(artist.encoder, prompts).to(artist.device)
         weights = torch.linspace(0, 1, frames, device=artist.device)
         noise = Noise(seeds, artist.device)
         return to_pil(artist.generator.interpolate(text, noise, weights, options or artist.options()))
@@ -110,7 +111,7 @@ def reconstruct(artist: Artist, picture: Image.Image, prompt: str) -> Image.Imag
     if not isinstance(artist, Pipeline) or not isinstance(artist.generator, Reconstructs):
         raise InvalidInputError(_cannot(artist, "reconstruct a picture", "reconstruct"))
     with torch.inference_mode():
-        text = artist.encoder.encode(check_prompts([prompt])).to(artist.device)
+        text = encode_prompts(artist.encoder, check_prompts([prompt])).to(artist.device)
         pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(artist.device)
         return to_pil(artist.generator.reconstruct(from_uint8(pixels), text))[0]
 

@@ -149,7 +149,7 @@ class Artist(ABC):
         """
         prompts = check_prompts(prompts)
         seeds = choose_seeds(seed, num_images_per_prompt)
-        requests = [Request(prompt, seed) for prompt in prompts for seed in seeds]
+        requests = (Request(prompt, seed) for prompt in prompts for seed in seeds)
         drawn = self.draw(requests, self.options(**options), batch_size=batch_size)
         return PipelineOutput(tuple(drawn), num_images_per_prompt)
 

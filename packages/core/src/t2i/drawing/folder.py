@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
 from t2i.config import Config
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, Request, check_drawing
+from t2i.drawing.formats import check_format
 from t2i.drawing.output import sheet
 from t2i.drawing.picture import Picture, file_name
-from t2i.drawing.provenance import Widened, png_bytes, read_provenance
-from t2i.errors import T2IError
-from t2i.files import write_atomic
+from t2i.drawing.provenance import Provenance, Widened, find_provenance, png_bytes
+from t2i.errors import InvalidInputError, OutputError
+from t2i.files import check_writable, write_atomic
 from t2i.progress import Progress, silent
 from t2i.text import check_prompts
 
 GRID = "grid.png"
 MAX_GRID_PICTURES = 400
+MAX_FOLDER_PICTURES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,38 @@ class DrawnFolder:
     """The result of `draw_folder`.
 
     Attributes:
-        paths: every picture's path, in the order of the requests.
+        total: number of pictures requested, all of which the folder now has.
         drawn: number of pictures drawn now; the others existed already.
         grid: the sheet of all pictures; None if there are more than MAX_GRID_PICTURES.
     """
 
-    paths: Sequence[Path]
+    total: int
     drawn: int
     grid: Path | None
+
+
+@dataclass(frozen=True)
+class FolderPlan:
+    """The pictures of a folder, each worked out when it is needed, so that a billion of them need no memory.
+
+    Attributes:
+        prompts, seeds: each prompt is drawn with each seed.
+        suffix: of the files, such as ".png".
+    """
+
+    folder: Path
+    prompts: Sequence[str]
+    seeds: Sequence[int]
+    suffix: str = ".png"
+
+    def __len__(self) -> int:
+        return len(self.prompts) * len(self.seeds)
+
+    def __iter__(self) -> Iterator[tuple[Request, Path]]:
+        """Each picture's request and path."""
+        for number, prompt in enumerate(self.prompts, start=1):
+            for seed in self.seeds:
+                yield Request(prompt, seed), self.folder / file_name(number, prompt, seed, self.suffix)
 
 
 def draw_folder(
@@ -44,40 +71,59 @@ def draw_folder(
     folder: Path,
     options: Config | None = None,
     *,
+    suffix: str = ".png",
     batch_size: int = DEFAULT_BATCH_SIZE,
     stages: bool = False,
     widened: Mapping[str, Widened] | None = None,
+    force: bool = False,
     progress: Progress = silent,
 ) -> DrawnFolder:
     """Draw every prompt with every seed; a file that already holds the requested picture is kept.
 
     Args:
+        suffix: of the files: .png, .jpg, .jpeg or .webp.
         stages: also write each picture's stages next to it.
         widened: how a language model wrote a prompt, for those that it wrote.
+        force: replace files that hold other pictures.
 
     Raises:
-        InvalidInputError: a prompt, a seed or an option is invalid; nothing is written if a prompt or option is.
-        OutputError: a file cannot be written; those before it are complete.
+        InvalidInputError: a prompt, a seed or an option is invalid, or there are more than MAX_FOLDER_PICTURES
+            pictures; nothing is written if a prompt or option is.
+        OutputError: a file cannot be written, or holds another picture; those before it are complete.
+        KeyboardInterrupt: the message says how many pictures are complete.
     """
     options = check_drawing(artist, options, batch_size)
     written = widened or {}
-    requests = [Request(prompt, seed, written.get(prompt)) for prompt in check_prompts(prompts) for seed in seeds]
-    paths = [
-        folder / file_name(index // len(seeds) + 1, request.prompt, request.seed)
-        for index, request in enumerate(requests)
-    ]
-    todo = [
-        index
-        for index, path in enumerate(paths)
-        if not holds(path, artist, requests[index], options) or (stages and not strip_path(path).exists())
-    ]
-    drawn = artist.draw((requests[index] for index in todo), options, batch_size=batch_size, stages=stages)
-    with progress("Drawing", len(todo)) as advance:
-        for index, picture in zip(todo, drawn, strict=True):
-            write_picture(picture, paths[index])
-            advance(1)
-    grid = _write_grid(folder / GRID, paths, requests, len(seeds)) if len(paths) <= MAX_GRID_PICTURES else None
-    return DrawnFolder(paths, len(todo), grid)
+    plan = FolderPlan(folder, check_prompts(prompts), seeds, check_format(folder / f"picture{suffix}").suffix)
+    if len(prompts) * len(seeds) > MAX_FOLDER_PICTURES:
+        raise InvalidInputError(
+            f"A folder gets at most {MAX_FOLDER_PICTURES:,} pictures, got {len(plan.prompts):,} prompts with "
+            f"{len(seeds):,} seeds each. Draw fewer."
+        )
+    check_writable(folder / GRID)
+    waiting: deque[Path] = deque()
+    done = drawn = 0
+
+    with progress("Drawing", len(plan)) as advance:
+
+        def missing() -> Iterator[Request]:
+            nonlocal done
+            for request, path in plan:
+                if _is_there(path, artist, request, options, force) and (not stages or strip_path(path).exists()):
+                    done += 1
+                    advance(1)
+                else:
+                    waiting.append(path)
+                    yield replace(request, widened=written.get(request.prompt))
+
+        try:
+            for picture in artist.draw(missing(), options, batch_size=batch_size, stages=stages):
+                write_picture(picture, waiting.popleft())
+                done, drawn = done + 1, drawn + 1
+                advance(1)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Interrupted: {folder}/ has {done:,} of {len(plan):,} pictures.") from None
+    return DrawnFolder(len(plan), drawn, _write_grid(plan) if len(plan) <= MAX_GRID_PICTURES else None)
 
 
 def write_picture(picture: Picture, path: Path) -> None:
@@ -96,12 +142,27 @@ def strip_path(picture: Path) -> Path:
     return picture.with_name(f"{picture.stem}-stages.png")
 
 
-def holds(path: Path, artist: Artist, request: Request, options: Config) -> bool:
-    """Whether `path` already holds the requested picture, drawn by the same weights."""
-    try:
-        found = read_provenance(path)
-    except T2IError:
+def _is_there(path: Path, artist: Artist, request: Request, options: Config, force: bool) -> bool:
+    """Whether `path` already holds the requested picture; damaged files do not.
+
+    Raises:
+        OutputError: it holds another picture, and not `force`.
+    """
+    if not path.exists():
         return False
+    try:
+        found = find_provenance(path)
+    except InvalidInputError:
+        return False
+    if found is not None and _is_same(found, artist, request, options):
+        return True
+    if force:
+        return False
+    reason = "other weights or options drew it" if found else "it has no provenance"
+    raise OutputError(f"{path} holds another picture ({reason}). Choose another folder, or replace it with --force.")
+
+
+def _is_same(found: Provenance, artist: Artist, request: Request, options: Config) -> bool:
     identity = artist.identity
     return (found.prompt, found.seed, found.options, found.artist.weights, found.artist.text_encoders) == (
         *(request.prompt, request.seed, options.model_dump(mode="json")),
@@ -109,11 +170,12 @@ def holds(path: Path, artist: Artist, request: Request, options: Config) -> bool
     )
 
 
-def _write_grid(path: Path, paths: Sequence[Path], requests: Sequence[Request], per_prompt: int) -> Path:
-    pictures = []
-    for each in paths:
-        with Image.open(each) as picture:
+def _write_grid(plan: FolderPlan) -> Path:
+    pictures, captions = [], []
+    for request, path in plan:
+        with Image.open(path) as picture:
             pictures.append(picture.convert("RGB"))
-    captions = [request.prompt for request in requests]
-    write_atomic(path, png_bytes(sheet(pictures, per_prompt if per_prompt > 1 else None, captions)))
-    return path
+        captions.append(request.prompt)
+    columns = len(plan.seeds) if len(plan.seeds) > 1 else None
+    write_atomic(plan.folder / GRID, png_bytes(sheet(pictures, columns, captions)))
+    return plan.folder / GRID

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import os
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from t2i.drawing.formats import check_format, encoded
 from t2i.drawing.provenance import Provenance, png_bytes, signed
-from t2i.errors import OutputError
 from t2i.files import write_atomic
 from t2i.images import grid
 from t2i.registry.events import picture_written
+from t2i.spelling import spelled
+
+SLUG_CHARACTERS, SLUG_BYTES = 60, 180  # a file name may have 255 bytes
 
 
 @dataclass(frozen=True)
@@ -56,16 +60,19 @@ class Picture:
         return png_bytes(self.image)
 
     def save(self, path: str | Path) -> Path:
-        """Write it as a PNG with its provenance, completely or not at all, and notify plugins.
+        """Write it with its provenance, completely or not at all, and notify plugins.
+
+        Args:
+            path: ends in .png, .jpg, .jpeg or .webp.
 
         Returns:
             The path.
 
         Raises:
-            OutputError: `path` does not end in .png, or cannot be written.
+            OutputError: `path` has another suffix, or cannot be written.
         """
-        path = check_png(Path(path))
-        write_atomic(path, self.png())
+        path = check_format(Path(path))
+        write_atomic(path, encoded(self.image, path.suffix))
         picture_written(path, self)
         return path
 
@@ -74,18 +81,20 @@ class Picture:
         return self.png()
 
 
-def check_png(path: Path) -> Path:
-    """`path` itself.
-
-    Raises:
-        OutputError: it does not end in .png.
-    """
-    if path.suffix.lower() != ".png":
-        raise OutputError(f"The picture is written as .png, but {path} is not. Try {path.with_suffix('.png')}.")
-    return path
-
-
-def file_name(number: int, prompt: str, seed: int) -> str:
+def file_name(number: int, prompt: str, seed: int, suffix: str = ".png") -> str:
     """ "0003-a-red-heart-7.png": ordered, readable, and the same for the same request."""
-    slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60].strip("-") or "picture"
-    return f"{number:04d}-{slug}-{seed}.png"
+    return f"{number:04d}-{_slug(prompt)}-{seed}{suffix}"
+
+
+def _slug(prompt: str) -> str:
+    """The prompt's letters and digits in any script; in ASCII if this system's file names cannot have them."""
+    text = unicodedata.normalize("NFC", spelled(prompt)).lower()
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        from anyascii import anyascii
+
+        text = anyascii(text).lower()
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    slug = "-".join(kept.split())[:SLUG_CHARACTERS]
+    return slug.encode()[:SLUG_BYTES].decode(errors="ignore").strip("-") or "picture"

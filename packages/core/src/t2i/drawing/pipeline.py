@@ -26,6 +26,7 @@ from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request,
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity, Provenance
 from t2i.drawing.providers import provider_of
+from t2i.drawing.reading import encode_prompts
 from t2i.errors import EncoderMismatchError, InvalidInputError, UnknownNameError
 from t2i.generator import Generator
 from t2i.hub.layout import CARD, WEIGHTS
@@ -69,7 +70,7 @@ class Pipeline(Artist):
         self.snapshot, self.generator, self.encoder = snapshot, generator, encoder
         self._network = generator.for_drawing()
         _, plugin = registry().get(ModelSpec, generator.technique)
-        self._versions = {name: version(name) for name in ("t2i-core", "torch", plugin.distribution)}
+        self._versions = {name: version(name) for name in ("t2i-core", "torch", "emoji", plugin.distribution)}
 
     def __repr__(self) -> str:
         size = sum(parameter.numel() for parameter in self.generator.parameters())
@@ -149,24 +150,24 @@ class Pipeline(Artist):
 
     def _draw(self, requests: Iterable[Request], options: Config, batch_size: int, stages: bool) -> Iterator[Picture]:
         used, artist = options.model_dump(mode="json"), self.identity
-        todo = iter(requests)
+        todo, warned = iter(requests), set[str]()
         while batch := list(islice(todo, batch_size)):
             prompts, seeds = check_requests(batch)
-            drawn, sentences = self._batch(prompts, seeds, options, stages)
+            drawn, sentences = self._batch(prompts, seeds, options, stages, warned)
             for images, sentence, prompt, seed, request in zip(drawn, sentences, prompts, seeds, batch, strict=True):
                 provenance = Provenance(prompt, seed, used, artist, request.widened)
                 yield Picture(images[-1], provenance, images if stages else (), self.record, sentence)
 
     @torch.inference_mode()
     def _batch(
-        self, prompts: Sequence[str], seeds: Sequence[int], options: Config, stages: bool
+        self, prompts: Sequence[str], seeds: Sequence[int], options: Config, stages: bool, warned: set[str]
     ) -> tuple[list[tuple[Image.Image, ...]], Float[Tensor, "b d"]]:
         """Each request's stages, or its picture alone; and the prompts' sentence embeddings."""
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
         padding = -len(rows) % ROW_TILE
         rows += rows[-1:] * padding
-        text = self.encoder.encode(distinct)[rows].to(self._device)
+        text = encode_prompts(self.encoder, distinct, warned)[rows].to(self._device)
         noise = Noise([*seeds, *[seeds[-1]] * padding], self._device)
         draw = self._network.stages if stages else lambda *given: [self._network.generate(*given)]
         stages_of = zip(*(to_pil(images[: len(prompts)]) for images in draw(text, noise, options)), strict=True)

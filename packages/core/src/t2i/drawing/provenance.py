@@ -1,24 +1,23 @@
-"""Provenance: the prompt, seed, options and artist of a picture, stored in its PNG file."""
+"""Provenance: the prompt, seed, options and artist of a picture, stored in its file."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from PIL import Image, PngImagePlugin
+from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from t2i.data.decode import MAX_PIXELS
+from t2i.drawing.formats import DESCRIPTION, FORMATS, SOFTWARE, encoded, read_text, with_texts
 from t2i.errors import InvalidInputError
 from t2i.files import open_regular
 
 CHUNK = "t2i"
-CHUNKS = ("Description", "Software", CHUNK)  # the first two are standard PNG keywords
 
 
 @dataclass(frozen=True)
@@ -93,17 +92,21 @@ class SignedImage(Image.Image):
     """
 
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
-        """Save as PIL does; a PNG gets the text chunks of the picture's provenance."""
-        super().save(fp, format, **{"pnginfo": _chunks(self.info), **params})
+        """Save as PIL does; a PNG, JPEG or WebP file also gets the picture's provenance."""
+        name = getattr(fp, "name", fp)
+        suffix = Path(name).suffix.lower() if isinstance(name, str | Path) else ""
+        texts = {name: self.info[name] for name in (DESCRIPTION, SOFTWARE, CHUNK) if name in self.info}
+        kept = with_texts(texts, format.upper() if format else FORMATS.get(suffix, ""))
+        super().save(fp, format, **{**kept, **params})
 
 
 def signed(image: Image.Image, provenance: Provenance) -> SignedImage:
     """A copy of the image with its provenance."""
     copy = image.copy()
     copy.info = {
-        "Description": provenance.prompt,
-        "Software": f"t2i {provenance.artist.versions.get('t2i-core', '')}",
-        CHUNK: json.dumps(asdict(provenance), sort_keys=True, ensure_ascii=False),
+        DESCRIPTION: provenance.prompt,
+        SOFTWARE: f"t2i {provenance.artist.versions.get('t2i-core', '')}",
+        CHUNK: json.dumps(asdict(provenance), sort_keys=True),
     }
     copy.__class__ = SignedImage
     return cast(SignedImage, copy)
@@ -111,43 +114,46 @@ def signed(image: Image.Image, provenance: Provenance) -> SignedImage:
 
 def png_bytes(image: Image.Image) -> bytes:
     """The image as PNG, with its provenance if it is signed; equal images give equal bytes."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()
+    return encoded(image)
 
 
 def read_provenance(path: Path) -> Provenance:
-    """The provenance in the PNG at `path`.
+    """The provenance in the picture at `path`.
 
     Raises:
-        InvalidInputError: the file is missing, is not a PNG, or has no complete provenance of this tool.
+        InvalidInputError: the file is missing, is not a PNG, JPEG or WebP picture, or has no complete provenance of
+            this tool.
     """
-    try:
-        with open_regular(path) as file, Image.open(file, formats=["PNG"]) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS // 10**6} megapixels")
-            text = getattr(picture, "text", {}).get(CHUNK)
-    except FileNotFoundError:
-        raise InvalidInputError(f"There is no picture at {path}.") from None
-    except Exception as error:  # Pillow raises many kinds for damaged files
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidInputError(f"{path} is not a whole PNG picture ({reason}).") from None
-    if text is None:
+    found = find_provenance(path)
+    if found is None:
         raise InvalidInputError(
             f"{path} carries no provenance, so it cannot be drawn again. Pictures written by `t2i generate`, or in "
             f"Python by `Picture.save`, carry it; editors, messengers and PIL's save of a changed picture drop it."
         )
+    return found
+
+
+def find_provenance(path: Path) -> Provenance | None:
+    """The provenance in the picture at `path`; None if the picture is complete and has none.
+
+    Raises:
+        InvalidInputError: the file is missing, is not a PNG, JPEG or WebP picture, or its provenance is damaged.
+    """
+    try:
+        with open_regular(path) as file, Image.open(file, formats=sorted(set(FORMATS.values()))) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS // 10**6} megapixels")
+            text = read_text(picture, CHUNK)
+    except FileNotFoundError:
+        raise InvalidInputError(f"There is no picture at {path}.") from None
+    except Exception as error:  # Pillow's readers raise KeyError, struct.error and more on damaged files
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidInputError(f"{path} is not a complete PNG, JPEG or WebP picture ({reason}).") from None
+    if text is None:
+        return None
     try:
         return TypeAdapter(Provenance).validate_json(text, strict=True)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"])) or "all of it"
         raise InvalidInputError(f"The provenance in {path} is damaged ({where}: {problem['msg']}).") from None
-
-
-def _chunks(info: Mapping[str | tuple[int, int], Any]) -> PngImagePlugin.PngInfo:
-    chunks = PngImagePlugin.PngInfo()
-    for name in CHUNKS:
-        if name in info:
-            chunks.add_itxt(name, info[name])
-    return chunks

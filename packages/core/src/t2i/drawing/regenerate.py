@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image, ImageChops
 
 from t2i.devices import check_device
 from t2i.drawing.artist import Artist, Request
+from t2i.drawing.formats import FORMATS, encoded
 from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import open_snapshot, pipeline
 from t2i.drawing.provenance import ArtistIdentity, Provenance, read_provenance
@@ -44,7 +46,7 @@ def regenerate(
     fetch: bool = False,
     warn: Say = unsaid,
 ) -> Regenerated:
-    """Draw the picture in the PNG at `path` again.
+    """Draw the picture in the file at `path` again.
 
     Args:
         model: the model with its weights; by default the one named in the picture.
@@ -53,7 +55,7 @@ def regenerate(
         warn: called with each version that differs.
 
     Raises:
-        InvalidInputError: the file is not a PNG with provenance, or its request is invalid.
+        InvalidInputError: the file is not a picture with provenance, or its request is invalid.
         OfflineError: the model is not on this machine, and `fetch` is false.
         IntegrityError: the weights differ from the original ones; they are not loaded.
         UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
@@ -65,7 +67,9 @@ def regenerate(
         if here != version:
             warn(f"it was drawn with {name} {version}, and this machine has {here}")
     with open_regular(path) as file, Image.open(file) as original:
-        difference = _difference(original.convert("RGB"), again.image)
+        suffix = next(suffix for suffix, name in FORMATS.items() if name == original.format)
+        with Image.open(io.BytesIO(encoded(again.image, suffix))) as stored:  # JPEG changes pixels, always the same way
+            difference = _difference(original.convert("RGB"), stored.convert("RGB"))
     return Regenerated(again, difference)
 
 

@@ -25,7 +25,7 @@ from t2i.errors import InvalidInputError
 from t2i.evaluation.pictures import draw_pictures, read_pictures, to_images
 from t2i.evaluation.plan import Plan, Planned, make_plan, share
 from t2i.evaluation.processes import merge_processes
-from t2i.evaluation.saved_state import Saved
+from t2i.evaluation.saved_state import SAVE_EVERY_SECONDS, Saved
 from t2i.evaluator import Evaluator, Score
 from t2i.progress import Progress, Say, silent, unsaid
 from t2i.registry.discovery import registry
@@ -64,37 +64,62 @@ def evaluate(
         warn: called with each picture of the dataset that cannot be read.
 
     Raises:
-        InvalidInputError, UnknownNameError: an argument is outside its range, or an evaluator cannot read the pictures.
+        InvalidInputError, UnknownNameError: as `create_evaluators`, or an evaluator cannot read the pictures.
         DataError: none of the dataset's pictures can be read.
+        KeyboardInterrupt: the message says how far it came.
     """
     plan, options = plan or Plan(), options or artist.options()
     side = plan.resolution or artist.resolution
-    evaluators = {name: create_evaluator(name, **plan.settings.get(name, {})) for name in plan.metrics}
+    evaluators = create_evaluators(plan)
     state = PartialState()
     pictures = make_plan(dataset.examples, plan.n, plan.seed)
     batches = share(pictures, plan.batch_size, state.process_index, state.num_processes)
     asked = question(artist, dataset, plan, options)
     saved = Saved(evaluators, asked, plan.batch_size, state.process_index, state.num_processes)
-    with progress("Evaluating", sum(map(len, batches))) as advance:
+    total = sum(map(len, batches))
+    with progress("Evaluating", total) as advance:
         done, drawn, seconds = saved.load()
-        advance(sum(map(len, batches[:done])))
-        for position, batch in enumerate(batches[done:], start=done + 1):
-            if batch[0].real:
-                seen, shown = read_pictures(dataset, batch, side, warn)
-            else:
-                start = time.perf_counter()
-                seen, shown = list(batch), draw_pictures(artist, batch, options)
-                drawn, seconds = drawn + len(batch), seconds + time.perf_counter() - start
-            if seen:
-                show(evaluators, seen, to_images(shown, side).to(artist.device))
-            advance(len(batch))
-            saved.keep(position, drawn, seconds)
+        finished = sum(map(len, batches[:done]))
+        advance(finished)
+        try:
+            for position, batch in enumerate(batches[done:], start=done + 1):
+                if batch[0].real:
+                    seen, shown = read_pictures(dataset, batch, side, warn)
+                else:
+                    start = time.perf_counter()
+                    seen, shown = list(batch), draw_pictures(artist, batch, options)
+                    drawn, seconds = drawn + len(batch), seconds + time.perf_counter() - start
+                if seen:
+                    show(evaluators, seen, to_images(shown, side).to(artist.device))
+                finished += len(batch)
+                advance(len(batch))
+                saved.keep(position, drawn, seconds)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"Interrupted: {finished:,} of {total:,} pictures are evaluated. The same command continues, from at "
+                f"most {SAVE_EVERY_SECONDS:.0f} s before."
+            ) from None
     merge_processes(evaluators, state)
     saved.forget()
     if not state.is_main_process:
         return Evaluation({}, {}, None)
     scores, failures = compute(evaluators, _protocol(artist, dataset, plan))
     return Evaluation(scores, failures, seconds / drawn if drawn else None)
+
+
+def create_evaluators(plan: Plan) -> dict[str, Evaluator]:
+    """The plan's evaluators, by name.
+
+    Raises:
+        InvalidInputError: one needs more pictures than the plan draws, or a setting is outside its range.
+        UnknownNameError: there is no evaluator of that name.
+    """
+    evaluators = {name: create_evaluator(name, **plan.settings.get(name, {})) for name in plan.metrics}
+    short = {name: each.least_pictures for name, each in evaluators.items() if each.least_pictures > plan.n}
+    if short:
+        needs = " and ".join(f"{name} needs at least {least} pictures" for name, least in short.items())
+        raise InvalidInputError(f"{needs}, but {plan.n} would be drawn. Draw more: -n {max(short.values())}")
+    return evaluators
 
 
 def question(artist: Artist, dataset: CaptionedDataset, plan: Plan, options: Config | None = None) -> str:

@@ -8,16 +8,18 @@ from t2i.evaluation.comparison import BOUNDS, Entry, common_scores, is_bound, ra
 from t2i.evaluator import Score
 from t2i.snapshots.markdown import plain, table
 
+LEGEND = "* the best value of its column."
+
 
 def cells(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
-    """A comparison as text: the column heads, and a row per model; the best scores end in an asterisk."""
+    """A comparison as text: the column heads, and a row per model; the best of several scores end in an asterisk."""
     names = common_scores(entries)
-    best = {name: ranked(entries, name)[0].scores[name].value for name in names}
+    best = {name: ranked(entries, name)[0].scores[name].value for name in names if len(entries) > 1}
     heads = [f"{name}, {'higher' if entries[0].scores[name].higher_is_better else 'lower'} is better" for name in names]
     rows = [
         [
             entry.model,
-            *(f"{entry.scores[name]}{'*' * (entry.scores[name].value == best[name])}" for name in names),
+            *(f"{entry.scores[name]}{'*' * (entry.scores[name].value == best.get(name))}" for name in names),
             "" if entry.seconds_per_image is None else f"{entry.seconds_per_image:.3g}",
             f"{entry.size_bytes / 2**20:.1f}",
         ]
@@ -48,18 +50,22 @@ def score_cells(scores: Mapping[str, Score]) -> tuple[list[str], list[list[str]]
     return [heads[position] for position in filled], [[row[position] for position in filled] for row in rows]
 
 
-def notes(entries: Sequence[Entry]) -> list[str]:
-    """Lines under the table: each score's ceiling and chance, and its protocol; the last line is the common part."""
+def notes(entries: Sequence[Entry], *, whole: bool = True) -> list[str]:
+    """Lines under the table: each score's ceiling and chance, and its protocol; the last line is the common part.
+
+    Args:
+        whole: name everything that the protocols have, instead of `Score.short_protocol`.
+    """
     names, scores = common_scores(entries), entries[0].scores
-    protocols = [set(scores[name].protocol.items()) for name in names]
-    shared = set.intersection(*protocols) if len(names) > 1 else set()
+    protocols = {name: scores[name].protocol if whole else scores[name].short_protocol for name in names}
+    shared = set.intersection(*(set(each.items()) for each in protocols.values())) if len(names) > 1 else set()
     said = []
     for name in names:
         bounds = "".join(f"; {bound} {scores[f'{name}_{bound}']}" for bound in BOUNDS if f"{name}_{bound}" in scores)
-        own = [f"{key}: {value}" for key, value in scores[name].protocol.items() if (key, value) not in shared]
+        own = [f"{key}: {value}" for key, value in protocols[name].items() if (key, value) not in shared]
         said.append("; ".join([f"{name}{bounds}", *own]))
     if shared:
-        common = [f"{key}: {value}" for key, value in scores[names[0]].protocol.items() if (key, value) in shared]
+        common = [f"{key}: {value}" for key, value in protocols[names[0]].items() if (key, value) in shared]
         said.append("; ".join(["protocol of all", *common]))
     return said
 
@@ -82,7 +88,12 @@ def cautions_of(scores: Mapping[str, Score]) -> dict[str, str]:
     return {caution: ", ".join(names) for caution, names in said.items()}
 
 
-def markdown(entries: Sequence[Entry]) -> str:
-    """The table, its cautions and its notes as Markdown."""
-    listed = "".join(f"- {plain(line)}\n" for line in (*cautions(entries), *notes(entries)))
-    return f"{table(*cells(entries))}\n\n\\* the best value of its column.\n\n{listed}"
+def markdown(entries: Sequence[Entry], *, whole: bool = True) -> str:
+    """The table, its cautions and its notes as Markdown.
+
+    Args:
+        whole: name everything that the protocols have, instead of what a reader needs.
+    """
+    listed = "".join(f"- {plain(line)}\n" for line in (*cautions(entries), *notes(entries, whole=whole)))
+    legend = f"\\{LEGEND}\n\n" if len(entries) > 1 else ""
+    return f"{table(*cells(entries))}\n\n{legend}{listed}"

@@ -32,6 +32,7 @@ class CLIPScore(CaptionEvaluator):
             InvalidInputError, UnknownNameError, SnapshotError: as `create_image_text_encoder`.
         """
         super().__init__("clip_score", encoder)
+        self.least_pictures = FEWEST
 
     def compute(self) -> dict[str, Score]:
         """ "clip_score"; and "clip_score_ceiling", the score of the real pictures, if at least two were seen.
@@ -39,7 +40,7 @@ class CLIPScore(CaptionEvaluator):
         Raises:
             InvalidInputError: fewer than two generated pictures were seen.
         """
-        self.require(FEWEST, {"generated": len(self.fake)}, "Draw more.")
+        self.require(self.least_pictures, {"generated": len(self.fake)}, "Draw more.")
         scores = {"clip_score": self._score(self.fake, "n_fake")}
         if len(self.real) >= FEWEST:
             scores["clip_score_ceiling"] = self._score(self.real, "n_real")

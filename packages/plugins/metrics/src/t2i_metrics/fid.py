@@ -66,8 +66,8 @@ class FID(FeatureEvaluator):
         elif reference is not None:
             self._reference = load_dataset(str(reference))
             self.needs_square = True
-        self._min_images = dim + 1 if min_images is None else min_images
-        if self._min_images < 2:
+        self.least_pictures = dim + 1 if min_images is None else min_images
+        if self.least_pictures < 2:
             raise InvalidInputError(f"fid needs min_images of at least 2, got {min_images}.")
 
     def add_features(self, seen: Activations, batch: Batch) -> None:
@@ -81,10 +81,10 @@ class FID(FeatureEvaluator):
             DataError: the dataset named as reference cannot be read.
         """
         counts = {"real": self._real.count} if self.reads_real else {}
-        self.require(self._min_images, counts | {"generated": self._fake.count}, ADVICE)
+        self.require(self.least_pictures, counts | {"generated": self._fake.count}, ADVICE)
         real, fake = self._real_side(), Reference.of(self._fake)
         if real.count is not None:
-            self.require(self._min_images, {"reference": real.count}, ADVICE)
+            self.require(self.least_pictures, {"reference": real.count}, ADVICE)
         protocol = self.protocol(n_real="not said" if real.count is None else real.count, n_fake=self._fake.count)
         if real.sha256:
             protocol["reference_sha256"] = real.sha256

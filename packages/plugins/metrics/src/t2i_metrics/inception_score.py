@@ -50,6 +50,7 @@ class InceptionScore(FeatureEvaluator):
         self.reads_real = False
         self._logits = self.keep("logits", Rows())
         self._folds, self._seed = folds, seed
+        self.least_pictures = 2 * folds
 
     def add_features(self, seen: Activations, batch: Batch) -> None:
         self._logits.add(seen.logits)
@@ -64,7 +65,7 @@ class InceptionScore(FeatureEvaluator):
         """
         logits = self._logits.all()
         advice = f"Draw two for each of {self._folds} folds, or set fewer folds."
-        self.require(2 * self._folds, {"generated": len(logits)}, advice)
+        self.require(self.least_pictures, {"generated": len(logits)}, advice)
         scores = fold_scores(logits, self._folds, self._seed)
         error = float(np.std(scores, ddof=1)) / self._folds**0.5 if self._folds > 1 else None
         return {"is": Score(float(np.mean(scores)), self.protocol(n_fake=len(logits)), standard_error=error)}

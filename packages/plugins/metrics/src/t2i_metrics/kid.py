@@ -58,6 +58,7 @@ class KID(FeatureEvaluator):
         super().__init__("kid", protocol, extractor_weights, estimator=how)
         self._real, self._fake = self.keep("real", Rows()), self.keep("fake", Rows())
         self._subsets, self._subset_size, self._seed = subsets, subset_size, seed
+        self.least_pictures = max(FEWEST, subset_size) if subsets else FEWEST
 
     def add_features(self, seen: Activations, batch: Batch) -> None:
         (self._real if batch.real else self._fake).add(seen.features)
@@ -71,10 +72,10 @@ class KID(FeatureEvaluator):
         real, fake = self._real.all(), self._fake.all()
         counts = {"real": len(real), "generated": len(fake)}
         if self._subsets:
-            self.require(max(FEWEST, self._subset_size), counts, "Evaluate more pictures, or set subset_size.")
+            self.require(self.least_pictures, counts, "Evaluate more pictures, or set subset_size.")
             value, error = self._over_subsets(fake, real)
         else:
-            self.require(FEWEST, counts, "Evaluate more pictures.")
+            self.require(self.least_pictures, counts, "Evaluate more pictures.")
             value, error = kernel_distance(fake, real)
         protocol = self.protocol(n_real=len(real), n_fake=len(fake))
         return {"kid": Score(value, protocol, standard_error=error, higher_is_better=False)}

@@ -57,6 +57,7 @@ class Memorisation(FeatureEvaluator):
         self._train = load_dataset(train) if isinstance(train, str) else train
         super().__init__("memorisation", protocol, extractor_weights, train=self._train.name)
         self.needs_square = True
+        self.least_pictures = 2
         self._train_features: dict[int, tuple[Tensor, list[int]]] = {}  # keyed by the side of the pictures
         self._real, self._fake = self.keep("real", Rows()), self.keep("fake", Rows())
         self._pairs = self.keep("pair", NearestPairs(pairs))
@@ -81,7 +82,7 @@ class Memorisation(FeatureEvaluator):
             InvalidInputError: fewer than two pictures of a kind were seen, or the real ones are training pictures.
         """
         counts = {"held-out real": len(self._real), "generated": len(self._fake)}
-        self.require(2, counts, "Evaluate on a held-out split.")
+        self.require(self.least_pictures, counts, "Evaluate on a held-out split.")
         real, fake = (kept.all()[:, 0].double() for kept in (self._real, self._fake))
         assert self.size.value  # pictures were seen
         features, positions = self._training(self.size.value[0])

@@ -49,6 +49,7 @@ class PRDC(FeatureEvaluator):
         super().__init__("prdc", protocol, extractor_weights, neighbours=neighbours)
         self._real, self._fake = self.keep("real", Rows()), self.keep("fake", Rows())
         self._neighbours = neighbours
+        self.least_pictures = neighbours + 1
 
     def add_features(self, seen: Activations, batch: Batch) -> None:
         (self._real if batch.real else self._fake).add(seen.features)
@@ -63,7 +64,7 @@ class PRDC(FeatureEvaluator):
         """
         real, fake = self._real.all(), self._fake.all()
         counts = {"real": len(real), "generated": len(fake)}
-        self.require(self._neighbours + 1, counts, "Evaluate more pictures, or set fewer neighbours.")
+        self.require(self.least_pictures, counts, "Evaluate more pictures, or set fewer neighbours.")
         protocol = self.protocol(n_real=len(real), n_fake=len(fake))
         return {
             name: Score(float(each.mean()), protocol, standard_error=float(each.std()) / len(each) ** 0.5)

@@ -51,6 +51,7 @@ class RPrecision(CaptionEvaluator):
         question = f"1 of {1 + distractors}, others of other groups"
         super().__init__("r_precision", encoder, question=question, folds=str(folds), drawn=f"seed {seed}")
         self._distractors, self._folds, self._seed = distractors, folds, seed
+        self.least_pictures = folds
 
     def compute(self) -> dict[str, Score]:
         """ "r_precision", its floor "r_precision_chance", and "r_precision_ceiling" if real pictures were seen.
@@ -62,7 +63,9 @@ class RPrecision(CaptionEvaluator):
             InvalidInputError: fewer pictures than folds were seen, or too few captions of other groups.
         """
         fake, real = self.fake, self.real
-        self.require(self._folds, {"generated": len(fake)}, f"Draw at least one for each of {self._folds} folds.")
+        self.require(
+            self.least_pictures, {"generated": len(fake)}, f"Draw at least one for each of {self._folds} folds."
+        )
         pool = sorted({*zip(fake.captions, fake.groups, strict=True), *zip(real.captions, real.groups, strict=True)})
         captions, groups = [caption for caption, _ in pool], [group for _, group in pool]
         candidates = draw_candidates(captions, groups, self._distractors, self._seed)

@@ -15,7 +15,7 @@ from torch import Tensor
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
 from t2i_text_hf.batching import CaptionBatcher, cache_captions, check_captions
 from t2i_text_hf.bert import BertConfig, load_bert
-from t2i_text_hf.pieces import Piece, pieces_at, unread_of
+from t2i_text_hf.pieces import Piece, is_latin, pieces_at, unread_of
 from t2i_text_hf.weights import REVISION, SHA256, minilm_file, read_verified
 
 
@@ -81,7 +81,9 @@ class MiniLM(TextEncoder):
         return tuple(piece.text for piece in self._pieces(caption))
 
     def unread(self, prompts: Sequence[str]) -> list[Unread]:
-        """What is left out of each prompt: characters that WordPiece does not know, and everything after 64 tokens.
+        """What is left out of each prompt: unknown characters, words in other scripts, everything after 64 tokens.
+
+        MiniLM was trained on English. It has tokens for the letters of other scripts, but knows none of their words.
 
         Raises:
             InvalidInputError: there is no prompt, or one is empty.
@@ -101,8 +103,10 @@ class MiniLM(TextEncoder):
 
     def _pieces(self, caption: str) -> list[Piece]:
         read = self._tokenizer.encode(caption)
-        unknown = self._tokenizer.token_to_id("[UNK]")
-        return pieces_at(caption, read.offsets, read.special_tokens_mask, [token == unknown for token in read.ids])
+        unread = self._tokenizer.token_to_id("[UNK]")
+        spans = list(zip(read.ids, read.offsets, strict=True))
+        unknown = [token == unread or not is_latin(caption[start:end]) for token, (start, end) in spans]
+        return pieces_at(caption, read.offsets, read.special_tokens_mask, unknown)
 
     def _tokenize(self, captions: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch(captions)]

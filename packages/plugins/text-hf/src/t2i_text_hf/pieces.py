@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,8 +53,38 @@ def found_in(caption: str, texts: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def unread_of(caption: str, pieces: Sequence[Piece]) -> Unread:
-    """The parts of the caption that are in no token, or in an unknown one."""
+    """The parts of the caption that are in no token, or in an unknown one; adjacent unknown ones are one word."""
     words = [piece for piece in pieces if piece.text]
-    unknown = tuple(dict.fromkeys(piece.text for piece in words if not piece.known))
-    nothing = not any(piece.known for piece in words)
-    return Unread(unknown, behind([piece.text for piece in words], caption), nothing)
+    unknown: list[str] = []
+    end = unknown_end = 0
+    for piece in words:
+        start = caption.find(piece.text, end)
+        if start < 0:  # two tokens of one letter, as Korean letters have
+            continue
+        end = start + len(piece.text)
+        if not piece.known:
+            if unknown and _are_marks(between := caption[unknown_end:start]):
+                unknown[-1] += between + piece.text
+            else:
+                unknown.append(piece.text)
+            unknown_end = end
+    nothing = not any(piece.known and not _is_punctuation(piece.text) for piece in words)
+    cut = behind([piece.text for piece in words], caption)
+    while cut and _are_marks(cut[0]):  # an accent of the last letter that is read
+        cut = cut[1:].strip()
+    return Unread(tuple(dict.fromkeys(unknown)), cut, nothing)
+
+
+def is_latin(text: str) -> bool:
+    """Whether all letters and marks of `text` are Latin; so are texts without any."""
+    letters = (c for c in text if not c.isascii() and unicodedata.category(c)[0] in "LM")
+    return all(unicodedata.name(c, "").startswith(("LATIN", "COMBINING")) for c in letters)
+
+
+def _are_marks(text: str) -> bool:
+    """Whether there is nothing in `text` but accents, which tokenizers drop."""
+    return all(unicodedata.category(c)[0] == "M" for c in text)
+
+
+def _is_punctuation(text: str) -> bool:
+    return all(unicodedata.category(c)[0] == "P" for c in text)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from t2i.files import cache_home, unwritable
 
@@ -125,6 +125,24 @@ def scratch_of(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.unfinished"
 
 
+def target_of(path: Path) -> Path:
+    """The folder that `scratch_of` was given; any other path is returned as it is."""
+    unfinished = path.name.startswith(".") and path.name.endswith(".unfinished")
+    return path.with_name(path.name[1:].removesuffix(".unfinished")) if unfinished else path
+
+
+def is_being_filled(folder: Path) -> bool:
+    """Whether another process is filling `folder` now."""
+    path = _lock_path(folder)
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process is filling `folder`; a killed process releases its lock.
@@ -132,8 +150,7 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: no lock file can be written in the cache.
     """
-    name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
-    path = cache_home() / "locks" / f"{name}.lock"
+    path = _lock_path(folder)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -144,3 +161,8 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _lock_path(folder: Path) -> Path:
+    name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
+    return cache_home() / "locks" / f"{name}.lock"

@@ -1,0 +1,30 @@
+"""How a pipeline reads prompts: emoji by their names, and a warning for what its text encoder cannot read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from t2i.arguments import shown
+from t2i.errors import UnreadPromptWarning
+from t2i.spelling import spelled
+from t2i.text import TextEmbedding, TextEncoder
+
+
+def encode_prompts(encoder: TextEncoder, prompts: Sequence[str], warned: set[str] | None = None) -> TextEmbedding:
+    """Encode b prompts, with emoji replaced by their names.
+
+    Args:
+        prompts: distinct ones, each 1 to 2000 characters.
+        warned: prompts that need no warning because there was one already; gets those of this call.
+
+    Warns:
+        UnreadPromptWarning: for each prompt of which the encoder cannot read a part, or cannot read anything.
+    """
+    warned = set() if warned is None else warned
+    spellings = [spelled(prompt) for prompt in prompts]
+    for prompt, unread in zip(prompts, encoder.unread(spellings), strict=True):
+        if unread and prompt not in warned:
+            warned.add(prompt)
+            warnings.warn(f"The prompt {shown(prompt)}: {unread}", UnreadPromptWarning, stacklevel=2)
+    return encoder.encode(spellings)

@@ -1,0 +1,87 @@
+"""Write captions of any script on a picture, broken into lines between words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import final
+
+from PIL import ImageDraw
+
+from t2i.display import JOINERS
+from t2i.lettering.fonts import font_with, is_plain, runs
+from t2i.spelling import spelled
+
+ELLIPSIS = "…"
+IDEOGRAPHS = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"  # written without spaces
+WORD = re.compile(rf"\s*(?:[{IDEOGRAPHS}]|[^\s{IDEOGRAPHS}]+)")
+PART = re.compile(r"\s*[^-./_:@=\\]*[-./_:@=\\]*")  # of a word that is too long, such as a path
+
+
+@final
+class Lettering:
+    """Letters of one size.
+
+    Emoji are written as their names, and letters that no font here has are transliterated.
+
+    Args:
+        size: in pixels.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def lines(self, text: str, width: float, most: int | None = None) -> list[str]:
+        """The text in lines of at most `width` pixels, broken between words.
+
+        A word that is wider is broken after punctuation. What is still too wide, or follows line `most`, is left out;
+        the line then ends in an ellipsis.
+        """
+        lines: list[str] = []
+        for unit in self._units(_readable(text), width):
+            if lines and self.width(lines[-1] + unit) <= width:
+                lines[-1] += unit
+            else:
+                lines.append(unit.lstrip())
+        kept = lines[:most]
+        if len(kept) < len(lines):
+            kept[-1] += ELLIPSIS
+        return [self._fitting(line, width) for line in kept]
+
+    def width(self, line: str) -> float:
+        """The width of a line, in pixels."""
+        return sum(font.getlength(part) for part, font in runs(line, self._size)) if line else 0.0
+
+    def write(self, draw: ImageDraw.ImageDraw, left: float, top: float, line: str, fill: str = "black") -> None:
+        """Write a line with its upper left corner at (left, top)."""
+        for part, font in runs(line, self._size):
+            if is_plain(line):
+                draw.text((left, top), part, fill=fill, font=font)
+            else:  # parts in several fonts stand on one line
+                draw.text((left, top + self._size), part, fill=fill, font=font, anchor="ls")
+            left += font.getlength(part)
+
+    def _units(self, text: str, width: float) -> Iterator[str]:
+        """Pieces after which a line may end; together they are the text."""
+        for word in WORD.findall(text):
+            yield from [word] if self.width(word.strip()) <= width else filter(None, PART.findall(word))
+
+    def _fitting(self, line: str, width: float) -> str:
+        if self.width(line) <= width:
+            return line
+        text = line.removesuffix(ELLIPSIS)
+        fits = bisect_right(range(1, len(text) + 1), width, key=lambda end: self.width(text[:end] + ELLIPSIS))
+        return text[:fits].rstrip() + ELLIPSIS
+
+
+def _readable(text: str) -> str:
+    """The text with characters that can be written: no emoji, no control characters, no letter without a font."""
+    text = " ".join(spelled(unicodedata.normalize("NFC", text)).split())
+    if text.isascii() and text.isprintable():
+        return text
+    from anyascii import anyascii
+
+    kept = (c for c in text if c in JOINERS or unicodedata.category(c)[0] != "C")
+    return "".join(c if c.isascii() or c in JOINERS or font_with(c) else anyascii(c) for c in kept)
