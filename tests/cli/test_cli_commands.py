@@ -173,6 +173,7 @@ def test_metadata_older_than_the_code_is_reported(t2i: T2I, monkeypatch: pytest.
     from t2i.registry import discovery
 
     monkeypatch.setattr(discovery, "_entry_points", list)
+    monkeypatch.setattr("t2i.cli.doctor.examine", lambda: None)
     discover.cache_clear()
     message = [t2i(verb).error for verb in ("--help", "doctor")]
     discover.cache_clear()

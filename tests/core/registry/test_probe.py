@@ -123,4 +123,4 @@ def test_an_unknown_kind_is_an_error_that_lists_the_known_ones(site: FakeSite) -
     site.install_plugin("zoo", models='[model("zoo-ant", kind="difusion")]')
     (plugin,) = (plugin for plugin in discover().plugins if plugin.name == "zoo")
     assert plugin.state == "broken"
-    assert "gan, vae, transformer, hybrid, diffusion" in plugin.reason and "Did you mean 'diffusion'" in plugin.reason
+    assert "must be one of gan, vae, transformer, hybrid, diffusion, other, not 'difusion'" in plugin.reason

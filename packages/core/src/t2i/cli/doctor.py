@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import report, report_json, table
+from t2i.cli.main import check_metadata
 from t2i.errors import PluginError
 from t2i.registry import roles
 from t2i.registry.choice import unknown_choices
@@ -49,6 +50,7 @@ def doctor() -> int:
     """
     examined = examine()
     found, wrong = discover(), 0
+    check_metadata(found)
 
     def line(state: str, what: str, reason: str = "", remedy: str = "") -> None:
         report(f"{state:<13}{what}" + (f": {reason}" if reason else ""))

@@ -55,11 +55,7 @@ def run(arguments: Sequence[str]) -> int:
     if own:  # no plugin can replace it, so none is imported: `t2i doctor` must always run
         return run_verb(own, arguments[1:])
     found = discover()  # never strict
-    if not any(found.all(CommandSpec)):
-        raise PluginBrokenError(
-            "t2i-core declares verbs, but its installed metadata, older than its code, names none. "
-            "Install it again: pip install --force-reinstall t2i-core (in a checkout: uv sync)"
-        )
+    check_metadata(found)
     if not arguments or arguments[0] in HELP:
         report(*overview(found))
         for problem in problems(found):
@@ -70,6 +66,18 @@ def run(arguments: Sequence[str]) -> int:
     except UnknownNameError as error:
         raise UnknownNameError(f"{error} See `t2i --help`.") from None
     return run_verb(spec, arguments[1:])
+
+
+def check_metadata(found: Registry) -> None:
+    """
+    Raises:
+        PluginBrokenError: the core's installed metadata does not name its own verbs.
+    """
+    if not any(found.all(CommandSpec)):
+        raise PluginBrokenError(
+            "t2i-core declares verbs, but its installed metadata, older than its code, names none. "
+            "Install it again: pip install --force-reinstall t2i-core (in a checkout: uv sync)"
+        )
 
 
 def overview(found: Registry) -> Iterator[str]:

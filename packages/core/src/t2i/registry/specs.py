@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from t2i.errors import PluginBrokenError, did_you_mean
+from t2i.errors import PluginBrokenError
 from t2i.registry.output import stdout_kept_clean
 
 
@@ -186,7 +186,7 @@ class CommandSpec(Spec):
     summary: str
 
 
-FAMILIES = ("gan", "vae", "transformer", "hybrid", "diffusion")
+FAMILIES = ("gan", "vae", "transformer", "hybrid", "diffusion", "other")
 NAME = re.compile("[a-z0-9][a-z0-9_-]*")
 KINDS: Mapping[str, type] = {
     "str": str,
@@ -209,8 +209,7 @@ def check_spec(spec: Spec) -> None:
         if not isinstance(value, kind):
             raise TypeError(f"{field_.name} of a {type(spec).__name__} must be a {field_.type}, not {value!r}")
     if isinstance(spec, ModelSpec) and spec.kind not in FAMILIES:
-        near = did_you_mean(spec.kind, FAMILIES)
-        raise ValueError(f"the kind of a model must be one of {', '.join(FAMILIES)}, not {spec.kind!r}.{near}")
+        raise ValueError(f"the kind of a model must be one of {', '.join(FAMILIES)}, not {spec.kind!r}")
     name = spec.model if isinstance(spec, WeightsSpec) else spec.name
     if not NAME.fullmatch(name) or (isinstance(spec, WeightsSpec) and not spec.tag):
         raise ValueError(f"a name must consist of lower-case letters, digits, - and _, not be {spec.name!r}")
