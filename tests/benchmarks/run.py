@@ -11,7 +11,7 @@ from pathlib import Path
 NAMES = (
     *("startup", "plugins", "generate", "pipeline", "data", "trainer", "processes"),
     *("index", "language"),
-    *("stackgan", "dfgan", "transformer", "cvae", "flow"),
+    *("stackgan", "attngan", "dfgan", "transformer", "cvae", "flow"),
     *("fid", "r_precision", "quality", "world"),
 )
 

@@ -53,14 +53,14 @@ def test_a_pattern_without_matches_lists_nothing(t2i: T2I) -> None:
 
 
 def test_unusable_plugins_and_clashes_do_not_stop_the_list(t2i: T2I, site: FakeSite) -> None:
-    site.install("t2i-attngan", "raise RuntimeError('boom')", entry="attngan")
+    site.install("t2i-later", "raise RuntimeError('boom')", entry="later")
     site.install_plugin("first", models='[model("cvae")]')
     site.install_plugin("second", models='[model("cvae")]')
     result = t2i("models", "--json")
     assert result.code == 0
     assert "cgan" in [entry["name"] for entry in json.loads(result.out)]
     table = t2i("models")
-    assert table.code == 0 and "'attngan' is broken" in table.err and "t2i doctor" in table.err
+    assert table.code == 0 and "'later' is broken" in table.err and "t2i doctor" in table.err
 
 
 def test_a_table_fits_the_terminal(t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from t2i.registry.describe import list_models
 PAGES = (
     "docs/techniques/cgan.md",
     "docs/techniques/stackgan.md",
+    "docs/techniques/attngan.md",
     "docs/techniques/dfgan.md",
     "docs/techniques/cvae.md",
     "docs/techniques/flow.md",

@@ -29,7 +29,8 @@ from t2i.files import sha256_of
 from t2i.hub.layout import CARD, CONFIG, GOLDEN, MAX_CONFIG_BYTES, WEIGHTS
 from t2i.noise import Noise
 from t2i.publishing.pretrained import from_pretrained, save_pretrained
-from t2i.registry.specs import WeightsSpec
+from t2i.registry import catalogue
+from t2i.registry.specs import ModelSpec, WeightsSpec
 from t2i.snapshots import resolve as snapshots
 from t2i.snapshots.golden import GOLDEN_TOLERANCE, golden_error
 from t2i.snapshots.load import load_generator
@@ -318,9 +319,11 @@ def test_a_wrong_field_of_the_technique_s_config_is_refused_and_named(folder, co
 
 
 @pytest.mark.parametrize(
-    ("technique", "says"), [("cgn", "Did you mean 'cgan'"), ("attngan", r"t2i-attngan"), ("zzz", "no model 'zzz'")]
+    ("technique", "says"), [("cgn", "Did you mean 'cgan'"), ("later", r"t2i-later"), ("zzz", "no model 'zzz'")]
 )
-def test_a_technique_that_is_not_installed_is_named(folder, technique, says):
+def test_a_technique_that_is_not_installed_is_named(folder, technique, says, monkeypatch):
+    known = catalogue.KnownPlugin("t2i-later", "gan", "", {ModelSpec: ("later",)})
+    monkeypatch.setattr(catalogue, "KNOWN_PLUGINS", (*catalogue.KNOWN_PLUGINS, known))
     edit(folder, technique=technique)
     with pytest.raises(UnknownNameError, match=says):
         t2i.create_model(str(folder))

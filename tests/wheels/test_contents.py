@@ -24,7 +24,16 @@ PROJECTS = {
     for folder in (ROOT, ROOT / "packages" / "core", *sorted(ROOT.glob("packages/plugins/*")))
 }
 PACKAGES = {name: "t2i" if name == "t2i-core" else name.replace("-", "_") for name in PROJECTS if name != "t2i"}
-DRAWS = ("t2i-cgan", "t2i-cvae", "t2i-dfgan", "t2i-flow", "t2i-stackgan", "t2i-transformer", "t2i-vaegan")
+DRAWS = (
+    "t2i-attngan",
+    "t2i-cgan",
+    "t2i-cvae",
+    "t2i-dfgan",
+    "t2i-flow",
+    "t2i-stackgan",
+    "t2i-transformer",
+    "t2i-vaegan",
+)
 MOST_BYTES = {"t2i-starter": 48 * 2**20}  # it has weights; all others must be below OTHERS_BYTES
 OTHERS_BYTES = 16 * 2**20
 FOR_AUTHORS = {"pytest"}  # t2i.testing's classes report themselves that they need it

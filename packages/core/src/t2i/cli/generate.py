@@ -60,6 +60,9 @@ def generate(
     stages: Annotated[
         bool, typer.Option("--stages", help="Also write NAME-stages.png: the picture's stages, coarse to fine.")
     ] = False,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Also write NAME-attention.png: where the picture looks at each word.")
+    ] = False,
     force: ForceOption = False,
     device: DeviceOption = None,
     widen: Annotated[
@@ -78,7 +81,8 @@ def generate(
     check_whole_number(batch_size, "The batch size", 1)
     check_model(model)
     from t2i.drawing.artist import Request
-    from t2i.drawing.folder import MAX_GRID_PICTURES, draw_folder, strip_path, write_picture
+    from t2i.drawing.attention import attend, attention_path, write_attention, write_attentions
+    from t2i.drawing.folder import MAX_GRID_PICTURES, FolderPlan, draw_folder, strip_path, write_picture
     from t2i.drawing.formats import encoded
     from t2i.drawing.pipeline import pipeline
     from t2i.text import check_prompts
@@ -88,15 +92,21 @@ def generate(
     texts = list(widened) or texts
     artist = pipeline(model, device=device, record=True)
     options = artist.options(**chosen)
+    if attention:
+        attend(artist, [], options)  # whether it can, before anything is drawn
     if out == STDOUT or is_file(out):
         if stages and out != STDOUT:
             check_new_file(strip_path(out), (".png",), force)
+        if attention and out != STDOUT:
+            check_new_file(attention_path(out), (".png",), force)
         (picture,) = artist.draw([Request(texts[0], seeds[0], widened.get(texts[0]))], options, stages=stages)
         if out == STDOUT:
             sys.stdout.buffer.write(encoded(picture.image, suffix))
             sys.stdout.buffer.flush()
         else:
             write_picture(picture, out)
+            if attention:
+                write_attention(artist, Request(picture.prompt, picture.seed), options, out)
         say(f"{'standard output' if out == STDOUT else out} (seed {picture.seed})")
         return
     how = "The same command" if seed is not None else f"The same command with --seed {seeds[0]}"
@@ -114,6 +124,8 @@ def generate(
             force=force,
             progress=progress,
         )
+        if attention:
+            write_attentions(artist, FolderPlan(out, texts, seeds), options, force=force, progress=progress)
     kept = done.total - done.drawn
     say(f"{out}/: {done.drawn} pictures{f', {kept} were there already' if kept else ''}")
     say(str(done.grid) if done.grid else f"no grid: it shows at most {MAX_GRID_PICTURES} pictures")

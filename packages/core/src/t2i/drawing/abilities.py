@@ -86,7 +86,7 @@ def interpolate(
         InvalidInputError: the artist cannot interpolate, or an argument is outside its range.
     """
     if not isinstance(artist, Pipeline) or not isinstance(artist.generator, Interpolates):
-        raise InvalidInputError(_cannot(artist, "draw pictures between two others", "interpolate"))
+        raise InvalidInputError(cannot(artist, "draw pictures between two others", "interpolate"))
     frames = check_whole_number(frames, "The number of frames", 2, MAX_FRAMES)
     prompts, seeds = check_prompts(prompts), check_seeds(seeds)
     if len(prompts) != 2 or len(seeds) != 2:
@@ -109,14 +109,15 @@ def reconstruct(artist: Artist, picture: Image.Image, prompt: str) -> Image.Imag
         InvalidInputError: the artist cannot reconstruct, or the prompt is empty or too long.
     """
     if not isinstance(artist, Pipeline) or not isinstance(artist.generator, Reconstructs):
-        raise InvalidInputError(_cannot(artist, "reconstruct a picture", "reconstruct"))
+        raise InvalidInputError(cannot(artist, "reconstruct a picture", "reconstruct"))
     with torch.inference_mode():
         text = encode_prompts(artist.encoder, check_prompts([prompt])).to(artist.device)
         pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(artist.device)
         return to_pil(artist.generator.reconstruct(from_uint8(pixels), text))[0]
 
 
-def _cannot(artist: Artist, what: str, method: str) -> str:
+def cannot(artist: Artist, what: str, method: str) -> str:
+    """The message that the artist lacks an ability: which it is in words, and which techniques have its method."""
     able = []
     for spec, _ in registry().all(ModelSpec):
         try:

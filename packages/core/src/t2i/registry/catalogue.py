@@ -56,7 +56,12 @@ KNOWN_PLUGINS = (
     KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", {TextEncoderSpec: ("minilm", "hf")}),
     KnownPlugin("t2i-openmoji", "data", "named emoji in one style", {DatasetSpec: ("openmoji", "openmoji-world")}),
     KnownPlugin("t2i-stackgan", "gan", "StackGAN and StackGAN++", {ModelSpec: ("stackgan", "stackgan-v2")}),
-    KnownPlugin("t2i-attngan", "gan", "word attention between two scales", {ModelSpec: ("attngan",)}, released=False),
+    KnownPlugin(
+        "t2i-attngan",
+        "gan",
+        "AttnGAN: every region looks at the words; DAMSM",
+        {ModelSpec: ("attngan",), TextEncoderSpec: ("damsm",), EvaluatorSpec: ("damsm",)},
+    ),
     KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", {ModelSpec: ("cvae",)}),
     KnownPlugin("t2i-dfgan", "gan", "one stage whose every block fuses the text", {ModelSpec: ("dfgan",)}),
     KnownPlugin("t2i-flow", "diffusion", "flow matching with a transformer on pixels", {ModelSpec: ("flow",)}),

@@ -1,0 +1,105 @@
+"""The settings of AttnGAN: its networks, its options and its training. Sections are those of Xu et al. 2018."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from t2i.config import Config
+from t2i.toolbox.game_config import StageGameConfig
+from t2i.training.config import OptimizerConfig
+
+Widths = tuple[PositiveInt, ...]
+Blocks = Annotated[int, Field(ge=0, le=16)]
+
+
+class AttnGANConfig(Config):
+    """The shape of DAMSM and of the tree. A trunk leads to the first scale; each further scale doubles the side."""
+
+    text_dim: int = Field(384, ge=1, le=65536, description="width of the text encoder's vectors")
+    reader: Literal["lstm", "linear", "none"] = Field(
+        "lstm", description="what DAMSM trains over the encoder's words; 'none' takes words and sentence as they are"
+    )
+    word_dim: int = Field(256, ge=2, multiple_of=2, description="D, width of DAMSM's words and regions; sec. 3.2")
+    backbone: str = Field(
+        "efficientnet_lite0", description="timm network whose features DAMSM compares; '' for a model without DAMSM"
+    )
+    backbone_channels: tuple[PositiveInt, PositiveInt] = Field(
+        (112, 320), description="of its last two feature maps: the regions', and the one averaged over the picture"
+    )
+    backbone_side: int = Field(
+        96, ge=32, le=1024, description="px per side of the backbone's pictures; 299 in the paper"
+    )
+    backbone_pretrained: bool = Field(True, description="use the backbone's published weights; False: random ones")
+    condition_dim: int = Field(100, ge=1, le=8192, description="width of mu, logvar and the condition")
+    noise_dim: int = Field(100, ge=1, le=8192, description="width of z")
+    normalize_text: bool = Field(True, description="scale each sentence to RMS 1; False in the paper")
+    widths: Widths = Field((192, 96), min_length=2, max_length=9, description="trunk: channels at 4, 8, ... px")
+    branch_widths: Widths = Field((64, 48), max_length=5, description="channels of each further scale")
+    residual_blocks: Blocks | tuple[Blocks, ...] = Field(2, description="in each branch; a list sets them per branch")
+    patch: int = Field(1, ge=1, le=8, description="px per side that the tree draws as one (sub-pixel); 1 in the paper")
+    skip: bool = Field(
+        True, description="a scale adds to the picture before it (output skips, Karras 2020); False in the paper"
+    )
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Pixels per side of each scale's picture."""
+        first = 4 * 2 ** (len(self.widths) - 1) * self.patch
+        return tuple(first * 2**scale for scale in range(1 + len(self.branch_widths)))
+
+    @property
+    def branch_blocks(self) -> tuple[int, ...]:
+        """Residual blocks of each branch."""
+        blocks = self.residual_blocks
+        return (blocks,) * len(self.branch_widths) if isinstance(blocks, int) else blocks
+
+    @model_validator(mode="after")
+    def _shapes_fit(self) -> Self:
+        if not self.branch_widths:
+            raise ValueError("branch_widths must list at least one scale: attention is between two scales")
+        if len(self.branch_blocks) != len(self.branch_widths):
+            raise ValueError(
+                f"residual_blocks must list one number for each of {len(self.branch_widths)} branches, "
+                f"got {len(self.branch_blocks)}"
+            )
+        if self.reader == "none" and self.word_dim != self.text_dim:
+            raise ValueError(f"word_dim must be text_dim ({self.text_dim}) if reader is 'none', got {self.word_dim}")
+        return self
+
+
+class AttnGANOptions(Config):
+    """What users choose for each picture."""
+
+    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 safer, above 1 wilder pictures")
+    variation: float = Field(1.0, ge=0, le=2, description="scales the condition's noise; 0 uses the mean, mu")
+    legacy_mask: bool = Field(
+        False, description="hide words as the released code does, whose mask follows the batch: pictures depend on it"
+    )
+
+
+class DAMSMConfig(Config):
+    """How words and regions are compared (sec. 3.2)."""
+
+    gamma1: float = Field(4.0, gt=0, description="how sharply a word chooses regions, eq. 9; 4 as released")
+    gamma2: float = Field(5.0, gt=0, description="how much the best word counts, eq. 10")
+    gamma3: float = Field(10.0, gt=0, description="how sharply a caption chooses its picture, eq. 11")
+    dropout: float = Field(0.0, ge=0, lt=1, description="on the reader's input in its phase; .5 as released")
+    every: int = Field(1, ge=1, description="G's DAMSM loss is computed at every k-th step, k times as heavy")
+
+
+class AttnGANObjectiveConfig(StageGameConfig):
+    """First DAMSM trains; then it is frozen, and all scales train at once."""
+
+    damsm: DAMSMConfig = DAMSMConfig()
+    damsm_share: float = Field(0.2, ge=0, lt=1, description="share of the run in which DAMSM trains")
+    matching: float = Field(5.0, ge=0, description="lambda, weight of DAMSM's loss of the largest fake; eq. 3")
+    kl: float = Field(1.0, ge=0, description="weight of KL(N(mu, sigma^2) || N(0, 1)), a mean over dimensions")
+    matcher: OptimizerConfig = OptimizerConfig(lr=2e-3, beta1=0.5, schedule="cosine")
+
+    @model_validator(mode="after")
+    def _damsm_is_trained_if_it_is_used(self) -> Self:
+        if self.matching and not self.damsm_share:
+            raise ValueError("matching needs damsm_share above 0: an untrained DAMSM knows nothing")
+        return self

@@ -1,0 +1,68 @@
+"""AttnGAN as a Generator that returns every scale's picture and shows its attention."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from t2i.drawing.abilities import Attended
+from t2i.generator import Generator
+from t2i.noise import Noise
+from t2i.text import TextEmbedding
+from t2i.toolbox.folding import folded
+from t2i_attngan.config import AttnGANConfig, AttnGANOptions
+from t2i_attngan.damsm import DAMSM
+from t2i_attngan.model import Attention, Grown, Tree
+
+
+@final
+class AttnGAN(Generator[AttnGANOptions]):
+    """AttnGAN (Xu et al. 2018): a tree of generators whose further scales look at the words that DAMSM has read."""
+
+    technique: ClassVar[str] = "attngan"
+    config_type: ClassVar[type[AttnGANConfig]] = AttnGANConfig
+    options_type: ClassVar[type[AttnGANOptions]] = AttnGANOptions
+
+    def __init__(self, config: AttnGANConfig) -> None:
+        super().__init__()
+        self.config: AttnGANConfig = config
+        self.damsm = DAMSM(config)
+        self.tree = Tree(config)
+
+    @property
+    def resolution(self) -> int:
+        return self.config.resolutions[-1]
+
+    @property
+    def stage_resolutions(self) -> tuple[int, ...]:
+        return self.config.resolutions
+
+    @property
+    def text_dim(self) -> int:
+        return self.config.text_dim
+
+    def generate(self, text: TextEmbedding, noise: Noise, options: AttnGANOptions) -> Float[Tensor, "b 3 h w"]:
+        """The last of `stages`."""
+        return self.stages(text, noise, options)[-1]
+
+    def stages(self, text: TextEmbedding, noise: Noise, options: AttnGANOptions) -> list[Float[Tensor, "b 3 _ _"]]:
+        """The pictures at every scale, smallest first."""
+        return self._grown(self.damsm.reader(text), noise, options).pictures
+
+    def attend(self, text: TextEmbedding, noise: Noise, options: AttnGANOptions) -> Attended:
+        """The pictures, and the attention of the last scale."""
+        read = self.damsm.reader(text)
+        grown = self._grown(read, noise, options)
+        attention = self.tree.branches[-1].attention
+        assert isinstance(attention, Attention)
+        return Attended(grown.pictures[-1], attention.maps(grown.features[-1], read, options.legacy_mask))
+
+    def _grown(self, read: TextEmbedding, noise: Noise, options: AttnGANOptions) -> Grown:
+        z = options.truncation * noise.normal(self.config.noise_dim)
+        varied = options.variation * noise.normal(self.config.condition_dim)
+        return self.tree(read, z, varied, legacy_mask=options.legacy_mask)
+
+    def for_drawing(self) -> Self:
+        return folded(self)
