@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import torch
 from PIL import Image
@@ -13,6 +13,7 @@ from t2i.errors import DataError, InvalidInputError, SnapshotError
 from t2i.files import write_atomic
 from t2i.hub.download import download
 from t2i.progress import Progress, Say, silent, unsaid
+from t2i_lm.huggingface import quiet_transformers
 
 DEFAULT_CAPTIONER = "hf:Salesforce/blip-image-captioning-base"
 FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*-of-*.safetensors"]
@@ -35,10 +36,6 @@ class Captioner:
             OfflineError: it is not on this machine and the Hub is unreachable.
             SnapshotError: it is not an image-to-text model in safetensors.
         """
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-        from transformers.utils.logging import disable_progress_bar
-
-        disable_progress_bar()
         kind, _, reference = name.partition(":")
         if kind != "hf" or not reference:
             raise InvalidInputError(f"A captioner is given as {DEFAULT_CAPTIONER} or hf:folder, got {name!r}.")
@@ -47,12 +44,11 @@ class Captioner:
         else:
             repo, _, revision = reference.partition("@")
             folder, _ = download(repo, revision or None, FILES)
+        transformers = quiet_transformers()
         trusted = {"trust_remote_code": False, "local_files_only": True}
-        networks: Any = AutoModelForImageTextToText
-        processors: Any = AutoProcessor
         try:
-            network = networks.from_pretrained(folder, use_safetensors=True, **trusted)
-            self._processor = processors.from_pretrained(folder, **trusted)
+            network = transformers.AutoModelForImageTextToText.from_pretrained(folder, use_safetensors=True, **trusted)
+            self._processor = transformers.AutoProcessor.from_pretrained(folder, **trusted)
         except Exception as error:  # transformers raises any exception for an unexpected folder
             raise SnapshotError(f"{name!r} is no image-to-text model that transformers can load: {error}") from error
         self._network = network.eval().requires_grad_(False)

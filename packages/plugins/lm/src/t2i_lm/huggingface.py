@@ -187,20 +187,27 @@ def weights_sha256(folder: Path) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _load(folder: Path, name: str) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
+def quiet_transformers() -> Any:
+    """The package transformers, which shows no progress bars from now on."""
+    import transformers
+    from transformers.utils import logging
 
-    disable_progress_bar()
+    settings: Any = logging
+    settings.disable_progress_bar()
+    return transformers
+
+
+def _load(folder: Path, name: str) -> tuple[Any, Any]:
+    transformers = quiet_transformers()
     if (folder / CONFIG).is_file():
         check_config_size(str(folder / CONFIG), (folder / CONFIG).stat().st_size)
-    trusted: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-    how: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True}
-    kind: Any = AutoModelForCausalLM
+    trusted = {"trust_remote_code": False, "local_files_only": True}
     try:
-        network, report = kind.from_pretrained(folder, **how, **trusted)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **trusted)
-    except Exception as error:  # transformers raises any exception for an unexpected folder
+        network, report = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **trusted
+        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
+    except Exception as error:  # transformers raises anything for a folder that is not as it expects
         raise SnapshotError(f"{name!r} is no causal language model that transformers can load: {error}") from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])

@@ -14,7 +14,7 @@ from t2i.errors import IntegrityError, OfflineError, OutputError, SnapshotError
 from t2i.files import atomic_folder, cache_home, sha256_of
 from t2i.hub.download import download
 from t2i.language import LanguageModelIdentity
-from t2i_lm.huggingface import FILES, HuggingFaceModel, weights_sha256
+from t2i_lm.huggingface import FILES, HuggingFaceModel, quiet_transformers, weights_sha256
 
 NAME = "smollm2"
 REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -83,18 +83,16 @@ def converted(gguf: Path, sha256: str = SHA256) -> Path:
 
 def _unpacked(gguf: Path) -> tuple[Any, Any]:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()
-    given: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
+    transformers = quiet_transformers()
+    given = {"gguf_file": gguf.name, "local_files_only": True}
     try:
-        read = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **given)
-        read.config.__dict__.pop("quantization_config", None)  # its tensors are plain now, but save_pretrained refuses
-        network = AutoModelForCausalLM.from_config(read.config, dtype=torch.float32)
+        read = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **given)
+        read.config.__dict__.pop("quantization_config", None)  # its tensors are plain now, but it refuses to be saved
+        network = transformers.AutoModelForCausalLM.from_config(read.config, dtype=torch.float32)
         network.load_state_dict(read.state_dict())
         network.generation_config = read.generation_config
-        return network, AutoTokenizer.from_pretrained(gguf.parent, **given)
+        return network, transformers.AutoTokenizer.from_pretrained(gguf.parent, **given)
     except ImportError as error:
         raise SnapshotError(
             f"Reading {gguf.name} needs the package gguf: pip install 't2i-lm[offline]' ({error})"
