@@ -1,4 +1,4 @@
-"""`t2i cache`: what is kept can be seen, and only what t2i made and nobody uses is removed."""
+"""`t2i cache`: entries are listed, and only unused entries of t2i are removed."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def kept(t2i_cache: Path) -> Path:
 
 
 def files(folder: Path) -> set[str]:
-    """The files' paths; they are not read, which would count as a use."""
+    """The files' paths, without reading the files, which would count as use."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_table_says_what_is_kept(t2i: T2I, kept: Path) -> None:
+def test_the_table_lists_the_entries(t2i: T2I, kept: Path) -> None:
     result = t2i("cache", "info")
     rows = {line.split()[0]: line for line in result.out.splitlines()}
     assert result.code == 0 and rows["packs"].endswith("datasets, decoded for training")
@@ -58,7 +58,7 @@ def test_the_json_has_numbers(t2i: T2I, kept: Path) -> None:
     assert first == 2000 and sorted(others) == [7, 500, 1000]
 
 
-def test_only_old_files_of_ours_are_removed(t2i: T2I, kept: Path) -> None:
+def test_only_old_files_of_t2i_are_removed(t2i: T2I, kept: Path) -> None:
     before = files(kept)
     dry = t2i("cache", "prune", "--dry-run")
     assert files(kept) == before and "3 entries would be removed" in dry.err
@@ -76,7 +76,7 @@ def test_kinds_and_ages_can_be_chosen(t2i: T2I, kept: Path) -> None:
     assert "got pakcs" in t2i("cache", "prune", "--kind", "pakcs").error
 
 
-def test_what_another_process_fills_stays(t2i: T2I, kept: Path) -> None:
+def test_folders_that_another_process_writes_are_kept(t2i: T2I, kept: Path) -> None:
     folder = kept / "packs" / HEX
     scratch_of(folder).mkdir()
     with alone(folder):
@@ -86,7 +86,7 @@ def test_what_another_process_fills_stays(t2i: T2I, kept: Path) -> None:
     assert not folder.exists() and not scratch_of(folder).exists()
 
 
-def test_an_empty_cache_is_no_error(t2i: T2I, t2i_cache: Path) -> None:
+def test_an_empty_cache_is_not_an_error(t2i: T2I, t2i_cache: Path) -> None:
     t2i_cache.rmdir()
     assert t2i("cache", "info").code == 0 and entries() == []
     assert "0 entries removed" in t2i("cache", "prune").err

@@ -16,8 +16,8 @@ from t2i.testing.checks.evaluators import EVALUATOR_CHECKS
 from t2i.testing.checks.plugins import PLUGIN_CHECKS
 
 BAD = (".clone()}", "}"), ("self._count.clone()", "self._count")
-KNOWN = ('summary="how', 'expected_failures={"a_state_stays_as_it_was_taken": "being fixed"}, summary="how')
-TAKEN = "a_state_stays_as_it_was_taken"
+KNOWN = ('summary="how', 'expected_failures={"a_saved_state_does_not_change": "being fixed"}, summary="how')
+TAKEN = "a_saved_state_does_not_change"
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, str]) -> None:

@@ -149,7 +149,9 @@ def test_a_leaderboard_writes_a_table_a_chart_and_a_page(t2i: T2I, model: Path, 
     assert result.code == 0, result
     board = here / "leaderboard"
     written = (board / "leaderboard.md").read_text()
-    assert result.out.partition("\n\n- ")[0] in written  # the terminal has short protocols, the file whole ones
+    assert (
+        result.out.partition("\n\n- ")[0] in written
+    )  # the terminal shows short protocols, and the file has complete ones
     assert "sha256" not in result.out and "encoder_sha256: " in written and "id: " in result.out
     assert t2i("leaderboard", "run", "other", "--data", squares, "--samples", 3, *FEW, "--verbose").out in written
     assert "| run | " in result.out and "| other | " in result.out and "ceiling" in result.out

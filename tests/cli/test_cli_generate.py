@@ -156,7 +156,7 @@ class TestPromptsFile:
 
 
 class TestOneFile:
-    def test_standard_output_gets_the_file_and_nothing_else(self, run_folder: Path, here: Path) -> None:
+    def test_standard_output_has_only_the_file(self, run_folder: Path, here: Path) -> None:
         command = [sys.executable, "-m", "t2i", "generate", "a red square", "--seed", "7", "--model", str(run_folder)]
         done = subprocess.run([*command, "-o", "-", "--format", "webp"], capture_output=True, check=True)
         (here / "x.webp").write_bytes(done.stdout)
@@ -170,7 +170,7 @@ class TestOneFile:
         assert t2i("regenerate", f"x{suffix}").code == 0
         assert (here / f"again{suffix}").read_bytes() == (here / f"x{suffix}").read_bytes()
 
-    def test_a_file_is_replaced_only_if_asked_to(self, t2i: T2I, run_folder: Path, here: Path) -> None:
+    def test_a_file_is_replaced_only_with_force(self, t2i: T2I, run_folder: Path, here: Path) -> None:
         (here / "x.png").write_text("mine")
         arguments = ("generate", "a red square", "--model", run_folder, "-o", "x.png")
         assert "--force" in t2i(*arguments).error and (here / "x.png").read_text() == "mine"
@@ -181,7 +181,7 @@ class TestInterruption:
     @pytest.mark.parametrize(
         ("seed", "how"), [(["--seed", "5"], "The same command draws"), ([], "command with --seed")]
     )
-    def test_ctrl_c_says_how_far_it_came_and_how_to_go_on(
+    def test_ctrl_c_reports_progress_and_how_to_continue(
         self, run_folder: Path, here: Path, seed: list[str], how: str
     ) -> None:
         command = [sys.executable, "-m", "t2i", "generate", "a red square", "-n", "1000000000", *seed]
@@ -198,13 +198,13 @@ class TestInterruption:
 class TestWordsWithoutQuotes:
     WORDS = ("generate", "a", "red", "square", "--seed", 7)
 
-    def test_a_script_is_told(self, t2i: T2I, run_folder: Path, here: Path) -> None:
+    def test_without_a_terminal_there_is_a_hint(self, t2i: T2I, run_folder: Path, here: Path) -> None:
         result = t2i(*self.WORDS, "--model", run_folder, "-o", "out")
-        assert result.code == 0 and "If one prompt is meant, quote it: 'a red square'" in result.err
+        assert result.code == 0 and "If you meant one prompt, quote it: 'a red square'" in result.err
         assert len(list((here / "out").glob("0*.png"))) == 3
 
     @pytest.mark.parametrize(("answer", "drawn"), [(True, ["0001-a-red-square-7.png"]), (False, 3)])
-    def test_a_person_is_asked(
+    def test_in_a_terminal_the_user_is_asked(
         self, t2i: T2I, run_folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch, answer: bool, drawn: object
     ) -> None:
         asked: list[str] = []
@@ -215,7 +215,7 @@ class TestWordsWithoutQuotes:
         assert len(asked) == 1 and "'a red square'" in asked[0]
         assert names == drawn or len(names) == drawn
 
-    def test_sentences_are_not_asked_about(self, t2i: T2I, run_folder: Path) -> None:
+    def test_sentences_cause_no_question(self, t2i: T2I, run_folder: Path) -> None:
         result = t2i("generate", "a square", "red", "--model", run_folder, "-o", "out")
         assert result.code == 0 and "meant" not in result.err
 
@@ -227,11 +227,11 @@ class TestUnread:
         told = [line for line in result.err.splitlines() if line.startswith("warning: ")]
         assert [repr(prompt) in line for prompt, line in zip(geese, told, strict=True)] == [True, True]
 
-    def test_many_are_counted(self, t2i: T2I, run_folder: Path) -> None:
+    def test_many_warnings_are_counted(self, t2i: T2I, run_folder: Path) -> None:
         prompts = [f"\U00013000 {number}" for number in range(15)]
         result = t2i("generate", *prompts, "--model", run_folder, "-o", "out")
         assert result.err.count("warning: The prompt") == 10
-        assert "warning: 5 more prompts were not read whole" in result.err
+        assert "warning: 5 more prompts were not read completely" in result.err
 
 
 BAD_REQUESTS = {

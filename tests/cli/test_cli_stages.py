@@ -44,7 +44,7 @@ def test_one_picture_and_its_strip(t2i: T2I, staged: Path, here: Path) -> None:
         assert t2i("regenerate", path, "-o", "again.png", "--force").code == 0
 
 
-def test_a_strip_is_replaced_only_if_asked_to(t2i: T2I, staged: Path, here: Path) -> None:
+def test_a_strip_is_replaced_only_with_force(t2i: T2I, staged: Path, here: Path) -> None:
     (here / "red-stages.png").write_text("mine")
     request = ("generate", "a red square", "--model", staged, "-o", "red.png", "--stages")
     assert "red-stages.png already exists" in t2i(*request).error and not (here / "red.png").exists()

@@ -29,11 +29,11 @@ def test_emoji_become_their_names(text, says):
 
 @given(st.text(st.characters(codec="utf-8", categories=("Lu", "Ll", "Lo", "Nd", "Zs"), exclude_characters="ℹ")))
 @settings(deadline=None)
-def test_text_without_emoji_stays(text):
+def test_text_without_emoji_is_unchanged(text):
     assert spelled(text) == text
 
 
 @pytest.mark.parametrize("symbol", ["🐼", "🍕", "🚀", "🦄", "☂", "⚽", "🪿"])
-def test_a_name_is_the_one_of_the_unicode_standard(symbol):
+def test_names_are_those_of_unicode(symbol):
     """Compared with Python's own table of characters, whose names are longer, such as PANDA FACE."""
     assert set(spelled(symbol).split()) & set(unicodedata.name(symbol, spelled(symbol)).lower().split())

@@ -1,4 +1,4 @@
-"""docs/drawing.md: its commands are run by a shell, and its snippet prints what it says."""
+"""Runs docs/drawing.md: its commands in a shell, and its snippet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_shell_runs_every_command(tmp_path: Path) -> None:
     assert len(list((tmp_path / "night").glob("0*.jpg"))) == 2 and (tmp_path / "night" / "grid.png").is_file()
 
 
-def test_its_snippet_prints_what_it_says(
+def test_its_snippet_prints_what_it_documents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The sessions find their tools wherever nox is started from."""
+"""Sessions find their tools, however nox is started."""
 
 from __future__ import annotations
 

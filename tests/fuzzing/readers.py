@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save
 
+from fakes.training import ToyConfig, ToyGenerator
 from fuzzing import inputs
 from t2i.data.dataset import CaptionedDataset
 from t2i.data.readers.folder import read_folder
@@ -27,6 +28,7 @@ from t2i.snapshots.weights import load_weights
 from t2i.training.checkpoint import save_checkpoint
 from t2i.training.settings import read_settings
 
+TOY = ToyConfig(resolution=2, text_dim=1, noise_dim=1, width=1)
 CONFIG = {
     "format": 1,
     "technique": "cgan",
@@ -82,7 +84,7 @@ def readers(scratch: Path) -> list[Reader]:
         return said
 
     def tensors(path: Path) -> list[str]:
-        load_weights(lambda: torch.nn.Linear(2, 3), path)  # type: ignore[arg-type,return-value]
+        load_weights(lambda: ToyGenerator(TOY), path)
         return []
 
     def metadata(path: Path) -> list[str]:
@@ -105,7 +107,7 @@ def readers(scratch: Path) -> list[Reader]:
         Reader("config", inputs.json_like(CONFIG), written(scratch / "config.json", config)),
         Reader(
             "header",
-            inputs.safetensors_like(save(dict(torch.nn.Linear(2, 3).state_dict()))),
+            inputs.safetensors_like(save(ToyGenerator(TOY).state_dict())),
             written(weights, tensors),
         ),
         Reader("state", inputs.json_like(json.loads(state.read_text())), written(state, checkpoint)),

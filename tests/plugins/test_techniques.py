@@ -15,7 +15,7 @@ from t2i.registry.specs import ModelSpec, load_target
 from t2i.testing.checks.generators import (
     a_picture_does_not_depend_on_its_neighbours,
     a_picture_does_not_depend_on_its_place_in_the_batch,
-    its_twin_for_drawing_draws_the_same,
+    the_drawing_twin_draws_the_same,
 )
 from t2i.training.config import TrainConfig
 from t2i.training.run import read_recipe
@@ -77,7 +77,7 @@ def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
 WIDTH_MATTERS = [  # kernels round differently at other widths
     a_picture_does_not_depend_on_its_place_in_the_batch,
     a_picture_does_not_depend_on_its_neighbours,
-    its_twin_for_drawing_draws_the_same,
+    the_drawing_twin_draws_the_same,
 ]
 
 

@@ -78,7 +78,7 @@ class TestPackedDataset(DatasetSuite):
         opened = {count: PackedDataset(open_pack(tmp_path / str(count))) for count in (12, 15)}
         return {"twelve": lambda: opened[12], "fifteen": lambda: opened[15]}
 
-    def test_splits_are_told_apart(self, splits):  # instead of the suite's check of this name
+    def test_splits_are_distinguished(self, splits):  # instead of the suite's check of this name
         # the names are equal, because a pack has its source's name
         assert splits["twelve"]().fingerprint != splits["fifteen"]().fingerprint
 

@@ -59,7 +59,7 @@ def test_only_what_is_missing_or_damaged_is_drawn(artist: Watched, tmp_path: Pat
     assert draw_folder(artist, PROMPTS, [3, 4], folder).drawn == 0
 
 
-def test_other_options_or_weights_replace_a_picture_only_if_asked_to(artist: Watched, tmp_path: Path):
+def test_other_options_or_weights_replace_a_picture_only_with_force(artist: Watched, tmp_path: Path):
     folder = tmp_path / "out"
     path = folder / NAMES[0]
     other = Watched(write_artist(tmp_path / "other", seed=1), "artist", "cpu")
@@ -74,7 +74,7 @@ def test_other_options_or_weights_replace_a_picture_only_if_asked_to(artist: Wat
         assert (found.options, found.artist) == (options.model_dump(), who.identity)
 
 
-def test_a_picture_that_somebody_retouched_is_not_lost(artist: Watched, tmp_path: Path):
+def test_an_edited_picture_is_not_overwritten(artist: Watched, tmp_path: Path):
     draw_folder(artist, PROMPTS[:1], [3], tmp_path)
     with Image.open(tmp_path / NAMES[0]) as picture:
         picture.convert("RGB").rotate(90).save(tmp_path / NAMES[0])
@@ -110,7 +110,7 @@ def test_a_billion_pictures_need_no_list(artist: Watched, tmp_path: Path):
     tracemalloc.stop()
 
 
-def test_an_interruption_says_how_far_it_came(artist: Watched, tmp_path: Path):
+def test_an_interruption_reports_progress(artist: Watched, tmp_path: Path):
     draw_folder(artist, PROMPTS[:1], [3], tmp_path)
 
     def progress(title: str, total: int):
@@ -129,7 +129,7 @@ def test_an_interruption_says_how_far_it_came(artist: Watched, tmp_path: Path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-def test_every_format_is_kept_and_is_the_picture(artist: Watched, tmp_path: Path, suffix: str):
+def test_pictures_in_every_format_are_kept(artist: Watched, tmp_path: Path, suffix: str):
     draw_folder(artist, PROMPTS, [3], tmp_path, suffix=suffix)
     assert draw_folder(artist, PROMPTS, [3], tmp_path, suffix=suffix).drawn == 0
     with Image.open(tmp_path / f"0001-a-red-square-3{suffix}") as picture:

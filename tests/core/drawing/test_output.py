@@ -81,13 +81,13 @@ def test_a_file_name_keeps_the_letters_and_is_never_a_path(prompt: str, name: st
     (tmp_path / name).touch()
 
 
-def test_where_file_names_are_ascii_letters_are_transliterated(monkeypatch: pytest.MonkeyPatch):
+def test_file_names_are_transliterated_if_they_must_be_ascii(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "fsencode", lambda text: text.encode("ascii"))
     assert file_name(1, "Красное сердце", 7) == "0001-krasnoe-serdtse-7.png"
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".PNG"])
-def test_every_format_says_how_it_was_made(out: PipelineOutput, tmp_path: Path, suffix: str):
+def test_every_format_has_provenance(out: PipelineOutput, tmp_path: Path, suffix: str):
     path = out[4].save(tmp_path / f"x{suffix}")
     assert read_provenance(path) == out[4].provenance
     with Image.open(path) as picture:

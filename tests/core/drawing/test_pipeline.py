@@ -170,18 +170,18 @@ def test_provenance_names_the_versions_in_use(pipe):
     }
 
 
-def test_emoji_are_read_by_their_names(pipe):
+def test_emoji_are_replaced_by_their_names(pipe):
     pipe.encoder.encoded.clear()
     emoji, words = (
         pipe(["a 🐼 and👩‍🚒", "🇯🇵"], seed=3),
         pipe(["a panda and woman firefighter", "flag of Japan"], seed=3),
     )
     assert pipe.encoder.encoded == ["a panda and woman firefighter", "flag of Japan"] * 2
-    assert emoji.prompts == ["a 🐼 and👩‍🚒", "🇯🇵"]  # provenance keeps what was typed
+    assert emoji.prompts == ["a 🐼 and👩‍🚒", "🇯🇵"]  # provenance has the prompt as typed
     assert [picture.tobytes() for picture in emoji.images] == [picture.tobytes() for picture in words.images]
 
 
-def test_a_prompt_that_is_not_read_whole_is_one_warning_in_every_call(pipe):
+def test_a_prompt_that_is_not_read_completely_gives_one_warning_per_call(pipe):
     """The fake encoder reads six words."""
     long = "one two three four five six \x1b[2J"
     for _ in range(2):
@@ -191,7 +191,7 @@ def test_a_prompt_that_is_not_read_whole_is_one_warning_in_every_call(pipe):
         assert message.startswith(f"The prompt {long!r}: ") and "left out '\\x1b[2J'" in message
 
 
-def test_what_is_read_whole_needs_no_warning(pipe):
+def test_a_prompt_that_is_read_completely_gives_no_warning(pipe):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pipe(["pizza", "a 🐼"])

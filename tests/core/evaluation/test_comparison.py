@@ -47,14 +47,14 @@ def test_the_best_of_each_column_is_marked_in_either_direction():
     assert [each.model for each in ranked(ENTRIES, "r_precision")] == ["sec|ond", "third", "first"]
 
 
-def test_a_model_alone_is_not_the_best_of_anything():
+def test_a_single_model_is_not_marked_as_best():
     alone = [entry("a", 0.4, 30)]
     assert [row[1:3] for row in cells(alone)[1]] == [["0.4 ± 0.02", "30"]]
     assert "best value" not in markdown(alone) and "best value" not in page(alone, "t", [], [], b"")
     assert "best value" in markdown([*alone, entry("b", 0.5, 20)])
 
 
-def test_a_short_protocol_has_no_hashes_and_tells_protocols_apart():
+def test_a_short_protocol_has_no_hashes_and_distinguishes_protocols():
     protocols = [
         PROTOCOL | {"encoder_sha256": digit * 64, "versions": "torch 2", "question": f"99, sha256 {digit * 64}"}
         for digit in "ab"

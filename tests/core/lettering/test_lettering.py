@@ -1,4 +1,4 @@
-"""Captions of any script can be read: no boxes, lines as wide as the picture, words kept whole."""
+"""Captions in any script are readable: no boxes, lines at most as wide as the picture, no broken words."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def ink(line: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("word", ["Сердце", "καρδιά", "قلب", "לב", "Łódź", "trái tim"])
-def test_letters_are_no_boxes(word: str, machine_fonts: list[str]):
-    """Each word's picture differs from that of as many characters that no font has."""
+def test_letters_are_not_boxes(word: str, machine_fonts: list[str]):
+    """Each word looks different from as many characters that no font has."""
     (line,) = LETTERS.lines(word, 400)
     assert line == word and ink(line).any()
     face = FT2Font(str(DEJAVU))
@@ -77,11 +77,11 @@ def test_arabic_is_written_from_the_right_and_joined(machine_fonts: list[str]):
         ("a\x1b[2J\u202e\tb\r\n", "a[2J b"),
     ],
 )
-def test_what_no_font_has_is_spelled(text: str, line: str, machine_fonts: list[str]):
+def test_characters_without_a_font_are_transliterated(text: str, line: str, machine_fonts: list[str]):
     assert LETTERS.lines(text, 400) == [line]
 
 
-def test_a_font_of_the_machine_is_found_by_its_characters(machine_fonts: list[str], tmp_path: Path):
+def test_an_installed_font_is_found_by_its_characters(machine_fonts: list[str], tmp_path: Path):
     has, has_not = (set(FT2Font(str(path)).get_charmap()) for path in (STIX, DEJAVU))
     character = chr(max(code for code in has - has_not if chr(code).isalpha()))
     assert LETTERS.lines(character, 400) != [character]

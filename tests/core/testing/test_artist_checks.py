@@ -115,7 +115,7 @@ class Nameless(ShardedArtist):
 NEIGHBOURS, DECIDES = "a_picture_does_not_depend_on_its_neighbours", "prompt_and_seed_decide_the_picture"
 AGAIN, SIZE = "provenance_draws_the_picture_again", "pictures_are_rgb_squares_of_the_resolution"
 PASSED_ON = "pictures_pass_on_widened_and_record"
-LAZY, OPTIONS, REQUESTS = "draws_while_it_reads", "options_are_checked", "requests_are_checked"
+LAZY, OPTIONS, REQUESTS = "draws_as_requests_arrive", "options_are_checked", "requests_are_checked"
 SPECIMENS: list[tuple[type[ShardedArtist], dict[str, str]]] = [
     (ShardedArtist, {}),
     (spoilt(brighter), {NEIGHBOURS: "differs by", AGAIN: "drawn from its own provenance differs"}),

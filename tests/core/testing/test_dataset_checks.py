@@ -77,8 +77,8 @@ SPECIMENS: list[tuple[Callable[[], Any], dict[str, str]]] = [
     (splits(picture=noisy), {"pictures_are_the_same_in_threads": "decoded at once"}),
     (splits(picture=logged), {"decoding_reaches_nothing_and_writes_nothing": f"but did: {os.devnull}"}),
     (splits(fingerprint=lambda: str(np.random.rand())), {"opened_again_it_is_the_same": "another fingerprint"}),
-    (splits(fingerprint=lambda: "0"), {"splits_are_told_apart": "train and test have the same fingerprint"}),
-    (splits(name="squares"), {"splits_are_told_apart": "train and test have the same name, squares"}),
+    (splits(fingerprint=lambda: "0"), {"splits_are_distinguished": "train and test have the same fingerprint"}),
+    (splits(name="squares"), {"splits_are_distinguished": "train and test have the same name, squares"}),
     (undocumented, {"is_documented": "Undocumented has none"}),
 ]
 

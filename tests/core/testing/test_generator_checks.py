@@ -350,7 +350,7 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (TooBright, {"pictures_are_rgb_in_range": "pixels must be in [-1, 1]"}),
     (Double, {"pictures_are_rgb_in_range": "pictures must be float32, got torch.float64"}),
     (WrongSize, {"pictures_are_rgb_in_range": "must give [1, 3, 16, 16], got [1, 3, 8, 8]"}),
-    (WrongTextDim, {"text_dim_is_honest": "text_dim is 9, but text of width 10"}),
+    (WrongTextDim, {"text_dim_is_correct": "text_dim is 9, but text of width 10"}),
     (FewPositions, {"captions_of_one_word_and_of_500_are_drawn": "must match the size"}),
     (ReadsPadding, {"padding_words_change_nothing": "masked words change the picture"}),
     (KeepsCount, {"drawing_leaves_the_generator_as_it_was": "drawing changes count"}),
@@ -363,7 +363,7 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (WritesElsewhere, {"saving_writes_in_the_given_folder_alone": f"but also wrote {os.devnull}"}),
     (SharesItself, {"a_copy_draws_the_same_bits": "a deep copy draws different pictures"}),
     (UnequalStages, {"stages_end_in_the_picture": "stages have (4, 8) px, but stage_resolutions are (2, 8)"}),
-    (FalseTwin, {"its_twin_for_drawing_draws_the_same": "the copy for drawing draws different pictures"}),
+    (FalseTwin, {"the_drawing_twin_draws_the_same": "the copy for drawing draws different pictures"}),
     (Attentive, {}),
     (AttendsToPadding, {"attention_is_shared_among_the_words": "a masked word has weight"}),
     (AttendsByHalf, {"attention_is_shared_among_the_words": "sum to 1, but do not"}),
@@ -372,7 +372,7 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (
         lambda: IgnoresConfig(width=4),
         {
-            "config_makes_it_again": "the config builds another network",
+            "config_rebuilds_it": "the config builds another network",
             SAVED: "size mismatch for extra.weight",
             GOLDEN: "size mismatch for extra.weight",
         },
@@ -410,7 +410,7 @@ def test_an_option_without_a_default_is_reported() -> None:
 
 @pytest.mark.usefixtures("fakes_installed_for_module")
 def test_a_config_of_another_type_is_reported() -> None:
-    (check,) = [check for check in GENERATOR_CHECKS if check.name == "config_makes_it_again"]
+    (check,) = [check for check in GENERATOR_CHECKS if check.name == "config_rebuilds_it"]
     assert "config is a FakeConfig, but config_type is FakeOptions" in failures([check], OtherConfig)[check.name]
 
 

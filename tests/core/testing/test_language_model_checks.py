@@ -100,7 +100,7 @@ class Undescribed(Letters):
 
 
 SEEDS, PIECES = "the_seed_decides_the_text", "pieces_are_the_text"
-ALONE, STOPS = "a_text_does_not_depend_on_its_neighbours", "it_stops"
+ALONE, STOPS = "a_text_does_not_depend_on_its_batch", "it_stops"
 SPECIMENS: list[tuple[type[Letters], dict[str, str]]] = [
     (Letters, {}),
     (Changing, {"identity_is_constant": "the identity changes from call to call"}),

@@ -221,7 +221,7 @@ SPECIMENS: list[tuple[Callable[[], OnePlayer], dict[str, str]]] = [
     (lambda: TwoPhases(dropout=0.3), {}),
     (Shares, {"phases_are_consistent": "phases must sum to 1, got 1.2", RESUMED: "got 1.2"}),
     (TwoModulesOneName, {"phases_are_consistent": "'generator' names two modules", RESUMED: "two modules"}),
-    (NewModules, {"phases_are_the_same_at_every_look": "makes new modules"}),
+    (NewModules, {"phases_do_not_change": "makes new modules"}),
     (TrainsTheCriticOnly, {"the_generator_is_trained": "no player updates the generator"}),
     (Vector, {LOSSES: "must be a scalar, got [2]"}),
     (NotANumber, {LOSSES: "progress 0.0 is inf", RESUMED: "at or before step 1"}),

@@ -56,15 +56,15 @@ Requires-Dist: t2i-core>=0.1,<0.2
 A readme.
 """
 BUSY = "\nimport time\nuntil = time.process_time() + 0.2\nwhile time.process_time() < until:\n    pass\n"
-LIGHT = "looking_around_imports_nothing_heavy"
-CLEAN = "looking_around_writes_nothing"
+LIGHT = "listing_imports_nothing_heavy"
+CLEAN = "listing_writes_nothing"
 CORE = "says_which_core_it_needs"
 THERE = "what_it_declares_is_there"
 SAYS = "declares_what_the_code_says"
 NETWORK = "no_network_is_reached_when_offline"
 WRITTEN = "nothing_is_written_outside_of_caches"
 DOCUMENTED = "is_documented"
-WELL = "is_found_and_well"
+WELL = "is_found_and_works"
 SPECIMENS: list[tuple[tuple[str, str], Mapping[str, str]]] = [
     ((SOURCE, METADATA), {}),
     ((SOURCE + "\nimport torch\n", METADATA), {LIGHT: "torch", CLEAN: "must write nothing"}),

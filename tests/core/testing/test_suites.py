@@ -51,7 +51,7 @@ def test_the_same_as_functions(check):
     count = len(DATASET_CHECKS)
     result.assert_outcomes(passed=2 * count, errors=count)
     result.stdout.fnmatch_lines(["*A DatasetSuite overrides the fixture `splits`.*"])
-    result.stdout.fnmatch_lines(["*::test_the_same_as_functions[[]splits_are_told_apart[]] PASSED*"])
+    result.stdout.fnmatch_lines(["*::test_the_same_as_functions[[]splits_are_distinguished[]] PASSED*"])
 
 
 def test_a_failure_states_promise_reason_and_fix_and_can_be_expected(pytester: pytest.Pytester) -> None:
@@ -64,10 +64,10 @@ class TestOneName(DatasetSuite):
         return opened(OneName)
 
 class TestKnown(TestOneName):
-    expected_failures = {"splits_are_told_apart": "they are one"}
+    expected_failures = {"splits_are_distinguished": "they are one"}
 
 class TestFixed(DatasetSuite):
-    expected_failures = {"splits_are_told_apart": "they are one"}
+    expected_failures = {"splits_are_distinguished": "they are one"}
 
     @pytest.fixture
     def splits(self):
@@ -81,8 +81,8 @@ class TestFixed(DatasetSuite):
             "*CheckFailed: train and test have the same name, squares*",
             "*why: if two splits are confused*",
             "*fix it: include the split in the name*",
-            "*splits_are_told_apart is expected to fail (they are one), but passes*",
-            "XFAIL*TestKnown::test_splits_are_told_apart*they are one*",
+            "*splits_are_distinguished is expected to fail (they are one), but passes*",
+            "XFAIL*TestKnown::test_splits_are_distinguished*they are one*",
         ]
     )
 

@@ -130,7 +130,7 @@ class Undocumented(Encoder):
 
 
 TOKENS = "tokens_are_parts_of_the_caption"
-UNREAD = "what_is_not_read_is_told"
+UNREAD = "unread_text_is_reported"
 NULL = "no_text_is_an_embedding_of_the_same_width"
 NEIGHBOURS = "an_embedding_does_not_depend_on_its_neighbours"
 ENDS = "captions_of_one_word_and_of_500_are_read"
@@ -158,7 +158,7 @@ SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
     ),
     (
         lambda: Encoder(constant),
-        {"captions_are_told_apart": "two different captions have the same sentence"},
+        {"captions_are_distinguished": "two different captions have the same sentence"},
     ),
     (
         lambda: Encoder(trainable),
@@ -180,7 +180,7 @@ SPECIMENS: list[tuple[Callable[[], TextEncoder], dict[str, str]]] = [
     (lambda: Encoder(merges), {TOKENS: "'a red heart' has 3 words, but 2 tokens: ('a', 'red heart')"}),
     (lambda: Encoder(shouts), {TOKENS: "'HEART' does not", UNREAD: "is left out, but"}),
     (lambda: Encoder(says_nothing), {UNREAD: "is left out, but ''... is reported"}),
-    (lambda: Encoder(reads_anything), {"refuses_nothing_to_read": "not InvalidInputError"}),
+    (lambda: Encoder(reads_anything), {"refuses_empty_prompts": "not InvalidInputError"}),
     (lambda: Encoder(moves_away), {"moving_returns_the_encoder": "to(device) must return the encoder itself"}),
     (lambda: Encoder(phones_home), {QUIET: "telemetry.invalid"}),
     (lambda: Encoder(writes_log), {QUIET: os.devnull}),

@@ -14,7 +14,7 @@ from t2i.registry.specs import CommandSpec, EvaluatorSpec, ModelSpec, TextEncode
 from t2i.testing.checks.generators import (
     a_picture_does_not_depend_on_its_neighbours,
     a_picture_does_not_depend_on_its_place_in_the_batch,
-    its_twin_for_drawing_draws_the_same,
+    the_drawing_twin_draws_the_same,
 )
 from t2i.training.config import TrainConfig
 from t2i.training.run import read_recipe
@@ -65,6 +65,6 @@ def test_at_its_default_width_a_picture_is_its_own() -> None:
     for check in (
         a_picture_does_not_depend_on_its_place_in_the_batch,
         a_picture_does_not_depend_on_its_neighbours,
-        its_twin_for_drawing_draws_the_same,
+        the_drawing_twin_draws_the_same,
     ):
         check(generator)

@@ -161,8 +161,8 @@ def test_tokens_are_the_parts_of_the_caption_that_wordpiece_returns(encoder: Min
 @pytest.mark.parametrize(
     "prompt", ["Красное сердце!", "日本の旗", "猫", "赤いハート", "قلب أحمر", "하트", "हिन्दी", "ελληνικά", "ภาษาไทย"]
 )
-def test_it_knows_no_word_of_another_script(encoder: MiniLM, prompt: str) -> None:
-    """WordPiece has tokens for many of their letters, which say nothing to a model of English."""
+def test_words_of_other_scripts_are_unread(encoder: MiniLM, prompt: str) -> None:
+    """WordPiece has tokens for many of their letters, but the model was trained on English."""
     (alone,) = encoder.unread([prompt])
     assert alone.nothing
     (mixed,) = encoder.unread([f"a red heart, {prompt}"])
@@ -170,7 +170,7 @@ def test_it_knows_no_word_of_another_script(encoder: MiniLM, prompt: str) -> Non
 
 
 @pytest.mark.parametrize("prompt", ["a café in Zürich", "naïve cafe\u0301", "a heart, 5 € (50 %)", "Łódź", "“1990’s”"])
-def test_it_reads_latin_letters_with_accents(encoder: MiniLM, prompt: str) -> None:
+def test_latin_letters_with_accents_are_read(encoder: MiniLM, prompt: str) -> None:
     assert not encoder.unread([prompt])[0]
 
 

@@ -1,4 +1,4 @@
-"""What t2i keeps on this machine to save time, and how to remove it; everything there can be made again."""
+"""t2i's cache on this machine, and how to remove entries; all of them can be recreated."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ KINDS = {
     "evaluations": "interrupted evaluations",
     "statistics": "statistics of real pictures",
     "heads": "features for training the bundled evaluator",
-    "locks": "which process fills a folder",
+    "locks": "locks of folders that a process writes",
 }
-OWN_NAME = re.compile(r"[0-9a-f]{32}")  # in the name of whatever t2i and its plugins keep
+OWN_NAME = re.compile(r"[0-9a-f]{32}")  # part of the names of all entries of t2i and its plugins
 DAY = 24 * 3600
 
 
@@ -31,8 +31,8 @@ class Entry:
     Attributes:
         kind: the folder it is in, such as one of KINDS.
         size_bytes: of all its files.
-        used: when it was last read or written, in seconds since 1970. Where the disk does not record reading, when
-            it was written.
+        used: when it was last read or written, in seconds since 1970. If the disk does not record reads, when it was
+            written.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """Everything in the cache, by kind, the latest used first."""
+    """All entries, by kind, the most recently used first."""
     found = []
     for folder in sorted(cache_home().iterdir()) if cache_home().is_dir() else ():
         if folder.is_dir() and not folder.is_symlink():
@@ -51,9 +51,9 @@ def entries() -> list[Entry]:
 
 
 def prune(days: float, kinds: Collection[str] = (), *, dry_run: bool = False) -> list[Entry]:
-    """Remove what was not used for `days` days.
+    """Remove entries that were not used for `days` days.
 
-    Files whose names are not t2i's, locks, and what another process is filling stay.
+    Files with names that are not t2i's, locks, and folders that another process is writing are kept.
 
     Args:
         kinds: only these; by default all.

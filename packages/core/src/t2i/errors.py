@@ -23,7 +23,7 @@ control characters are made visible and its length is bounded::
     │   └── DivergedError             a loss stopped being a finite number
     └── OutputError             a result cannot be written
 
-One problem does not stop the work and is a Python warning: UnreadPromptWarning.
+One problem does not stop the work, so it is a Python warning: UnreadPromptWarning.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class OutputError(T2IError):
 
 
 class UnreadPromptWarning(UserWarning):
-    """A text encoder cannot read a part of a prompt, or nothing of it; the picture is drawn without that part."""
+    """A text encoder cannot read a part of a prompt, or all of it; the picture is drawn without that part."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

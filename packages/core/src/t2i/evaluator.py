@@ -14,7 +14,7 @@ from torch import Tensor
 
 from t2i.errors import InvalidInputError
 
-UNSAID = ("sha256", "versions")  # ends of the keys that a short protocol leaves out
+UNSAID = ("sha256", "versions")  # suffixes of the keys that a short protocol leaves out
 DIGEST = re.compile(r",? *(sha256 )?\b[0-9a-f]{32,}\b")
 
 

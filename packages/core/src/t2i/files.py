@@ -142,7 +142,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Check, before long work, that a file or folder can be made at `path`; nothing is left behind.
+    """Check, before long work, that a file or folder can be created at `path`; nothing is left behind.
 
     Raises:
         OutputError: it cannot.

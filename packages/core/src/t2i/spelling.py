@@ -1,9 +1,9 @@
-"""Emoji as words, for text encoders, captions and file names, which rarely know emoji."""
+"""Replaces emoji by words, because text encoders, fonts and file names rarely support emoji."""
 
 from __future__ import annotations
 
-REGIONAL_INDICATORS = ("\U0001f1e6", "\U0001f1ff")  # two of them are a country's flag
-BLACK_FLAG = "\U0001f3f4"  # followed by tags, it is a region's flag
+REGIONAL_INDICATORS = ("\U0001f1e6", "\U0001f1ff")  # two of these form a country's flag
+BLACK_FLAG = "\U0001f3f4"  # with tags, it is a region's flag
 
 
 def spelled(text: str) -> str:
@@ -21,7 +21,7 @@ def spelled(text: str) -> str:
 
 
 def _name(symbol: str, listed: str) -> str:
-    """The name that a prompt would use, from ":woman_firefighter:"."""
+    """The name as words, from ":woman_firefighter:"."""
     name = listed.strip(":").replace("_", " ")
     first, last = REGIONAL_INDICATORS
     is_flag = first <= symbol[0] <= last or (symbol[0] == BLACK_FLAG and symbol[-1] == "\U000e007f")

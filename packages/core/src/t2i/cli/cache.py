@@ -1,4 +1,4 @@
-"""`t2i cache`: what t2i keeps on this machine to save time, and removing it."""
+"""`t2i cache`: show and remove entries of t2i's cache."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from t2i.errors import InvalidInputError
 if TYPE_CHECKING:
     from t2i.cache import Entry
 
-cache = typer.Typer(help="What t2i keeps on this machine to save time; remove what is not used.", no_args_is_help=True)
+cache = typer.Typer(help="Show t2i's cache on this machine, and remove unused entries.", no_args_is_help=True)
 
 
 @cache.command()
 def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List what is kept, how large it is, and when it was last used."""
+    """List the entries' sizes, and when they were last used."""
     from t2i.cache import KINDS, entries
     from t2i.files import cache_home
 
@@ -35,18 +35,18 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         for kind, group in kinds.items()
     ]
     table(["kind", "entries", "MiB", "last used", "what"], rows)
-    say(f"In {cache_home()}; all of it is made again when it is needed. Remove old entries with `t2i cache prune`.")
+    say(f"In {cache_home()}; entries are recreated when they are needed. Remove old entries with `t2i cache prune`.")
     say(f"Downloads, {_mib(hub_bytes)} MiB, are in {downloads}. `hf cache` shows and removes them.")
 
 
 @cache.command()
 def prune(
-    days: Annotated[float, typer.Option(help="Remove what was not used for so many days.", min=0)] = 30.0,
+    days: Annotated[float, typer.Option(help="Remove entries that were not used for this many days.", min=0)] = 30.0,
     kind: Annotated[list[str] | None, typer.Option(help="Only this kind, such as packs; repeatable.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Remove what was used lately, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also remove entries that were used recently.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed, and remove nothing.")] = False,
 ) -> None:
-    """Remove what was not used for a month; it is made again when it is needed."""
+    """Remove entries that were not used for a month; they are recreated when they are needed."""
     from t2i.cache import entries
     from t2i.cache import prune as remove
 
@@ -64,7 +64,7 @@ def prune(
 
 
 def _downloads() -> tuple[str, int]:
-    """The folder of what huggingface_hub downloaded, and its size in bytes."""
+    """The folder of huggingface_hub's downloads, and its size in bytes."""
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 

@@ -34,7 +34,7 @@ MAX_PICTURES = 400
 def compare(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models: names, run folders or snapshots.")],
     prompts_file: Annotated[
-        Path | None, typer.Option("--prompts", help="A text file, one prompt a line, or - for standard input.")
+        Path | None, typer.Option("--prompts", help="A text file, one prompt per line, or - for standard input.")
     ] = None,
     prompt: Annotated[list[str] | None, typer.Option("-p", "--prompt", help="A prompt; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every picture on the sheet.")] = 0,

@@ -21,7 +21,7 @@ from typing import Any
 from t2i.display import printable
 
 GAP = 2  # characters between two columns of a table
-MOST_WARNINGS = 10  # printed of one kind
+MOST_WARNINGS = 10  # printed per kind
 NARROWEST = 24  # characters of a table's last column
 SECONDS_A_LINE = 15.0  # of progress, where there is no terminal
 LONGEST_CELL = 500
@@ -51,7 +51,7 @@ def warn(message: str) -> None:
 
 @contextmanager
 def python_warnings() -> Iterator[None]:
-    """Print t2i's Python warnings as the command line's, each once; after MOST_WARNINGS, only their number."""
+    """Print t2i's Python warnings as those of the command line, each once; after MOST_WARNINGS, only their number."""
     from t2i.errors import UnreadPromptWarning
 
     shown: set[str] = set()
@@ -71,7 +71,7 @@ def python_warnings() -> Iterator[None]:
             yield
         finally:
             if len(shown) > MOST_WARNINGS:
-                warn(f"{len(shown) - MOST_WARNINGS} more prompts were not read whole")
+                warn(f"{len(shown) - MOST_WARNINGS} more prompts were not read completely")
 
 
 def fail(message: str) -> int:
@@ -101,7 +101,7 @@ def speaking() -> Iterator[None]:
 
 @contextmanager
 def interruptible(advice: str = "") -> Iterator[None]:
-    """Print the message of a KeyboardInterrupt, which says how far the work came, and `advice`; typer would drop it."""
+    """Print the message of a KeyboardInterrupt, which says how much is done, and `advice`; typer would drop it."""
     try:
         yield
     except KeyboardInterrupt as interrupt:

@@ -66,7 +66,7 @@ def evaluate(
     from t2i.evaluation.table import cautions_of, score_cells
 
     plan = Plan(names, n, seed, resolution, settings, batch_size)
-    create_evaluators(plan)  # reports what they lack before any work
+    create_evaluators(plan)  # reports problems before any work
     artist = load_artist(model, device)
     options = artist.options(**parse_options(option))
     dataset = load_dataset(data)

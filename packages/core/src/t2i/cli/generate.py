@@ -36,7 +36,7 @@ STDOUT = Path("-")
 def generate(
     prompts: Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", help="What to draw.")] = None,
     prompts_file: Annotated[
-        Path | None, typer.Option("--prompts", help="A text file, one prompt a line, or - for standard input.")
+        Path | None, typer.Option("--prompts", help="A text file, one prompt per line, or - for standard input.")
     ] = None,
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
     count: Annotated[int, typer.Option("-n", "--num-images", help="Pictures per prompt.")] = 1,
@@ -146,19 +146,19 @@ def widen_prompts(prompts: list[str], seed: int, lm: str) -> dict[str, Widened]:
 
 
 def one_prompt_meant(prompts: list[str]) -> list[str]:
-    """The prompts; several of one word each are joined to one if the user, asked in a terminal, says so."""
+    """The prompts; several one-word prompts are joined to one if the user confirms this in a terminal."""
     if len(prompts) < 2 or any(len(prompt.split()) != 1 for prompt in prompts):
         return prompts
     joined = " ".join(prompts)
     if is_terminal():
-        asked = f"These are {len(prompts)} prompts of one word each. Is one prompt meant, {joined!r}?"
+        asked = f"These are {len(prompts)} prompts of one word each. Did you mean one prompt, {joined!r}?"
         return [joined] if typer.confirm(asked, default=True, err=True) else prompts
-    say(f"These are {len(prompts)} prompts of one word each. If one prompt is meant, quote it: {joined!r}")
+    say(f"These are {len(prompts)} prompts of one word each. If you meant one prompt, quote it: {joined!r}")
     return prompts
 
 
 def is_terminal() -> bool:
-    """Whether somebody can be asked."""
+    """Whether the user can answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

@@ -67,7 +67,7 @@ def _of_model(info: ModelInfo) -> dict[str, Any]:
 
 
 def _of_weights(weights: WeightsSpec, whole: bool) -> dict[str, Any]:
-    """Its spec, and with `whole` what a bundled snapshot says of itself."""
+    """Its spec, and with `whole` the facts of a bundled snapshot."""
     entry = asdict(weights)
     if weights.bundled and whole:
         entry |= _bundled_config(weights)

@@ -70,7 +70,7 @@ def leaderboard(
     from t2i.files import check_writable
 
     plan = Plan(names, n, seed, resolution, settings, batch_size)
-    create_evaluators(plan)  # reports what they lack before any work
+    create_evaluators(plan)  # reports problems before any work
     check_writable(out / SCORES_FILE)
     with interruptible():
         board = leaderboard(

@@ -65,7 +65,7 @@ def check_new_file(path: Path, suffixes: Sequence[str], force: bool) -> None:
 
 
 def distinct(prompts: Sequence[str]) -> list[str]:
-    """Each prompt once, in order: with the same seed, it would be the same picture again."""
+    """The distinct prompts, in order: a repeated prompt with the same seed would give the same picture."""
     once = list(dict.fromkeys(prompts))
     if len(once) < len(prompts):
         say(f"{len(prompts) - len(once)} repeated prompts are drawn once")

@@ -23,7 +23,7 @@ def t2i_commands() -> list[CommandSpec]:
         _verb("evaluate", "Score a model on a dataset."),
         _verb("leaderboard", "Score several models under one protocol."),
         _verb("data", "Look at a dataset, check every picture of it, pack it for training."),
-        _verb("cache", "See what t2i keeps on this machine, and remove what is not used."),
+        _verb("cache", "Show t2i's cache on this machine, and remove unused entries."),
         _verb("convert", "Turn a checkpoint of the authors' own code into a snapshot."),
         _verb("push", "Publish a model on the Hugging Face Hub."),
         CommandSpec("plugins", "t2i.cli.doctor:plugins", "List installed plugins and what each declares."),

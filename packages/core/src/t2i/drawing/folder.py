@@ -42,7 +42,7 @@ class DrawnFolder:
 
 @dataclass(frozen=True)
 class FolderPlan:
-    """The pictures of a folder, each worked out when it is needed, so that a billion of them need no memory.
+    """The pictures of a folder, computed one at a time, so that a billion of them need no memory.
 
     Attributes:
         prompts, seeds: each prompt is drawn with each seed.
@@ -158,7 +158,7 @@ def _is_there(path: Path, artist: Artist, request: Request, options: Config, for
         return True
     if force:
         return False
-    reason = "other weights or options drew it" if found else "it has no provenance"
+    reason = "it was drawn with other weights or options" if found else "it has no provenance"
     raise OutputError(f"{path} holds another picture ({reason}). Choose another folder, or replace it with --force.")
 
 

@@ -29,7 +29,7 @@ def check_format(path: Path) -> Path:
     """
     if path.suffix.lower() not in FORMATS:
         raise OutputError(
-            f"Pictures are written as .png, .jpg or .webp, but {path} is none of them. Try {path.with_suffix('.png')}."
+            f"Pictures are written as .png, .jpg or .webp, but {path} is not. Try {path.with_suffix('.png')}."
         )
     return path
 

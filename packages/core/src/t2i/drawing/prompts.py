@@ -14,7 +14,7 @@ STDIN = Path("-")
 
 
 def read_prompts(path: Path) -> list[str]:
-    """The file's prompts, one a line; empty lines, and comments (lines that start with #) are skipped.
+    """The file's prompts, one per line; empty lines, and comments (lines that start with #) are skipped.
 
     A prompt that starts with # is written with a backslash before it.
 

@@ -1,4 +1,4 @@
-"""How a pipeline reads prompts: emoji by their names, and a warning for what its text encoder cannot read."""
+"""How a pipeline reads prompts: emoji are replaced by their names, and unread parts give a warning."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ def encode_prompts(encoder: TextEncoder, prompts: Sequence[str], warned: set[str
         prompts: distinct ones, each 1 to 2000 characters.
         warned: prompts that need no warning because there was one already; gets those of this call.
 
-    Warns:
-        UnreadPromptWarning: for each prompt of which the encoder cannot read a part, or cannot read anything.
+    Warns: UnreadPromptWarning: for each prompt that the encoder cannot read completely.
     """
     warned = set() if warned is None else warned
     spellings = [spelled(prompt) for prompt in prompts]

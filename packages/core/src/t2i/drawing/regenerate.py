@@ -68,7 +68,9 @@ def regenerate(
             warn(f"it was drawn with {name} {version}, and this machine has {here}")
     with open_regular(path) as file, Image.open(file) as original:
         suffix = next(suffix for suffix, name in FORMATS.items() if name == original.format)
-        with Image.open(io.BytesIO(encoded(again.image, suffix))) as stored:  # JPEG changes pixels, always the same way
+        with Image.open(
+            io.BytesIO(encoded(again.image, suffix))
+        ) as stored:  # JPEG compression changes pixels, but deterministically
             difference = _difference(original.convert("RGB"), stored.convert("RGB"))
     return Regenerated(again, difference)
 

@@ -54,7 +54,7 @@ def notes(entries: Sequence[Entry], *, whole: bool = True) -> list[str]:
     """Lines under the table: each score's ceiling and chance, and its protocol; the last line is the common part.
 
     Args:
-        whole: name everything that the protocols have, instead of `Score.short_protocol`.
+        whole: show complete protocols instead of `Score.short_protocol`.
     """
     names, scores = common_scores(entries), entries[0].scores
     protocols = {name: scores[name].protocol if whole else scores[name].short_protocol for name in names}
@@ -92,7 +92,7 @@ def markdown(entries: Sequence[Entry], *, whole: bool = True) -> str:
     """The table, its cautions and its notes as Markdown.
 
     Args:
-        whole: name everything that the protocols have, instead of what a reader needs.
+        whole: show complete protocols instead of short ones.
     """
     listed = "".join(f"- {plain(line)}\n" for line in (*cautions(entries), *notes(entries, whole=whole)))
     legend = f"\\{LEGEND}\n\n" if len(entries) > 1 else ""

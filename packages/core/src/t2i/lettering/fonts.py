@@ -1,4 +1,4 @@
-"""Fonts for any script: Pillow's own for plain English, matplotlib's DejaVu Sans, and those of this machine."""
+"""Fonts for any script: Pillow's own for plain English, matplotlib's DejaVu Sans, and installed fonts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 PLAIN = frozenset(map(chr, range(32, 127))) | set("©«°±´·»‘’“”…‹›⁄™")  # noqa: RUF001 (what Pillow's font has)
-BLOCK_BITS = 8  # one font is chosen for 256 neighbouring characters
+BLOCK_BITS = 8  # one font is chosen for each block of 256 characters
 UNUSUAL = ("bold", "italic", "oblique", "black", "light", "thin", "medium", "mono", "serif", "condensed")
 
 
 def runs(line: str, size: int) -> Iterator[tuple[str, Font]]:
-    """The line in parts that are each written in one font; a character that no font has is in a part of DejaVu Sans.
+    """The line split into parts of one font each; characters that no font has are in parts of DejaVu Sans.
 
     Args:
         size: of the letters, in pixels.
@@ -69,7 +69,7 @@ def _dejavu() -> Path:
 
 @lru_cache(None)
 def _machine_font(block: int) -> Path | None:
-    """The file of this machine's font that has the most characters of a block; the most usual one of several."""
+    """The installed font with the most characters of a block; the most common one of several."""
     from matplotlib.font_manager import findSystemFonts
 
     def unusual(path: str) -> tuple[int, str]:
@@ -82,9 +82,9 @@ def _machine_font(block: int) -> Path | None:
             face = _opened(path)
             found = sum(face.get_char_index(character) != 0 for character in characters)
             if found > most:
-                _truetype(path, 12)  # fonts of colour pictures have only their own sizes
+                _truetype(path, 12)  # bitmap colour fonts have fixed sizes
                 best, most = path, found
-        except (OSError, RuntimeError, ValueError):  # damaged, or of a kind that cannot be drawn
+        except (OSError, RuntimeError, ValueError):  # damaged or unsupported
             continue
     return best
 

@@ -1,4 +1,4 @@
-"""Write captions of any script on a picture, broken into lines between words."""
+"""Draws captions in any script on a picture, wrapped between words."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from t2i.lettering.fonts import font_with, is_plain, runs
 from t2i.spelling import spelled
 
 ELLIPSIS = "…"
-IDEOGRAPHS = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"  # written without spaces
+IDEOGRAPHS = (
+    "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"  # scripts without spaces between words
+)
 WORD = re.compile(rf"\s*(?:[{IDEOGRAPHS}]|[^\s{IDEOGRAPHS}]+)")
-PART = re.compile(r"\s*[^-./_:@=\\]*[-./_:@=\\]*")  # of a word that is too long, such as a path
+PART = re.compile(r"\s*[^-./_:@=\\]*[-./_:@=\\]*")  # in a word that is too long, such as a path
 
 
 @final
 class Lettering:
-    """Letters of one size.
-
-    Emoji are written as their names, and letters that no font here has are transliterated.
+    """Draws text of one size. Emoji are replaced by their names, and letters without a font are transliterated.
 
     Args:
         size: in pixels.
@@ -36,8 +36,8 @@ class Lettering:
     def lines(self, text: str, width: float, most: int | None = None) -> list[str]:
         """The text in lines of at most `width` pixels, broken between words.
 
-        A word that is wider is broken after punctuation. What is still too wide, or follows line `most`, is left out;
-        the line then ends in an ellipsis.
+        A word that is wider is broken after punctuation. Text that is still too wide, or beyond line `most`, is
+        replaced by an ellipsis.
         """
         lines: list[str] = []
         for unit in self._units(_readable(text), width):
@@ -59,12 +59,12 @@ class Lettering:
         for part, font in runs(line, self._size):
             if is_plain(line):
                 draw.text((left, top), part, fill=fill, font=font)
-            else:  # parts in several fonts stand on one line
+            else:  # parts in several fonts share a baseline
                 draw.text((left, top + self._size), part, fill=fill, font=font, anchor="ls")
             left += font.getlength(part)
 
     def _units(self, text: str, width: float) -> Iterator[str]:
-        """Pieces after which a line may end; together they are the text."""
+        """The text split at the places where a line may end."""
         for word in WORD.findall(text):
             yield from [word] if self.width(word.strip()) <= width else filter(None, PART.findall(word))
 

@@ -23,7 +23,7 @@ def plain(text: str) -> str:
     escaped = re.sub(r"([\\`*{}\[\]<>|&~#!$@^]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", line)
     escaped = re.sub(r"(?<=:)//", r"\\/\\/", escaped)
     escaped = re.sub(r"(?i)(?<=www)\.", r"\\.", escaped)
-    return re.sub(r"^(\d{0,9})([-+=.)])(?![A-Za-z0-9])", r"\1\\\2", escaped)  # a list, rule or heading starts so
+    return re.sub(r"^(\d{0,9})([-+=.)])(?![A-Za-z0-9])", r"\1\\\2", escaped)  # the start of a list, rule or heading
 
 
 def fence(code: str, language: str = "") -> str:

@@ -83,7 +83,7 @@ class MiniLM(TextEncoder):
     def unread(self, prompts: Sequence[str]) -> list[Unread]:
         """What is left out of each prompt: unknown characters, words in other scripts, everything after 64 tokens.
 
-        MiniLM was trained on English. It has tokens for the letters of other scripts, but knows none of their words.
+        MiniLM was trained on English. It has tokens for letters of other scripts, but has not learned their words.
 
         Raises:
             InvalidInputError: there is no prompt, or one is empty.

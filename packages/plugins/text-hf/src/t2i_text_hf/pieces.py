@@ -59,7 +59,7 @@ def unread_of(caption: str, pieces: Sequence[Piece]) -> Unread:
     end = unknown_end = 0
     for piece in words:
         start = caption.find(piece.text, end)
-        if start < 0:  # two tokens of one letter, as Korean letters have
+        if start < 0:  # two tokens of one letter, as in Korean
             continue
         end = start + len(piece.text)
         if not piece.known:
@@ -70,7 +70,7 @@ def unread_of(caption: str, pieces: Sequence[Piece]) -> Unread:
             unknown_end = end
     nothing = not any(piece.known and not _is_punctuation(piece.text) for piece in words)
     cut = behind([piece.text for piece in words], caption)
-    while cut and _are_marks(cut[0]):  # an accent of the last letter that is read
+    while cut and _are_marks(cut[0]):  # an accent of the last letter
         cut = cut[1:].strip()
     return Unread(tuple(dict.fromkeys(unknown)), cut, nothing)
 
@@ -82,7 +82,7 @@ def is_latin(text: str) -> bool:
 
 
 def _are_marks(text: str) -> bool:
-    """Whether there is nothing in `text` but accents, which tokenizers drop."""
+    """Whether `text` has only accents, which tokenizers drop."""
     return all(unicodedata.category(c)[0] == "M" for c in text)
 
 

@@ -132,7 +132,7 @@ def target_of(path: Path) -> Path:
 
 
 def is_being_filled(folder: Path) -> bool:
-    """Whether another process is filling `folder` now."""
+    """Whether another process is writing `folder` now."""
     path = _lock_path(folder)
     if not path.exists():
         return False

@@ -150,8 +150,8 @@ def _csv_rows(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterat
 def _parquet_rows(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
     if importlib.util.find_spec("pyarrow") is None:
         raise DataError("parquet is read with pyarrow; install it: pip install pyarrow")
-    from pyarrow import ArrowException  # type: ignore[import-untyped]
-    from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
 
     number = 0
     try:

@@ -121,7 +121,7 @@ def pictures_pass_on_widened_and_record(artist: Artist) -> None:
     why="a hundred thousand prompts must fit into memory, and a page shows pictures as they are finished",
     remedy="make draw check its arguments and return a generator that takes batch_size requests at a time",
 )
-def draws_while_it_reads(artist: Artist) -> None:
+def draws_as_requests_arrive(artist: Artist) -> None:
     asked = []
 
     def requests() -> Iterator[Request]:

@@ -81,7 +81,7 @@ def opened_again_it_is_the_same(splits: Splits) -> None:
     why="if two splits are confused, test pictures leak into training",
     remedy='include the split in the name, as in "shapes:train"',
 )
-def splits_are_told_apart(splits: Splits) -> None:
+def splits_are_distinguished(splits: Splits) -> None:
     datasets = {name: load() for name, load in splits.items()}
     for (one, first), (other, second) in itertools.combinations(datasets.items(), 2):
         assert first.name != second.name, f"{one} and {other} have the same name, {first.name}"

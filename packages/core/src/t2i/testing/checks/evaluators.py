@@ -96,7 +96,7 @@ def a_state_survives_a_file(make: MakeEvaluator) -> None:
     why="a returned state belongs to the caller; further updates must not change it",
     remedy="return clones from `state`",
 )
-def a_state_stays_as_it_was_taken(make: MakeEvaluator) -> None:
+def a_saved_state_does_not_change(make: MakeEvaluator) -> None:
     batches = _everything(6)
     evaluator = _seen(make, batches[:4])
     taken = evaluator.state()

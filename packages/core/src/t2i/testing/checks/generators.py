@@ -75,7 +75,7 @@ def pictures_are_rgb_in_range(generator: Generator) -> None:
     why="the Trainer and the pipeline match text encoder and generator by it",
     remedy="return the input width of the first layer on the text",
 )
-def text_dim_is_honest(generator: Generator) -> None:
+def text_dim_is_correct(generator: Generator) -> None:
     try:
         draw(generator, captions(2, generator.text_dim), range(2))
     except Exception as error:
@@ -226,7 +226,7 @@ def stages_end_in_the_picture(generator: Generator) -> None:
     why="a pipeline draws with the copy from for_drawing, but the generator is what is saved",
     remedy="fold or fuse a deep copy, and change nothing of the generator itself",
 )
-def its_twin_for_drawing_draws_the_same(generator: Generator) -> None:
+def the_drawing_twin_draws_the_same(generator: Generator) -> None:
     text, before = captions(8, generator.text_dim), copy.deepcopy(generator.eval().state_dict())
     twin = generator.for_drawing()
     changed = [name for name, tensor in generator.state_dict().items() if not torch.equal(tensor, before[name])]
@@ -242,7 +242,7 @@ def its_twin_for_drawing_draws_the_same(generator: Generator) -> None:
     why="a snapshot rebuilds the network only from config.json",
     remedy="keep every argument that shapes the network in the config, and keep the config unchanged",
 )
-def config_makes_it_again(generator: Generator) -> None:
+def config_rebuilds_it(generator: Generator) -> None:
     kind, config = generator.config_type, generator.config
     assert type(config) is kind, f"config is a {type(config).__name__}, but config_type is {kind.__name__}"
     assert kind.model_validate_json(config.model_dump_json()) == config, "the config does not survive JSON"

@@ -52,7 +52,7 @@ def pieces_are_the_text(model: LanguageModel) -> None:
     why="twenty prompts are written in one batch, and each must be reproducible alone",
     remedy="give every question its own random stream, and mask padding",
 )
-def a_text_does_not_depend_on_its_neighbours(model: LanguageModel) -> None:
+def a_text_does_not_depend_on_its_batch(model: LanguageModel) -> None:
     steady = WritingOptions(max_tokens=6, temperature=0)
     questions = ["Hi.", QUESTION, "Name three colours that a sunset has, and say why you chose them."]
     together = model.write_all(questions, [1, 2, 3], steady)

@@ -48,7 +48,7 @@ def phases_are_consistent(objective: Objective) -> None:
     why="optimisers keep the modules they were first given",
     remedy="build the modules in __init__, and only refer to them in `phases`",
 )
-def phases_are_the_same_at_every_look(objective: Objective) -> None:
+def phases_do_not_change(objective: Objective) -> None:
     first, second = ([player.modules for _, player in players(objective)] for _ in range(2))
     for one, other in zip(first, second, strict=True):
         assert one.keys() == other.keys(), "reading the phases twice gives different modules"

@@ -54,7 +54,7 @@ print(json.dumps({{"seconds": seconds, "modules": modules, "written": written}})
     why="a plugin that cannot be loaded, or whose names clash with another's, cannot be used",
     remedy="`t2i doctor` shows the problem and the command that fixes it",
 )
-def is_found_and_well(distribution: str) -> None:
+def is_found_and_works(distribution: str) -> None:
     for plugin in _plugins(distribution):
         assert plugin.state == "ok", f"the plugin {plugin.name!r} is {plugin.state}: {plugin.reason}"
     for clash in registry().clashes:
@@ -65,7 +65,7 @@ def is_found_and_well(distribution: str) -> None:
     why="`t2i models` and `t2i --help` import every plugin.py, so a heavy one slows them down by seconds",
     remedy="import only t2i.registry in plugin.py (and in the package's __init__.py); name targets as text",
 )
-def looking_around_imports_nothing_heavy(distribution: str) -> None:
+def listing_imports_nothing_heavy(distribution: str) -> None:
     for entry in _entries(distribution):
         tries = []
         for _ in range(3):  # the best time counts, because the machine may be busy
@@ -82,7 +82,7 @@ def looking_around_imports_nothing_heavy(distribution: str) -> None:
     why="every command imports plugin.py, in any folder",
     remedy="write no file while plugin.py is imported; make what a target needs when the target is used",
 )
-def looking_around_writes_nothing(distribution: str) -> None:
+def listing_writes_nothing(distribution: str) -> None:
     for entry in _entries(distribution):
         written = [path for path in _imported(entry.module)["written"] if "__pycache__" not in path]
         assert not written, f"importing {entry.module} must write nothing, but wrote {', '.join(written)}"

@@ -91,7 +91,7 @@ def an_embedding_does_not_depend_on_its_neighbours(encoder: TextEncoder) -> None
     why="captions that look the same to a generator draw the same picture",
     remedy="check the tokenizer: it may map every word to the unknown token",
 )
-def captions_are_told_apart(encoder: TextEncoder) -> None:
+def captions_are_distinguished(encoder: TextEncoder) -> None:
     sentences = encoder.encode(CAPTIONS).sentence
     near = torch.pdist(sentences).min()
     assert near > ROUNDING, "two different captions have the same sentence"
@@ -149,7 +149,7 @@ def tokens_are_parts_of_the_caption(encoder: TextEncoder) -> None:
     why="users must be told if words of their prompt are ignored",
     remedy="put the text beyond max_words into `cut` (see t2i.text.behind), and unknown words into `unknown`",
 )
-def what_is_not_read_is_told(encoder: TextEncoder) -> None:
+def unread_text_is_reported(encoder: TextEncoder) -> None:
     prompt = LONG * (encoder.max_words + 10)
     short, long = encoder.unread(["a red heart", prompt])
     assert not short.cut, f"'a red heart' is read to its end, but {short.cut!r} is reported as cut"
@@ -173,7 +173,7 @@ def no_text_is_an_embedding_of_the_same_width(encoder: TextEncoder) -> None:
     why="an empty caption is a mistake and must be reported, not drawn",
     remedy="raise t2i.errors.InvalidInputError for no caption and for white space",
 )
-def refuses_nothing_to_read(encoder: TextEncoder) -> None:
+def refuses_empty_prompts(encoder: TextEncoder) -> None:
     for captions in ([], [""], ["a heart", " "]):
         for read in (encoder.encode, encoder.unread):
             try:
