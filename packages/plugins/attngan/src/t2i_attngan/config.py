@@ -35,8 +35,8 @@ class AttnGANConfig(Config):
     condition_dim: int = Field(100, ge=1, le=8192, description="width of mu, logvar and the condition")
     noise_dim: int = Field(100, ge=1, le=8192, description="width of z")
     normalize_text: bool = Field(True, description="scale each sentence to RMS 1; False in the paper")
-    widths: Widths = Field((192, 96), min_length=2, max_length=9, description="trunk: channels at 4, 8, ... px")
-    branch_widths: Widths = Field((64, 48), max_length=5, description="channels of each further scale")
+    widths: Widths = Field((256, 128, 64), min_length=2, max_length=9, description="trunk: channels at 4, 8, ... px")
+    branch_widths: Widths = Field((48, 32), max_length=5, description="channels of each further scale")
     residual_blocks: Blocks | tuple[Blocks, ...] = Field(2, description="in each branch; a list sets them per branch")
     patch: int = Field(1, ge=1, le=8, description="px per side that the tree draws as one (sub-pixel); 1 in the paper")
     skip: bool = Field(
