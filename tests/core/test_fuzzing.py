@@ -9,7 +9,20 @@ import pytest
 from fuzzing.readers import readers
 from fuzzing.run import fuzz
 
-NAMES = ("config", "header", "state", "provenance", "metadata.jsonl", "metadata.csv", "tar", "settings")
+NAMES = (
+    "config",
+    "header",
+    "state",
+    "provenance",
+    "metadata.jsonl",
+    "metadata.csv",
+    "captions.json",
+    "sidecar.json",
+    "zip",
+    "svg",
+    "tar",
+    "settings",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,8 @@ import io
 import json
 import struct
 import tarfile
+import zipfile
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -101,6 +103,15 @@ def tar(members: list[tuple[str, bytes, bytes]]) -> bytes:
             continue
         whole.write(block + content + b"\0" * (-len(content) % 512))
     return whole.getvalue() + b"\0" * 1024
+
+
+def zip_of(picture: Path) -> bytes:
+    """A zip of a picture, deflated, with its caption, stored."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.write(picture, picture.name, zipfile.ZIP_DEFLATED)
+        archive.writestr(f"{picture.stem}.txt", "a red square")
+    return whole.getvalue()
 
 
 MEMBER_KINDS = st.sampled_from([b"0", b"L", b"K", b"x", b"g", b"X", b"S", b"1", b"2", b"5", b"7"])

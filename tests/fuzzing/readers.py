@@ -18,6 +18,7 @@ from safetensors.torch import save
 from fakes.training import ToyConfig, ToyGenerator
 from fuzzing import inputs
 from t2i.data.dataset import CaptionedDataset
+from t2i.data.decode import decode_picture
 from t2i.data.readers.folder import read_folder
 from t2i.data.readers.webdataset import read_webdataset
 from t2i.drawing.provenance import ArtistIdentity, Provenance, read_provenance
@@ -39,6 +40,10 @@ CONFIG = {
 PROVENANCE = asdict(
     Provenance("a red heart", 7, {"truncation": 1.0}, ArtistIdentity("m", "", {"w": "0"}, {}, "cpu", {}))
 )
+SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9">
+<style>.a{fill:url(#g)}</style><linearGradient id="g"><stop offset="1" stop-color="red"/></linearGradient>
+<g id="b"><rect class="a" width="9" height="4"/></g><use xlink:href="#b" y="4" clip-path="url(#c)"/>
+<clipPath id="c"><path d="M0 0L9 9H0z"/></clipPath></svg>"""
 YAML = "technique: cgan\ndata: &d openmoji\ntrain: {steps: 3, sample_prompts: [a, *d]}\nmodel: {<<: {x: 1}}\n"
 
 
@@ -93,6 +98,15 @@ def readers(scratch: Path) -> list[Reader]:
         finally:
             path.unlink()
 
+    def dataset(path: Path) -> list[str]:
+        found = read_folder(path)
+        for index in range(len(found)):
+            found.picture(index, 8)
+        return problems(found)
+
+    def drawing(path: Path) -> list[str]:
+        return [decode_picture(path, 8)[1]]
+
     def provenance(path: Path) -> list[str]:
         read_provenance(path)
         return []
@@ -124,6 +138,14 @@ def readers(scratch: Path) -> list[Reader]:
         ),
         Reader("metadata.csv", csv_tables(), written(folder / "metadata.csv", metadata)),
         Reader(
+            "captions.json",
+            inputs.json_like({"a.png": "a red square", "b": {"caption": ["x"]}}),
+            written(folder / "captions.json", metadata),
+        ),
+        Reader("sidecar.json", inputs.json_like({"caption": "a red square"}), written(folder / "a.json", metadata)),
+        Reader("zip", inputs.edited(inputs.zip_of(folder / "a.png")), written(scratch / "a.zip", dataset)),
+        Reader("svg", inputs.edited(SVG), written(scratch / "a.svg", drawing)),
+        Reader(
             "tar",
             inputs.TARS.map(inputs.tar) | inputs.edited(good_tar),
             written(scratch / "shard.tar", lambda path: problems(read_webdataset(path))),
@@ -150,7 +172,7 @@ def csv_tables() -> st.SearchStrategy[bytes]:
 
 def problems(dataset: CaptionedDataset) -> list[str]:
     """A dataset's messages about what it left out."""
-    return [problem.reason for problem in dataset.problems]
+    return [*map(str, dataset.problems), *dataset.remarks]
 
 
 def says(reader: Reader, content: bytes) -> tuple[bool, list[str]]:
