@@ -54,7 +54,7 @@ def measure(file: Path) -> None:
             "at least 2,000",
         )
     one = entries(rng, words, centres, RECORDS)[:200]
-    line("adding one record, median", ms(statistics.median(timed(lambda n: store.add([one[n]]), 200))), "under 5 ms")
+    line("adding one record, median", ms(statistics.median(timed(lambda n: store.add([one[n]]), 200)[0])), "under 5 ms")
     queries = list(prompts(rng, words, QUERIES))
     vectors = centres[:QUERIES]
 
@@ -82,8 +82,9 @@ def measure(file: Path) -> None:
         "the newest": lambda n: index.search(n=20),
     }.items():
         act(0)
-        taken = timed(act, QUERIES)
-        line(f"warm search {what}: median, worst", f"{ms(statistics.median(taken))}, {ms(max(taken))}", "under 50 ms")
+        clock, processor = timed(act, QUERIES)
+        both_medians = f"{ms(statistics.median(clock))}, {ms(statistics.median(processor))}"
+        line(f"search {what}: median, processor time", both_medians, "under 50 ms")
     line("recall at 10 of the file of neighbours", f"{recall(store, vectors):.3f}", "at least .95")
     cold(file)
 
@@ -146,13 +147,15 @@ def recall(store: SQLiteStore, queries: np.ndarray) -> float:
     return float(np.mean([len(ids & {id_ for _, id_ in top}) / 10 for ids, top in zip(found, best, strict=True)]))
 
 
-def timed(act: Callable[[int], object], count: int) -> list[float]:
-    taken = []
+def timed(act: Callable[[int], object], count: int) -> tuple[list[float], list[float]]:
+    """Seconds on the clock and on the processor, of each call; on a busy machine the first says little."""
+    clock, processor = [], []
     for number in range(count):
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         act(number)
-        taken.append(time.perf_counter() - begun)
-    return taken
+        clock.append(time.perf_counter() - begun)
+        processor.append(time.process_time() - used)
+    return clock, processor
 
 
 def ms(seconds: float) -> str:
