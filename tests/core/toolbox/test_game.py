@@ -168,6 +168,7 @@ def test_phases() -> None:
     [
         ({"reconstruct_first": 0.5}, "reconstruct_first needs reconstruction or squared_error above 0"),
         ({"reconstruct_first": 1.0, "reconstruction": 1}, "reconstruct_first"),
+        ({"nearest_of": 2}, "nearest_of above 1 needs reconstruction or squared_error above 0"),
         ({"loss": "wgan"}, "loss"),
         ({"r1_gamma": -1}, "r1_gamma"),
         ({"generator": {"lr": 0}}, "generator.lr"),

@@ -129,6 +129,15 @@ def test_int_uses_texts_half_way_between_two(count: int, half: int) -> None:
     torch.testing.assert_close(terms["interpolation"], -0.5 * FAKE.repeat(2)[count : count + half].mean())
 
 
+def test_only_the_nearest_of_several_drawings_is_compared() -> None:
+    objective, seen = make(squared_error=1.0, nearest_of=3), batch()
+    candidates = Noise(range(4)).normal(3, 8)
+    drawn = [objective.generator(seen.text.sentence, candidates[:, one]) for one in range(3)]
+    errors = torch.stack([(each - seen.images).square().mean((1, 2, 3)) for each in drawn])
+    assert len(errors.argmin(0).unique()) > 1
+    torch.testing.assert_close(objective.reconstruction_loss(seen)["squared_error"], errors.amin(0).mean())
+
+
 def test_reconstruction_terms_by_hand() -> None:
     objective, seen = make(reconstruction=2.0, squared_error=3.0, reconstruct_first=0.5), batch()
     fakes = objective.generator(seen.text.sentence, z_of()).detach()

@@ -109,6 +109,15 @@ def test_the_generators_terms() -> None:
     assert set(objective.reconstruction_loss(batch())) == {"squared_error", "reconstruction"}
 
 
+def test_only_the_nearest_of_several_drawings_is_compared() -> None:
+    objective, seen = make(squared_error=1.0, nearest_of=3), batch()
+    z, network = Noise(range(4)).normal(3, 4), objective.generator.network
+    sentence = objective.generator.read(seen.text.sentence)
+    errors = [(network(z[:, one], sentence) - seen.images).square().mean((1, 2, 3)) for one in range(3)]
+    expected = torch.stack(errors).amin(0).mean()
+    torch.testing.assert_close(objective.reconstruction_loss(seen)["squared_error"], expected)
+
+
 def test_gradients_reach_every_parameter_of_every_player() -> None:
     objective = make(reconstruct_first=0.5, squared_error=1.0)
     for phase, player in players(objective):

@@ -295,3 +295,24 @@ def test_one_batch_can_be_memorised(make: Callable[..., Objective]) -> None:
             if errors[-1] < 0.02:
                 break
     assert errors[0] > 0.2 and errors[-1] < 0.02, (errors[0], errors[-10:])
+
+
+def test_only_the_nearest_of_several_drawings_is_compared() -> None:
+    """By its first stage or scale; noise for z is drawn first, then noise for the condition."""
+    seen = batch()
+    one, two = (make(squared_error=1.0, nearest_of=3, kl=0) for make in (v1, v2))
+    stream = Noise(range(4))
+    z, noise = stream.normal(3, 4), stream.normal(3, 8)
+    sentence = seen.text.sentence
+    one.generator.eval(), two.generator.eval()
+    sketches = [torch.tanh(one.generator.stage_one(sentence, z[:, k], noise[:, k])[0]) for k in range(3)]
+    errors = torch.stack([(each - resized(seen.images, 8, "area")).square().mean((1, 2, 3)) for each in sketches])
+    torch.testing.assert_close(one.games[0].reconstruction_loss(seen)["squared_error"], errors.amin(0).mean())
+    trees = [two.generator.tree(sentence, z[:, k], noise[:, k])[0] for k in range(3)]
+    small, large = (
+        torch.stack([(tree[scale] - resized(seen.images, side, "area")).square().mean((1, 2, 3)) for tree in trees])
+        for scale, side in enumerate((8, 16))
+    )
+    terms, nearest = two.game.reconstruction_loss(batch()), small.argmin(0)
+    torch.testing.assert_close(terms["squared_error_8"], small.amin(0).mean())
+    torch.testing.assert_close(terms["squared_error_16"], large[nearest, torch.arange(4)].mean())

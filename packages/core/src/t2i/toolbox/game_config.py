@@ -30,6 +30,13 @@ class GameConfig(Config):
     adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms; 0 ignores D")
     reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
     squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
+    nearest_of: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="drawings per picture, of which G trains on the nearest to it: the noise decides what "
+        "the caption leaves open (conditional IMLE, Li 2020); 1: on the only one",
+    )
     feature_matching: float = Field(
         0.0, ge=0, description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)"
     )
@@ -42,9 +49,11 @@ class GameConfig(Config):
     discriminator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
 
     @model_validator(mode="after")
-    def _something_trains_g_at_first(self) -> Self:
+    def _drawings_are_compared(self) -> Self:
         if self.reconstruct_first and not self.reconstruction + self.squared_error:
             raise ValueError("reconstruct_first needs reconstruction or squared_error above 0")
+        if self.nearest_of > 1 and not self.reconstruction + self.squared_error:
+            raise ValueError("nearest_of above 1 needs reconstruction or squared_error above 0")
         return self
 
 

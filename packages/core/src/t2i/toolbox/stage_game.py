@@ -17,6 +17,7 @@ from t2i.toolbox.conditioning import Condition, divergence
 from t2i.toolbox.discriminator import StageDiscriminator
 from t2i.toolbox.game import Terms, Weights, discriminator_terms, generator_terms, likeness_terms
 from t2i.toolbox.game_config import StageGameConfig
+from t2i.toolbox.nearest import nearest_noise
 from t2i.training.objective import Batch
 
 Draw = Callable[[Batch], tuple[list[Tensor], Condition]]
@@ -107,3 +108,27 @@ def resized(images: Float[Tensor, "b 3 h w"], side: int, how: str) -> Float[Tens
 def enlarged(picture: Float[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 s s"]:
     """The picture at `side` pixels, bilinear."""
     return F.interpolate(picture, size=(side, side), mode="bilinear")
+
+
+def drawn_noise(
+    batch: Batch,
+    config: StageGameConfig,
+    dims: tuple[int, int],
+    side: int,
+    coarsest: Callable[[Float[Tensor, "b z"], Float[Tensor, "b c"]], Float[Tensor, "b 3 s s"]],
+) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b c"]]:
+    """Noise for z and for the condition: one draw, or the one of `config.nearest_of` that fits the picture best.
+
+    Args:
+        dims: widths of z and of the condition.
+        side: of the coarsest picture, in pixels.
+        coarsest: z and the condition's noise -> the picture of the first stage or scale, in [-1, 1].
+    """
+    z = batch.noise.normal(config.nearest_of, dims[0])
+    candidates = torch.cat([z, batch.noise.normal(config.nearest_of, dims[1])], dim=2)
+
+    def split(both: Float[Tensor, "b n"]) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b c"]]:
+        return both[:, : dims[0]], both[:, dims[0] :]
+
+    images = resized(batch.images, side, config.pyramid)
+    return split(nearest_noise(lambda both: coarsest(*split(both)), candidates, images))

@@ -13,6 +13,7 @@ from torch import Tensor
 from t2i.errors import InvalidConfigError
 from t2i.toolbox.adversarial import feature_distance, fooling_loss, rolled
 from t2i.toolbox.game import Terms, Weights, discriminator_terms, game_phases, likeness_terms
+from t2i.toolbox.nearest import nearest_noise
 from t2i.toolbox.sentences import noisy_sentence
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_cgan.config import CGANObjectiveConfig
@@ -100,9 +101,10 @@ class CGANObjective(Objective):
         """The fakes of this step, for both players, and the texts they answer: the captions, then those between."""
 
         def draw() -> tuple[Tensor, Tensor]:
-            sentences, between = batch.text.sentence, self._between(batch)
-            z = self._z(batch)
-            noisy = noisy_sentence(sentences, self._config.text_noise, batch.noise)
+            c, sentences, between = self._config, batch.text.sentence, self._between(batch)
+            candidates = batch.noise.normal(c.nearest_of, self.generator.config.noise_dim)
+            noisy = noisy_sentence(sentences, c.text_noise, batch.noise)
+            z = nearest_noise(lambda z: self.generator(noisy, z), candidates, batch.images)
             z = torch.cat([z, self._z(batch)[: len(between)]])
             return self.generator(torch.cat([noisy, between]), z), torch.cat([sentences, between])
 

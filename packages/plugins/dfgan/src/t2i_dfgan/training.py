@@ -10,6 +10,7 @@ from torch import Tensor
 
 from t2i.errors import InvalidConfigError
 from t2i.toolbox.game import Terms, Weights, discriminator_terms, game_phases, generator_terms, likeness_terms
+from t2i.toolbox.nearest import nearest_noise
 from t2i.toolbox.sentences import noisy_sentence
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_dfgan.config import DFGANObjectiveConfig
@@ -78,8 +79,9 @@ class DFGANObjective(Objective):
         """The fakes of this step, for both players."""
 
         def draw() -> Tensor:
-            z = batch.noise.normal(self.generator.config.noise_dim)
-            sentence = noisy_sentence(self.generator.read(batch.text.sentence), self._config.text_noise, batch.noise)
-            return self.generator.network(z, sentence)
+            c, network = self._config, self.generator.network
+            candidates = batch.noise.normal(c.nearest_of, self.generator.config.noise_dim)
+            sentence = noisy_sentence(self.generator.read(batch.text.sentence), c.text_noise, batch.noise)
+            return network(nearest_noise(lambda z: network(z, sentence), candidates, batch.images), sentence)
 
         return batch.once("drawn", draw)

@@ -101,6 +101,13 @@ class Tree(nn.Module):
             drawn.append(picture + enlarged(drawn[-1], picture.shape[-1]) if self.skip else picture)
         return [torch.tanh(picture) for picture in drawn], condition
 
+    def coarsest(
+        self, sentence: Float[Tensor, "b d"], z: Float[Tensor, "b z"], noise: Float[Tensor, "b c"]
+    ) -> Float[Tensor, "b 3 _ _"]:
+        """The picture in [-1, 1] at the first scale alone."""
+        condition = self.augmentation(sentence, noise)
+        return torch.tanh(self.to_rgb[0](self.trunk(torch.cat([condition.drawn, z], dim=1))))
+
 
 class Branch(nn.Module):
     """Maps features and the condition to features at twice the resolution."""

@@ -13,7 +13,7 @@ from t2i.toolbox.conditioning import Condition, ConditioningAugmentation
 from t2i.toolbox.discriminator import StageDiscriminator
 from t2i.toolbox.game import Weights, game_phases
 from t2i.toolbox.sentences import noisy_sentence
-from t2i.toolbox.stage_game import Read, StageGame
+from t2i.toolbox.stage_game import Read, StageGame, drawn_noise
 from t2i.training.config import OptimizerConfig
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_stackgan.config import StackGANObjectiveConfig, StackGANv2ObjectiveConfig
@@ -77,21 +77,25 @@ class StackGANObjective(Objective):
 
     def _draw_one(self, batch: Batch) -> tuple[list[Tensor], Condition]:
         sentence = noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise)
-        picture, condition = self.generator.stage_one(sentence, *self._noise(batch))
+        picture, condition = self.generator.stage_one(sentence, *self._noise(batch, sentence))
         return [torch.tanh(picture)], condition
 
     def _draw_two(self, batch: Batch) -> tuple[list[Tensor], Condition]:
         sentence = noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise)
-        z, noise = self._noise(batch)
+        z, noise = self._noise(batch, batch.text.sentence)
         with torch.no_grad():
             before, _ = self.generator.stage_one(batch.text.sentence, z, noise)
         noise = batch.noise.normal(self.generator.config.condition_dim)
         picture, condition = self.generator.stage_two(before, sentence, noise)
         return [torch.tanh(picture)], condition
 
-    def _noise(self, batch: Batch) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b c"]]:
-        shape = self.generator.config
-        return batch.noise.normal(shape.noise_dim), batch.noise.normal(shape.condition_dim)
+    def _noise(self, batch: Batch, sentence: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b c"]]:
+        """Stage I's noise for z and for the condition."""
+        shape, stage = self.generator.config, self.generator.stage_one
+        dims = (shape.noise_dim, shape.condition_dim)
+        return drawn_noise(
+            batch, self._config, dims, shape.resolutions[0], lambda z, noise: torch.tanh(stage(sentence, z, noise)[0])
+        )
 
 
 @final
@@ -135,10 +139,13 @@ class StackGANv2Objective(Objective):
         )
 
     def _draw(self, batch: Batch) -> tuple[list[Tensor], Condition]:
-        shape = self.generator.config
+        shape, tree = self.generator.config, self.generator.tree
         sentence = noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise)
-        z = batch.noise.normal(shape.noise_dim)
-        return self.generator.tree(sentence, z, batch.noise.normal(shape.condition_dim))
+        dims = (shape.noise_dim, shape.condition_dim)
+        noise = drawn_noise(
+            batch, self._config, dims, shape.resolutions[0], lambda z, noise: tree.coarsest(sentence, z, noise)
+        )
+        return tree(sentence, *noise)
 
 
 def mu_by(augmentation: ConditioningAugmentation) -> Read:
