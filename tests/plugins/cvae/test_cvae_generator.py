@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,6 +43,24 @@ def test_text_and_seed_both_matter(vae: ConditionalVAE) -> None:
     one, other = vae.generate(text, Noise([5, 5]), vae.options())
     again, another = vae.generate(text[[0, 0]], Noise([5, 6]), vae.options())
     assert torch.equal(again, one) and not torch.equal(other, one) and not torch.equal(another, one)
+
+
+def test_words_matter_only_if_the_config_reads_them(vae: ConditionalVAE, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    reading = ConditionalVAE(TINY.model_copy(update={"word_queries": 2})).eval().requires_grad_(False)
+    text = captions(2, 12)
+    other = replace(text, words=text.words.flip(0), mask=text.mask.flip(0))
+    z, sentences = torch.zeros(2, 8), [each.read(text) for each in (vae, reading)]
+    assert torch.equal(sentences[0], vae.read(other)) and torch.equal(sentences[0], text.sentence)
+    assert not torch.allclose(sentences[1], reading.read(other))
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    assert not torch.equal(reading.reconstruct(images, text), reading.reconstruct(images, other))
+    drawn, walk = reading.generate(text, Noise([1, 2]), reading.options(temperature=0.0)), torch.tensor([0.0, 1.0])
+    torch.testing.assert_close(drawn, reading.decoder(z, sentences[1]))
+    between = reading.interpolate(text, Noise([1, 2]), walk, reading.options(temperature=0.0))
+    torch.testing.assert_close(between, drawn, atol=1e-5, rtol=1e-4)
+    again = from_pretrained(f"local-dir:{save_pretrained(reading, tmp_path / 'snapshot')}")
+    assert torch.equal(again.generate(text, Noise([1, 2]), again.options(temperature=0.0)), drawn)
 
 
 def test_the_scale_of_the_sentence_does_not_matter(vae: ConditionalVAE) -> None:

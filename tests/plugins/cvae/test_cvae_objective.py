@@ -25,10 +25,10 @@ from t2i_cvae.training import CVAEObjective, free_bits, kl_per_latent
 VALUES = 3 * 16 * 16
 
 
-def make(**values: Any) -> CVAEObjective:
+def make(word_queries: int = 0, **values: Any) -> CVAEObjective:
     torch.manual_seed(0)
     shape = {"resolution": 16, "text_dim": 12, "encoder_widths": (8, 16), "widths": (16, 8), "latent_dim": 8}
-    shape |= {"text_features": 8, "condition_dim": 16, "hidden_dim": 16}
+    shape |= {"text_features": 8, "condition_dim": 16, "hidden_dim": 16, "word_queries": word_queries}
     generator = ConditionalVAE(CVAEConfig.model_validate(shape))
     return CVAEObjective(generator, CVAEObjectiveConfig.model_validate(values))
 
@@ -55,6 +55,14 @@ def test_free_bits_by_hand() -> None:
     total.backward()
     assert nats.grad is not None and nats.grad.tolist() == [[0.5, 0.5, 0], [0.5, 0.5, 0]]  # the third is free
     assert free_bits(nats.detach(), 0).item() == pytest.approx(nats.sum(1).mean().item())
+
+
+def test_what_reads_the_words_is_trained() -> None:
+    objective = make(word_queries=2)
+    torch.stack(list(objective.loss(batch()).values())).sum().backward()
+    words = objective.generator.words
+    assert words is not None
+    assert all(each.grad is not None and each.grad.abs().sum() > 0 for each in words.parameters())
 
 
 def test_terms_are_the_bound_per_pixel_value() -> None:

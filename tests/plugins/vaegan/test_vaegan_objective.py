@@ -51,6 +51,15 @@ def player(objective: VAEGANObjective, name: str) -> Player:
     return next(each for each in phase.players if each.name == name)
 
 
+def test_the_decoder_learns_to_read_words() -> None:
+    vae = VAEGAN(CVAEConfig.model_validate(SHAPE | {"word_queries": 2}))
+    objective = VAEGANObjective(vae, VAEGANObjectiveConfig.model_validate({"width": 8, "text_features": 8}))
+    assert set(player(objective, "decoder").modules) == {"decoder", "words"}
+    assert set(player(make(), "decoder").modules) == {"decoder"}
+    torch.stack(list(objective.decoder_loss(batch()).values())).sum().backward()
+    assert vae.words is not None and all(each.grad is not None for each in vae.words.parameters())
+
+
 def test_every_term_of_algorithm_1() -> None:
     """In the order of the paper: the posterior, the reconstruction, a picture from the prior, and D on all of them."""
     objective, seen = make(gamma=3.0, similarity=2.0, absolute_error=0.5, adversarial=0.7, beta=0.9), batch()

@@ -14,6 +14,9 @@ class CVAEConfig(Config):
 
     resolution: int = Field(64, description="pixels per side", ge=8, le=512)
     text_dim: int = Field(384, ge=1, description="width of the sentence embedding")
+    word_queries: int = Field(
+        0, ge=0, le=64, description="vectors read from the words by attention and added to the sentence; 0: none"
+    )
     latent_dim: int = Field(128, ge=1, description="width of z")
     text_features: int = Field(128, ge=1, description="width of the projected sentence")
     condition_dim: int = Field(192, ge=1, description="width of the condition (text and z) that modulates the decoder")

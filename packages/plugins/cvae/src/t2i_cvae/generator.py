@@ -12,12 +12,13 @@ from t2i.errors import InvalidConfigError
 from t2i.generator import Generator
 from t2i.noise import Noise
 from t2i.text import TextEmbedding
+from t2i.toolbox.word_reader import WordReader
 from t2i_cvae.config import CVAEConfig, CVAEOptions
 from t2i_cvae.model import BASE, GROUPS, Decoder, Encoder, slerp
 
 
 class ConditionalVAE(Generator[CVAEOptions]):
-    """One picture from a sentence embedding and z ~ N(0, 1); or z from a picture and its sentence."""
+    """One picture from a caption's embedding and z ~ N(0, 1); or z from a picture and its caption."""
 
     technique: ClassVar[str] = "cvae"
     config_type: ClassVar[type[CVAEConfig]] = CVAEConfig
@@ -31,6 +32,7 @@ class ConditionalVAE(Generator[CVAEOptions]):
         super().__init__()
         self.config: CVAEConfig = config
         _check_shape(self.technique, config)
+        self.words = WordReader(config.text_dim, config.word_queries) if config.word_queries else None
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 
@@ -42,14 +44,19 @@ class ConditionalVAE(Generator[CVAEOptions]):
     def text_dim(self) -> int:
         return self.config.text_dim
 
+    def read(self, text: TextEmbedding) -> Float[Tensor, "b d"]:
+        """What both networks take as the text: the sentence, and what `word_queries` read from its words, if any."""
+        return text.sentence if self.words is None else self.words(text)
+
     def generate(self, text: TextEmbedding, noise: Noise, options: CVAEOptions) -> Float[Tensor, "b 3 h w"]:
         """Draw one picture per caption."""
-        return self.decoder(options.temperature * noise.normal(self.config.latent_dim), text.sentence)
+        return self.decoder(options.temperature * noise.normal(self.config.latent_dim), self.read(text))
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """The pictures, decoded from the posterior's means and their captions."""
-        mean, _ = self.encoder(images, text.sentence)
-        return self.decoder(mean, text.sentence)
+        sentence = self.read(text)
+        mean, _ = self.encoder(images, sentence)
+        return self.decoder(mean, sentence)
 
     def interpolate(
         self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: CVAEOptions
@@ -61,7 +68,7 @@ class ConditionalVAE(Generator[CVAEOptions]):
             weights: the weights of the second end, in [0, 1].
         """
         start, end = options.temperature * noise.normal(self.config.latent_dim)
-        first, last = text.sentence
+        first, last = self.read(text)
         return self.decoder(slerp(start, end, weights), torch.lerp(first, last, weights[:, None]))
 
 

@@ -40,7 +40,7 @@ class CVAEObjective(Objective):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Sohn et al. 2015, eq. 4 with the prior N(0, 1), divided by the number of pixel values."""
         c, vae = self._config, self.generator
-        sentence = noisy_sentence(batch.text.sentence, c.text_noise, batch.noise)
+        sentence = noisy_sentence(vae.read(batch.text), c.text_noise, batch.noise)
         mean, log_variance = vae.encoder(batch.images, sentence)
         z = mean + (0.5 * log_variance).exp() * batch.noise.normal(vae.config.latent_dim)
         again = vae.decoder(z, sentence)

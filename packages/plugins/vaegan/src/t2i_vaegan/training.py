@@ -9,7 +9,7 @@ from typing import final
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from t2i.errors import InvalidConfigError
 from t2i.toolbox.adversarial import fake_loss, fooling_loss, real_loss
@@ -78,9 +78,10 @@ class VAEGANObjective(Objective):
     @property
     def phases(self) -> Sequence[Phase]:
         c, vae = self._config, self.generator
+        drawing: dict[str, nn.Module] = {"decoder": vae.decoder} | ({} if vae.words is None else {"words": vae.words})
         players = [
             Player("encoder", {"encoder": vae.encoder}, self.encoder_loss, c.encoder),
-            Player("decoder", {"decoder": vae.decoder}, self.decoder_loss, c.decoder),
+            Player("decoder", drawing, self.decoder_loss, c.decoder),
             Player("discriminator", {"discriminator": self.discriminator}, self.discriminator_loss, c.discriminator),
         ]
         if self.reader is not None:
@@ -146,7 +147,7 @@ class VAEGANObjective(Objective):
     def _pass(self, batch: Batch) -> Pass:
         def compute() -> Pass:
             vae, features = self.generator, self.discriminator.features
-            sentence = noisy_sentence(batch.text.sentence, self._config.text_noise, batch.noise)
+            sentence = noisy_sentence(vae.read(batch.text), self._config.text_noise, batch.noise)
             mean, log_variance = vae.encoder(batch.images, sentence)
             posterior = mean + (0.5 * log_variance).exp() * batch.noise.normal(vae.config.latent_dim)
             again = vae.decoder(posterior, sentence)
