@@ -24,6 +24,7 @@ def t2i_models() -> list[ModelSpec]:
                 "openmoji64": "t2i_cvae:recipes/openmoji64.yaml",
                 "paper": "t2i_cvae:recipes/paper.yaml",
                 "tiny": "t2i_cvae:recipes/tiny.yaml",
+                "world64": "t2i_cvae:recipes/world64.yaml",
             },
         )
     ]
