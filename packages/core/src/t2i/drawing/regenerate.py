@@ -87,6 +87,7 @@ def redraw(
     Raises:
         InvalidInputError, OfflineError, IntegrityError, UnknownNameError, PluginError, SnapshotError: as `regenerate`.
     """
+    check_device(device or recorded.artist.device)
     with nullcontext() if fetch or model else offline():
         try:
             artist = _artist(what, recorded.artist, model or _pinned(recorded.artist), device or recorded.artist.device)
