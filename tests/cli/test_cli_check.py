@@ -62,7 +62,7 @@ def test_a_failed_check_is_reported_with_reason_and_fix(
     install(project, monkeypatch, *BAD)
     result = t2i("check", "judge")
     lines = result.out.splitlines()
-    at = next(n for n, line in enumerate(lines) if line.startswith("  FAIL    a state stays as it was taken"))
+    at = next(n for n, line in enumerate(lines) if line.startswith("  FAIL    a saved state does not change"))
     assert result.code == 1
     assert lines[at + 1].strip() == "further updates change the state returned before, in count, sum"
     assert lines[at + 2].strip().startswith("why: ") and lines[at + 3].strip() == "fix it: return clones from `state`"
@@ -84,7 +84,7 @@ def test_an_expected_failure_that_passes_is_reported(t2i: T2I, project: Path, mo
     install(project, monkeypatch, KNOWN)
     result = t2i("check", "judge")
     assert result.code == 0
-    assert "  fixed   a state stays as it was taken" in result.out and "remove it from expected_failures" in result.out
+    assert "  fixed   a saved state does not change" in result.out and "remove it from expected_failures" in result.out
 
 
 def test_an_expected_failure_of_an_unknown_check_is_a_failure(
@@ -133,7 +133,7 @@ def test_an_error_is_reported_with_its_place(t2i: T2I, project: Path, monkeypatc
     assert "ZeroDivisionError" in entry["message"] and entry["remedy"].startswith("correct this error, in evaluator.py")
 
 
-def test_a_plugin_is_imported_in_another_process_first(
+def test_a_plugin_is_examined_in_another_process_first(
     t2i: T2I, site: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.install("exits", "import os; os._exit(0)")

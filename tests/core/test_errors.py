@@ -9,7 +9,7 @@ import pytest
 from t2i import errors
 from t2i.errors import T2IError, did_you_mean
 
-CLASSES = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+CLASSES = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, T2IError)}
 
 
 def drawn_parents() -> dict[str, str]:

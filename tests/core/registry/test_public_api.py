@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 NAMES = {
     "Artist", "Batch", "CaptionedDataset", "Config", "Evaluator", "Example", "Generator", "LanguageModel",
     "ModelInfo", "Noise", "Objective", "Phase", "Picture", "Pipeline", "PipelineOutput", "Player", "Request",
-    "Score", "T2IError", "TextEmbedding", "TextEncoder", "TrainConfig", "Trainer", "__version__",
+    "Score", "T2IError", "TextEmbedding", "TextEncoder", "TrainConfig", "Trainer", "UnreadPromptWarning",
+    "__version__",
     "create_evaluator", "create_language_model", "create_model", "create_text_encoder", "from_pretrained", "index",
     "list_models", "load_dataset", "model_info", "pipeline", "push_to_hub", "save_pretrained",
 }  # fmt: skip

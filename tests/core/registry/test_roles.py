@@ -15,6 +15,7 @@ from t2i.errors import NameClashError, PluginBrokenError, UnknownNameError
 from t2i.registry import catalogue, roles
 from t2i.registry.discovery import registry
 from t2i.registry.specs import load_target
+from t2i.testing.checks.roles.role import CheckedRole
 from t2i.testing.installed import sections
 
 SINGER = """
@@ -107,4 +108,4 @@ def test_every_row_is_complete(role: roles.Role) -> None:
     assert role.hook.startswith("t2i_") and role.plural.startswith(role.word)
     assert role.summary.endswith(".") and len(role.summary) < 100
     assert dataclasses.is_dataclass(role.spec) and roles.role_of(role.spec) is role
-    assert load_target(role.checks)().targets
+    assert isinstance(load_target(role.checks)(), CheckedRole)

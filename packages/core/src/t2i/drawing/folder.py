@@ -103,6 +103,7 @@ def draw_folder(
     check_writable(folder / GRID)
     waiting: deque[Path] = deque()
     done = drawn = 0
+    writing: Path | None = None
 
     with progress("Drawing", len(plan)) as advance:
 
@@ -118,10 +119,12 @@ def draw_folder(
 
         try:
             for picture in artist.draw(missing(), options, batch_size=batch_size, stages=stages):
-                write_picture(picture, waiting.popleft())
-                done, drawn = done + 1, drawn + 1
+                writing = waiting.popleft()
+                write_picture(picture, writing)
+                writing, done, drawn = None, done + 1, drawn + 1
                 advance(1)
         except KeyboardInterrupt:
+            done += writing is not None and writing.exists()  # interrupted between writing and counting it
             raise KeyboardInterrupt(f"Interrupted: {folder}/ has {done:,} of {len(plan):,} pictures.") from None
     return DrawnFolder(len(plan), drawn, _write_grid(plan) if len(plan) <= MAX_GRID_PICTURES else None)
 
