@@ -110,11 +110,11 @@ def test_an_endless_response_is_cut(hub: FakeHub, trees: Trees, monkeypatch: pyt
         resolve(NAME)
 
 
-def test_a_download_is_announced(hub: FakeHub, trees: Trees, caplog: pytest.LogCaptureFixture, t2i: T2I) -> None:
+def test_a_download_is_announced(hub: FakeHub, trees: Trees, t2i: T2I, tmp_path: Path) -> None:
     hub.repo("org/name", trees[0])
-    result = t2i("generate", "pizza", "--model", NAME, "-o", "x.png", "--device", "cpu")
+    result = t2i("generate", "pizza", "--model", NAME, "-o", tmp_path / "x.png", "--device", "cpu")
     assert result.code == 0 and "downloading org/name@" in result.err and " files, " in result.err
-    assert "downloading" not in t2i("generate", "a", "--model", NAME, "-o", "y.png", "--device", "cpu").err
+    assert "downloading" not in t2i("generate", "a", "--model", NAME, "-o", tmp_path / "y.png", "--device", "cpu").err
     assert logging.getLogger("t2i").level == logging.NOTSET
 
 
