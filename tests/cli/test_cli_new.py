@@ -51,7 +51,9 @@ def python(*arguments: str, paths: list[Path], cwd: Path) -> subprocess.Complete
 def test_a_project_is_complete(t2i: T2I, here: Path) -> None:
     result = t2i("new", "my-technique")
     assert result.code == 0 and result.out == ""
-    assert "t2i check my-technique" in result.err
+    assert result.err.splitlines()[1:5] == [
+        "  cd t2i-my-technique", '  pip install -e ".[test]"', "  pytest", "  t2i check my-technique",
+    ]  # fmt: skip
     folder = here / "t2i-my-technique"
     assert {path for path, (content, _) in contents(folder).items() if (folder / path).is_file()} == {
         ".github/workflows/ci.yml", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml",

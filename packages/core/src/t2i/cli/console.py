@@ -39,9 +39,10 @@ def report_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str), flush=True)
 
 
-def say(message: object) -> None:
-    """Print a message on stderr."""
-    print(printable(message), file=sys.stderr, flush=True)
+def say(*lines: object) -> None:
+    """Print lines of a message on stderr."""
+    for line in lines:
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:

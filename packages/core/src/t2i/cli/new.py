@@ -53,9 +53,12 @@ def new(
     for warning in _clashes(name, role):
         warn(warning)
     say(
-        f"{folder} is a plugin. Try it:\n"
-        f'  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  t2i check {name}\n'
-        f"Then replace the toy by your own code: src/{_package(name)}/{_module(role)}.py"
+        f"{folder} is a plugin. Try it:",
+        f"  cd {folder}",
+        '  pip install -e ".[test]"',
+        "  pytest",
+        f"  t2i check {name}",
+        f"Then replace the toy by your own code: src/{_package(name)}/{_module(role)}.py",
     )
 
 
