@@ -75,6 +75,18 @@ class StageDiscriminator(nn.Module):
         return self.judge_picture(features[-1]).flatten()
 
 
+def tree_discriminators(
+    sides: Iterable[int], condition_dim: int, width: int, *, spectral: bool, unconditional: bool
+) -> dict[int, StageDiscriminator]:
+    """A discriminator for each scale of a tree, by its side in pixels (StackGAN++ sec. 4.1; AttnGAN sec. 3.1)."""
+    return {
+        side: StageDiscriminator(
+            side, condition_dim, width, spectral=spectral, unconditional=unconditional, orthogonal=True
+        )
+        for side in sides
+    }
+
+
 def outputs_of(stages: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
     """The output of each of `stages`, applied one after the other."""
     return list(accumulate(stages, lambda given, stage: stage(given), initial=x))[1:]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from t2i.config import Config
 from t2i.toolbox.game_config import StageGameConfig
+from t2i.toolbox.staged_config import TreeConfig, Widths
 from t2i.training.config import OptimizerConfig
 
-Widths = tuple[PositiveInt, ...]
-Blocks = Annotated[int, Field(ge=0, le=16)]
 
-
-class AttnGANConfig(Config):
+class AttnGANConfig(TreeConfig):
     """The shape of DAMSM and of the tree. A trunk leads to the first scale; each further scale doubles the side."""
 
-    text_dim: int = Field(384, ge=1, le=65536, description="width of the text encoder's vectors")
     reader: Literal["lstm", "linear", "none"] = Field(
         "lstm", description="what DAMSM trains over the encoder's words; 'none' takes words and sentence as they are"
     )
@@ -37,7 +34,6 @@ class AttnGANConfig(Config):
     normalize_text: bool = Field(True, description="scale each sentence to RMS 1; False in the paper")
     widths: Widths = Field((256, 128, 64), min_length=2, max_length=9, description="trunk: channels at 4, 8, ... px")
     branch_widths: Widths = Field((48, 32), max_length=5, description="channels of each further scale")
-    residual_blocks: Blocks | tuple[Blocks, ...] = Field(2, description="in each branch; a list sets them per branch")
     patch: int = Field(1, ge=1, le=8, description="px per side that the tree draws as one (sub-pixel); 1 in the paper")
     skip: bool = Field(
         True, description="a scale adds to the picture before it (output skips, Karras 2020); False in the paper"
@@ -46,24 +42,12 @@ class AttnGANConfig(Config):
     @property
     def resolutions(self) -> tuple[int, ...]:
         """Pixels per side of each scale's picture."""
-        first = 4 * 2 ** (len(self.widths) - 1) * self.patch
-        return tuple(first * 2**scale for scale in range(1 + len(self.branch_widths)))
-
-    @property
-    def branch_blocks(self) -> tuple[int, ...]:
-        """Residual blocks of each branch."""
-        blocks = self.residual_blocks
-        return (blocks,) * len(self.branch_widths) if isinstance(blocks, int) else blocks
+        return tuple(side * self.patch for side in super().resolutions)
 
     @model_validator(mode="after")
     def _shapes_fit(self) -> Self:
         if not self.branch_widths:
             raise ValueError("branch_widths must list at least one scale: attention is between two scales")
-        if len(self.branch_blocks) != len(self.branch_widths):
-            raise ValueError(
-                f"residual_blocks must list one number for each of {len(self.branch_widths)} branches, "
-                f"got {len(self.branch_blocks)}"
-            )
         if self.reader == "none" and self.word_dim != self.text_dim:
             raise ValueError(f"word_dim must be text_dim ({self.text_dim}) if reader is 'none', got {self.word_dim}")
         return self

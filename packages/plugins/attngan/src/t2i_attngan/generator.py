@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self, final
+from typing import ClassVar, final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from t2i.drawing.abilities import Attended
-from t2i.generator import Generator
 from t2i.noise import Noise
 from t2i.text import TextEmbedding
-from t2i.toolbox.folding import folded
+from t2i.toolbox.staged_generator import StagedGenerator
 from t2i_attngan.config import AttnGANConfig, AttnGANOptions
 from t2i_attngan.damsm import DAMSM
 from t2i_attngan.model import Attention, Grown, Tree
 
 
 @final
-class AttnGAN(Generator[AttnGANOptions]):
+class AttnGAN(StagedGenerator[AttnGANOptions]):
     """AttnGAN (Xu et al. 2018): a tree of generators whose further scales look at the words that DAMSM has read."""
 
     technique: ClassVar[str] = "attngan"
@@ -30,22 +29,6 @@ class AttnGAN(Generator[AttnGANOptions]):
         self.config: AttnGANConfig = config
         self.damsm = DAMSM(config)
         self.tree = Tree(config)
-
-    @property
-    def resolution(self) -> int:
-        return self.config.resolutions[-1]
-
-    @property
-    def stage_resolutions(self) -> tuple[int, ...]:
-        return self.config.resolutions
-
-    @property
-    def text_dim(self) -> int:
-        return self.config.text_dim
-
-    def generate(self, text: TextEmbedding, noise: Noise, options: AttnGANOptions) -> Float[Tensor, "b 3 h w"]:
-        """The last of `stages`."""
-        return self.stages(text, noise, options)[-1]
 
     def stages(self, text: TextEmbedding, noise: Noise, options: AttnGANOptions) -> list[Float[Tensor, "b 3 _ _"]]:
         """The pictures at every scale, smallest first."""
@@ -63,6 +46,3 @@ class AttnGAN(Generator[AttnGANOptions]):
         z = options.truncation * noise.normal(self.config.noise_dim)
         varied = options.variation * noise.normal(self.config.condition_dim)
         return self.tree(read, z, varied, legacy_mask=options.legacy_mask)
-
-    def for_drawing(self) -> Self:
-        return folded(self)

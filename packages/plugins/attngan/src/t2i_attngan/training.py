@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from t2i.errors import InvalidConfigError
 from t2i.toolbox.conditioning import Condition
-from t2i.toolbox.discriminator import StageDiscriminator
+from t2i.toolbox.discriminator import tree_discriminators
 from t2i.toolbox.game import Terms, Weights, game_phases
 from t2i.toolbox.sentences import noisy_text
 from t2i.toolbox.stage_game import StageGame
@@ -46,17 +46,13 @@ class AttnGANObjective(Objective):
 
             backbone = Backbone(shape)
             self.keeps = {"backbone": backbone}
-        self.discriminators = {
-            side: StageDiscriminator(
-                side,
-                shape.word_dim,
-                config.discriminator_width,
-                spectral=config.spectral_norm,
-                unconditional=True,
-                orthogonal=True,
-            )
-            for side in shape.resolutions
-        }
+        self.discriminators = tree_discriminators(
+            shape.resolutions,
+            shape.word_dim,
+            config.discriminator_width,
+            spectral=config.spectral_norm,
+            unconditional=True,
+        )
         self.game = StageGame(
             config, self._draw, lambda text: generator.damsm.reader(text).sentence, self.discriminators, RELEASED
         )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field
 
 from t2i.config import Config
 from t2i.toolbox.game_config import StageGameConfig
+from t2i.toolbox.staged_config import Blocks, StagedConfig, TreeConfig, Widths
 from t2i.training.config import OptimizerConfig
 
-Widths = tuple[PositiveInt, ...]
-Blocks = Annotated[int, Field(ge=0, le=16)]
 
-
-class _TextConfig(Config):
+class _TextConfig(StagedConfig):
     """What both networks share. v1 is Zhang et al. 2017, v2 is Zhang et al. 2018."""
 
-    text_dim: int = Field(384, ge=1, le=65536, description="width of the sentence embedding")
     normalize_text: bool = Field(True, description="scale each sentence to RMS 1; False in the papers")
     condition_dim: int = Field(128, ge=1, le=8192, description="width of mu, logvar and the condition; v1 sec. 5")
     noise_dim: int = Field(100, ge=1, le=8192, description="width of z; v1 sec. 5")
@@ -54,34 +51,10 @@ class StackGANConfig(_TextConfig):
         return (first, second)[: self.stages]
 
 
-class StackGANv2Config(_TextConfig):
-    """v2: a trunk up to the first scale, then one branch for each further scale, twice as large as the one before."""
+class StackGANv2Config(_TextConfig, TreeConfig):
+    """v2: a tree."""
 
-    widths: Widths = Field((256, 256, 128), min_length=2, max_length=9, description="trunk: channels at 4, 8, ... px")
-    branch_widths: Widths = Field((64, 32), max_length=5, description="channels of each further scale")
-    residual_blocks: Blocks | tuple[Blocks, ...] = Field(2, description="in each branch; a list sets them per branch")
     augmentation: Literal["linear", "relu", "glu"] = Field("glu", description="on mu and logvar; GLU is the paper's")
-
-    @property
-    def resolutions(self) -> tuple[int, ...]:
-        """Pixels per side of each scale's picture."""
-        first = 4 * 2 ** (len(self.widths) - 1)
-        return tuple(first * 2**scale for scale in range(1 + len(self.branch_widths)))
-
-    @property
-    def branch_blocks(self) -> tuple[int, ...]:
-        """Residual blocks of each branch."""
-        blocks = self.residual_blocks
-        return (blocks,) * len(self.branch_widths) if isinstance(blocks, int) else blocks
-
-    @model_validator(mode="after")
-    def _each_branch_has_its_blocks(self) -> Self:
-        if len(self.branch_blocks) != len(self.branch_widths):
-            raise ValueError(
-                f"residual_blocks must list one number for each of {len(self.branch_widths)} branches, "
-                f"got {len(self.branch_blocks)}"
-            )
-        return self
 
 
 class StackGANOptions(Config):

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self, final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.generator import Generator
 from t2i.noise import Noise
 from t2i.text import TextEmbedding
-from t2i.toolbox.folding import folded
+from t2i.toolbox.staged_generator import StagedGenerator
 from t2i_stackgan.config import StackGANConfig, StackGANOptions, StackGANv2Config
 from t2i_stackgan.model import StageOne, StageTwo, Tree
 
 
 @final
-class StackGAN(Generator[StackGANOptions]):
+class StackGAN(StagedGenerator[StackGANOptions]):
     """StackGAN (Zhang et al. 2017): stage I draws a sketch, stage II reads it and the text and draws it larger."""
 
     technique: ClassVar[str] = "stackgan"
@@ -37,22 +36,6 @@ class StackGAN(Generator[StackGANOptions]):
             _check_sides(config)
             self.stage_two = StageTwo(config)
 
-    @property
-    def resolution(self) -> int:
-        return self.config.resolutions[-1]
-
-    @property
-    def stage_resolutions(self) -> tuple[int, ...]:
-        return self.config.resolutions
-
-    @property
-    def text_dim(self) -> int:
-        return self.config.text_dim
-
-    def generate(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> Float[Tensor, "b 3 h w"]:
-        """The last of `stages`."""
-        return self.stages(text, noise, options)[-1]
-
     def stages(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> list[Float[Tensor, "b 3 _ _"]]:
         """Stage I's pictures, then stage II's."""
         z, dim = options.truncation * noise.normal(self.config.noise_dim), self.config.condition_dim
@@ -61,12 +44,9 @@ class StackGAN(Generator[StackGANOptions]):
             drawn.append(self.stage_two(drawn[0], text.sentence, options.variation * noise.normal(dim))[0])
         return [torch.tanh(picture) for picture in drawn]
 
-    def for_drawing(self) -> Self:
-        return folded(self)
-
 
 @final
-class StackGANv2(Generator[StackGANOptions]):
+class StackGANv2(StagedGenerator[StackGANOptions]):
     """StackGAN++ (Zhang et al. 2018): a tree of generators that draws one picture at several scales."""
 
     technique: ClassVar[str] = "stackgan-v2"
@@ -78,30 +58,11 @@ class StackGANv2(Generator[StackGANOptions]):
         self.config: StackGANv2Config = config
         self.tree = Tree(config)
 
-    @property
-    def resolution(self) -> int:
-        return self.config.resolutions[-1]
-
-    @property
-    def stage_resolutions(self) -> tuple[int, ...]:
-        return self.config.resolutions
-
-    @property
-    def text_dim(self) -> int:
-        return self.config.text_dim
-
-    def generate(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> Float[Tensor, "b 3 h w"]:
-        """The last of `stages`."""
-        return self.stages(text, noise, options)[-1]
-
     def stages(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> list[Float[Tensor, "b 3 _ _"]]:
         """The pictures at every scale, smallest first."""
         z = options.truncation * noise.normal(self.config.noise_dim)
         pictures, _ = self.tree(text.sentence, z, options.variation * noise.normal(self.config.condition_dim))
         return pictures
-
-    def for_drawing(self) -> Self:
-        return folded(self)
 
 
 def _check_sides(config: StackGANConfig) -> None:

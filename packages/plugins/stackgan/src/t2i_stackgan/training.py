@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from t2i.toolbox.conditioning import Condition, ConditioningAugmentation
-from t2i.toolbox.discriminator import StageDiscriminator
+from t2i.toolbox.discriminator import StageDiscriminator, tree_discriminators
 from t2i.toolbox.game import Weights, game_phases
 from t2i.toolbox.sentences import noisy_sentence
 from t2i.toolbox.stage_game import Read, StageGame, drawn_noise
@@ -111,17 +111,13 @@ class StackGANv2Objective(Objective):
     def __init__(self, generator: StackGANv2, config: StackGANv2ObjectiveConfig) -> None:
         self.generator: StackGANv2 = generator
         self._config, shape, weight = config, generator.config, config.unconditional
-        self.discriminators = {
-            side: StageDiscriminator(
-                side,
-                shape.condition_dim,
-                config.discriminator_width,
-                spectral=config.spectral_norm,
-                unconditional=weight > 0,
-                orthogonal=True,
-            )
-            for side in shape.resolutions
-        }
+        self.discriminators = tree_discriminators(
+            shape.resolutions,
+            shape.condition_dim,
+            config.discriminator_width,
+            spectral=config.spectral_norm,
+            unconditional=weight > 0,
+        )
         # v2 eq. 4 and 5: as released, the picture of the wrong pair counts as real, so real pictures count twice
         weights = Weights(1, 1, 1, real_picture=2 * weight, fake_picture=weight, fool_picture=weight)
         self.game = StageGame(config, self._draw, mu_by(generator.tree.augmentation), self.discriminators, weights)

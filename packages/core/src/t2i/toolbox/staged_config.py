@@ -1,0 +1,52 @@
+"""The settings of generators that draw a picture at several sizes. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from t2i.config import Config
+
+Widths = tuple[PositiveInt, ...]
+Blocks = Annotated[int, Field(ge=0, le=16)]
+
+
+class StagedConfig(Config):
+    """The shape of a `StagedGenerator`."""
+
+    text_dim: int = Field(384, ge=1, le=65536, description="width of the text encoder's vectors")
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Pixels per side of each picture, smallest first."""
+        raise NotImplementedError
+
+
+class TreeConfig(StagedConfig):
+    """A trunk up to the first scale, then one branch for each further scale, twice as large as the one before."""
+
+    widths: Widths = Field((256, 256, 128), min_length=2, max_length=9, description="trunk: channels at 4, 8, ... px")
+    branch_widths: Widths = Field((64, 32), max_length=5, description="channels of each further scale")
+    residual_blocks: Blocks | tuple[Blocks, ...] = Field(2, description="in each branch; a list sets them per branch")
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Pixels per side of each scale's picture."""
+        first = 4 * 2 ** (len(self.widths) - 1)
+        return tuple(first * 2**scale for scale in range(1 + len(self.branch_widths)))
+
+    @property
+    def branch_blocks(self) -> tuple[int, ...]:
+        """Residual blocks of each branch."""
+        blocks = self.residual_blocks
+        return (blocks,) * len(self.branch_widths) if isinstance(blocks, int) else blocks
+
+    @model_validator(mode="after")
+    def _each_branch_has_its_blocks(self) -> Self:
+        if len(self.branch_blocks) != len(self.branch_widths):
+            raise ValueError(
+                f"residual_blocks must list one number for each of {len(self.branch_widths)} branches, "
+                f"got {len(self.branch_blocks)}"
+            )
+        return self
