@@ -21,12 +21,14 @@ from t2i.errors import (
 from t2i.registry.describe import DEFAULT_LANGUAGE_MODEL, DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
+from t2i.registry.roles import role_of
 from t2i.registry.specs import (
     CommandSpec,
     DatasetSpec,
     EvaluatorSpec,
     LanguageModelSpec,
     ModelSpec,
+    ReferenceSpec,
     TextEncoderSpec,
     load_target,
 )
@@ -67,13 +69,7 @@ def create_model(name: str, pretrained: bool = False, **config: Any) -> Generato
 
 def create_text_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
     """The text encoder "name", or "name:reference" such as "hf:org/repo@revision"."""
-    kind, colon, reference = check_text(name, "A text encoder's name").partition(":")
-    spec, _ = registry().get(TextEncoderSpec, kind)
-    if spec.takes_reference != bool(colon and reference):
-        wanted = f"{kind}:reference" if spec.takes_reference else kind
-        raise InvalidInputError(f"The text encoder {kind!r} must be given as {wanted!r}, got {name!r}.")
-    factory = load_target(spec.target)
-    return cast("TextEncoder", factory(reference) if reference else factory())
+    return cast("TextEncoder", _create(TextEncoderSpec, name))
 
 
 def create_language_model(name: str = DEFAULT_LANGUAGE_MODEL) -> LanguageModel:
@@ -84,13 +80,19 @@ def create_language_model(name: str = DEFAULT_LANGUAGE_MODEL) -> LanguageModel:
         InvalidInputError: a reference is missing, or given where none is taken.
         OfflineError, SnapshotError: its weights cannot be loaded.
     """
-    kind, colon, reference = check_text(name, "A language model's name").partition(":")
-    spec, _ = registry().get(LanguageModelSpec, kind)
+    return cast("LanguageModel", _create(LanguageModelSpec, name))
+
+
+def _create(kind: type[ReferenceSpec], name: str) -> Any:
+    """What the target of `name`, or of the part before its colon, makes."""
+    word = role_of(kind).word
+    key, colon, reference = check_text(name, f"A {word}'s name").partition(":")
+    spec, _ = registry().get(kind, key)
     if spec.takes_reference != bool(colon and reference):
-        wanted = f"{kind}:reference" if spec.takes_reference else kind
-        raise InvalidInputError(f"The language model {kind!r} must be given as {wanted!r}, got {name!r}.")
+        wanted = f"{key}:reference" if spec.takes_reference else key
+        raise InvalidInputError(f"The {word} {key!r} must be given as {wanted!r}, got {name!r}.")
     factory = load_target(spec.target)
-    return cast("LanguageModel", factory(reference) if reference else factory())
+    return factory(reference) if reference else factory()
 
 
 def create_evaluator(name: str, **settings: Any) -> Evaluator:

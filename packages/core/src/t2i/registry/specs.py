@@ -94,9 +94,9 @@ class WeightsSpec(Spec):
 
 
 @dataclass(frozen=True)
-class TextEncoderSpec(Spec):
-    """A text encoder. `target` is a callable () -> TextEncoder; with `takes_reference`, (reference) ->
-    TextEncoder, reached as "name:reference"."""
+class ReferenceSpec(Spec):
+    """What `target` makes, a callable () -> it; with `takes_reference`, (reference) -> it, reached as
+    "name:reference"."""
 
     name: str
     target: str
@@ -107,16 +107,13 @@ class TextEncoderSpec(Spec):
 
 
 @dataclass(frozen=True)
-class LanguageModelSpec(Spec):
-    """A language model. `target` is a callable () -> LanguageModel; with `takes_reference`, (reference) ->
-    LanguageModel, reached as "name:reference"."""
+class TextEncoderSpec(ReferenceSpec):
+    """A text encoder: `target` makes a TextEncoder."""
 
-    name: str
-    target: str
-    summary: str
-    license: str
-    takes_reference: bool = False
-    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+@dataclass(frozen=True)
+class LanguageModelSpec(ReferenceSpec):
+    """A language model: `target` makes a LanguageModel."""
 
 
 @dataclass(frozen=True)
