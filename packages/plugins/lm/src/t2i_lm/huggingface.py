@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,15 +12,15 @@ from jaxtyping import Int
 from torch import Tensor
 
 from t2i.errors import InvalidInputError, SnapshotError
-from t2i.files import sha256_of
 from t2i.hub.download import download
 from t2i.hub.layout import CONFIG, check_config_size
+from t2i.hub.shards import WEIGHT_FILES, weights_sha256
 from t2i.language import LanguageModel, LanguageModelIdentity, WritingOptions, check_questions
 from t2i.noise import Noise
 from t2i_lm.sampling import choose_tokens
 from t2i_lm.stopping import StopCutter
 
-FILES = ["*.json", "*.jinja", "*.txt", "*.model", "model.safetensors", "model-*-of-*.safetensors"]
+FILES = ["*.json", "*.jinja", "*.txt", "*.model", *WEIGHT_FILES]
 AT_ONCE = 16  # texts in one batch
 
 
@@ -39,7 +38,7 @@ def huggingface(reference: str) -> HuggingFaceModel:
         repo, _, asked = reference.partition("@")
         folder, revision = download(repo, asked or None, FILES)
         name = f"{repo}@{revision}"
-    return HuggingFaceModel(folder, LanguageModelIdentity(f"hf:{name}", revision, weights_sha256(folder)))
+    return HuggingFaceModel(folder, identified(f"hf:{name}", revision, folder))
 
 
 @final
@@ -171,20 +170,13 @@ class _Text:
         return self._cutter.push(rest) + self._cutter.finish()
 
 
-def weights_sha256(folder: Path) -> str:
-    """The sha256 of model.safetensors, or of the list of its shards' sha256s.
+def identified(name: str, revision: str, folder: Path) -> LanguageModelIdentity:
+    """A model's identity, with the hash of its weights in `folder`.
 
     Raises:
-        SnapshotError: there is none.
+        SnapshotError: it has no safetensors.
     """
-    files = sorted(folder.glob("model-*-of-*.safetensors")) or [folder / "model.safetensors"]
-    if not files[0].is_file():
-        raise SnapshotError(
-            f"A language model needs model.safetensors, which {folder} does not have; pickled weights are never read. "
-            f"Choose another model."
-        )
-    digests = [sha256_of(file) for file in files]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return LanguageModelIdentity(name, revision, weights_sha256(folder, "A language model", "Choose another model."))
 
 
 def quiet_transformers() -> Any:

