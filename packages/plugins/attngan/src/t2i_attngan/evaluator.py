@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from t2i.create import create_text_encoder
 from t2i.errors import InvalidInputError
-from t2i.evaluator import Evaluator, Score
+from t2i.evaluator import Score
 from t2i.snapshots.load import load_generator
 from t2i.snapshots.resolve import resolve
 from t2i_attngan.backbone import Backbone
@@ -98,7 +98,7 @@ class DAMSMEncoder(ImageTextEncoder):
 
 
 @final
-class DAMSMPrecision(Evaluator):
+class DAMSMPrecision(RPrecision):
     """The share of pictures that DAMSM finds closer to their own caption than to 99 of other groups.
 
     Every score carries a caution, because DAMSM's loss trained AttnGAN.
@@ -116,32 +116,12 @@ class DAMSMPrecision(Evaluator):
             InvalidInputError, UnknownNameError, SnapshotError: as `DAMSMEncoder` and `RPrecision`.
         """
         encoder = DAMSMEncoder(model) if isinstance(model, str) else model
-        self._ranking = RPrecision(encoder, distractors=distractors, folds=folds, seed=seed)
-
-    def update(
-        self,
-        images: Float[Tensor, "b 3 h w"],
-        *,
-        captions: Sequence[str] | None = None,
-        groups: Sequence[str] | None = None,
-        real: bool = False,
-    ) -> None:
-        self._ranking.update(images, captions=captions, groups=groups, real=real)
+        super().__init__(encoder, distractors=distractors, folds=folds, seed=seed)
 
     def compute(self) -> dict[str, Score]:
         """ "damsm", its floor "damsm_chance", and "damsm_ceiling" if real pictures were seen."""
-        scores = self._ranking.compute()
-        found = {name.replace("r_precision", "damsm"): score for name, score in scores.items()}
+        found = {name.replace("r_precision", "damsm"): score for name, score in super().compute().items()}
         return found | {"damsm": replace(found["damsm"], caution=f"{CAUTION} {found['damsm'].caution}".strip())}
-
-    def state(self) -> dict[str, Tensor]:
-        return self._ranking.state()
-
-    def merge(self, state: Mapping[str, Tensor]) -> None:
-        self._ranking.merge(state)
-
-    def reset(self) -> None:
-        self._ranking.reset()
 
 
 def _attngan(generator: object, model: str) -> AttnGAN:

@@ -6,7 +6,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import final
 
 import numpy as np
 import torch
@@ -21,7 +20,6 @@ RESAMPLES = 1000
 NEAR_CHANCE = 0.1  # share of the way from chance to 1: below it, the encoder does not recognise the real pictures
 
 
-@final
 class RPrecision(CaptionEvaluator):
     """The share of pictures whose own caption ranks first, by cosine, among itself and captions of other groups.
 
