@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from fakes.foreign import DAMAGES, damaged
 from fakes.official_attngan import Generator as PlainGenerator
 from fakes.official_stackgan import with_batch_statistics
 from t2i.config import parse_config
@@ -88,22 +89,11 @@ def test_sizes_are_read_off_the_tensors(official: nn.Module) -> None:
     assert "convert-damsm" in converted.note
 
 
-@pytest.mark.parametrize("change", ["missing", "extra", "shape", "integers", "discriminator"])
-def test_a_checkpoint_that_does_not_fit_is_refused(official: nn.Module, change: str) -> None:
-    state, name = official.state_dict(), "h_net2.att.conv_context.weight"
-    match change:
-        case "missing":
-            del state[name]
-        case "extra":
-            state["attention.weight"] = torch.zeros(3)
-        case "shape":
-            state[name] = state[name][:-1]
-        case "integers":
-            state[name] = state[name].long()
-        case "discriminator":
-            state = {"UNCOND_DNET.outlogits.0.weight": torch.zeros(1, 8, 4, 4)}
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_checkpoint_that_does_not_fit_is_refused(official: nn.Module, how: str) -> None:
+    other = {"UNCOND_DNET.outlogits.0.weight": torch.zeros(1, 8, 4, 4)}
     with pytest.raises(SnapshotError, match=r"missing|known module|wrong shape|floating-point|checkpoint of netG"):
-        attngan(state)
+        attngan(damaged(official.state_dict(), "h_net2.att.conv_context.weight", how, other))
 
 
 def test_the_papers_tree_has_7_1_million_parameters() -> None:

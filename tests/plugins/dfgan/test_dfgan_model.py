@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fakes.foreign import DAMAGES, damaged
 from fakes.official_dfgan import Discriminator as PlainDiscriminator
 from fakes.official_dfgan import Generator as PlainGenerator
 from fakes.official_dfgan import moved
@@ -63,24 +64,13 @@ def test_sizes_are_inferred_from_the_tensors(official: nn.Module) -> None:
     )
 
 
-@pytest.mark.parametrize("change", ["missing", "extra", "shape", "integers", "discriminator"])
-def test_a_checkpoint_that_does_not_fit_is_refused(official: nn.Module, change: str) -> None:
-    state, name = official.state_dict(), "GBlocks.1.fuse2.affine0.fc_beta.linear2.weight"
-    match change:
-        case "missing":
-            del state[name]
-        case "extra":
-            state["attention.weight"] = torch.zeros(3)
-        case "shape":
-            state[name] = state[name][:-1]
-        case "integers":
-            state[name] = state[name].long()
-        case "discriminator":
-            state = PlainDiscriminator(TEXT, WIDTH, SIDE).state_dict()
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_checkpoint_that_does_not_fit_is_refused(official: nn.Module, how: str) -> None:
+    name, other = "GBlocks.1.fuse2.affine0.fc_beta.linear2.weight", PlainDiscriminator(TEXT, WIDTH, SIDE)
     with pytest.raises(
         SnapshotError, match=r"missing|these do not|unknown|wrong shape|floating-point|checkpoint of netG"
     ):
-        dfgan(state)
+        dfgan(damaged(official.state_dict(), name, how, other.state_dict()))
 
 
 def test_the_discriminator_is_the_papers() -> None:

@@ -14,8 +14,8 @@ from PIL import Image
 
 import t2i as library
 import t2i_index.listener as listener
-from fakes.artist import write_artist
 from fakes.command_line import T2I
+from fakes.painter import here as here
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import read_provenance
 from t2i.errors import InvalidInputError
@@ -26,17 +26,6 @@ from t2i_index.sqlite_store import SQLiteStore
 
 pytestmark = pytest.mark.usefixtures("fakes_installed", "t2i_cache")
 DRAW = ("generate", "a red square", "--model", "painter", "--device", "cpu", "--seed", 7)
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a small artist, and no recorder of another test."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    write_artist(folder / "painter")
-    listener._recorder.cache_clear()
-    return folder
 
 
 def test_the_journey_draw_search_again(t2i: T2I, here: Path, file: Path):

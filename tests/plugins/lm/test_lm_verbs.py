@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import t2i_index.listener as listener
-from fakes.artist import write_artist
 from fakes.command_line import T2I
+from fakes.painter import here as here
 from plugins.lm.conftest import Scripted
 from t2i import create
 from t2i.drawing.provenance import Widened, read_provenance
@@ -19,17 +18,6 @@ from t2i_lm.board import Axis
 
 pytestmark = pytest.mark.usefixtures("fakes_installed", "t2i_cache")
 ANSWERS = ["a red heart", "I cannot", "a blue boat", "in the snow, at dusk"]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a small artist."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    write_artist(folder / "painter")
-    listener._recorder.cache_clear()
-    return folder
 
 
 @pytest.fixture

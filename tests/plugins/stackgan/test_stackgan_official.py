@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fakes.foreign import DAMAGES, damaged
 from fakes.official_stackgan import StageOne, StageTwo, Tree, with_batch_statistics
 from t2i.errors import SnapshotError
 from t2i.noise import Noise
@@ -73,23 +74,14 @@ class TestTheSamePictures:
         ours = CONVERT[name](marked).generator.state_dict()
         assert sorted(int(value.flatten()[0]) for value in ours.values()) == list(range(1, len(state) + 1))
 
-    @pytest.mark.parametrize("change", ["missing", "extra", "shape", "integers", "twice"])
-    def test_a_checkpoint_that_does_not_fit_is_named(self, name: str, change: str) -> None:
+    @pytest.mark.parametrize("how", DAMAGES)
+    def test_a_checkpoint_that_does_not_fit_is_named(self, name: str, how: str) -> None:
         state = official(name).state_dict()
         key = {"stage-one": "upsample2.2.running_var", "stage-two": "residual.1.block.4.weight"}.get(
             name, "h_net2.residual.1.block.4.weight"
         )
-        match change:
-            case "missing":
-                del state[key]
-            case "extra":
-                state["attention.weight"] = torch.zeros(3)
-            case "shape":
-                state[key] = state[key][:-1]
-            case "integers":
-                state[key] = state[key].long()
-            case "twice":
-                state[key.replace("2.", "02.", 1) if "2." in key else key.replace("1.", "01.", 1)] = state[key]
+        twice = key.replace("2.", "02.", 1) if "2." in key else key.replace("1.", "01.", 1)
+        state = damaged(state, key, how, state | {twice: state[key]})
         with pytest.raises(SnapshotError, match=r"missing|these do not|wrong shape|floating-point|unknown"):
             CONVERT[name](state)
 
