@@ -44,7 +44,7 @@ def test_every_command_works(tmp_path: Path) -> None:
         )
         assert ended.returncode == 0, f"{line}\n{ended.stderr}"
     runs = tmp_path / "runs"
-    for name, step in (("a", 20), ("b", 60), ("two", 20), ("launched", 20)):
+    for name, step in (("a", 20), ("b", 80), ("tuned", 20), ("two", 20), ("launched", 20)):
         assert (runs / name / "checkpoints" / f"step-{step:08d}" / "snapshot").is_dir(), name
         assert (runs / name / "index.html").is_file()
     assert (tmp_path / "mine.reference.jsonl").is_file()

@@ -38,7 +38,7 @@ def gradient_penalty(logits: Float[Tensor, " b"], images: Float[Tensor, "b 3 h w
 def matching_penalty(
     logits: Float[Tensor, " b"], images: Float[Tensor, "b 3 h w"], condition: Float[Tensor, "b c"]
 ) -> Float[Tensor, ""]:
-    """MA-GP: the mean of |d logit / d (image, condition)|^6 on real pictures with their texts (Tao et al. 2022, eq. 2).
+    """MA-GP: the mean sixth power of the norm of d logit / d (image, condition) on real pairs (Tao et al. 2022, eq. 2).
 
     As released, one norm over both gradients; the paper writes the sum of two.
     """

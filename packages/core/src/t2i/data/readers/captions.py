@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from t2i.errors import DataError
 from t2i.plain_text import MAX_PROMPT_CHARACTERS
@@ -49,7 +48,8 @@ def group_of(names: Iterable[str]) -> str | None:
     return _first(list(names), GROUP_COLUMNS)
 
 
-class Usable(NamedTuple):
+@dataclass(frozen=True)
+class Usable:
     """The usable captions of a picture, cleaned.
 
     Attributes:
