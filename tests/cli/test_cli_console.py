@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -91,3 +92,8 @@ def test_special_files_are_refused_at_once(t2i: T2I, here: Path) -> None:
         assert "not a regular file" in t2i("regenerate", name).error
         assert "not a regular file" in t2i("generate", "--prompts", name).error
         assert "not a regular file" in t2i("train", "cgan", "--data", "x", "--out", "o", "--config", name).error
+
+
+def test_ctrl_c_during_an_import_exits_with_130() -> None:
+    program = "import t2i.cli.main as cli; cli.run = lambda arguments: exec('raise KeyboardInterrupt'); cli.main()"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 130

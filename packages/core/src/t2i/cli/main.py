@@ -37,6 +37,9 @@ def _code(arguments: Sequence[str]) -> int:
         return fail(str(error))
     except KeyboardInterrupt:
         say("")
+        # If Ctrl-C came during an exec(), as in an import that makes a dataclass, CPython would exit by SIGINT in place
+        # of our code; the next exec() makes it forget.
+        exec("")  # noqa: S102
         return 130
     except BrokenPipeError:
         raise
