@@ -94,6 +94,7 @@ def test_special_files_are_refused_at_once(t2i: T2I, here: Path) -> None:
         assert "not a regular file" in t2i("train", "cgan", "--data", "x", "--out", "o", "--config", name).error
 
 
-def test_ctrl_c_during_an_import_exits_with_130() -> None:
+def test_ctrl_c_during_an_import_exits_with_130(here: Path) -> None:
     program = "import t2i.cli.main as cli; cli.run = lambda arguments: exec('raise KeyboardInterrupt'); cli.main()"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 130
+    (here / "interrupted.py").write_text(program)
+    assert subprocess.run([sys.executable, "-m", "interrupted"], cwd=here, capture_output=True).returncode == 130
