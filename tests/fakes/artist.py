@@ -16,6 +16,7 @@ from torch import Tensor
 
 from t2i.config import Config, parse_config
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
+from t2i.drawing.opening import Opening
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity, Provenance
 from t2i.errors import InvalidInputError
@@ -48,9 +49,9 @@ def write_artist(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def open_artist(name: ModelName, device: str) -> Artist:
+def open_artist(name: ModelName, opening: Opening) -> Artist:
     """The function that its plugin declares: opens a folder that has a MARKER."""
-    return ShardedArtist(name.folder, str(name), device)
+    return ShardedArtist(name.folder, str(name), opening.device)
 
 
 class ShardedArtist(Artist):

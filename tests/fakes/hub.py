@@ -45,9 +45,11 @@ def object_id(path: str, content: bytes) -> str:
 
 @dataclass
 class Repo:
-    """One repository; a ref is a branch, a tag or "refs/pr/N"."""
+    """One repository; a ref is a branch, a tag or "refs/pr/N". Only the owner may download from a gated one."""
 
     private: bool = False
+    gated: bool = False
+    card: dict[str, object] = field(default_factory=dict)
     commits: dict[str, Tree] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
 
@@ -152,9 +154,8 @@ def _reading(hub: FakeHub) -> None:
         if commit is None:
             return refusal(404, "RevisionNotFound")
         files = [{"rfilename": path, **_blob(path, data)} for path, data in repo.commits[commit].items()]
-        return JSONResponse(
-            {"id": f"{org}/{name}", "sha": commit, "private": repo.private, "siblings": files, "tags": []}
-        )
+        said = {"id": f"{org}/{name}", "sha": commit, "private": repo.private, "siblings": files, "tags": []}
+        return JSONResponse({**said, "gated": "manual" if repo.gated else False, "cardData": repo.card})
 
     @hub.app.get("/api/models/{org}/{name}/tree/{revision}")
     def tree(request: Request, org: str, name: str, revision: str) -> Response:
@@ -174,6 +175,8 @@ def _reading(hub: FakeHub) -> None:
         commit = repo and repo.find(revision)
         if not repo or not commit:
             return refusal(404, "RevisionNotFound" if repo else "RepoNotFound")
+        if repo.gated and bearer(request) != TOKEN:
+            return refusal(403, "GatedRepo", "Access to this model is restricted.")
         content = repo.commits[commit].get(path)
         if content is None:
             return refusal(404, "EntryNotFound")

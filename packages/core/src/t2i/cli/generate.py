@@ -13,12 +13,17 @@ from t2i.cli.console import interruptible, progress, say
 from t2i.cli.options import (
     MODEL_HELP,
     PICTURES,
+    AcceptNewOption,
     DeviceOption,
     ForceOption,
+    LoraOption,
+    MemoryOption,
     OwnOption,
+    YesOption,
     check_model,
     check_new_file,
     distinct,
+    download_confirmed,
     parse_options,
 )
 from t2i.errors import InvalidInputError, OutputError
@@ -65,6 +70,10 @@ def generate(
     ] = False,
     force: ForceOption = False,
     device: DeviceOption = None,
+    memory: MemoryOption = "auto",
+    lora: LoraOption = None,
+    accept_new: AcceptNewOption = False,
+    yes: YesOption = False,
     widen: Annotated[
         bool, typer.Option("--widen", help="Let a language model add details to each prompt first.")
     ] = False,
@@ -84,13 +93,22 @@ def generate(
     from t2i.drawing.attention import attend, attention_path, write_attention, write_attentions
     from t2i.drawing.folder import MAX_GRID_PICTURES, FolderPlan, draw_folder, strip_path, write_picture
     from t2i.drawing.formats import encoded
+    from t2i.drawing.opening import check_memory
     from t2i.drawing.pipeline import pipeline
     from t2i.text import check_prompts
 
     texts, seeds, chosen = distinct(check_prompts(texts)), choose_seeds(seed, count), parse_options(option)
     widened = widen_prompts(texts, seeds[0], lm) if widen else {}
     texts = list(widened) or texts
-    artist = pipeline(model, device=device, record=True)
+    artist = pipeline(
+        model,
+        device=device,
+        record=True,
+        memory=check_memory(memory),
+        adapters=lora or (),
+        accept_new=accept_new,
+        confirm=download_confirmed(yes),
+    )
     options = artist.options(**chosen)
     if attention:
         attend(artist, [], options)  # whether it can, before anything is drawn

@@ -41,7 +41,7 @@ def info(
 def _of_other_roles(name: str) -> dict[str, Any]:
     """What plugins declare under this name, except models."""
     return {
-        role_of(type(spec)).word.replace(" ", "_"): {"from": f"{plugin.distribution} {plugin.version}"}
+        role_of(type(spec)).word.lower().replace(" ", "_"): {"from": f"{plugin.distribution} {plugin.version}"}
         | {key: value for key, value in asdict(spec).items() if value not in ("", {}, ())}
         for spec, plugin in registry().named(name)
         if not isinstance(spec, ModelSpec | WeightsSpec)

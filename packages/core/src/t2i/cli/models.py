@@ -11,6 +11,7 @@ import typer
 from t2i.cli.console import report, report_json, table, warn
 from t2i.registry.describe import list_models, model_info
 from t2i.registry.discovery import registry
+from t2i.registry.specs import HubModelSpec
 
 
 def models(
@@ -32,6 +33,14 @@ def models(
             [w.name, w.dataset, str(w.resolution), f"{w.size_bytes / 2**20:.1f} MiB", w.license]
             for info in here
             for w in info.weights
+        ],
+    )
+    _print(
+        ["on the Hub", "px", "download", "licence", "what"],
+        [
+            [spec.name, str(spec.resolution), f"{spec.size_bytes / 1e9:.1f} GB", spec.license, spec.summary]
+            for spec, _ in registry().all(HubModelSpec)
+            if filter in spec.name
         ],
     )
     _print(["not installed", "what", "get it with"], [[info.name, info.summary, info.remedy] for info in elsewhere])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,10 @@ from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
 from t2i.registry.specs import EvaluatorSpec
 
-MODEL_HELP = "Model to use: technique[.tag], a run folder, local-dir:PATH or hf-hub:ORG/REPO[@REVISION]."
+MODEL_HELP = (
+    "Model to use: technique[.tag], a run folder, local-dir:PATH, hf-hub:ORG/REPO[@REVISION] or a short name that "
+    "`t2i models` lists."
+)
 OwnOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -23,6 +27,25 @@ OwnOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str | None, typer.Option(help="Device to run on: cpu, cuda or mps. Default: the accelerator.")]
+MemoryOption = Annotated[
+    str,
+    typer.Option(
+        metavar="low|auto|fast",
+        help="Memory of a large model. low: least memory, slower; fast: all on the device; auto: whatever fits.",
+    ),
+]
+LoraOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="MODEL",
+        help="A LoRA to load on top: a .safetensors file, folder or hf-hub:ORG/REPO; repeatable.",
+    ),
+]
+AcceptNewOption = Annotated[
+    bool, typer.Option("--accept-new", help="Use the new files of a repository that has changed since its first use.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Start a large download without asking.")]
 DataOption = Annotated[str, typer.Option(help="Dataset: a name, name:split, or a folder of captioned pictures.")]
 CountOption = Annotated[int, typer.Option("-n", "--n", help="Number of pictures drawn.")]
 MetricsOption = Annotated[str, typer.Option(help="Evaluators' names, separated by commas.")]
@@ -112,6 +135,20 @@ def metric_names(metrics: str) -> list[str]:
     for name in names:
         registry().get(EvaluatorSpec, name)
     return list(dict.fromkeys(names))
+
+
+def download_confirmed(yes: bool) -> Callable[[str], bool]:
+    """A function that asks the user whether to start a large download; without a terminal, it needs `--yes`."""
+
+    def confirm(question: str) -> bool:
+        if yes:
+            say(question.partition("\n")[0])
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InvalidInputError(f"{question.partition(chr(10))[0]} Confirm it: --yes")
+        return typer.confirm(question, err=True)
+
+    return confirm
 
 
 def check_model(model: str) -> None:

@@ -167,9 +167,10 @@ def _is_there(path: Path, artist: Artist, request: Request, options: Config, for
 
 def _is_same(found: Provenance, artist: Artist, request: Request, options: Config) -> bool:
     identity = artist.identity
-    return (found.prompt, found.seed, found.options, found.artist.weights, found.artist.text_encoders) == (
-        *(request.prompt, request.seed, options.model_dump(mode="json")),
-        *(identity.weights, identity.text_encoders),
+    drawn_by = (found.artist.weights, found.artist.text_encoders, found.artist.adapters)
+    return (found.prompt, found.seed, found.options, found.source, *drawn_by) == (
+        *(request.prompt, request.seed, options.model_dump(mode="json"), None),
+        *(identity.weights, identity.text_encoders, identity.adapters),
     )
 
 

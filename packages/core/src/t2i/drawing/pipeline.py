@@ -9,7 +9,7 @@ The whole of it in three lines::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, Self, final
@@ -23,6 +23,7 @@ from t2i.config import Config
 from t2i.create import create_text_encoder
 from t2i.devices import check_device
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
+from t2i.drawing.opening import Memory, Opening, agreed
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity, Provenance
 from t2i.drawing.providers import provider_of
@@ -178,21 +179,38 @@ class Pipeline(Artist):
         return next(self.generator.parameters()).device
 
 
-def pipeline(model: str = DEFAULT_MODEL, *, device: str | None = None, record: bool = False) -> Artist:
+def pipeline(
+    model: str = DEFAULT_MODEL,
+    *,
+    device: str | None = None,
+    record: bool = False,
+    memory: Memory = "auto",
+    adapters: Sequence[str] = (),
+    accept_new: bool = False,
+    confirm: Callable[[str], bool] = agreed,
+) -> Artist:
     """Load a model, ready to draw: a snapshot as a Pipeline, another layout as the artist of the plugin that knows it.
 
     Args:
-        model: "technique", "technique.tag", a run folder, "local-dir:path" or "hf-hub:org/repo[@revision]".
+        model: "technique", "technique.tag", a run folder, "local-dir:path", "hf-hub:org/repo[@revision]" or the short
+            name of a well-known model on the Hub.
         device: "cpu", "cuda", "mps"; by default the machine's accelerator, or the CPU.
         record: record its pictures in the index when they are saved (needs t2i-index), as the command line does.
+        memory, adapters, accept_new, confirm: for models in another layout, see `t2i.drawing.opening.Opening`.
 
     Raises:
         UnknownNameError, PluginError, SnapshotError: there is no usable model of that name.
+        InvalidInputError: `memory` or `adapters` is given for a model that has no such choice.
     """
     where = check_device(device)
-    name = ModelName.parse(model)
+    name, opening = ModelName.parse(model), Opening(str(where), memory, tuple(adapters), accept_new, confirm)
     provider = provider_of(name)
-    artist = provider(name, str(where)) if provider is not None else open_snapshot(resolve(model), where)
+    if provider is None and not opening.is_plain:
+        raise InvalidInputError(
+            f"Memory modes and adapters are for large models such as those of diffusers, but {model} is none. "
+            f"Leave --memory and --lora out."
+        )
+    artist = provider(name, opening) if provider is not None else open_snapshot(resolve(model), where)
     artist.record = record
     return artist
 

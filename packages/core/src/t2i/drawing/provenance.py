@@ -31,6 +31,7 @@ class ArtistIdentity:
         text_encoders: the sha256 of each text encoder with files of its own, by its name; "" if it is unknown.
         device: "cpu", "cuda" or "mps"; other devices round differently.
         versions: versions of t2i-core, torch and the distribution that draws.
+        adapters: the sha256 of each adapter that was loaded on top of the weights, by its name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ArtistIdentity:
     text_encoders: Mapping[str, str] = field(hash=False)
     device: str
     versions: Mapping[str, str] = field(hash=False)
+    adapters: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def weights_sha256(self) -> str:
@@ -67,6 +69,21 @@ class Widened:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The picture that another one was made from.
+
+    Attributes:
+        sha256: of its pixels: see `pixels_sha256`.
+        how: what was made of it, such as "image-to-image" or "inpainting".
+        mask_sha256: of the pixels of the mask that says where; "" if there is none.
+    """
+
+    sha256: str
+    how: str
+    mask_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Everything a picture depends on.
 
@@ -76,6 +93,7 @@ class Provenance:
         artist: the artist that drew it.
         widened: how the prompt came from a shorter one; None if it was drawn as typed. Drawing again needs only
             `prompt`, so it needs no language model.
+        source: the picture it was edited from; None if it was drawn from text alone.
     """
 
     prompt: str
@@ -83,6 +101,7 @@ class Provenance:
     options: Mapping[str, Any] = field(hash=False)
     artist: ArtistIdentity
     widened: Widened | None = None
+    source: Source | None = None
 
 
 class SignedImage(Image.Image):
@@ -115,6 +134,12 @@ def signed(image: Image.Image, provenance: Provenance) -> SignedImage:
 def png_bytes(image: Image.Image) -> bytes:
     """The image as PNG, with its provenance if it is signed; equal images give equal bytes."""
     return encoded(image)
+
+
+def pixels_sha256(image: Image.Image) -> str:
+    """The sha256 of a picture's size and RGB pixels, the same for every file format without loss."""
+    pixels = image.convert("RGB")
+    return hashlib.sha256(f"{pixels.width}x{pixels.height}\n".encode() + pixels.tobytes()).hexdigest()
 
 
 def read_provenance(path: Path) -> Provenance:

@@ -7,32 +7,61 @@ from collections.abc import Callable
 from pathlib import Path
 
 from t2i.drawing.artist import Artist
-from t2i.errors import NameClashError
+from t2i.drawing.opening import Opening
+from t2i.errors import NameClashError, T2IError
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
 from t2i.registry.specs import ArtistSpec, load_target
 
-Provider = Callable[[ModelName, str], Artist]
-"""(the model's name, device) -> the artist."""
+Provider = Callable[[ModelName, Opening], Artist]
+"""(the model's name, how to open it) -> the artist."""
+
+
+def artist_spec_of(name: ModelName) -> ArtistSpec | None:
+    """The artist that draws with the named model, recognised by a file in its folder or repository.
+
+    Returns:
+        None if no plugin knows it, or if its repository cannot be reached.
+
+    Raises:
+        UnknownNameError: it is a short name, and its artist is not installed.
+        NameClashError: several plugins know it.
+    """
+    if name.known is not None:
+        return registry().get(ArtistSpec, name.known.artist)[0]
+    if name.kind == "registered":
+        return None
+    able = [spec for spec, _ in registry().all(ArtistSpec) if _has(name, spec.marker)]
+    if len(able) > 1:
+        names = " and ".join(spec.name for spec in able)
+        raise NameClashError(f"A model belongs to one artist, but {name} is claimed by {names}. Uninstall one.")
+    return able[0] if able else None
 
 
 def provider_of(name: ModelName) -> Provider | None:
-    """The provider of the named folder, recognised by a file in it; None if no plugin knows it or it is not a folder.
+    """What opens the named model; None if it is a snapshot of ours, or no plugin knows it.
 
     Raises:
-        NameClashError: several plugins know it.
+        UnknownNameError, NameClashError: as `artist_spec_of`.
         PluginError: the provider cannot be imported.
     """
-    if name.kind != "folder":
+    spec = artist_spec_of(name)
+    if spec is None:
         return None
-    able = [spec for spec, _ in registry().all(ArtistSpec) if _is_file(name.folder / spec.marker)]
-    if not able:
-        return None
-    if len(able) > 1:
-        names = " and ".join(spec.name for spec in able)
-        raise NameClashError(f"A folder belongs to one artist, but {name.folder} is claimed by {names}. Uninstall one.")
-    provider: Provider = load_target(able[0].target)
+    provider: Provider = load_target(spec.target)
     return provider
+
+
+def _has(name: ModelName, marker: str) -> bool:
+    """Whether the model has the file `marker`."""
+    if name.kind == "folder":
+        return _is_file(name.folder / marker)
+    from t2i.hub.listing import has_file
+
+    try:
+        return has_file(name.repo, name.revision, marker)
+    except T2IError:  # whoever opens the model next reports it
+        return False
 
 
 def _is_file(path: Path) -> bool:

@@ -16,7 +16,7 @@ from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import open_snapshot, pipeline
 from t2i.drawing.provenance import ArtistIdentity, Provenance, read_provenance
 from t2i.drawing.providers import provider_of
-from t2i.errors import IntegrityError, OfflineError
+from t2i.errors import IntegrityError, InvalidInputError, OfflineError
 from t2i.files import open_regular
 from t2i.hub.client import offline
 from t2i.progress import Say, unsaid
@@ -88,6 +88,11 @@ def redraw(
         InvalidInputError, OfflineError, IntegrityError, UnknownNameError, PluginError, SnapshotError: as `regenerate`.
     """
     check_device(device or recorded.artist.device)
+    if recorded.source is not None:
+        raise InvalidInputError(
+            f"{what} was edited from another picture, with the sha256 {recorded.source.sha256}, so it cannot be drawn "
+            f"from its provenance alone. Edit that picture again: t2i edit PICTURE {recorded.prompt!r}"
+        )
     with nullcontext() if fetch or model else offline():
         try:
             artist = _artist(what, recorded.artist, model or _pinned(recorded.artist), device or recorded.artist.device)
@@ -122,8 +127,13 @@ def _artist(what: str, recorded: ArtistIdentity, model: str, device: str) -> Art
         snapshot = resolve(model, recorded.weights_sha256 if name.kind == "hub" else None)
         check(snapshot.config.weights_sha256)
         return open_snapshot(snapshot, check_device(device))
-    artist = pipeline(model, device=device)
+    artist = pipeline(model, device=device, adapters=tuple(recorded.adapters))
     check(artist.identity.weights_sha256)
+    if artist.identity.adapters != recorded.adapters:
+        raise IntegrityError(
+            f"{what} was drawn with the adapters {dict(recorded.adapters)}, but they now are "
+            f"{dict(artist.identity.adapters)}. Put the original files there."
+        )
     return artist
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -18,17 +17,15 @@ from typing import TYPE_CHECKING
 
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError, OutputError, SnapshotError, T2IError
 from t2i.files import sha256_of, write_atomic
-from t2i.hub.client import asking, client
+from t2i.hub.client import asking
 from t2i.hub.layout import CARD, CONFIG, FILES, GOLDEN, WEIGHTS, check_config_size, check_listing
+from t2i.hub.listing import COMMIT, listing
 from t2i.registry.names import ModelName
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"(?!.*(\.\.|//))\w([\w./+-]*\w)?")  # a git ref, except for what could escape from a path
-
-PAUSES = (1.0, 3.0)  # seconds before the next attempt, after an error of the server
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +66,7 @@ def fetched(
         left = " It was removed from the cache." if _forget(folder / WEIGHTS) else ""
         raise IntegrityError(f"{error}{left}{_older(repo, revision, patterns)}") from None
     if revision != commit:
-        _remember(folder.parent.parent / "refs" / (revision or "main"), commit)
+        remember(folder, revision or "main", commit)
 
 
 def download(
@@ -99,20 +96,20 @@ def _find(
             return kept, kept.name
     try:
         with asking(refused):
-            listing = _ask(repo, revision)
+            found = listing(repo, revision)
     except OfflineError as error:
         if kept is None:
             raise
         _warn(f"{error} Using the copy in the cache, commit {kept.name}.")
         return kept, kept.name
-    commit = str(listing.sha)
-    _check(listing, where, patterns, sha256, max_bytes)
+    commit = str(found.sha)
+    _check(found, where, patterns, sha256, max_bytes)
     with asking(refused):
         from huggingface_hub import snapshot_download
 
         if known := _cached(repo, commit, patterns):
             return known, commit
-        log.info(f"downloading {repo}@{commit[:12]} from the Hub: {_size(listing, patterns)}")
+        log.info(f"downloading {repo}@{commit[:12]} from the Hub: {_size(found, patterns)}")
         return Path(snapshot_download(repo, revision=commit, allow_patterns=list(patterns))), commit
 
 
@@ -147,28 +144,9 @@ def _older(repo: str, revision: str | None, patterns: Sequence[str]) -> str:
     return f" An older copy is in the cache: {ModelName.on_hub(repo, kept.name)}." if kept else ""
 
 
-def _ask(repo: str, revision: str | None) -> ModelInfo:
-    """The commit and its list of files, in one request."""
-    from huggingface_hub import constants
-    from huggingface_hub.errors import HfHubHTTPError
-
-    for pause in (*PAUSES, None):
-        try:
-            timeout = constants.HF_HUB_ETAG_TIMEOUT
-            listing = client().model_info(repo, revision=revision, files_metadata=True, timeout=timeout)
-            break
-        except HfHubHTTPError as error:
-            if pause is None or error.response.status_code < 500:
-                raise
-            time.sleep(pause)
-    if not COMMIT.fullmatch(listing.sha or ""):
-        raise ValueError("the commit's hash is not valid")
-    return listing
-
-
-def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str | None, max_bytes: int | None) -> None:
+def _check(found: ModelInfo, where: str, patterns: Sequence[str], sha256: str | None, max_bytes: int | None) -> None:
     """Refuse unusable files by the Hub's listing, before they are downloaded."""
-    files = {file.rfilename: file for file in listing.siblings or ()}
+    files = {file.rfilename: file for file in found.siblings or ()}
     wanted = {name: file.size or 0 for name, file in files.items() if any(fnmatchcase(name, each) for each in patterns)}
     large = [name for name, size in wanted.items() if max_bytes is not None and size > max_bytes]
     if large:
@@ -188,18 +166,23 @@ def _check(listing: ModelInfo, where: str, patterns: Sequence[str], sha256: str 
         )
 
 
-def _size(listing: ModelInfo, patterns: Sequence[str]) -> str:
+def _size(found: ModelInfo, patterns: Sequence[str]) -> str:
     """ "4 files, 90.9 MB" """
     sizes = [
         file.size or 0
-        for file in listing.siblings or ()
+        for file in found.siblings or ()
         if any(fnmatchcase(file.rfilename, pattern) for pattern in patterns)
     ]
     return f"{len(sizes)} files, {sum(sizes) / 10**6:.1f} MB"
 
 
-def _remember(ref: Path, commit: str) -> None:
-    """Remember a branch's commit in the cache, as the client does; a read-only cache is left unchanged."""
+def remember(snapshot: Path, revision: str, commit: str) -> None:
+    """Remember a branch's commit in the cache, as the client does; a read-only cache is left unchanged.
+
+    Args:
+        snapshot: the folder of the commit in the cache.
+    """
+    ref = snapshot.parent.parent / "refs" / revision
     if not (ref.is_file() and ref.read_text() == commit):
         with suppress(OutputError):
             write_atomic(ref, commit.encode())

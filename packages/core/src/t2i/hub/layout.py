@@ -9,6 +9,7 @@ from t2i.errors import SnapshotError
 
 CONFIG, WEIGHTS, GOLDEN, CARD = "config.json", "model.safetensors", "golden.safetensors", "README.md"
 FILES = (CONFIG, WEIGHTS, GOLDEN, CARD)
+DIFFUSERS = "model_index.json"  # in the layout of diffusers, instead of config.json
 MAX_CONFIG_BYTES = 1_000_000
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
@@ -23,6 +24,11 @@ def check_listing(where: str, sizes: Mapping[str, int | None]) -> None:
     Raises:
         SnapshotError: config.json is missing or too large, or the weights are missing or pickled.
     """
+    if DIFFUSERS in sizes:
+        raise SnapshotError(
+            f"{where} is a pipeline of diffusers ({DIFFUSERS}), which t2i-diffusers draws with. "
+            f"Install it: pip install t2i-diffusers"
+        )
     check_not_pickled(where, sizes)
     missing = [name for name in (CONFIG, WEIGHTS) if name not in sizes]
     if missing:

@@ -9,6 +9,7 @@ from t2i.registry.specs import (
     CommandSpec,
     DatasetSpec,
     EvaluatorSpec,
+    HubModelSpec,
     LanguageModelSpec,
     ModelSpec,
     Spec,
@@ -44,6 +45,10 @@ class KnownPlugin:
 
 STARTER = ("cgan", "cvae", "stackgan-v2", "stackgan", "transformer")
 METRICS = ("fid", "kid", "is", "prdc", "memorisation", "diversity", "r_precision", "clip_score", "skills")
+HUB_MODELS = (
+    *("sd15", "sd-turbo", "sdxl", "sdxl-turbo", "sd35-medium"),
+    *("pixart-sigma", "sana", "flux-schnell", "qwen-image"),
+)
 
 KNOWN_PLUGINS = (
     KnownPlugin("t2i-cgan", "gan", "GAN-INT-CLS, the first text-to-image GAN", {ModelSpec: ("cgan",)}),
@@ -64,6 +69,12 @@ KNOWN_PLUGINS = (
     ),
     KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", {ModelSpec: ("cvae",)}),
     KnownPlugin("t2i-dfgan", "gan", "one stage whose every block fuses the text", {ModelSpec: ("dfgan",)}),
+    KnownPlugin(
+        "t2i-diffusers",
+        "diffusion",
+        "Stable Diffusion, SDXL, PixArt, SD 3, FLUX and others from the Hub; LoRA",
+        {HubModelSpec: HUB_MODELS},
+    ),
     KnownPlugin("t2i-flow", "diffusion", "flow matching with a transformer on pixels", {ModelSpec: ("flow",)}),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
     KnownPlugin("t2i-index", "memory", "finds everything drawn and written again", {CommandSpec: ("search", "index")}),

@@ -2,6 +2,7 @@
 
     technique                     its first pretrained weights; if no weights are loaded, the technique itself
     technique.tag                 registered pretrained weights
+    name                          a well-known model on the Hub, such as sd-turbo
     hf-hub:org/repo[@revision]    a snapshot on the Hub
     local-dir:path                the folder of a snapshot or a run
     path                          the same
@@ -20,7 +21,7 @@ from typing import Literal
 from t2i.arguments import check_text
 from t2i.errors import InvalidInputError, did_you_mean
 from t2i.registry.discovery import registry
-from t2i.registry.specs import NAME, ModelSpec, WeightsSpec
+from t2i.registry.specs import NAME, HubModelSpec, ModelSpec, WeightsSpec
 
 HUB, FOLDER = "hf-hub", "local-dir"
 
@@ -34,6 +35,7 @@ class ModelName:
         kind: the kind of name; it decides which of the following are set.
         technique, tag: of a "registered" name; the tag may be "".
         repo, revision: of a name on the "hub"; the revision may be "". `t2i.hub` checks that they are valid.
+        known: the spec of a short name on the "hub"; None for others.
         folder: of a "folder": a snapshot or a run; it need not exist.
     """
 
@@ -44,6 +46,7 @@ class ModelName:
     repo: str = ""
     revision: str = ""
     folder: Path = Path()
+    known: HubModelSpec | None = None
 
     @classmethod
     def parse(cls, text: str) -> ModelName:
@@ -63,10 +66,13 @@ class ModelName:
             if colon and NAME.fullmatch(prefix) and not is_folder:
                 raise _no_such_prefix(prefix, text)
             return cls(text, "folder", folder=Path(text))
-        if is_folder and not any((role, text) in registry().claims for role in (ModelSpec, WeightsSpec)):
+        if is_folder and not any((role, text) in registry().claims for role in (ModelSpec, WeightsSpec, HubModelSpec)):
             return cls(text, "folder", folder=Path(text))
         if colon:
             raise _no_such_prefix(prefix, text)
+        if (HubModelSpec, text) in registry().claims:
+            known, _ = registry().get(HubModelSpec, text)
+            return cls(text, "hub", repo=known.repo, revision=known.revision, known=known)
         technique, _, tag = text.partition(".")
         return cls(text, "registered", technique, tag)
 

@@ -12,6 +12,7 @@ from t2i.registry.specs import (
     CommandSpec,
     DatasetSpec,
     EvaluatorSpec,
+    HubModelSpec,
     LanguageModelSpec,
     ModelSpec,
     Spec,
@@ -103,6 +104,14 @@ ROLES: tuple[Role, ...] = (
         plural="artists",
         summary="Artists, which draw with models in other layouts than a snapshot.",
         checks="t2i.testing.checks.roles.artists:Artists",
+    ),
+    Role(
+        hook="t2i_hub_models",
+        spec=HubModelSpec,
+        word="Hub model",
+        plural="Hub models",
+        summary="Well-known models on the Hub, under short names; an artist draws with them.",
+        checks="t2i.testing.checks.roles.hub_models:HubModels",
     ),
     Role(
         hook="t2i_commands",

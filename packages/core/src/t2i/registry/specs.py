@@ -153,11 +153,13 @@ class ArtistSpec(Spec):
     """Draws with models in another layout than a snapshot.
 
     Attributes:
-        target: a callable (name, device) -> Artist, used for a model whose folder holds the file `marker`; `name` is a
-            `t2i.registry.names.ModelName`, `device` a torch device such as "cpu" or "cuda".
+        target: a callable (name, opening) -> Artist, used for a model whose folder or repository holds the file
+            `marker`; `name` is a `t2i.registry.names.ModelName`, `opening` a `t2i.drawing.opening.Opening`.
         marker: the name of the file, such as "model_index.json".
         tiny: a callable (folder) that writes the smallest model of that layout into a new folder; `t2i check`
             draws with it.
+        fine_tuning: a callable (name, opening) -> the settings of a run that fine-tunes such a model, as a mapping of
+            fields of `t2i.training.settings.RunConfig`; "" if such models cannot be fine-tuned.
     """
 
     name: str
@@ -165,7 +167,38 @@ class ArtistSpec(Spec):
     marker: str
     tiny: str
     summary: str
+    fine_tuning: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class HubModelSpec(Spec):
+    """A well-known model on the Hub that an artist draws with, under a short name.
+
+    Attributes:
+        name: the short name, such as "sd-turbo".
+        artist: the name of the ArtistSpec that draws with it.
+        repo, revision: where it is on the Hub; without a revision, its main branch.
+        license: SPDX id of the weights' licence, or the Hub's name of it.
+        gated: whether the Hub asks users to accept terms before they can download it.
+        resolution: the side of its pictures in pixels.
+        size_bytes: of what is downloaded, about.
+        memory_bytes: of the device, the least that draws one picture, about.
+        steps, guidance: the defaults with which its authors draw.
+    """
+
+    name: str
+    artist: str
+    repo: str
+    summary: str
+    license: str
+    resolution: int
+    size_bytes: int
+    memory_bytes: int
+    steps: int
+    guidance: float
+    gated: bool = False
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,6 +222,7 @@ KINDS: Mapping[str, type] = {
     "str": str,
     "int": int,
     "bool": bool,
+    "float": float,
     "tuple[str, ...]": tuple,
     "Mapping[str, str]": Mapping,
     "Mapping[str, Any]": Mapping,
@@ -231,7 +265,8 @@ def load_target(target: str) -> Any:
         ) from error
 
 
-TARGETS = ("target", "config", "objective", "objective_config", "converter", "tiny")  # fields, of any spec
+TARGETS = ("target", "config", "objective", "objective_config", "converter", "tiny", "fine_tuning")
+"""Fields of any spec that name targets."""
 
 
 def targets(spec: Spec) -> list[str]:

@@ -1,0 +1,78 @@
+"""What a repository on the Hub holds, without downloading it."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from t2i.errors import OfflineError, SnapshotError, T2IError
+from t2i.hub.client import asking, client
+from t2i.hub.layout import CONFIG
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+PAUSES = (1.0, 3.0)  # seconds before the next attempt, after an error of the server
+
+
+def listing(repo: str, revision: str | None) -> ModelInfo:
+    """The commit and its list of files with sizes and hashes, in one request; for a block of `asking`.
+
+    Args:
+        revision: a commit, branch or tag; by default "main".
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    for pause in (*PAUSES, None):
+        try:
+            timeout = constants.HF_HUB_ETAG_TIMEOUT
+            found = client().model_info(repo, revision=revision, files_metadata=True, timeout=timeout)
+            break
+        except HfHubHTTPError as error:
+            if pause is None or error.response.status_code < 500:
+                raise
+            time.sleep(pause)
+    if not COMMIT.fullmatch(found.sha or ""):
+        raise ValueError("the commit's hash is not valid")
+    return found
+
+
+def ask(repo: str, revision: str | None) -> ModelInfo:
+    """As `listing`, with t2i's errors.
+
+    Raises:
+        OfflineError: the Hub cannot be reached, or HF_HUB_OFFLINE forbids it.
+        SnapshotError: the Hub refuses, or has no such repository or revision.
+    """
+    where = f"{repo}@{revision}" if revision else repo
+
+    def refused(reason: str, away: bool) -> T2IError:
+        if away:
+            return OfflineError(
+                f"The Hub's list of {where} cannot be read: {reason}. Connect and unset HF_HUB_OFFLINE."
+            )
+        return SnapshotError(f"{where} cannot be downloaded from the Hub: {reason}.")
+
+    with asking(refused):
+        return listing(repo, revision)
+
+
+def has_file(repo: str, revision: str, name: str) -> bool:
+    """Whether a repository has the file `name` at its root; a snapshot in the cache answers without a request.
+
+    Raises:
+        InvalidInputError, OfflineError, SnapshotError: as `ask`, if the cache does not know.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    def refused(reason: str, away: bool) -> T2IError:
+        return SnapshotError(f"{repo} cannot be looked up in the cache: {reason}.")
+
+    with asking(refused):
+        for cached, answer in ((name, True), (CONFIG, False)):  # a snapshot of ours has no other artist's marker
+            if isinstance(try_to_load_from_cache(repo, cached, revision=revision or None), str):
+                return answer
+    return any(file.rfilename == name for file in ask(repo, revision or None).siblings or ())

@@ -1,0 +1,100 @@
+"""LoRAs that are loaded on top of a pipeline's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from t2i.errors import InvalidInputError, SnapshotError, T2IError
+from t2i.hub.client import offline
+from t2i.hub.download import download
+from t2i.registry.names import ModelName
+from t2i.runs.checkpoints import latest_checkpoint
+from t2i_diffusers.files.hashes import known_sha256
+
+NAMES = ("pytorch_lora_weights.safetensors", "model.safetensors")  # of diffusers, and of runs of t2i
+
+
+def load_adapters(pipe: Any, adapters: Sequence[str]) -> dict[str, str]:
+    """Load LoRAs into the pipeline.
+
+    Args:
+        adapters: safetensors files, folders that hold one, run folders, or hf-hub:org/repo[@revision].
+
+    Returns:
+        The sha256 of each, by its name.
+
+    Raises:
+        InvalidInputError: the pipeline takes no LoRA, or one is given twice.
+        SnapshotError: a LoRA is not there, not safetensors, or does not fit the pipeline.
+    """
+    if adapters and not hasattr(pipe, "load_lora_weights"):
+        raise InvalidInputError(f"A {type(pipe).__name__} takes no LoRA. Leave --lora out.")
+    if len({*adapters}) < len(adapters):
+        raise InvalidInputError(f"Each LoRA can be loaded once, got {', '.join(adapters)}.")
+    found = {}
+    for number, name in enumerate(adapters):
+        path, pinned = _file_of(name)
+        try:
+            found[pinned] = known_sha256(path)
+            with offline():
+                pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_key(number))
+        except Exception as error:  # the library raises anything for tensors that do not fit
+            raise SnapshotError(
+                f"{name} is not a LoRA that fits a {type(pipe).__name__} ({' '.join(str(error).split())[:300]})."
+            ) from error
+    return found
+
+
+@torch.no_grad()
+def set_scale(pipe: Any, adapters: Mapping[str, str], scale: float) -> None:
+    """Weigh all loaded LoRAs by `scale`: 0 draws without them, 1 as they were trained."""
+    pipe.set_adapters([_key(number) for number in range(len(adapters))], [scale] * len(adapters))
+
+
+def _key(number: int) -> str:
+    return f"lora{number}"
+
+
+def _file_of(name: str) -> tuple[Path, str]:
+    """The file of a LoRA, and the name that finds the same file again.
+
+    Raises:
+        SnapshotError: there is none.
+    """
+    asked = ModelName.parse(name) if ":" in name else None
+    if asked is not None and asked.kind == "hub":
+        folder, commit = download(asked.repo, asked.revision or None, ("*.safetensors",))
+        return _in_folder(folder, name), str(asked.pinned(commit))
+    path = asked.folder if asked is not None else Path(name)
+    if path.suffix == ".safetensors" and path.is_file():
+        return path, name
+    if path.is_dir():
+        try:
+            return _in_folder(path, name), name
+        except SnapshotError:
+            return _of_run(path, name), name
+    raise SnapshotError(
+        f"A LoRA is a .safetensors file, a folder with one, a run folder or hf-hub:org/repo, but there is no {name}."
+    )
+
+
+def _in_folder(folder: Path, name: str) -> Path:
+    files = sorted(folder.glob("*.safetensors"))
+    for wanted in NAMES:
+        if folder / wanted in files:
+            return folder / wanted
+    if len(files) != 1:
+        found = ", ".join(file.name for file in files[:5]) or "none"
+        raise SnapshotError(f"A LoRA's folder holds one .safetensors file, but {name} has {found}. Name the file.")
+    return files[0]
+
+
+def _of_run(run: Path, name: str) -> Path:
+    try:
+        return _in_folder(latest_checkpoint(run).snapshot, name)
+    except T2IError:
+        raise SnapshotError(f"{name} holds no LoRA (.safetensors) and is no run. Name the file.") from None
