@@ -10,6 +10,7 @@ from typing import final
 
 from t2i.drawing.artist import Artist
 from t2i.drawing.pipeline import pipeline
+from t2i.files import cache_home
 from t2i.registry.specs import ArtistSpec, load_target
 from t2i.testing.checks.artists import ARTIST_CHECKS
 from t2i.testing.checks.roles.role import CheckedRole, Section
@@ -36,11 +37,12 @@ class Artists(CheckedRole[ArtistSpec]):
 
 
 def _tiny(spec: ArtistSpec) -> Callable[[], Artist]:
-    """Opens the tiny model, only once, because drawing does not change it."""
+    """Opens the tiny model, in the cache, only once, because drawing does not change it."""
 
     @cache
     def make() -> Artist:
-        scratch = tempfile.TemporaryDirectory()  # lives as long as `make`
+        cache_home().mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=cache_home())  # lives as long as `make`
         keep.append(scratch)
         folder = Path(scratch.name) / "tiny"
         load_target(spec.tiny)(folder)
