@@ -88,7 +88,7 @@ def _hear(event: str, arguments: tuple[object, ...]) -> None:
     match event, arguments:
         case "open", (str() | bytes() | os.PathLike() as path, _, int(flags)):
             (_touched.written if flags & WRITING else _touched.read).append(os.fsdecode(path))
-        case (("os.mkdir" | "os.remove" | "os.rmdir"), (path, *_)):
+        case (("os.mkdir" | "os.remove" | "os.rmdir"), (path, *_, -1)):  # else within a folder that is removed, too
             _touched.written.append(str(path))
         case "os.rename", (_, path, *_):
             _touched.written.append(str(path))
