@@ -30,6 +30,7 @@ class Picture:
         stages: the pictures at each stage, coarse to fine, ending with `image`; empty unless requested.
         record: whether plugins that keep an index should remember it when it is saved.
         sentence: [d], the text encoder's embedding of the prompt, float32 on the CPU; None if it is not at hand.
+        unread: what the text encoder could not read of the prompt, as a sentence; "" if it read everything.
     """
 
     image: Image.Image
@@ -37,6 +38,7 @@ class Picture:
     stages: tuple[Image.Image, ...] = ()
     record: bool = False
     sentence: Float[Tensor, " d"] | None = field(default=None, repr=False, compare=False)
+    unread: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", signed(self.image, self.provenance))

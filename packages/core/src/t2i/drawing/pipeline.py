@@ -9,7 +9,7 @@ The whole of it in three lines::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, Self, final
@@ -33,7 +33,7 @@ from t2i.generator import Generator
 from t2i.hub.layout import CARD, WEIGHTS
 from t2i.images import to_pil
 from t2i.noise import Noise
-from t2i.registry.describe import DEFAULT_MODEL
+from t2i.registry.describe import DEFAULT_MODEL, DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
 from t2i.registry.specs import ModelSpec
@@ -151,17 +151,23 @@ class Pipeline(Artist):
 
     def _draw(self, requests: Iterable[Request], options: Config, batch_size: int, stages: bool) -> Iterator[Picture]:
         used, artist = options.model_dump(mode="json"), self.identity
-        todo, warned = iter(requests), set[str]()
+        todo, warned = iter(requests), dict[str, str]()
         while batch := list(islice(todo, batch_size)):
             prompts, seeds = check_requests(batch)
             drawn, sentences = self._batch(prompts, seeds, options, stages, warned)
             for images, sentence, prompt, seed, request in zip(drawn, sentences, prompts, seeds, batch, strict=True):
                 provenance = Provenance(prompt, seed, used, artist, request.widened)
-                yield Picture(images[-1], provenance, images if stages else (), self.record, sentence)
+                given = images if stages else ()
+                yield Picture(images[-1], provenance, given, self.record, sentence, warned.get(prompt, ""))
 
     @torch.inference_mode()
     def _batch(
-        self, prompts: Sequence[str], seeds: Sequence[int], options: Config, stages: bool, warned: set[str]
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        options: Config,
+        stages: bool,
+        warned: MutableMapping[str, str],
     ) -> tuple[list[tuple[Image.Image, ...]], Float[Tensor, "b d"]]:
         """Each request's stages, or its picture alone; and the prompts' sentence embeddings."""
         distinct = list(dict.fromkeys(prompts))
@@ -188,6 +194,7 @@ def pipeline(
     adapters: Sequence[str] = (),
     accept_new: bool = False,
     confirm: Callable[[str], bool] = agreed,
+    encoders: MutableMapping[str, TextEncoder] | None = None,
 ) -> Artist:
     """Load a model, ready to draw: a snapshot as a Pipeline, another layout as the artist of the plugin that knows it.
 
@@ -197,6 +204,7 @@ def pipeline(
         device: "cpu", "cuda", "mps"; by default the machine's accelerator, or the CPU.
         record: record its pictures in the index when they are saved (needs t2i-index), as the command line does.
         memory, adapters, accept_new, confirm: for models in another layout, see `t2i.drawing.opening.Opening`.
+        encoders: text encoders that several pipelines on one device share, by name; gets the one that is loaded.
 
     Raises:
         UnknownNameError, PluginError, SnapshotError: there is no usable model of that name.
@@ -210,21 +218,24 @@ def pipeline(
             f"Memory modes and adapters are for large models such as those of diffusers, but {model} is none. "
             f"Leave --memory and --lora out."
         )
-    artist = provider(name, opening) if provider is not None else open_snapshot(resolve(model), where)
+    artist = provider(name, opening) if provider is not None else open_snapshot(resolve(model), where, encoders)
     artist.record = record
     return artist
 
 
-def open_snapshot(snapshot: Snapshot, device: torch.device | str = "cpu") -> Pipeline:
-    """Load a snapshot's generator and the text encoder it was trained with.
+def open_snapshot(
+    snapshot: Snapshot, device: torch.device | str = "cpu", encoders: MutableMapping[str, TextEncoder] | None = None
+) -> Pipeline:
+    """Load a snapshot's generator and the text encoder it was trained with, or take it from `encoders`.
 
     Raises:
         UnknownNameError, PluginError, SnapshotError: one of them cannot be loaded.
     """
     generator = load_generator(snapshot, device)
     trained_with = snapshot.config.facts.text_encoder
+    name, loaded = trained_with.name if trained_with else DEFAULT_TEXT_ENCODER, encoders if encoders is not None else {}
     try:
-        encoder = create_text_encoder(trained_with.name) if trained_with else create_text_encoder()
+        encoder = loaded[name] if name in loaded else create_text_encoder(name).to(device)
     except UnknownNameError as error:
         if trained_with is None:
             raise
@@ -234,4 +245,5 @@ def open_snapshot(snapshot: Snapshot, device: torch.device | str = "cpu") -> Pip
             f"model = t2i.from_pretrained({snapshot.name!r}); "
             f"model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"
         ) from None
-    return Pipeline(snapshot, generator, encoder.to(device))
+    loaded[name] = encoder
+    return Pipeline(snapshot, generator, encoder)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
@@ -165,15 +165,31 @@ def find_provenance(path: Path) -> Provenance | None:
         InvalidInputError: the file is missing, is not a PNG, JPEG or WebP picture, or its provenance is damaged.
     """
     try:
-        with open_regular(path) as file, Image.open(file, formats=sorted(set(FORMATS.values()))) as picture:
+        file = open_regular(path)
+    except FileNotFoundError:
+        raise InvalidInputError(f"There is no picture at {path}.") from None
+    except OSError as error:
+        raise _incomplete(str(path), error) from None
+    with file:
+        return provenance_in(file, str(path))
+
+
+def provenance_in(file: BinaryIO, what: str) -> Provenance | None:
+    """The provenance in the picture that `file` holds; None if the picture is complete and has none.
+
+    Args:
+        what: the picture's path or name, for messages.
+
+    Raises:
+        InvalidInputError: it is not a PNG, JPEG or WebP picture, or its provenance is damaged.
+    """
+    try:
+        with Image.open(file, formats=sorted(set(FORMATS.values()))) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ValueError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS // 10**6} megapixels")
             text = read_text(picture, CHUNK)
-    except FileNotFoundError:
-        raise InvalidInputError(f"There is no picture at {path}.") from None
     except Exception as error:  # Pillow's readers raise KeyError, struct.error and more on damaged files
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidInputError(f"{path} is not a complete PNG, JPEG or WebP picture ({reason}).") from None
+        raise _incomplete(what, error) from None
     if text is None:
         return None
     try:
@@ -181,4 +197,9 @@ def find_provenance(path: Path) -> Provenance | None:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"])) or "all of it"
-        raise InvalidInputError(f"The provenance in {path} is damaged ({where}: {problem['msg']}).") from None
+        raise InvalidInputError(f"The provenance in {what} is damaged ({where}: {problem['msg']}).") from None
+
+
+def _incomplete(what: str, error: Exception) -> InvalidInputError:
+    reason = getattr(error, "strerror", None) or error
+    return InvalidInputError(f"{what} is not a complete PNG, JPEG or WebP picture ({reason}).")
