@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
@@ -174,7 +175,7 @@ def find_provenance(path: Path) -> Provenance | None:
         return provenance_in(file, str(path))
 
 
-def provenance_in(file: BinaryIO, what: str) -> Provenance | None:
+def provenance_in(file: BufferedReader | BytesIO, what: str) -> Provenance | None:
     """The provenance in the picture that `file` holds; None if the picture is complete and has none.
 
     Args:

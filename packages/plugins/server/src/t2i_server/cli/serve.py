@@ -1,0 +1,106 @@
+"""`t2i serve`: serve models on this machine, or to others who have a key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from t2i.cli.console import say
+from t2i.cli.options import DeviceOption, check_model
+from t2i.errors import InvalidInputError
+from t2i.registry.describe import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from t2i_server.keys import Keys
+    from t2i_server.settings import ServerSettings
+
+HELP = "Models to serve, the first is the default; ID=MODEL gives one a name for clients."
+
+
+def serve(
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=HELP)] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; any but a loopback one needs keys.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any free one.")] = 8000,
+    keys: Annotated[Path | None, typer.Option(help="File of keys, a line NAME KEY each. Or T2I_SERVER_KEY.")] = None,
+    lm: Annotated[list[str] | None, typer.Option(help="Also serve this language model; repeatable.")] = None,
+    search: Annotated[bool, typer.Option("--search", help="Let clients search this machine's index.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Folder for every picture; the index records them.")] = None,
+    batch: Annotated[int, typer.Option(help="Most pictures drawn at once.")] = 32,
+    wait_ms: Annotated[float, typer.Option(help="Milliseconds that a batch waits for more requests.")] = 3.0,
+    queue: Annotated[int, typer.Option(help="Most pictures accepted and not yet drawn.")] = 256,
+    per_request: Annotated[int, typer.Option(help="Most pictures of one request.")] = 10,
+    per_key: Annotated[int, typer.Option(help="Most pictures accepted and not yet drawn, for each key.")] = 64,
+    per_minute: Annotated[int, typer.Option(help="Most pictures a minute for each key; 0: no limit.")] = 0,
+    deadline: Annotated[float, typer.Option(help="Most seconds for one request.")] = 60.0,
+    memory: Annotated[int, typer.Option(help="MiB for the weights of loaded models.")] = 4096,
+    log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Write prompts into the access log.")] = False,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="Another website whose pages may use the API; repeatable.")
+    ] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Serve models: a page at /, and the OpenAI images API at /v1. Stops after Ctrl-C, when accepted requests are
+    answered."""
+    from t2i.config import parse_config
+    from t2i_server.keys import read_keys
+    from t2i_server.models import parse_names
+    from t2i_server.settings import ServerSettings
+
+    names = parse_names(models or [DEFAULT_MODEL])
+    for name in names.values():
+        check_model(name)
+    given = {
+        "batch": batch,
+        "wait_ms": wait_ms,
+        "queue": queue,
+        "per_request": per_request,
+        "per_key": per_key,
+        "per_minute": per_minute,
+        "deadline_seconds": deadline,
+        "memory_mib": memory,
+        "log_prompts": log_prompts,
+        "keep": keep,
+        "search": search,
+        "allow_origins": allow_origin or [],
+    }
+    settings = parse_config(ServerSettings, given, "t2i serve")
+    start(names, settings, read_keys(keys), host, port, lm or [], device)
+
+
+def start(
+    names: dict[str, str],
+    settings: ServerSettings,
+    keys: Keys,
+    host: str,
+    port: int,
+    lm: list[str],
+    device: str | None,
+) -> None:
+    """Bind, load and serve.
+
+    Raises:
+        InvalidInputError, OutputError: the address cannot be served, or needs keys.
+        UnknownNameError, PluginError, SnapshotError: a model cannot be loaded.
+    """
+    from t2i_server.app import application
+    from t2i_server.build import build
+    from t2i_server.run import address_of, bind, is_loopback, run
+
+    listener = bind(host, port)
+    if not is_loopback(listener) and not keys.required:
+        listener.close()
+        raise InvalidInputError(
+            f"Serving on {host} lets others draw here, so it needs a key. Put one into the environment variable "
+            f"T2I_SERVER_KEY, or several into a file: --keys FILE. Only for this machine: --host 127.0.0.1"
+        )
+    hosts = {"localhost", "127.0.0.1", "[::1]", host.lower()} if not keys.required else set()
+    state = build(names, settings, lm, device)
+    address = address_of(listener)
+
+    def ready() -> None:
+        say(f"{', '.join(state.models.served)} on {address}" + (" (with keys)" if keys.required else ""))
+
+    say(f"loading {', '.join(names)}")
+    run(application(state, keys, hosts), state, listener, ready)
