@@ -15,6 +15,7 @@ from t2i_server.state import Server
 
 router = APIRouter()
 FOLDER = Path(__file__).parents[1] / "page"
+TYPES = {".js": "text/javascript", ".css": "text/css"}
 STATIC = {path.name: path for path in (FOLDER / "static").iterdir()}
 
 
@@ -35,7 +36,7 @@ async def static(name: str) -> Response:
     """The page's style, script or icon."""
     if name not in STATIC:
         raise ApiError(404, "There is no such file.", "not_found")
-    return FileResponse(STATIC[name])
+    return FileResponse(STATIC[name], media_type=TYPES[STATIC[name].suffix], headers={"Cache-Control": "no-cache"})
 
 
 @cache
