@@ -10,7 +10,7 @@ from pathlib import Path
 
 NAMES = (
     *("startup", "plugins", "generate", "pipeline", "data", "trainer", "processes"),
-    *("index", "language"),
+    *("index", "language", "server"),
     *("stackgan", "attngan", "dfgan", "transformer", "cvae", "flow"),
     *("fid", "r_precision", "quality", "world"),
 )

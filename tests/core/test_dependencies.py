@@ -10,8 +10,10 @@ from packaging.requirements import Requirement
 
 FIXED = {
     "filelock": "3.20.3",  # CVE-2025-68146, CVE-2026-22701
+    "jinja2": "3.1.6",  # CVE-2025-27516
     "pillow": "12.1.1",  # CVE-2026-25990
     "pyyaml": "6.0.4",  # merge keys that grow exponentially
+    "starlette": "0.49.1",  # CVE-2025-62727
     "torch": "2.10",  # CVE-2025-32434, CVE-2026-24747
     "torchvision": "0.25",  # for that torch
 }

@@ -20,6 +20,8 @@ NOT_RUN = {
     "pip install uv": "these tests run in the environment that it makes",
     "uv run nox": "these sessions run this test",
     "--recipe openmoji64": "an hour; its result is in the card",
+    "t2i serve": "it runs until it is stopped; test_serving.py starts it",
+    "curl": "test_serving.py sends it",
 }
 OTHER_ENVIRONMENTS = ("--torch-backend=cpu", "--index-url")  # blocks that make one, of more than a gigabyte
 

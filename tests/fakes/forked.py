@@ -46,12 +46,16 @@ class ForkedCommand:
     @property
     def out(self) -> str:
         """Its output on stdout so far."""
-        return (Path(self._output.name) / "1").read_text()
+        return self._read("1")
 
     @property
     def err(self) -> str:
         """Its output on stderr so far."""
-        return (Path(self._output.name) / "2").read_text()
+        return self._read("2")
+
+    def _read(self, name: str) -> str:
+        file = Path(self._output.name) / name
+        return file.read_text() if file.exists() else ""  # the process has only just begun
 
     def poll(self) -> int | None:
         """The current `returncode`."""

@@ -79,6 +79,9 @@ KNOWN_PLUGINS = (
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
     KnownPlugin("t2i-index", "memory", "finds everything drawn and written again", {CommandSpec: ("search", "index")}),
     KnownPlugin(
+        "t2i-server", "serving", "a page and the OpenAI images API for served models", {CommandSpec: ("serve",)}
+    ),
+    KnownPlugin(
         "t2i-vaegan",
         "hybrid",
         "autoencoder that compares pictures by a discriminator's features",

@@ -51,7 +51,8 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         """
         Raises:
-            ApiError: 403, the Host header is another's; 401, there is no valid key; 413, the body is too large.
+            ApiError: 403, the Host header is another's; 401, there is no valid key; 415, the body is not JSON; 413, it
+                is too large.
         """
         headers = Headers(scope=scope)
         host = _without_port(headers.get("host", ""))
@@ -65,6 +66,9 @@ class Guard:
                 message = "This server needs a key that it knows: Authorization: Bearer KEY"
                 raise ApiError(401, message, "invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
             scope["state"]["key"] = owner
+        is_json = headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+        if scope["method"] == "POST" and path != PICTURES and not is_json:  # a form of any website can send other types
+            raise ApiError(415, "The body must be JSON: Content-Type: application/json", "wrong_type")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 15 or int(length) > _limit(scope):
             raise _too_large(scope)
