@@ -1,4 +1,4 @@
-"""Runs docs/serving.md: its servers, what clients ask of them, and its unit; and the commands of README's "Serve it"."""
+"""Runs docs/serving.md: its servers, what clients ask of them, its unit; and the commands of README's "Serve it"."""
 
 from __future__ import annotations
 

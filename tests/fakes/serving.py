@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import uvicorn
 
 from fakes.artist import ShardedArtist, write_artist
@@ -128,6 +130,14 @@ def serving(
         assert not thread.is_alive()
         listener.close()
     assert not failed, failed
+
+
+def logged(capsys: pytest.CaptureFixture[str], count: int) -> list[dict[str, Any]]:
+    """The first lines of the access log since the last call; a line may follow its answer."""
+    text, end = "", time.monotonic() + 10
+    while text.count("\n") < count and time.monotonic() < end:
+        text += capsys.readouterr().err
+    return [json.loads(line) for line in text.splitlines()]
 
 
 @dataclass

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import t2i_server.models
-from fakes.serving import GENERATIONS, Gate, Served, gated, serving
+from fakes.serving import GENERATIONS, Gate, Served, gated, logged, serving
 
 Serve = Callable[..., tuple[Served, Gate]]
 
@@ -142,7 +142,7 @@ def test_a_failure_stays_with_its_request_and_shows_no_secret(
     assert (good.status, cursed.status, fine.status) == (200, 500, 200)  # type: ignore[attr-defined]
     assert max(map(len, gate.batches)) == 3, "they were not drawn together"
     assert b"operator" not in cursed.body and cursed.error["type"] == "server_error"  # type: ignore[attr-defined]
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lines = logged(capsys, 3)
     (failed,) = [line for line in lines if line["status"] == 500]
     assert "a secret of /home/operator" in failed["error"] and failed["id"] in cursed.error["message"]  # type: ignore[attr-defined]
     with_events = server.draw(prompt="a cursed square", stream=True)

@@ -18,7 +18,7 @@ import t2i_server.run
 from fakes.artist import write_artist
 from fakes.command_line import T2I
 from fakes.command_line import t2i as t2i
-from fakes.serving import GENERATIONS, Served, serving
+from fakes.serving import GENERATIONS, Served, logged, serving
 from t2i.errors import InvalidInputError
 from t2i_server.keys import read_keys
 from t2i_server.settings import BODY_BYTES, PICTURE_BYTES
@@ -34,12 +34,9 @@ def painter(tmp_path_factory: pytest.TempPathFactory, fakes_installed_for_module
 
 @pytest.fixture(scope="module")
 def guarded(painter: Path) -> Iterator[Served]:
-    """With a key and one allowed website; slow clients are refused after 0.5 s."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(t2i_server.guard, "BODY_SECONDS", 0.5)
-        patch.setattr(t2i_server.run, "IDLE_SECONDS", 1.0)
-        with serving({"painter": str(painter)}, keys={"shop": KEY}, allow_origins=(ORIGIN,)) as server:
-            yield server
+    """With a key and one allowed website."""
+    with serving({"painter": str(painter)}, keys={"shop": KEY}, allow_origins=(ORIGIN,)) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +62,7 @@ def test_without_its_key_nothing_is_shown(guarded: Served, path: str, headers: d
 def test_with_its_key_a_client_draws_and_is_logged_by_name(guarded: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded.draw(bearer(KEY)).status == 200
     assert guarded.draw({"authorization": f"bearer  {KEY}"}).status == 200
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lines = logged(capsys, 2)
     assert [(line["key"], line["status"], line["pictures"]) for line in lines] == [("shop", 200, 1)] * 2
     assert KEY not in str(lines) and "red square" not in str(lines)
 
@@ -128,7 +125,8 @@ def test_a_strange_length_is_refused(local: Served, length: str) -> None:
     assert exchange(local, head.encode())[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")
 
 
-def test_a_slow_body_is_refused(guarded: Served) -> None:
+def test_a_slow_body_is_refused(guarded: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(t2i_server.guard, "BODY_SECONDS", 0.5)
     head = f"POST {GENERATIONS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
     began = time.monotonic()
@@ -137,7 +135,10 @@ def test_a_slow_body_is_refused(guarded: Served) -> None:
 
 
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow:"])
-def test_connections_without_a_whole_request_are_closed(guarded: Served, start: bytes) -> None:
+def test_connections_without_a_whole_request_are_closed(
+    guarded: Served, start: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(t2i_server.run, "IDLE_SECONDS", 1.0)
     began = time.monotonic()
     assert exchange(guarded, start) == b""
     assert time.monotonic() - began < 6
