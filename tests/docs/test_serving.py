@@ -33,7 +33,7 @@ def started(command: list[str], port: str) -> ForkedCommand:
         at = words.index("--port")
         del words[at : at + 2]
     program = ForkedCommand(*words, "--port", port, environment=variables)
-    wait_until(lambda: "http://" in program.err, program)
+    wait_until(lambda: "on http://" in program.err, program)
     assert program.poll() is None, program.err
     return program
 

@@ -28,7 +28,7 @@ def painter(tmp_path: Path) -> Path:
 
 
 def address(program: ForkedCommand) -> str:
-    wait_until(lambda: "http://" in program.err, program)
+    wait_until(lambda: "on http://" in program.err, program)
     found = re.search(r"http://\S+", program.err)
     assert found, program.err
     return found[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from t2i.drawing.opening import agreed
 from t2i_server.batching import Batcher
 from t2i_server.chat import Chat
 from t2i_server.keeping import Keeper
@@ -16,13 +17,18 @@ from t2i_server.state import State
 
 
 def build(
-    names: Mapping[str, str], settings: ServerSettings, language_models: Sequence[str] = (), device: str | None = None
+    names: Mapping[str, str],
+    settings: ServerSettings,
+    language_models: Sequence[str] = (),
+    device: str | None = None,
+    confirm: Callable[[str], bool] = agreed,
 ) -> State:
     """The parts of a server, not started yet.
 
     Args:
         names: of the models on this machine, by the ids that clients use.
         language_models: names as `t2i write --lm` takes them.
+        confirm: asks whether to start a large download.
 
     Raises:
         OutputError: the folder to keep pictures in cannot be written.
@@ -30,7 +36,7 @@ def build(
     """
     metrics = Metrics()
     record = settings.keep is not None
-    models = Models(names, memory_bytes=settings.memory_mib * 2**20, device=device, record=record)
+    models = Models(names, memory_bytes=settings.memory_mib * 2**20, device=device, record=record, confirm=confirm)
     return State(
         settings=settings,
         models=models,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, final
 
 from t2i.arguments import shown
 from t2i.config import Config, parse_config
 from t2i.drawing.artist import Artist
+from t2i.drawing.opening import agreed
 from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import Pipeline, pipeline
 from t2i.errors import InvalidInputError, did_you_mean
@@ -63,18 +65,25 @@ class Models:
     """
 
     def __init__(
-        self, names: Mapping[str, str], *, memory_bytes: int, device: str | None = None, record: bool = False
+        self,
+        names: Mapping[str, str],
+        *,
+        memory_bytes: int,
+        device: str | None = None,
+        record: bool = False,
+        confirm: Callable[[str], bool] = agreed,
     ) -> None:
         """
         Args:
             names: the model's name on this machine, by the id that clients use.
             memory_bytes: for the weights of loaded models; the model in use is loaded even if it needs more.
             record: whether the index records pictures that are saved.
+            confirm: asks whether to start a large download.
         """
         self.served: dict[str, ServedModel] = {}
+        encoders: dict[str, TextEncoder] = {}
         self._names, self._memory_bytes = dict(names), memory_bytes
-        self._device, self._record = device, record
-        self._encoders: dict[str, TextEncoder] = {}
+        self._open = partial(pipeline, device=device, record=record, encoders=encoders, confirm=confirm)
         self._loaded: OrderedDict[str, Artist] = OrderedDict()
 
     @property
@@ -116,7 +125,7 @@ class Models:
             if id_ in self.served:
                 self._make_room(self.served[id_].size_bytes)
             name = self._names[id_]
-            artist = pipeline(name, device=self._device, record=self._record, encoders=self._encoders)
+            artist = self._open(name)
             self.served.setdefault(id_, _described(id_, name, artist))
             self._loaded[id_] = artist
             self._make_room(0)

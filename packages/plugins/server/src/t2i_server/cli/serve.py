@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2i.cli.console import say
-from t2i.cli.options import DeviceOption, check_model
+from t2i.cli.options import DeviceOption, YesOption, check_model, download_confirmed
 from t2i.errors import InvalidInputError
 from t2i.registry.describe import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from t2i_server.keys import Keys
-    from t2i_server.settings import ServerSettings
+    from t2i_server.state import State
 
 HELP = "Models to serve, the first is the default; ID=MODEL gives one a name for clients."
 
@@ -40,6 +40,7 @@ def serve(
         list[str] | None, typer.Option(help="Another website whose pages may use the API; repeatable.")
     ] = None,
     device: DeviceOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Serve models: a page at /, and the OpenAI images API at /v1. Stops after Ctrl-C, when accepted requests are
     answered."""
@@ -66,18 +67,13 @@ def serve(
         "allow_origins": allow_origin or [],
     }
     settings = parse_config(ServerSettings, given, "t2i serve")
-    start(names, settings, read_keys(keys), host, port, lm or [], device)
+    accepted = read_keys(keys)
+    from t2i_server.build import build
+
+    start(build(names, settings, lm or [], device, download_confirmed(yes)), accepted, host, port)
 
 
-def start(
-    names: dict[str, str],
-    settings: ServerSettings,
-    keys: Keys,
-    host: str,
-    port: int,
-    lm: list[str],
-    device: str | None,
-) -> None:
+def start(state: State, keys: Keys, host: str, port: int) -> None:
     """Bind, load and serve.
 
     Raises:
@@ -85,7 +81,6 @@ def start(
         UnknownNameError, PluginError, SnapshotError: a model cannot be loaded.
     """
     from t2i_server.app import application
-    from t2i_server.build import build
     from t2i_server.run import address_of, bind, is_loopback, run
 
     listener = bind(host, port)
@@ -96,11 +91,6 @@ def start(
             f"T2I_SERVER_KEY, or several into a file: --keys FILE. Only for this machine: --host 127.0.0.1"
         )
     hosts = {"localhost", "127.0.0.1", "[::1]", host.lower()} if not keys.required else set()
-    state = build(names, settings, lm, device)
-    address = address_of(listener)
-
-    def ready() -> None:
-        say(f"{', '.join(state.models.served)} on {address}" + (" (with keys)" if keys.required else ""))
-
-    say(f"loading {', '.join(names)}")
-    run(application(state, keys, hosts), state, listener, ready)
+    where = address_of(listener) + (" (with keys)" if keys.required else "")
+    say("loading the models")
+    run(application(state, keys, hosts), state, listener, lambda: say(f"{', '.join(state.models.served)} on {where}"))
