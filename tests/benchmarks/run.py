@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 NAMES = (
-    *("startup", "plugins", "generate", "pipeline", "data", "trainer", "processes"),
+    *("startup", "plugins", "generate", "pipeline", "data", "trainer", "own", "processes"),
     *("index", "language", "server"),
     *("stackgan", "attngan", "dfgan", "transformer", "cvae", "flow"),
     *("fid", "r_precision", "quality", "world"),

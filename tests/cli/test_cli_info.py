@@ -10,6 +10,9 @@ from fakes.command_line import T2I
 from fakes.distributions import FakeSite
 from t2i.publishing.pretrained import save_pretrained
 from t2i.registry import ModelSpec, catalogue
+from t2i.registry.discovery import registry
+from t2i.training.config import TrainConfig
+from t2i.training.settings import checked, override
 from t2i_cgan.config import CGANConfig
 
 
@@ -24,6 +27,23 @@ def test_the_text_has_the_same_facts_as_the_json(t2i: T2I) -> None:
     result = t2i("info", "cgan")
     assert result.code == 0
     assert "kind: gan" in result.out and "  noise_dim: 100" in result.out
+
+
+@pytest.mark.parametrize("technique", sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.objective))
+def test_every_setting_is_listed_with_its_default_and_can_be_set(t2i: T2I, technique: str) -> None:
+    facts = json.loads(t2i("info", technique, "--json").out)
+    listed = {setting["name"]: setting["default"] for setting in facts["settings"]}
+    assert {"train.steps", "data.fit", "text_encoder", "model.text_dim"} <= listed.keys()
+    assert listed["train.batch_size"] == 64 and "data.source" in listed
+    given = [f"{name}={json.dumps(value)}" for name, value in listed.items() if value is not None]
+    config = checked(override({"technique": technique, "data": {"source": "openmoji"}}, given))
+    assert config.train == TrainConfig() and config.model["text_dim"] == listed["model.text_dim"]
+
+
+def test_settings_are_shown_with_their_meaning(t2i: T2I) -> None:
+    line = next(line for line in t2i("info", "stackgan-v2").out.splitlines() if line.startswith("model.resolution"))
+    assert "pixels per side" in line
+    assert "objective.generator.lr" in t2i("info", "cgan").out
 
 
 def test_a_tag_shows_its_weights_location_and_licence(t2i: T2I, site: FakeSite) -> None:

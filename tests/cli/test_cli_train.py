@@ -38,7 +38,7 @@ def test_a_run_folder_has_all_documented_files(run_folder: Path, squares: Path) 
 
 def test_run_yaml_has_all_settings(run_folder: Path, squares: Path) -> None:
     settings = yaml.safe_load((run_folder / "run.yaml").read_text())
-    assert settings["technique"] == "cgan" and settings["data"] == str(squares)
+    assert settings["technique"] == "cgan" and settings["data"]["source"] == str(squares)
     assert settings["model"]["resolution"] == 16 and settings["train"]["steps"] == 20
     assert settings["command"].startswith("t2i train cgan --recipe tiny")
 
@@ -257,7 +257,9 @@ def test_an_invalid_setting_is_a_one_line_error_and_writes_nothing(
     t2i: T2I, here: Path, squares: Path, monkeypatch: pytest.MonkeyPatch, setting: str, message: str
 ) -> None:
     """Before a picture is decoded."""
-    monkeypatch.setattr("t2i.training.run.prepare", lambda *arguments, **options: pytest.fail("it decodes pictures"))
+    monkeypatch.setattr(
+        "t2i.training.run_data.prepare", lambda *arguments, **options: pytest.fail("it decodes pictures")
+    )
     assert message in t2i("train", "cgan", setting, *TINY, "--data", squares, "--out", "run").error
     assert list(here.iterdir()) == []
 

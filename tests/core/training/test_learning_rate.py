@@ -91,10 +91,10 @@ def test_a_schedule_runs_within_the_players_span(tmp_path: Path) -> None:
     trainer = Trainer(objective, data, settings(steps=50), tmp_path / "run", device="cpu")
     rates = []
     for _ in range(50):
-        phase, _ = trainer._steps.phase(trainer.step)
+        phase, _ = trainer.steps.phase(trainer.step)
         trainer.one_step()
         trainer.step += 1
-        mover = next(mover for mover in trainer._steps.movers[phase.name] if mover.player.name == "generator")
+        mover = next(mover for mover in trainer.steps.movers[phase.name] if mover.player.name == "generator")
         rates.append(mover.optimizer.param_groups[0]["lr"])
     wanted = [rate for steps in (20, 30) for rate in reference(CosineAnnealingLR, 3e-3, steps, T_max=steps)]
     assert rates == pytest.approx(wanted, rel=1e-9)

@@ -122,10 +122,10 @@ def test_a_player_follows_its_schedule_within_its_span(tmp_path: Path) -> None:
     trainer = Trainer(Spanned(optimizer), squares(8), settings(steps=8), tmp_path / "run", device="cpu")
     rates = []
     for _ in range(8):
-        phase, _ = trainer._steps.phase(trainer.step)
+        phase, _ = trainer.steps.phase(trainer.step)
         trainer.one_step()
         trainer.step += 1
-        mover = next(mover for mover in trainer._steps.movers[phase.name] if mover.player.name == "generator")
+        mover = next(mover for mover in trainer.steps.movers[phase.name] if mover.player.name == "generator")
         rates.append(mover.optimizer.param_groups[0]["lr"])
     half = [1e-2 * share for share in (0.5, 0.5 + 0.25 * 2**0.5, 0.5, 0.5 - 0.25 * 2**0.5)]
     assert rates == pytest.approx([*half, *half])

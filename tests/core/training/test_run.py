@@ -80,7 +80,7 @@ def test_overrides_of_nested_settings_do_not_change_the_original() -> None:
 
 
 @pytest.mark.parametrize(
-    "assignment", ["steps=5", "train.steps", "data.x=1", "train.=1", "train.steps=[1", "train.steps.x=1", "=1"]
+    "assignment", ["steps=5", "train.steps", "train.=1", "train.steps=[1", "train.steps.x=1", "=1"]
 )
 def test_a_malformed_override_is_refused(assignment: str) -> None:
     with pytest.raises(InvalidConfigError):

@@ -27,7 +27,7 @@ def test_everything_it_declares_exists() -> None:
     assert plugin.distribution == "t2i-attngan" and spec.kind == "gan"
     targets = [load_target(target) for target in (spec.target, spec.config, spec.objective, spec.objective_config)]
     assert targets == [AttnGAN, AttnGANConfig, AttnGANObjective, AttnGANObjectiveConfig]
-    assert set(spec.recipes) == {"paper", "tiny", "world64"} and callable(load_target(spec.converter))
+    assert set(spec.recipes) == {"own", "paper", "tiny", "world64"} and callable(load_target(spec.converter))
     for role, name in ((TextEncoderSpec, "damsm"), (EvaluatorSpec, "damsm"), (CommandSpec, "convert-damsm")):
         assert callable(load_target(registry().get(role, name)[0].target))
 

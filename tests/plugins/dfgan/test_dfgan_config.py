@@ -73,6 +73,11 @@ def test_invalid_values_are_refused(kind: type[Config], values: dict[str, Any]) 
         parse_config(kind, values, "here")
 
 
-def test_a_discriminator_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(InvalidConfigError, match=r"64 px as often .* lists 3 numbers. Give 4."):
-        DFGANObjective(DFGAN(DFGANConfig()), DFGANObjectiveConfig(discriminator_widths=(8, 8, 8)))
+def test_the_discriminator_halves_as_often_as_the_generator_doubles() -> None:
+    for widths, resolution in ((8,) * 3, 32), ((8,) * 5, 128):
+        shape = DFGANConfig(widths=widths, text_dim=8)
+        network = DFGANObjective(DFGAN(shape), DFGANObjectiveConfig(discriminator_widths=(4, 8, 12, 16))).discriminator
+        assert shape.resolution == resolution
+        assert network.logits(network.features(torch.zeros(2, 3, resolution, resolution)), torch.zeros(2, 8)).shape == (
+            2,
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,7 +12,13 @@ from t2i.errors import InvalidConfigError, did_you_mean
 
 
 class Config(BaseModel):
-    """Frozen settings that reject unknown fields. Subclasses document each field's unit and section of the paper."""
+    """Frozen settings that reject unknown fields. Subclasses document each field's unit and section of the paper.
+
+    Attributes:
+        shorthands: names, with their meaning, that a validator turns into fields.
+    """
+
+    shorthands: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
@@ -72,4 +78,4 @@ def _fields_at(kind: type[Config], path: tuple[int | str, ...]) -> list[str]:
         if not (isinstance(nested, type) and issubclass(nested, Config)):
             return []
         kind = nested
-    return list(kind.model_fields)
+    return [*kind.model_fields, *kind.shorthands]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from t2i.cli.console import progress, report, report_json, say, warn
-from t2i.errors import OfflineError, OutputError, PluginError
+from t2i.errors import InvalidInputError, OfflineError, OutputError, PluginError
 from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 
 if TYPE_CHECKING:
@@ -97,6 +97,28 @@ def show(
     write_atomic(out, buffer.getvalue())
     say(f"{out}: {shown} pictures")
     _say_all(opened.remarks, ())
+
+
+@data.command()
+def split(
+    dataset: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The new folder, which gets train/ and test/.")],
+    test: Annotated[float, typer.Option(help="The share of pictures for test/.", min=0.001, max=0.5)] = 0.1,
+    caption_column: CaptionColumn = "",
+    image_column: ImageColumn = "",
+) -> None:
+    """Copy a folder's pictures into a training and a test part that share no group and no double; always the same."""
+    from t2i.data.readers.files import FileDataset
+    from t2i.data.split_folder import split_folder
+
+    opened = _open(dataset, None, caption_column, image_column)
+    if not isinstance(opened, FileDataset):
+        raise InvalidInputError(
+            f"Only picture files can be copied, but {opened.name} has none. It has splits of its own."
+        )
+    counts = split_folder(opened, out, test)
+    say(", ".join(f"{out / part}: {count:,} pictures" for part, count in counts.items()))
+    say(f"train with --data {out}, evaluate with --data folder:{out}:test")
 
 
 @data.command()

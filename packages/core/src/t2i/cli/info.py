@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from t2i.cli.console import report, report_json
+from t2i.cli.console import report, report_json, table
 from t2i.errors import SnapshotError, UnknownNameError
 from t2i.files import read_json
 from t2i.hub.layout import CONFIG, MAX_CONFIG_BYTES
@@ -35,7 +35,13 @@ def info(
     if as_json:
         report_json(facts)
         return
-    _print(facts)
+    _print({name: fact for name, fact in facts.items() if name != "settings"})
+    rows = [[each["name"], _value(each["default"]), each["meaning"]] for each in facts.get("settings", [])]
+    table(["setting", "default", "meaning"], rows)
+
+
+def _value(value: Any) -> str:
+    return "" if value is None else ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _of_other_roles(name: str) -> dict[str, Any]:
@@ -61,7 +67,10 @@ def _of_model(info: ModelInfo) -> dict[str, Any]:
     facts["recipes"] = list(info.spec.recipes)
     tag = ModelName.parse(info.name).tag
     if not tag:
+        from t2i.training.known_settings import known_settings
+
         facts["config"] = load_target(info.spec.config)().model_dump()
+        facts["settings"] = [vars(setting) for setting in known_settings(info.spec)]
     facts["weights"] = {weights.name: _of_weights(weights, bool(tag)) for weights in info.weights}
     return facts
 

@@ -18,6 +18,7 @@ def t2i_commands() -> list[CommandSpec]:
         _verb("reconstruct", "Encode a picture with a model and decode it again."),
         _verb("models", "List models, installed or not, and their pretrained weights."),
         _verb("info", "Describe a model, or anything else a plugin declares."),
+        _verb("recommend", "Say which settings fit your pictures and this machine."),
         _verb("train", "Train a technique on captioned pictures."),
         _verb("reference", "Compare a run's losses with its recipe's, or write a recipe's."),
         _verb("evaluate", "Score a model on a dataset."),

@@ -33,6 +33,9 @@ def train(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings that override the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps of the whole run.", min=1)] = None,
+    time: Annotated[
+        str | None, typer.Option(help="How long the run may take on this machine, such as 30m or 1h30m.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random in the run.")] = None,
     strict: Annotated[bool, typer.Option(help="Refuse a dataset with any flawed picture.")] = False,
     caption_column: Annotated[str, typer.Option(help="The data's column of captions, if it has an unusual name.")] = "",
@@ -46,10 +49,13 @@ def train(
         changes.insert(0, technique)
         technique = None
     given: dict[str, object] = {"TECHNIQUE": technique, "--data": data, "--out": out, "--recipe": recipe}
-    given |= {"--from": parent, "--config": config, "--seed": seed, "--steps": steps, "--resume": resume}
+    given |= {"--from": parent, "--config": config, "--seed": seed, "--steps": steps, "--time": time}
+    given |= {"--resume": resume}
     columns = {"caption_column": caption_column, "image_column": image_column}
     columns = {name: column for name, column in columns.items() if column}
     settings: dict[str, Any] | None = None
+    defaults: dict[str, Any] | None = None
+    seconds: float | None = None
     if resume is not None:
         given |= {f"--{name.replace('_', '-')}": column for name, column in columns.items()}
         _alone("--resume", given, allowed=("--resume", "--steps"))
@@ -59,14 +65,21 @@ def train(
         if parent is not None and technique is not None and "=" in technique:
             changes.insert(0, technique)
             technique = None
+        if time is not None:
+            from t2i.training.defaults.duration import seconds_of
+
+            if steps is not None:
+                raise InvalidInputError("A run is as long as --steps or as --time says, but both were given.")
+            seconds = seconds_of(time)
         flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
-        settings = _settings(technique, parent, recipe, config, data, [*changes, *flags])
-        settings |= {"strict": strict or settings.get("strict", False)} | columns
+        flags += [f"data.{name}={value}" for name, value in columns.items()]
+        settings, defaults = _settings(technique, parent, recipe, config, data, [*changes, *flags])
+        settings |= {"strict": strict or settings.get("strict", False)}
     else:
         raise InvalidInputError(
             "A new run needs a technique, or --from MODEL, and a folder: t2i train cgan --data openmoji --out runs/a"
         )
-    if processes > 1 and (code := _launch(processes, settings, folder, device)) is not None:
+    if processes > 1 and (code := _launch(processes, settings, defaults, folder, device)) is not None:
         return code
 
     from t2i.training import run
@@ -75,9 +88,16 @@ def train(
     if settings is None:
         result = run.resume(folder, steps=steps, assignments=changes, device=device, progress=progress, warn=warn)
     else:
-        result = run.start(settings, folder, device=device, progress=progress, warn=warn)
+        how: dict[str, Any] = {"device": device, "progress": progress, "warn": warn, "say": say}
+        result = run.start(settings, folder, defaults=defaults, seconds=seconds, **how)
     if launched()[0] == 0:
         again = f"Stopped at step {result.step}. Continue with: t2i train --resume {result.run}"
+        if result.copies:
+            say(result.copies)
+        if result.best is not None:
+            say(f"The best step on held-out pictures was {result.best:,}: --model {result.run / 'best'}")
+        if result.finished and not result.step:
+            return 0  # a search for the learning rate
         say(f'Done. Draw with it: t2i generate "..." --model {result.run}' if result.finished else again)
     return 0 if result.finished else 130
 
@@ -95,35 +115,45 @@ def _settings(
     config: Path | None,
     data: str | None,
     assignments: Sequence[str],
-) -> dict[str, Any]:
-    """The parent's settings, overridden by the recipe's, then by the file's, then by those of the command line."""
-    from t2i.training.settings import merge, override, read_recipe, read_settings
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The settings that a person chose, by recipe, file and command line in this order, and those below the recommended
+    ones: the parent's, over the technique's own; None if a recipe was chosen, which leaves nothing open."""
+    from t2i.training.defaults.own import own_settings
+    from t2i.training.settings import merge, override, read_recipe, read_settings, without_foreign_prompts
 
     settings: dict[str, Any] = {}
+    below: dict[str, Any] | None = None
     if parent is not None:
         from t2i.training.parent import settings_from
 
-        settings = settings_from(parent)
-        if technique not in (None, settings["technique"]):
+        below = settings_from(parent)
+        if technique not in (None, below["technique"]):
             raise InvalidInputError(
-                f"{parent} is a {settings['technique']}, so it cannot be trained as {technique!r}. Leave that out."
+                f"{parent} is a {below['technique']}, so it cannot be trained as {technique!r}. Leave that out."
             )
-        technique = settings["technique"]
+        technique = below["technique"]
     assert technique is not None  # given, or the parent's
     if recipe:
-        settings = merge(settings, read_recipe(technique, recipe))
+        settings = without_foreign_prompts(merge(below or {}, read_recipe(technique, recipe)), data)
+        below = None
+    else:
+        below = merge(own_settings(technique), below or {})
     if config is not None:
         settings = merge(settings, read_settings(config))
-    settings = override(settings, assignments)
-    if data is not None:
-        settings["data"] = data
-    if "data" not in settings:
+    settings = override(merge(settings, {"data": data} if data is not None else {}), assignments)
+    if not settings.get("data"):
         raise InvalidInputError("A new run needs data: --data openmoji, or --data path/to/folder")
     command = shlex.join(["t2i", *sys.argv[1:]])
-    return settings | {"technique": technique, "recipe": recipe or "", "command": command}
+    return settings | {"technique": technique, "recipe": recipe or "", "command": command}, below
 
 
-def _launch(processes: int, settings: Mapping[str, Any] | None, folder: Path, device: str | None) -> int | None:
+def _launch(
+    processes: int,
+    settings: Mapping[str, Any] | None,
+    defaults: Mapping[str, Any] | None,
+    folder: Path,
+    device: str | None,
+) -> int | None:
     """Run this command in several processes and return the exit code; None if it already runs so."""
     from t2i.training.launch import launch, launched
 
@@ -134,14 +164,14 @@ def _launch(processes: int, settings: Mapping[str, Any] | None, folder: Path, de
         return None
     from t2i.runs.lock import locked
     from t2i.training.accelerator import check_possible
-    from t2i.training.settings import check_new, checked, read_run
+    from t2i.training.settings import check_new, checked, merge, read_run
 
     if settings is None:
         config = read_run(folder)
         with locked(folder):
             pass  # one clear error here, not one from each process
     else:
-        config = checked(settings)
+        config = checked(merge(defaults or {}, settings))
         check_new(folder)
     check_possible(config.train, device, processes)
     return launch(processes, sys.argv[1:])

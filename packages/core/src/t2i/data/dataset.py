@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
+from t2i.data.fit import CROPPED, Fitting
 from t2i.errors import InvalidInputError
 
 NAMED = 3  # files named in a line about several
@@ -111,6 +112,18 @@ class CaptionedDataset(ABC):
         """
         raise InvalidInputError(
             f"A background needs picture files with transparency, but {self.name} has none. Leave --background out."
+        )
+
+    def fitted(self, fitting: Fitting) -> CaptionedDataset:
+        """The same dataset, whose pictures become squares in this way.
+
+        Raises:
+            InvalidInputError: this dataset's pictures are squares already, or it cannot choose.
+        """
+        if fitting == CROPPED:
+            return self
+        raise InvalidInputError(
+            f"data.fit and data.position need picture files of any shape, but {self.name} has none. Leave them out."
         )
 
     @property

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from t2i.data.depth import declared_depth, eight_bits
+from t2i.data.fit import CROPPED, Fitting
 from t2i.data.formats import FORMATS as FORMATS
 from t2i.data.formats import SVG, suffix_of, why_unread
 from t2i.data.orientation import orientation_of, upright, upright_size
@@ -33,8 +34,9 @@ def decode_picture(
     name: str = "",
     box: Box | None = None,
     background: str = "white",
+    fitting: Fitting = CROPPED,
 ) -> tuple[Image.Image, str]:
-    """Read a picture, turn it upright, cut it to a centred square and resize it (Lanczos, antialiased).
+    """Read a picture, turn it upright, make it a square, by default cut from its centre, and resize it.
 
     CMYK, 16-bit, grey, palette and transparent pictures become RGB on the background. Of the pictures in one
     JPEG file (MPO, as phones and drones write it) the first is read; animations are refused. Colour profiles
@@ -43,8 +45,9 @@ def decode_picture(
     Args:
         source: a file, or its content.
         name: the content's file name, for its suffix; "" if it has none.
-        box: use only this part of the picture, clipped to its edges; the square is cut from the part's centre.
+        box: use only this part of the picture, clipped to its edges.
         background: a colour Pillow knows, placed behind transparent parts.
+        fitting: how the picture, or its part, becomes a square.
 
     Returns:
         The RGB square, `resolution` pixels per side, and a note: "" or how the file differs from
@@ -67,7 +70,7 @@ def decode_picture(
         picture = upright(_on_background(eight_bits(file, depth), background), orientation)
         if box is not None:
             picture = picture.crop(_clipped(box, picture.size))
-    return ImageOps.fit(picture, (resolution, resolution), Image.Resampling.LANCZOS), note
+    return fitting(picture, resolution), note
 
 
 def picture_size(source: Path | bytes, *, name: str = "", box: Box | None = None) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from t2i.data.dataset import CaptionedDataset, Problem
+from t2i.data.held_out import held_out
 from t2i.data.pack.dataset import PackedDataset
 from t2i.data.pack.features import EncodedCaptions, as_tensor, captions_digest, encode_captions, features_name
 from t2i.data.pack.pack import Pack, refuse_problems, source_of, write_pack
@@ -38,6 +39,9 @@ class PreparedData:
         repeats: [n], how often training sees each picture in one epoch; None if once.
         remarks: sentences on how the data was read, and on useless captions.
         content: a hash of everything above that training uses; "" if unknown.
+        ids: the pictures' names; empty if unknown.
+        held_out: [n], whether a picture is only for validation; None if none is.
+        mixed_in: how many pictures, the last ones, are of another dataset; see `t2i.data.mixing`.
     """
 
     name: str
@@ -52,6 +56,24 @@ class PreparedData:
     repeats: np.ndarray | None = None
     remarks: Sequence[str] = ()
     content: str = ""
+    ids: Sequence[str] = ()
+    held_out: np.ndarray | None = None
+    mixed_in: int = 0
+
+    def holding_out(self, share: float) -> PreparedData:
+        """The same data, with about this share held out; see `t2i.data.held_out`.
+
+        Raises:
+            DataError: all pictures belong together.
+        """
+        ids = self.ids or [str(number) for number in range(len(self.images))]
+        return replace(self, held_out=held_out(ids, self.groups, self.looks, share))
+
+    @property
+    def trained(self) -> np.ndarray:
+        """The positions of the data's own pictures that training sees."""
+        own = np.arange(len(self.images) - self.mixed_in)
+        return own if self.held_out is None else own[~self.held_out[: len(own)]]
 
 
 def prepare(
@@ -92,6 +114,7 @@ def prepare(
         repeats=np.array(pack.repeats),
         remarks=[*dataset.remarks, *shared_caption(pack.captions, len(pack.ids)), *captions.remarks],
         content=pack.content,
+        ids=pack.ids,
     )
 
 

@@ -29,7 +29,7 @@ from t2i.evaluation.saved_state import SAVE_EVERY_SECONDS, Saved
 from t2i.evaluator import Evaluator, Score
 from t2i.progress import Progress, Say, silent, unsaid
 from t2i.registry.discovery import registry
-from t2i.registry.specs import EvaluatorSpec
+from t2i.registry.specs import EvaluatorSpec, load_target
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def evaluate(
     """
     plan, options = plan or Plan(), options or artist.options()
     side = plan.resolution or artist.resolution
+    plan = suited_to(plan, dataset.name)
     evaluators = create_evaluators(plan)
     state = PartialState()
     pictures = make_plan(dataset.examples, plan.n, plan.seed)
@@ -105,6 +106,18 @@ def evaluate(
         return Evaluation({}, {}, None)
     scores, failures = compute(evaluators, _protocol(artist, dataset, plan))
     return Evaluation(scores, failures, seconds / drawn if drawn else None)
+
+
+def suited_to(plan: Plan, data: str) -> Plan:
+    """The plan with the settings that its evaluators have for this dataset, such as an encoder trained on it; those of
+    the plan replace them."""
+    settings = {name: dict(given) for name, given in plan.settings.items()}
+    for name in plan.metrics:
+        spec, _ = registry().get(EvaluatorSpec, name)
+        found = load_target(spec.suited)(data) if spec.suited else {}
+        if found:
+            settings[name] = {**found, **settings.get(name, {})}
+    return replace(plan, settings=settings)
 
 
 def create_evaluators(plan: Plan) -> dict[str, Evaluator]:

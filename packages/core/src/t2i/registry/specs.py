@@ -118,13 +118,20 @@ class LanguageModelSpec(ReferenceSpec):
 
 @dataclass(frozen=True)
 class EvaluatorSpec(Spec):
-    """An evaluator. `target` is a callable `(**settings) -> Evaluator`, each setting with a default; `check_settings`
-    are those that `t2i check` uses, such as {"subset_size": 8}: it evaluates two dozen small pictures."""
+    """An evaluator.
+
+    Attributes:
+        target: a callable `(**settings) -> Evaluator`, each setting with a default.
+        check_settings: those that `t2i check` uses, such as {"subset_size": 8}: it evaluates two dozen small pictures.
+        suited: a callable (dataset's name) -> settings that suit this dataset better than the defaults, such as an
+            encoder trained on it; a person's own settings replace them. "" if there are none.
+    """
 
     name: str
     target: str
     summary: str
     check_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    suited: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -265,7 +272,7 @@ def load_target(target: str) -> Any:
         ) from error
 
 
-TARGETS = ("target", "config", "objective", "objective_config", "converter", "tiny", "fine_tuning")
+TARGETS = ("target", "config", "objective", "objective_config", "converter", "tiny", "fine_tuning", "suited")
 """Fields of any spec that name targets."""
 
 

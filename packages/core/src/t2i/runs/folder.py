@@ -4,9 +4,11 @@ runs/mine/
     run.yaml                       its settings, complete
     checkpoints/step-00001000/     state.safetensors, state.json, snapshot/
     metrics.jsonl                  losses and measurements, a row every `log_every` steps
+    best/                          the snapshot of the step that is best on held-out pictures
     samples/step-00001000.png      the prompts drawn at that step
     watched/NAME/step-00001000.png  the technique's own pictures at that step
     losses.png  reference.png      curves; compared with the recipe's reference
+    nearest.png                    drawn pictures beside the training pictures most like them
     index.html                     everything on one page
     scores.jsonl                   its scores
     .lock  .lock-holder            held while it is trained, and by which process
@@ -30,9 +32,12 @@ class RunFolder:
 
     @classmethod
     def of_snapshot(cls, snapshot: Path) -> RunFolder | None:
-        """The run whose checkpoint holds this snapshot; None if the snapshot is elsewhere."""
+        """The run whose checkpoint or best/ is this snapshot; None if the snapshot is elsewhere."""
         checkpoint = snapshot.absolute().parent
         run = cls(checkpoint.parent.parent)
+        if snapshot.name == run.best.name:
+            run = cls(checkpoint)
+            return run if run.settings.is_file() else None
         inside = snapshot.name == "snapshot" and checkpoint.parent == run.checkpoints_folder
         return run if inside and run.settings.is_file() else None
 
@@ -83,6 +88,16 @@ class RunFolder:
     def checkpoints(self) -> dict[int, Path]:
         """The finished checkpoints by step, newest first; temporary folders start with a dot and are ignored."""
         return dict(reversed(_by_step(self.checkpoints_folder.glob("step-*")).items()))
+
+    @property
+    def nearest(self) -> Path:
+        """nearest.png"""
+        return self.path / "nearest.png"
+
+    @property
+    def best(self) -> Path:
+        """best/"""
+        return self.path / "best"
 
     def sample(self, step: int) -> Path:
         """The sheet of samples drawn at `step`."""

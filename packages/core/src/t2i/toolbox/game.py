@@ -18,8 +18,8 @@ from t2i.toolbox.adversarial import (
     gradient_penalty,
     matching_penalty,
     real_loss,
-    rolled,
 )
+from t2i.toolbox.diff_augment import for_discriminator
 from t2i.toolbox.game_config import GameConfig
 from t2i.training.objective import Batch, Phase, Player
 
@@ -88,7 +88,7 @@ def discriminator_terms(
     r1, matching = 0.5 * config.r1_gamma * times, config.matching_penalty * times
     real = real.detach().requires_grad_(r1 + matching > 0)
     right = right.detach().requires_grad_(matching > 0)
-    of_real, of_fake = (discriminator.features(seen) for seen in rolled(config.shift, real, fake.detach()))
+    of_real, of_fake = (discriminator.features(seen) for seen in for_discriminator(config, real, fake.detach()))
     logits = discriminator.logits(of_real, right)
     terms = {
         "real": weights.real * real_loss(logits, loss),
@@ -115,7 +115,7 @@ def generator_terms(
     weights: Weights,
 ) -> Terms:
     """The adversarial loss of the fakes, and the distance of their discriminator features from real pictures'."""
-    seen, wanted = rolled(config.shift, fake, real)
+    seen, wanted = for_discriminator(config, fake, real)
     features = discriminator.features(seen)
     terms = {"adversarial": config.adversarial * fooling_loss(discriminator.logits(features, right), config.loss)}
     if weights.fool_picture:
@@ -149,7 +149,8 @@ def game_phases(
 ) -> list[Phase]:
     """The phase of the game, after a phase "reconstruct" if the config asks for one.
 
-    In the game the losses share what they compute (`Batch.once`), such as the fakes.
+    In the game the losses share what they compute (`Batch.once`), such as the fakes. Held-out pictures are compared
+    with those drawn for their captions.
 
     Args:
         reconstruction_loss: the generator's loss while it trains alone.
@@ -157,11 +158,12 @@ def game_phases(
         suffix: appended to the phases' names.
     """
     first = config.reconstruct_first
-    game = Phase(f"gan{suffix}", [discriminator, generator], share * (1 - first), sharing="in_turn")
+    validate = reconstruction_loss if config.reconstruction + config.squared_error else None
+    game = Phase(f"gan{suffix}", [discriminator, generator], share * (1 - first), sharing="in_turn", validate=validate)
     if not first:
         return [game]
     alone = replace(generator, loss=reconstruction_loss)
-    return [Phase(f"reconstruct{suffix}", [alone], share * first), game]
+    return [Phase(f"reconstruct{suffix}", [alone], share * first, validate=validate), game]
 
 
 def _picture_logits(discriminator: Discriminator, features: list[Tensor]) -> Float[Tensor, " b"]:

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from t2i.config import Config
 from t2i.training.config import OptimizerConfig
 
+Change = Literal["colour", "translation", "cutout"]
+"""A kind of change in DiffAugment (Zhao et al. 2020)."""
+
 
 class GameConfig(Config):
     """The losses of generator and discriminators (G and D), independent of their networks.
@@ -45,6 +48,9 @@ class GameConfig(Config):
     )
     text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on G's text, in units of its RMS")
     shift: int = Field(0, ge=0, description="px; D sees every batch rolled at random (DiffAugment, Zhao 2020)")
+    augment: tuple[Change, ...] = Field(
+        (), description="D sees every picture changed at random (DiffAugment, Zhao 2020), for few pictures; (): never"
+    )
     generator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
     discriminator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
 

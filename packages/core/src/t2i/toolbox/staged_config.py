@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from t2i.config import Config
+from t2i.toolbox.widths import count_for, fitted, given_whole
 
 Widths = tuple[PositiveInt, ...]
 Blocks = Annotated[int, Field(ge=0, le=16)]
@@ -15,12 +17,36 @@ Blocks = Annotated[int, Field(ge=0, le=16)]
 class StagedConfig(Config):
     """The shape of a `StagedGenerator`."""
 
+    shorthands: ClassVar[Mapping[str, str]] = {
+        "resolution": "pixels per side of the largest picture: chooses widths that lead there"
+    }
+
     text_dim: int = Field(384, ge=1, le=65536, description="width of the text encoder's vectors")
 
     @property
     def resolutions(self) -> tuple[int, ...]:
         """Pixels per side of each picture, smallest first."""
         raise NotImplementedError
+
+    @classmethod
+    def growth(cls, values: Mapping[str, Any]) -> int:
+        """By how much the largest picture's side exceeds the smallest one's, for these unchecked fields."""
+        raise NotImplementedError
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_resolution_chooses_widths(cls, values: Any) -> Any:
+        resolution = given_whole(values, "resolution")
+        if resolution is None:
+            return values
+        kept = {name: value for name, value in values.items() if name != "resolution"}
+        count = count_for(resolution, cls.growth(kept))
+        widths = fitted(cls.model_fields["widths"].default, count)
+        if not count or len(kept.get("widths", widths)) != count:
+            raise ValueError(
+                f"no widths lead to {resolution} px here: choose 32, 64, 128 or 256, and leave out widths or resolution"
+            )
+        return {"widths": widths} | kept
 
 
 class TreeConfig(StagedConfig):
@@ -41,6 +67,12 @@ class TreeConfig(StagedConfig):
         """Residual blocks of each branch."""
         blocks = self.residual_blocks
         return (blocks,) * len(self.branch_widths) if isinstance(blocks, int) else blocks
+
+    @classmethod
+    def growth(cls, values: Mapping[str, Any]) -> int:
+        """Each branch doubles the side."""
+        branches = values.get("branch_widths", cls.model_fields["branch_widths"].default)
+        return int((given_whole(values, "patch") or 1) * 2 ** len(branches))
 
     @model_validator(mode="after")
     def _each_branch_has_its_blocks(self) -> Self:

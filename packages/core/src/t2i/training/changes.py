@@ -10,8 +10,9 @@ from t2i.training.config import OptimizerConfig
 from t2i.training.settings import Change, RunConfig, checked, override
 
 CHANGEABLE = (
-    "steps", "lr_factor", "clip_norm", "checkpoint_every", "keep_checkpoints", "sample_every", "sample_prompts",
-    "sample_options", "log_every", "tracker",
+    "steps", "lr_factor", "clip_norm", "checkpoint_every", "keep_checkpoints", "sample_first", "sample_every",
+    "sample_prompts",
+    "sample_options", "validate_every", "validation_metrics", "patience", "log_every", "tracker",
 )  # fmt: skip
 """Fields of TrainConfig that change neither the networks nor which pictures a step sees."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from t2i.config import Config
+from t2i.data.fit import Fit, Position
 from t2i.seeds import MAX_SEED
 
 
@@ -21,6 +22,23 @@ class OptimizerConfig(Config):
     warmup_steps: int = Field(0, ge=0, description="linear, from 0 to lr")
     schedule: Literal["constant", "halving", "cosine"] = "constant"
     halve_every_kimg: float = Field(100.0, gt=0, description="for 'halving': thousand pictures per halving")
+
+
+class DataConfig(Config):
+    """The data of a run, and how its pictures become squares."""
+
+    source: str = Field(description="a dataset's name or a folder")
+    caption_column: str = Field("", description="the column of captions, if it has an unusual name")
+    image_column: str = Field("", description="the column of pictures, if it has an unusual name")
+    fit: Fit = Field(
+        "crop", description="pictures that are not square: cut, padded with the colour of their edges, or squashed"
+    )
+    position: Position = Field("centre", description="crop: the part that is kept; pad: where the picture is placed")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_is_the_source(cls, value: object) -> object:
+        return {"source": value} if isinstance(value, str) else value
 
 
 class TrainConfig(Config):
@@ -39,7 +57,14 @@ class TrainConfig(Config):
     ema_ramp: float = Field(
         0.05, ge=0, description="the half-life is at most this share of the pictures seen (StyleGAN2-ADA); 0: constant"
     )
+    find_lr: bool = Field(
+        False, description="do not train: raise the learning rate step by step and draw the losses (Smith 2017)"
+    )
     lr_factor: float = Field(1.0, gt=0, description="multiplies the learning rate of every player; 0.3 with --from")
+    mix: float = Field(
+        0.0, ge=0, lt=1, description="with --from: share of each batch from the parent's data, against forgetting"
+    )
+    mix_data: str = Field("", description="with --from: the parent's data, if it is not what the parent records")
     freeze: tuple[str, ...] = Field(
         (), description="modules that are not trained, by the start of their parameters' names, such as [encoder.text]"
     )
@@ -52,12 +77,22 @@ class TrainConfig(Config):
     deterministic: bool = Field(False, description="only deterministic kernels, also on a GPU; slower")
     checkpoint_every: int = Field(1000, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1)
+    sample_first: int = Field(0, ge=0, description="a step at which samples are drawn as well, early; 0: none")
     sample_every: int = Field(500, ge=0, description="steps; 0 draws no samples, no curves and no page")
     sample_prompts: tuple[str, ...] = Field((), description="empty: 16 captions of the dataset")
     sample_options: dict[str, Any] = Field(
         default_factory=dict,
         description="the generator's options, such as {temperature: 0.5}; they become the trained model's defaults",
     )
+    validation: Annotated[float, Field(ge=0, le=0.5)] | str = Field(
+        0.0,
+        description="the share of the pictures that is held out, fixed by a hash; or a dataset, such as photos:test",
+    )
+    validate_every: int = Field(500, ge=1, description="steps between validations")
+    validation_metrics: tuple[str, ...] = Field(
+        ("kid", "r_precision"), description="evaluators that compare pictures drawn for held-out captions; may be ()"
+    )
+    patience: int = Field(0, ge=0, description="end the run after this many validations without a better one; 0: never")
     log_every: int = Field(20, ge=1, description="steps")
     tracker: str = Field("tensorboard", description="any of Accelerate's trackers, or 'none'")
 

@@ -104,6 +104,7 @@ class Phase:
             gradients and with every module in eval mode. It returns values to look at, by name: scalars, which are
             logged as "watch/NAME", and pictures [n, 3, h, w] in [-1, 1], which go to watched/NAME/ and onto the run's
             page. It changes nothing.
+        validate: returns the terms of a held-out batch by name, scalars of which lower is better; called as `watch` is.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Phase:
     start: Callable[[UInt8[Tensor, "n 3 h w"]], None] | None = None
     sharing: Literal["none", "in_turn", "together"] = "none"
     watch: Callable[[Batch], Mapping[str, Tensor]] | None = None
+    validate: Callable[[Batch], Mapping[str, Tensor]] | None = None
 
 
 class Objective(ABC):

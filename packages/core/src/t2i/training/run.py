@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import yaml
+from accelerate import Accelerator
 
-from t2i.config import parse_config
-from t2i.create import create_model, create_text_encoder, load_dataset
-from t2i.data.dataset import summarised
-from t2i.data.prepare import PreparedData, prepare
+from t2i.config import Config, parse_config
+from t2i.create import create_model, create_text_encoder
+from t2i.data.dataset import CaptionedDataset
 from t2i.devices import check_device
+from t2i.errors import InvalidConfigError
 from t2i.files import write_atomic
 from t2i.plain_text import as_unicode
-from t2i.progress import Progress, silent
+from t2i.progress import Progress, Say, silent, unsaid
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.runs.checkpoints import has_checkpoints, latest_checkpoint
@@ -27,29 +28,42 @@ from t2i.runs.lock import locked
 from t2i.snapshots.record import SnapshotFacts
 from t2i.training.accelerator import make_accelerator
 from t2i.training.changes import changed
+from t2i.training.defaults.facts import facts_of
+from t2i.training.defaults.recommend import length, lines, nested, recommended, still_open
+from t2i.training.defaults.rules import MINUTES
+from t2i.training.defaults.step_time import seconds_a_step
+from t2i.training.find_lr import WHOLE, draw_rates, find_rate
 from t2i.training.launch import launched
 from t2i.training.objective import Objective
 from t2i.training.parent import start_from
 from t2i.training.processes import Processes
 from t2i.training.report.samples import Samples, default_samples
+from t2i.training.run_data import Warn, open_data, prepared, warn_of_data
 from t2i.training.settings import RunConfig as RunConfig
-from t2i.training.settings import check_new, checked, read_run
+from t2i.training.settings import check_new, checked, merge, read_run
 from t2i.training.settings import override as override
 from t2i.training.settings import read_recipe as read_recipe
 from t2i.training.trainer import Trainer, TrainResult
-
-Warn = Callable[[str], None]
 
 
 def start(
     settings: Mapping[str, Any],
     out: Path,
     *,
+    defaults: Mapping[str, Any] | None = None,
+    seconds: float | None = None,
     device: str | None = None,
     progress: Progress = silent,
     warn: Warn = lambda message: None,
+    say: Say = unsaid,
 ) -> TrainResult:
     """Begin the run that `settings` (fields of RunConfig) describe, in the new folder `out`.
+
+    Args:
+        defaults: if given, what `settings` leaves open is recommended for the data and the device, and what the rules
+            leave open too is taken from here: the parent's settings, or those of the technique's recipe `own`.
+        seconds: the length of the run, in place of `train.steps`; by default MINUTES if settings are recommended.
+        say: called with the recommended settings, a line each.
 
     Raises:
         InvalidConfigError, UnknownNameError, DataError: before any work starts.
@@ -57,11 +71,35 @@ def start(
         TrainingError: another process is training in `out`.
         DivergedError, TrainingError: see Trainer.fit.
     """
-    config = checked(settings)
+    config = checked(settings if defaults is None else merge(defaults, settings))
     check_new(out)
     with _locked(out):
         check_new(out)  # another process may have begun it meanwhile
-        return _run(_trainer(config, out, device, progress, warn, new=True))
+        check_device(device)
+        dataset = open_data(config.data)
+        if defaults is not None:
+            facts = facts_of(dataset, gpu=on_gpu(device))
+            spec, _ = registry().get(ModelSpec, config.technique)
+            choices = still_open(recommended(spec, facts, parent=bool(config.parent)), settings)
+            config = checked(merge(merge(defaults, nested(choices)), settings))
+            if launched()[0] == 0:
+                say(f"Settings for {facts.pictures:,} pictures, {facts.captions:,} captions, {facts.groups:,} groups:")
+                for line in lines(choices):
+                    say(line)
+            if seconds is None and "steps" not in settings.get("train", {}):
+                seconds = 60.0 * MINUTES
+        if config.train.find_lr:
+            config = config.model_copy(update={"train": config.train.model_copy(update={"steps": WHOLE})})
+            return _search_rate(_trainer(config, dataset, out, device, progress, warn, new=False), out, say)
+        return _run(_trainer(config, dataset, out, device, progress, warn, new=True, seconds=seconds, say=say))
+
+
+def _search_rate(trainer: Trainer, out: Path, say: Say) -> TrainResult:
+    """Draw the losses at rising learning rates beside the run folder, which is not made."""
+    curve, path = find_rate(trainer.steps), out.with_name(f"{out.name}.lr.png")
+    draw_rates(curve, path)
+    say(f"{path}: the losses at rising learning rates. A rate that learns fast and is safe: {curve.advice}")
+    return TrainResult(out, 0, finished=True)
 
 
 def resume(
@@ -90,7 +128,8 @@ def resume(
     with _locked(out):
         done = latest_checkpoint(out).step if assignments and has_checkpoints(out) else 0
         config = changed(before, assignments, done)
-        trainer = _trainer(config, out, device, progress, warn, new=False)
+        check_device(device)
+        trainer = _trainer(config, open_data(config.data), out, device, progress, warn, new=False)
         if config != before and trainer.processes.main:
             warn(f"From step {done} on: {', '.join(f'{n}={v}' for n, v in config.changes[-1].settings.items())}.")
             _write_settings(config, out)
@@ -108,27 +147,54 @@ def _run(trainer: Trainer) -> TrainResult:
     return result
 
 
-def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progress, warn: Warn, *, new: bool) -> Trainer:
-    check_device(device)
+def on_gpu(device: str | None) -> bool:
+    """Whether a run on `device` uses an accelerator."""
+    return device != "cpu" and torch.accelerator.is_available()
+
+
+def make_objective(config: RunConfig, text_dim: int) -> Objective:
+    """The run's objective, with the initial weights that its seed gives."""
     spec, _ = registry().get(ModelSpec, config.technique)
-    settings = parse_config(load_target(spec.objective_config), config.objective, "objective")
-    dataset = load_dataset(config.data, caption_column=config.caption_column, image_column=config.image_column)
-    encoder = create_text_encoder(config.text_encoder)
-    torch.manual_seed(config.train.seed)  # the networks' initial weights
-    generator = create_model(config.technique, **({"text_dim": encoder.identity.dim} | config.model))
+    settings = _objective_settings(config)
+    torch.manual_seed(config.train.seed)
+    generator = create_model(config.technique, **({"text_dim": text_dim} | config.model))
+    if generator.text_dim != text_dim:
+        raise InvalidConfigError(
+            f"A model is as wide as its text encoder's vectors, {text_dim} for {config.text_encoder!r}, got "
+            f"model.text_dim={generator.text_dim}. Leave it out."
+        )
     parse_config(generator.options_type, config.train.sample_options, "train.sample_options")
-    objective: Objective = load_target(spec.objective)(generator, settings)
+    return cast(Objective, load_target(spec.objective)(generator, settings))
+
+
+def _trainer(
+    config: RunConfig,
+    dataset: CaptionedDataset,
+    out: Path,
+    device: str | None,
+    progress: Progress,
+    warn: Warn,
+    *,
+    new: bool,
+    seconds: float | None = None,
+    say: Say = unsaid,
+) -> Trainer:
+    encoder = create_text_encoder(config.text_encoder)
+    objective = make_objective(config, encoder.identity.dim)
+    generator = objective.generator
     parent_sha256 = config.parent_sha256
     if new and config.parent:
         parent_sha256 = start_from(config.parent, objective, encoder.identity, warn).config.weights_sha256
     accelerator = make_accelerator(config.train, out, device)
     processes = Processes(accelerator, out)
     if not processes.main:
-        progress, warn = silent, lambda message: None
+        progress, warn, say = silent, lambda message: None, unsaid
+    if seconds is not None:
+        config = _timed(config, dataset, encoder.identity.dim, seconds, accelerator, processes, say)
     with processes.main_first():
         resolution = generator.resolution + config.train.crop_margin
-        data = prepare(dataset, resolution, encoder, strict=config.strict, progress=progress)
-    _warn_of_data(data, config.data_sha256, warn)
+        data, validation = prepared(config, dataset, resolution, encoder, progress, warn)
+    warn_of_data(data, config.data_sha256, warn)
     prompts, options = config.train.sample_prompts, config.train.sample_options
     samples = Samples(prompts, encoder.encode(prompts).to("cpu")) if prompts else default_samples(data)
     samples = replace(samples, options=options)
@@ -149,12 +215,13 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
         facts=facts,
         accelerator=accelerator,
         warn=warn,
+        validation=validation,
     )
     if new and processes.main:
         resolved = config.model_copy(
             update={
                 "model": generator.config.model_dump(mode="json"),
-                "objective": settings.model_dump(mode="json"),
+                "objective": _objective_settings(config).model_dump(mode="json"),
                 "train": config.train.model_copy(update={"precision": accelerator.mixed_precision}),
                 "parent_sha256": parent_sha256,
                 "data_sha256": data.content,
@@ -164,20 +231,28 @@ def _trainer(config: RunConfig, out: Path, device: str | None, progress: Progres
     return trainer
 
 
+def _timed(
+    config: RunConfig,
+    dataset: CaptionedDataset,
+    text_dim: int,
+    seconds: float,
+    accelerator: Accelerator,
+    processes: Processes,
+    say: Say,
+) -> RunConfig:
+    """The settings with the number of steps that `seconds` allow, measured on this device."""
+    measured = seconds_a_step(make_objective(config, text_dim), config.train, text_dim, accelerator, processes)
+    choices = length(facts_of(dataset), measured, seconds, config.train.batch_size)
+    for line in lines(choices):
+        say(line)
+    return checked(merge(config.model_dump(mode="json"), nested(choices)))
+
+
+def _objective_settings(config: RunConfig) -> Config:
+    spec, _ = registry().get(ModelSpec, config.technique)
+    return parse_config(load_target(spec.objective_config), config.objective, "objective")
+
+
 def _write_settings(config: RunConfig, out: Path) -> None:
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     write_atomic(RunFolder(out).settings, text.encode())
-
-
-def _warn_of_data(data: PreparedData, sha256: str, warn: Warn) -> None:
-    """Say what of the data is left out, changed or odd, and whether it is still what the run began with."""
-    if sha256 and sha256 != data.content:
-        warn(f"{data.name} has changed since this run began: it now learns from other pictures or captions.")
-    for remark in data.remarks:
-        warn(f"{data.name}: {remark}")
-    for what, skipped in (("left out", True), ("changed", False)):
-        found = [problem for problem in data.problems if problem.skipped == skipped]
-        if found:
-            lines = summarised(found)
-            rest = f"; and {len(lines) - 5} more kinds" if len(lines) > 5 else ""
-            warn(f"{data.name}: {len(found):,} {what}: {'; '.join(lines[:5])}{rest}.")

@@ -55,28 +55,34 @@ class Sampler:
         balance: Literal["image", "group"] = "image",
         *,
         mismatch: bool = True,
+        mix: float = 0.0,
     ) -> None:
         """
         Args:
             mismatch: also draw mismatched captions.
+            mix: share of each batch that is drawn from the data's mixed-in pictures.
 
         Raises:
             DataError: `mismatch` is set, but all pictures are of one group.
         """
-        if mismatch and len(np.unique(data.groups)) < 2:
+        self._own = data.trained
+        groups = data.groups[self._own]
+        if mismatch and len(np.unique(groups)) < 2:
             raise DataError(
                 f"The technique learns from mismatched captions, which come from another group, but {data.name} holds "
-                f"only one group ({len(data.images)} usable pictures). Add pictures of something else."
+                f"only one group ({len(self._own)} usable pictures). Add pictures of something else."
             )
         self._batch_size, self._seed = batch_size, seed
-        self._count, self._groups = len(data.images), data.groups
+        self._mixed_in, self._first_mixed = data.mixed_in, len(data.images) - data.mixed_in
+        self._mixed = round(mix * batch_size) if data.mixed_in else 0
+        self._groups = data.groups
         self._captions = Ragged.of(data.captions_of)
         self._likeness = Likeness(self._captions, data.looks) if mismatch else None
         if balance == "group":
-            _, sizes = np.unique(data.groups, return_counts=True)
-            self._members = Ragged(np.argsort(data.groups, kind="stable"), starts_of(sizes))
+            _, sizes = np.unique(groups, return_counts=True)
+            self._members = Ragged(self._own[np.argsort(groups, kind="stable")], starts_of(sizes))
         else:
-            order = np.repeat(np.arange(self._count), 1 if data.repeats is None else data.repeats)
+            order = np.repeat(self._own, 1 if data.repeats is None else data.repeats[self._own])
             self._members = Ragged(order, np.arange(len(order) + 1))
         self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0))
 
@@ -87,6 +93,8 @@ class Sampler:
         epochs, places = np.divmod(np.arange(step * size, (step + 1) * size), len(self._members))
         units = np.concatenate([self._shuffled(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
         pictures = self._members.pick(units, rng.random(size))
+        if self._mixed:
+            pictures[size - self._mixed :] = self._first_mixed + rng.integers(self._mixed_in, size=self._mixed)
         captions = self._captions.pick(pictures, rng.random(size))
         return Draw(
             pictures=pictures,
@@ -97,11 +105,12 @@ class Sampler:
         )
 
     def still(self, count: int) -> Draw:
-        """The same pictures at every call, to be watched: up to `count`, spread over the data.
+        """The same pictures at every call, to be watched: up to `count`, spread over the data; see `unchanged`."""
+        pictures = self._own[np.linspace(0, len(self._own) - 1, min(count, len(self._own))).astype(np.int64)]
+        return self.unchanged(pictures)
 
-        Each has its first caption, its position as seed, and the middle crop, not flipped.
-        """
-        pictures = np.linspace(0, self._count - 1, min(count, self._count)).astype(np.int64)
+    def unchanged(self, pictures: np.ndarray) -> Draw:
+        """These pictures, each with its first caption, its place as seed, and the middle crop, not flipped."""
         return Draw(
             pictures=pictures,
             captions=self._captions.pick(pictures, np.zeros(len(pictures))),
@@ -116,11 +125,11 @@ class Sampler:
         def match(others: np.ndarray) -> np.ndarray:
             return (self._groups[others] == self._groups[pictures]) | likeness(pictures, others)
 
-        others = rng.integers(self._count, size=len(pictures))
+        others = self._own[rng.integers(len(self._own), size=len(pictures))]
         for _ in range(ROUNDS):
             if not (bad := match(others)).any():
                 break
-            others[bad] = rng.integers(self._count, size=int(bad.sum()))
+            others[bad] = self._own[rng.integers(len(self._own), size=int(bad.sum()))]
         for place in np.flatnonzero(match(others)):
             fit = self._fit(int(pictures[place]), likeness)
             others[place] = fit[rng.integers(len(fit))]
@@ -128,9 +137,9 @@ class Sampler:
 
     def _fit(self, picture: int, likeness: Likeness) -> np.ndarray:
         """All pictures of other groups that are not like `picture`; if there are none, all pictures of other groups."""
-        foreign = self._groups != self._groups[picture]
-        unlike = foreign & likeness.unlike(picture)
-        return np.flatnonzero(unlike if unlike.any() else foreign)
+        foreign = self._groups[self._own] != self._groups[picture]
+        unlike = foreign & likeness.unlike(picture)[self._own]
+        return self._own[unlike if unlike.any() else foreign]
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         if self._epoch[0] != epoch:

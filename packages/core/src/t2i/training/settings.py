@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from t2i.config import Config, parse_config, parse_value
 from t2i.errors import InvalidConfigError, OutputError, TrainingError, UnknownNameError, did_you_mean
@@ -18,10 +18,12 @@ from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target, packaged
 from t2i.runs.folder import RunFolder
-from t2i.training.config import TrainConfig
+from t2i.training.config import DataConfig, TrainConfig
 
 MAX_SETTINGS_BYTES = 200_000
 SECTIONS = ("model", "objective", "train")
+COLUMNS = ("caption_column", "image_column")
+WHOLE = ("text_encoder", "strict")  # settings without a section
 
 
 class Change(Config):
@@ -35,10 +37,8 @@ class RunConfig(Config):
     """The complete settings of a run; stored as run.yaml in its folder, so that resuming needs nothing else."""
 
     technique: str
-    data: str = Field(description="a dataset's name or a folder")
-    caption_column: str = Field("", description="the column of captions, if it has an unusual name")
-    image_column: str = Field("", description="the column of pictures, if it has an unusual name")
-    text_encoder: str = DEFAULT_TEXT_ENCODER
+    data: DataConfig
+    text_encoder: str = Field(DEFAULT_TEXT_ENCODER, description="the text encoder that reads the captions")
     strict: bool = Field(False, description="refuse a dataset with any flawed picture")
     model: dict[str, Any] = Field(default_factory=dict)
     objective: dict[str, Any] = Field(default_factory=dict)
@@ -49,6 +49,16 @@ class RunConfig(Config):
     parent_sha256: str = Field("", description="of those weights; written by the run")
     data_sha256: str = Field("", description="of the data it started with; written by the run")
     changes: tuple[Change, ...] = Field((), description="settings that changed at a resume, and from which step on")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_belong_to_the_data(cls, value: Any) -> Any:
+        """Runs of before `data` had fields of its own."""
+        columns = {name: value[name] for name in COLUMNS if name in value} if isinstance(value, Mapping) else {}
+        if not columns:
+            return value
+        kept = {name: part for name, part in value.items() if name not in COLUMNS}
+        return kept | {"data": columns | {"source": value.get("data")}}
 
 
 def read_recipe(technique: str, recipe: str) -> dict[str, Any]:
@@ -97,6 +107,7 @@ def merge(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
     """`settings` overridden by `over`, section by section and field by field."""
     merged = copy.deepcopy(dict(settings))
     for name, value in over.items():
+        value = {"source": value} if name == "data" and isinstance(value, str) else value
         below = merged.get(name)
         merged[name] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
@@ -112,9 +123,10 @@ def override(settings: Mapping[str, Any], assignments: Sequence[str]) -> dict[st
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         section, _, name = key.partition(".")
-        if not equals or section not in SECTIONS or not name:
+        if not equals or not (key in WHOLE or (section in (*SECTIONS, "data") and name)):
             raise InvalidConfigError(
-                f"A setting must be model.field=value, objective.field=value or train.field=value, got {assignment!r}."
+                f"A setting must be model.field=value, objective.field=value, train.field=value, data.field=value or "
+                f"{WHOLE[0]}=value, got {assignment!r}."
             )
         target: Any = changed
         *path, last = key.split(".")
@@ -124,6 +136,19 @@ def override(settings: Mapping[str, Any], assignments: Sequence[str]) -> dict[st
                 raise InvalidConfigError(f"{assignment!r} sets a field of {part!r}, which has no fields.")
         target[last] = parse_value(value, key)
     return changed
+
+
+def without_foreign_prompts(settings: Mapping[str, Any], data: str | None) -> dict[str, Any]:
+    """A recipe's settings for `data`; if that is not the recipe's own data, without the recipe's sample prompts."""
+    train = settings.get("train")
+    if (
+        data is None
+        or "data" not in settings
+        or settings["data"] in (data, {"source": data})
+        or not isinstance(train, Mapping)
+    ):
+        return dict(settings)
+    return {**settings, "train": {name: value for name, value in train.items() if name != "sample_prompts"}}
 
 
 def checked(settings: Mapping[str, Any], where: str = "the run's settings") -> RunConfig:

@@ -36,6 +36,7 @@ class Steps:
         movers: the players of each phase, in order, by the phase's name.
         ema: the generator's moving average.
         clock: measures since its last restart.
+        lr_scale: multiplies every learning rate; only a search for the rate changes it.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class Steps:
             for module in self.networks.trained.values():
                 module.compile()
         mismatch = objective.needs_mismatched
-        self._sampler = Sampler(data, config.batch_size, config.seed, config.balance, mismatch=mismatch)
+        self._sampler = Sampler(data, config.batch_size, config.seed, config.balance, mismatch=mismatch, mix=config.mix)
         self._batches = BatchMaker(data, objective.generator.resolution, config.horizontal_flip, device)
         self.clock = Clock(device)
+        self.lr_scale = 1.0
         self._images, self._begun = data.images, ""
 
     def take(self, step: int) -> dict[str, Tensor]:
@@ -119,6 +121,19 @@ class Steps:
         with self.networks.resting(phase), torch.no_grad(), self._accelerator.autocast():
             return phase.watch(batch), batch.captions
 
+    def held_out_terms(self, step: int, batches: Sequence[Batch]) -> dict[str, float]:
+        """The mean terms of `Phase.validate` over held-out batches, for the phase of step `step`; {} if it has none."""
+        phase, _ = self.phase(step)
+        if phase.validate is None:
+            return {}
+        sums: dict[str, float] = {}
+        torch.manual_seed(self._config.seed)
+        with self.networks.resting(phase), torch.no_grad(), self._accelerator.autocast():
+            for batch in batches:
+                for name, value in phase.validate(batch).items():
+                    sums[name] = sums.get(name, 0.0) + float(value) * len(batch.images)
+        return {name: value / sum(len(batch.images) for batch in batches) for name, value in sums.items()}
+
     def measures(self, steps: int) -> dict[str, float]:
         """Measurements of the last `steps` other than losses: speed, gradient norms, fp16's loss scale."""
         found = self.clock.read(steps * self._config.batch_size)
@@ -161,7 +176,7 @@ class Steps:
     def _learning_rate(self, step: int, mover: Mover) -> float:
         start, end = (round(share * self._config.steps) for share in mover.player.span)
         rate = learning_rate(mover.player.optimizer, step - start, end - start, self._config.batch_size)
-        return rate * self._config.lr_factor
+        return rate * self._config.lr_factor * self.lr_scale
 
 
 def _with_fresh_noise(batch: Batch) -> Batch:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -17,16 +19,29 @@ from t2i.runs.folder import RunFolder
 from t2i.snapshots.record import SnapshotFacts
 from t2i.snapshots.save import save_snapshot
 from t2i.training.accelerator import deterministic_kernels, make_accelerator
+from t2i.training.best import keep_best
 from t2i.training.checkpoint import save_checkpoint
 from t2i.training.config import TrainConfig
+from t2i.training.defaults.duration import shown_duration
 from t2i.training.elapsed_time import Spent, device_name
 from t2i.training.objective import Objective
 from t2i.training.processes import Processes
+from t2i.training.report.curves import Row
 from t2i.training.report.report import RunReport
-from t2i.training.report.samples import Samples, default_samples, write_page, write_samples, write_watched
+from t2i.training.report.resources import resources
+from t2i.training.report.samples import (
+    Samples,
+    default_samples,
+    write_nearest,
+    write_page,
+    write_samples,
+    write_watched,
+)
 from t2i.training.saved_state import SavedState
 from t2i.training.signals import interruptible
 from t2i.training.steps import Steps
+from t2i.training.validation import phase_ends
+from t2i.training.validation_scores import Validator, best_step, is_exhausted
 
 
 @dataclass(frozen=True)
@@ -37,11 +52,15 @@ class TrainResult:
         run: its folder, which can be loaded as a model.
         step: number of finished steps.
         finished: whether the run is complete; else it was interrupted and can be resumed.
+        best: the step whose snapshot is best/, if pictures were held out.
+        copies: a sentence on how like the training pictures the run's pictures are; "" unless it finished and samples.
     """
 
     run: Path
     step: int
     finished: bool
+    best: int | None = None
+    copies: str = ""
 
 
 class Trainer:
@@ -49,6 +68,10 @@ class Trainer:
 
     Everything random is a function of (seed, step, process), so a stopped and resumed run equals an uninterrupted
     one, bit for bit on a CPU. Several processes share each step's pictures, and only process 0 writes.
+
+    Attributes:
+        steps: takes the run's steps.
+        step: number of finished steps.
     """
 
     def __init__(
@@ -63,6 +86,7 @@ class Trainer:
         device: str | None = None,
         accelerator: Accelerator | None = None,
         warn: Callable[[str], None] = lambda message: None,
+        validation: PreparedData | None = None,
     ) -> None:
         """
         Args:
@@ -72,6 +96,7 @@ class Trainer:
             facts: recorded in snapshots, in addition to the steps.
             device: "cpu" keeps Accelerate from using a GPU.
             accelerator: by default made by `make_accelerator` from `config`, `run` and `device`.
+            validation: the pictures to validate on, if they are data of their own; by default those held out of `data`.
 
         Raises:
             InvalidConfigError, TrainingError: as `make_accelerator` does; or the objective contradicts itself.
@@ -82,12 +107,15 @@ class Trainer:
         self.objective, self.config, self.run = objective, config, run
         self._facts = facts or SnapshotFacts(dataset=data.name, license=data.license)
         self._samples, self._warn = samples or default_samples(data), warn
-        self._steps = Steps(objective, data, config, self.accelerator, self.processes)
-        self.ema = self._steps.ema
-        self._state = SavedState(self._steps, self.accelerator.scaler)
+        self.steps = Steps(objective, data, config, self.accelerator, self.processes)
+        self.ema = self.steps.ema
+        self._state = SavedState(self.steps, self.accelerator.scaler)
         self._spent = Spent(device_name(self.accelerator.device, self.processes.count))
+        self._last_phase = phase_ends(objective.phases, config.steps)[-2] if len(objective.phases) > 1 else 0
+        self._data, self._validation = data, validation
         self.step = 0
         self._stop = False
+        self._begun, self._measures = time.monotonic(), dict[str, str]()
 
     def fit(self) -> TrainResult:
         """Train from the newest checkpoint (or the start) to the end, or until Ctrl-C or SIGTERM.
@@ -102,41 +130,91 @@ class Trainer:
         total, batch_size = self.config.steps, self.config.batch_size
         run = RunFolder(self.run)
         report = RunReport(run, self.accelerator, self.processes, self.step, self._warn)
+        validator, first = self._make_validator() if self.processes.main else None, self.step
         with (
             report.trackers(),
             interruptible(self._request_stop),
             deterministic_kernels(self.config.deterministic),
             report.progress(self.step, total, batch_size) as advance,
         ):
-            stopped, logged = False, self.step
-            self._steps.clock.restart()
+            exhausted = is_exhausted(report.rows, self.config.patience, self._last_phase)
+            stopped, logged = exhausted, self.step
+            self.steps.clock.restart()
             while self.step < total and not stopped:
                 terms = self.one_step()
                 self.step += 1
                 advance(terms)
-                stopped = self.processes.agree(self._stop) and self.step < total
-                sampling = self._due(self.config.sample_every) or (stopped and self.config.sample_every > 0)
+                stopped = self.processes.agree(self._stop or exhausted) and self.step < total
+                validating = self._held_out and (self._due(self.config.validate_every))
+                sampling = self._sampling_is_due() or (stopped and self.config.sample_every > 0)
                 saving = self._due(self.config.checkpoint_every)
-                if self._due(self.config.log_every) or sampling or saving or stopped:
-                    measures = self._steps.measures(self.step - logged)
+                if self._due(self.config.log_every) or sampling or saving or validating or stopped:
+                    measures = self.steps.measures(self.step - logged)
                     if sampling and self.processes.main:
-                        measures |= write_watched(run, self.step, *self._steps.watch(self.step - 1))
+                        measures |= write_watched(run, self.step, *self.steps.watch(self.step - 1))
+                    if validating and validator is not None:
+                        measures |= validator(self.steps, self.step - 1, self.ema.generator)
                     self._check(report.log(self.step, measures))
                     logged = self.step
+                    if validating and self.processes.main:
+                        exhausted = self._keep_best(run, report.rows)
                 if sampling and self.processes.main:
                     write_samples(run, self.step, self.ema.generator, self._samples, self.accelerator.device)
-                    write_page(run, report.rows, self._samples.prompts, list(report.warnings.values()), total)
+                    self._write_page(run, report)
                 if saving or stopped:
                     self._save()
             self.processes.wait()
-        return TrainResult(self.run, self.step, finished=self.step >= total)
+        ended = self.processes.sum_(torch.tensor(float(exhausted), device=self.accelerator.device)) > 0
+        best = best_step(report.rows, self._last_phase)
+        if ended and best is not None and self.step < total:
+            self._warn(
+                f"Ended at step {self.step:,} of {total:,}: {self.config.patience} validations were not better than "
+                f"that of step {best:,}, which is {run.best}. Continue anyway with train.patience=0."
+            )
+        finished, copies = self.step >= total or bool(ended), ""
+        if finished and self.step > first and self.processes.main and self.config.sample_every:
+            where = (self._data, self.ema.generator, self._samples, self.accelerator.device)
+            copies = write_nearest(run, *where)
+            self._write_page(run, report, copies)
+        return TrainResult(self.run, self.step, finished, best, copies)
+
+    def _write_page(self, run: RunFolder, report: RunReport, copies: str = "") -> None:
+        self._measures.setdefault("to the first pictures", shown_duration(time.monotonic() - self._begun))
+        measures = self._measures | resources(self.run, self.accelerator.device)
+        problems = list(report.warnings.values())
+        write_page(run, report.rows, self._samples.prompts, problems, self.config.steps, measures, copies)
+
+    @property
+    def _held_out(self) -> bool:
+        return self._validation is not None or self._data.held_out is not None
+
+    def _make_validator(self) -> Validator | None:
+        if not self._held_out:
+            return None
+        data, pictures = self._data, self._data.held_out
+        if self._validation is not None:
+            data, pictures = self._validation, None
+        device, options = self.accelerator.device, self._samples.options
+        return Validator(self.objective, data, pictures, self.config, device, self._warn, options)
+
+    def _keep_best(self, run: RunFolder, rows: Sequence[Row]) -> bool:
+        """Keep the current step as best/ if it is the best one so far; returns whether patience is exhausted."""
+        if best_step(rows, self._last_phase) == self.step:
+            facts = self._facts.after(self.step, self.step * self.config.batch_size, self._spent.read())
+            keep_best(run, self.ema.generator, facts)
+        return is_exhausted(rows, self.config.patience, self._last_phase)
 
     def _due(self, every: int) -> bool:
         return every > 0 and (self.step % every == 0 or self.step == self.config.steps)
 
+    def _sampling_is_due(self) -> bool:
+        return self._due(self.config.sample_every) or (
+            self.config.sample_every > 0 and self.step == self.config.sample_first
+        )
+
     def one_step(self) -> dict[str, Tensor]:
         """Take the next step; returns this process's part of the terms (see Steps.take)."""
-        return self._steps.take(self.step)
+        return self.steps.take(self.step)
 
     def _check(self, means: Mapping[str, float]) -> None:
         for name, value in means.items():
@@ -149,7 +227,7 @@ class Trainer:
                 )
 
     def _save(self) -> None:
-        if name := self._steps.networks.first_infinite():
+        if name := self.steps.networks.first_infinite():
             raise DivergedError(
                 f"Weights are finite numbers, but some of the module {name!r} are not at step {self.step}, though "
                 f"all losses were: a gradient was infinite. Lower the learning rate, or clip gradients "

@@ -22,6 +22,7 @@ def t2i_models() -> list[ModelSpec]:
             paper="Xu, Zhang, Huang, Zhang, Gan, Huang and He: AttnGAN: Fine-Grained Text to Image Generation with "
             "Attentional Generative Adversarial Networks. CVPR 2018",
             recipes={
+                "own": "t2i_attngan:recipes/own.yaml",
                 "paper": "t2i_attngan:recipes/paper.yaml",
                 "tiny": "t2i_attngan:recipes/tiny.yaml",
                 "world64": "t2i_attngan:recipes/world64.yaml",

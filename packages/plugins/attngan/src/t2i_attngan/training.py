@@ -72,7 +72,11 @@ class AttnGANObjective(Objective):
         if not share:
             return game
         damsm = Player("damsm", {"damsm": self.generator.damsm}, self.damsm_loss, c.matcher, span=(0.0, share))
-        return [Phase("damsm", [damsm], share), *game]
+        return [Phase("damsm", [damsm], share, validate=self.matching_terms), *game]
+
+    def matching_terms(self, batch: Batch) -> Terms:
+        """DAMSM's losses without the shares that are only logged."""
+        return {name: term for name, term in self.damsm_loss(batch).items() if not name.startswith("right_by")}
 
     def damsm_loss(self, batch: Batch) -> Terms:
         """Eq. 13 on real pictures, and the shares of captions that choose their own picture, logged alone."""

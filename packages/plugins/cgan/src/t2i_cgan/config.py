@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from t2i.config import Config
 from t2i.toolbox.game_config import GameConfig
+from t2i.toolbox.widths import count_for, fitted, given_whole
+
+WIDTHS = (256, 256, 128, 48)
 
 
 class CGANConfig(Config):
@@ -20,10 +23,21 @@ class CGANConfig(Config):
     condition_dim: int = Field(256, ge=1, description="width of the projected condition; 128 in the paper, sec. 4.1")
     hidden_dim: int = Field(512, ge=1, description="modulated: hidden width of the network that computes the condition")
     widths: tuple[PositiveInt, ...] = Field(
-        (256, 256, 128, 48), min_length=2, description="modulated: channels at 4, 8, 16, ... pixels"
+        WIDTHS,
+        min_length=2,
+        description="modulated: channels at 4, 8, 16, ... pixels; by default as the resolution needs",
     )
     pixel_shuffle: int = Field(2, ge=1, le=8, description="modulated: the last upsampling, sub-pixel (Shi et al. 2016)")
     ngf: int = Field(128, ge=8, multiple_of=4, description="paper: base width of the generator")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _widths_follow_the_resolution(cls, values: Any) -> Any:
+        resolution = given_whole(values, "resolution")
+        if resolution is None or "widths" in values:
+            return values
+        count = count_for(resolution, given_whole(values, "pixel_shuffle") or 2)
+        return {**values, "widths": fitted(WIDTHS, count)} if count else values
 
 
 class CGANOptions(Config):

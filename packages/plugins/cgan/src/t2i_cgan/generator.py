@@ -11,7 +11,8 @@ from t2i.errors import InvalidConfigError
 from t2i.generator import Generator
 from t2i.noise import Noise
 from t2i.text import TextEmbedding
-from t2i_cgan.config import CGANConfig, CGANOptions
+from t2i.toolbox.widths import count_for, proposal
+from t2i_cgan.config import WIDTHS, CGANConfig, CGANOptions
 from t2i_cgan.model import BASE, GROUPS, ModulatedGenerator
 from t2i_cgan.paper import PaperGenerator
 
@@ -57,6 +58,7 @@ def _check_shape(config: CGANConfig) -> None:
         raise InvalidConfigError(
             f"cgan: {len(config.widths)} widths and pixel_shuffle={config.pixel_shuffle} ({config.architecture!r}) "
             f"give {reached} px per side, but resolution={config.resolution}. Change one of them."
+            f"{proposal('widths', WIDTHS, count_for(config.resolution, config.pixel_shuffle))}"
         )
     uneven = [width for width in config.widths if width % GROUPS]
     if uneven:

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.errors import InvalidConfigError
-from t2i.toolbox.adversarial import feature_distance, fooling_loss, rolled
+from t2i.toolbox.adversarial import feature_distance, fooling_loss
+from t2i.toolbox.diff_augment import for_discriminator
 from t2i.toolbox.game import Terms, Weights, discriminator_terms, game_phases, likeness_terms
 from t2i.toolbox.nearest import nearest_noise
 from t2i.toolbox.sentences import noisy_sentence
@@ -80,7 +81,7 @@ class CGANObjective(Objective):
         """The adversarial term, the INT term, and the terms that compare with the caption's own picture."""
         c, b = self._config, len(batch.text)
         fakes, texts = self._drawn(batch)
-        seen, wanted = rolled(c.shift, fakes, batch.images)
+        seen, wanted = for_discriminator(c, fakes, batch.images)
         features = self.discriminator.features(seen)
         logits = self.discriminator.logits(features, texts)
         terms = {"adversarial": c.adversarial * fooling_loss(logits[:b], c.loss)}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from typing import Any
+
+from pydantic import Field, PositiveInt, model_validator
 
 from t2i.config import Config
+from t2i.toolbox.widths import count_for, fitted, given_whole
 from t2i.training.config import OptimizerConfig
+
+ENCODER_WIDTHS, WIDTHS = (32, 64, 128, 192), (192, 192, 128, 48)
 
 
 class CVAEConfig(Config):
@@ -22,10 +27,22 @@ class CVAEConfig(Config):
     condition_dim: int = Field(192, ge=1, description="width of the condition (text and z) that modulates the decoder")
     hidden_dim: int = Field(384, ge=1, description="hidden width of the decoder's network that computes the condition")
     patch: int = Field(2, ge=1, le=16, description="px per side that both networks treat as one (space to depth)")
-    encoder_widths: tuple[PositiveInt, ...] = Field((32, 64, 128, 192), min_length=2, description="channels, to 4 px")
-    widths: tuple[PositiveInt, ...] = Field(
-        (192, 192, 128, 48), min_length=2, description="decoder: channels at 4, 8, 16, ... px"
+    encoder_widths: tuple[PositiveInt, ...] = Field(
+        ENCODER_WIDTHS, min_length=2, description="channels, to 4 px; by default as the resolution needs"
     )
+    widths: tuple[PositiveInt, ...] = Field(
+        WIDTHS, min_length=2, description="decoder: channels at 4, 8, 16, ... px; by default as the resolution needs"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _widths_follow_the_resolution(cls, values: Any) -> Any:
+        resolution = given_whole(values, "resolution")
+        count = 0 if resolution is None else count_for(resolution, given_whole(values, "patch") or 2)
+        if not count:
+            return values
+        fitting = {"encoder_widths": fitted(ENCODER_WIDTHS[::-1], count)[::-1], "widths": fitted(WIDTHS, count)}
+        return fitting | dict(values)
 
 
 class CVAEOptions(Config):

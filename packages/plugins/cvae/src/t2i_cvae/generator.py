@@ -78,7 +78,7 @@ def _check_shape(technique: str, config: CVAEConfig) -> None:
         if reached != config.resolution:
             raise InvalidConfigError(
                 f"{technique}: {len(widths)} {name} and patch={config.patch} give {reached} px per side, but "
-                f"resolution={config.resolution}. Change one of them."
+                f"resolution={config.resolution}. Change one of them, or leave {name} out: it follows the resolution."
             )
         uneven = [width for width in widths if width % GROUPS]
         if uneven:

@@ -22,6 +22,7 @@ def t2i_models() -> list[ModelSpec]:
             "Models. NeurIPS 2015",
             recipes={
                 "openmoji64": "t2i_cvae:recipes/openmoji64.yaml",
+                "own": "t2i_cvae:recipes/own.yaml",
                 "paper": "t2i_cvae:recipes/paper.yaml",
                 "tiny": "t2i_cvae:recipes/tiny.yaml",
                 "world64": "t2i_cvae:recipes/world64.yaml",

@@ -35,7 +35,12 @@ class CVAEObjective(Objective):
 
     @property
     def phases(self) -> Sequence[Phase]:
-        return [Phase("elbo", [Player("vae", {"generator": self.generator}, self.loss, self._config.optimizer)])]
+        player = Player("vae", {"generator": self.generator}, self.loss, self._config.optimizer)
+        return [Phase("elbo", [player], validate=self.held_out_terms)]
+
+    def held_out_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss without what is only logged."""
+        return {name: term for name, term in self.loss(batch).items() if name != "kl_nats"}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Sohn et al. 2015, eq. 4 with the prior N(0, 1), divided by the number of pixel values."""

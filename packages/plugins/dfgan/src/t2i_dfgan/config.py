@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from t2i.config import Config
 from t2i.toolbox.game_config import GameConfig
+from t2i.toolbox.widths import count_for, fitted, given_whole
 from t2i.training.config import OptimizerConfig
 
 BASE = 4  # pixels (of `patch` px each) per side at the first block
+WIDTHS = (128, 128, 96, 64)
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=9)]
 
 
 class DFGANConfig(Config):
     """The generator's shape. Each further width doubles the side."""
+
+    shorthands: ClassVar[Mapping[str, str]] = {"resolution": "pixels per side: chooses widths that lead there"}
 
     text_dim: int = Field(384, ge=1, le=65536, description="width of the sentence embedding")
     normalize_text: bool = Field(True, description="scale each sentence to RMS 1; False as released")
@@ -25,8 +30,20 @@ class DFGANConfig(Config):
         "rates; False in the paper",
     )
     noise_dim: int = Field(100, ge=1, le=8192, description="width of z; sec. 3.1")
-    widths: Widths = Field((128, 128, 96, 64), description="channels at 4, 8, 16, ... px")
+    widths: Widths = Field(WIDTHS, description="channels at 4, 8, 16, ... px")
     patch: int = Field(2, ge=1, le=8, description="px per side that both networks treat as one; 1 in the paper")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_resolution_chooses_widths(cls, values: Any) -> Any:
+        resolution = given_whole(values, "resolution")
+        if resolution is None:
+            return values
+        count = count_for(resolution, given_whole(values, "patch") or 2)
+        kept = {name: value for name, value in values.items() if name != "resolution"}
+        if not count or len(kept.get("widths", fitted(WIDTHS, count))) != count:
+            raise ValueError(f"the widths and patch must lead to {resolution} px; leave widths out, or resolution")
+        return {"widths": fitted(WIDTHS, count)} | kept
 
     @property
     def resolution(self) -> int:
@@ -44,7 +61,9 @@ class DFGANObjectiveConfig(GameConfig):
     """How it is trained: by default as in the paper, with hinge losses and the matching-aware gradient penalty."""
 
     discriminator_widths: Widths = Field(
-        (32, 64, 96, 128), description="channels at the picture's side, half of it, ...; as many as the generator's"
+        (32, 64, 96, 128),
+        description="channels at the picture's side, half of it, ...; cut, or the last one repeated, to as many as the "
+        "generator's",
     )
     joint_width: int = Field(64, ge=1, description="channels after the discriminator concatenates picture and text")
     spectral_norm: bool = Field(False, description="on D's convolutions (Miyato 2018)")

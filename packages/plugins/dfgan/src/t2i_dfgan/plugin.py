@@ -22,6 +22,7 @@ def t2i_models() -> list[ModelSpec]:
             paper="Tao, Tang, Wu, Jing, Bao and Xu: DF-GAN: A Simple and Effective Baseline for Text-to-Image "
             "Synthesis. CVPR 2022",
             recipes={
+                "own": "t2i_dfgan:recipes/own.yaml",
                 "paper": "t2i_dfgan:recipes/paper.yaml",
                 "tiny": "t2i_dfgan:recipes/tiny.yaml",
                 "world64": "t2i_dfgan:recipes/world64.yaml",

@@ -8,10 +8,10 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from t2i.errors import InvalidConfigError
 from t2i.toolbox.game import Terms, Weights, discriminator_terms, game_phases, generator_terms, likeness_terms
 from t2i.toolbox.nearest import nearest_noise
 from t2i.toolbox.sentences import noisy_sentence
+from t2i.toolbox.widths import fitted
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_dfgan.config import DFGANObjectiveConfig
 from t2i_dfgan.generator import DFGAN
@@ -27,21 +27,13 @@ class DFGANObjective(Objective):
     needs_mismatched = True
 
     def __init__(self, generator: DFGAN, config: DFGANObjectiveConfig) -> None:
-        """
-        Raises:
-            InvalidConfigError: the discriminator does not fit the resolution.
-        """
         self.generator: DFGAN = generator
         self._config, shape = config, generator.config
-        if len(config.discriminator_widths) != len(shape.widths):
-            raise InvalidConfigError(
-                f"objective: the discriminator halves {shape.resolution} px as often as the generator doubles, but "
-                f"discriminator_widths lists {len(config.discriminator_widths)} numbers. Give {len(shape.widths)}."
-            )
+        widths = fitted(config.discriminator_widths[::-1], len(shape.widths))[::-1]  # it halves as often as G doubles
         self.discriminator = Discriminator(
             shape.text_dim,
             shape.patch,
-            config.discriminator_widths,
+            widths,
             config.joint_width,
             spectral=config.spectral_norm,
         )

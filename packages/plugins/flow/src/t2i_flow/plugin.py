@@ -20,6 +20,7 @@ def t2i_models() -> list[ModelSpec]:
             summary="flow matching with a transformer on pixels",
             paper="Li and He: Back to Basics: Let Denoising Generative Models Denoise. arXiv 2511.13720, 2025",
             recipes={
+                "own": "t2i_flow:recipes/own.yaml",
                 "paper": "t2i_flow:recipes/paper.yaml",
                 "tiny": "t2i_flow:recipes/tiny.yaml",
                 "world64": "t2i_flow:recipes/world64.yaml",

@@ -24,7 +24,7 @@ class FlowObjective(Objective):
     @property
     def phases(self) -> Sequence[Phase]:
         player = Player("denoiser", {"denoiser": self.generator.denoiser}, self.loss, self._config.optimizer)
-        return [Phase("flow", [player])]
+        return [Phase("flow", [player], validate=lambda batch: {"velocity": self.loss(batch)["velocity"]})]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The squared error of the velocity (z - x) / t; that of the prediction is only logged."""

@@ -90,10 +90,11 @@ class BundledEncoder(ImageTextEncoder):
     It sees pictures at 64 px. Its card, heads/README.md, says how often it is right about unseen real pictures.
     """
 
-    def __init__(self, weights: Path | None = None) -> None:
+    def __init__(self, weights: Path | None = None, data: str = "OpenMoji") -> None:
         """
         Args:
             weights: heads of your own; the bundled ones by default.
+            data: what they were trained on; for heads of your own, the dataset's name.
 
         Raises:
             IntegrityError: the bundled heads or the backbone's weights are not the published ones.
@@ -105,10 +106,11 @@ class BundledEncoder(ImageTextEncoder):
         self._features = PictureFeatures().eval()
         self._text = create_text_encoder(TEXT_ENCODER)
         self._device = torch.device("cpu")
+        self._name, self._data = f"{BUNDLED}:{data}" if weights else BUNDLED, data
 
     @property
     def name(self) -> str:
-        return BUNDLED
+        return self._name
 
     @property
     def sha256(self) -> str:
@@ -120,7 +122,7 @@ class BundledEncoder(ImageTextEncoder):
 
     @property
     def trained_on(self) -> str:
-        return "OpenMoji"
+        return self._data
 
     @torch.inference_mode()
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:

@@ -6,10 +6,12 @@ from t2i.errors import UnknownNameError
 from t2i_metrics.bundled_encoder import BundledEncoder
 from t2i_metrics.clip import CLIP
 from t2i_metrics.image_text import BUNDLED, ImageTextEncoder
+from t2i_metrics.own_judges import weights_of
 
 
 def create_image_text_encoder(name: str) -> ImageTextEncoder:
-    """The encoder called "judge" (the bundled one), "clip:org/name[@revision]" or "clip:folder".
+    """The encoder called "judge" (the bundled one), "judge:DATA" (trained on this data by `t2i judge train`),
+    "clip:org/name[@revision]" or "clip:folder".
 
     Raises:
         UnknownNameError: there is no such encoder.
@@ -20,8 +22,12 @@ def create_image_text_encoder(name: str) -> ImageTextEncoder:
     if name == BUNDLED:
         return BundledEncoder()
     kind, _, reference = name.partition(":")
+    if kind == BUNDLED and reference:
+        judge, weights = weights_of(reference)
+        return BundledEncoder(weights, judge.data)
     if kind == "clip" and reference:
         return CLIP(reference)
     raise UnknownNameError(
-        f"An image-text encoder is called '{BUNDLED}', 'clip:org/name[@revision]' or 'clip:folder', got {name!r}."
+        f"An image-text encoder is called '{BUNDLED}', '{BUNDLED}:DATA' (see `t2i judge train`), "
+        f"'clip:org/name[@revision]' or 'clip:folder', got {name!r}."
     )

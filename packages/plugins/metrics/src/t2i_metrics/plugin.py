@@ -1,8 +1,8 @@
-"""What t2i-metrics registers: nine evaluators; imports no torch."""
+"""What t2i-metrics registers: nine evaluators and a verb; imports no torch."""
 
 from __future__ import annotations
 
-from t2i.registry import EvaluatorSpec, hookimpl
+from t2i.registry import CommandSpec, EvaluatorSpec, hookimpl
 
 T2I_API = 1
 
@@ -31,9 +31,12 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
             "t2i_metrics.r_precision:RPrecision",
             "the right caption among 100 (Xu et al. 2018)",
             check_settings={"distractors": 9},
+            suited="t2i_metrics.own_judges:suited",
         ),
         EvaluatorSpec(
-            "clip_score", "t2i_metrics.clip_score:CLIPScore", "cosine of picture and caption (Hessel et al. 2021)"
+            "clip_score",
+            "t2i_metrics.clip_score:CLIPScore",
+            "cosine of picture and caption (Hessel et al. 2021)",
         ),
         EvaluatorSpec(
             "skills",
@@ -41,3 +44,9 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
             "thing, colour, count and place as in the caption (after Ghosh et al. 2023)",
         ),
     ]
+
+
+@hookimpl
+def t2i_commands() -> list[CommandSpec]:
+    """Declare the verb."""
+    return [CommandSpec("judge", "t2i_metrics.cli:judge", "Train an evaluator's encoder on your own pictures.")]

@@ -113,7 +113,7 @@ def caution(score: Score, ceiling: Score, chance: Score, encoder: ImageTextEncod
         return ""
     return (
         f"{finding}: the encoder {encoder.name}, trained on {encoder.trained_on}, does not read real pictures well, so "
-        f"scores on this data mean little. Set r_precision.encoder to one that does, such as clip:org/name."
+        f"scores on this data mean little. Train one that does (t2i judge train), or set r_precision.encoder."
     )
 
 

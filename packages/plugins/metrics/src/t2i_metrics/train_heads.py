@@ -224,6 +224,12 @@ def fit(features: Float[Tensor, "n v f"], texts: Texts, kept: Int[Tensor, " k"],
 def measure(heads: Path, data: CaptionedDataset, indices: Sequence[int], blurred_to: int | None = None) -> Score:
     """The R-precision of real pictures, those at `indices`, by the heads in a file."""
     evaluator = RPrecision(BundledEncoder(heads))
+    show(evaluator, data, indices, blurred_to)
+    return evaluator.compute()["r_precision"]
+
+
+def show(evaluator: RPrecision, data: CaptionedDataset, indices: Sequence[int], blurred_to: int | None = None) -> None:
+    """Show the evaluator the real pictures at `indices`, each with its first caption."""
     for first in range(0, len(indices), 64):
         some = indices[first : first + 64]
         images = pictures(data, some)
@@ -233,7 +239,6 @@ def measure(heads: Path, data: CaptionedDataset, indices: Sequence[int], blurred
             captions=[example.captions[0] for example in examples],
             groups=[example.group for example in examples],
         )
-    return evaluator.compute()["r_precision"]
 
 
 def write_heads(heads: Heads, path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -49,6 +50,16 @@ class StackGANConfig(_TextConfig):
         first = 4 * 2 ** (len(self.widths) - 1)
         second = first // 2 ** (len(self.encoder_widths) - 1) * 2 ** len(self.decoder_widths)
         return (first, second)[: self.stages]
+
+    @classmethod
+    def growth(cls, values: Mapping[str, Any]) -> int:
+        """Stage II doubles the side as often as it has more decoder than encoder widths, and once more."""
+        if values.get("stages") == 1:
+            return 1
+        down, up = (
+            len(values.get(name, cls.model_fields[name].default)) for name in ("encoder_widths", "decoder_widths")
+        )
+        return max(1, 2 ** (up - down + 1))
 
 
 class StackGANv2Config(_TextConfig, TreeConfig):

@@ -40,4 +40,6 @@ def t2i_models() -> list[ModelSpec]:
 
 
 def _recipes(model: str) -> dict[str, str]:
-    return {name: f"t2i_stackgan:recipes/{model}-{name}.yaml" for name in ("openmoji64", "paper", "tiny", "world64")}
+    return {
+        name: f"t2i_stackgan:recipes/{model}-{name}.yaml" for name in ("openmoji64", "own", "paper", "tiny", "world64")
+    }

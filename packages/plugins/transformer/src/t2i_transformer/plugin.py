@@ -23,6 +23,7 @@ def t2i_models() -> list[ModelSpec]:
             recipes={
                 "openmoji64": "t2i_transformer:recipes/openmoji64.yaml",
                 "openmoji64-masked": "t2i_transformer:recipes/openmoji64-masked.yaml",
+                "own": "t2i_transformer:recipes/own.yaml",
                 "paper": "t2i_transformer:recipes/paper.yaml",
                 "tiny": "t2i_transformer:recipes/tiny.yaml",
                 "world64": "t2i_transformer:recipes/world64.yaml",

@@ -54,15 +54,24 @@ class TransformerObjective(Objective):
             "tokenizer", {"tokenizer": networks.tokenizer}, self.tokenizer_loss, c.tokenizer, span=(0, share)
         )
         prior = Player("prior", {"prior": networks.prior}, self.prior_loss, c.optimizer, span=(share, 1))
-        first = Phase("tokenizer", [tokenizer], share=share)
+        first = Phase("tokenizer", [tokenizer], share=share, validate=self.reconstruction_terms)
         if self.discriminator is not None:
             modules = {"discriminator": self.discriminator}
             opponent = Player("discriminator", modules, self.discriminator_loss, c.discriminator, span=(0, share))
             first = replace(first, players=[tokenizer, opponent], sharing="in_turn")
         return [
             first,
-            Phase("prior", [prior], share=1 - share, start=self.tokenise),
+            Phase("prior", [prior], share=1 - share, start=self.tokenise, validate=self.held_out_terms),
         ]
+
+    def reconstruction_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The error of held-out pictures' reconstructions; the codebook does not follow them."""
+        again = self.generator.reconstruct(batch.images, batch.text)
+        return {"absolute_error": F.l1_loss(again, batch.images), "squared_error": F.mse_loss(again, batch.images)}
+
+    def held_out_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The prior's loss on held-out pictures, whose tokens are computed here."""
+        return self._prior_loss(batch, self.generator.tokenizer.encode(batch.images))
 
     def tokenizer_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Van den Oord et al. 2017, eq. 3, with the codebook's moving averages instead of the middle term; with
@@ -110,8 +119,10 @@ class TransformerObjective(Objective):
 
     def prior_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the tokens, in nats: each given those before it, or the hidden ones given the rest."""
+        return self._prior_loss(batch, self._tokens[batch.pictures])
+
+    def _prior_loss(self, batch: Batch, tokens: Tensor) -> dict[str, Tensor]:
         prior = self.generator.prior
-        tokens = self._tokens[batch.pictures]
         dropped, share = batch.noise.uniform(2).unbind(1)
         text = noisy_text(batch.text, self._config.text_noise, batch.noise)
         reading = prior.read(text, dropped < self._config.condition_dropout)

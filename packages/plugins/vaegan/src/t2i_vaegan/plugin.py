@@ -22,6 +22,7 @@ def t2i_models() -> list[ModelSpec]:
             "metric. ICML 2016",
             recipes={
                 "cvae-gan": "t2i_vaegan:recipes/cvae-gan.yaml",
+                "own": "t2i_vaegan:recipes/own.yaml",
                 "paper": "t2i_vaegan:recipes/paper.yaml",
                 "tiny": "t2i_vaegan:recipes/tiny.yaml",
                 "world64": "t2i_vaegan:recipes/world64.yaml",

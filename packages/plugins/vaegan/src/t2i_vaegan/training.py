@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from t2i.errors import InvalidConfigError
 from t2i.toolbox.adversarial import fake_loss, fooling_loss, real_loss
+from t2i.toolbox.diff_augment import augmented
 from t2i.toolbox.discriminator import SIDE
 from t2i.toolbox.game import Terms
 from t2i.toolbox.sentences import noisy_sentence
@@ -86,7 +87,11 @@ class VAEGANObjective(Objective):
         ]
         if self.reader is not None:
             players.append(Player("reader", {"reader": self.reader}, self.reader_loss, c.discriminator))
-        return [Phase("vaegan", players, sharing="together")]
+        return [Phase("vaegan", players, sharing="together", validate=self.held_out_terms)]
+
+    def held_out_terms(self, batch: Batch) -> Terms:
+        """The encoder's loss without what is only logged."""
+        return {name: term for name, term in self.encoder_loss(batch).items() if name != "kl_nats"}
 
     def encoder_loss(self, batch: Batch) -> Terms:
         """KL and similarity; the adversarial terms do not reach the encoder (alg. 1)."""
@@ -152,7 +157,8 @@ class VAEGANObjective(Objective):
             posterior = mean + (0.5 * log_variance).exp() * batch.noise.normal(vae.config.latent_dim)
             again = vae.decoder(posterior, sentence)
             drawn = vae.decoder(batch.noise.normal(vae.config.latent_dim), sentence)
-            return Pass(mean, log_variance, again, drawn, features(batch.images), features(again), features(drawn))
+            of_real, of_again, of_drawn = map(features, augmented(self._config.augment, batch.images, again, drawn))
+            return Pass(mean, log_variance, again, drawn, of_real, of_again, of_drawn)
 
         return batch.once("pass", compute)
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageColor
 
 from t2i.data.dataset import CaptionedDataset, Example, Problem, summarised
 from t2i.data.decode import decode_picture, picture_size
+from t2i.data.fit import CROPPED, Fitting
 from t2i.data.readers.findings import Findings, Record
 from t2i.data.readers.sources import content_of, file_of, place_of
 from t2i.errors import DataError, InvalidInputError
@@ -28,6 +29,7 @@ class FileDataset(CaptionedDataset):
         hint: str,
         license: str = "unknown",  # noqa: A002
         background: str = "white",
+        fitting: Fitting = CROPPED,
     ) -> None:
         """
         Args:
@@ -41,7 +43,7 @@ class FileDataset(CaptionedDataset):
             failed = f"; {len(flaws):,} could not be used: {'; '.join(summarised(flaws)[:3])}" if flaws else ""
             raise DataError(f"No captioned picture in {as_unicode(name)}{failed}. {hint}")
         self._name, self._license, self._found, self._hint = as_unicode(name), license, found, hint
-        self._background = background
+        self._background, self._fitting = background, fitting
 
     @property
     def name(self) -> str:
@@ -56,6 +58,11 @@ class FileDataset(CaptionedDataset):
         return _Examples(self._found.records)
 
     @property
+    def records(self) -> Sequence[Record]:
+        """The examples with the files that hold their pictures."""
+        return self._found.records
+
+    @property
     def problems(self) -> Sequence[Problem]:
         return self._found.problems
 
@@ -67,6 +74,7 @@ class FileDataset(CaptionedDataset):
     def fingerprint(self) -> str:
         digest = hashlib.sha256(super().fingerprint.encode())
         digest.update(self._background.encode() if self._background != "white" else b"")
+        digest.update(repr(self._fitting).encode() if self._fitting != CROPPED else b"")
         times: dict[Path, str] = {}
         for record in self._found.records:
             path = file_of(record.source)
@@ -78,14 +86,19 @@ class FileDataset(CaptionedDataset):
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
         record = self._found.records[index]
         content, name = content_of(record.source), record.example.id
-        return decode_picture(content, resolution, name=name, box=record.box, background=self._background)
+        return decode_picture(
+            content, resolution, name=name, box=record.box, background=self._background, fitting=self._fitting
+        )
 
     def size(self, index: int) -> tuple[int, int]:
         record = self._found.records[index]
         return picture_size(content_of(record.source), name=record.example.id, box=record.box)
 
     def on_background(self, colour: str) -> FileDataset:
-        return FileDataset(self._name, self._found, self._hint, self._license, checked_colour(colour))
+        return FileDataset(self._name, self._found, self._hint, self._license, checked_colour(colour), self._fitting)
+
+    def fitted(self, fitting: Fitting) -> FileDataset:
+        return FileDataset(self._name, self._found, self._hint, self._license, self._background, fitting)
 
 
 class _Examples(Sequence[Example]):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from t2i.data.dataset import CaptionedDataset, Example, Problem
 from t2i.data.decode import MAX_PICTURE_BYTES, decode_picture, picture_size
+from t2i.data.fit import CROPPED, Fitting
 from t2i.data.readers.captions import Columns, group_of, listed
 from t2i.data.readers.files import checked_colour
 from t2i.data.readers.findings import Findings
@@ -64,6 +65,7 @@ class HFDataset(CaptionedDataset):
         columns: tuple[str, str, str | None],
         found: Findings,
         background: str = "white",
+        fitting: Fitting = CROPPED,
     ) -> None:
         """
         Args:
@@ -73,7 +75,8 @@ class HFDataset(CaptionedDataset):
         Raises:
             DataError: no row has a caption.
         """
-        self._name, self._table, self._columns, self._background = name, table, columns, background
+        self._name, self._table, self._columns = name, table, columns
+        self._background, self._fitting = background, fitting
         self._rows: list[int] = []
         self._examples: list[Example] = []
         self._given, self._found = found, Findings()
@@ -114,18 +117,22 @@ class HFDataset(CaptionedDataset):
 
     @property
     def fingerprint(self) -> str:
-        return f"{super().fingerprint} {self._table._fingerprint} {self._background}"
+        fitting = "" if self._fitting == CROPPED else f" {self._fitting}"
+        return f"{super().fingerprint} {self._table._fingerprint} {self._background}{fitting}"
 
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
         content, name = self._content(index)
-        return decode_picture(content, resolution, name=name, background=self._background)
+        return decode_picture(content, resolution, name=name, background=self._background, fitting=self._fitting)
 
     def size(self, index: int) -> tuple[int, int]:
         content, name = self._content(index)
         return picture_size(content, name=name)
 
     def on_background(self, colour: str) -> HFDataset:
-        return HFDataset(self._name, self._table, self._columns, self._given, checked_colour(colour))
+        return HFDataset(self._name, self._table, self._columns, self._given, checked_colour(colour), self._fitting)
+
+    def fitted(self, fitting: Fitting) -> HFDataset:
+        return HFDataset(self._name, self._table, self._columns, self._given, self._background, fitting)
 
     def _content(self, index: int) -> tuple[bytes, str]:
         """The picture file's bytes, and its name ("" if the table gives none)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from t2i.files import read_text
@@ -12,6 +12,7 @@ from t2i.training.settings import MAX_SETTINGS_BYTES
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+#sheet { width: min(96vw, 92vh); max-width: none; margin-left: calc(50% - min(48vw, 46vh)) }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 img { max-width: 100%; height: auto } input[type=range] { width: 100% }
 .warning { background: #fff3cd; border-left: 4px solid #d39e00; padding: .5rem 1rem; margin: .5rem 0 }
@@ -30,7 +31,15 @@ slider.addEventListener("input", show);
 """
 
 
-def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnings: Sequence[str], steps: int) -> str:
+def run_page(
+    run: RunFolder,
+    rows: Sequence[Row],
+    prompts: Sequence[str],
+    warnings: Sequence[str],
+    steps: int,
+    measures: Mapping[str, str] | None = None,
+    copies: str = "",
+) -> str:
     """index.html of a run folder: its progress and speed, pictures over time, curves and settings.
 
     Args:
@@ -39,6 +48,8 @@ def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnin
         prompts: the prompts of the samples, any text.
         warnings: the run's warnings.
         steps: number of steps of the whole run.
+        measures: further facts by name, such as the disk that the run takes.
+        copies: a sentence on nearest.png.
     """
     title = escape(run.path.resolve().name)
     samples = {step: escape(path.relative_to(run.path).as_posix()) for step, path in run.samples().items()}
@@ -47,6 +58,7 @@ def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnin
     if "speed/images_per_second" in newest:
         facts["images per second"] = f"{newest['speed/images_per_second']:,.1f}"
         facts["of the time waiting for data"] = f"{newest['waiting/for_data']:.1%}"
+    facts |= measures or {}
     parts = [
         f"<h1>{title}</h1>",
         '<div class="facts">'
@@ -69,6 +81,9 @@ def run_page(run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnin
         parts += [f"<h2>{escape(name)} at step {step:,}</h2>", f'<img src="{source}" alt="{escape(name)}">']
     if rows:
         parts += ["<h2>Curves</h2>", f'<img src="{run.losses.name}" alt="one panel per player, one line per term">']
+    if run.nearest.exists():
+        parts += ["<h2>Copies?</h2>", f'<img src="{run.nearest.name}" alt="drawn pictures beside the nearest ones">']
+        parts += [f"<p>{escape(copies)}</p>"]
     if run.reference.exists():
         picture = f'<img src="{run.reference.name}" alt="curves, reference dashed">'
         parts += ["<h2>Compared with the recipe's reference</h2>", picture]

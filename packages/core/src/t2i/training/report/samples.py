@@ -20,6 +20,7 @@ from t2i.noise import Noise
 from t2i.runs.folder import RunFolder
 from t2i.text import TextEmbedding
 from t2i.training.report.curves import Row, plot_curves
+from t2i.training.report.memorisation import memorisation, memorisation_sheet
 from t2i.training.report.page import run_page
 
 WATCH_NAME = re.compile("[a-z0-9_-]+")
@@ -39,18 +40,22 @@ class Samples:
 
 
 def default_samples(data: PreparedData, count: int = 16) -> Samples:
-    """`count` captions spread over the dataset, each the first of its picture."""
-    pictures = torch.linspace(0, len(data.captions_of) - 1, min(count, len(data.captions_of))).long().tolist()
+    """`count` captions spread over the pictures that training sees, each the first of its picture."""
+    seen = data.trained
+    pictures = seen[torch.linspace(0, len(seen) - 1, min(count, len(seen))).long().numpy()].tolist()
     captions = [data.captions_of[picture][0] for picture in pictures]
     return Samples(tuple(data.caption_texts[index] for index in captions), data.captions[torch.tensor(captions)])
 
 
 def write_samples(run: RunFolder, step: int, generator: Generator, samples: Samples, device: torch.device) -> None:
     """Draw the prompts into the sheet of `step`."""
-    with torch.inference_mode():
-        noise = Noise(range(len(samples.prompts)), device)
-        images = generator.generate(samples.text.to(device), noise, generator.options(**samples.options))
-    write_atomic(run.sample(step), _sheet(images, samples.prompts))
+    write_atomic(run.sample(step), _sheet(_drawn(generator, samples, device), samples.prompts))
+
+
+@torch.inference_mode()
+def _drawn(generator: Generator, samples: Samples, device: torch.device) -> Tensor:
+    noise = Noise(range(len(samples.prompts)), device)
+    return generator.generate(samples.text.to(device), noise, generator.options(**samples.options))
 
 
 def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captions: Sequence[str]) -> dict[str, float]:
@@ -82,12 +87,28 @@ def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captio
 
 
 def write_page(
-    run: RunFolder, rows: Sequence[Row], prompts: Sequence[str], warnings: Sequence[str], steps: int
+    run: RunFolder,
+    rows: Sequence[Row],
+    prompts: Sequence[str],
+    warnings: Sequence[str],
+    steps: int,
+    measures: Mapping[str, str] | None = None,
+    copies: str = "",
 ) -> None:
-    """Write losses.png and the run's page."""
+    """Write losses.png and the run's page; arguments as for `run_page`."""
     if rows:
         write_atomic(run.losses, plot_curves(rows))
-    write_atomic(run.page, run_page(run, rows, prompts, warnings, steps).encode())
+    write_atomic(run.page, run_page(run, rows, prompts, warnings, steps, measures, copies).encode())
+
+
+def write_nearest(
+    run: RunFolder, data: PreparedData, generator: Generator, samples: Samples, device: torch.device
+) -> str:
+    """Draw the prompts beside the training pictures most like them into nearest.png; returns a sentence about them."""
+    drawn = _drawn(generator, samples, device)
+    found = memorisation(data, drawn)
+    write_atomic(run.nearest, memorisation_sheet(data, drawn, found))
+    return str(found)
 
 
 def _sheet(images: Tensor, captions: Sequence[str]) -> bytes:

@@ -1,0 +1,50 @@
+"""Mix pictures of a second dataset into a first, such as those of a parent's data against forgetting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from t2i.data.pack.features import EncodedCaptions
+from t2i.data.prepare import PreparedData
+
+MOST = 4_000  # pictures of the second dataset; they are copied
+
+
+def mixed(first: PreparedData, second: PreparedData) -> PreparedData:
+    """`first` with up to MOST pictures of `second`, spread over it, behind its own; both of one size and text encoder.
+
+    Training draws a share of each batch from them. Nothing else uses them: they are not validated on, not sampled, and
+    are not in the data's name or hash.
+    """
+    count, captions = len(first.images), len(first.caption_texts)
+    chosen = np.linspace(0, len(second.images) - 1, min(MOST, len(second.images))).astype(np.int64)
+    behind = len(chosen)
+    looks = [
+        np.arange(len(each.images), dtype=np.uint64) if each.looks is None else each.looks for each in (first, second)
+    ]
+    repeats = np.ones(count, np.int32) if first.repeats is None else first.repeats
+    return replace(
+        first,
+        images=torch.cat([first.images, second.images[torch.from_numpy(chosen)]]),
+        captions=_joined(first.captions, second.captions),
+        caption_texts=[*first.caption_texts, *second.caption_texts],
+        captions_of=[*first.captions_of, *([captions + c for c in second.captions_of[int(p)]] for p in chosen)],
+        groups=np.concatenate([first.groups, second.groups[chosen] + int(first.groups.max()) + 1]),
+        looks=np.concatenate([looks[0], looks[1][chosen]]),
+        repeats=np.concatenate([repeats, np.ones(behind, np.int32)]),
+        held_out=None if first.held_out is None else np.concatenate([first.held_out, np.zeros(behind, bool)]),
+        ids=[*first.ids, *(f"mixed in: {place}" for place in chosen)] if first.ids else (),
+        mixed_in=behind,
+    )
+
+
+def _joined(first: EncodedCaptions, second: EncodedCaptions) -> EncodedCaptions:
+    return EncodedCaptions(
+        torch.cat([first.sentence, second.sentence]),
+        torch.cat([first.words, second.words]),
+        torch.cat([first.starts, second.starts[1:] + first.starts[-1]]),
+        first.remarks,
+    )

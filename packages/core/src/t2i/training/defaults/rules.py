@@ -1,0 +1,101 @@
+"""The rules by which settings follow from data and device: all of them, with their reasons. Imports no torch.
+
+For each setting the first rule that applies counts; a setting that a technique lacks is left out. What a technique
+needs whatever the data, its own recipe `own` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from t2i.training.defaults.facts import Facts
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A setting's value if `when` holds.
+
+    Attributes:
+        setting: its dotted name, such as "train.batch_size".
+        why: half a sentence; may use the fields of Facts in braces.
+        to_parent: whether it also applies to a run that starts from a parent's weights.
+    """
+
+    setting: str
+    value: Any
+    when: Callable[[Facts], bool]
+    why: str
+    to_parent: bool = True
+
+
+def always(facts: Facts) -> bool:
+    """Whatever the data."""
+    return True
+
+
+RULES = (
+    Rule("data.fit", "pad", lambda f: f.elongated > 1 / 3, "{elongated:.0%} of the pictures are longer than 1.5 to 1"),
+    Rule("model.resolution", 32, lambda f: 0 < f.side < 48, "the pictures have about {side} px", to_parent=False),
+    Rule("model.resolution", 128, lambda f: f.gpu and f.side >= 128, "a GPU draws 128 px fast enough", to_parent=False),
+    Rule("model.resolution", 64, always, "a CPU needs four times as long for 128 px", to_parent=False),
+    Rule("train.batch_size", 64, lambda f: f.gpu and f.pictures >= 500, "a GPU takes many pictures at once"),
+    Rule("train.batch_size", 16, lambda f: f.pictures < 2_000, "few pictures: more steps, not larger ones"),
+    Rule("train.batch_size", 32, always, "one core takes few steps"),
+    Rule(
+        "train.horizontal_flip",
+        True,
+        lambda f: f.photos and f.pictures < 5_000 and not f.sides,
+        "few photos, and no caption says left or right",
+    ),
+    Rule(
+        "train.balance",
+        "group",
+        lambda f: f.uneven > 5 and f.groups > 1 and 2 * f.groups <= f.pictures,
+        "the largest of {groups:,} groups has {uneven:.0f} times as many pictures as the usual one",
+    ),
+    Rule(
+        "objective.augment",
+        ["colour", "translation", "cutout"],
+        lambda f: f.pictures < 1_000,
+        "a discriminator remembers {pictures:,} pictures; it sees them changed (DiffAugment)",
+    ),
+    Rule(
+        "objective.augment",
+        ["translation", "cutout"],
+        lambda f: f.pictures < 10_000,
+        "a discriminator remembers {pictures:,} pictures; it sees them changed (DiffAugment)",
+    ),
+    Rule(
+        "objective.nearest_of",
+        4,
+        lambda f: 3 * f.captions <= f.pictures,
+        "{pictures:,} pictures share {captions:,} captions; the noise decides which of them is drawn",
+        to_parent=False,
+    ),
+    Rule(
+        "train.validation",
+        0.1,
+        lambda f: f.pictures >= 500 and f.groups >= 20,
+        "enough pictures to hold a tenth out, and to keep the best step",
+    ),
+    Rule("train.mix", 0.25, lambda f: f.pictures < 1_000, "against forgetting what the parent can draw"),
+    Rule("train.clip_norm", 1.0, always, "one odd batch must not undo a short run"),
+)
+"""In the order in which they are shown."""
+
+MINUTES = 30
+"""The default length of a run."""
+
+MOST_VISITS = 1_500
+"""A picture that is seen more often than this is only learned by heart."""
+
+FIRST_SAMPLES_SECONDS = 45
+"""When the first samples are drawn."""
+
+SHEETS = 20
+"""Sheets of samples in a run, and checkpoints."""
+
+ROWS = 300
+"""Rows of metrics.jsonl in a run."""

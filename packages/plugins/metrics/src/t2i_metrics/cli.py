@@ -1,0 +1,39 @@
+"""`t2i judge train`: an image-text encoder that knows one's own pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from t2i.cli.console import progress, report_json, say
+
+judge = typer.Typer(help="Train an evaluator's encoder on your own pictures.", no_args_is_help=True)
+
+
+@judge.callback()
+def _verbs() -> None:
+    """Train an evaluator's encoder on your own pictures."""
+
+
+@judge.command()
+def train(
+    data: Annotated[str, typer.Argument(help="A dataset's name, or a folder of captioned pictures.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Train the image-text encoder by which r_precision scores this data from now on.
+
+    Train it on pictures that are not scored (t2i data split): it knows the captions of those it has seen.
+    """
+    from t2i.create import load_dataset
+    from t2i_metrics.train_judge import train_judge
+
+    found = train_judge(load_dataset(data), progress)
+    if as_json:
+        report_json(found.model_dump())
+        return
+    chance = f"; by chance it would be {1 / found.among:.0%}"
+    if found.right is not None:
+        rank = f"{found.right:.0%} of pictures rank their caption first of {found.among}"
+        say(f"On groups it had not seen, {rank}{chance}.")
+    say(f"r_precision uses it for {found.data} from now on, as judge:{found.data}.")
