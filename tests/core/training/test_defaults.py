@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def test_choices_follow_the_data() -> None:
     assert "train.horizontal_flip" in chosen("cgan", DATA["fifty long photos"])
     assert "train.horizontal_flip" not in chosen("cgan", DATA["fifty stamps"])
     assert chosen("cgan", DATA["fifty thousand on a GPU"])["model.resolution"] == 128
+    assert chosen("cgan", replace(DATA["fifty stamps"], packed=32))["model.resolution"] == 32
     assert "objective.nearest_of" not in chosen("flow", DATA["ten classes"])
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from t2i.data.dataset import CaptionedDataset
+from t2i.data.pack.dataset import PackedDataset
 from t2i.errors import DataError
 
 LOOKED_AT = 200  # pictures whose headers are read
@@ -30,6 +31,7 @@ class Facts:
         photos: whether most of the files are of a kind that cameras write.
         sides: whether a caption says left or right, so that mirrored pictures would be wrong.
         gpu: whether the run will use an accelerator.
+        packed: pixels per side of a pack's pictures; 0 if the data is no pack.
     """
 
     pictures: int
@@ -41,6 +43,7 @@ class Facts:
     photos: bool = False
     sides: bool = False
     gpu: bool = False
+    packed: int = 0
 
 
 def facts_of(dataset: CaptionedDataset, *, gpu: bool = False) -> Facts:
@@ -69,4 +72,5 @@ def facts_of(dataset: CaptionedDataset, *, gpu: bool = False) -> Facts:
         photos=2 * photos > len(looked),
         sides=any(map(SIDES.search, captions)),
         gpu=gpu,
+        packed=dataset.pack.resolution if isinstance(dataset, PackedDataset) else 0,
     )

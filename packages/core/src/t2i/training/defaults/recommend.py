@@ -41,7 +41,8 @@ def recommended(spec: ModelSpec, facts: Facts, *, parent: bool = False) -> list[
     for rule in rules.RULES:
         applies = rule.setting not in choices and has_setting(spec, rule.setting) and rule.when(facts)
         if applies and (rule.to_parent or not parent) and (parent or rule.setting != "train.mix"):
-            choices[rule.setting] = Choice(rule.setting, rule.value, rule.why.format(**asdict(facts)))
+            value = rule.value(facts) if callable(rule.value) else rule.value
+            choices[rule.setting] = Choice(rule.setting, value, rule.why.format(**asdict(facts)))
     return list(choices.values())
 
 

@@ -19,6 +19,7 @@ class Rule:
 
     Attributes:
         setting: its dotted name, such as "train.batch_size".
+        value: or a function of the facts.
         why: half a sentence; may use the fields of Facts in braces.
         to_parent: whether it also applies to a run that starts from a parent's weights.
     """
@@ -37,6 +38,13 @@ def always(facts: Facts) -> bool:
 
 RULES = (
     Rule("data.fit", "pad", lambda f: f.elongated > 1 / 3, "{elongated:.0%} of the pictures are longer than 1.5 to 1"),
+    Rule(
+        "model.resolution",
+        lambda f: f.packed,
+        lambda f: f.packed > 0,
+        "the pack's pictures have {packed} px",
+        to_parent=False,
+    ),
     Rule("model.resolution", 32, lambda f: 0 < f.side < 48, "the pictures have about {side} px", to_parent=False),
     Rule("model.resolution", 128, lambda f: f.gpu and f.side >= 128, "a GPU draws 128 px fast enough", to_parent=False),
     Rule("model.resolution", 64, always, "a CPU needs four times as long for 128 px", to_parent=False),
