@@ -71,7 +71,7 @@ def test_invalid_values_are_refused(kind: type, values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"resolution": 32},
+        {"resolution": 48},
         {"widths": (256, 128)},
         {"pixel_shuffle": 4},
         {"pixel_shuffle": 3},

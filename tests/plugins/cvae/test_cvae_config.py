@@ -40,7 +40,7 @@ def test_invalid_values_are_refused(kind: type, values: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"resolution": 32}, {"widths": (64, 64)}, {"encoder_widths": (64, 64)}, {"patch": 4}, {"patch": 3}],
+    [{"resolution": 48}, {"widths": (64, 64)}, {"encoder_widths": (64, 64)}, {"patch": 4}, {"patch": 3}],
 )
 def test_shapes_that_miss_the_resolution_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(InvalidConfigError, match=r"give \d+ px per side"):

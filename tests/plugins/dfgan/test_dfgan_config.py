@@ -55,7 +55,7 @@ def test_the_papers_generator_has_9_7_million_parameters() -> None:
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (DFGANConfig, {"resolution": 64}),
+        (DFGANConfig, {"resolution": 48}),
         (DFGANConfig, {"widths": [64]}),
         (DFGANConfig, {"widths": [0, 8]}),
         (DFGANConfig, {"patch": 0}),

@@ -54,7 +54,7 @@ def test_the_recipe_paper_has_the_papers_settings(name: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (StackGANConfig, {"resolution": 64}),
+        (StackGANConfig, {"resolution": 48}),
         (StackGANConfig, {"widths": [64]}),
         (StackGANConfig, {"widths": [0, 8]}),
         (StackGANConfig, {"encoder_widths": []}),
