@@ -51,9 +51,9 @@ def find_rate(steps: Steps) -> RateCurve:
     for step in range(count):
         steps.lr_scale = LOWEST * (HIGHEST / LOWEST) ** (step / max(1, count - 1))
         sums: dict[str, float] = {}
-        for name, value in steps.take(FIRST + step).items():
+        for name, term in steps.take(FIRST + step).items():
             player = name.partition("/")[0]
-            sums[player] = sums.get(player, 0.0) + float(value)
+            sums[player] = sums.get(player, 0.0) + float(term)
         if not all(map(math.isfinite, sums.values())):
             break
         factors.append(steps.lr_scale)
