@@ -29,7 +29,7 @@ def test_its_ten_commands_lead_from_a_folder_to_a_shared_model(
             picture.save(tmp_path / "photos" / f"{colour}-{shape}.jpg")
             (tmp_path / "photos" / f"{colour}-{shape}.txt").write_text(f"a {colour} {shape}")
     monkeypatch.setattr("t2i.training.run.seconds_a_step", lambda *arguments: 600.0)  # so that a run has few steps
-    monkeypatch.setattr("t2i_metrics.train_heads.STEPS", 20)
+    monkeypatch.setattr("t2i_metrics.train_heads.STEPS", 60)
     lines = commands(PAGE)
     assert len(lines) == 10 and all(line[0] == "t2i" for line in lines)
     for line in lines:
