@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from t2i_openmoji.world import splits
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.dataset import OpenMojiWorld
 from t2i_openmoji.world.phrasings import FRAMES, LISTS, PAIRS, SENTENCES, withheld_phrasings
@@ -172,3 +173,11 @@ def test_no_caption_of_training_uses_a_withheld_phrasing(phrasing: str, texts: l
         **{"a_colour": "a red", "is": "is", "is_last": "is", "was": "was", "do": "does", "it": "it", "its": "its"},
     )
     assert pattern(phrasing).search(said), "the pattern is wrong: it finds nothing"
+
+
+def test_single_has_the_training_pictures_of_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "SIZES", {"train": 200})
+    monkeypatch.setattr(splits, "entries", splits.entries.__wrapped__)  # do not cache 200 as all
+    train, single = splits.entries("train"), splits.entries("single")
+    shown = [len(entry.scene.parts) == entry.scene.parts[0].count == 1 if entry.scene else False for entry in train]
+    assert single == tuple(entry for entry, one in zip(train, shown, strict=True) if one) and 50 < len(single) < 150

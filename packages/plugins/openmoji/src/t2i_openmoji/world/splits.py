@@ -52,9 +52,13 @@ class Entry:
 
 @cache
 def entries(split: str) -> Sequence[Entry]:
-    """All entries of "train", "train-100k", "test" or "names"; the longer training split begins with the shorter."""
+    """All entries of a split; "train-100k" begins with those of "train", and "single" keeps those with one thing."""
     if split in SIZES:
         return tuple(_training(index) for index in range(SIZES[split]))
+    if split == "single":
+        return tuple(
+            entry for entry in entries("train") if entry.scene and sum(part.count for part in entry.scene.parts) == 1
+        )
     return tuple(_test() if split == "test" else _names())
 
 
