@@ -81,7 +81,7 @@ def test_it_has_every_page_and_loads_nothing_from_other_hosts(site: Path) -> Non
 
 
 def test_formulas_are_valid_mathml(site: Path) -> None:
-    for name in ("cgan", "stackgan", "attngan", "dfgan", "cvae", "flow", "transformer", "vaegan"):
+    for name in ("cgan", "stackgan", "attngan", "dfgan", "cvae", "flow", "layers", "transformer", "vaegan"):
         formulas = re.findall(r"<math.*?</math>", (site / "techniques" / f"{name}.html").read_text(), re.S)
         assert any('display="block"' in formula for formula in formulas)
         for formula in formulas:

@@ -20,6 +20,7 @@ PAGES = (
     "docs/techniques/dfgan.md",
     "docs/techniques/cvae.md",
     "docs/techniques/flow.md",
+    "docs/techniques/layers.md",
     "docs/techniques/transformer.md",
     "docs/techniques/vaegan.md",
 )

@@ -28,6 +28,7 @@ DRAWS = (
     "t2i-attngan",
     "t2i-cgan",
     "t2i-cvae",
+    "t2i-layers",
     "t2i-dfgan",
     "t2i-flow",
     "t2i-stackgan",

@@ -76,6 +76,12 @@ KNOWN_PLUGINS = (
         {HubModelSpec: HUB_MODELS},
     ),
     KnownPlugin("t2i-flow", "diffusion", "flow matching with a transformer on pixels", {ModelSpec: ("flow",)}),
+    KnownPlugin(
+        "t2i-layers",
+        "vae",
+        "draws each thing of a caption once, and places it",
+        {ModelSpec: ("layers",)},
+    ),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
     KnownPlugin("t2i-index", "memory", "finds everything drawn and written again", {CommandSpec: ("search", "index")}),
     KnownPlugin(

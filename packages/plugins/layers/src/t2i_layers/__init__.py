@@ -1,0 +1,1 @@
+"""A layered variational autoencoder as a t2i plugin."""

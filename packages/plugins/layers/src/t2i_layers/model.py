@@ -1,0 +1,191 @@
+"""The networks: words and z become things and places, things become sprites, and pictures become z."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from t2i.text import TextEmbedding
+from t2i.toolbox.sentences import rms_normalised
+from t2i_cvae.model import Block
+from t2i_layers.compose import Placements, finer
+from t2i_layers.config import GROUPS, LayersConfig
+
+NUMBERS = 6  # of a placement: presence, x, y, side, tilt, mirrored
+STEEP = 8  # z soon decides between a thing and its mirror image; their mean would be symmetric, and stay so
+
+
+class Scene(NamedTuple):
+    """What a picture shows: what each thing looks like, where its copies are, and the background's colour."""
+
+    looks: Float[Tensor, "b t d"]
+    places: Placements
+    background: Float[Tensor, "b 3"]
+
+    def first(self) -> Scene:
+        """The scene with the first copy of the first thing alone, fully visible."""
+        one = Placements(*(numbers[..., :1] for numbers in self.places))
+        return Scene(self.looks[:, :1], one._replace(presence=torch.ones_like(one.presence)), self.background)
+
+
+class Reader(nn.Module):
+    """Learned queries, one for each thing and one for the ground, read the words (Vaswani et al. 2017)."""
+
+    def __init__(self, config: LayersConfig) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(len(config.copies) + 1, config.dim))
+        self.words = nn.Linear(config.text_dim, config.dim)
+        self.blocks = nn.ModuleList(ReaderBlock(config.dim, config.heads) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.dim)
+
+    def forward(self, text: TextEmbedding) -> Float[Tensor, "b q d"]:
+        """The sentence is read as one more word."""
+        both = torch.cat([rms_normalised(text.sentence)[:, None], F.rms_norm(text.words, text.words.shape[2:])], 1)
+        words, mask = self.words(both), F.pad(text.mask, (1, 0), value=True)[:, None, None]
+        x = self.queries.expand(len(words), -1, -1)
+        for block in self.blocks:
+            x = block(x, words, mask)
+        return self.norm(x)
+
+
+class ReaderBlock(nn.Module):
+    """The queries look at the words and at each other."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
+        self.words_norm = nn.LayerNorm(dim)
+        self.q, self.kv, self.qkv = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim), nn.Linear(dim, 3 * dim)
+        self.outs = nn.ModuleList(nn.Linear(dim, dim) for _ in range(2))
+        self.mlp = nn.Sequential(nn.Linear(dim, 3 * dim), nn.GELU(), nn.Linear(3 * dim, dim))
+
+    def forward(
+        self, x: Float[Tensor, "b q d"], words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b 1 1 l"]
+    ) -> Float[Tensor, "b q d"]:
+        q = self._split(self.q(self.norms[0](x)), 1)
+        k, v = self._split(self.kv(self.words_norm(words)), 2)
+        x = x + self.outs[0](F.scaled_dot_product_attention(q[0], k, v, attn_mask=mask).transpose(1, 2).flatten(2))
+        q, k, v = self._split(self.qkv(self.norms[1](x)), 3)
+        x = x + self.outs[1](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norms[2](x))
+
+    def _split(self, x: Float[Tensor, "b l e"], parts: int) -> Float[Tensor, "p b h l e2"]:
+        return torch.unflatten(x, 2, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4)
+
+
+class Planner(nn.Module):
+    """From what was read and z: where the copies of each thing are, and the ground's colour."""
+
+    thing: Tensor
+    start: Tensor
+
+    def __init__(self, config: LayersConfig) -> None:
+        super().__init__()
+        start = _start(config.copies)
+        last = nn.Linear(config.dim, start.numel())
+        nn.init.normal_(last.weight, std=0.01)
+        self.places = nn.Sequential(
+            nn.Linear((len(config.copies) + 1) * config.dim + config.latent_dim, 2 * config.dim),
+            nn.GELU(),
+            nn.Linear(2 * config.dim, config.dim),
+            nn.GELU(),
+            last,
+        )
+        self.ground = nn.Linear(config.dim, 3)
+        thing = [number for number, count in enumerate(config.copies) for _ in range(count)]
+        self.register_buffer("thing", torch.tensor(thing), persistent=False)
+        self.register_buffer("start", start, persistent=False)
+
+    def forward(self, read: Float[Tensor, "b q d"], z: Float[Tensor, "b z"]) -> tuple[Placements, Float[Tensor, "b 3"]]:
+        with torch.autocast(z.device.type, enabled=False):  # bfloat16 would move things by a tenth of a pixel
+            numbers = self.places(torch.cat([read.flatten(1).float(), z], 1))
+        n = finer(torch.unflatten(numbers, 1, (-1, NUMBERS)) + self.start)
+        presence, x, y, side, tilt, mirrored = n.unbind(-1)
+        places = (
+            presence.sigmoid(),
+            0.5 * x.tanh(),
+            0.5 * y.tanh(),
+            0.1 + 0.9 * side.sigmoid(),
+            0.3 * tilt.tanh(),
+            (STEEP * mirrored).sigmoid(),
+        )
+        return Placements(self.thing, *(numbers.float() for numbers in places)), (self.ground(read[:, -1]) + 1).tanh()
+
+
+def _start(copies: Sequence[int]) -> Float[Tensor, "p n"]:
+    """Numbers that place the first copy of each thing large in the middle, and the others, fainter, around it."""
+    rows = []
+    for thing, count in enumerate(copies):
+        rows.append([2.0 if thing == 0 else -1.0, 0.4 * thing, 0.0, 0.3, 0.0, 0.0])
+        angles = [2 * math.pi * (copy + 0.5) / (count - 1) for copy in range(count - 1)]
+        rows.extend([-1.5, 0.55 * math.cos(angle), 0.55 * math.sin(angle), -0.8, 0.0, 0.0] for angle in angles)
+    return torch.tensor(rows)
+
+
+class Artwork(nn.Module):
+    """Draws a thing: residual blocks whose norms its look scales and shifts."""
+
+    def __init__(self, config: LayersConfig) -> None:
+        super().__init__()
+        widths, self.base = config.widths, config.base
+        self.start = nn.Linear(config.dim, widths[0] * config.base**2)
+        self.blocks = nn.ModuleList(Block(i, o, config.dim, up=True) for i, o in pairwise(widths))
+        self.norm = nn.GroupNorm(GROUPS, widths[-1])
+        self.out = nn.Conv2d(widths[-1], 4 * config.patch**2, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(config.patch)
+
+    def forward(self, look: Float[Tensor, "n d"]) -> Float[Tensor, "n 4 s s"]:
+        x = self.start(look).unflatten(1, (-1, self.base, self.base)).contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            x = block(x, look)
+        drawn = self.shuffle(self.out(F.leaky_relu(self.norm(x), 0.2)))
+        opacity = drawn[:, 3:].sigmoid()
+        return torch.cat([drawn[:, :3].tanh() * opacity, opacity], 1)
+
+
+class Decoder(nn.Module):
+    """Words and z become a scene."""
+
+    def __init__(self, config: LayersConfig) -> None:
+        super().__init__()
+        self.reader, self.planner, self.artwork = Reader(config), Planner(config), Artwork(config)
+
+    def scene(self, text: TextEmbedding, z: Float[Tensor, "b z"]) -> Scene:
+        read = self.reader(text)
+        return Scene(read[:, :-1], *self.planner(read, z))
+
+
+class Encoder(nn.Module):
+    """Picture and sentence become the posterior's mean and log variance."""
+
+    def __init__(self, config: LayersConfig) -> None:
+        super().__init__()
+        widths = config.encoder_widths
+        side = config.resolution // (config.patch * 2 ** (len(widths) - 1))
+        self.text = nn.Sequential(nn.Linear(config.text_dim, 128), nn.LeakyReLU(0.2))
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(config.patch), nn.Conv2d(3 * config.patch**2, widths[0], 3, padding=1)
+        )
+        self.blocks = nn.ModuleList(Block(i, o, 128, up=False) for i, o in pairwise(widths))
+        self.narrow = nn.Conv2d(widths[-1], 64, 1)
+        self.posterior = nn.Sequential(
+            nn.Linear(64 * side**2, 256), nn.LeakyReLU(0.2), nn.Linear(256, 2 * config.latent_dim)
+        )
+
+    def forward(
+        self, images: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"]
+    ) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b z"]]:
+        text = self.text(rms_normalised(sentence))
+        x = self.stem(images)
+        for block in self.blocks:
+            x = block(x, text)
+        mean, log_variance = self.posterior(F.leaky_relu(self.narrow(x), 0.2).flatten(1)).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-12, 12)

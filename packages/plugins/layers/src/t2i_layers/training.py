@@ -1,0 +1,41 @@
+"""The objective of the layered VAE: the evidence lower bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i_cvae.training import kl_per_latent
+from t2i_layers.config import LayersObjectiveConfig
+from t2i_layers.generator import LayeredVAE
+
+
+@final
+class LayersObjective(Objective):
+    """One player, one phase."""
+
+    def __init__(self, generator: LayeredVAE, config: LayersObjectiveConfig) -> None:
+        self.generator: LayeredVAE = generator
+        self._config = config
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        return [Phase("elbo", [Player("vae", {"generator": self.generator}, self.loss, self._config.optimizer)])]
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        c, vae = self._config, self.generator
+        mean, log_variance = vae.encoder(batch.images, batch.text.sentence)
+        z = mean + (0.5 * log_variance).exp() * batch.noise.normal(vae.config.latent_dim)
+        scene = vae.decoder.scene(batch.text, z)
+        again = vae.paint(scene.first() if c.single else scene)
+        nats = kl_per_latent(mean, log_variance).sum(1).mean()
+        terms = {"kl": c.beta * nats / batch.images[0].numel(), "kl_nats": nats.detach()}
+        if c.absolute_error:
+            terms["absolute_error"] = c.absolute_error * F.l1_loss(again, batch.images)
+        if c.squared_error:
+            terms["squared_error"] = c.squared_error * F.mse_loss(again, batch.images)
+        return terms

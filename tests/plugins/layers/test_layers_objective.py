@@ -1,0 +1,118 @@
+"""The bound's terms, what `single` draws, and whether it learns where things are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Normal, kl_divergence
+
+from t2i.config import parse_config
+from t2i.drawing.abilities import Interpolates, Reconstructs
+from t2i.errors import InvalidConfigError
+from t2i.noise import Noise
+from t2i.testing.checks import captions
+from t2i.testing.objectives import batch_of
+from t2i.training.objective import Batch
+from t2i_layers.config import LayersConfig, LayersObjectiveConfig
+from t2i_layers.generator import LayeredVAE
+from t2i_layers.training import LayersObjective
+
+SHAPE: dict[str, Any] = {
+    "resolution": 16, "text_dim": 12, "copies": (2, 1), "latent_dim": 8, "dim": 16, "depth": 1, "heads": 2,
+    "widths": (16, 8), "encoder_widths": (8, 16),
+}  # fmt: skip
+VALUES = 3 * 16 * 16
+
+
+@pytest.fixture
+def vae() -> LayeredVAE:
+    torch.manual_seed(0)
+    return LayeredVAE(LayersConfig.model_validate(SHAPE))
+
+
+def squares(count: int) -> Tensor:
+    """White pictures, each with a black square of 6 px somewhere."""
+    places = torch.randint(0, 11, (count, 2), generator=torch.Generator().manual_seed(1)).tolist()
+    images = torch.ones(count, 3, 16, 16)
+    for image, (top, left) in zip(images, places, strict=True):
+        image[:, top : top + 6, left : left + 6] = -1
+    return images
+
+
+def batch(count: int = 4) -> Batch:
+    return batch_of(squares(count), captions(count, 12), progress=0.5)
+
+
+def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
+    seen = batch()
+    settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7)
+    terms = LayersObjective(vae, settings).loss(seen)
+    mean, log_variance = vae.encoder(seen.images, seen.text.sentence)
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    z = posterior.mean + posterior.stddev * Noise(range(4)).normal(8)
+    difference = vae.paint(vae.decoder.scene(seen.text, z)) - seen.images
+    nats = kl_divergence(posterior, Normal(0, 1)).sum(1).mean()
+    torch.testing.assert_close(terms["kl"], 0.7 * nats / VALUES)
+    torch.testing.assert_close(terms["squared_error"], 2 * difference.square().mean())
+    torch.testing.assert_close(terms["absolute_error"], 3 * difference.abs().mean())
+    assert set(terms) == {"kl", "kl_nats", "squared_error", "absolute_error"}
+
+
+def test_single_draws_the_first_placement_alone_and_fully(vae: LayeredVAE) -> None:
+    scene = vae.decoder.scene(captions(2, 12), torch.zeros(2, 8))
+    first = scene.first()
+    assert first.places.presence.eq(1).all() and first.places.presence.shape == (2, 1) and first.looks.shape[1] == 1
+    hidden = scene.places._replace(presence=torch.tensor([[1.0, 0, 0]]).expand(2, 3))
+    torch.testing.assert_close(vae.paint(first), vae.paint(scene._replace(places=hidden)))
+
+
+def test_it_learns_where_things_are(vae: LayeredVAE) -> None:
+    """With equal captions only z can tell where the squares are; the mean picture has an error of 0.4."""
+    text = captions(1, 12)[[0] * 16]
+    seen = batch_of(squares(16), text, progress=0.5)
+    objective = LayersObjective(vae, LayersObjectiveConfig(single=True, beta=0.1))
+    optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
+    for _ in range(150):
+        terms = objective.loss(seen)
+        optimizer.zero_grad()
+        (terms["kl"] + terms["squared_error"]).backward()
+        optimizer.step()
+    again = vae.reconstruct(seen.images, text)
+    mean = (seen.images - seen.images.mean(0)).square().mean()
+    assert (again - seen.images).square().mean() < 0.35 * mean
+
+
+def test_it_reconstructs_and_interpolates(vae: LayeredVAE) -> None:
+    assert isinstance(vae, Reconstructs) and isinstance(vae, Interpolates)
+    text, noise = captions(2, 12), Noise([1, 2])
+    drawn = vae.generate(text, Noise([1, 2]), vae.options())
+    walk = vae.interpolate(text, noise, torch.tensor([0.0, 0.5, 1.0]), vae.options())
+    torch.testing.assert_close(walk[[0, 2]], drawn)
+    assert not torch.allclose(walk[1], (walk[0] + walk[2]) / 2, atol=1e-3)  # scenes are mixed, not pixels
+
+
+def test_words_and_seed_matter(vae: LayeredVAE) -> None:
+    text = captions(2, 12)
+    one, other = vae.generate(text, Noise([5, 5]), vae.options())
+    again, another = vae.generate(text[[0, 0]], Noise([5, 6]), vae.options())
+    assert torch.equal(again, one) and not torch.equal(other, one) and not torch.equal(another, one)
+    calm = [vae.generate(text, Noise([seed] * 2), vae.options(temperature=0.0)) for seed in (1, 2)]
+    assert torch.equal(*calm)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"copies": ()}, "copies"),
+        ({"copies": (0,)}, "copies"),
+        ({"widths": (12, 8)}, "multiples of 8"),
+        ({"heads": 3}, "multiple of heads"),
+        ({"resolution": 18}, "resolution must be a multiple of 4"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], match: str) -> None:
+    with pytest.raises(InvalidConfigError, match=match):
+        parse_config(LayersConfig, SHAPE | values, "here")
