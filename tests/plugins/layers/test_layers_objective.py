@@ -50,11 +50,11 @@ def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
     seen = batch()
     settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7)
     terms = LayersObjective(vae, settings).loss(seen)
-    mean, log_variance = vae.encoder(seen.images, seen.text.sentence)
-    posterior = Normal(mean, (0.5 * log_variance).exp())
+    (mean, log_variance), read = vae.encoder(seen.images, seen.text.sentence), vae.decoder.reader(seen.text)
+    posterior, (expected, spread) = Normal(mean, (0.5 * log_variance).exp()), vae.decoder.planner.expected(read)
     z = posterior.mean + posterior.stddev * Noise(range(4)).normal(8)
-    difference = vae.paint(vae.decoder.scene(seen.text, z)) - seen.images
-    nats = kl_divergence(posterior, Normal(0, 1)).sum(1).mean()
+    difference = vae.paint(vae.decoder.scene(read, z)) - seen.images
+    nats = kl_divergence(posterior, Normal(expected, (0.5 * spread).exp())).sum(1).mean()
     torch.testing.assert_close(terms["kl"], 0.7 * nats / VALUES)
     torch.testing.assert_close(terms["squared_error"], 2 * difference.square().mean())
     torch.testing.assert_close(terms["absolute_error"], 3 * difference.abs().mean())
@@ -62,7 +62,7 @@ def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
 
 
 def test_single_draws_the_first_placement_alone_and_fully(vae: LayeredVAE) -> None:
-    scene = vae.decoder.scene(captions(2, 12), torch.zeros(2, 8))
+    scene = vae.decoder.scene(vae.decoder.reader(captions(2, 12)), torch.zeros(2, 8))
     first = scene.first()
     assert first.places.presence.eq(1).all() and first.places.presence.shape == (2, 1) and first.looks.shape[1] == 1
     hidden = scene.places._replace(presence=torch.tensor([[1.0, 0, 0]]).expand(2, 3))
@@ -92,6 +92,32 @@ def test_it_reconstructs_and_interpolates(vae: LayeredVAE) -> None:
     walk = vae.interpolate(text, noise, torch.tensor([0.0, 0.5, 1.0]), vae.options())
     torch.testing.assert_close(walk[[0, 2]], drawn)
     assert not torch.allclose(walk[1], (walk[0] + walk[2]) / 2, atol=1e-3)  # scenes are mixed, not pixels
+
+
+def test_how_many_there_are_depends_on_words_alone(vae: LayeredVAE) -> None:
+    read, generator = vae.decoder.reader(captions(2, 12)), torch.Generator().manual_seed(0)
+    one, other = (vae.decoder.scene(read, torch.randn(2, 8, generator=generator)).places for _ in range(2))
+    assert torch.equal(one.presence, other.presence) and not torch.equal(one.x, other.x)
+    assert not torch.equal(one.presence[0], one.presence[1])
+
+
+def test_the_prior_learns_what_captions_say_of_z(vae: LayeredVAE) -> None:
+    """Squares are on the left or on the right, as two captions say; z tells, and so must the prior."""
+    text = captions(2, 12)[[0, 1] * 8]
+    images = torch.ones(16, 3, 16, 16)
+    images[0::2, :, 5:11, 1:7] = -1
+    images[1::2, :, 5:11, 9:15] = -1
+    seen, objective = batch_of(images, text, progress=0.5), LayersObjective(vae, LayersObjectiveConfig(single=True))
+    optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
+    for _ in range(150):
+        terms = objective.loss(seen)
+        optimizer.zero_grad()
+        (terms["kl"] + terms["squared_error"]).backward()
+        optimizer.step()
+    read = vae.decoder.reader(text[:2])
+    drawn = vae.paint(vae.decoder.scene(read, vae.decoder.planner.expected(read).mean).first())
+    assert drawn[0, :, 5:11, 1:7].mean() < drawn[0, :, 5:11, 9:15].mean() - 1
+    assert drawn[1, :, 5:11, 1:7].mean() > drawn[1, :, 5:11, 9:15].mean() + 1
 
 
 def test_words_and_seed_matter(vae: LayeredVAE) -> None:

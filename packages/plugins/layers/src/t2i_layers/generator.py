@@ -18,7 +18,7 @@ from t2i_layers.model import Decoder, Encoder, Scene
 
 @final
 class LayeredVAE(Generator[LayersOptions]):
-    """One picture from a caption's words and z ~ N(0, 1)."""
+    """One picture from a caption's words and a z that fits them."""
 
     technique: ClassVar[str] = "layers"
     config_type: ClassVar[type[LayersConfig]] = LayersConfig
@@ -50,7 +50,7 @@ class LayeredVAE(Generator[LayersOptions]):
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """The pictures, decoded from the posterior's means and their captions."""
-        return self.paint(self.decoder.scene(text, self.encoder(images, text.sentence)[0]))
+        return self.paint(self.decoder.scene(self.decoder.reader(text), self.encoder(images, text.sentence).mean))
 
     def interpolate(
         self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: LayersOptions
@@ -70,4 +70,6 @@ class LayeredVAE(Generator[LayersOptions]):
         return self.paint(Scene(between(looks), Placements(thing, *map(between, places)), between(background)))
 
     def _imagined(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Scene:
-        return self.decoder.scene(text, options.temperature * noise.normal(self.config.latent_dim))
+        read = self.decoder.reader(text)
+        z = self.decoder.planner.expected(read).at(options.temperature * noise.normal(self.config.latent_dim))
+        return self.decoder.scene(read, z)

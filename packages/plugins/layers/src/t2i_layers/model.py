@@ -18,7 +18,7 @@ from t2i_cvae.model import Block
 from t2i_layers.compose import Placements, finer
 from t2i_layers.config import GROUPS, LayersConfig
 
-NUMBERS = 6  # of a placement: presence, x, y, side, tilt, mirrored
+NUMBERS = 5  # of a placement that may depend on z: x, y, side, tilt, mirrored
 STEEP = 8  # z soon decides between a thing and its mirror image; their mean would be symmetric, and stay so
 
 
@@ -33,6 +33,23 @@ class Scene(NamedTuple):
         """The scene with the first copy of the first thing alone, fully visible."""
         one = Placements(*(numbers[..., :1] for numbers in self.places))
         return Scene(self.looks[:, :1], one._replace(presence=torch.ones_like(one.presence)), self.background)
+
+
+class Gaussian(NamedTuple):
+    """Independent normal distributions of z."""
+
+    mean: Float[Tensor, "b z"]
+    log_variance: Float[Tensor, "b z"]
+
+    def at(self, normal: Float[Tensor, "b z"]) -> Float[Tensor, "b z"]:
+        """The z that standard normal numbers stand for."""
+        return self.mean + (0.5 * self.log_variance).exp() * normal
+
+    def divergence(self, prior: Gaussian) -> Float[Tensor, b]:
+        """The KL divergence from the prior, in nats (Kingma and Welling 2014, app. B, for any prior)."""
+        ratio = self.log_variance - prior.log_variance
+        distance = (self.mean - prior.mean).square() * (-prior.log_variance).exp()
+        return 0.5 * (ratio.exp() - 1 - ratio + distance).sum(1)
 
 
 class Reader(nn.Module):
@@ -82,7 +99,8 @@ class ReaderBlock(nn.Module):
 
 
 class Planner(nn.Module):
-    """From what was read and z: where the copies of each thing are, and the ground's colour."""
+    """From what was read: how many copies of each thing there are, the ground's colour, and which z fit. With z, too:
+    where the copies are. If z could decide how many there are, that would be learned from pictures, not from words."""
 
     thing: Tensor
     start: Tensor
@@ -90,25 +108,21 @@ class Planner(nn.Module):
     def __init__(self, config: LayersConfig) -> None:
         super().__init__()
         start = _start(config.copies)
-        last = nn.Linear(config.dim, start.numel())
-        nn.init.normal_(last.weight, std=0.01)
-        self.places = nn.Sequential(
-            nn.Linear((len(config.copies) + 1) * config.dim + config.latent_dim, 2 * config.dim),
-            nn.GELU(),
-            nn.Linear(2 * config.dim, config.dim),
-            nn.GELU(),
-            last,
-        )
-        self.ground = nn.Linear(config.dim, 3)
+        read, dim = (len(config.copies) + 1) * config.dim, config.dim
+        self.presence = _mlp(read, dim, dim, len(start))
+        self.places = _mlp(read + config.latent_dim, 2 * dim, dim, len(start) * NUMBERS)
+        self.prior = _mlp(read, dim, dim, 2 * config.latent_dim)
+        self.ground = nn.Linear(dim, 3)
         thing = [number for number, count in enumerate(config.copies) for _ in range(count)]
         self.register_buffer("thing", torch.tensor(thing), persistent=False)
         self.register_buffer("start", start, persistent=False)
 
     def forward(self, read: Float[Tensor, "b q d"], z: Float[Tensor, "b z"]) -> tuple[Placements, Float[Tensor, "b 3"]]:
         with torch.autocast(z.device.type, enabled=False):  # bfloat16 would move things by a tenth of a pixel
-            numbers = self.places(torch.cat([read.flatten(1).float(), z], 1))
-        n = finer(torch.unflatten(numbers, 1, (-1, NUMBERS)) + self.start)
-        presence, x, y, side, tilt, mirrored = n.unbind(-1)
+            words = read.float().flatten(1)
+            presence = finer(self.presence(words) + self.start[:, 0])
+            numbers = torch.unflatten(self.places(torch.cat([words, z], 1)), 1, (-1, NUMBERS))
+            x, y, side, tilt, mirrored = finer(numbers + self.start[:, 1:]).unbind(-1)
         places = (
             presence.sigmoid(),
             0.5 * x.tanh(),
@@ -118,6 +132,23 @@ class Planner(nn.Module):
             (STEEP * mirrored).sigmoid(),
         )
         return Placements(self.thing, *(numbers.float() for numbers in places)), (self.ground(read[:, -1]) + 1).tanh()
+
+    def expected(self, read: Float[Tensor, "b q d"]) -> Gaussian:
+        """The prior: what the caption says about z (Sohn et al. 2015, sec. 4)."""
+        mean, log_variance = self.prior(read.flatten(1)).float().chunk(2, dim=1)
+        return Gaussian(mean, log_variance.clamp(-12, 12))
+
+
+def _mlp(inputs: int, *widths: int) -> nn.Sequential:
+    """Linear layers with GELUs between; the last begins near zero."""
+    layers: list[nn.Module] = []
+    for width in widths[:-1]:
+        layers += [nn.Linear(inputs, width), nn.GELU()]
+        inputs = width
+    last = nn.Linear(inputs, widths[-1])
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers, last)
 
 
 def _start(copies: Sequence[int]) -> Float[Tensor, "p n"]:
@@ -158,8 +189,11 @@ class Decoder(nn.Module):
         super().__init__()
         self.reader, self.planner, self.artwork = Reader(config), Planner(config), Artwork(config)
 
-    def scene(self, text: TextEmbedding, z: Float[Tensor, "b z"]) -> Scene:
-        read = self.reader(text)
+    def scene(self, read: Float[Tensor, "b q d"], z: Float[Tensor, "b z"]) -> Scene:
+        """
+        Args:
+            read: as the reader returns it.
+        """
         return Scene(read[:, :-1], *self.planner(read, z))
 
 
@@ -180,12 +214,10 @@ class Encoder(nn.Module):
             nn.Linear(64 * side**2, 256), nn.LeakyReLU(0.2), nn.Linear(256, 2 * config.latent_dim)
         )
 
-    def forward(
-        self, images: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"]
-    ) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b z"]]:
+    def forward(self, images: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"]) -> Gaussian:
         text = self.text(rms_normalised(sentence))
         x = self.stem(images)
         for block in self.blocks:
             x = block(x, text)
         mean, log_variance = self.posterior(F.leaky_relu(self.narrow(x), 0.2).flatten(1)).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(-12, 12)
+        return Gaussian(mean, log_variance.clamp(-12, 12))

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from t2i.training.objective import Batch, Objective, Phase, Player
-from t2i_cvae.training import kl_per_latent
 from t2i_layers.config import LayersObjectiveConfig
 from t2i_layers.generator import LayeredVAE
 
@@ -28,11 +27,10 @@ class LayersObjective(Objective):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         c, vae = self._config, self.generator
-        mean, log_variance = vae.encoder(batch.images, batch.text.sentence)
-        z = mean + (0.5 * log_variance).exp() * batch.noise.normal(vae.config.latent_dim)
-        scene = vae.decoder.scene(batch.text, z)
+        posterior, read = vae.encoder(batch.images, batch.text.sentence), vae.decoder.reader(batch.text)
+        scene = vae.decoder.scene(read, posterior.at(batch.noise.normal(vae.config.latent_dim)))
         again = vae.paint(scene.first() if c.single else scene)
-        nats = kl_per_latent(mean, log_variance).sum(1).mean()
+        nats = posterior.divergence(vae.decoder.planner.expected(read)).mean()
         terms = {"kl": c.beta * nats / batch.images[0].numel(), "kl_nats": nats.detach()}
         if c.absolute_error:
             terms["absolute_error"] = c.absolute_error * F.l1_loss(again, batch.images)
