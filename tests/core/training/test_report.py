@@ -15,6 +15,7 @@ from torch import Tensor
 from fakes.models import FakeTextEncoder
 from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares, train
 from t2i.drawing.provenance import png_bytes
+from t2i.errors import TrainingError
 from t2i.images import grid, to_pil
 from t2i.noise import Noise
 from t2i.training.objective import Player
@@ -145,3 +146,12 @@ def test_curves_are_drawn_even_with_nan() -> None:
     with Image.open(io.BytesIO(found)) as picture:
         picture.load()
         assert picture.format == "PNG"
+
+
+def test_a_tracker_that_cannot_start_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError("no server at 127.0.0.1:5000")
+
+    monkeypatch.setattr("accelerate.Accelerator.init_trackers", refuse)
+    with pytest.raises(TrainingError, match=r"cannot start \(OSError: no server .* train.tracker=tensorboard or none"):
+        train(OnePlayer(), tmp_path / "run", steps=1)

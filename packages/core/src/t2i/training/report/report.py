@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from t2i.errors import TrainingError
 from t2i.files import unwritable, write_atomic
 from t2i.runs.folder import RunFolder
 from t2i.training.processes import Processes
@@ -53,9 +54,20 @@ class RunReport:
 
     @contextmanager
     def trackers(self) -> Iterator[None]:
-        """Keep the tracker open, on process 0."""
+        """Keep the tracker open, on process 0.
+
+        Raises:
+            TrainingError: the tracker cannot start, such as one that finds no server.
+        """
         name = "" if "tensorboard" in map(str, self._accelerator.log_with) else self._name
-        self._accelerator.init_trackers(name, init_kwargs={"tensorboard": {"purge_step": self._step + 1}})
+        try:
+            self._accelerator.init_trackers(name, init_kwargs={"tensorboard": {"purge_step": self._step + 1}})
+        except Exception as error:  # each tracker raises its own
+            named = ", ".join(map(str, self._accelerator.log_with))
+            raise TrainingError(
+                f"The tracker {named} cannot start ({type(error).__name__}: {error}). Set it up, or choose "
+                f"train.tracker=tensorboard or none, and continue with t2i train --resume."
+            ) from None
         yield
         for tracker in self._accelerator.trackers:  # Accelerate's end_training would also end the process group
             tracker.finish()
