@@ -103,6 +103,6 @@ KNOWN_PLUGINS = (
         "t2i-metrics",
         "evaluator",
         "FID, KID, IS, PRDC, memorisation, diversity, R-precision, CLIP score",
-        {EvaluatorSpec: METRICS},
+        {EvaluatorSpec: METRICS, CommandSpec: ("judge",)},
     ),
 )
