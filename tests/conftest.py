@@ -18,9 +18,11 @@ from pathlib import Path
 import jaxtyping
 
 sys.path.insert(0, str(Path(__file__).parent))  # `import shapes` and `import fakes`, whatever pytest's import mode
+import shapes
+
 ROOT = Path(__file__).parents[1]
 CHECKED = ["t2i", *sorted(path.name for path in ROOT.glob("packages/plugins/*/src/t2i_*"))]
-jaxtyping.install_import_hook(CHECKED, "shapes.checked")
+shapes.install(CHECKED)
 
 # A background job starts with SIGINT ignored, and programs that the tests start and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

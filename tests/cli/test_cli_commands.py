@@ -135,6 +135,7 @@ def test_a_verb_that_two_plugins_declare_is_reported_on_use(t2i: T2I, site: Fake
 
 def test_no_plugin_can_replace_a_verb_of_the_core(t2i: T2I, site: FakeSite) -> None:
     declare(site, "greedy", 'CommandSpec("doctor", "nowhere:nothing", "Not the doctor.")')
+    site.load_only("greedy")
     result = t2i("doctor")
     assert result.code == 1
     assert "the command 'doctor' is declared by t2i-core and greedy (t2i-core keeps it)" in result.out

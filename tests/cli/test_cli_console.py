@@ -57,6 +57,7 @@ def test_streams_of_any_encoding_accept_any_text(encoding: str, monkeypatch: pyt
 
 def test_a_plugin_message_cannot_control_the_terminal(t2i: T2I, site: FakeSite) -> None:
     site.install("bad", f"raise RuntimeError({EVIL!r} + 'x' * 100_000)")
+    site.load_only("bad")
     for verb in ("doctor", "plugins", "models"):
         result = t2i(verb)
         assert harmless(result.out + result.err) and "bad" in result.out + result.err

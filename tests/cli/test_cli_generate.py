@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from PIL import Image
 import t2i as library
 from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
+from fakes.forked import ForkedCommand
+from fakes.waiting import wait_until
 from t2i.cli import generate
 from t2i.drawing.provenance import read_provenance
 from t2i.registry.describe import DEFAULT_MODEL
@@ -157,10 +158,12 @@ class TestPromptsFile:
 
 class TestOneFile:
     def test_standard_output_has_only_the_file(self, run_folder: Path, here: Path) -> None:
-        command = [sys.executable, "-m", "t2i", "generate", "a red square", "--seed", "7", "--model", str(run_folder)]
-        done = subprocess.run([*command, "-o", "-", "--format", "webp"], capture_output=True, check=True)
-        (here / "x.webp").write_bytes(done.stdout)
-        assert read_provenance(here / "x.webp").seed == 7 and b"standard output (seed 7)" in done.stderr
+        arguments = ("--seed", 7, "--model", run_folder, "-o", "-", "--format", "webp")
+        with ForkedCommand("generate", "a red square", *arguments) as command:
+            assert command.wait() == 0, command.err
+            (here / "x.webp").write_bytes(command.out_bytes)
+            assert "standard output (seed 7)" in command.err
+        assert read_provenance(here / "x.webp").seed == 7
         assert [path.name for path in here.iterdir()] == ["x.webp"]
 
     @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
@@ -184,14 +187,13 @@ class TestInterruption:
     def test_ctrl_c_reports_progress_and_how_to_continue(
         self, run_folder: Path, here: Path, seed: list[str], how: str
     ) -> None:
-        command = [sys.executable, "-m", "t2i", "generate", "a red square", "-n", "1000000000", *seed]
-        process = subprocess.Popen([*command, "--model", str(run_folder)], stderr=subprocess.PIPE, text=True)
-        while process.poll() is None and not list(here.glob("out/0*.png")):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        message = process.communicate(timeout=60)[1]
+        with ForkedCommand("generate", "a red square", "-n", 10**9, *seed, "--model", run_folder) as command:
+            wait_until(lambda: list(here.glob("out/0*.png")), command)
+            command.send_signal(signal.SIGINT)
+            assert command.wait(60) == 130
+            message = command.err
         drawn = len(list(here.glob("out/0*.png")))
-        assert process.returncode == 130 and "Traceback" not in message
+        assert "Traceback" not in message
         assert f"Interrupted: out/ has {drawn:,} of 1,000,000,000 pictures." in message and how in message
 
 

@@ -47,6 +47,7 @@ class FakeSite:
     """A site-packages folder."""
 
     folder: Path
+    patch: pytest.MonkeyPatch
 
     def install(
         self,
@@ -85,6 +86,11 @@ class FakeSite:
         models, weights = " ".join(models.split()), " ".join(weights.split())
         return self.install(distribution, PLUGIN.format(models=models, weights=weights, api=api), entry=entry)
 
+    def load_only(self, *names: str) -> None:
+        """Load no plugins but these and the core's: `t2i doctor` then imports only what they declare."""
+        self.patch.setenv("T2I_LOAD_PLUGINS", ",".join(names))
+        self.refresh()
+
     def environment(self) -> dict[str, str]:
         """The variables of a process that sees these distributions."""
         paths = [str(self.folder), os.environ.get("PYTHONPATH", "")]
@@ -102,7 +108,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSite]:
     folder = tmp_path / "site-packages"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    found = FakeSite(folder)
+    found = FakeSite(folder, monkeypatch)
     found.refresh()
     yield found
     for name in [name for name in sys.modules if name.startswith(PREFIX)]:

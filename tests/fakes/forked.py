@@ -46,16 +46,21 @@ class ForkedCommand:
     @property
     def out(self) -> str:
         """Its output on stdout so far."""
+        return self.out_bytes.decode()
+
+    @property
+    def out_bytes(self) -> bytes:
+        """The same, undecoded: `-o -` writes a picture."""
         return self._read("1")
 
     @property
     def err(self) -> str:
         """Its output on stderr so far."""
-        return self._read("2")
+        return self._read("2").decode()
 
-    def _read(self, name: str) -> str:
+    def _read(self, name: str) -> bytes:
         file = Path(self._output.name) / name
-        return file.read_text() if file.exists() else ""  # the process has only just begun
+        return file.read_bytes() if file.exists() else b""  # the process has only just begun
 
     def poll(self) -> int | None:
         """The current `returncode`."""

@@ -77,6 +77,7 @@ def test_a_hook_that_returns_something_else_is_broken(site: FakeSite) -> None:
 
 def test_one_song_of_two_plugins_is_a_clash(t2i: T2I, site: FakeSite) -> None:
     site.install("choir", SINGER.format(songs=LULLABY))
+    site.load_only("choir", "singer")
     message = "the song 'lullaby' is declared by choir and singer"
     with pytest.raises(NameClashError, match=message):
         registry().get(SongSpec, "lullaby")

@@ -67,7 +67,7 @@ DOCUMENTED = "is_documented"
 WELL = "is_found_and_works"
 SPECIMENS: list[tuple[tuple[str, str], Mapping[str, str]]] = [
     ((SOURCE, METADATA), {}),
-    ((SOURCE + "\nimport torch\n", METADATA), {LIGHT: "torch", CLEAN: "must write nothing"}),
+    ((SOURCE + "\nimport PIL\n", METADATA), {LIGHT: "PIL"}),
     ((SOURCE + BUSY, METADATA), {LIGHT: "the budget is 0.1 s"}),
     ((SOURCE, METADATA.replace("Requires-Dist: t2i-core>=0.1,<0.2\n", "")), {CORE: "has no such requirement"}),
     ((SOURCE, METADATA.replace(",<0.2", "")), {CORE: "must have an upper end, but t2i-core>=0.1 has none"}),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
+import importlib
 import sys
 
 import pytest
 
+from fakes.processes import in_child
 from t2i.errors import InvalidInputError
 from t2i.testing.checks import Check, CheckFailed, bind, outcome
 from t2i.testing.checks.datasets import DATASET_CHECKS
@@ -154,5 +155,10 @@ def test_an_interrupt_is_not_a_failure() -> None:
 
 
 def test_checks_need_no_pytest() -> None:
-    code = "import sys; sys.modules['pytest'] = None; import t2i.testing.installed"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    def without_pytest() -> None:
+        for name in [name for name in sys.modules if name.startswith("t2i.testing")]:
+            del sys.modules[name]
+        sys.modules["pytest"] = None  # type: ignore[assignment]  # only in the child
+        importlib.import_module("t2i.testing.installed")
+
+    assert in_child(without_pytest) == 0

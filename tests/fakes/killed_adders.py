@@ -1,0 +1,56 @@
+"""Eight processes that add to one index and are killed, a hundred in all; run as a program, it forks quickly.
+
+Prints the hash of every record that was acknowledged before its process was killed. The argument is the index's file.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from t2i_index.record import Entry, Record
+from t2i_index.sqlite_store import SQLiteStore
+
+PROCESSES, ROUNDS = 8, 13
+
+
+def add_until_killed(file: Path, number: int, acknowledged: int) -> None:
+    """Add records one by one; write each one's hash to the descriptor `acknowledged` once it is added."""
+    store = SQLiteStore(file, wait_seconds=20)
+    for count in range(1_000_000):
+        name = f"{number}-{count}"
+        store.add([Entry(Record("picture", f"picture {number}", path=f"/pictures/{name}.png", sha256=name, time=0.0))])
+        os.write(acknowledged, f"{name}\n".encode())
+
+
+def main(file: Path) -> None:
+    """Fork, kill and print, round by round."""
+    random.seed(0)
+    for round_ in range(ROUNDS):
+        read, write = os.pipe()
+        children = []
+        for index in range(PROCESSES):
+            child = os.fork()
+            if child == 0:
+                try:
+                    add_until_killed(file, PROCESSES * round_ + index, write)
+                finally:
+                    os._exit(1)
+            children.append(child)
+        os.close(write)
+        time.sleep(0.03)
+        for child in random.sample(children, PROCESSES):
+            time.sleep(random.uniform(0, 0.03))
+            os.kill(child, signal.SIGKILL)
+        statuses = [os.waitpid(child, 0)[1] for child in children]
+        assert all(os.WTERMSIG(status) == signal.SIGKILL for status in statuses), statuses
+        with os.fdopen(read) as lines:
+            sys.stdout.writelines(line for line in lines if line.endswith("\n"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
