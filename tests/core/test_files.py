@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from t2i import files
 from t2i.errors import OutputError
 from t2i.files import atomic_folder, cache_home, read_bytes, read_json, regular, sha256_of, write_atomic
 
@@ -170,3 +171,18 @@ def test_malicious_json_is_a_value_error(tmp_path: Path) -> None:
         (tmp_path / "trap.json").write_bytes(content)
         with pytest.raises(ValueError):
             read_json(tmp_path / "trap.json")
+
+
+def test_a_file_of_many_holes_is_refused_before_it_is_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_HOLE_BYTES", 2**20)
+    file, whole = tmp_path / "file", os.urandom(3 * 2**20)
+    file.write_bytes(whole)
+    assert sha256_of(file) == hashlib.sha256(whole).hexdigest()
+    with file.open("r+b") as open_file:
+        open_file.truncate(4 * 2**20)  # a hole of 1 MiB, as `cp` makes of zeros
+    assert sha256_of(file) == hashlib.sha256(whole + bytes(2**20)).hexdigest()
+    with file.open("r+b") as open_file:
+        open_file.seek(4 * 2**20 + 4096)
+        open_file.write(b"the end")
+    with pytest.raises(OSError, match="a sparse file: more than 1048576 of its 4198407 bytes were never written"):
+        sha256_of(file)

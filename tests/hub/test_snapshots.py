@@ -439,6 +439,16 @@ def test_a_sparse_file_of_10_gb_is_refused_by_its_header(folder, header, monkeyp
         resolve(str(folder))
 
 
+def test_a_sparse_file_of_10_gb_whose_header_fits_is_refused_before_it_is_hashed(folder, monkeypatch):
+    size = 10 * 2**30
+    header = json.dumps({"x": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    (folder / WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
+    os.truncate(folder / WEIGHTS, 8 + len(header) + size)
+    monkeypatch.setattr("hashlib.file_digest", Mock(side_effect=AssertionError("it was hashed")))
+    with pytest.raises(SnapshotError, match="a sparse file: more than 1073741824 of its 10737418"):
+        resolve(str(folder))
+
+
 @pytest.mark.parametrize("sha256", ["\x1b]0;pwned\x07\x1b[2J", "A" * 64, "0" * 63, "0" * 900_000, "0" * 64 + "\n"])
 def test_an_invalid_hash_is_a_short_error(folder, sha256):
     edit(folder, weights_sha256=sha256)

@@ -24,6 +24,7 @@ from t2i.errors import OutputError
 
 OPENING = ("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")  # if this system has them
 MAX_JSON_BYTES = 100_000_000
+MAX_HOLE_BYTES = 2**30  # `cp` may turn zeros into holes, but weights have no gigabyte of zeros
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -161,9 +162,10 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a regular file, in hex.
 
     Raises:
-        OSError: as `open_regular`.
+        OSError: as `open_regular`, or the file is sparse: hashing 10 TB of holes takes hours.
     """
     with open_regular(path) as file:
+        _check_holes(file.fileno(), path)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -176,6 +178,27 @@ def unwritable(path: Path, error: Exception) -> OutputError:
 def cache_home() -> Path:
     """The folder for files that t2i can recreate: $T2I_CACHE, else ~/.cache/t2i."""
     return Path(os.environ.get("T2I_CACHE") or Path.home() / ".cache" / "t2i")
+
+
+def _check_holes(descriptor: int, path: Path) -> None:
+    """Refuse a file with more than MAX_HOLE_BYTES in holes; does nothing where the system cannot find holes."""
+    size = os.fstat(descriptor).st_size
+    if size <= MAX_HOLE_BYTES or not hasattr(os, "SEEK_HOLE"):
+        return
+    holes = end = 0
+    while end < size:
+        try:
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # only ENXIO means that no data follow
+                break
+            start = size
+        holes += start - end
+        if holes > MAX_HOLE_BYTES:
+            reason = f"a sparse file: more than {MAX_HOLE_BYTES} of its {size} bytes were never written"
+            raise OSError(errno.EINVAL, reason, str(path))
+        end = os.lseek(descriptor, start, os.SEEK_HOLE) if start < size else size
+    os.lseek(descriptor, 0, os.SEEK_SET)
 
 
 def _sync(path: Path) -> None:
