@@ -17,7 +17,7 @@ from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
 from t2i.images import grid
-from t2i.lettering import fonts
+from t2i.lettering import fonts, lettering
 from t2i.lettering.lettering import Lettering
 
 LETTERS = Lettering(12)
@@ -79,6 +79,18 @@ def test_arabic_is_written_from_the_right_and_joined(machine_fonts: list[str]):
 )
 def test_characters_without_a_font_are_transliterated(text: str, line: str, machine_fonts: list[str]):
     assert LETTERS.lines(text, 400) == [line]
+
+
+def test_a_missing_font_is_reported_once(
+    machine_fonts: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(lettering, "_said", set())
+    assert LETTERS.lines("сердце 🐼", 400) == ["сердце panda"] and not caplog.records
+    for text in ("日本", "한국", "日本"):
+        LETTERS.lines(text, 400)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING" and "has letters such as '日'" in record.message
+    assert "fonts-noto-cjk" in record.message
 
 
 def test_an_installed_font_is_found_by_its_characters(machine_fonts: list[str], tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
 from bisect import bisect_right
@@ -13,6 +14,8 @@ from PIL import ImageDraw
 from t2i.display import JOINERS
 from t2i.lettering.fonts import font_with, is_plain, runs
 from t2i.spelling import spelled
+
+log = logging.getLogger(__name__)
 
 ELLIPSIS = "…"
 IDEOGRAPHS = (
@@ -83,5 +86,22 @@ def _readable(text: str) -> str:
         return text
     from anyascii import anyascii
 
-    kept = (c for c in text if c in JOINERS or unicodedata.category(c)[0] != "C")
-    return "".join(c if c.isascii() or c in JOINERS or font_with(c) else anyascii(c) for c in kept)
+    kept = [c for c in text if c in JOINERS or unicodedata.category(c)[0] != "C"]
+    missing = {c for c in kept if not (c.isascii() or c in JOINERS or font_with(c))}
+    if missing:
+        _say_what_is_missing(min(missing))
+    return "".join(anyascii(c) if c in missing else c for c in kept)
+
+
+_said: set[str] = set()  # what this process has been told
+
+
+def _say_what_is_missing(character: str) -> None:
+    """Log once per process that letters without a font are transliterated."""
+    if not _said:
+        _said.add(character)
+        log.warning(
+            f"No font on this machine has letters such as {character!r}, so captions have Latin letters instead. "
+            f"Install one that has them, such as Noto (on Debian: fonts-noto-core, and fonts-noto-cjk for Chinese, "
+            f"Japanese and Korean)."
+        )
