@@ -46,6 +46,18 @@ def test_settings_are_shown_with_their_meaning(t2i: T2I) -> None:
     assert "objective.generator.lr" in t2i("info", "cgan").out
 
 
+def test_the_text_has_no_empty_facts(t2i: T2I) -> None:
+    name = "cgan.openmoji64"
+    assert json.loads(t2i("info", name, "--json").out)["weights"][name]["facts"]["source"] == ""
+    shown = t2i("info", name).out.splitlines()
+    deeper = [indent(line) < indent(follows) for line, follows in zip(shown, [*shown[1:], ""], strict=True)]
+    assert all(not line.rstrip().endswith(":") or below for line, below in zip(shown, deeper, strict=True))
+
+
+def indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
 def test_a_tag_shows_its_weights_location_and_licence(t2i: T2I, site: FakeSite) -> None:
     site.install_plugin("zoo", models='[model("zoo-ant")]', weights='[weights("zoo-ant", "sand", license="MIT")]')
     facts = json.loads(t2i("info", "zoo-ant.sand", "--json").out)["weights"]["zoo-ant.sand"]

@@ -54,6 +54,11 @@ def test_a_single_model_is_not_marked_as_best():
     assert "best value" in markdown([*alone, entry("b", 0.5, 20)])
 
 
+def test_without_a_common_score_no_asterisk_is_explained():
+    fid, kid = (Entry(name, {name: Score(1.0, PROTOCOL)}, size_bytes=1) for name in ("fid", "kid"))
+    assert "*" not in markdown([fid, kid]) and "best value" not in page([fid, kid], "t", [], [], b"")
+
+
 def test_a_short_protocol_has_no_hashes_and_distinguishes_protocols():
     protocols = [
         PROTOCOL | {"encoder_sha256": digit * 64, "versions": "torch 2", "question": f"99, sha256 {digit * 64}"}

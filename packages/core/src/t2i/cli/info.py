@@ -102,7 +102,10 @@ def _golden(name: str) -> dict[str, Any]:
 
 
 def _print(facts: dict[str, Any], indent: int = 0) -> None:
+    """Print all facts but empty ones, such as the source of a model that was not converted."""
     for key, value in facts.items():
+        if isinstance(value, str | dict | list | tuple) and not value:
+            continue
         if isinstance(value, dict):
             report(f"{'  ' * indent}{key}:")
             _print(value, indent + 1)

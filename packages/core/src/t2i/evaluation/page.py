@@ -11,7 +11,7 @@ from PIL import Image
 from t2i.drawing.provenance import png_bytes
 from t2i.evaluation.comparison import Entry
 from t2i.evaluation.sheet import CELL, enlarged
-from t2i.evaluation.table import LEGEND, cautions, cells, notes
+from t2i.evaluation.table import cautions, cells, legend, notes
 
 
 def page(
@@ -55,8 +55,7 @@ small {{ color: #555; overflow-wrap: anywhere }}
 {line("th", heads)}
 {chr(10).join(line("td", row) for row in table)}
 </table>
-{f"<p>{LEGEND}</p>" if len(entries) > 1 else ""}
-{chr(10).join(f"<p>{escape(caution)}</p>" for caution in cautions(entries))}
+{chr(10).join(f"<p>{escape(said)}</p>" for said in (legend(entries), *cautions(entries)) if said)}
 {image(plot, "each score against seconds per image")}
 <h2>The same prompts, the same seeds</h2>
 <table>

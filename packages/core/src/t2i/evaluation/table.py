@@ -8,7 +8,7 @@ from t2i.evaluation.comparison import BOUNDS, Entry, common_scores, is_bound, ra
 from t2i.evaluator import Score
 from t2i.snapshots.markdown import plain, table
 
-LEGEND = "* the best value of its column."
+STAR = "*"
 
 
 def cells(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
@@ -19,13 +19,19 @@ def cells(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             entry.model,
-            *(f"{entry.scores[name]}{'*' * (entry.scores[name].value == best.get(name))}" for name in names),
+            *(f"{entry.scores[name]}{STAR * (entry.scores[name].value == best.get(name))}" for name in names),
             "" if entry.seconds_per_image is None else f"{entry.seconds_per_image:.3g}",
             f"{entry.size_bytes / 2**20:.1f}",
         ]
         for entry in entries
     ]
     return ["model", *heads, "s/image", "MiB"], rows
+
+
+def legend(entries: Sequence[Entry]) -> str:
+    """What the asterisk in `cells` means; "" if no cell has one."""
+    starred = any(cell.endswith(STAR) for _, *row in cells(entries)[1] for cell in row)
+    return f"{STAR} the best value of its column." if starred else ""
 
 
 def under_columns(entries: Sequence[Entry]) -> list[tuple[str, list[str]]]:
@@ -95,5 +101,5 @@ def markdown(entries: Sequence[Entry], *, whole: bool = True) -> str:
         whole: show complete protocols instead of short ones.
     """
     listed = "".join(f"- {plain(line)}\n" for line in (*cautions(entries), *notes(entries, whole=whole)))
-    legend = f"\\{LEGEND}\n\n" if len(entries) > 1 else ""
-    return f"{table(*cells(entries))}\n\n{legend}{listed}"
+    said = f"\\{text}\n\n" if (text := legend(entries)) else ""
+    return f"{table(*cells(entries))}\n\n{said}{listed}"
