@@ -22,6 +22,7 @@ IMPORTED = 12.0  # seconds of processor time after which `evaluate` has imported
 
 def run() -> None:
     """Interrupt each command at RUNS random moments; on a busy machine, the processor's time tells more."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with SIGINT ignored
     with tempfile.TemporaryDirectory() as scratch:
         here = Path(scratch)
         data = ["--data", "openmoji"]

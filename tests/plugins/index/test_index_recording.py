@@ -146,7 +146,7 @@ def test_searching_by_words_imports_no_torch(file: Path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("search", "NOT cat"), "NOT needs something before it"),
+        (("search", "NOT cat"), "NOT needs words before it"),
         (("search", "cat", "--since", "yesterday"), "A time must be a date"),
         (("search", "cat", "--kind", "video"), "--kind must be picture or text"),
         (("search", "cat", "--seed", "-1"), "A seed must be a whole number"),

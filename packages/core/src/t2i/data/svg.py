@@ -133,7 +133,7 @@ class _Checked:
         if any(
             name in self._named and self._named[name].name not in _CHEAP for name in _REFERENCE.findall(self._style)
         ):
-            raise DataError("an SVG whose style sheet refers to more than gradients is not drawn")
+            raise DataError("an SVG whose style sheet refers to anything but gradients is not drawn")
         costs: dict[str, tuple[int, int]] = {}
         busy: set[str] = set()
 

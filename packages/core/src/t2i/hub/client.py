@@ -33,10 +33,10 @@ def client() -> HfApi:
 
 @contextmanager
 def asking(refused: Callable[[str, bool], T2IError], patience: float | None = None) -> Iterator[None]:
-    """Turn whatever the client raises in this block into `refused(reason, away)`.
+    """Turn whatever the client raises in this block into `refused(reason, unreachable)`.
 
     Args:
-        refused: makes the error from a reason (half a sentence) and `away`, whether the Hub is unreachable or
+        refused: makes the error from a reason (half a sentence) and `unreachable`, whether the Hub is unreachable or
             failing rather than refusing.
         patience: seconds without a response until an attempt is given up; by default HF_HUB_DOWNLOAD_TIMEOUT.
 

@@ -82,8 +82,8 @@ def _find(
 ) -> tuple[Path, str]:
     where = f"{repo}@{revision}" if revision else repo
 
-    def refused(reason: str, away: bool) -> T2IError:
-        if away:
+    def refused(reason: str, unreachable: bool) -> T2IError:
+        if unreachable:
             return OfflineError(
                 f"{where} is not on this machine, and cannot be downloaded from the Hub: {reason}. Connect and unset "
                 f"HF_HUB_OFFLINE, or use a bundled model (t2i models)."

@@ -160,8 +160,8 @@ def push_generator(generator: Generator, target: Target, facts: SnapshotFacts) -
 def _commit(files: Mapping[str, Path | bytes], target: Target, config: SnapshotConfig) -> Pushed:
     from huggingface_hub import CommitOperationAdd
 
-    def refused(reason: str, away: bool) -> T2IError:
-        rest = "Check there whether a commit was made before you try again" if away else "No commit was made"
+    def refused(reason: str, unreachable: bool) -> T2IError:
+        rest = "Check there whether a commit was made before you try again" if unreachable else "No commit was made"
         return SnapshotError(f"{target.repo} could not be published on the Hub: {reason}. {rest}.")
 
     api = client()

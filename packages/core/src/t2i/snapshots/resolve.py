@@ -68,7 +68,7 @@ def _open_from_hub(name: str, repo: str, revision: str | None, sha256: str | Non
 def _found(weights: Path) -> str:
     """What a weights file is, as part of a sentence: its sha256, or what is wrong with it.
 
-    The header is checked before the file is hashed, because hashing a sparse file of 10 TB takes hours.
+    The header is checked before the file is hashed, because it is read at once and hashing may take minutes.
     """
     from safetensors import SafetensorError
 

@@ -52,7 +52,7 @@ def add_folder(store: Store, folder: Path, run: str, progress: Progress = silent
     found = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
     files = [path for path in found if path.suffix.lower() in (*FORMATS, TEXT_FILE) and path.is_file()]
     added = Added()
-    with progress("Taking in files", len(files)) as advance:
+    with progress("Adding files", len(files)) as advance:
         for start in range(0, len(files), AT_ONCE):
             part = files[start : start + AT_ONCE]
             entries = [entry for path in part for entry in _entries(path, run, added, warn)]

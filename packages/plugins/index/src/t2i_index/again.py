@@ -16,7 +16,7 @@ def draw_again(record: Record, *, device: str | None = None, fetch: bool = False
 
     Args:
         device: by default the one it was drawn on.
-        fetch: download the model if it is not on this machine; a stranger's picture may name anything.
+        fetch: download the model if it is not on this machine; the picture's metadata decide which model that is.
 
     Raises:
         InvalidInputError: it is a text, or a picture of another program.

@@ -16,10 +16,10 @@ CACHE_KIBIBYTES = 65_536
 
 
 def connect(path: Path, wait_seconds: float = WAIT_SECONDS) -> sqlite3.Connection:
-    """Open the index at `path`, new or old; for reading only if it cannot be written.
+    """Open the index at `path`, new or old; read-only if it cannot be written.
 
     Raises:
-        DataError: it is not an index, is damaged, or is of a newer version.
+        DataError: it is not an index, is damaged, or was made by a newer version.
         OutputError: there is none, and none can be created.
     """
     try:
@@ -62,7 +62,7 @@ def sentences(path: Path) -> Iterator[None]:
         raise DataError(f"The index {path} cannot be read: {reason}. Check it: `t2i index check`.") from None
     except sqlite3.DatabaseError as error:
         raise DataError(
-            f"The index {path} is damaged, or no index: {error}. Move it away; `t2i index add FOLDER` adds your "
+            f"The index {path} is damaged or not an index: {error}. Move it away; `t2i index add FOLDER` adds your "
             f"pictures again."
         ) from None
 

@@ -19,15 +19,15 @@ KINDS = ("picture", "text")
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions that all must hold; a default means no condition.
+    """Conditions, all of which a record must meet; a default means no condition.
 
     Attributes:
-        model: the model's name, or a technique, which also stands for its tags.
+        model: the model's name, or a technique, which includes all of its tags.
         seed: in [0, 2**63).
         since: the earliest time, in seconds since 1970.
         run: the command that made it.
         kind: "picture" or "text".
-        min_score: the lowest score; without a score, a record does not pass.
+        min_score: the lowest score; records without a score are left out.
     """
 
     model: str = ""

@@ -75,7 +75,7 @@ class Hit:
     _store: Store
 
     def picture(self) -> Image.Image:
-        """The picture from its file, wherever under the same folder it was moved.
+        """The picture, read from its file, which is found if it was moved within its folder.
 
         Raises:
             InvalidInputError: it is a text, or the file is gone or was changed.
@@ -106,12 +106,12 @@ class Hit:
 
         Args:
             device: by default the one it was drawn on.
-            fetch: download the model if it is not on this machine; a stranger's picture may name anything.
+            fetch: download the model if it is not on this machine; the picture's metadata decide which model that is.
 
         Raises:
             InvalidInputError: it was not drawn by t2i.
             OfflineError: the model is not on this machine, and `fetch` is false.
-            IntegrityError: the model's weights are other ones today.
+            IntegrityError: the model's weights have changed.
             UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
         """
         from t2i_index.again import draw_again
@@ -150,7 +150,7 @@ class Index:
             filters: conditions that every hit meets.
             n: most hits, 1 to MAX_HITS.
             stacked: put records that differ only by seed into one hit.
-            progress: shows how texts or pictures that are not encoded yet are encoded, once.
+            progress: of encoding the texts or pictures that have no vector yet.
 
         Raises:
             InvalidInputError: the query is not valid, or the picture cannot be read.

@@ -58,7 +58,7 @@ class LanceStore(Store):
         pass  # it has no open file
 
     def add(self, entries: Sequence[Entry]) -> int:
-        # ids grow with time on every machine; the lowest bits keep those of one moment apart
+        # ids increase with time on every machine; the lowest bits distinguish those of one moment
         first = time.time_ns() // 2**20 * 2**20 + secrets.randbelow(2**12) * 2**8
         rows: dict[str, dict[str, Any]] = {}
         for number, entry in enumerate(entries):
@@ -264,7 +264,7 @@ def _record(row: Mapping[str, Any]) -> Record:
 
 
 def _normal(text: str) -> str:
-    """Words of letters and digits, in lower case without diacritics, one space apart."""
+    """The words of letters and digits, in lower case, without diacritics, separated by single spaces."""
     plain = unicodedata.normalize("NFKD", spaced(text).casefold())
     kept = "".join(letter for letter in plain if not unicodedata.combining(letter)).replace("_", " ")
     return " ".join(WORD.findall(kept))

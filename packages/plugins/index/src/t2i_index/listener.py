@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from t2i_index.store import Store
 
 log = logging.getLogger(__name__)
-WAIT_SECONDS = 0.5  # for another process that is writing; then the record waits
+WAIT_SECONDS = 0.5  # for another process that is writing; after that, the record is kept for later
 RETRY_SECONDS = 10.0
-MOST_WAITING = 10_000  # records; beyond, the oldest are given up
+MOST_WAITING = 10_000  # records kept for later; of more, the oldest are dropped
 
 
 def picture_written(path: Path, picture: Picture) -> None:
@@ -83,7 +83,7 @@ def _recorder(where: str, process: int) -> Recorder:
 
 @final
 class Recorder:
-    """Adds entries to a store; while it cannot be written, they wait, and are tried again with a later picture."""
+    """Adds entries to a store; those that cannot be written are kept, and added with a later picture."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -98,7 +98,7 @@ class Recorder:
             self.flush()
 
     def flush(self, at_exit: bool = False) -> None:
-        """Add everything that waits; warns if that is not possible."""
+        """Add everything that was kept for later; warns if that is not possible."""
         from t2i_index.index import open_store
 
         if not self._waiting:

@@ -1,7 +1,7 @@
 """The nearest vectors: exact while there are few, approximate from a usearch file once there are many.
 
-The file is computed from the vectors in SQLite. It has those with numbers up to `last`; newer ones are compared one by
-one until they are so many that the file is extended. A missing or damaged file is rebuilt.
+The file is computed from the vectors in SQLite. It has those with numbers up to `last`; newer ones are compared one
+by one until there are enough of them to extend the file. A missing or damaged file is rebuilt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from t2i_index.filters import Filters
 from t2i_index.store import Space
 
 FEW = 20_000  # vectors that are compared one by one
-GROWTH = 0.05  # share of new vectors from which on the file is extended
+GROWTH = 0.05  # the file is extended when more than this share of the vectors is new
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 128  # of the graph; recall is in docs/finding_again.md
 AT_ONCE = 10_000  # vectors read or added at once
 
@@ -237,7 +237,7 @@ def _best(records: NDArray[np.int64], vectors: Matrix, vector: Matrix, limit: in
 
 
 def _largest(values: Matrix, limit: int) -> NDArray[np.int64]:
-    """The places of the largest values, the largest first."""
+    """The positions of the largest values, the largest first."""
     if limit < len(values):
         chosen = np.argpartition(-values, limit)[:limit]
         return chosen[np.argsort(-values[chosen], kind="stable")]

@@ -19,7 +19,7 @@ UNSPACED = re.compile(
 
 
 def spaced(text: str) -> str:
-    """The text with every character of an unspaced script as a word of its own, without unpaired surrogates."""
+    """The text in which every character of a script without spaces is a separate word; without unpaired surrogates."""
     text = text.encode("utf-8", "replace").decode()
     return text if text.isascii() else UNSPACED.sub(r" \1 ", text)
 
@@ -49,14 +49,14 @@ class Query:
 
     @property
     def expression(self) -> str:
-        """For FTS5; every word is quoted, so that nothing in it but AND, OR and NOT has a meaning to FTS5."""
+        """For FTS5; every word is quoted, so that only AND, OR and NOT are operators."""
         parts = [f'{term.operator} "{" ".join(term.words)}"{"*" * term.is_prefix}' for term in self.terms]
         return " ".join(parts).strip()
 
     def fit(self, text: str) -> tuple[int, int]:
         """How well a matching text fits, as a key to sort by: more literal occurrences first, then shorter texts.
 
-        Inverse document frequencies would need every match of every word, which takes a second among a million texts.
+        Inverse document frequencies would need every match of every word, which takes a second with a million texts.
         """
         lower = text.lower()
         return -sum(term.text in lower for term in self.terms if term.operator != "NOT"), len(text)
@@ -82,9 +82,7 @@ def parse_query(query: str) -> Query:
         if not words:
             continue
         if operator == "NOT" and not terms:
-            raise InvalidInputError(
-                f"NOT needs something before it to take away from, got {shown(query)}. Try: cat NOT dog"
-            )
+            raise InvalidInputError(f"NOT needs words before it, got {shown(query)}. Try: cat NOT dog")
         is_prefix = bool(star) or word.endswith("*")
         terms.append(Term((operator or "AND") if terms else "", words, is_prefix, (phrase or word.rstrip("*")).lower()))
         operator = ""

@@ -19,7 +19,7 @@ class Record:
 
     Attributes:
         kind: "picture" or "text".
-        prompt: what was drawn, or what a language model was asked; "" for a text that nobody asked for.
+        prompt: what was drawn, or what a language model was asked; "" for a text from a file.
         text: what was written; "" for a picture.
         model: name of the artist or language model, or "".
         seed: in [0, 2**63), or None if unknown.

@@ -82,12 +82,12 @@ def bring_up_to_date(connection: sqlite3.Connection, where: str) -> None:
 def check_version(connection: sqlite3.Connection, where: str) -> None:
     """
     Raises:
-        DataError: the file, opened for reading only, has another version than this one.
+        DataError: the file is opened read-only and has a different version.
     """
     found = _version(connection, where)
     if found != VERSION:
         raise DataError(
-            f"The index {where} has version {found} of its tables and can only be read, but this t2i-index needs "
+            f"The index {where} has version {found} of its tables and is read-only, but this t2i-index needs "
             f"version {VERSION}. Make it writable once."
         )
 

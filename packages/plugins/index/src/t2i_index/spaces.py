@@ -1,4 +1,4 @@
-"""Texts and pictures as vectors, and the records without one."""
+"""Encodes texts and pictures as vectors, and finds records that have none."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def prepare(store: Store, space: Space, progress: Progress) -> int:
     store.use_encoder(space, f"minilm {ENCODER_SHA256}" if space == "meaning" else _look_name())
     done = 0
     for records in store.without_vector(space):
-        with progress(f"Reading what is new ({done:,} done)", len(records)) as advance:
+        with progress(f"Encoding new records ({done:,} done)", len(records)) as advance:
             ids, vectors = [record.id for record in records], None
             if space == "meaning":
                 from t2i_index.encoder import sentences

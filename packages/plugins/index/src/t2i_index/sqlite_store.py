@@ -41,7 +41,7 @@ class SQLiteStore(Store):
             wait_seconds: how long to wait for another process that is writing.
 
         Raises:
-            DataError: it is damaged, no index, or of a newer version.
+            DataError: it is damaged, not an index, or made by a newer version.
             OutputError: it does not exist and cannot be created.
         """
         self.path = path

@@ -19,7 +19,7 @@ Vectors = NDArray[np.floating[Any]]
 
 
 class Store(ABC):
-    """Keeps records. Numbers of records are ids: positive, growing, never used twice.
+    """Stores records. Their ids are positive, increase, and are never reused.
 
     Every method raises DataError if the store is damaged, and OutputError if it cannot be written.
     """
@@ -63,7 +63,7 @@ class Store(ABC):
 
     @abstractmethod
     def use_encoder(self, space: Space, name: str) -> None:
-        """Drop the vectors of a space if they are of another encoder than `name`, and note this one."""
+        """Delete the vectors of a space if an encoder other than `name` made them, and store this name."""
 
     @abstractmethod
     def set_path(self, record: int, path: str) -> None:
@@ -87,7 +87,7 @@ class Store(ABC):
 
     @abstractmethod
     def check(self) -> list[str]:
-        """A sentence for each fault of the store itself."""
+        """A sentence for each problem of the store."""
 
     @abstractmethod
     def rebuild(self) -> None:

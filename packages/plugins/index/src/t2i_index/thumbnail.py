@@ -11,12 +11,12 @@ from t2i.errors import InvalidInputError
 from t2i.files import sha256_of
 from t2i_index.record import Record
 
-SIDE = 128  # most pixels a side
-MOST_FILES = 100_000  # looked at in search of a moved picture
+SIDE = 128  # pixels per side, at most
+MOST_FILES = 100_000  # files examined to find a moved picture
 
 
 def thumbnail(picture: Image.Image) -> bytes:
-    """The picture as WebP of at most SIDE pixels a side; small pictures keep their size."""
+    """The picture as WebP of at most SIDE pixels per side; small pictures keep their size."""
     small = picture.convert("RGB")
     small.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     buffer = io.BytesIO()
@@ -43,6 +43,6 @@ def find_picture(record: Record) -> Path:
             return other
     gone = "was changed" if path.is_file() else "is gone"
     raise InvalidInputError(
-        f"The picture {path} {gone}, and no file under {folder} has its sha256. If you moved it, take it in again: "
+        f"The picture {path} {gone}, and no file under {folder} has its sha256. If you moved it, add it again: "
         f"t2i index add FOLDER. To draw it again: t2i search ... --again"
     )

@@ -53,13 +53,15 @@ class Axis:
         name, equals, listed = text.partition("=")
         name = name.strip().replace("-", "_")
         if not equals or not name.isidentifier() or not listed.strip():
-            raise InvalidInputError(f"An axis reads name=1,3,5 or seed=1..4, got {shown(text)}.")
+            raise InvalidInputError(f"An axis must be written as name=1,3,5 or seed=1..4, got {shown(text)}.")
         values: list[Any] = []
         for part in listed.split(","):
             if span := RANGE.fullmatch(part.strip()):
                 first, last = int(span[1]), int(span[2])
                 if not 0 <= last - first < MOST_CELLS:
-                    raise InvalidInputError(f"A range goes up, by at most {MOST_CELLS} values, got {shown(part)}.")
+                    raise InvalidInputError(
+                        f"A range must increase and have at most {MOST_CELLS} values, got {shown(part)}."
+                    )
                 values += range(first, last + 1)
             else:
                 values.append(part.strip() if name in ("model", "prompt") else parse_value(part, f"the axis {name}"))
@@ -95,7 +97,7 @@ def board(
 ) -> list[Path]:
     """Draw a board into `out` (.png), a page beside it (.html) and each cell into the folder of that name.
 
-    Several prompts are an axis of their own: the columns if `x` is None, else more rows.
+    Several prompts are a third axis: the columns if `x` is None, otherwise additional rows.
 
     Args:
         model, seed, options: of every cell whose axes do not say otherwise.
@@ -137,13 +139,13 @@ def axes(prompts: Sequence[str], x: Axis | None, y: Axis | None) -> tuple[list[S
         InvalidInputError: both axes have one name, or there are too many cells.
     """
     if x is not None and y is not None and x.name == y.name:
-        raise InvalidInputError(f"The two axes differ in what they change, got {x.name!r} for both.")
+        raise InvalidInputError(f"The two axes must change different things, got {x.name!r} for both.")
     across: list[Setting] = [((x.name, value),) for value in x.values] if x is not None else [()]
     down: list[Setting] = [((y.name, value),) for value in y.values] if y is not None else [()]
     if len(prompts) > 1:
         if "prompt" in [axis.name for axis in (x, y) if axis is not None]:
             raise InvalidInputError(
-                "A board has one prompt if an axis changes it. Leave out the variations or the axis."
+                "If an axis changes the prompt, the board takes only one. Leave out the variations or the axis."
             )
         if x is None:
             across = [(("prompt", prompt),) for prompt in prompts]

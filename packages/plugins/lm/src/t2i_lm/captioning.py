@@ -67,7 +67,7 @@ def caption_folder(
     """Write name.txt next to each picture under `folder` that has none.
 
     Returns:
-        How many were written, and how many were there already.
+        How many were written, and how many existed already.
 
     Raises:
         InvalidInputError: there is no such folder, or no picture in it.
@@ -93,7 +93,7 @@ def caption_folder(
                     write_atomic(path.with_suffix(".txt"), f"{sentence}\n".encode())
                     written += 1
                 else:
-                    warn(f"{path} was left out: the model said nothing about it")
+                    warn(f"{path} was left out: the model wrote no description")
             advance(len(part))
     return written, len(pictures) - len(todo)
 
@@ -107,4 +107,4 @@ def _opened(path: Path) -> Image.Image:
     except DataError:
         raise
     except Exception as error:  # Pillow raises any exception for malicious files
-        raise DataError(f"it is not a whole picture ({error})") from None
+        raise DataError(f"it is not a complete picture ({error})") from None

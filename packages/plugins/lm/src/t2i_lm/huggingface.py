@@ -199,7 +199,7 @@ def _load(folder: Path, name: str) -> tuple[Any, Any]:
             folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **trusted
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
-    except Exception as error:  # transformers raises anything for a folder that is not as it expects
+    except Exception as error:  # transformers raises any exception for an unexpected folder
         raise SnapshotError(f"{name!r} is no causal language model that transformers can load: {error}") from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])

@@ -28,7 +28,7 @@ def cleaned(answer: str) -> str:
 
 
 def is_usable(line: str) -> bool:
-    """Whether a line is one prompt: 2 to 40 words on one line that describe and do not talk.
+    """Whether a line is one prompt: 2 to 40 words on one line that describe a picture and do not address the reader.
 
     It has at most 240 printable characters, begins with a letter or digit, is no question, has no markup, no word three
     times in a row, and none of the phrases with which a model talks about itself or its task.

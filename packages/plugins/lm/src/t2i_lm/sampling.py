@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-MOST_LIKELY = 1024  # tokens that top_p chooses from; the rest of 50,000 shares a millionth, and sorting it takes longer
+MOST_LIKELY = 1024  # tokens that top_p chooses from; the others' probability is a millionth in all
 
 
 def choose_tokens(

@@ -18,7 +18,7 @@ DEFAULT_ADDRESS = "https://api.openai.com/v1"
 KEY, OPENAI_KEY = "T2I_LM_KEY", "OPENAI_API_KEY"
 SILENCE_SECONDS = 60.0  # most time between two pieces of an answer
 ANSWER_SECONDS = 600.0  # most time for an answer
-CHARACTERS_PER_TOKEN = 64  # more than any tokenizer packs; an answer beyond is one that never stops
+CHARACTERS_PER_TOKEN = 64  # more than in any tokenizer; a longer answer is one that does not stop
 AT_ONCE = 4  # requests
 
 

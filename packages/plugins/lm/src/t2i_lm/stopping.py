@@ -39,5 +39,5 @@ class StopCutter:
 
     @staticmethod
     def _overlap(text: str, stop: str) -> int:
-        """The most characters at the end of `text` that begin `stop`."""
+        """The number of characters at the end of `text` that are the beginning of `stop`; the largest such number."""
         return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if stop.startswith(text[-size:])), 0)

@@ -1,7 +1,7 @@
 """Prompts with variations: "a {red|blue} {house|castle}", nested too, and wildcards, __name__, from files.
 
-A backslash escapes the next character. The order of variations is that of reading, the last place
-changing first.
+A backslash escapes the next character. Variations are ordered by their choices from left to right; the last choice
+changes first.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Template:
 def _parse(
     text: str, start: int, depth: int, wildcards: Path | None, inside: Sequence[str]
 ) -> tuple[tuple[Part, ...], int]:
-    """The parts from `start` to the end, or to a | or } that belongs to the choice around; and where they end."""
+    """The parts from `start` to the end, or to a | or } of the enclosing choice; and the position of that end."""
     if depth > MOST_DEPTH:
         raise InvalidInputError(f"Choices may be nested {MOST_DEPTH} deep, got more in {shown(text)}.")
     parts: list[Part] = []

@@ -43,8 +43,8 @@ def widen(model: LanguageModel, prompt: str, count: int = 1, seed: int = 0) -> l
     check_seeds([seed])
     if len(prompt) > MAX_PROMPT_CHARACTERS // 2:
         raise InvalidInputError(
-            f"A prompt to widen may have at most {MAX_PROMPT_CHARACTERS // 2} characters, got {len(prompt)}. It says "
-            f"enough already; draw it without --widen."
+            f"A prompt to widen may have at most {MAX_PROMPT_CHARACTERS // 2} characters, got {len(prompt)}. It is "
+            f"long enough; draw it without --widen."
         )
     known = {answer.casefold() for _, answer in OPTIONS.examples}
     found: list[str] = []

@@ -12,7 +12,7 @@ from t2i.seeds import MAX_SEED, check_seeds
 from t2i_lm.lines import cleaned, is_usable
 
 MOST_PROMPTS, MOST_TOPIC = 10_000, 500
-PATIENCE, LEAST_TRIES = 6, 24  # answers requested before giving up, per prompt and at least
+PATIENCE, LEAST_TRIES = 6, 24  # answers requested before giving up: per prompt, and in total at least
 AT_ONCE = 16
 OPTIONS = WritingOptions(
     max_tokens=40,

@@ -31,7 +31,7 @@ class Record:
 
 
 class Findings:
-    """The results of a reader so far. Names become ids here, and are made Unicode."""
+    """The results of a reader so far. Names become ids and valid Unicode here."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []

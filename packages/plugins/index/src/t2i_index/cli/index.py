@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @index.command()
 def info(as_json: Json = False) -> None:
-    """Show where the index is, how much it has, and whether pictures are recorded."""
+    """Show where the index is, how many records it has, and whether pictures are recorded."""
     from t2i_index.index import open_store
 
     facts = open_store(index_location()).facts()
@@ -42,7 +42,7 @@ def on() -> None:
 
 @index.command()
 def off() -> None:
-    """Stop recording; what is in the index stays and can be found."""
+    """Stop recording; existing records can still be searched."""
     switch_recording(False)
     say("pictures are not recorded; `t2i index on` records them again")
 
@@ -58,7 +58,7 @@ def add(folder: Annotated[Path, typer.Argument(help="A folder or a file of pictu
     by = ", ".join(f"{count:,} of {source}" for source, count in added.new.items() if count)
     say(f"{added.new.total():,} added{f' ({by})' if by else ''}, {added.known:,} known already")
     if added.unknown:
-        say(f"{added.unknown:,} pictures do not say what was drawn")
+        say(f"{added.unknown:,} pictures have no metadata that say what was drawn")
 
 
 @index.command()
@@ -77,7 +77,7 @@ def score(
 
 @index.command()
 def prune(
-    before: Annotated[str | None, typer.Option(help="Also remove records before a date or an age (2w).")] = None,
+    before: Annotated[str | None, typer.Option(help="Also remove records older than a date or an age (2w).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many would be removed.")] = False,
 ) -> None:
     """Remove records whose pictures are gone; no file is touched except the index."""

@@ -29,10 +29,10 @@ def search(
     meaning: Annotated[bool, typer.Option("--meaning", help="Search by meaning.")] = False,
     both: Annotated[bool, typer.Option("--both", help="By words and by meaning, merged.")] = False,
     like: Annotated[Path | None, typer.Option(help="A picture; finds similar ones.")] = None,
-    model: Annotated[str, typer.Option(help="Only of this model, or of this technique.")] = "",
+    model: Annotated[str, typer.Option(help="Only pictures and texts of this model or technique.")] = "",
     seed: Annotated[int | None, typer.Option(help="Only with this seed.")] = None,
     since: Annotated[str | None, typer.Option(help="Only since a date (2026-11-26) or an age (12h, 3d, 2w).")] = None,
-    run: Annotated[str, typer.Option(help="Only of this run: what one command made (--json shows its name).")] = "",
+    run: Annotated[str, typer.Option(help="Only results of one command; --json shows the name of its run.")] = "",
     kind: Annotated[str | None, typer.Option(help="Only pictures, or only texts: picture or text.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Only with at least this score.")] = None,
     count: Annotated[int, typer.Option("-n", help="Most hits.")] = 20,
@@ -87,7 +87,7 @@ def draw_again(hits: list[Hit], out: Path, fetch: bool) -> int:
     """Draw the best hit that is a picture."""
     hit = next((hit for hit in hits if hit.record.kind == "picture"), None)
     if hit is None:
-        say("nothing found that was drawn")
+        say("no picture found")
         return 1
     picture = hit.again(fetch=fetch)
     picture.save(out)

@@ -36,7 +36,7 @@ class Found:
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
-    """A JSON object; None if it is none, too long, or too deeply nested."""
+    """A JSON object; None if the text is not one, too long, or too deeply nested."""
     if len(text) > MOST_JSON:
         return None
     try:
@@ -60,7 +60,7 @@ def as_seed(value: object) -> int | None:
 
 
 def simple(values: Mapping[str, object]) -> dict[str, Any]:
-    """Those values that are a short text, a number or a truth value."""
+    """The values that are short texts, numbers or booleans."""
     return {
         key: value[:500] if isinstance(value, str) else value
         for key, value in list(values.items())[:100]

@@ -32,7 +32,7 @@ def read_picture(path: Path, run: str) -> Entry | None:
     """The entry for a picture file; None if its metadata does not say what was drawn.
 
     Raises:
-        DataError: it is not a whole picture, or too large.
+        DataError: it is not a complete picture, or too large.
     """
     content = read_bounded(path, MOST_BYTES)
     try:
@@ -45,8 +45,8 @@ def read_picture(path: Path, run: str) -> Entry | None:
                 found = understand(_texts(image))
     except DataError:
         raise
-    except Exception as error:  # Pillow's readers of hostile files raise anything
-        raise DataError(f"it is not a whole picture ({error})") from None
+    except Exception as error:  # Pillow raises any exception for malicious files
+        raise DataError(f"it is not a complete picture ({error})") from None
     if found is None:
         return None
     record = Record(

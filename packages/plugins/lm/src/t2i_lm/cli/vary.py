@@ -22,7 +22,7 @@ def vary(
 ) -> None:
     """Write variations, one per line; `t2i generate --prompts FILE` draws them."""
     if every and count is not None:
-        raise InvalidInputError("Variations are all of them or some, got --all and -n. Leave one out.")
+        raise InvalidInputError("Give --all or -n, got both. Leave one out.")
     from t2i_lm.cli.output import put_out
     from t2i_lm.templates import Template
 
