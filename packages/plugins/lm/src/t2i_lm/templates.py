@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 from math import prod
 from pathlib import Path
 
@@ -89,8 +89,12 @@ class Template:
             every = list(self.all())
             order = stream.permutation(len(every))
             return [every[order[number % len(every)]] for number in range(count)]
-        drawn = (_tidy(_drawn(self.part, stream)) for _ in range(16 * count))
-        return list(islice(dict.fromkeys(drawn), count))
+        found: dict[str, None] = {}
+        for _ in range(16 * count):  # few are equal, because there are more than four times as many
+            found[_tidy(_drawn(self.part, stream))] = None
+            if len(found) == count:
+                break
+        return list(found)
 
 
 def _parse(
