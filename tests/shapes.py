@@ -16,7 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 import beartype
 import jaxtyping
-from beartype.roar import BeartypeDecorHintPep673Exception
+from beartype.roar import BeartypeDecorHintException
 
 CONF = beartype.BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)  # float accepts an int
 WITH_SHAPES = jaxtyping.jaxtyped
@@ -91,8 +91,8 @@ def without_shapes(function: FunctionType, hints: dict[str, Any]) -> Callable[..
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with checked annotations; unless one is `Self`, which beartype only supports on whole classes."""
+    """`function` with checked annotations; unless one is `Self` or a recursive alias, which beartype cannot check."""
     try:
         return beartype.beartype(function, conf=CONF)
-    except BeartypeDecorHintPep673Exception:
+    except (BeartypeDecorHintException, AttributeError):  # the latter for recursive aliases
         return function

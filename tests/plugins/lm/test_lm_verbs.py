@@ -96,7 +96,7 @@ def test_a_board_of_variations_alone_is_one_row(t2i: T2I, here: Path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--x", "wildness"), "An axis reads name=1,3,5"),
+        (("--x", "wildness"), "An axis must be written as name=1,3,5"),
         (("--x", "seed=4..1"), "A range must increase"),
         (("--x", "seed=1..3", "--y", "seed=1,2"), "got 'seed' for both"),
         (("--x", "seed=1..300", "--y", "wildness=1,2"), "at most 400 cells"),

@@ -141,13 +141,9 @@ def test_missing_weights_without_a_network_are_an_error(tmp_path: Path, monkeypa
         MiniLM()
 
 
-def test_importing_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, t2i_text_hf.plugin; assert 'torch' not in sys.modules;"
-        "from t2i_text_hf.minilm import MiniLM; MiniLM().encode(['a red heart']);"
-        "heavy = {'transformers', 'sentence_transformers', 'huggingface_hub', 'sympy', 'sklearn'};"
-        "found = heavy & set(sys.modules); assert not found, found"
-    )
+def test_declaring_imports_no_torch() -> None:
+    """What encoding imports is tested with drawing, in tests/core/test_uninitialised.py."""
+    code = "import sys, t2i_text_hf.plugin; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
