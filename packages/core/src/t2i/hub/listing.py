@@ -49,8 +49,8 @@ def ask(repo: str, revision: str | None) -> ModelInfo:
     """
     where = f"{repo}@{revision}" if revision else repo
 
-    def refused(reason: str, away: bool) -> T2IError:
-        if away:
+    def refused(reason: str, unreachable: bool) -> T2IError:
+        if unreachable:
             return OfflineError(
                 f"The Hub's list of {where} cannot be read: {reason}. Connect and unset HF_HUB_OFFLINE."
             )
@@ -68,7 +68,7 @@ def has_file(repo: str, revision: str, name: str) -> bool:
     """
     from huggingface_hub import try_to_load_from_cache
 
-    def refused(reason: str, away: bool) -> T2IError:
+    def refused(reason: str, unreachable: bool) -> T2IError:
         return SnapshotError(f"{repo} cannot be looked up in the cache: {reason}.")
 
     with asking(refused):
