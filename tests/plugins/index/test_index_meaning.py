@@ -50,6 +50,7 @@ def test_a_search_by_meaning_finds_synonyms(store: SQLiteStore):
     store.add([text("a kitten on a couch")])
     assert index.search("cat on a couch", by="meaning")[0].record.text == "a kitten on a couch"
     assert index.search("market", by="both")[0].record.text == "the stock market fell"
+    assert index.search("cat on a couch", by="meaning", filters=Filters(model="nobody")) == []
 
 
 def test_merging_puts_ids_of_both_lists_first():

@@ -227,7 +227,7 @@ def _new_graph(dim: int) -> Any:
 def _stacked(rows: list[tuple[int, bytes]]) -> tuple[NDArray[np.int64], Matrix]:
     records = np.array([record for record, _ in rows], np.int64)
     vectors = np.frombuffer(b"".join(blob for _, blob in rows), "<f2").astype(np.float32)
-    return records, vectors.reshape(len(rows), -1)
+    return records, vectors.reshape(len(rows), len(vectors) // max(1, len(rows)))
 
 
 def _best(records: NDArray[np.int64], vectors: Matrix, vector: Matrix, limit: int) -> list[int]:

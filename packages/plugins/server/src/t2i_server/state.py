@@ -62,7 +62,7 @@ class State:
         self.encoding.shutdown()
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:  # FastAPI would run a plain function in a thread
     return cast(State, request.app.state.t2i)
 
 
