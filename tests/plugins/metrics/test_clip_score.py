@@ -20,6 +20,7 @@ from t2i.images import to_pil
 from t2i_metrics.clip import CLIP
 from t2i_metrics.clip_score import CLIPScore
 from t2i_metrics.encoders import create_image_text_encoder
+from t2i_metrics.pick_score import PickScore
 from t2i_metrics.r_precision import RPrecision
 
 CAPTIONS = ["a red heart", "a dog", "a cat", "the flag of Japan", "a woman firefighter with dark skin", "a bird"]
@@ -179,3 +180,24 @@ def test_files_that_are_not_a_clip(folder: Path, tmp_path: Path):
     (broken / "model.safetensors").rename(broken / "pytorch_model.bin")
     with pytest.raises(SnapshotError, match="pickled weights are never read"):
         CLIP(str(broken))
+
+
+def test_pick_score_is_the_models_own_logit(folder: Path, images: torch.Tensor):
+    model = transformers.CLIPModel.from_pretrained(folder).eval()
+    processor = transformers.CLIPImageProcessor.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    logits = []
+    for picture, caption in zip(to_pil(images), CAPTIONS, strict=True):
+        pixels = processor(images=picture, return_tensors="pt")["pixel_values"]
+        with torch.no_grad():
+            out = model(pixel_values=pixels, **tokenizer([caption], return_tensors="pt"))
+        logits.append(float(out.logits_per_image))
+    evaluator = create_evaluator("pick_score", encoder=f"clip:{folder}")
+    evaluator.update(images, captions=CAPTIONS)
+    evaluator.update(images[:2], captions=CAPTIONS[:2], real=True)
+    scores = evaluator.compute()
+    assert scores["pick_score"].value == pytest.approx(sum(logits) / len(logits), abs=1e-3)
+    assert scores["pick_score_ceiling"].value == pytest.approx(sum(logits[:2]) / 2, abs=1e-3)
+    opposite = PickScore(FakeImageTextEncoder())
+    opposite.update(-FakeImageTextEncoder().show(CAPTIONS), captions=CAPTIONS)
+    assert opposite.compute()["pick_score"].value == pytest.approx(-1, abs=1e-3)  # nothing is clipped

@@ -19,6 +19,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "prdc": {"protocol": TINY},
     "r_precision": {"encoder": FakeImageTextEncoder(), "distractors": 9},
     "clip_score": {"encoder": FakeImageTextEncoder()},
+    "pick_score": {"encoder": FakeImageTextEncoder()},
 }
 
 

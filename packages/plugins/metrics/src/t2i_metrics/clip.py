@@ -72,6 +72,11 @@ class CLIP(ImageTextEncoder):
     def trained_on(self) -> str:
         return "what its model card names"
 
+    @property
+    def scale(self) -> float:
+        """exp of its logit scale, about 100 for published CLIPs."""
+        return float(self._network.logit_scale.exp())
+
     @torch.inference_mode()
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         if images.device != self._device:

@@ -35,6 +35,11 @@ class ImageTextEncoder(ABC):
     def trained_on(self) -> str:
         """A description of its training data, such as "OpenMoji"; part of cautions, not of protocols."""
 
+    @property
+    def scale(self) -> float:
+        """The factor by which it was trained to multiply cosines; 1 if there is none."""
+        return 1.0
+
     @abstractmethod
     def images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """b pictures in [-1, 1], of any size, as vectors of length 1, float32, on the CPU.

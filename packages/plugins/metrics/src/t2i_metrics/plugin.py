@@ -1,4 +1,4 @@
-"""What t2i-metrics registers: nine evaluators and a verb; imports no torch."""
+"""What t2i-metrics registers: ten evaluators and a verb; imports no torch."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
             "clip_score",
             "t2i_metrics.clip_score:CLIPScore",
             "cosine of picture and caption (Hessel et al. 2021)",
+        ),
+        EvaluatorSpec(
+            "pick_score", "t2i_metrics.pick_score:PickScore", "what people would prefer (Kirstain et al. 2023)"
         ),
         EvaluatorSpec(
             "skills",
