@@ -10,10 +10,12 @@ from pathlib import Path
 
 NAMES = (
     *("startup", "plugins", "generate", "pipeline", "data", "trainer", "own", "processes"),
-    *("index", "language", "server", "interrupt"),
+    *("index", "language", "server", "interrupt", "diffusers"),
     *("stackgan", "attngan", "dfgan", "transformer", "cvae", "flow"),
     *("fid", "r_precision", "quality", "world"),
 )
+
+MODULES = {"diffusers": "diffusers_pipelines"}  # a module of that name would hide the library
 
 
 def main() -> None:
@@ -24,7 +26,7 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).parents[1]))  # the fakes
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name in names:
-        module = importlib.import_module(name)
+        module = importlib.import_module(MODULES.get(name, name))
         print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
         module.run()
 

@@ -19,6 +19,7 @@ PAGES = (
     "docs/techniques/attngan.md",
     "docs/techniques/dfgan.md",
     "docs/techniques/cvae.md",
+    "docs/techniques/diffusers-lora.md",
     "docs/techniques/flow.md",
     "docs/techniques/layers.md",
     "docs/techniques/transformer.md",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from t2i.cli.console import progress, say, warn
+from t2i.cli.options import AcceptNewOption, YesOption, download_confirmed
 from t2i.errors import InvalidInputError
 
 
@@ -41,6 +42,8 @@ def train(
     caption_column: Annotated[str, typer.Option(help="The data's column of captions, if it has an unusual name.")] = "",
     image_column: Annotated[str, typer.Option(help="The data's column of pictures, if it has an unusual name.")] = "",
     device: Annotated[str | None, typer.Option(help='Device to train on; "cpu" leaves a GPU unused.')] = None,
+    accept_new: AcceptNewOption = False,
+    yes: YesOption = False,
     processes: Annotated[int, typer.Option(help="Number of processes on this machine that share the run.", min=1)] = 1,
 ) -> int:
     """Train a technique on captioned pictures. The run folder is a model: t2i generate "..." --model FOLDER."""
@@ -73,7 +76,7 @@ def train(
             seconds = seconds_of(time)
         flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
         flags += [f"data.{name}={value}" for name, value in columns.items()]
-        settings, defaults = _settings(technique, parent, recipe, config, data, [*changes, *flags])
+        settings, defaults = _settings(technique, parent, recipe, config, data, [*changes, *flags], accept_new, yes)
         settings |= {"strict": strict or settings.get("strict", False)}
     else:
         raise InvalidInputError(
@@ -115,6 +118,8 @@ def _settings(
     config: Path | None,
     data: str | None,
     assignments: Sequence[str],
+    accept_new: bool = False,
+    yes: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The settings that a person chose, by recipe, file and command line in this order, and those below the recommended
     ones: the parent's, over the technique's own; None if a recipe was chosen, which leaves nothing open."""
@@ -124,19 +129,23 @@ def _settings(
     settings: dict[str, Any] = {}
     below: dict[str, Any] | None = None
     if parent is not None:
+        from t2i.drawing.opening import Opening
         from t2i.training.parent import settings_from
 
-        below = settings_from(parent)
+        opening = Opening("cpu", accept_new=accept_new, confirm=download_confirmed(yes))
+        below = settings_from(parent, opening)
         if technique not in (None, below["technique"]):
             raise InvalidInputError(
                 f"{parent} is a {below['technique']}, so it cannot be trained as {technique!r}. Leave that out."
             )
         technique = below["technique"]
+        if "parent" not in below:  # a model of another layout, whose artist has chosen everything
+            settings, below = below, None
     assert technique is not None  # given, or the parent's
     if recipe:
-        settings = without_foreign_prompts(merge(below or {}, read_recipe(technique, recipe)), data)
+        settings = without_foreign_prompts(merge(below or settings, read_recipe(technique, recipe)), data)
         below = None
-    else:
+    elif not settings:
         below = merge(own_settings(technique), below or {})
     if config is not None:
         settings = merge(settings, read_settings(config))

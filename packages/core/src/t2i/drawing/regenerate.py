@@ -91,7 +91,8 @@ def redraw(
     if recorded.source is not None:
         raise InvalidInputError(
             f"{what} was edited from another picture, with the sha256 {recorded.source.sha256}, so it cannot be drawn "
-            f"from its provenance alone. Edit that picture again: t2i edit PICTURE {recorded.prompt!r}"
+            f"from its provenance alone. Edit that picture again: t2i edit PICTURE {recorded.prompt!r} "
+            f"--model {recorded.artist.name} --seed {recorded.seed}"
         )
     with nullcontext() if fetch or model else offline():
         try:

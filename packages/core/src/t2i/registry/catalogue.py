@@ -44,7 +44,10 @@ class KnownPlugin:
 
 
 STARTER = ("cgan", "cvae", "stackgan-v2", "stackgan", "transformer")
-METRICS = ("fid", "kid", "is", "prdc", "memorisation", "diversity", "r_precision", "clip_score", "skills")
+METRICS = (
+    *("fid", "kid", "is", "prdc", "memorisation", "diversity"),
+    *("r_precision", "clip_score", "pick_score", "skills"),
+)
 HUB_MODELS = (
     *("sd15", "sd-turbo", "sdxl", "sdxl-turbo", "sd35-medium"),
     *("pixart-sigma", "sana", "flux-schnell", "qwen-image"),
@@ -73,7 +76,12 @@ KNOWN_PLUGINS = (
         "t2i-diffusers",
         "diffusion",
         "Stable Diffusion, SDXL, PixArt, SD 3, FLUX and others from the Hub; LoRA",
-        {HubModelSpec: HUB_MODELS},
+        {
+            ModelSpec: ("diffusers-lora",),
+            HubModelSpec: HUB_MODELS,
+            TextEncoderSpec: ("diffusers",),
+            CommandSpec: ("edit",),
+        },
     ),
     KnownPlugin("t2i-flow", "diffusion", "flow matching with a transformer on pixels", {ModelSpec: ("flow",)}),
     KnownPlugin(
@@ -102,7 +110,7 @@ KNOWN_PLUGINS = (
     KnownPlugin(
         "t2i-metrics",
         "evaluator",
-        "FID, KID, IS, PRDC, memorisation, diversity, R-precision, CLIP score",
+        "FID, KID, IS, PRDC, memorisation, diversity, R-precision, CLIP score, PickScore",
         {EvaluatorSpec: METRICS, CommandSpec: ("judge",)},
     ),
 )

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from t2i.drawing.opening import Opening
+from t2i.drawing.providers import artist_spec_of
 from t2i.errors import InvalidConfigError, InvalidInputError
+from t2i.registry.names import ModelName
+from t2i.registry.specs import load_target
 from t2i.runs.checkpoints import Checkpoint
 from t2i.runs.folder import STEP, RunFolder
 from t2i.snapshots.load import load_generator
@@ -20,16 +24,22 @@ LR_FACTOR = 0.3
 """The default of train.lr_factor in a fine-tuning run: pretrained weights should change slowly."""
 
 
-def settings_from(parent: str) -> dict[str, Any]:
+def settings_from(parent: str, opening: Opening | None = None) -> dict[str, Any]:
     """The parent's settings for a new run: its technique, networks, text encoder and options; if it is a run, also its
-    objective. A recipe overrides them.
+    objective. A recipe overrides them. For a model of another layout, they come from the artist that draws with it.
 
     Args:
         parent: the name of a model: registered, a run folder, a snapshot, or on the Hub.
+        opening: whether to use new files of a repository, and whether to start a large download.
 
     Raises:
-        InvalidInputError: it was trained with an unknown text encoder.
+        InvalidInputError: it was trained with an unknown text encoder, or cannot be fine-tuned.
     """
+    spec = artist_spec_of(ModelName.parse(parent))
+    if spec is not None:
+        if not spec.fine_tuning:
+            raise InvalidInputError(f"{parent} is drawn by {spec.name}, whose models cannot be fine-tuned here.")
+        return dict(load_target(spec.fine_tuning)(ModelName.parse(parent), opening or Opening("cpu")))
     snapshot = resolve(parent)
     facts = snapshot.config.facts
     if facts.text_encoder is None:

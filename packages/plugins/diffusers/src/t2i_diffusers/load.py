@@ -201,15 +201,13 @@ def _heard() -> Iterator[list[str]]:
                 complaints.append(" ".join(text.split())[:300])
 
     ear, loggers = Ear(), [logging.getLogger(name) for name in ("diffusers", "transformers")]
-    before = [logger.propagate for logger in loggers]
     for logger in loggers:
         logger.addHandler(ear)
     try:
         yield complaints
     finally:
-        for logger, propagate in zip(loggers, before, strict=True):
+        for logger in loggers:
             logger.removeHandler(ear)
-            logger.propagate = propagate
 
 
 def _first_line(error: Exception) -> str:

@@ -13,13 +13,19 @@ TOKENS = 16  # the longest prompt
 
 
 def write_tiny(folder: Path) -> None:
-    """Write a latent consistency model (Luo et al. 2023), which draws in four steps, into the new folder."""
+    """Write the tiny pipeline into the new folder."""
+    tiny_pipeline().save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlibrary_name: diffusers\n---\n\n# A tiny pipeline with random weights\n")
+
+
+def tiny_pipeline() -> Any:
+    """A latent consistency model (Luo et al. 2023), which draws in four steps; its weights are the same every time."""
     import diffusers
 
     library: Any = diffusers  # its classes are untyped
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        pipe = library.LatentConsistencyModelPipeline(
+        return library.LatentConsistencyModelPipeline(
             vae=tiny_vae(),
             text_encoder=tiny_clip(),
             tokenizer=tiny_tokenizer(),
@@ -29,8 +35,6 @@ def write_tiny(folder: Path) -> None:
             feature_extractor=None,
             requires_safety_checker=False,
         )
-        pipe.save_pretrained(folder)
-    (folder / "README.md").write_text("---\nlibrary_name: diffusers\n---\n\n# A tiny pipeline with random weights\n")
 
 
 def tiny_tokenizer() -> Any:

@@ -11,7 +11,7 @@ from t2i.drawing.opening import Opening
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError, SnapshotError
 from t2i.files import read_json
 from t2i.hub.download import download, remember
-from t2i.hub.layout import MAX_CONFIG_BYTES
+from t2i.hub.layout import MAX_CONFIG_BYTES, PICKLES
 from t2i.hub.listing import ask
 from t2i.registry.names import ModelName
 from t2i_diffusers.files.hashes import file_id, known_sha256
@@ -151,18 +151,13 @@ def _read_index(folder: Path, ids: Mapping[str, str], where: str) -> Index:
 
 def _relevant(index: Index, ids: Mapping[str, str]) -> dict[str, str]:
     """The ids of all files that any selection of this pipeline's components could use."""
+    suffixes = (*TEXTS, ".safetensors", *PICKLES)  # pickles are never read, but explain why there are no weights
+    paths = {name: PurePosixPath(name) for name in ids}
     return {
-        name: known
-        for name, known in ids.items()
-        if name == INDEX
-        or (PurePosixPath(name).parts[0] in index.components and PurePosixPath(name).suffix in (*TEXTS, ".safetensors"))
-    } | {name: known for name, known in ids.items() if _is_pickle_in(index, name)}
-
-
-def _is_pickle_in(index: Index, name: str) -> bool:
-    """Whether it is a file that is never read, but explains why a component has no weights."""
-    path = PurePosixPath(name)
-    return path.parts[0] in index.components and path.suffix in (".bin", ".ckpt", ".pt", ".pth")
+        name: ids[name]
+        for name, path in paths.items()
+        if name == INDEX or (path.parts[0] in index.components and path.suffix in suffixes)
+    }
 
 
 def _check_unchanged(name: ModelName, before: Locked | None, now: Locked, accept_new: bool) -> None:
