@@ -46,7 +46,7 @@ for name in names:
 assert "torch" not in sys.modules
 """
     names = sorted({spec.config.partition(".")[0] for spec, _ in registry().all(ModelSpec)})
-    assert len(names) == 8 and {"t2i_attngan", "t2i_flow"} < {*names}  # vaegan's config is cvae's
+    assert len(names) == 9 and {"t2i_attngan", "t2i_flow"} < {*names}  # vaegan's config is cvae's
     subprocess.run([sys.executable, "-c", code, *names], check=True)
 
 
