@@ -19,6 +19,7 @@ OPERATIONS = {
     *{"/v1/images/generations", "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/search"},
     *{"/v1/provenance", "/healthz", "/readyz", "/metrics", "/", "/static/{name}"},
 }
+CAN_BE_WRONG = {"/v1/images/generations", "/v1/chat/completions", "/search"}  # the schema allows the others anything
 KNOWN = {200, 400, 401, 403, 404, 405, 413, 415, 429, 503, 504}
 
 
@@ -42,8 +43,8 @@ def test_no_request_made_from_the_schema_fails_the_server(
     assert {operation.path for operation in operations} == OPERATIONS
     statuses = set()
     for operation in operations:
-        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
-            continue  # there is nothing to get wrong
+        if mode is GenerationMode.NEGATIVE and operation.path not in CAN_BE_WRONG:
+            continue
 
         @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
