@@ -133,7 +133,7 @@ def test_an_evaluator_without_a_score_is_an_error(t2i: T2I, model: Path, squares
         (["run", "--data", "openmojy"], "Did you mean 'openmoji'"),
         (["run", "--option", "truncate=1"], "Did you mean 'truncation'"),
         (["run", "--setting", "r_precision.encoder=clip:no/such", "--metrics", "r_precision"], "HF_HUB_OFFLINE"),
-        (["run", "--setting", "r_precision.encoder=clp", "--metrics", "r_precision"], "'judge', 'clip:org/name"),
+        (["run", "--setting", "r_precision.encoder=clp", "--metrics", "r_precision"], "'judge', 'judge:DATA' (see"),
     ],
 )
 def test_bad_input(t2i: T2I, model: Path, squares: Path, arguments, says):

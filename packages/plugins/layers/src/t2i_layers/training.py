@@ -23,7 +23,12 @@ class LayersObjective(Objective):
 
     @property
     def phases(self) -> Sequence[Phase]:
-        return [Phase("elbo", [Player("vae", {"generator": self.generator}, self.loss, self._config.optimizer)])]
+        player = Player("vae", {"generator": self.generator}, self.loss, self._config.optimizer)
+        return [Phase("elbo", [player], validate=self.held_out_terms)]
+
+    def held_out_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss without what is only logged."""
+        return {name: term for name, term in self.loss(batch).items() if name != "kl_nats"}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         c, vae = self._config, self.generator
