@@ -61,12 +61,25 @@ def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
     assert set(terms) == {"kl", "kl_nats", "squared_error", "absolute_error"}
 
 
-def test_single_draws_the_first_placement_alone_and_fully(vae: LayeredVAE) -> None:
+@pytest.mark.parametrize(("thing", "shown"), [(0, [1.0, 0, 0]), (1, [0, 0, 1.0])])
+def test_one_thing_is_drawn_alone_and_fully_visible(vae: LayeredVAE, thing: int, shown: list[float]) -> None:
     scene = vae.decoder.scene(vae.decoder.reader(captions(2, 12)), torch.zeros(2, 8))
-    first = scene.first()
-    assert first.places.presence.eq(1).all() and first.places.presence.shape == (2, 1) and first.looks.shape[1] == 1
-    hidden = scene.places._replace(presence=torch.tensor([[1.0, 0, 0]]).expand(2, 3))
-    torch.testing.assert_close(vae.paint(first), vae.paint(scene._replace(places=hidden)))
+    one = scene.only(thing)
+    assert one.places.presence.eq(1).all() and one.places.presence.shape == (2, 1) and one.looks.shape[1] == 1
+    hidden = scene.places._replace(presence=torch.tensor([shown]).expand(2, 3))
+    torch.testing.assert_close(vae.paint(one), vae.paint(scene._replace(places=hidden)))
+
+
+def test_single_trains_the_queries_in_turn(vae: LayeredVAE) -> None:
+    """So that each can find a thing in a caption, before two have to share the work."""
+    objective = LayersObjective(vae, LayersObjectiveConfig(single=True))
+    for step in (4, 5):
+        seen = batch_of(squares(4), captions(4, 12), progress=0.5, step=step)
+        read = vae.decoder.reader(seen.text)
+        z = vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8))
+        drawn = vae.paint(vae.decoder.scene(read, z).only(step % 2))
+        wanted = (drawn - seen.images).square().mean()
+        torch.testing.assert_close(objective.loss(seen)["squared_error"], wanted)
 
 
 def test_it_learns_where_things_are(vae: LayeredVAE) -> None:
@@ -115,7 +128,7 @@ def test_the_prior_learns_what_captions_say_of_z(vae: LayeredVAE) -> None:
         (terms["kl"] + terms["squared_error"]).backward()
         optimizer.step()
     read = vae.decoder.reader(text[:2])
-    drawn = vae.paint(vae.decoder.scene(read, vae.decoder.planner.expected(read).mean).first())
+    drawn = vae.paint(vae.decoder.scene(read, vae.decoder.planner.expected(read).mean).only(0))
     assert drawn[0, :, 5:11, 1:7].mean() < drawn[0, :, 5:11, 9:15].mean() - 1
     assert drawn[1, :, 5:11, 1:7].mean() > drawn[1, :, 5:11, 9:15].mean() + 1
 

@@ -29,10 +29,12 @@ class Scene(NamedTuple):
     places: Placements
     background: Float[Tensor, "b 3"]
 
-    def first(self) -> Scene:
-        """The scene with the first copy of the first thing alone, fully visible."""
-        one = Placements(*(numbers[..., :1] for numbers in self.places))
-        return Scene(self.looks[:, :1], one._replace(presence=torch.ones_like(one.presence)), self.background)
+    def only(self, thing: int) -> Scene:
+        """The scene with the first copy of one thing alone, fully visible."""
+        at = int((self.places.thing == thing).nonzero()[0])
+        one = Placements(*(numbers[..., at : at + 1] for numbers in self.places))
+        visible = one._replace(thing=torch.zeros_like(one.thing), presence=torch.ones_like(one.presence))
+        return Scene(self.looks[:, thing : thing + 1], visible, self.background)
 
 
 class Gaussian(NamedTuple):

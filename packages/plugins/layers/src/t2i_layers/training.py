@@ -34,7 +34,9 @@ class LayersObjective(Objective):
         c, vae = self._config, self.generator
         posterior, read = vae.encoder(batch.images, batch.text.sentence), vae.decoder.reader(batch.text)
         scene = vae.decoder.scene(read, posterior.at(batch.noise.normal(vae.config.latent_dim)))
-        again = vae.paint(scene.first() if c.single else scene)
+        if c.single:
+            scene = scene.only(batch.step % len(vae.config.copies))
+        again = vae.paint(scene)
         nats = posterior.divergence(vae.decoder.planner.expected(read)).mean()
         terms = {"kl": c.beta * nats / batch.images[0].numel(), "kl_nats": nats.detach()}
         if c.absolute_error:
