@@ -70,9 +70,9 @@ def test_one_thing_is_drawn_alone_and_fully_visible(vae: LayeredVAE, thing: int,
     torch.testing.assert_close(vae.paint(one), vae.paint(scene._replace(places=hidden)))
 
 
-def test_single_trains_the_queries_in_turn(vae: LayeredVAE) -> None:
+def test_one_trains_the_queries_in_turn(vae: LayeredVAE) -> None:
     """So that each can find a thing in a caption, before two have to share the work."""
-    objective = LayersObjective(vae, LayersObjectiveConfig(single=True))
+    objective = LayersObjective(vae, LayersObjectiveConfig(draw="one"))
     for step in (4, 5):
         seen = batch_of(squares(4), captions(4, 12), progress=0.5, step=step)
         read = vae.decoder.reader(seen.text)
@@ -82,11 +82,22 @@ def test_single_trains_the_queries_in_turn(vae: LayeredVAE) -> None:
         torch.testing.assert_close(objective.loss(seen)["squared_error"], wanted)
 
 
+def test_each_draws_one_copy_of_each_thing(vae: LayeredVAE) -> None:
+    seen = batch()
+    read = vae.decoder.reader(seen.text)
+    scene = vae.decoder.scene(read, vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8)))
+    hidden = scene.places._replace(presence=scene.places.presence * torch.tensor([1.0, 0, 1]))
+    assert torch.equal(scene.first_copies().places.thing, torch.tensor([0, 1]))
+    wanted = (vae.paint(scene._replace(places=hidden)) - seen.images).square().mean()
+    objective = LayersObjective(vae, LayersObjectiveConfig(draw="each"))
+    torch.testing.assert_close(objective.loss(seen)["squared_error"], wanted)
+
+
 def test_it_learns_where_things_are(vae: LayeredVAE) -> None:
     """With equal captions only z can tell where the squares are; the mean picture has an error of 0.4."""
     text = captions(1, 12)[[0] * 16]
     seen = batch_of(squares(16), text, progress=0.5)
-    objective = LayersObjective(vae, LayersObjectiveConfig(single=True, beta=0.1))
+    objective = LayersObjective(vae, LayersObjectiveConfig(draw="one", beta=0.1))
     optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
     for _ in range(150):
         terms = objective.loss(seen)
@@ -120,7 +131,7 @@ def test_the_prior_learns_what_captions_say_of_z(vae: LayeredVAE) -> None:
     images = torch.ones(16, 3, 16, 16)
     images[0::2, :, 5:11, 1:7] = -1
     images[1::2, :, 5:11, 9:15] = -1
-    seen, objective = batch_of(images, text, progress=0.5), LayersObjective(vae, LayersObjectiveConfig(single=True))
+    seen, objective = batch_of(images, text, progress=0.5), LayersObjective(vae, LayersObjectiveConfig(draw="one"))
     optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
     for _ in range(150):
         terms = objective.loss(seen)

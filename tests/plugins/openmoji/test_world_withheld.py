@@ -175,9 +175,12 @@ def test_no_caption_of_training_uses_a_withheld_phrasing(phrasing: str, texts: l
     assert pattern(phrasing).search(said), "the pattern is wrong: it finds nothing"
 
 
-def test_single_has_the_training_pictures_of_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_and_once_are_parts_of_train(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "SIZES", {"train": 200})
     monkeypatch.setattr(splits, "entries", splits.entries.__wrapped__)  # do not cache 200 as all
-    train, single = splits.entries("train"), splits.entries("single")
-    shown = [len(entry.scene.parts) == entry.scene.parts[0].count == 1 if entry.scene else False for entry in train]
-    assert single == tuple(entry for entry, one in zip(train, shown, strict=True) if one) and 50 < len(single) < 150
+    train = splits.entries("train")
+    counts = [tuple(part.count for part in entry.scene.parts) if entry.scene else () for entry in train]
+    for split, wanted in (("single", {(1,)}), ("once", {(1,), (1, 1)})):
+        kept = splits.entries(split)
+        assert kept == tuple(entry for entry, shown in zip(train, counts, strict=True) if shown in wanted)
+        assert 50 < len(kept) < 190

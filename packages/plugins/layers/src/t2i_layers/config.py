@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -60,7 +60,7 @@ class LayersObjectiveConfig(Config):
     squared_error: float = Field(1.0, ge=0, description="weight of (picture - reconstruction) ** 2")
     absolute_error: float = Field(0.0, ge=0, description="weight of |picture - reconstruction|")
     beta: float = Field(5.0, ge=0, description="weight of the KL, in nats per pixel value (Higgins 2017, eq. 4)")
-    single: bool = Field(
-        False, description="every picture shows one thing: it is drawn alone, at each step by the next query"
+    draw: Literal["one", "each", "all"] = Field(
+        "all", description="one: a single thing, by each query in turn; each: one copy of each thing; all: every copy"
     )
     optimizer: OptimizerConfig = OptimizerConfig(lr=7e-4, beta1=0.9, beta2=0.99, warmup_steps=100, schedule="cosine")

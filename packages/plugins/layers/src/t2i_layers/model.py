@@ -31,10 +31,15 @@ class Scene(NamedTuple):
 
     def only(self, thing: int) -> Scene:
         """The scene with the first copy of one thing alone, fully visible."""
-        at = int((self.places.thing == thing).nonzero()[0])
-        one = Placements(*(numbers[..., at : at + 1] for numbers in self.places))
+        places = self.first_copies().places
+        one = Placements(*(numbers[..., thing : thing + 1] for numbers in places))
         visible = one._replace(thing=torch.zeros_like(one.thing), presence=torch.ones_like(one.presence))
         return Scene(self.looks[:, thing : thing + 1], visible, self.background)
+
+    def first_copies(self) -> Scene:
+        """The scene with at most one copy of each thing."""
+        first = torch.searchsorted(self.places.thing, torch.arange(self.looks.shape[1], device=self.looks.device))
+        return self._replace(places=Placements(*(numbers[..., first] for numbers in self.places)))
 
 
 class Gaussian(NamedTuple):

@@ -34,8 +34,10 @@ class LayersObjective(Objective):
         c, vae = self._config, self.generator
         posterior, read = vae.encoder(batch.images, batch.text.sentence), vae.decoder.reader(batch.text)
         scene = vae.decoder.scene(read, posterior.at(batch.noise.normal(vae.config.latent_dim)))
-        if c.single:
+        if c.draw == "one":
             scene = scene.only(batch.step % len(vae.config.copies))
+        elif c.draw == "each":
+            scene = scene.first_copies()
         again = vae.paint(scene)
         nats = posterior.divergence(vae.decoder.planner.expected(read)).mean()
         terms = {"kl": c.beta * nats / batch.images[0].numel(), "kl_nats": nats.detach()}

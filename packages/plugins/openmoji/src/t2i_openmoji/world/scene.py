@@ -65,11 +65,6 @@ class Scene:
         return f" {self.relation} ".join(said) + background
 
     @property
-    def total(self) -> int:
-        """How many things the picture shows."""
-        return sum(part.count for part in self.parts)
-
-    @property
     def skill(self) -> Skill:
         """The skill that drawing it needs, in the categories of GenEval (Ghosh et al. 2023, sec. 3)."""
         coloured = [part for part in self.parts if part.colour]

@@ -52,14 +52,17 @@ class Entry:
 
 @cache
 def entries(split: str) -> Sequence[Entry]:
-    """All entries of a split; "train-100k" begins with those of "train", and "single" keeps those with one thing."""
+    """All entries of a split; "train-100k" begins with those of "train", "single" and "once" keep some of them."""
     if split in SIZES:
         return tuple(_training(index) for index in range(SIZES[split]))
-    if split == "single":
-        return tuple(
-            entry for entry in entries("train") if entry.scene and sum(part.count for part in entry.scene.parts) == 1
-        )
+    if split in ("single", "once"):
+        return tuple(entry for entry in entries("train") if entry.scene and _is_in(split, entry.scene))
     return tuple(_test() if split == "test" else _names())
+
+
+def _is_in(split: str, scene: Scene) -> bool:
+    counts = [part.count for part in scene.parts]
+    return counts == [1] if split == "single" else set(counts) == {1}
 
 
 def _training(index: int) -> Entry:
