@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from PIL import Image, ImageColor
 
 from fakes.command_line import T2I, contents
 from fakes.forked import ForkedCommand
-from fakes.waiting import wait_until
 from t2i.data.pack.pack import open_pack
+from t2i.data.pack.partial_folder import PartialFolder
 
 
 @pytest.fixture
@@ -269,7 +270,7 @@ def test_json_is_ascii(t2i: T2I, here: Path) -> None:
     assert result.out.isascii() and json.loads(result.out)["pictures"] == 1
 
 
-def test_after_ctrl_c_the_same_command_continues(t2i: T2I, here: Path) -> None:
+def test_after_ctrl_c_the_same_command_continues(t2i: T2I, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "data").mkdir()
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8))
     picture.save(here / "0.png")
@@ -278,12 +279,19 @@ def test_after_ctrl_c_the_same_command_continues(t2i: T2I, here: Path) -> None:
         (here / "data" / f"{number}.txt").write_text(f"noise {number}")
     arguments = ["data", "pack", "data", "--out", "pack", "--resolution", "8", "--text-encoder", "none"]
     journal = here / ".pack.unfinished" / "journal.jsonl"
-    with ForkedCommand(*arguments) as command:
-        wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 1, command)
-        command.send_signal(signal.SIGINT)
-        assert command.wait() == 130, command.err
-        assert "The same command continues." in command.err and "Traceback" not in command.err
+    append = PartialFolder.append
+
+    def append_once(folder: PartialFolder, *chunk: Any) -> None:
+        append(folder, *chunk)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartialFolder, "append", append_once)
+        with ForkedCommand(*arguments) as command:
+            assert command.wait() == 130, command.err
+            assert "The same command continues." in command.err and "Traceback" not in command.err
     assert journal.exists() and not (here / "pack").exists()
+    assert journal.read_bytes().count(b"\n") > 0
     assert t2i(*arguments).code == 0
     assert len(open_pack(here / "pack").ids) == 2000
     assert not journal.exists()

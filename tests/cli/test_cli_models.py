@@ -9,6 +9,8 @@ import pytest
 import t2i as library
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite
+from t2i.registry.discovery import registry
+from t2i.registry.specs import HubModelSpec
 
 WEIGHTS = '[weights("zoo-ant", "sand", dataset="dunes", license="MIT")]'
 
@@ -30,8 +32,10 @@ def test_the_table_shows_techniques_and_their_weights(t2i: T2I, site: FakeSite, 
 
 def test_the_table_names_everything_listed(t2i: T2I, wide: None) -> None:
     shown = {line.split()[0] for line in t2i("models").out.splitlines() if line.strip()}
-    headings = {"model", "pretrained", "not"}
-    assert shown - headings == {*library.list_models(installed=False), *library.list_models(pretrained=True)}
+    headings = {"model", "pretrained", "on", "not"}  # the first words of "on the Hub" and "not installed"
+    hub = {spec.name for spec, _ in registry().all(HubModelSpec)}
+    assert hub < shown
+    assert shown - headings - hub == {*library.list_models(installed=False), *library.list_models(pretrained=True)}
 
 
 def test_json_holds_what_model_info_knows(t2i: T2I, site: FakeSite) -> None:

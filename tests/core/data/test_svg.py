@@ -79,7 +79,7 @@ def multiplying(levels: int) -> str:
         (svg(multiplying(9)), f"more than {MAX_ELEMENTS} elements"),
         (svg('<g id="a"><use href="#a"/></g>'), "refers to itself"),
         (svg('<mask id="a" mask="url(#b)"/><mask id="b" mask="url( #a )"/>'), "refers to itself"),
-        (svg('<style>rect{fill:url(#p)}</style><pattern id="p"/>'), "more than gradients"),
+        (svg('<style>rect{fill:url(#p)}</style><pattern id="p"/>'), "anything but gradients"),
         (svg("<g>" * MAX_NESTING + "</g>" * MAX_NESTING), f"{MAX_NESTING} levels"),
         (svg("<g/>" * (MAX_ELEMENTS + 1)), f"more than {MAX_ELEMENTS} elements"),
         (svg("<!--" + "x" * MAX_SVG_BYTES + "-->"), f"at most {MAX_SVG_BYTES}"),

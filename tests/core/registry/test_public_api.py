@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import t2i
+from t2i.drawing.opening import Memory, agreed
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +88,15 @@ class Functions:
     ) -> str: ...
 
     def pipeline(
-        model: str = "stackgan-v2.openmoji64", *, device: str | None = None, record: bool = False
+        model: str = "stackgan-v2.openmoji64",
+        *,
+        device: str | None = None,
+        record: bool = False,
+        memory: Memory = "auto",
+        adapters: Sequence[str] = (),
+        accept_new: bool = False,
+        confirm: Callable[[str], bool] = agreed,
+        encoders: MutableMapping[str, TextEncoder] | None = None,
     ) -> Artist: ...
 
 

@@ -140,7 +140,7 @@ def test_an_untrained_scale_shows_the_one_before_it() -> None:
 @pytest.mark.parametrize(
     ("kind", "values", "told"),
     [
-        (AttnGANConfig, {"resolution": 64}, "resolution"),
+        (AttnGANConfig, {"resolution": 60}, "resolution"),
         (AttnGANConfig, {"widths": [64]}, "widths"),
         (AttnGANConfig, {"branch_widths": []}, "attention is between two scales"),
         (AttnGANConfig, {"residual_blocks": [2]}, "one number for each of 2 branches"),

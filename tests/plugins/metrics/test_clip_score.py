@@ -157,7 +157,7 @@ def test_a_missing_clip_is_a_one_sentence_error():
 @pytest.mark.parametrize(
     ("name", "error", "says"),
     [
-        ("clip:", UnknownNameError, "'judge', 'judge:DATA' (see"),
+        ("clip:", UnknownNameError, r"'judge', 'judge:DATA' \(see"),
         ("clp", UnknownNameError, "got 'clp'"),
         ("clip:one/two/three", InvalidInputError, "org/name"),
     ],
