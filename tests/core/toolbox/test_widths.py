@@ -15,8 +15,6 @@ from t2i.toolbox.widths import count_for, fitted
 
 FINE_TUNES = "diffusers-lora"  # has no widths
 TECHNIQUES = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.name != FINE_TUNES)
-    spec.name for spec, _ in registry().all(ModelSpec) if spec.name != "diffusers-lora"
-)  # which has no widths
 LIGHT: dict[str, dict[str, Any]] = {"attngan": {"backbone": ""}}
 
 

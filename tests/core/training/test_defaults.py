@@ -26,8 +26,6 @@ from t2i.training.settings import checked, merge, override, without_foreign_prom
 
 FINE_TUNES = "diffusers-lora"  # has no recipe `own`
 TECHNIQUES = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.objective and spec.name != FINE_TUNES)
-    spec.name for spec, _ in registry().all(ModelSpec) if spec.objective and spec.name != "diffusers-lora"
-)  # which only fine-tunes
 DATA = {
     "fifty stamps": Facts(pictures=50, groups=50, captions=50, side=100),
     "fifty long photos": Facts(pictures=50, groups=50, captions=50, side=600, elongated=0.9, photos=True),
