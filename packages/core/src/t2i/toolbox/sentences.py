@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from t2i.noise import Noise
@@ -14,6 +14,17 @@ from t2i.text import TextEmbedding
 def rms_normalised(sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
     """Each sentence scaled to root mean square 1, independent of its encoder's scale."""
     return F.normalize(sentence, dim=1) * sentence.shape[1] ** 0.5
+
+
+def sentence_and_words(text: TextEmbedding) -> tuple[Float[Tensor, "b l d"], Bool[Tensor, "b 1 1 l"]]:
+    """The sentence as one more word, for attention.
+
+    Returns:
+        The sentence, then the words, all at root mean square 1; and the mask, for any queries and heads.
+    """
+    words = F.rms_norm(text.words, text.words.shape[2:])
+    both = torch.cat([rms_normalised(text.sentence)[:, None], words], dim=1)
+    return both, F.pad(text.mask, (1, 0), value=True)[:, None, None]
 
 
 def noisy_sentence(sentence: Float[Tensor, "b d"], sd: float, noise: Noise) -> Float[Tensor, "b d"]:

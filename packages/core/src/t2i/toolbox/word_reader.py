@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from t2i.text import TextEmbedding
-from t2i.toolbox.sentences import rms_normalised
+from t2i.toolbox.sentences import sentence_and_words
 
 
 class WordReader(nn.Module):
@@ -30,10 +30,8 @@ class WordReader(nn.Module):
 
     def forward(self, text: TextEmbedding) -> Float[Tensor, "b d"]:
         """The sentences at root mean square 1, plus what was read. The sentence is also read as one of the words."""
-        sentence = rms_normalised(text.sentence)
-        words = torch.cat([sentence[:, None], F.rms_norm(text.words, text.words.shape[2:])], dim=1)
+        words, mask = sentence_and_words(text)
         heads, _, head_dim = self.queries.shape
         k, v = self.keys_values(words).unflatten(2, (2, heads, head_dim)).permute(2, 0, 3, 1, 4)  # b h l e each
-        mask = F.pad(text.mask, (1, 0), value=True)[:, None, None]  # b 1 1 l
         read = F.scaled_dot_product_attention(self.queries.expand(len(words), -1, -1, -1), k, v, attn_mask=mask)
-        return sentence + self.out(read.transpose(1, 2).flatten(1))
+        return words[:, 0] + self.out(read.transpose(1, 2).flatten(1))
