@@ -12,6 +12,8 @@ from t2i.training.config import OptimizerConfig
 
 ENCODER_WIDTHS, WIDTHS = (32, 64, 128, 192), (192, 192, 128, 48)
 
+GROUPS = 8  # of each group norm
+
 
 class CVAEConfig(Config):
     """The shapes of both networks. With each further width the encoder halves the side, down to 4 px, and the decoder

@@ -13,8 +13,8 @@ from t2i.generator import Generator
 from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i.toolbox.word_reader import WordReader
-from t2i_cvae.config import CVAEConfig, CVAEOptions
-from t2i_cvae.model import BASE, GROUPS, Decoder, Encoder, slerp
+from t2i_cvae.config import GROUPS, CVAEConfig, CVAEOptions
+from t2i_cvae.model import BASE, Decoder, Encoder, slerp
 
 
 class ConditionalVAE(Generator[CVAEOptions]):

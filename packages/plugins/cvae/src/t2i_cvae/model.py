@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -10,35 +11,48 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from t2i.toolbox.modulation import modulated
-from t2i_cvae.config import CVAEConfig
+from t2i_cvae.config import GROUPS, CVAEConfig
 
-GROUPS = 8
 BASE = 4  # pixels per side at the smallest resolution
+FEATURES = 64  # of the picture, at each place of its last map
 
 
-class Encoder(nn.Module):
-    """Maps picture and sentence to the posterior's mean and log variance."""
+class PictureReader(nn.Module):
+    """What a posterior is computed from: features of the picture, in residual blocks that the sentence modulates."""
 
-    def __init__(self, config: CVAEConfig) -> None:
+    def __init__(self, text_dim: int, text_features: int, patch: int, widths: Sequence[int]) -> None:
         super().__init__()
-        widths, text = config.encoder_widths, config.text_features
-        self.text = _text(config)
-        self.stem = nn.Sequential(
-            nn.PixelUnshuffle(config.patch), nn.Conv2d(3 * config.patch**2, widths[0], 3, padding=1)
-        )
-        self.blocks = nn.ModuleList(Block(inputs, outputs, text, up=False) for inputs, outputs in pairwise(widths))
-        self.narrow = nn.Conv2d(widths[-1], 64, 1)
-        self.posterior = nn.Linear(64 * BASE**2, 2 * config.latent_dim)
+        self.text = _text(text_dim, text_features)
+        self.stem = nn.Sequential(nn.PixelUnshuffle(patch), nn.Conv2d(3 * patch**2, widths[0], 3, padding=1))
+        self.blocks = nn.ModuleList(Block(*pair, text_features, up=False) for pair in pairwise(widths))
+        self.narrow = nn.Conv2d(widths[-1], FEATURES, 1)
 
-    def forward(
-        self, images: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"]
-    ) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b z"]]:
+    def features(self, images: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b n"]:
+        """FEATURES numbers for each place of the last map."""
         text = self.text(_rms_normalised(sentence))
         x = self.stem(images)
         for block in self.blocks:
             x = block(x, text)
-        mean, log_variance = self.posterior(F.leaky_relu(self.narrow(x), 0.2).flatten(1)).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(-12, 12)  # beyond e^12 the KL would dominate the loss
+        return F.leaky_relu(self.narrow(x), 0.2).flatten(1)
+
+
+class Encoder(PictureReader):
+    """Maps picture and sentence to the posterior's mean and log variance."""
+
+    def __init__(self, config: CVAEConfig) -> None:
+        super().__init__(config.text_dim, config.text_features, config.patch, config.encoder_widths)
+        self.posterior = nn.Linear(FEATURES * BASE**2, 2 * config.latent_dim)
+
+    def forward(
+        self, images: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"]
+    ) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b z"]]:
+        return mean_and_log_variance(self.posterior(self.features(images, sentence)))
+
+
+def mean_and_log_variance(numbers: Float[Tensor, "b n"]) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b z"]]:
+    """Of a Gaussian, as a network returns them; beyond e^12 of variance the KL would dominate the loss."""
+    mean, log_variance = numbers.float().chunk(2, dim=1)
+    return mean, log_variance.clamp(-12, 12)
 
 
 class Decoder(nn.Module):
@@ -47,7 +61,7 @@ class Decoder(nn.Module):
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__()
         widths, condition = config.widths, config.condition_dim
-        self.text = _text(config)
+        self.text = _text(config.text_dim, config.text_features)
         self.condition = nn.Sequential(
             nn.Linear(config.text_features + config.latent_dim, config.hidden_dim),
             nn.LeakyReLU(0.2),
@@ -96,8 +110,8 @@ def slerp(one: Float[Tensor, z], other: Float[Tensor, z], weights: Float[Tensor,
     return (((1 - w) * angle).sin() * one + (w * angle).sin() * other) / angle.sin()
 
 
-def _text(config: CVAEConfig) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(config.text_dim, config.text_features), nn.LeakyReLU(0.2))
+def _text(text_dim: int, features: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(text_dim, features), nn.LeakyReLU(0.2))
 
 
 def _rms_normalised(sentence: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:

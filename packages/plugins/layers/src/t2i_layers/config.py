@@ -8,8 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from t2i.config import Config
 from t2i.training.config import OptimizerConfig
-
-GROUPS = 8  # of each group norm
+from t2i_cvae.config import GROUPS
 
 
 class LayersConfig(Config):

@@ -13,12 +13,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from t2i.text import TextEmbedding
-from t2i.toolbox.sentences import rms_normalised
-from t2i_cvae.model import Block
+from t2i.toolbox.sentences import sentence_and_words
+from t2i_cvae.config import GROUPS
+from t2i_cvae.model import FEATURES, Block, PictureReader, mean_and_log_variance
 from t2i_layers.compose import Placements, finer
-from t2i_layers.config import GROUPS, LayersConfig
+from t2i_layers.config import LayersConfig
 
 NUMBERS = 5  # of a placement that may depend on z: x, y, side, tilt, mirrored
+TEXT_FEATURES = 128  # width of the sentence that the encoder sees
 STEEP = 8  # z soon decides between a thing and its mirror image; their mean would be symmetric, and stay so
 
 
@@ -71,8 +73,8 @@ class Reader(nn.Module):
 
     def forward(self, text: TextEmbedding) -> Float[Tensor, "b q d"]:
         """The sentence is read as one more word."""
-        both = torch.cat([rms_normalised(text.sentence)[:, None], F.rms_norm(text.words, text.words.shape[2:])], 1)
-        words, mask = self.words(both), F.pad(text.mask, (1, 0), value=True)[:, None, None]
+        both, mask = sentence_and_words(text)
+        words = self.words(both)
         x = self.queries.expand(len(words), -1, -1)
         for block in self.blocks:
             x = block(x, words, mask)
@@ -142,8 +144,7 @@ class Planner(nn.Module):
 
     def expected(self, read: Float[Tensor, "b q d"]) -> Gaussian:
         """The prior: what the caption says about z (Sohn et al. 2015, sec. 4)."""
-        mean, log_variance = self.prior(read.flatten(1)).float().chunk(2, dim=1)
-        return Gaussian(mean, log_variance.clamp(-12, 12))
+        return Gaussian(*mean_and_log_variance(self.prior(read.flatten(1))))
 
 
 def _mlp(inputs: int, *widths: int) -> nn.Sequential:
@@ -204,27 +205,15 @@ class Decoder(nn.Module):
         return Scene(read[:, :-1], *self.planner(read, z))
 
 
-class Encoder(nn.Module):
-    """Picture and sentence become the posterior's mean and log variance."""
+class Encoder(PictureReader):
+    """Picture and sentence become the posterior."""
 
     def __init__(self, config: LayersConfig) -> None:
-        super().__init__()
-        widths = config.encoder_widths
-        side = config.resolution // (config.patch * 2 ** (len(widths) - 1))
-        self.text = nn.Sequential(nn.Linear(config.text_dim, 128), nn.LeakyReLU(0.2))
-        self.stem = nn.Sequential(
-            nn.PixelUnshuffle(config.patch), nn.Conv2d(3 * config.patch**2, widths[0], 3, padding=1)
-        )
-        self.blocks = nn.ModuleList(Block(i, o, 128, up=False) for i, o in pairwise(widths))
-        self.narrow = nn.Conv2d(widths[-1], 64, 1)
+        super().__init__(config.text_dim, TEXT_FEATURES, config.patch, config.encoder_widths)
+        side = config.resolution // (config.patch * 2 ** (len(config.encoder_widths) - 1))
         self.posterior = nn.Sequential(
-            nn.Linear(64 * side**2, 256), nn.LeakyReLU(0.2), nn.Linear(256, 2 * config.latent_dim)
+            nn.Linear(FEATURES * side**2, 256), nn.LeakyReLU(0.2), nn.Linear(256, 2 * config.latent_dim)
         )
 
     def forward(self, images: Float[Tensor, "b 3 h w"], sentence: Float[Tensor, "b d"]) -> Gaussian:
-        text = self.text(rms_normalised(sentence))
-        x = self.stem(images)
-        for block in self.blocks:
-            x = block(x, text)
-        mean, log_variance = self.posterior(F.leaky_relu(self.narrow(x), 0.2).flatten(1)).float().chunk(2, dim=1)
-        return Gaussian(mean, log_variance.clamp(-12, 12))
+        return Gaussian(*mean_and_log_variance(self.posterior(self.features(images, sentence))))
