@@ -46,6 +46,16 @@ def batch(count: int = 4) -> Batch:
     return batch_of(squares(count), captions(count, 12), progress=0.5)
 
 
+def train(objective: LayersObjective, seen: Batch) -> None:
+    """150 steps on one batch."""
+    optimizer = torch.optim.Adam(objective.generator.parameters(), lr=5e-3)
+    for _ in range(150):
+        terms = objective.loss(seen)
+        optimizer.zero_grad()
+        (terms["kl"] + terms["squared_error"]).backward()
+        optimizer.step()
+
+
 def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
     seen = batch()
     settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7)
@@ -98,12 +108,7 @@ def test_it_learns_where_things_are(vae: LayeredVAE) -> None:
     text = captions(1, 12)[[0] * 16]
     seen = batch_of(squares(16), text, progress=0.5)
     objective = LayersObjective(vae, LayersObjectiveConfig(draw="one", beta=0.1))
-    optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
-    for _ in range(150):
-        terms = objective.loss(seen)
-        optimizer.zero_grad()
-        (terms["kl"] + terms["squared_error"]).backward()
-        optimizer.step()
+    train(objective, seen)
     again = vae.reconstruct(seen.images, text)
     mean = (seen.images - seen.images.mean(0)).square().mean()
     assert (again - seen.images).square().mean() < 0.35 * mean
@@ -132,12 +137,7 @@ def test_the_prior_learns_what_captions_say_of_z(vae: LayeredVAE) -> None:
     images[0::2, :, 5:11, 1:7] = -1
     images[1::2, :, 5:11, 9:15] = -1
     seen, objective = batch_of(images, text, progress=0.5), LayersObjective(vae, LayersObjectiveConfig(draw="one"))
-    optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
-    for _ in range(150):
-        terms = objective.loss(seen)
-        optimizer.zero_grad()
-        (terms["kl"] + terms["squared_error"]).backward()
-        optimizer.step()
+    train(objective, seen)
     read = vae.decoder.reader(text[:2])
     drawn = vae.paint(vae.decoder.scene(read, vae.decoder.planner.expected(read).mean).only(0))
     assert drawn[0, :, 5:11, 1:7].mean() < drawn[0, :, 5:11, 9:15].mean() - 1
