@@ -44,7 +44,7 @@ def chosen(technique: str, facts: Facts) -> dict[str, object]:
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_every_technique_accepts_what_is_chosen_for_it(technique: str, name: str) -> None:
     spec, _ = registry().get(ModelSpec, technique)
-    choices = [*recommended(spec, DATA[name]), *length(DATA[name], 0.2, 1800, 16)]
+    choices = [*recommended(spec, DATA[name]), *length(DATA[name].pictures, 0.2, 1800, 16)]
     settings = merge(own_settings(technique), nested(choices)) | {"technique": technique}
     config = checked(merge(settings, {"data": "openmoji"}))
     assert config.train.sample_first * 0.2 < 60 and not config.train.sample_prompts
@@ -89,9 +89,9 @@ def test_facts_are_counted(tmp_path: Path) -> None:
 
 
 def test_the_length_is_what_the_time_allows_up_to_learning_by_heart() -> None:
-    many = {choice.setting: choice.value for choice in length(DATA["three thousand products"], 0.5, 600, 32)}
+    many = {choice.setting: choice.value for choice in length(DATA["three thousand products"].pictures, 0.5, 600, 32)}
     assert many["train.steps"] == 1200 and many["train.sample_first"] == 90
-    few = {choice.setting: choice for choice in length(DATA["fifty stamps"], 0.01, 3600, 10)}
+    few = {choice.setting: choice for choice in length(DATA["fifty stamps"].pictures, 0.01, 3600, 10)}
     assert few["train.steps"].value == 50 * rules.MOST_VISITS // 10 and "by heart" in few["train.steps"].why
 
 

@@ -38,4 +38,4 @@ def recommendation(technique: str, data: str, seconds: float, device: str | None
         accelerator = make_accelerator(quiet, Path(folder), device)
         processes = Processes(accelerator, Path(folder))
         measured = seconds_a_step(make_objective(config, dim), config.train, dim, accelerator, processes)
-    return facts, [*choices, *length(facts, measured, seconds, config.train.batch_size)]
+    return facts, [*choices, *length(facts.pictures, measured, seconds, config.train.batch_size)]

@@ -242,7 +242,7 @@ def _timed(
 ) -> RunConfig:
     """The settings with the number of steps that `seconds` allow, measured on this device."""
     measured = seconds_a_step(make_objective(config, text_dim), config.train, text_dim, accelerator, processes)
-    choices = length(facts_of(dataset), measured, seconds, config.train.batch_size)
+    choices = length(len(dataset.examples), measured, seconds, config.train.batch_size)
     for line in lines(choices):
         say(line)
     return checked(merge(config.model_dump(mode="json"), nested(choices)))

@@ -46,14 +46,14 @@ def recommended(spec: ModelSpec, facts: Facts, *, parent: bool = False) -> list[
     return list(choices.values())
 
 
-def length(facts: Facts, seconds_a_step: float, budget: float, batch_size: int) -> list[Choice]:
+def length(pictures: int, seconds_a_step: float, budget: float, batch_size: int) -> list[Choice]:
     """The number of steps that fits in `budget` seconds, and when samples, checkpoints and rows are written."""
     affordable = max(1, int(budget / seconds_a_step))
-    useful = max(1, facts.pictures * rules.MOST_VISITS // batch_size)
+    useful = max(1, pictures * rules.MOST_VISITS // batch_size)
     steps = min(affordable, useful)
     time = f"{seconds_a_step:.2g} s a step on this device: about {shown_duration(steps * seconds_a_step)}"
     if useful < affordable:
-        time += f"; after more, {facts.pictures:,} pictures are only learned by heart"
+        time += f"; after more, {pictures:,} pictures are only learned by heart"
     every = max(1, steps // rules.SHEETS)
     first = min(max(1, int(rules.FIRST_SAMPLES_SECONDS / seconds_a_step)), steps)
     return [
