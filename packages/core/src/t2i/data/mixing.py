@@ -9,6 +9,7 @@ import torch
 
 from t2i.data.pack.features import EncodedCaptions
 from t2i.data.prepare import PreparedData
+from t2i.data.spread import spread
 
 MOST = 4_000  # pictures of the second dataset; they are copied
 
@@ -20,7 +21,7 @@ def mixed(first: PreparedData, second: PreparedData) -> PreparedData:
     are not in the data's name or hash.
     """
     count, captions = len(first.images), len(first.caption_texts)
-    chosen = np.linspace(0, len(second.images) - 1, min(MOST, len(second.images))).astype(np.int64)
+    chosen = spread(len(second.images), MOST)
     behind = len(chosen)
     looks = [
         np.arange(len(each.images), dtype=np.uint64) if each.looks is None else each.looks for each in (first, second)

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from t2i.data.dataset import CaptionedDataset, Problem
 from t2i.data.pack.pack import decode, look
 from t2i.data.remarks import shared_caption, unread_captions
+from t2i.data.spread import spread
 from t2i.errors import DataError
 from t2i.lettering.lettering import Lettering
 
@@ -98,8 +98,8 @@ def contact_sheet(dataset: CaptionedDataset, count: int, resolution: int) -> tup
     Returns:
         The sheet, and how many pictures it shows.
     """
-    count = min(count, len(dataset))
-    indices = np.linspace(0, len(dataset) - 1, count).astype(int).tolist()
+    indices = spread(len(dataset), count).tolist()
+    count = len(indices)
     columns = min(count, max(1, round((count * 1.5) ** 0.5)))
     letters = Lettering(size=11)
     lines, line, gap = 3, 14, 8

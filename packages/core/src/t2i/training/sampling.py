@@ -9,6 +9,7 @@ import numpy as np
 
 from t2i.data.pack.store import Ragged, starts_of
 from t2i.data.prepare import PreparedData
+from t2i.data.spread import spread
 from t2i.errors import DataError
 from t2i.seeds import MAX_SEED
 from t2i.training.likeness import Likeness
@@ -106,8 +107,7 @@ class Sampler:
 
     def still(self, count: int) -> Draw:
         """The same pictures at every call, to be watched: up to `count`, spread over the data; see `unchanged`."""
-        pictures = self._own[np.linspace(0, len(self._own) - 1, min(count, len(self._own))).astype(np.int64)]
-        return self.unchanged(pictures)
+        return self.unchanged(self._own[spread(len(self._own), count)])
 
     def unchanged(self, pictures: np.ndarray) -> Draw:
         """These pictures, each with its first caption, its place as seed, and the middle crop, not flipped."""

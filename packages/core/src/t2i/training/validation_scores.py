@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from t2i.create import create_evaluator
 from t2i.data.prepare import PreparedData
+from t2i.data.spread import spread
 from t2i.errors import InvalidInputError, T2IError
 from t2i.evaluator import Evaluator
 from t2i.generator import Generator
@@ -49,13 +51,18 @@ class Validator:
         """
         self._config, self._device, self._warn, self._options = config, device, warn, options
         pictures = np.arange(len(data.images)) if held_out is None else np.flatnonzero(held_out)
-        chosen = pictures[np.linspace(0, len(pictures) - 1, min(MOST, len(pictures))).astype(np.int64)]
+        chosen = pictures[spread(len(pictures), MOST)]
         sampler = Sampler(data, config.batch_size, config.seed, mismatch=objective.needs_mismatched)
         resolution = objective.generator.resolution
         self._maker = BatchMaker(data, resolution, False, device)
         parts = range(0, len(chosen), config.batch_size)
         self._draws = [sampler.unchanged(chosen[start : start + config.batch_size]) for start in parts]
-        self._evaluators = self._created()
+        self._evaluators: dict[str, tuple[Evaluator, Mapping[str, Tensor]]] = {}
+        for name in config.validation_metrics:
+            try:
+                self._evaluators[name] = self._after_real(create_evaluator(name))
+            except T2IError as error:
+                self._leave_out(name, error)
 
     def __call__(self, steps: Steps, step: int, generator: Generator) -> dict[str, float]:
         """The terms of the phase of step `step`, and the scores of `generator`, which is the moving average."""
@@ -79,18 +86,11 @@ class Validator:
             found |= {f"{SCORES}/{label}": score.value for label, score in scores.items() if label == name}
         return found
 
-    def _created(self) -> dict[str, tuple[Evaluator, Mapping[str, torch.Tensor]]]:
-        """The evaluators that can be used here, each with its state after seeing the held-out pictures."""
-        self._evaluators = {}
-        for name in self._config.validation_metrics:
-            try:
-                evaluator = create_evaluator(name)
-                for batch in self._batches():
-                    evaluator.update(batch.images, captions=batch.captions, groups=_names(batch), real=True)
-                self._evaluators[name] = (evaluator, evaluator.state())
-            except T2IError as error:
-                self._leave_out(name, error)
-        return self._evaluators
+    def _after_real(self, evaluator: Evaluator) -> tuple[Evaluator, Mapping[str, Tensor]]:
+        """The evaluator, with its state after seeing the held-out pictures."""
+        for batch in self._batches():
+            evaluator.update(batch.images, captions=batch.captions, groups=_names(batch), real=True)
+        return evaluator, evaluator.state()
 
     def _batches(self) -> list[Batch]:
         """The held-out pictures, with noise at its start and nothing shared yet."""

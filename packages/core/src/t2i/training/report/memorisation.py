@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from t2i.data.prepare import PreparedData
+from t2i.data.spread import spread
 from t2i.drawing.provenance import png_bytes
 from t2i.images import from_uint8, grid, to_pil
 
@@ -49,7 +49,7 @@ class Memorisation:
 def memorisation(data: PreparedData, drawn: Float[Tensor, "n 3 r r"]) -> Memorisation:
     """Compare drawn pictures, in [-1, 1], with the pictures that training saw."""
     seen = data.trained
-    chosen = seen[np.linspace(0, len(seen) - 1, min(MOST, len(seen))).astype(np.int64)]
+    chosen = seen[spread(len(seen), MOST)]
     real = _small(from_uint8(_middle(data.images[torch.from_numpy(chosen)], drawn.shape[-1])))
     distances, nearest = _distances(_small(drawn.cpu().float()), real).min(1)
     among = _distances(real[:: max(1, len(real) // 500)], real)
