@@ -27,6 +27,7 @@ from t2i.training.elapsed_time import Spent, device_name
 from t2i.training.objective import Objective
 from t2i.training.processes import Processes
 from t2i.training.report.curves import Row
+from t2i.training.report.page import run_page
 from t2i.training.report.report import RunReport
 from t2i.training.report.resources import resources
 from t2i.training.report.samples import (
@@ -130,7 +131,8 @@ class Trainer:
         total, batch_size = self.config.steps, self.config.batch_size
         run = RunFolder(self.run)
         report = RunReport(run, self.accelerator, self.processes, self.step, self._warn)
-        validator, first = self._make_validator() if self.processes.main else None, self.step
+        validator = self._make_validator() if self.processes.main else None
+        drawn: Tensor | None = None
         with (
             report.trackers(),
             interruptible(self._request_stop),
@@ -145,7 +147,7 @@ class Trainer:
                 self.step += 1
                 advance(terms)
                 stopped = self.processes.agree(self._stop or exhausted) and self.step < total
-                validating = self._held_out and (self._due(self.config.validate_every))
+                validating = self._held_out and self._due(self.config.validate_every)
                 sampling = self._sampling_is_due() or (stopped and self.config.sample_every > 0)
                 saving = self._due(self.config.checkpoint_every)
                 if self._due(self.config.log_every) or sampling or saving or validating or stopped:
@@ -159,7 +161,7 @@ class Trainer:
                     if validating and self.processes.main:
                         exhausted = self._keep_best(run, report.rows)
                 if sampling and self.processes.main:
-                    write_samples(run, self.step, self.ema.generator, self._samples, self.accelerator.device)
+                    drawn = write_samples(run, self.step, self.ema.generator, self._samples, self.accelerator.device)
                     self._write_page(run, report)
                 if saving or stopped:
                     self._save()
@@ -172,9 +174,8 @@ class Trainer:
                 f"that of step {best:,}, which is {run.best}. Continue anyway with train.patience=0."
             )
         finished, copies = self.step >= total or bool(ended), ""
-        if finished and self.step > first and self.processes.main and self.config.sample_every:
-            where = (self._data, self.ema.generator, self._samples, self.accelerator.device)
-            copies = write_nearest(run, *where)
+        if finished and drawn is not None:
+            copies = write_nearest(run, self._data, drawn)
             self._write_page(run, report, copies)
         return TrainResult(self.run, self.step, finished, best, copies)
 
@@ -182,7 +183,8 @@ class Trainer:
         self._measures.setdefault("to the first pictures", shown_duration(time.monotonic() - self._begun))
         measures = self._measures | resources(self.run, self.accelerator.device)
         problems = list(report.warnings.values())
-        write_page(run, report.rows, self._samples.prompts, problems, self.config.steps, measures, copies)
+        page = run_page(run, report.rows, self._samples.prompts, problems, self.config.steps, measures, copies)
+        write_page(run, report.rows, page)
 
     @property
     def _held_out(self) -> bool:
@@ -191,9 +193,7 @@ class Trainer:
     def _make_validator(self) -> Validator | None:
         if not self._held_out:
             return None
-        data, pictures = self._data, self._data.held_out
-        if self._validation is not None:
-            data, pictures = self._validation, None
+        data, pictures = (self._data, self._data.held_out) if self._validation is None else (self._validation, None)
         device, options = self.accelerator.device, self._samples.options
         return Validator(self.objective, data, pictures, self.config, device, self._warn, options)
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from t2i.data.prepare import PreparedData
+from t2i.data.spread import spread
 from t2i.drawing.provenance import png_bytes
 from t2i.errors import TrainingError
 from t2i.files import write_atomic
@@ -21,7 +23,6 @@ from t2i.runs.folder import RunFolder
 from t2i.text import TextEmbedding
 from t2i.training.report.curves import Row, plot_curves
 from t2i.training.report.memorisation import memorisation, memorisation_sheet
-from t2i.training.report.page import run_page
 
 WATCH_NAME = re.compile("[a-z0-9_-]+")
 
@@ -42,20 +43,20 @@ class Samples:
 def default_samples(data: PreparedData, count: int = 16) -> Samples:
     """`count` captions spread over the pictures that training sees, each the first of its picture."""
     seen = data.trained
-    pictures = seen[torch.linspace(0, len(seen) - 1, min(count, len(seen))).long().numpy()].tolist()
+    pictures = seen[spread(len(seen), count)].tolist()
     captions = [data.captions_of[picture][0] for picture in pictures]
     return Samples(tuple(data.caption_texts[index] for index in captions), data.captions[torch.tensor(captions)])
 
 
-def write_samples(run: RunFolder, step: int, generator: Generator, samples: Samples, device: torch.device) -> None:
-    """Draw the prompts into the sheet of `step`."""
-    write_atomic(run.sample(step), _sheet(_drawn(generator, samples, device), samples.prompts))
-
-
 @torch.inference_mode()
-def _drawn(generator: Generator, samples: Samples, device: torch.device) -> Tensor:
+def write_samples(
+    run: RunFolder, step: int, generator: Generator, samples: Samples, device: torch.device
+) -> Float[Tensor, "n 3 r r"]:
+    """Draw the prompts into the sheet of `step`; returns the pictures."""
     noise = Noise(range(len(samples.prompts)), device)
-    return generator.generate(samples.text.to(device), noise, generator.options(**samples.options))
+    images = generator.generate(samples.text.to(device), noise, generator.options(**samples.options))
+    write_atomic(run.sample(step), _sheet(images, samples.prompts))
+    return images
 
 
 def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captions: Sequence[str]) -> dict[str, float]:
@@ -86,26 +87,15 @@ def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captio
     return scalars
 
 
-def write_page(
-    run: RunFolder,
-    rows: Sequence[Row],
-    prompts: Sequence[str],
-    warnings: Sequence[str],
-    steps: int,
-    measures: Mapping[str, str] | None = None,
-    copies: str = "",
-) -> None:
-    """Write losses.png and the run's page; arguments as for `run_page`."""
+def write_page(run: RunFolder, rows: Sequence[Row], page: str) -> None:
+    """Write losses.png and the run's page, which `run_page` makes."""
     if rows:
         write_atomic(run.losses, plot_curves(rows))
-    write_atomic(run.page, run_page(run, rows, prompts, warnings, steps, measures, copies).encode())
+    write_atomic(run.page, page.encode())
 
 
-def write_nearest(
-    run: RunFolder, data: PreparedData, generator: Generator, samples: Samples, device: torch.device
-) -> str:
-    """Draw the prompts beside the training pictures most like them into nearest.png; returns a sentence about them."""
-    drawn = _drawn(generator, samples, device)
+def write_nearest(run: RunFolder, data: PreparedData, drawn: Float[Tensor, "n 3 r r"]) -> str:
+    """Write nearest.png: drawn pictures beside the training pictures most like them; returns a sentence about them."""
     found = memorisation(data, drawn)
     write_atomic(run.nearest, memorisation_sheet(data, drawn, found))
     return str(found)
