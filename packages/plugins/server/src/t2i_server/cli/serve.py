@@ -11,12 +11,14 @@ from t2i.cli.console import say
 from t2i.cli.options import DeviceOption, YesOption, check_model, download_confirmed
 from t2i.errors import InvalidInputError
 from t2i.registry.describe import DEFAULT_MODEL
+from t2i_server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from t2i_server.keys import Keys
     from t2i_server.state import State
 
 HELP = "Models to serve, the first is the default; ID=MODEL gives one a name for clients."
+DEFAULT = ServerSettings()
 
 
 def serve(
@@ -27,14 +29,20 @@ def serve(
     lm: Annotated[list[str] | None, typer.Option(help="Also serve this language model; repeatable.")] = None,
     search: Annotated[bool, typer.Option("--search", help="Let clients search this machine's index.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Folder for every picture; the index records them.")] = None,
-    batch: Annotated[int, typer.Option(help="Most pictures drawn at once.")] = 32,
-    wait_ms: Annotated[float, typer.Option(help="Milliseconds that a batch waits for more requests.")] = 3.0,
-    queue: Annotated[int, typer.Option(help="Most pictures accepted and not yet drawn.")] = 256,
-    per_request: Annotated[int, typer.Option(help="Most pictures of one request.")] = 10,
-    per_key: Annotated[int, typer.Option(help="Most pictures accepted and not yet drawn, for each key.")] = 64,
-    per_minute: Annotated[int, typer.Option(help="Most pictures a minute for each key; 0: no limit.")] = 0,
-    deadline: Annotated[float, typer.Option(help="Most seconds for one request.")] = 60.0,
-    memory: Annotated[int, typer.Option(help="MiB for the weights of loaded models.")] = 4096,
+    batch: Annotated[int, typer.Option(help="Most pictures drawn at once.")] = DEFAULT.batch,
+    wait_ms: Annotated[
+        float, typer.Option(help="Milliseconds that a batch waits for more requests.")
+    ] = DEFAULT.wait_ms,
+    queue: Annotated[int, typer.Option(help="Most pictures accepted and not yet drawn.")] = DEFAULT.queue,
+    per_request: Annotated[int, typer.Option(help="Most pictures of one request.")] = DEFAULT.per_request,
+    per_key: Annotated[
+        int, typer.Option(help="Most pictures accepted and not yet drawn, for each key.")
+    ] = DEFAULT.per_key,
+    per_minute: Annotated[
+        int, typer.Option(help="Most pictures a minute for each key; 0: no limit.")
+    ] = DEFAULT.per_minute,
+    deadline: Annotated[float, typer.Option(help="Most seconds for one request.")] = DEFAULT.deadline_seconds,
+    memory: Annotated[int, typer.Option(help="MiB for the weights of loaded models.")] = DEFAULT.memory_mib,
     log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Write prompts into the access log.")] = False,
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="Another website whose pages may use the API; repeatable.")
@@ -47,7 +55,6 @@ def serve(
     from t2i.config import parse_config
     from t2i_server.keys import read_keys
     from t2i_server.models import parse_names
-    from t2i_server.settings import ServerSettings
 
     names = parse_names(models or [DEFAULT_MODEL])
     for name in names.values():
