@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import Pipeline, pipeline
 from t2i.errors import InvalidInputError, did_you_mean
 from t2i.registry.discovery import registry
-from t2i.registry.names import ModelName
+from t2i.registry.names import HUB, ModelName
 from t2i.registry.specs import NAME, ModelSpec
 from t2i.text import TextEncoder
 from t2i_server.errors import ApiError
@@ -148,6 +149,11 @@ def public(id_: str, picture: Picture) -> Picture:
     if ModelName.parse(artist.name).kind != "folder":
         return picture
     return replace(picture, provenance=replace(picture.provenance, artist=replace(artist, name=id_)))
+
+
+def public_name(model: str) -> str:
+    """The name of a model that need not be served, as clients get it: of a folder only the last part."""
+    return model if model.startswith(f"{HUB}:") else re.split(r"[/\\]", model.rstrip("/"))[-1]
 
 
 def parse_names(models: Sequence[str]) -> dict[str, str]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from t2i.create import index
 from t2i.registry.discovery import registry
-from t2i.registry.names import HUB
 from t2i.registry.specs import CommandSpec
 from t2i_server.errors import busy
+from t2i_server.models import public_name
 
 if TYPE_CHECKING:
     from t2i_index.index import Hit, Index
@@ -82,8 +81,3 @@ def _shown(hit: Hit) -> dict[str, Any]:
         "source": record.source,
         "thumbnail": f"data:image/webp;base64,{base64.b64encode(small).decode()}" if small else None,
     }
-
-
-def public_name(model: str) -> str:
-    """A model's name; of a folder only the last part."""
-    return model if model.startswith(f"{HUB}:") else re.split(r"[/\\\\]", model.rstrip("/"))[-1]

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from t2i.drawing.provenance import Provenance, provenance_in
 from t2i_server.errors import ApiError
+from t2i_server.models import public_name
 from t2i_server.responses import answer
-from t2i_server.searching import public_name
 from t2i_server.state import Server, State
 
 router = APIRouter()
