@@ -98,6 +98,9 @@ def test_a_key_has_its_own_bound_and_rate(serve: Serve, pool: ThreadPoolExecutor
     refused = server.draw(ann)
     assert refused.status == 429 and refused.error["code"] == "rate_limit_exceeded"
     assert 1 <= int(refused.headers["retry-after"]) <= 16
+    metrics = server.get("/metrics", ann).body.decode()
+    for reason in ("key_limit", "rate_limit_exceeded"):
+        assert f't2i_refused_total{{reason="{reason}"}} 1.0' in metrics
 
 
 def test_a_request_past_its_deadline_is_answered_and_its_other_pictures_are_not_drawn(serve: Serve) -> None:

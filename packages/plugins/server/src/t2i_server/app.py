@@ -58,6 +58,8 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     note(request, code=error.code)
+    if error.status == 429:
+        request.app.state.t2i.metrics.refused.labels(error.code).inc()
     return refusal(error)
 
 

@@ -72,6 +72,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, "drawing")
         self._groups: dict[Group, deque[Ticket]] = {}
         self._open: Counter[str] = Counter()  # pictures accepted and not yet drawn, by key
+        metrics.waiting.set_function(self._open.total)
         self._arrived = asyncio.Event()
         self._count = 0
         self._seconds_per_picture = FIRST_GUESS
@@ -122,14 +123,12 @@ class Batcher:
             raise ApiError(503, "The server is stopping. Try another one, or again later.", "stopping")
         total, own = self._open.total(), self._open[key]
         if total + count > self._settings.queue:
-            self._metrics.refused.labels("queue_full").inc()
             raise busy(
                 f"The queue holds at most {self._settings.queue} pictures, and {total} wait already. Try again later.",
                 "queue_full",
                 total * self._seconds_per_picture,
             )
         if own + count > self._settings.per_key:
-            self._metrics.refused.labels("key_limit").inc()
             raise busy(
                 f"Each key may have {self._settings.per_key} pictures waiting, and {own} of yours do. Wait for them.",
                 "key_limit",
@@ -139,14 +138,12 @@ class Batcher:
     def _ticket(self, request: Request, options: Config, key: str) -> Ticket:
         self._count += 1
         self._open[key] += 1
-        self._metrics.waiting.inc()
         ticket = Ticket(self._count, request, options, asyncio.get_running_loop().create_future())
 
         def closed(picture: asyncio.Future[Picture]) -> None:
             self._open[key] -= 1
             if not self._open[key]:
                 del self._open[key]
-            self._metrics.waiting.dec()
             if not picture.cancelled():
                 picture.exception()  # it is reported to the client, if there still is one
 

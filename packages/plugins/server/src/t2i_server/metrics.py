@@ -18,7 +18,7 @@ class Metrics:
     Attributes:
         requests: answered requests, by route, method and status.
         seconds: from a request's headers to the end of its answer, by route.
-        refused: by reason.
+        refused: answered with 429, by reason.
         waiting: pictures accepted and not yet drawn.
     """
 
