@@ -45,9 +45,7 @@ def _picture_model(model: ServedModel) -> dict[str, Any]:
         "summary": model.summary,
         "resolution": model.resolution,
         "stages": model.stages,
-        "options": {name: {**field, "default": defaults[name]} for name, field in schema["properties"].items()}
-        if "properties" in schema
-        else {},
+        "options": {name: {**field, "default": defaults[name]} for name, field in schema["properties"].items()},
         "weights_sha256": model.weights_sha256,
     }
 
