@@ -27,20 +27,17 @@ class Keeper:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, "keeping")
 
-    async def keep(self, picture: Picture, png: bytes) -> None:
-        """Write a picture; a full disk is logged, and costs no client its answer.
-
-        Args:
-            png: its file, from which its name is made, so that equal pictures of one second share one file.
-        """
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, picture, png)
+    async def keep(self, picture: Picture) -> None:
+        """Write a picture; a full disk is logged, and costs no client its answer."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, picture)
 
     def stop(self) -> None:
         """Write what is waiting."""
         self._thread.shutdown()
 
-    def _write(self, picture: Picture, png: bytes) -> None:
-        suffix = f"-{hashlib.sha256(png).hexdigest()[:12]}.png"
+    def _write(self, picture: Picture) -> None:
+        made = hashlib.sha256(picture.image.tobytes() + repr(picture.provenance).encode())
+        suffix = f"-{made.hexdigest()[:12]}.png"  # equal pictures of one second share one file
         try:
             picture.save(self._folder / file_name(int(time.time()), picture.prompt, picture.seed, suffix))
         except Exception as error:  # the disk is full, or a plugin that listens has failed

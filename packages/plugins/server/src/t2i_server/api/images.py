@@ -132,7 +132,7 @@ async def _file(job: Job, picture: Picture, server: State) -> str:
     """The picture's file in base64; it is kept first, if pictures are kept."""
     loop = asyncio.get_running_loop()
     if server.keeper is not None:
-        await server.keeper.keep(picture, await loop.run_in_executor(server.encoding, picture.png))
+        await server.keeper.keep(picture)
     return await loop.run_in_executor(server.encoding, _encoded, public(job.model.id, picture).image, job.format)
 
 
