@@ -1,8 +1,7 @@
 // How a picture was made, and whether it comes out the same when it is drawn again.
 
 import * as api from "./api.js";
-
-const byId = (id) => document.getElementById(id);
+import { byId, element, sourceOf } from "./dom.js";
 
 /** Show how the picture in a file was made. */
 export async function inspect(file, say) {
@@ -15,8 +14,8 @@ export async function inspect(file, say) {
     return;
   }
   const facts = { prompt: made.prompt, "typed as": made.typed, model: made.model, seed: made.seed, options: JSON.stringify(made.options), versions: Object.entries(made.versions).map((each) => each.join(" ")).join(", ") };
-  byId("made-facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value !== "").flatMap(([name, value]) => [described("dt", name), described("dd", value)]));
-  const original = document.createElement("img");
+  byId("made-facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value !== "").flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
+  const original = element("img");
   original.alt = "the picture";
   original.src = URL.createObjectURL(file);
   byId("made-pictures").replaceChildren(original);
@@ -29,11 +28,11 @@ export async function inspect(file, say) {
 
 async function drawAgain(made, original) {
   const request = { prompt: made.prompt, seed: made.seed, model: made.served_as, n: 1, ...made.options };
-  const again = document.createElement("img");
+  const again = element("img");
   again.alt = "the picture, drawn again";
   try {
     await api.draw(request, new AbortController().signal, (event) => {
-      again.src = `data:image/${event.output_format};base64,${event.b64_json}`;
+      again.src = sourceOf(event);
     }, () => {});
     await Promise.all([again.decode(), original.decode()]);
   } catch (error) {
@@ -59,10 +58,4 @@ function pixels(image) {
   const context = canvas.getContext("2d");
   context.drawImage(image, 0, 0);
   return context.getImageData(0, 0, canvas.width, canvas.height).data;
-}
-
-function described(tag, text) {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  return element;
 }

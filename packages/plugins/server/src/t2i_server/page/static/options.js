@@ -1,5 +1,7 @@
 // The options of a model as form fields, made from their schema.
 
+import { element } from "./dom.js";
+
 /** Fill `place` with a field for each option. */
 export function showOptions(place, options) {
   place.replaceChildren(...Object.entries(options).map(([name, schema]) => field(name, schema)));
@@ -26,8 +28,8 @@ export function setOptions(place, values) {
 }
 
 function field(name, schema) {
-  const label = document.createElement("label");
-  const input = schema.enum ? document.createElement("select") : document.createElement("input");
+  const label = element("label");
+  const input = element(schema.enum ? "select" : "input");
   if (schema.enum) {
     input.append(...schema.enum.map((value) => new Option(String(value), String(value))));
   } else if (schema.type === "boolean") {
@@ -43,13 +45,11 @@ function field(name, schema) {
   }
   input.dataset.option = name;
   input.dataset.schema = JSON.stringify(schema);
-  const hint = document.createElement("span");
-  hint.className = "faint";
+  const hint = element("span", schema.description, "faint");
   hint.id = `hint-${name}`;
-  hint.textContent = schema.description ?? "";
   input.setAttribute("aria-describedby", hint.id);
   label.append(name.replaceAll("_", " "), input, hint);
-  const holder = document.createElement("div");
+  const holder = element("div");
   holder.append(label);
   setOptions(holder, {});
   return holder;

@@ -1,13 +1,13 @@
 // The page: the form, the pictures as they come, search, history, and pictures that are dropped here.
 
 import * as api from "./api.js";
+import { byId, element } from "./dom.js";
 import * as history from "./history.js";
 import { chosenOptions, setOptions, showOptions } from "./options.js";
 import { inspect } from "./made.js";
 import { article, button, fail, finish, show } from "./pictures.js";
 import { search } from "./search.js";
 
-const byId = (id) => document.getElementById(id);
 const form = byId("draw");
 const most = Number(document.body.dataset.most);
 const PARTIAL = 100; // stages shown at most
@@ -152,7 +152,7 @@ function vary(what, made) {
 function showHistory() {
   const made = history.read();
   byId("history").replaceChildren(...made.map((each) => {
-    const item = document.createElement("li");
+    const item = element("li");
     const text = `${each.prompt} (${each.model}, seed ${each.seed}, ${each.n === 1 ? "1 picture" : `${each.n} pictures`})`;
     item.append(button(text, "Draw it again", () => {
       fill(each);
@@ -160,7 +160,7 @@ function showHistory() {
     }));
     return item;
   }));
-  byId("forget").hidden = byId("history-empty").hidden = made.length === 0;
+  byId("forget").hidden = made.length === 0;
   byId("history-empty").hidden = made.length > 0;
 }
 

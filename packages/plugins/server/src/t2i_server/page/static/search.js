@@ -1,6 +1,7 @@
 // What was drawn and written earlier, found by words or by meaning.
 
 import * as api from "./api.js";
+import { byId, element } from "./dom.js";
 import { button } from "./pictures.js";
 
 /** Search and show the hits; `use` is called with the one that is chosen. */
@@ -9,7 +10,7 @@ export async function search(event, use, say) {
   const { q, by } = event.target;
   try {
     const hits = await api.search(q.value, by.value);
-    document.getElementById("hits").replaceChildren(...hits.map((found) => hit(found, use)));
+    byId("hits").replaceChildren(...hits.map((found) => hit(found, use)));
     say(hits.length ? `${hits.length} found.` : "Nothing found.");
   } catch (error) {
     say(error.message, true);
@@ -17,24 +18,19 @@ export async function search(event, use, say) {
 }
 
 function hit(found, use) {
-  const item = document.createElement("li");
-  const figure = document.createElement("figure");
-  const caption = document.createElement("figcaption");
+  const item = element("li");
+  const figure = element("figure");
   if (found.thumbnail) {
-    const image = document.createElement("img");
+    const image = element("img", "", "small");
     image.src = found.thumbnail;
     image.alt = found.prompt;
-    image.className = "small";
     figure.append(image);
   } else {
-    const text = document.createElement("blockquote");
-    text.textContent = found.text || found.prompt;
-    figure.append(text);
+    figure.append(element("blockquote", found.text || found.prompt));
   }
   const facts = [found.thumbnail ? found.prompt : "", found.model, found.seed === null ? "" : `seed ${found.seed}`];
-  caption.textContent = facts.filter(Boolean).join(", ");
   const prompt = found.thumbnail ? found.prompt : found.text;
-  figure.append(caption, button("Use", "Put it into the form", () => {
+  figure.append(element("figcaption", facts.filter(Boolean).join(", ")), button("Use", "Put it into the form", () => {
     use({ prompt, model: found.model, seed: found.seed ?? "", options: found.options });
   }));
   item.append(figure);
