@@ -27,6 +27,7 @@ import torch
 from measure import line
 
 import t2i
+from fakes.ports import free_port
 from t2i.drawing.artist import Request
 
 MODEL, CLIENTS, SECONDS, ROUNDS = "stackgan-v2.openmoji64", 32, 8.0, 3
@@ -261,9 +262,3 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     length = re.search(r"content-length: (\d+)", head)
     return int(head.split()[1]), await reader.readexactly(int(length[1]) if length else 0)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import Image
 
 from fakes.command_line import T2I
 from fakes.forked import ForkedCommand
+from fakes.ports import free_port
 from fakes.processes import in_child
 from t2i.evaluation.card import read_card_scores
 from t2i.evaluation.keep import evaluate_and_keep
@@ -95,9 +95,7 @@ def test_a_caution_is_shown_wherever_its_score_is_shown(
 def test_two_processes_give_the_scores_of_one(t2i: T2I, model: Path, squares: Path, here: Path):
     arguments = ["evaluate", "run", "--data", str(squares), *map(str, FEW), "--batch-size", "4", "--json"]
     alone = json.loads(t2i(*arguments).out)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     launched = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
     with ExitStack() as stack:
         environments = [launched | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]

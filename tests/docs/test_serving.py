@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +13,13 @@ import pytest
 from markdown import ROOT, blocks, commands, printed
 
 from fakes.forked import ForkedCommand
+from fakes.ports import free_port
 from fakes.waiting import wait_until
 
 PAGE = "docs/serving.md"
 
 
-def free_port() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return str(found.getsockname()[1])
-
-
-def started(command: list[str], port: str) -> ForkedCommand:
+def started(command: list[str], port: int) -> ForkedCommand:
     """Run a command that serves, on this port in place of its own, until it says that it serves."""
     variables = dict(word.split("=", 1) for word in command if word.startswith("T2I_"))
     words = [word for word in command if not word.startswith(("T2I_", "uv", "run", "t2i"))]
@@ -39,7 +33,7 @@ def started(command: list[str], port: str) -> ForkedCommand:
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The first server of the page."""
     folder = tmp_path_factory.mktemp("serving")
     with pytest.MonkeyPatch.context() as patch:
@@ -50,13 +44,13 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield found
 
 
-def curl(command: list[str], port: str) -> object:
-    words = [word.replace("8000", port) for word in command]
+def curl(command: list[str], port: int) -> object:
+    words = [word.replace("8000", str(port)) for word in command]
     return json.loads(subprocess.run([*words, "--silent", "--fail"], check=True, capture_output=True).stdout)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_every_request_of_the_page_and_of_the_readme_is_answered(port: str) -> None:
+def test_every_request_of_the_page_and_of_the_readme_is_answered(port: int) -> None:
     asked = [words for page in (PAGE, "README.md") for words in commands(page) if words[0] == "curl"]
     assert len(asked) == 4
     drawn, listed, found, also = (curl(words, port) for words in asked)
@@ -66,14 +60,14 @@ def test_every_request_of_the_page_and_of_the_readme_is_answered(port: str) -> N
 
 
 def test_every_snippet_prints_what_it_documents(
-    port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     first, streaming = (block.code for block in blocks(PAGE) if block.language == "python")
-    exec(compile(first.replace("8000", port), PAGE, "exec"), {})
+    exec(compile(first.replace("8000", str(port)), PAGE, "exec"), {})
     assert capsys.readouterr().out.strip() == printed(first)[0]
     assert Path("heart.png").read_bytes().startswith(b"\x89PNG")
-    exec(compile(streaming.replace("8000", port), PAGE, "exec"), {})
+    exec(compile(streaming.replace("8000", str(port)), PAGE, "exec"), {})
     stages = ["image_generation.partial_image"] * 2
     assert capsys.readouterr().out.split() == [*stages, "image_generation.completed"]
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -19,6 +18,7 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
+from fakes.ports import free_port
 from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares
 from t2i.errors import T2IError
 from t2i.training.config import OptimizerConfig
@@ -56,9 +56,7 @@ def in_child(act: Callable[[], object], kill_after: float | None = None) -> int:
 
 def together(scenario: str, folder: Path, count: int = 2) -> list[Ended]:
     """Run `scenario` in `count` forked processes with the environment that a launcher sets."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     children = []
     for rank in range(count):
         child = os.fork()
