@@ -12,13 +12,10 @@ from t2i.errors import InvalidConfigError, did_you_mean
 
 
 class Config(BaseModel):
-    """Frozen settings that reject unknown fields. Subclasses document each field's unit and section of the paper.
-
-    Attributes:
-        shorthands: names, with their meaning, that a validator turns into fields.
-    """
+    """Frozen settings that reject unknown fields. Subclasses document each field's unit and section of the paper."""
 
     shorthands: ClassVar[Mapping[str, str]] = {}
+    """Names, with their meaning, that a validator turns into fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
