@@ -21,6 +21,7 @@ from t2i_metrics.image_text import BUNDLED
 
 MAX_BYTES = 100_000
 WEIGHTS, RECORD = "model.safetensors", "judge.json"
+TITLED = ("folder", "hf", "coco", "webdataset")  # readers whose datasets are called reader:title[:split]
 
 
 class Judge(Config):
@@ -37,11 +38,8 @@ class Judge(Config):
 
 def base(name: str) -> str:
     """A dataset's name without its split: "folder:photos" for "folder:photos:test"."""
-    return (
-        ":".join(name.split(":")[:2])
-        if name.startswith(("folder:", "hf:", "coco:", "webdataset:"))
-        else (name.partition(":")[0])
-    )
+    parts = name.split(":")
+    return ":".join(parts[: 2 if parts[0] in TITLED else 1])
 
 
 def folder_of(data: str) -> Path:
@@ -61,7 +59,7 @@ def judge_of(data: str) -> Judge | None:
 
 
 def suited(data: str) -> dict[str, Any]:
-    """The settings of r_precision and clip_score that use the judge of this dataset; {} if there is none."""
+    """The settings of r_precision that use the judge of this dataset; {} if there is none."""
     return {"encoder": f"{BUNDLED}:{base(data)}"} if judge_of(data) else {}
 
 

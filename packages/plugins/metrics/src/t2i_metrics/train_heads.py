@@ -1,10 +1,9 @@
 """`nox -s train-heads -- OUT` trains the heads of the bundled encoder; four minutes on one CPU core.
 
 The backbone computes features of OpenMoji's split `train` once for unchanged pictures and VIEWS times for random
-changes that resemble generated pictures: shifted, turned, scaled, blurred, slightly tinted,
-noisy. Two small heads then learn to map
-picture and caption to the same place (Radford et al. 2021, sec. 2.3). A first run leaves out a tenth of the concepts to
-measure the encoder on unseen concepts; a second run on all of `train` makes the heads that are kept.
+changes that resemble generated pictures: shifted, turned, scaled, blurred, slightly tinted, noisy. Two small heads
+then learn to map picture and caption to the same place (Radford et al. 2021, sec. 2.3). A first run leaves out a tenth
+of the concepts to measure the encoder on unseen concepts; a second run on all of `train` makes the heads that are kept.
 """
 
 from __future__ import annotations
@@ -221,9 +220,15 @@ def fit(features: Float[Tensor, "n v f"], texts: Texts, kept: Int[Tensor, " k"],
     return heads.eval()
 
 
-def measure(heads: Path, data: CaptionedDataset, indices: Sequence[int], blurred_to: int | None = None) -> Score:
-    """The R-precision of real pictures, those at `indices`, by the heads in a file."""
-    evaluator = RPrecision(BundledEncoder(heads))
+def measure(
+    heads: Path, data: CaptionedDataset, indices: Sequence[int], blurred_to: int | None = None, **settings: int
+) -> Score:
+    """The R-precision of real pictures, those at `indices`, by the heads in a file.
+
+    Args:
+        settings: of `RPrecision`.
+    """
+    evaluator = RPrecision(BundledEncoder(heads), **settings)
     show(evaluator, data, indices, blurred_to)
     return evaluator.compute()["r_precision"]
 

@@ -11,10 +11,8 @@ from t2i.data.dataset import CaptionedDataset
 from t2i.errors import InvalidInputError
 from t2i.files import atomic_folder
 from t2i.progress import Progress, silent
-from t2i_metrics.bundled_encoder import BundledEncoder
 from t2i_metrics.own_judges import RECORD, WEIGHTS, Judge, base, folder_of
-from t2i_metrics.r_precision import RPrecision
-from t2i_metrics.train_heads import VIEWS, Texts, fit, held_out_groups, show, view, write_heads
+from t2i_metrics.train_heads import VIEWS, Texts, fit, held_out_groups, measure, view, write_heads
 
 FEWEST = 20  # groups: below, captions are too few to compare
 
@@ -38,13 +36,14 @@ def train_judge(dataset: CaptionedDataset, progress: Progress = silent) -> Judge
     texts, held = Texts.of(dataset.examples), held_out_groups(dataset.examples)
     unseen = [index for index, example in enumerate(dataset.examples) if example.group in held]
     seen = torch.tensor([index for index, example in enumerate(dataset.examples) if example.group not in held])
+    first, last = (fit(features, texts, kept, progress) for kept in (seen, torch.arange(len(dataset))))
     folder = folder_of(dataset.name)
     shutil.rmtree(folder, ignore_errors=True)
     with atomic_folder(folder) as scratch:
         path = scratch / WEIGHTS
-        write_heads(fit(features, texts, seen, progress), path)
+        write_heads(first, path)
         right, among = _measured(path, dataset, unseen)
-        write_heads(fit(features, texts, torch.arange(len(dataset)), progress), path)
+        write_heads(last, path)
         judge = Judge(data=base(dataset.name), pictures=len(dataset), groups=len(groups), right=right, among=among)
         (scratch / RECORD).write_text(judge.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return judge
@@ -56,6 +55,4 @@ def _measured(heads: Path, dataset: CaptionedDataset, unseen: list[int]) -> tupl
     distractors = min(99, groups - 1)
     if distractors < 1:
         return None, 100
-    evaluator = RPrecision(BundledEncoder(heads), distractors=distractors, folds=2)
-    show(evaluator, dataset, unseen)
-    return evaluator.compute()["r_precision"].value, 1 + distractors
+    return measure(heads, dataset, unseen, distractors=distractors, folds=2).value, 1 + distractors
