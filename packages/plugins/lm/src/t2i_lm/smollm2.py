@@ -88,9 +88,8 @@ def _unpacked(gguf: Path) -> tuple[Any, Any]:
     given = {"gguf_file": gguf.name, "local_files_only": True}
     try:
         read = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **given)
-        read.config.__dict__.pop(
-            "quantization_config", None
-        )  # its tensors are no longer quantised, but with this the model refuses to be saved
+        # its tensors are no longer quantised, but with this the model refuses to be saved
+        read.config.__dict__.pop("quantization_config", None)
         network = transformers.AutoModelForCausalLM.from_config(read.config, dtype=torch.float32)
         network.load_state_dict(read.state_dict())
         network.generation_config = read.generation_config
