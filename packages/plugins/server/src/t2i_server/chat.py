@@ -134,7 +134,7 @@ def conversation(messages: list[Message]) -> tuple[str, tuple[tuple[str, str], .
     turns = [each for each in messages if each.role in ("user", "assistant")]
     expected = ["user", "assistant"] * (len(turns) // 2) + ["user"]
     if len(messages) > MOST_MESSAGES or [each.role for each in turns] != expected:
-        message = f"Messages are at most {MOST_MESSAGES}, by user and assistant in turn; the last is the user's."
+        message = f"User and assistant must alternate in at most {MOST_MESSAGES} messages; the last must be the user's."
         raise ApiError(400, message, "invalid_messages", "messages")
     texts = [each.content for each in turns]
     if system:

@@ -45,7 +45,9 @@ def busy(message: str, code: str, seconds: float) -> ApiError:
 
 def late(seconds: float) -> ApiError:
     """504: the deadline has passed."""
-    return ApiError(504, f"The request was not done within {seconds:g} s. Ask for less, or later.", "deadline")
+    return ApiError(
+        504, f"The request was not finished within {seconds:g} s. Request less, or try again later.", "deadline"
+    )
 
 
 def broken(identifier: str) -> ApiError:

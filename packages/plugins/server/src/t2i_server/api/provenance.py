@@ -32,7 +32,9 @@ async def provenance(request: Request, server: Server) -> Response:
     body = io.BytesIO(await request.body())
     found = await asyncio.get_running_loop().run_in_executor(server.encoding, provenance_in, body, "The picture")
     if found is None:
-        raise ApiError(404, "The picture does not say how it was made. Editors and messengers drop it.", "none")
+        raise ApiError(
+            404, "The picture does not say how it was made. Image editors and messengers remove this metadata.", "none"
+        )
     return answer(_shown(found, server))
 
 

@@ -27,7 +27,7 @@ async def search(
 ) -> Response:
     """Hits, the best first; records that differ only by seed are one."""
     if server.searcher is None:
-        message = "The index is not shown here. The operator shows it with: t2i serve --search"
+        message = "This server does not offer search. The operator enables it with: t2i serve --search"
         raise ApiError(404, message, "no_search")
     note(request, prompt=q)
     work = server.searcher.search(q, by, kind, model, n)
