@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,12 @@ from t2i.training.config import OptimizerConfig
 
 Change = Literal["colour", "translation", "cutout"]
 """A kind of change in DiffAugment (Zhao et al. 2020)."""
+
+Changes = Annotated[
+    tuple[Change, ...],
+    Field(description="D sees every picture changed at random (DiffAugment, Zhao 2020), for few pictures; (): never"),
+]
+"""The type of a setting `augment`."""
 
 
 class GameConfig(Config):
@@ -48,9 +54,7 @@ class GameConfig(Config):
     )
     text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on G's text, in units of its RMS")
     shift: int = Field(0, ge=0, description="px; D sees every batch rolled at random (DiffAugment, Zhao 2020)")
-    augment: tuple[Change, ...] = Field(
-        (), description="D sees every picture changed at random (DiffAugment, Zhao 2020), for few pictures; (): never"
-    )
+    augment: Changes = ()
     generator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
     discriminator: OptimizerConfig = OptimizerConfig(lr=2e-4, beta1=0.5)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from t2i.config import Config
-from t2i.toolbox.game_config import Change
+from t2i.toolbox.game_config import Changes
 from t2i.training.config import OptimizerConfig
 
 
@@ -37,9 +37,7 @@ class VAEGANObjectiveConfig(Config):
     beta: float = Field(1.0, ge=0, description="weight of the KL, in nats per pixel value")
     free_bits: float = Field(0.01, ge=0, description="nats that a latent may hold at no cost (Kingma 2016, eq. 15)")
     text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on the sentence, in units of its RMS")
-    augment: tuple[Change, ...] = Field(
-        (), description="D sees every picture changed at random (DiffAugment, Zhao 2020), for few pictures; (): never"
-    )
+    augment: Changes = ()
     encoder: OptimizerConfig = OptimizerConfig(lr=1e-3, beta1=0.5, beta2=0.99, warmup_steps=100)
     decoder: OptimizerConfig = OptimizerConfig(lr=1e-3, beta1=0.5, beta2=0.99, warmup_steps=100)
     discriminator: OptimizerConfig = OptimizerConfig(lr=4e-4, beta1=0.5, beta2=0.99)
