@@ -1,4 +1,4 @@
-"""The settings of generators that draw a picture at several sizes. Imports no torch."""
+"""The settings of generators whose widths follow a resolution, at one size or at several. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,14 @@ Widths = tuple[PositiveInt, ...]
 Blocks = Annotated[int, Field(ge=0, le=16)]
 
 
-class StagedConfig(Config):
-    """The shape of a `StagedGenerator`."""
+class WidthsConfig(Config):
+    """A shape whose `widths` may be chosen by naming a resolution, which is not a field."""
 
-    shorthands: ClassVar[Mapping[str, str]] = {
-        "resolution": "pixels per side of the largest picture: chooses widths that lead there"
-    }
-
-    text_dim: int = Field(384, ge=1, le=65536, description="width of the text encoder's vectors")
-
-    @property
-    def resolutions(self) -> tuple[int, ...]:
-        """Pixels per side of each picture, smallest first."""
-        raise NotImplementedError
+    shorthands: ClassVar[Mapping[str, str]] = {"resolution": "pixels per side: chooses widths that lead there"}
 
     @classmethod
     def growth(cls, values: Mapping[str, Any]) -> int:
-        """By how much the largest picture's side exceeds the smallest one's, for these unchecked fields."""
+        """By how much the picture's side exceeds that of the map with the last width, for these unchecked fields."""
         raise NotImplementedError
 
     @model_validator(mode="before")
@@ -47,6 +38,21 @@ class StagedConfig(Config):
                 f"no widths lead to {resolution} px here: choose 32, 64, 128 or 256, and leave out widths or resolution"
             )
         return {"widths": widths} | kept
+
+
+class StagedConfig(WidthsConfig):
+    """The shape of a `StagedGenerator`."""
+
+    shorthands: ClassVar[Mapping[str, str]] = {
+        "resolution": "pixels per side of the largest picture: chooses widths that lead there"
+    }
+
+    text_dim: int = Field(384, ge=1, le=65536, description="width of the text encoder's vectors")
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Pixels per side of each picture, smallest first."""
+        raise NotImplementedError
 
 
 class TreeConfig(StagedConfig):

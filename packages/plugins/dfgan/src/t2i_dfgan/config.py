@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 
 from t2i.config import Config
 from t2i.toolbox.game_config import GameConfig
-from t2i.toolbox.widths import count_for, fitted, given_whole
+from t2i.toolbox.staged_config import WidthsConfig
+from t2i.toolbox.widths import given_whole
 from t2i.training.config import OptimizerConfig
 
 BASE = 4  # pixels (of `patch` px each) per side at the first block
-WIDTHS = (128, 128, 96, 64)
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=9)]
 
 
-class DFGANConfig(Config):
+class DFGANConfig(WidthsConfig):
     """The generator's shape. Each further width doubles the side."""
-
-    shorthands: ClassVar[Mapping[str, str]] = {"resolution": "pixels per side: chooses widths that lead there"}
 
     text_dim: int = Field(384, ge=1, le=65536, description="width of the sentence embedding")
     normalize_text: bool = Field(True, description="scale each sentence to RMS 1; False as released")
@@ -30,20 +28,13 @@ class DFGANConfig(Config):
         "rates; False in the paper",
     )
     noise_dim: int = Field(100, ge=1, le=8192, description="width of z; sec. 3.1")
-    widths: Widths = Field(WIDTHS, description="channels at 4, 8, 16, ... px")
+    widths: Widths = Field((128, 128, 96, 64), description="channels at 4, 8, 16, ... px")
     patch: int = Field(2, ge=1, le=8, description="px per side that both networks treat as one; 1 in the paper")
 
-    @model_validator(mode="before")
     @classmethod
-    def _a_resolution_chooses_widths(cls, values: Any) -> Any:
-        resolution = given_whole(values, "resolution")
-        if resolution is None:
-            return values
-        count = count_for(resolution, given_whole(values, "patch") or 2)
-        kept = {name: value for name, value in values.items() if name != "resolution"}
-        if not count or len(kept.get("widths", fitted(WIDTHS, count))) != count:
-            raise ValueError(f"the widths and patch must lead to {resolution} px; leave widths out, or resolution")
-        return {"widths": fitted(WIDTHS, count)} | kept
+    def growth(cls, values: Mapping[str, Any]) -> int:
+        """Each pixel of the last map becomes `patch` px per side."""
+        return given_whole(values, "patch") or cls.model_fields["patch"].default
 
     @property
     def resolution(self) -> int:
