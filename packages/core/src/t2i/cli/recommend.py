@@ -31,4 +31,4 @@ def recommend(
         return
     report(f"{facts.pictures:,} pictures, {facts.captions:,} captions, {facts.groups:,} groups, about {facts.side} px")
     table(["setting", "why"], [[choice.assignment, choice.why] for choice in choices])
-    report(f"Train so: {command}")
+    report(f"Train with them: {command}")

@@ -1,4 +1,4 @@
-"""Which pictures are held out for validation or testing: a fixed part that never splits doubles or groups."""
+"""Which pictures are held out for validation or testing: a fixed part that never splits groups or equal pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Divide a folder of pictures into two, for training and for testing, that never share doubles or groups.
+"""Divide a folder of pictures into two, for training and for testing, that never share a group or equal pictures.
 
 OUT/
     train/  test/    copies of the picture files, each with a metadata.jsonl of captions and groups

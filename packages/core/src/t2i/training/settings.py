@@ -53,7 +53,7 @@ class RunConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _columns_belong_to_the_data(cls, value: Any) -> Any:
-        """Runs of before `data` had fields of its own."""
+        """Read runs that were made before `data` had fields of its own."""
         columns = {name: value[name] for name in COLUMNS if name in value} if isinstance(value, Mapping) else {}
         if not columns:
             return value

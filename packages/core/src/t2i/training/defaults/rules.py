@@ -1,7 +1,7 @@
 """The rules by which settings follow from data and device: all of them, with their reasons. Imports no torch.
 
-For each setting the first rule that applies counts; a setting that a technique lacks is left out. What a technique
-needs whatever the data, its own recipe `own` says.
+For each setting, the first rule that applies is used; a setting that a technique lacks is left out. The recipe `own`
+of a technique says what it needs for any data.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ MINUTES = 30
 """The default length of a run."""
 
 MOST_VISITS = 1_500
-"""A picture that is seen more often than this is only learned by heart."""
+"""A picture that is seen more often than this is only memorised."""
 
 FIRST_SAMPLES_SECONDS = 45
 """When the first samples are drawn."""
