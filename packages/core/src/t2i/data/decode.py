@@ -67,7 +67,7 @@ def decode_picture(
         note = drawn or _note(file, suffix)
         depth = declared_depth(file)
         orientation = orientation_of(file)
-        picture = upright(_on_background(eight_bits(file, depth), background), orientation)
+        picture = upright(on_background(eight_bits(file, depth), background), orientation)
         if box is not None:
             picture = picture.crop(_clipped(box, picture.size))
     return fitting(picture, resolution), note
@@ -154,7 +154,8 @@ def _note(file: Image.Image, suffix: str) -> str:
     return {"CMYK": "CMYK", "P": "palette"}.get(file.mode, f"mode {file.mode}") + " converted to RGB"
 
 
-def _on_background(picture: Image.Image, background: str) -> Image.Image:
+def on_background(picture: Image.Image, background: str) -> Image.Image:
+    """The picture in RGB, on `background`, a colour Pillow knows, where it is transparent."""
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA"):
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)

@@ -13,10 +13,9 @@ from typing import Any, cast
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from t2i.data.decode import MAX_PIXELS
 from t2i.drawing.formats import DESCRIPTION, FORMATS, SOFTWARE, encoded, read_text, with_texts
+from t2i.drawing.picture_file import picture_at, picture_in
 from t2i.errors import InvalidInputError
-from t2i.files import open_regular
 
 CHUNK = "t2i"
 
@@ -165,14 +164,9 @@ def find_provenance(path: Path) -> Provenance | None:
     Raises:
         InvalidInputError: the file is missing, is not a PNG, JPEG or WebP picture, or its provenance is damaged.
     """
-    try:
-        file = open_regular(path)
-    except FileNotFoundError:
-        raise InvalidInputError(f"There is no picture at {path}.") from None
-    except OSError as error:
-        raise _incomplete(str(path), error) from None
-    with file:
-        return provenance_in(file, str(path))
+    with picture_at(path) as picture:
+        text = read_text(picture, CHUNK)
+    return _parsed(text, str(path))
 
 
 def provenance_in(file: BufferedReader | BytesIO, what: str) -> Provenance | None:
@@ -184,13 +178,12 @@ def provenance_in(file: BufferedReader | BytesIO, what: str) -> Provenance | Non
     Raises:
         InvalidInputError: it is not a PNG, JPEG or WebP picture, or its provenance is damaged.
     """
-    try:
-        with Image.open(file, formats=sorted(set(FORMATS.values()))) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS // 10**6} megapixels")
-            text = read_text(picture, CHUNK)
-    except Exception as error:  # Pillow's readers raise KeyError, struct.error and more on damaged files
-        raise _incomplete(what, error) from None
+    with picture_in(file, what) as picture:
+        text = read_text(picture, CHUNK)
+    return _parsed(text, what)
+
+
+def _parsed(text: str | None, what: str) -> Provenance | None:
     if text is None:
         return None
     try:
@@ -199,8 +192,3 @@ def provenance_in(file: BufferedReader | BytesIO, what: str) -> Provenance | Non
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"])) or "all of it"
         raise InvalidInputError(f"The provenance in {what} is damaged ({where}: {problem['msg']}).") from None
-
-
-def _incomplete(what: str, error: Exception) -> InvalidInputError:
-    reason = getattr(error, "strerror", None) or error
-    return InvalidInputError(f"{what} is not a complete PNG, JPEG or WebP picture ({reason}).")

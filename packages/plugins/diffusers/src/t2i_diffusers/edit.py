@@ -10,13 +10,12 @@ from PIL import Image, ImageOps
 
 from t2i.arguments import check_whole_number
 from t2i.config import Config, parse_config
-from t2i.data.decode import MAX_PIXELS
+from t2i.data.decode import on_background
 from t2i.drawing.artist import Artist, Request, check_requests
-from t2i.drawing.formats import FORMATS
 from t2i.drawing.picture import Picture
+from t2i.drawing.picture_file import picture_at
 from t2i.drawing.provenance import Provenance, Source, pixels_sha256
 from t2i.errors import InvalidInputError
-from t2i.files import open_regular
 from t2i_diffusers.artist import DiffusersArtist
 from t2i_diffusers.batches import Batches
 
@@ -131,17 +130,5 @@ def read_picture(path: Path) -> Image.Image:
     Raises:
         InvalidInputError: it is missing, damaged, of another format, or has more than MAX_PIXELS.
     """
-    try:
-        with open_regular(path) as file, Image.open(file, formats=sorted(set(FORMATS.values()))) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise ValueError(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-                layers = picture.convert("RGBA")
-                return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
-            return picture.convert("RGB")
-    except FileNotFoundError:
-        raise InvalidInputError(f"There is no picture at {path}.") from None
-    except Exception as error:  # Pillow's readers raise KeyError, struct.error and more on damaged files
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidInputError(f"{path} is not a complete PNG, JPEG or WebP picture ({reason}).") from None
+    with picture_at(path) as opened:
+        return on_background(ImageOps.exif_transpose(opened), "white")
