@@ -16,6 +16,7 @@ from t2i.errors import InvalidInputError, SnapshotError
 from t2i.hub.client import offline
 from t2i_diffusers.files.find import PipelineFiles
 from t2i_diffusers.files.machine import gigabytes, main_memory
+from t2i_diffusers.unread import LIBRARIES
 
 ROOM = 0.7  # share of the device's memory that weights may take; activations need the rest
 VIDEO = ("num_frames", "audio_length_in_s", "frame_rate")
@@ -200,7 +201,7 @@ def _heard() -> Iterator[list[str]]:
             if "newly initialized" in text or "MISSING" in text:
                 complaints.append(" ".join(text.split())[:300])
 
-    ear, loggers = Ear(), [logging.getLogger(name) for name in ("diffusers", "transformers")]
+    ear, loggers = Ear(), [logging.getLogger(name) for name in LIBRARIES]
     for logger in loggers:
         logger.addHandler(ear)
     try:

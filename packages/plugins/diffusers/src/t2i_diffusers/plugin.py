@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from t2i.hub.layout import DIFFUSERS
 from t2i.registry import ArtistSpec, CommandSpec, HubModelSpec, ModelSpec, TextEncoderSpec, hookimpl
 from t2i_diffusers.catalogue import ARTIST, MODELS
 
@@ -15,7 +16,7 @@ def t2i_artists() -> list[ArtistSpec]:
         ArtistSpec(
             name=ARTIST,
             target="t2i_diffusers.artist:open_artist",
-            marker="model_index.json",
+            marker=DIFFUSERS,
             tiny="t2i_diffusers.tiny:write_tiny",
             summary="pipelines of diffusers that draw from text",
             fine_tuning="t2i_diffusers.lora.settings:settings_from",

@@ -10,6 +10,7 @@ import torch
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 TOKENS = 16  # the longest prompt
+WIDTH = 8  # of the text
 
 
 def write_tiny(folder: Path) -> None:
@@ -47,19 +48,19 @@ def tiny_tokenizer() -> Any:
     return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=TOKENS, bos_token=START, eos_token=END)
 
 
-def tiny_clip(*, projection: bool = False, width: int = 8) -> Any:
-    """A CLIP text encoder of one layer, for `tiny_tokenizer`."""
+def tiny_clip(*, projection: bool = False) -> Any:
+    """A CLIP text encoder of two layers, for `tiny_tokenizer`."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     vocabulary = len(tiny_tokenizer())
     config = CLIPTextConfig(
         vocab_size=vocabulary,
-        hidden_size=width,
-        intermediate_size=width,
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
         num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=TOKENS,
-        projection_dim=width,
+        projection_dim=WIDTH,
         bos_token_id=vocabulary - 2,
         eos_token_id=vocabulary - 1,
         pad_token_id=vocabulary - 1,
@@ -96,7 +97,7 @@ def tiny_unet(**settings: Any) -> Any:
         "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
         "layers_per_block": 1,
         "norm_num_groups": 2,
-        "cross_attention_dim": 8,
+        "cross_attention_dim": WIDTH,
         "attention_head_dim": 2,
     }
     return library.UNet2DConditionModel(**{**defaults, **settings})

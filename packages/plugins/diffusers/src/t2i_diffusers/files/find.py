@@ -11,11 +11,12 @@ from t2i.drawing.opening import Opening
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError, SnapshotError
 from t2i.files import read_json
 from t2i.hub.download import download, remember
+from t2i.hub.layout import DIFFUSERS as INDEX
 from t2i.hub.layout import MAX_CONFIG_BYTES, PICKLES
 from t2i.hub.listing import ask
 from t2i.registry.names import ModelName
 from t2i_diffusers.files.hashes import file_id, known_sha256
-from t2i_diffusers.files.layout import INDEX, TEXTS, Index, Selection, parse_index, select
+from t2i_diffusers.files.layout import TEXTS, Index, Selection, parse_index, select
 from t2i_diffusers.files.lock import Locked, changed_files, read_lock, write_lock
 from t2i_diffusers.files.machine import check_disk, gigabytes
 

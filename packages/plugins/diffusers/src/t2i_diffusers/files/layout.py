@@ -11,8 +11,8 @@ from typing import Any
 from t2i.arguments import shown
 from t2i.errors import SnapshotError
 from t2i.hub.layout import CARD, PICKLES
+from t2i.hub.layout import DIFFUSERS as INDEX
 
-INDEX = "model_index.json"
 WEIGHTS = re.compile(
     r"(?P<stem>diffusion_pytorch_model|model)(\.(?P<variant>\w+))?"
     r"(-(?P<number>\d{5})-of-(?P<count>\d{5}))?(\.(?P<old_variant>\w+))?\.safetensors"
