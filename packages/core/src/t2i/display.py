@@ -27,6 +27,11 @@ def printable(text: object, limit: int = LONGEST_MESSAGE, *, keep: str = "") -> 
     return _shortened("".join(c if c in keep else _visible(c) for c in cut), limit)
 
 
+def brief(error: Exception, limit: int = 300) -> str:
+    """What a library's error says, in one line, cut after `limit` characters."""
+    return " ".join(str(error).split())[:limit]
+
+
 def _visible(character: str) -> str:
     if character in JOINERS or unicodedata.category(character) not in INVISIBLE:
         return character

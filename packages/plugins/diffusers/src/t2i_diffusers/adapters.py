@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from t2i.display import brief
 from t2i.errors import InvalidInputError, SnapshotError, T2IError
 from t2i.hub.client import offline
 from t2i.hub.download import download
@@ -43,9 +44,7 @@ def load_adapters(pipe: Any, adapters: Sequence[str]) -> dict[str, str]:
             with offline():
                 pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_key(number))
         except Exception as error:  # the library raises anything for tensors that do not fit
-            raise SnapshotError(
-                f"{name} is not a LoRA that fits a {type(pipe).__name__} ({' '.join(str(error).split())[:300]})."
-            ) from error
+            raise SnapshotError(f"{name} is not a LoRA that fits a {type(pipe).__name__} ({brief(error)}).") from error
     return found
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from t2i.config import Config, parse_config
+from t2i.display import brief
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
 from t2i.drawing.opening import Opening
 from t2i.drawing.picture import Picture
@@ -190,9 +191,7 @@ class DiffusersArtist(Artist):
         except (ValueError, TypeError, RuntimeError, NotImplementedError, IndexError) as error:
             if is_out_of_memory(error):
                 raise
-            raise InvalidInputError(
-                f"{type(pipe).__name__} refuses these options: {' '.join(str(error).split())[:300]}"
-            ) from error
+            raise InvalidInputError(f"{type(pipe).__name__} refuses these options: {brief(error)}") from error
         return self._finished(images)
 
     def _prepare(self, pipe: Any, options: Config) -> None:

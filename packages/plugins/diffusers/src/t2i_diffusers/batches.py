@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
+from t2i.display import brief
 from t2i.errors import InvalidInputError
 
 Item = TypeVar("Item")
@@ -50,7 +51,7 @@ class Batches:
                     raise
                 if len(part) == 1:
                     raise InvalidInputError(
-                        f"One picture does not fit into memory ({_short(error)}). {remedy}"
+                        f"One picture does not fit into memory ({brief(error, 120)}). {remedy}"
                     ) from None
                 self.size = len(part) // 2
             else:
@@ -66,7 +67,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device or the CPU's allocator has no more memory."""
     text = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text
-
-
-def _short(error: Any) -> str:
-    return " ".join(str(error).split())[:120]

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from t2i.display import brief
 from t2i.errors import InvalidInputError, SnapshotError
 from t2i.hub.client import offline
 from t2i_diffusers.files.find import PipelineFiles
@@ -212,4 +213,4 @@ def _heard() -> Iterator[list[str]]:
 
 
 def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+    return brief(error).rstrip(".") or type(error).__name__

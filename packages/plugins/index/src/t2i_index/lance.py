@@ -17,6 +17,7 @@ from typing import Any, final
 
 import numpy as np
 
+from t2i.display import brief
 from t2i.errors import DataError, OutputError, PluginBrokenError, T2IError
 from t2i_index.filters import Filters
 from t2i_index.query import WORD, Query, parse_query, spaced
@@ -223,9 +224,8 @@ class LanceStore(Store):
             raise
         except Exception as error:  # lancedb raises RuntimeError, ValueError, OSError and pyarrow's errors
             kind = OutputError if done == "written" else DataError
-            reason = " ".join(str(error).split())[:300]
             raise kind(
-                f"The index {self.where} cannot be {done}: {reason}. Check the address, and keys and network."
+                f"The index {self.where} cannot be {done}: {brief(error)}. Check the address, and keys and network."
             ) from None
 
 

@@ -17,6 +17,7 @@ from t2i.data.readers.captions import Columns, group_of, listed
 from t2i.data.readers.files import checked_colour
 from t2i.data.readers.findings import Findings
 from t2i.data.readers.hf_table import default_split_of, image_column, is_local, open_table, texts_of
+from t2i.display import brief
 from t2i.errors import DataError
 from t2i.files import read_bytes
 
@@ -48,8 +49,7 @@ def read_hf(reference: str | Path, split: str | None = None, columns: Columns = 
     except DataError as error:
         raise DataError(f"{reference} cannot be used: {error}. {HINT}") from None
     except Exception as error:  # from the network, the Hub, Arrow or an untrusted file: `datasets` wraps none of them
-        brief = " ".join(str(error).split())[:300]
-        raise DataError(f"`datasets` cannot read {reference} ({type(error).__name__}: {brief}).") from None
+        raise DataError(f"`datasets` cannot read {reference} ({type(error).__name__}: {brief(error)}).") from None
     name = Path(reference).name if is_local(reference) else reference
     return HFDataset(f"hf:{name}" + (f":{split}" if split else ""), table, (image, caption, group_of(names)), found)
 
