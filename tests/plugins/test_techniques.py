@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from pydantic import BaseModel
 
 from t2i.config import parse_config
 from t2i.create import create_model
@@ -76,6 +77,24 @@ def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
         assert generator.resolution == 64 and values_kept * (2 if recipe.startswith("world64") else 4) <= 16 * MIB
     if recipe == "world64":
         assert values["data"] == "openmoji-world" and train.steps * train.batch_size == 192_000
+
+
+def _without_meaning(config: type[BaseModel], prefix: str) -> list[str]:
+    found = []
+    for name, field in config.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += _without_meaning(field.annotation, f"{prefix}{name}.")
+        elif not field.description:
+            found.append(prefix + name)
+    return found
+
+
+@pytest.mark.parametrize("name", [spec.name for spec, _ in registry().all(ModelSpec)])
+def test_every_setting_has_a_meaning(name: str) -> None:
+    spec, _ = registry().get(ModelSpec, name)
+    sections = {"model.": load_target(spec.config), "objective.": load_target(spec.objective_config)}
+    sections["train."] = TrainConfig
+    assert not [missing for prefix, config in sections.items() for missing in _without_meaning(config, prefix)]
 
 
 WIDTH_MATTERS = [  # kernels round differently at other widths

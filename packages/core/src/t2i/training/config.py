@@ -15,12 +15,14 @@ class OptimizerConfig(Config):
     """Adam (Kingma and Ba 2015), or AdamW with `weight_decay`, and its learning-rate schedule."""
 
     lr: float = Field(2e-4, gt=0, description="peak learning rate")
-    beta1: float = Field(0.5, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    eps: float = Field(1e-8, gt=0)
+    beta1: float = Field(0.5, ge=0, lt=1, description="decay of the mean of gradients")
+    beta2: float = Field(0.999, ge=0, lt=1, description="decay of the mean of squared gradients")
+    eps: float = Field(1e-8, gt=0, description="added to the root of the squared gradients' mean")
     weight_decay: float = Field(0.0, ge=0, description="decoupled (AdamW)")
     warmup_steps: int = Field(0, ge=0, description="linear, from 0 to lr")
-    schedule: Literal["constant", "halving", "cosine"] = "constant"
+    schedule: Literal["constant", "halving", "cosine"] = Field(
+        "constant", description="how lr falls after the warm-up; cosine: to 0 at the last step"
+    )
     halve_every_kimg: float = Field(100.0, gt=0, description="for 'halving': thousand pictures per halving")
 
 
@@ -47,7 +49,7 @@ class TrainConfig(Config):
     steps: int = Field(20_000, ge=1, description="steps of the whole run, over all phases")
     batch_size: int = Field(64, ge=2, description="pictures per step, over all micro-batches")
     accumulate: int = Field(1, ge=1, description="micro-batches per step")
-    seed: int = Field(0, ge=0, le=MAX_SEED)
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="of initial weights, the order of pictures, and noise")
     balance: Literal["image", "group"] = Field(
         "image", description="whether an epoch visits every picture once, or every group once"
     )
@@ -72,11 +74,11 @@ class TrainConfig(Config):
     precision: Literal["auto", "no", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 if this machine computes it faster, else no; run.yaml stores the choice"
     )
-    channels_last: bool = True
+    channels_last: bool = Field(True, description="memory layout of convolutions; faster on most machines")
     compile: bool = Field(False, description="torch.compile each network's forward; without second derivatives")
     deterministic: bool = Field(False, description="only deterministic kernels, also on a GPU; slower")
     checkpoint_every: int = Field(1000, ge=1, description="steps")
-    keep_checkpoints: int = Field(2, ge=1)
+    keep_checkpoints: int = Field(2, ge=1, description="older checkpoints are removed")
     sample_first: int = Field(0, ge=0, description="a step at which samples are drawn as well, early; 0: none")
     sample_every: int = Field(500, ge=0, description="steps; 0 draws no samples, no curves and no page")
     sample_prompts: tuple[str, ...] = Field((), description="empty: 16 captions of the dataset")

@@ -16,7 +16,9 @@ WIDTHS = (256, 256, 128, 48)
 class CGANConfig(Config):
     """The generator's shape. `architecture="paper"` is Reed et al. 2016; "modulated" is ours, and the default."""
 
-    architecture: Literal["modulated", "paper"] = "modulated"
+    architecture: Literal["modulated", "paper"] = Field(
+        "modulated", description="modulated: residual blocks whose norms the text modulates; paper: DCGAN, as in 2016"
+    )
     resolution: int = Field(64, description="pixels per side; 'paper' is always 64", ge=16, le=256)
     text_dim: int = Field(384, ge=1, description="width of the sentence embedding")
     noise_dim: int = Field(100, ge=1, description="width of z; sec. 5")
@@ -49,7 +51,9 @@ class CGANOptions(Config):
 class CGANObjectiveConfig(GameConfig):
     """How the two players are trained. The defaults are ours; recipes/paper.yaml restores the paper's."""
 
-    discriminator_widths: tuple[PositiveInt, ...] = Field((24, 48, 96, 192), min_length=2)
+    discriminator_widths: tuple[PositiveInt, ...] = Field(
+        (24, 48, 96, 192), min_length=2, description="modulated: the discriminator's channels, largest map first"
+    )
     ndf: int = Field(64, ge=8, multiple_of=4, description="paper: base width of the discriminator")
     wrong_text: float = Field(0.5, ge=0, description="CLS: weight of (real picture, wrong text); alg. 1")
     fake: float = Field(0.5, ge=0, description="CLS: weight of (fake picture, right text); alg. 1")
