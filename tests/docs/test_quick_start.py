@@ -26,11 +26,11 @@ def test_every_command_works(t2i: T2I, tmp_path: Path, monkeypatch: pytest.Monke
         asked = [SHORTER.get(word, word) for word in words]
         result = t2i(*asked, *(["train.batch_size=4"] if "--data" in asked else []))
         assert result.code == 0, (words, result.err)
-    assert Image.open("heart.png").size == (64, 64)
-    assert len(list(Path("out").glob("0*-*.png"))) == 8 and Path("out/grid.png").is_file()
-    assert Path("again.png").read_bytes() == Path("out/0001-a-panda-7.png").read_bytes()
-    assert Path("runs/mine/checkpoints/step-00000003").is_dir() and Path("runs/mine/index.html").is_file()
-    assert Image.open("square.png").size == (64, 64) and Path("sheet.png").is_file()
+    assert Image.open("first.png").size == (64, 64)
+    assert len(list(Path("pandas").glob("0*-*.png"))) == 8 and Path("pandas/grid.png").is_file()
+    assert Path("same.png").read_bytes() == Path("pandas/0001-a-panda-7.png").read_bytes()
+    assert Path("runs/first/checkpoints/step-00000003").is_dir() and Path("runs/first/index.html").is_file()
+    assert Image.open("red.png").size == (64, 64) and Path("both.png").is_file()
 
 
 @pytest.mark.parametrize("snippet", [block.code for block in blocks(PAGE) if block.language == "python"])
