@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from t2i.cli.console import fail, python_warnings, report, say, speaking, warn
 from t2i.cli.plugin import t2i_commands
 from t2i.errors import PluginBrokenError, T2IError, UnknownNameError
+from t2i.interrupts import interrupt_once
 from t2i.registry.discovery import Registry, discover
 from t2i.registry.specs import CommandSpec, load_target
 
@@ -21,6 +22,7 @@ HELP = ("--help", "-h")
 
 def main() -> None:
     """Run the command line; exits with 0, 2 after an error of the user's, or 130 after Ctrl-C."""
+    interrupt_once()
     try:
         with speaking(), python_warnings():
             sys.exit(_code(sys.argv[1:]))

@@ -8,19 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from t2i.interrupts import as_one
+
 
 @contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into a call of `stop`; a second Ctrl-C interrupts at once."""
+    """Turn the first Ctrl-C or SIGTERM into a call of `stop`; a later Ctrl-C interrupts at once."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, as_one(signal.default_int_handler))
 
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread receives signals
         return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, as_one(handle)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from t2i.errors import InvalidInputError, OutputError, UnreadPromptWarning
+from t2i.interrupts import as_one
 from t2i_server.settings import CONNECTIONS, IDLE_SECONDS, SEND_SECONDS
 from t2i_server.state import State
 
@@ -73,16 +74,19 @@ def run(app: ASGIApp, state: State, listener: socket.socket, ready: Callable[[],
     """
     warnings.simplefilter("ignore", UnreadPromptWarning)  # each answer says what was not read
     _allow_open_files()
-    before = signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again when it has stopped
+    # uvicorn raises the signal again when it has stopped; asyncio waits for SIGINT only in place of the usual handler
+    raised = {signal.SIGTERM: _end, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in raised.items()}
     try:
         asyncio.run(_serve(app, state, listener, ready))
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def _serve(app: ASGIApp, state: State, listener: socket.socket, ready: Callable[[], object]) -> None:
     await state.start()
-    server = uvicorn.Server(configuration(app, state.settings.deadline_seconds))
+    server = Server(configuration(app, state.settings.deadline_seconds))
     tasks = [asyncio.create_task(close_idle(server)), asyncio.create_task(_when_started(server, ready))]
     try:
         await server.serve([listener])
@@ -90,6 +94,17 @@ async def _serve(app: ASGIApp, state: State, listener: socket.socket, ready: Cal
         for task in tasks:
             task.cancel()
     await asyncio.sleep(0)  # after SIGINT, this is where asyncio raises KeyboardInterrupt
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which a second SIGINT makes drop what it still has to answer."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._handle_once = as_one(super().handle_exit)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._handle_once(sig, frame)
 
 
 def configuration(app: ASGIApp, deadline_seconds: float) -> uvicorn.Config:

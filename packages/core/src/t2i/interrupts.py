@@ -1,0 +1,37 @@
+"""Ctrl-C: signals within SAME_SECONDS are one, as a runner such as `uv run` passes on what the terminal also sends."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+SAME_SECONDS = 1.0  # from the first of them
+
+Handler = Callable[[int, FrameType | None], object]
+
+_first = float("-inf")  # when the latest Ctrl-C began; one for all handlers, as a process has one at a time
+
+
+def as_one(handler: Handler) -> Handler:
+    """The handler, not called for a SIGINT that belongs to one already heard by any handler from here."""
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        global _first
+        if number == signal.SIGINT:
+            now = time.monotonic()
+            if now - _first < SAME_SECONDS:
+                return
+            _first = now
+        handler(number, frame)
+
+    return heard
+
+
+def interrupt_once() -> None:
+    """From now on, signals that belong to one Ctrl-C raise one KeyboardInterrupt; a job that ignores them goes on."""
+    usual = signal.default_int_handler
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is usual:
+        signal.signal(signal.SIGINT, as_one(usual))
