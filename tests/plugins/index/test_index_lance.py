@@ -14,7 +14,7 @@ from t2i.errors import DataError
 from t2i_index.filters import Filters
 from t2i_index.index import Index, open_store
 from t2i_index.record import Entry
-from t2i_index.store import Store
+from t2i_index.store import ANY, Store
 
 pytest.importorskip("lancedb")
 
@@ -125,11 +125,15 @@ def test_neighbours_are_those_of_sqlite(make: Make, store: Store):
         assert list(each.without_vector("meaning")) == []
     for query in vectors[50:]:
         for filters in (Filters(), Filters(model="a")):
-            near = [
-                [record.time for record in each.records(each.by_vector("meaning", query, filters, 5))]
-                for each in (lance, store)
-            ]
-            assert near[0] == near[1]
+            for limit, least in ((5, ANY), (50, 0.2)):
+                near = [
+                    [
+                        record.time
+                        for record in each.records(each.by_vector("meaning", query, filters, limit, least=least))
+                    ]
+                    for each in (lance, store)
+                ]
+                assert near[0] == near[1] and len(near[0]) < 25
     lance.use_encoder("meaning", "two")
     assert (
         lance.by_vector("meaning", vectors[0], Filters(), 5) == []

@@ -53,6 +53,14 @@ def test_a_search_by_meaning_finds_synonyms(store: SQLiteStore):
     assert index.search("cat on a couch", by="meaning", filters=Filters(model="nobody")) == []
 
 
+def test_what_means_something_else_is_not_found(store: SQLiteStore):
+    store.add([text("a feline sleeping on a sofa"), text("a red heart"), text("two dogs running on the beach")])
+    index = Index(store)
+    assert index.search("quarterly tax report", by="meaning") == index.search("quarterly tax report", by="both") == []
+    assert [hit.record.text for hit in index.search("puppies", by="meaning")] == ["two dogs running on the beach"]
+    assert [hit.record.text for hit in index.search("heart", by="both")] == ["a red heart"]
+
+
 def test_merging_puts_ids_of_both_lists_first():
     assert merged([[1, 2, 3], [4, 2, 5]]) == [2, 1, 4, 3, 5]
 
@@ -103,6 +111,17 @@ def test_the_file_finds_the_same_as_brute_force(large: SQLiteStore, vectors: np.
     expected = [exact(vectors, query, list(range(1, 501))) for query in vectors[500:600]]
     recall = np.mean([len(set(f) & set(e)) / 10 for f, e in zip(found, expected, strict=True)])
     assert recall >= 0.95 and len(files(file)) == 1
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters(model="rare"), Filters(model="usual")])
+def test_vectors_below_the_least_cosine_are_not_found(large: SQLiteStore, vectors: np.ndarray, filters: Filters):
+    add(large, vectors[500:520], 500)  # not in the file
+    query = vectors[590]
+    everything = large.by_vector("meaning", query, filters, 520)
+    found = large.by_vector("meaning", query, filters, 520, least=0.3)
+    cosines = vectors[np.array(everything) - 1] @ query
+    assert found == everything[: len(found)] and 0 < len(found) < len(everything)
+    assert cosines[len(found) - 1] > 0.298 and cosines[len(found) :].max() < 0.302
 
 
 def test_new_vectors_are_found_at_once_and_later_move_into_the_file(

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 By = Literal["words", "meaning", "both"]
 MAX_HITS = 10_000
 STACK_FACTOR = 8  # candidates read at first for each requested stack
+# Cosine of two texts' vectors by MiniLM: "love" and "a red heart" have .32, "puppies" and "two dogs running on the
+# beach" .30; with any of fifteen prompts, "quarterly tax report" has at most .08, "mathematics" .17, "tax" .23.
+LEAST_LIKENESS = 0.25
 
 
 def index(where: str | Path | None = None) -> Index:
@@ -144,7 +147,8 @@ class Index:
         """Find records, the best first; without a query and a picture, the newest.
 
         Args:
-            query: for words: words (all must occur), "phrases", prefix*, AND, OR, NOT; for meaning: any sentence.
+            query: for words: words (all must occur), "phrases", prefix*, AND, OR, NOT; for meaning: any sentence, which
+                finds texts from LEAST_LIKENESS on.
             by: "words", "meaning", or "both", merged by reciprocal rank.
             like: a picture; finds similar ones. With a query, both are merged.
             filters: conditions that every hit meets.
@@ -188,7 +192,7 @@ class Index:
 
             self.prepare("meaning", progress)
             meaning = encode_text(query)
-            ways.append(lambda limit: self.store.by_vector("meaning", meaning, filters, limit))
+            ways.append(lambda limit: self.store.by_vector("meaning", meaning, filters, limit, least=LEAST_LIKENESS))
         if like is not None:
             from t2i_index.spaces import encode_picture
 

@@ -22,7 +22,7 @@ from t2i.errors import DataError, OutputError, PluginBrokenError, T2IError
 from t2i_index.filters import Filters
 from t2i_index.query import WORD, Query, parse_query, spaced
 from t2i_index.record import Entry, Record
-from t2i_index.store import Space, Store, Vectors
+from t2i_index.store import ANY, Space, Store, Vectors
 
 JSON = ("options", "artist", "widened")
 COLUMNS = tuple(field.name for field in fields(Record))
@@ -99,7 +99,9 @@ class LanceStore(Store):
         rows = sorted(rows[:RANKED], key=lambda row: parsed.fit(row["text"] or row["prompt"]))
         return [row["id"] for row in rows[:limit]]
 
-    def by_vector(self, space: Space, vector: Vectors, filters: Filters, limit: int) -> list[int]:
+    def by_vector(
+        self, space: Space, vector: Vectors, filters: Filters, limit: int, *, least: float = ANY
+    ) -> list[int]:
         if space not in self._names():
             return []
         with self._sentences("read"):
@@ -107,7 +109,8 @@ class LanceStore(Store):
             while True:
                 table: Any = self._database.open_table(space)
                 search = table.search(vector.astype(np.float32)).distance_type("cosine")
-                near = [row["record"] for row in search.select(["record", "_distance"]).limit(wanted).to_list()]
+                rows = search.select(["record", "_distance"]).limit(wanted).to_list()
+                near = [row["record"] for row in rows if 1 - row["_distance"] >= least]
                 passing = {row["id"] for row in self._by_ids(near, ["id"], _where(filters))}
                 ids = [id_ for id_ in near if id_ in passing]
                 if len(ids) >= limit or len(near) < wanted:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from t2i.files import sha256_of, unwritable
 from t2i_index.filters import Filters
-from t2i_index.store import Space
+from t2i_index.store import ANY, Space
 
 FEW = 20_000  # vectors that are compared one by one
 GROWTH = 0.05  # the file is extended when more than this share of the vectors is new
@@ -38,17 +38,17 @@ class Neighbours:
         self._records: NDArray[np.int64] = np.empty(0, np.int64)
         self._vectors: Matrix = np.empty((0, 0), np.float32)
 
-    def nearest(self, vector: Matrix, filters: Filters, limit: int) -> list[int]:
-        """Ids of the `limit` records nearest to `vector` [d], the nearest first."""
+    def nearest(self, vector: Matrix, filters: Filters, limit: int, least: float = ANY) -> list[int]:
+        """Ids of the `limit` records nearest to `vector` [d], the nearest first; `least` as in `Store.by_vector`."""
         if filters:
             chosen = self._chosen(filters)
             if chosen is not None:
-                return _best(*chosen, vector, limit)
+                return _best(*chosen, vector, limit, least)
         graph = self._opened()
         self._read_new()
         wanted = limit
         while True:
-            found = self._candidates(graph, vector, wanted)
+            found = [pair for pair in self._candidates(graph, vector, wanted) if pair[1] >= least]
             kept = self._passing([record for record, _ in found], filters)
             ids = [record for record, _ in found if record in kept]
             if len(ids) >= limit or len(found) < wanted:
@@ -230,10 +230,11 @@ def _stacked(rows: list[tuple[int, bytes]]) -> tuple[NDArray[np.int64], Matrix]:
     return records, vectors.reshape(len(rows), len(vectors) // max(1, len(rows)))
 
 
-def _best(records: NDArray[np.int64], vectors: Matrix, vector: Matrix, limit: int) -> list[int]:
+def _best(records: NDArray[np.int64], vectors: Matrix, vector: Matrix, limit: int, least: float) -> list[int]:
     if not len(records):
         return []
-    return [int(records[index]) for index in _largest(vectors @ vector, limit)]
+    cosines = vectors @ vector
+    return [int(records[index]) for index in _largest(cosines, limit) if cosines[index] >= least]
 
 
 def _largest(values: Matrix, limit: int) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from t2i_index.neighbours import Neighbours
 from t2i_index.query import parse_query, spaced
 from t2i_index.record import Entry, Record
 from t2i_index.schema import VERSION
-from t2i_index.store import Space, Store, Vectors
+from t2i_index.store import ANY, Space, Store, Vectors
 
 COLUMNS = "kind, prompt, text, model, seed, options, artist, widened, score, path, sha256, time, run, source"
 READ = (
@@ -91,9 +91,11 @@ class SQLiteStore(Store):
         rows.sort(key=lambda row: parsed.fit(row[2] or row[1]))
         return [row[0] for row in rows[:limit]]
 
-    def by_vector(self, space: Space, vector: Vectors, filters: Filters, limit: int) -> list[int]:
+    def by_vector(
+        self, space: Space, vector: Vectors, filters: Filters, limit: int, *, least: float = ANY
+    ) -> list[int]:
         with self._lock, sentences(self.path):
-            return self._neighbours[space].nearest(vector.astype(np.float32), filters, limit)
+            return self._neighbours[space].nearest(vector.astype(np.float32), filters, limit, least)
 
     def without_vector(self, space: Space) -> Iterator[list[Record]]:
         needs = {"meaning": "1", "look": "record.id IN (SELECT record FROM thumbnail)"}[space]

@@ -17,6 +17,8 @@ Space = Literal["meaning", "look"]
 
 Vectors = NDArray[np.floating[Any]]
 
+ANY = -2.0  # below every cosine, also one that is rounded
+
 
 class Store(ABC):
     """Stores records. Their ids are positive, increase, and are never reused.
@@ -50,8 +52,14 @@ class Store(ABC):
         """Ids of records with these words (see `t2i_index.query`), the best first."""
 
     @abstractmethod
-    def by_vector(self, space: Space, vector: Vectors, filters: Filters, limit: int) -> list[int]:
-        """Ids of records whose vectors are nearest to `vector` [d], a unit vector, by cosine; the nearest first."""
+    def by_vector(
+        self, space: Space, vector: Vectors, filters: Filters, limit: int, *, least: float = ANY
+    ) -> list[int]:
+        """Ids of records whose vectors are nearest to `vector` [d], a unit vector, by cosine; the nearest first.
+
+        Args:
+            least: of the cosine; records below it are not found.
+        """
 
     @abstractmethod
     def without_vector(self, space: Space) -> Iterator[list[Record]]:
