@@ -34,8 +34,8 @@ class Placements(NamedTuple):
 
 
 def compose(
-    background: Float[Tensor, "b 3"], sprites: Float[Tensor, "b t 4 s s"], places: Placements, resolution: int
-) -> Float[Tensor, "b 3 h w"]:
+    background: Float[Tensor, "b c"], sprites: Float[Tensor, "b t c_and_1 s s"], places: Placements, resolution: int
+) -> Float[Tensor, "b c h w"]:
     """The picture: the background, then each thing's copies in order, later ones over earlier ones.
 
     Args:
@@ -44,7 +44,7 @@ def compose(
     (b, t, _, s, _), p = sprites.shape, len(places.thing)
     levels = torch.unflatten(torch.stack(_softened(sprites.flatten(0, 1)), 1), 0, (b, t))  # b t l 4 s s
     level = (s / (places.side.detach() * resolution)).clamp_min(1).log2().round().long().clamp_max(LEVELS - 1)
-    chosen = levels[torch.arange(b, device=level.device)[:, None], places.thing, level]  # b p 4 s s
+    chosen = levels[torch.arange(b, device=level.device)[:, None], places.thing, level]  # b p c+1 s s
     flipped = chosen.flip(-1)
     m = places.mirrored[..., None, None, None]
     chosen = chosen + m * (flipped - chosen)
@@ -53,8 +53,16 @@ def compose(
     placed = torch.unflatten(placed, 0, (b, p)) * places.presence[:, :, None, None, None]
     picture = background[:, :, None, None].expand(-1, -1, resolution, resolution)
     for layer in placed.unbind(1):
-        picture = layer[:, :3] + (1 - layer[:, 3:]) * picture
+        picture = layer[:, :-1] + (1 - layer[:, -1:]) * picture
     return picture
+
+
+def seen(sprites: Float[Tensor, "b t c s s"], places: Placements, resolution: int) -> Float[Tensor, "b t_and_1 h w"]:
+    """Of each pixel, the share of each thing and, last, of the background: a picture whose colours are labels."""
+    b, t = sprites.shape[:2]
+    labels, opacity = torch.eye(t + 1, device=sprites.device), sprites[:, :, -1:]
+    labelled = torch.cat([labels[:t, :, None, None] * opacity, opacity], 2)
+    return compose(labels[t].expand(b, -1), labelled, places, resolution)
 
 
 def finer(numbers: Tensor) -> Tensor:
@@ -74,7 +82,7 @@ def _seen_at(places: Placements, resolution: int) -> Float[Tensor, "b p h w 2"]:
     return torch.stack([cos * right + sin * down, cos * down - sin * right], -1)
 
 
-def _softened(sprites: Float[Tensor, "n 4 s s"]) -> list[Float[Tensor, "n 4 s s"]]:
+def _softened(sprites: Float[Tensor, "n c s s"]) -> list[Float[Tensor, "n c s s"]]:
     found, smaller = [sprites], sprites
     for _ in range(LEVELS - 1):
         smaller = F.avg_pool2d(smaller, 2)

@@ -18,7 +18,7 @@ class LayersConfig(Config):
     resolution: int = Field(64, description="pixels per side", ge=8, le=512)
     text_dim: int = Field(384, ge=1, description="width of the words")
     copies: tuple[PositiveInt, ...] = Field(
-        (5, 1), min_length=1, max_length=8, description="for each thing that a picture can show: its places, at most"
+        (5, 1), min_length=1, max_length=3, description="for each thing that a picture can show: its places, at most"
     )
     latent_dim: int = Field(32, ge=1, description="width of z, which says where things are")
     dim: int = Field(256, ge=8, multiple_of=8, description="width of the network that reads the words")

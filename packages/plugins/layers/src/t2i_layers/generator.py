@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from t2i.drawing.abilities import Attended
 from t2i.generator import Generator
 from t2i.noise import Noise
 from t2i.text import TextEmbedding
-from t2i_layers.compose import Placements, compose
+from t2i_layers.compose import Placements, compose, finer, seen
 from t2i_layers.config import LayersConfig, LayersOptions
 from t2i_layers.model import Decoder, Encoder, Scene
 
@@ -40,17 +42,40 @@ class LayeredVAE(Generator[LayersOptions]):
 
     def paint(self, scene: Scene) -> Float[Tensor, "b 3 h w"]:
         """The picture of a scene."""
-        looks, places, background = scene
-        sprites = torch.stack([self.decoder.artwork(look) for look in looks.unbind(1)], 1)
-        return compose(background, sprites, places, self.resolution)
+        return compose(scene.background, self.sprites(scene), scene.places, self.resolution)
+
+    def sprites(self, scene: Scene) -> Float[Tensor, "b t 4 s s"]:
+        """The drawings of a scene's things."""
+        return torch.stack([self.decoder.artwork(look) for look in scene.looks.unbind(1)], 1)
+
+    @torch.no_grad()
+    def fitting(
+        self, scene: Scene, sprites: Float[Tensor, "b t 4 s s"], images: Float[Tensor, "b 3 h w"]
+    ) -> Int[Tensor, b]:
+        """The order of the things that makes a scene most like a picture, both at a quarter of their sides."""
+        side = max(self.resolution // 4, 1)
+        wanted, errors = F.adaptive_avg_pool2d(images, side), []
+        for order in range(scene.orders.shape[1]):
+            tried = scene.in_order(torch.full((len(images),), order, device=images.device))
+            errors.append((compose(scene.background, sprites, tried.places, side) - wanted).square().mean((1, 2, 3)))
+        return torch.stack(errors, 1).argmin(1)
 
     def generate(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Float[Tensor, "b 3 h w"]:
         """Draw one picture per caption."""
         return self.paint(self._imagined(text, noise, options))
 
+    def attend(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Attended:
+        """Draw as `generate` does; a place attends to the words that the query of the thing seen there looked at."""
+        scene = self._imagined(text, noise, options)
+        sprites = self.sprites(scene)
+        shares = seen(sprites, scene.places, self.resolution)
+        maps = torch.einsum("bqhw,bql->blhw", shares, self.decoder.reader.attention(text))
+        return Attended(compose(scene.background, sprites, scene.places, self.resolution), maps)
+
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """The pictures, decoded from the posterior's means and their captions."""
-        return self.paint(self.decoder.scene(self.decoder.reader(text), self.encoder(images, text.sentence).mean))
+        scene = self.decoder.scene(self.decoder.reader(text), self.encoder(images, text.sentence).mean)
+        return self.paint(scene.in_order(self.fitting(scene, self.sprites(scene), images)))
 
     def interpolate(
         self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: LayersOptions
@@ -66,10 +91,13 @@ class LayeredVAE(Generator[LayersOptions]):
         def between(numbers: Float[Tensor, "2 ..."]) -> Float[Tensor, "f ..."]:
             return torch.einsum("fe,e...->f...", ends, numbers)
 
-        looks, (thing, *places), background = self._imagined(text, noise, options)
-        return self.paint(Scene(between(looks), Placements(thing, *map(between, places)), between(background)))
+        looks, (thing, *where), background, orders = self._imagined(text, noise, options)
+        places = Placements(thing, *map(between, where))
+        return self.paint(Scene(between(looks), places, between(background), between(orders)))
 
     def _imagined(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Scene:
         read = self.decoder.reader(text)
         z = self.decoder.planner.expected(read).at(options.temperature * noise.normal(self.config.latent_dim))
-        return self.decoder.scene(read, z)
+        scene = self.decoder.scene(read, z)
+        below = finer(scene.orders).exp().cumsum(1) <= noise.uniform()[:, None]
+        return scene.in_order(below[:, :-1].sum(1))

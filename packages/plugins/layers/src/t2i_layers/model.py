@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from t2i.text import TextEmbedding
@@ -25,23 +25,43 @@ STEEP = 8  # z soon decides between a thing and its mirror image; their mean wou
 
 
 class Scene(NamedTuple):
-    """What a picture shows: what each thing looks like, where its copies are, and the background's colour."""
+    """What a picture shows.
+
+    Attributes:
+        looks: what each thing looks like.
+        places: where its copies are.
+        background: its colour.
+        orders: the log probability of each order in which the things can take the places of the first copies.
+    """
 
     looks: Float[Tensor, "b t d"]
     places: Placements
     background: Float[Tensor, "b 3"]
+    orders: Float[Tensor, "b o"]
 
     def only(self, thing: int) -> Scene:
         """The scene with the first copy of one thing alone, fully visible."""
         places = self.first_copies().places
         one = Placements(*(numbers[..., thing : thing + 1] for numbers in places))
         visible = one._replace(thing=torch.zeros_like(one.thing), presence=torch.ones_like(one.presence))
-        return Scene(self.looks[:, thing : thing + 1], visible, self.background)
+        alone = torch.zeros_like(self.orders[:, :1])
+        return Scene(self.looks[:, thing : thing + 1], visible, self.background, alone)
 
     def first_copies(self) -> Scene:
         """The scene with at most one copy of each thing."""
-        first = torch.searchsorted(self.places.thing, torch.arange(self.looks.shape[1], device=self.looks.device))
+        first = self._first()
         return self._replace(places=Placements(*(numbers[..., first] for numbers in self.places)))
+
+    def in_order(self, order: Int[Tensor, b]) -> Scene:
+        """The scene with the places of the first copies exchanged, for each picture as its order says."""
+        (thing, presence, *where), first = self.places, self._first()
+        exchanged = first[torch.tensor(list(permutations(range(len(first)))), device=first.device)[order]]
+        source = torch.arange(len(thing), device=first.device).repeat(len(order), 1)
+        source[:, first] = exchanged
+        return self._replace(places=Placements(thing, presence, *(numbers.gather(1, source) for numbers in where)))
+
+    def _first(self) -> Int[Tensor, t]:
+        return torch.searchsorted(self.places.thing, torch.arange(self.looks.shape[1], device=self.looks.device))
 
 
 class Gaussian(NamedTuple):
@@ -80,6 +100,17 @@ class Reader(nn.Module):
             x = block(x, words, mask)
         return self.norm(x)
 
+    def attention(self, text: TextEmbedding) -> Float[Tensor, "b q l"]:
+        """How much each query looks at each word: the mean over blocks and heads, without the sentence; sums to 1."""
+        both, mask = sentence_and_words(text)
+        words = self.words(both)
+        x, weights = self.queries.expand(len(words), -1, -1), []
+        for block in self.blocks:
+            assert isinstance(block, ReaderBlock)
+            weights.append(block.attention(x, words, mask))
+            x = block(x, words, mask)
+        return F.normalize(torch.stack(weights).mean(0)[..., 1:], p=1, dim=-1)
+
 
 class ReaderBlock(nn.Module):
     """The queries look at the words and at each other."""
@@ -96,12 +127,25 @@ class ReaderBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "b q d"], words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b 1 1 l"]
     ) -> Float[Tensor, "b q d"]:
-        q = self._split(self.q(self.norms[0](x)), 1)
-        k, v = self._split(self.kv(self.words_norm(words)), 2)
-        x = x + self.outs[0](F.scaled_dot_product_attention(q[0], k, v, attn_mask=mask).transpose(1, 2).flatten(2))
+        q, k, v = self._looks_at(x, words)
+        x = x + self.outs[0](F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2))
         q, k, v = self._split(self.qkv(self.norms[1](x)), 3)
         x = x + self.outs[1](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return x + self.mlp(self.norms[2](x))
+
+    def attention(
+        self, x: Float[Tensor, "b q d"], words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b 1 1 l"]
+    ) -> Float[Tensor, "b q l"]:
+        """The weight of each word for each query, the mean over heads."""
+        q, k, _ = self._looks_at(x, words)
+        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])
+        return scores.masked_fill(~mask, -math.inf).softmax(3).mean(1)
+
+    def _looks_at(self, x: Float[Tensor, "b q d"], words: Float[Tensor, "b l d"]) -> tuple[Tensor, Tensor, Tensor]:
+        """The queries, and the words' keys and values, one for each head."""
+        (q,) = self._split(self.q(self.norms[0](x)), 1)
+        k, v = self._split(self.kv(self.words_norm(words)), 2)
+        return q, k, v
 
     def _split(self, x: Float[Tensor, "b l e"], parts: int) -> Float[Tensor, "p b h l e2"]:
         return torch.unflatten(x, 2, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -109,7 +153,8 @@ class ReaderBlock(nn.Module):
 
 class Planner(nn.Module):
     """From what was read: how many copies of each thing there are, the ground's colour, and which z fit. With z, too:
-    where the copies are. If z could decide how many there are, that would be learned from pictures, not from words."""
+    where the copies are, and in which order the things take these places. If z could decide how many there are, that
+    would be learned from pictures, not from words."""
 
     thing: Tensor
     start: Tensor
@@ -120,17 +165,22 @@ class Planner(nn.Module):
         read, dim = (len(config.copies) + 1) * config.dim, config.dim
         self.presence = _mlp(read, dim, dim, len(start))
         self.places = _mlp(read + config.latent_dim, 2 * dim, dim, len(start) * NUMBERS)
+        self.orders = _mlp(read + config.latent_dim, dim, math.factorial(len(config.copies)))
         self.prior = _mlp(read, dim, dim, 2 * config.latent_dim)
         self.ground = nn.Linear(dim, 3)
         thing = [number for number, count in enumerate(config.copies) for _ in range(count)]
         self.register_buffer("thing", torch.tensor(thing), persistent=False)
         self.register_buffer("start", start, persistent=False)
 
-    def forward(self, read: Float[Tensor, "b q d"], z: Float[Tensor, "b z"]) -> tuple[Placements, Float[Tensor, "b 3"]]:
+    def forward(
+        self, read: Float[Tensor, "b q d"], z: Float[Tensor, "b z"]
+    ) -> tuple[Placements, Float[Tensor, "b 3"], Float[Tensor, "b o"]]:
         with torch.autocast(z.device.type, enabled=False):  # bfloat16 would move things by a tenth of a pixel
             words = read.float().flatten(1)
             presence = finer(self.presence(words) + self.start[:, 0])
-            numbers = torch.unflatten(self.places(torch.cat([words, z], 1)), 1, (-1, NUMBERS))
+            both = torch.cat([words, z], 1)
+            orders = finer(self.orders(both)).log_softmax(1)
+            numbers = torch.unflatten(self.places(both), 1, (-1, NUMBERS))
             x, y, side, tilt, mirrored = finer(numbers + self.start[:, 1:]).unbind(-1)
         places = (
             presence.sigmoid(),
@@ -140,7 +190,8 @@ class Planner(nn.Module):
             0.3 * tilt.tanh(),
             (STEEP * mirrored).sigmoid(),
         )
-        return Placements(self.thing, *(numbers.float() for numbers in places)), (self.ground(read[:, -1]) + 1).tanh()
+        background = (self.ground(read[:, -1]) + 1).tanh()
+        return Placements(self.thing, *(numbers.float() for numbers in places)), background, orders.float()
 
     def expected(self, read: Float[Tensor, "b q d"]) -> Gaussian:
         """The prior: what the caption says about z (Sohn et al. 2015, sec. 4)."""

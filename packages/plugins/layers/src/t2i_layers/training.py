@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from t2i.training.objective import Batch, Objective, Phase, Player
+from t2i_layers.compose import compose
 from t2i_layers.config import LayersObjectiveConfig
 from t2i_layers.generator import LayeredVAE
 
@@ -38,9 +39,14 @@ class LayersObjective(Objective):
             scene = scene.only(batch.step % len(vae.config.copies))
         elif c.draw == "each":
             scene = scene.first_copies()
-        again = vae.paint(scene)
+        sprites = vae.sprites(scene)
+        order = vae.fitting(scene, sprites, batch.images)
+        again = compose(scene.background, sprites, scene.in_order(order).places, vae.resolution)
         nats = posterior.divergence(vae.decoder.planner.expected(read)).mean()
-        terms = {"kl": c.beta * nats / batch.images[0].numel(), "kl_nats": nats.detach()}
+        per_value = c.beta / batch.images[0].numel()
+        terms = {"kl": per_value * nats, "kl_nats": nats.detach()}
+        if scene.orders.shape[1] > 1:
+            terms["order"] = per_value * F.nll_loss(scene.orders, order)
         if c.absolute_error:
             terms["absolute_error"] = c.absolute_error * F.l1_loss(again, batch.images)
         if c.squared_error:
