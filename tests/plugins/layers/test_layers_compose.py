@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from t2i_layers.compose import Placements, compose
+from t2i_layers.compose import Placements, compose, seen
 
 SIDE = 16
 WHITE = torch.ones(1, 3)
@@ -65,10 +65,10 @@ def test_what_is_absent_is_not_seen() -> None:
 def test_later_placements_cover_earlier_ones_and_show_their_own_thing() -> None:
     black, grey = (torch.cat([torch.full((1, 1, 3, 8, 8), v), torch.ones(1, 1, 1, 8, 8)], 2) for v in (-1.0, 0.0))
     sprites, both = torch.cat([black, grey], 1), (place(x=-0.25), place(x=-0.25))
-    for thing, seen in (((0, 1), 0.0), ((1, 0), -1.0)):
+    for thing, on_top in (((0, 1), 0.0), ((1, 0), -1.0)):
         drawn = compose(WHITE, sprites, placements(*both, thing=thing), SIDE)
         wanted = torch.ones(SIDE, SIDE)
-        wanted[4:12, :8] = seen
+        wanted[4:12, :8] = on_top
         torch.testing.assert_close(drawn[0, 0], wanted, atol=1e-5, rtol=0)
 
 
@@ -78,6 +78,14 @@ def test_a_small_sprite_keeps_its_mean() -> None:
     sprites = torch.cat([checks.expand(1, 1, 3, 32, 32), torch.ones(1, 1, 1, 32, 32)], 2)
     drawn = compose(WHITE, sprites, placements(place()), SIDE)
     assert drawn[:, :, 6:10, 6:10].abs().max() < 1e-5
+
+
+def test_seen_tells_the_share_of_each_thing_and_the_background() -> None:
+    sprites = sprite().repeat(1, 2, 1, 1, 1)
+    sprites[:, 1, 3] = 0.25  # the second thing is over the first, and lets most of it through
+    shares = seen(sprites, placements(place(x=-0.25), place(x=-0.25), thing=(0, 1)), SIDE)
+    torch.testing.assert_close(shares[0, :, 8, 4], torch.tensor([0.75, 0.25, 0]))
+    torch.testing.assert_close(shares[0, :, 8, 14], torch.tensor([0.0, 0, 1]))
 
 
 @pytest.mark.parametrize("name", ["presence", "x", "y", "side", "tilt", "mirrored"])

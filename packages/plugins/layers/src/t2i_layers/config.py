@@ -50,7 +50,9 @@ class LayersConfig(Config):
 class LayersOptions(Config):
     """What users choose for each picture."""
 
-    temperature: float = Field(1.0, ge=0, le=2, description="scales z: below 1 less varied pictures, above 1 more")
+    temperature: float = Field(
+        1.0, ge=0, le=2, description="below 1 less varied pictures, above 1 more; 0: the likeliest"
+    )
 
 
 class LayersObjectiveConfig(Config):

@@ -99,5 +99,5 @@ class LayeredVAE(Generator[LayersOptions]):
         read = self.decoder.reader(text)
         z = self.decoder.planner.expected(read).at(options.temperature * noise.normal(self.config.latent_dim))
         scene = self.decoder.scene(read, z)
-        below = finer(scene.orders).exp().cumsum(1) <= noise.uniform()[:, None]
-        return scene.in_order(below[:, :-1].sum(1))
+        shares = (finer(scene.orders) / max(options.temperature, 1e-6)).softmax(1).cumsum(1)
+        return scene.in_order((shares[:, :-1] <= noise.uniform()[:, None]).sum(1))
