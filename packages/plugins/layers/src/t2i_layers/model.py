@@ -211,10 +211,10 @@ def _mlp(inputs: int, *widths: int) -> nn.Sequential:
 
 
 def _start(copies: Sequence[int]) -> Float[Tensor, "p n"]:
-    """Numbers that place the first copy of each thing large in the middle, and the others, fainter, around it."""
+    """Numbers that place the first copy of each thing, from the middle to the lower right, and fainter copies around."""
     rows = []
     for thing, count in enumerate(copies):
-        rows.append([2.0 if thing == 0 else -1.0, 0.4 * thing, 0.0, 0.3, 0.0, 0.0])
+        rows.append([2.0, 0.4 * thing, 0.4 * thing, 0.3, 0.0, 0.0])
         angles = [2 * math.pi * (copy + 0.5) / (count - 1) for copy in range(count - 1)]
         rows.extend([-1.5, 0.55 * math.cos(angle), 0.55 * math.sin(angle), -0.8, 0.0, 0.0] for angle in angles)
     return torch.tensor(rows)

@@ -24,7 +24,7 @@ def t2i_models() -> list[ModelSpec]:
                 "own": "t2i_layers:recipes/own.yaml",
                 "tiny": "t2i_layers:recipes/tiny.yaml",
                 "world64": "t2i_layers:recipes/world64.yaml",
-                "world64-once": "t2i_layers:recipes/world64-once.yaml",
+                "world64-pairs": "t2i_layers:recipes/world64-pairs.yaml",
                 "world64-single": "t2i_layers:recipes/world64-single.yaml",
             },
         )

@@ -33,20 +33,22 @@ class LayersObjective(Objective):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         c, vae = self._config, self.generator
+        per_value = c.beta / batch.images[0].numel()
         posterior, read = vae.encoder(batch.images, batch.text.sentence), vae.decoder.reader(batch.text)
         scene = vae.decoder.scene(read, posterior.at(batch.noise.normal(vae.config.latent_dim)))
+        terms: dict[str, Tensor] = {}
         if c.draw == "one":
             scene = scene.only(batch.step % len(vae.config.copies))
         elif c.draw == "each":
             scene = scene.first_copies()
         sprites = vae.sprites(scene)
-        order = vae.fitting(scene, sprites, batch.images)
-        again = compose(scene.background, sprites, scene.in_order(order).places, vae.resolution)
-        nats = posterior.divergence(vae.decoder.planner.expected(read)).mean()
-        per_value = c.beta / batch.images[0].numel()
-        terms = {"kl": per_value * nats, "kl_nats": nats.detach()}
-        if scene.orders.shape[1] > 1:
+        if c.draw == "all":
+            order = vae.fitting(scene, sprites, batch.images)
             terms["order"] = per_value * F.nll_loss(scene.orders, order)
+            scene = scene.in_order(order)
+        again = compose(scene.background, sprites, scene.places, vae.resolution)
+        nats = posterior.divergence(vae.decoder.planner.expected(read)).mean()
+        terms |= {"kl": per_value * nats, "kl_nats": nats.detach()}
         if c.absolute_error:
             terms["absolute_error"] = c.absolute_error * F.l1_loss(again, batch.images)
         if c.squared_error:

@@ -22,7 +22,7 @@ from t2i_openmoji.world.layout import Placement, arrange
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
 
-SPLITS = ("train", "train-100k", "single", "once", "test", "names")
+SPLITS = ("train", "train-100k", "single", "pairs", "test", "names")
 
 
 @final
@@ -38,7 +38,7 @@ class OpenMojiWorld(CaptionedDataset):
 
         Args:
             split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of `train` that
-                show one thing), "once" (those that show one or two different things), "test" or "names".
+                show one thing), "pairs" (those that show two things and whose captions say where each is), "test" or "names".
 
         Raises:
             InvalidInputError: there is no such split.

@@ -52,17 +52,18 @@ class Entry:
 
 @cache
 def entries(split: str) -> Sequence[Entry]:
-    """All entries of a split; "train-100k" begins with those of "train", "single" and "once" keep some of them."""
+    """All entries of a split; "train-100k" begins with those of "train", "single" and "pairs" keep some of them."""
     if split in SIZES:
         return tuple(_training(index) for index in range(SIZES[split]))
-    if split in ("single", "once"):
+    if split in ("single", "pairs"):
         return tuple(entry for entry in entries("train") if entry.scene and _is_in(split, entry.scene))
     return tuple(_test() if split == "test" else _names())
 
 
 def _is_in(split: str, scene: Scene) -> bool:
-    counts = [part.count for part in scene.parts]
-    return counts == [1] if split == "single" else set(counts) == {1}
+    if split == "pairs":
+        return scene.relation in ("left of", "above")
+    return [part.count for part in scene.parts] == [1]
 
 
 def _training(index: int) -> Entry:
