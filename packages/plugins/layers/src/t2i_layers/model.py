@@ -211,7 +211,7 @@ def _mlp(inputs: int, *widths: int) -> nn.Sequential:
 
 
 def _start(copies: Sequence[int]) -> Float[Tensor, "p n"]:
-    """Numbers that place the first copy of each thing, from the middle to the lower right, and fainter copies around."""
+    """Numbers that place first copies from the middle to the lower right, and the other copies, fainter, around."""
     rows = []
     for thing, count in enumerate(copies):
         rows.append([2.0, 0.4 * thing, 0.4 * thing, 0.3, 0.0, 0.0])

@@ -38,7 +38,8 @@ class OpenMojiWorld(CaptionedDataset):
 
         Args:
             split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of `train` that
-                show one thing), "pairs" (those that show two things and whose captions say where each is), "test" or "names".
+                show one thing), "pairs" (those that show two things and whose captions say where each is), "test" or
+                "names".
 
         Raises:
             InvalidInputError: there is no such split.
