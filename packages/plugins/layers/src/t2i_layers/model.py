@@ -40,12 +40,11 @@ class Scene(NamedTuple):
     orders: Float[Tensor, "b o"]
 
     def only(self, thing: int) -> Scene:
-        """The scene with the first copy of one thing alone, fully visible."""
-        places = self.first_copies().places
-        one = Placements(*(numbers[..., thing : thing + 1] for numbers in places))
-        visible = one._replace(thing=torch.zeros_like(one.thing), presence=torch.ones_like(one.presence))
-        alone = torch.zeros_like(self.orders[:, :1])
-        return Scene(self.looks[:, thing : thing + 1], visible, self.background, alone)
+        """The scene with one thing alone, fully visible, at the first place. Were it at a place of its own, both would
+        learn to follow the same thing, and follow one of two together."""
+        first = Placements(*(numbers[..., :1] for numbers in self.places))
+        visible = first._replace(presence=torch.ones_like(first.presence))
+        return Scene(self.looks[:, thing : thing + 1], visible, self.background, torch.zeros_like(self.orders[:, :1]))
 
     def first_copies(self) -> Scene:
         """The scene with at most one copy of each thing."""
