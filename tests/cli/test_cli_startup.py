@@ -19,7 +19,7 @@ HEAVY = (
 )  # fmt: skip
 
 
-def loaded_by(code: str, site: FakeSite) -> set[str]:
+def loaded_by(code: str, site: FakeSite, exits_with: int = 0) -> set[str]:
     """The modules a fresh Python has after `code`, which may exit."""
     watch = (
         "import atexit, sys\n"
@@ -27,7 +27,7 @@ def loaded_by(code: str, site: FakeSite) -> set[str]:
         f"sys.argv = ['t2i']\n{code}"
     )
     done = subprocess.run([sys.executable, "-c", watch], env=site.environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == exits_with, done.stderr
     return set(done.stdout.rpartition("MODULES ")[2].split())
 
 
@@ -52,6 +52,32 @@ def test_listing_and_describing_import_nothing_heavy(code: str, site: FakeSite) 
     modules = loaded_by(code, site)
     assert "t2i" in modules
     assert modules.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate", "x", "--model", "cgam"),
+        ("generate", "x", "--model", "runs/none"),
+        ("generate", "x", "-o", "x.gif"),
+        ("serve", "cgam"),
+        ("evaluate", "cgan.openmoji64", "--data", "nowhere"),
+        ("evaluate", "cgan.openmoji64", "--metrics", "fie"),
+        ("train", "cgam", "--data", "openmoji", "--out", "new"),
+        ("train", "cgan", "--data", "nowhere", "--out", "new"),
+        ("train", "cgan", "--data", "openmoji", "--out", ".."),
+        ("train", "cgan", "--data", "openmoji", "--out", "new", "--recipe", "best"),
+        ("train", "cgan", "--data", "openmoji", "--out", "new", "train.batchsize=3"),
+        ("train", "cgan", "--data", "openmoji", "--out", "new", "model.depth=x"),
+        ("train", "--resume", "nowhere"),
+        ("data", "check", "nowhere"),
+    ],
+    ids=lambda arguments: " ".join(arguments[-2:]),
+)
+def test_a_common_mistake_is_reported_before_torch_is_imported(
+    arguments: tuple[str, ...], t2i: T2I, site: FakeSite
+) -> None:
+    assert "torch" not in loaded_by(command(*arguments), site, exits_with=2)
 
 
 def test_import_t2i_loads_no_plugin(site: FakeSite) -> None:

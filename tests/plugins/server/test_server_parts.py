@@ -20,7 +20,8 @@ from t2i.drawing.regenerate import regenerate
 from t2i.errors import InvalidInputError, LanguageModelError
 from t2i.language import LanguageModel, LanguageModelIdentity, WritingOptions, check_questions
 from t2i_server.errors import ApiError
-from t2i_server.models import Models, parse_names
+from t2i_server.models import Models
+from t2i_server.names import parse_names
 from t2i_server.rate import Rate
 
 pytestmark = pytest.mark.usefixtures("fakes_installed")

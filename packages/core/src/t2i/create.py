@@ -142,24 +142,40 @@ def load_dataset(
         InvalidInputError: a reader was named without a reference to read, or a column for data without columns.
         DataError: the files cannot be read.
     """
-    kind, colon, rest = check_text(name, "A dataset's name").partition(":")
     columns = {"caption": caption_column, "image": image_column} if caption_column or image_column else {}
-    try:
-        spec, _ = registry().get(DatasetSpec, kind)
-    except T2IError:
-        if os.path.exists(name):  # noqa: PTH110 (Path.exists raises on a name too long for the disk)
-            return _read_path(name, split, columns)
-        if "/" in name:
-            raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
-        raise
-    if spec.takes_reference and not colon and os.path.exists(name):  # noqa: PTH110
+    spec = dataset_spec(name)
+    if spec is None:
         return _read_path(name, split, columns)
+    _, _, rest = name.partition(":")
     if spec.takes_reference:
         return _read(spec, *_split_off(spec, rest, split), columns)
     split = split or rest or None
     _check_split(spec, split)
     _check_columns(spec, columns)
     return cast("CaptionedDataset", load_target(spec.target)(split or spec.splits[0]))
+
+
+def dataset_spec(name: str) -> DatasetSpec | None:
+    """The dataset or reader that a name begins with; None if the name is a path. Reads no file and imports no torch.
+
+    Raises:
+        UnknownNameError, PluginError: there is neither.
+    """
+    kind, colon, _ = check_text(name, "A dataset's name").partition(":")
+    is_path = os.path.exists(name)  # noqa: PTH110 (Path.exists raises on a name too long for the disk)
+    try:
+        spec, _ = registry().get(DatasetSpec, kind)
+    except T2IError as error:
+        if is_path:
+            return None
+        if "/" in name:
+            raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
+        if isinstance(error, UnknownNameError):
+            raise UnknownNameError(
+                f"{error} Nor is there a folder of this name: to use your own pictures, give their folder."
+            ) from None
+        raise
+    return None if spec.takes_reference and not colon and is_path else spec
 
 
 def _split_off(spec: DatasetSpec, rest: str, split: str | None) -> tuple[str, str | None]:

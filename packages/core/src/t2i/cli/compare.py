@@ -19,6 +19,7 @@ from t2i.cli.options import (
     ResolutionOption,
     SettingOption,
     VerboseOption,
+    check_data,
     check_model,
     check_new_file,
     distinct,
@@ -63,6 +64,8 @@ def compare(
     settings = parse_settings(setting, names)
     for model in models:
         check_model(model)
+    if data:
+        check_data(data)
     from t2i.create import load_dataset
     from t2i.evaluation.comparison import common_scores
     from t2i.evaluation.evaluate import create_evaluators

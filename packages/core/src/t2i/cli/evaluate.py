@@ -22,6 +22,7 @@ from t2i.cli.options import (
     SeedOption,
     SettingOption,
     VerboseOption,
+    check_data,
     check_model,
     metric_names,
     parse_options,
@@ -53,6 +54,7 @@ def evaluate(
     names = metric_names(metrics)
     settings = parse_settings(setting, names)
     check_model(model)
+    check_data(data)
     from t2i.files import check_writable
 
     if out is not None:

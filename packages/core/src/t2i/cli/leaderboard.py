@@ -19,6 +19,7 @@ from t2i.cli.options import (
     SeedOption,
     SettingOption,
     VerboseOption,
+    check_data,
     check_model,
     metric_names,
     parse_settings,
@@ -60,6 +61,7 @@ def leaderboard(
         raise OutputError(f"{out} is a file, not a folder. Choose another folder.")
     for model in models:
         check_model(model)
+    check_data(data)
     from t2i.create import load_dataset
     from t2i.evaluation.comparison import common_scores
     from t2i.evaluation.evaluate import create_evaluators

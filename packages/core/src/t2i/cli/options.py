@@ -13,7 +13,7 @@ from t2i.cli.console import say
 from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import weights_spec
 from t2i.registry.discovery import registry
-from t2i.registry.names import ModelName
+from t2i.registry.names import ModelName, check_folder
 from t2i.registry.specs import EvaluatorSpec
 
 MODEL_HELP = (
@@ -151,14 +151,28 @@ def download_confirmed(yes: bool) -> Callable[[str], bool]:
     return confirm
 
 
+def check_data(data: str) -> None:
+    """Report an unknown dataset or folder before torch is imported.
+
+    Raises:
+        UnknownNameError, PluginError: there is no usable dataset of that name, and no such folder.
+    """
+    from t2i.create import dataset_spec
+
+    dataset_spec(data)
+
+
 def check_model(model: str) -> None:
     """Report an unknown name before torch is imported.
 
     Raises:
         UnknownNameError, PluginError: there is no usable model of that name.
     """
-    if ModelName.parse(model).kind == "registered":
+    asked = ModelName.parse(model)
+    if asked.kind == "registered":
         weights_spec(model)
+    elif asked.kind == "folder":
+        check_folder(asked.folder)
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -6,13 +6,16 @@ import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from t2i.cli.console import progress, say, warn
-from t2i.cli.options import AcceptNewOption, YesOption, download_confirmed
+from t2i.cli.options import AcceptNewOption, YesOption, check_data, download_confirmed
 from t2i.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from t2i.training.settings import RunConfig
 
 
 def train(
@@ -82,7 +85,8 @@ def train(
         raise InvalidInputError(
             "A new run needs a technique, or --from MODEL, and a folder: t2i train cgan --data openmoji --out runs/a"
         )
-    if processes > 1 and (code := _launch(processes, settings, defaults, folder, device)) is not None:
+    plan = _checked(settings, defaults, folder)
+    if processes > 1 and (code := _launch(processes, plan, device, folder, is_new=settings is not None)) is not None:
         return code
 
     from t2i.training import run
@@ -156,13 +160,19 @@ def _settings(
     return settings | {"technique": technique, "recipe": recipe or "", "command": command}, below
 
 
-def _launch(
-    processes: int,
-    settings: Mapping[str, Any] | None,
-    defaults: Mapping[str, Any] | None,
-    folder: Path,
-    device: str | None,
-) -> int | None:
+def _checked(settings: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None, folder: Path) -> RunConfig:
+    """The settings of the run, with what can be known of them checked before torch is imported."""
+    from t2i.training.settings import check_new, checked, merge, read_run
+
+    if settings is None:
+        return read_run(folder)
+    config = checked(merge(defaults or {}, settings))
+    check_new(folder)
+    check_data(config.data.source)
+    return config
+
+
+def _launch(processes: int, config: RunConfig, device: str | None, folder: Path, *, is_new: bool) -> int | None:
     """Run this command in several processes and return the exit code; None if it already runs so."""
     from t2i.training.launch import launch, launched
 
@@ -173,14 +183,9 @@ def _launch(
         return None
     from t2i.runs.lock import locked
     from t2i.training.accelerator import check_possible
-    from t2i.training.settings import check_new, checked, merge, read_run
 
-    if settings is None:
-        config = read_run(folder)
+    if not is_new:
         with locked(folder):
             pass  # one clear error here, not one from each process
-    else:
-        config = checked(merge(defaults or {}, settings))
-        check_new(folder)
     check_possible(config.train, device, processes)
     return launch(processes, sys.argv[1:])

@@ -108,7 +108,7 @@ def weights_spec(name: str) -> WeightsSpec:
     if any(name in known.names_of(WeightsSpec) for known in catalogue.KNOWN_PLUGINS):
         # If they are not installed, the error names their package, which also brings the technique.
         registry().get(WeightsSpec, name)
-    registry().get(ModelSpec, technique)
+    registry().get(ModelSpec, technique, offered=[spec.name for spec, _ in registry().all(WeightsSpec)])
     known = {spec.tag: spec for spec, _ in registry().all(WeightsSpec) if spec.model == technique}
     if asked.tag:
         return registry().get(WeightsSpec, name)[0]

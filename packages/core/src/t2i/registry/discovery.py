@@ -46,8 +46,11 @@ class Registry:
             if role is kind and owner:
                 yield cast(SpecT, owner[1]), owner[0]
 
-    def get(self, kind: type[SpecT], name: str) -> tuple[SpecT, Plugin]:
+    def get(self, kind: type[SpecT], name: str, *, offered: Collection[str] = ()) -> tuple[SpecT, Plugin]:
         """The spec called `name` and its plugin.
+
+        Args:
+            offered: what the error about an unknown name lists; by default the names of this kind.
 
         Raises:
             UnknownNameError: no plugin declares it; suggests similar names and the distribution to install.
@@ -56,7 +59,7 @@ class Registry:
         """
         claims = self.claims.get((kind, name))
         if not claims:
-            raise self._unknown(kind, name)
+            raise self._unknown(kind, name, offered)
         owner = _owner(claims)
         if owner is None:
             raise _clash(kind, name, claims).error()
@@ -72,7 +75,7 @@ class Registry:
         """Every name that several distributions declare."""
         return tuple(_clash(kind, name, claims) for (kind, name), claims in self.claims.items() if len(claims) > 1)
 
-    def _unknown(self, kind: type[Spec], name: str) -> Exception:
+    def _unknown(self, kind: type[Spec], name: str, offered: Collection[str]) -> Exception:
         wanted = {name, name.partition(".")[0]}
         brings = {known.distribution for known in catalogue.KNOWN_PLUGINS if wanted & {*known.names_of(kind)}}
         for plugin in self.plugins:
@@ -94,9 +97,8 @@ class Registry:
         install = f" Not installed: {meant} ({elsewhere[meant].remedy})" if meant else ""
         unusable = [plugin.name for plugin in self.plugins if plugin.state != "ok"]
         doctor = f" Plugins that cannot be used: {', '.join(unusable)} (t2i doctor says why)." if unusable else ""
-        return UnknownNameError(
-            f"There is no {word} {name!r}.{hint} Installed: {', '.join(installed) or 'none'}.{install}{doctor}"
-        )
+        listed = ", ".join(sorted(offered) or installed) or "none"
+        return UnknownNameError(f"There is no {word} {name!r}.{hint} Installed: {listed}.{install}{doctor}")
 
 
 def registry() -> Registry:

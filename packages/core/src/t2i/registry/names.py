@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from t2i.arguments import check_text
-from t2i.errors import InvalidInputError, did_you_mean
+from t2i.errors import InvalidInputError, UnknownNameError, did_you_mean
 from t2i.registry.discovery import registry
 from t2i.registry.specs import NAME, HubModelSpec, ModelSpec, WeightsSpec
 
@@ -87,6 +87,15 @@ class ModelName:
 
     def __str__(self) -> str:
         return self.text
+
+
+def check_folder(path: Path) -> None:
+    """
+    Raises:
+        UnknownNameError: a model's folder does not exist.
+    """
+    if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name too long for the disk)
+        raise UnknownNameError(f"There is no folder {path}. Give a run folder, a snapshot or a model's name.")
 
 
 def _no_such_prefix(prefix: str, text: str) -> InvalidInputError:

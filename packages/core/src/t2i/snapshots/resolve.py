@@ -6,14 +6,13 @@ the Hub. In each case its sha256 is verified before a tensor is used.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from t2i.errors import IntegrityError, SnapshotError, UnknownNameError
+from t2i.errors import IntegrityError, SnapshotError
 from t2i.files import sha256_of
 from t2i.hub.layout import CONFIG, WEIGHTS, check_listing, check_not_pickled
 from t2i.registry.describe import weights_spec
-from t2i.registry.names import ModelName
+from t2i.registry.names import ModelName, check_folder
 from t2i.registry.specs import bundled_folder
 from t2i.snapshots.record import Snapshot, read_config
 
@@ -48,8 +47,7 @@ def resolve(name: str, sha256: str | None = None) -> Snapshot:
 
 def _model_folder(path: Path) -> Path:
     """`path` itself if it is a snapshot; the newest complete checkpoint's snapshot if it is a run."""
-    if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name too long for the disk)
-        raise UnknownNameError(f"There is no folder {path}. Give a run folder, a snapshot or a model's name.")
+    check_folder(path)
     if (path / CONFIG).exists():
         return path
     check_not_pickled(str(path), [entry.name for entry in path.iterdir()])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
@@ -15,10 +14,10 @@ from t2i.drawing.artist import Artist
 from t2i.drawing.opening import agreed
 from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import Pipeline, pipeline
-from t2i.errors import InvalidInputError, did_you_mean
+from t2i.errors import did_you_mean
 from t2i.registry.discovery import registry
-from t2i.registry.names import HUB, ModelName
-from t2i.registry.specs import NAME, ModelSpec
+from t2i.registry.names import ModelName
+from t2i.registry.specs import ModelSpec
 from t2i.text import TextEncoder
 from t2i_server.errors import ApiError
 
@@ -149,42 +148,6 @@ def public(id_: str, picture: Picture) -> Picture:
     if ModelName.parse(artist.name).kind != "folder":
         return picture
     return replace(picture, provenance=replace(picture.provenance, artist=replace(artist, name=id_)))
-
-
-def public_name(model: str) -> str:
-    """The name of a model that need not be served, as clients get it: of a folder only the last part."""
-    return model if model.startswith(f"{HUB}:") else re.split(r"[/\\]", model.rstrip("/"))[-1]
-
-
-def parse_names(models: Sequence[str]) -> dict[str, str]:
-    """The names to serve by the ids that clients use: ["cgan.openmoji64", "mine=runs/mine"].
-
-    A folder without an id gets its own name, and a repository its name on the Hub.
-
-    Raises:
-        InvalidInputError: two models have one id, or an id is not a name.
-    """
-    found: dict[str, str] = {}
-    for model in models:
-        id_, equals, name = model.partition("=")
-        if not equals or not NAME.fullmatch(id_.replace(".", "-")):
-            id_, name = _id_of(model), model
-        if not name or not id_:
-            raise InvalidInputError(f"A model to serve is MODEL or ID=MODEL, got {shown(model)}.")
-        if id_ in found:
-            raise InvalidInputError(
-                f"Each served model needs an id of its own, but {shown(found[id_])} and {shown(name)} have {id_!r}. "
-                f"Give one: other={name}"
-            )
-        found[id_] = name
-    return found
-
-
-def _id_of(model: str) -> str:
-    parsed = ModelName.parse(model)
-    if parsed.kind == "folder":
-        return parsed.folder.resolve().name
-    return parsed.repo if parsed.kind == "hub" else model
 
 
 def _described(id_: str, name: str, artist: Artist) -> ServedModel:

@@ -11,7 +11,7 @@ from t2i.create import index
 from t2i.registry.discovery import registry
 from t2i.registry.specs import CommandSpec
 from t2i_server.errors import busy
-from t2i_server.models import public_name
+from t2i_server.names import public_name
 
 if TYPE_CHECKING:
     from t2i_index.index import Hit, Index

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from t2i.drawing.provenance import Provenance, provenance_in
 from t2i_server.errors import ApiError
-from t2i_server.models import public_name
+from t2i_server.names import public_name
 from t2i_server.responses import answer
 from t2i_server.state import Server, State
 

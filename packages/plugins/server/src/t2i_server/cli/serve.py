@@ -54,7 +54,7 @@ def serve(
     answered."""
     from t2i.config import parse_config
     from t2i_server.keys import read_keys
-    from t2i_server.models import parse_names
+    from t2i_server.names import parse_names
 
     names = parse_names(models or [DEFAULT_MODEL])
     for name in names.values():
