@@ -19,6 +19,7 @@ from t2i.errors import TrainingError
 from t2i.images import grid, to_pil
 from t2i.noise import Noise
 from t2i.training.objective import Player
+from t2i.training.report import step_progress
 from t2i.training.report.curves import plot_curves
 from t2i.training.report.samples import Samples, default_samples
 from t2i.training.trainer import Trainer
@@ -48,6 +49,23 @@ def test_rows_have_the_means_since_the_last_row(tmp_path: Path) -> None:
         assert losses(row) == {"generator/squared_error", "generator/size"}
         for term in ("squared_error", "size"):
             assert row[f"generator/{term}"] == pytest.approx(sum(step[term] for step in steps) / len(steps))
+
+
+def test_a_log_gets_a_line_at_intervals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    monkeypatch.setattr(step_progress.time, "monotonic", lambda: now[0])
+    with step_progress.step_progress(100, 400, 16) as advance:
+        for _ in range(90):
+            now[0] += 1.0 if now[0] < 40 else 0.5
+            advance()
+    assert capsys.readouterr().err.splitlines() == [
+        "step 130 of 400, 16 images/s, 4 min left",
+        "step 180 of 400, 27 images/s, 2 min left",
+    ]
+    with step_progress.step_progress(0, 10, 16, hidden=True) as advance:
+        now[0] += 100
+        advance()
+    assert capsys.readouterr().err == ""
 
 
 def test_each_phase_reports_its_own_players(tmp_path: Path) -> None:

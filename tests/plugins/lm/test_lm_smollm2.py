@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -34,7 +35,11 @@ def test_damaged_weights_are_refused_before_they_are_read(t2i_cache: Path, tmp_p
     assert not list((t2i_cache / "language-models").glob("*"))
 
 
-def test_a_snapshot_is_made_once(t2i_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_snapshot_is_made_once_and_that_is_said(
+    t2i_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, "t2i")
+
     class Saved:
         def save_pretrained(self, folder: Path) -> None:
             made.append(folder)
@@ -46,9 +51,11 @@ def test_a_snapshot_is_made_once(t2i_cache: Path, tmp_path: Path, monkeypatch: p
     gguf.write_bytes(b"weights")
     sha256 = sha256_of(gguf)
     folder = module.converted(gguf, sha256)
+    assert "Converting the weights of smollm2, once" in caplog.text
+    caplog.clear()
     assert folder.is_relative_to(t2i_cache) and sorted(path.name for path in folder.iterdir()) == ["1.json", "2.json"]
     gguf.unlink()
-    assert module.converted(gguf, sha256) == folder and len(made) == 2
+    assert module.converted(gguf, sha256) == folder and len(made) == 2 and not caplog.text
 
 
 @pytest.mark.slow

@@ -147,10 +147,15 @@ def test_variations_keep_the_seed_or_the_words(page: webdriver.Chrome) -> None:
 
 
 def test_every_model_draws_the_same_words_and_seed(page: webdriver.Chrome) -> None:
-    fill(page, prompt="two hearts", seed=5)
+    fill(page, prompt="two hearts", seed=5, n=2)
     page.find_element(By.ID, "every").click()
-    until(lambda: status(page).startswith("2 of 2"))
-    assert [caption(figure) for figure in drawn(page)] == [f"{name}, seed 5" for name in MODELS]
+    until(lambda: status(page).startswith("4 of 4"))
+    figures = drawn(page)
+    assert [caption(figure) for figure in figures] == [f"{name}, seed {seed}" for name in MODELS for seed in (5, 6)]
+    left, top = ([figure.location[axis] for figure in figures] for axis in ("x", "y"))
+    assert left[0] == left[1] < left[2] == left[3] and top[0] == top[2] < top[1] == top[3]  # a column for each model
+    history = [item.text for item in page.find_elements(By.CSS_SELECTOR, "#history button")]
+    assert history == [f"two hearts ({name}, seed 5, 2 pictures)" for name in MODELS]
 
 
 def test_stages_are_shown_on_the_way(page: webdriver.Chrome) -> None:

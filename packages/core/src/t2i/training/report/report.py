@@ -1,4 +1,4 @@
-"""Reports a run's measurements: a progress bar, metrics.jsonl, a tracker and warnings."""
+"""Reports a run's measurements: metrics.jsonl, a tracker and warnings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from t2i.errors import TrainingError
@@ -72,28 +70,11 @@ class RunReport:
         for tracker in self._accelerator.trackers:  # Accelerate's end_training would also end the process group
             tracker.finish()
 
-    @contextmanager
-    def progress(self, done: int, total: int, batch_size: int) -> Iterator[Callable[[Mapping[str, Tensor]], None]]:
-        """A bar with images/s and time left; yields a function to call with each step's terms."""
-        columns = (
-            TextColumn("Training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-        )
-        console, hidden = Console(stderr=True), not self._processes.main
-        with Progress(*columns, console=console, speed_estimate_period=120, disable=hidden) as bar:
-            task = bar.add_task("", total=total, completed=done, rate="")
-
-            def advance(terms: Mapping[str, Tensor]) -> None:
-                for name, value in terms.items():
-                    sum_, count = self._sums.get(name, (torch.zeros_like(value), 0))
-                    self._sums[name] = (sum_ + value, count + 1)
-                speed = bar.tasks[0].speed
-                bar.update(task, advance=1, rate=f"{speed * batch_size:.0f} images/s" if speed else "")
-
-            yield advance
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        """Collect the terms of a step."""
+        for name, value in terms.items():
+            sum_, count = self._sums.get(name, (torch.zeros_like(value), 0))
+            self._sums[name] = (sum_ + value, count + 1)
 
     def log(self, step: int, measures: Mapping[str, float]) -> dict[str, float]:
         """Write the terms' means since the last call, and `measures`, to metrics.jsonl and the tracker.

@@ -108,7 +108,7 @@ async function run(requests, columns = 0) {
   const ended = await Promise.allSettled(work);
   const wrong = ended.find((each) => each.status === "rejected");
   if (wrong) say(wrong.reason.name === "AbortError" ? "Stopped." : wrong.reason.message, wrong.reason.name !== "AbortError");
-  if (columns === 0 && !wrong) history.remember(requests[0]);
+  requests.filter((_, index) => ended[index].status === "fulfilled").reverse().forEach(history.remember);
   showHistory();
   drawing = null;
   byId("stop").hidden = true;
@@ -134,7 +134,7 @@ async function one(request, figures, drawn) {
 
 function drawWithEvery() {
   const base = asked();
-  run(models.map((model) => ({ ...base, n: 1, model: model.id, options: model.id === base.model ? base.options : {} })), models.length);
+  run(models.map((model) => ({ ...base, model: model.id, options: model.id === base.model ? base.options : {} })), models.length);
 }
 
 function vary(what, made) {

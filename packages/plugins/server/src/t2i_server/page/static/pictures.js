@@ -5,13 +5,14 @@ import { element, sourceOf } from "./dom.js";
 
 const SMALL = 128; // pixels; smaller pictures are enlarged with hard edges
 
-/** An article for one request, first with a blank place for each picture. Returns the figures. */
+/** An article with a blank place for each picture; `columns` of equally many, one below the other, if not 0. Returns the figures. */
 export function article(place, title, captions, columns) {
   const holder = element("article");
   const grid = element("div", "", columns ? "grid models" : "grid");
   if (columns) grid.style.gridTemplateColumns = `repeat(${columns}, minmax(8rem, 1fr))`;
-  const figures = captions.map((text) => {
+  const figures = captions.map((text, index) => {
     const figure = element("figure");
+    if (columns) figure.style.gridColumn = 1 + Math.floor((index * columns) / captions.length);
     figure.append(element("div", "", "blank"), element("figcaption", text));
     return figure;
   });
