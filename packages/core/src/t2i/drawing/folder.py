@@ -1,17 +1,19 @@
-"""Draw many prompts into a folder: a file per picture and a grid; existing pictures are kept."""
+"""Draw many pictures into files; existing ones are kept. A folder of prompts also gets a grid."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
 
+from t2i.arguments import shown
 from t2i.config import Config
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, Request, check_drawing
 from t2i.drawing.formats import check_format
+from t2i.drawing.frame import Frame, framed
 from t2i.drawing.output import sheet
 from t2i.drawing.picture import Picture, file_name
 from t2i.drawing.provenance import Provenance, Widened, find_provenance, png_bytes
@@ -23,6 +25,7 @@ from t2i.text import check_prompts
 GRID = "grid.png"
 MAX_GRID_PICTURES = 400
 MAX_FOLDER_PICTURES = 1_000_000_000
+LOOK_AHEAD = 1024  # pictures whose files are looked for before the missing ones of them are drawn
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,14 @@ class FolderPlan:
 
     def __iter__(self) -> Iterator[tuple[Request, Path]]:
         """Each picture's request and path."""
-        for number, prompt in enumerate(self.prompts, start=1):
-            for seed in self.seeds:
-                yield Request(prompt, seed), self.folder / file_name(number, prompt, seed, self.suffix)
+        for number, prompt in enumerate(self.prompts):
+            for place, seed in enumerate(self.seeds):
+                yield Request(prompt, seed), self.path(number * len(self.seeds) + place)
+
+    def path(self, index: int) -> Path:
+        """The path of a picture, by its place in this order."""
+        number, place = divmod(index, len(self.seeds))
+        return self.folder / file_name(number + 1, self.prompts[number], self.seeds[place], self.suffix)
 
 
 def draw_folder(
@@ -101,32 +109,66 @@ def draw_folder(
             f"{len(seeds):,} seeds each. Draw fewer."
         )
     check_writable(folder / GRID)
-    waiting: deque[Path] = deque()
+    wanted = ((replace(request, widened=written.get(request.prompt)), path) for request, path in plan)
     done = drawn = 0
-    writing: Path | None = None
-
     with progress("Drawing", len(plan)) as advance:
-
-        def missing() -> Iterator[Request]:
-            nonlocal done
-            for request, path in plan:
-                if _is_there(path, artist, request, options, force) and (not stages or strip_path(path).exists()):
-                    done += 1
-                    advance(1)
-                else:
-                    waiting.append(path)
-                    yield replace(request, widened=written.get(request.prompt))
-
         try:
-            for picture in artist.draw(missing(), options, batch_size=batch_size, stages=stages):
-                writing = waiting.popleft()
-                write_picture(picture, writing)
-                writing, done, drawn = None, done + 1, drawn + 1
+            for made in draw_files(artist, wanted, options, batch_size=batch_size, stages=stages, force=force):
+                if made.problem:
+                    raise OutputError(f"{made.problem} Choose another folder, or replace it with --force.")
+                done, drawn = done + 1, drawn + made.drawn
                 advance(1)
         except KeyboardInterrupt:
-            done += writing is not None and writing.exists()  # interrupted between writing and counting it
+            done += done < len(plan) and plan.path(done).exists()  # interrupted between writing and counting it
             raise KeyboardInterrupt(f"Interrupted: {folder}/ has {done:,} of {len(plan):,} pictures.") from None
     return DrawnFolder(len(plan), drawn, _write_grid(plan) if len(plan) <= MAX_GRID_PICTURES else None)
+
+
+@dataclass(frozen=True)
+class DrawnFile:
+    """What became of one picture of `draw_files`.
+
+    Attributes:
+        drawn: whether it was drawn now; otherwise the file had it already.
+        problem: why the file does not hold the picture: it holds another one, which was not replaced. "" if it does.
+    """
+
+    path: Path
+    drawn: bool
+    problem: str = ""
+
+
+def draw_files(
+    artist: Artist,
+    wanted: Iterable[tuple[Request, Path]],
+    options: Config,
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    stages: bool = False,
+    frame: Frame | None = None,
+    force: bool = False,
+) -> Iterator[DrawnFile]:
+    """Draw each picture whose file is missing or damaged; yields every file, in order, as soon as it is complete.
+
+    Args:
+        wanted: read as they are drawn, LOOK_AHEAD at a time, so that a long list needs little memory. Each file once.
+        stages: also write each picture's stages next to it.
+        frame: put around each picture.
+        force: replace files that hold other pictures.
+
+    Raises:
+        InvalidInputError: a request is invalid, or the artist draws in one stage and has no `stages`.
+        OutputError: a file cannot be written; those before it are complete.
+    """
+    todo = iter(wanted)
+    while part := list(islice(todo, LOOK_AHEAD)):
+        found = [_look(path, artist, request, options, stages, frame, force) for request, path in part]
+        missing = (request for (request, _), look in zip(part, found, strict=True) if look is None)
+        pictures = artist.draw(missing, options, batch_size=batch_size, stages=stages)
+        for (_, path), look in zip(part, found, strict=True):
+            if look is None:
+                write_picture(framed(next(pictures), frame), path)
+            yield look or DrawnFile(path, drawn=True)
 
 
 def write_picture(picture: Picture, path: Path) -> None:
@@ -145,31 +187,31 @@ def strip_path(picture: Path) -> Path:
     return picture.with_name(f"{picture.stem}-stages.png")
 
 
-def _is_there(path: Path, artist: Artist, request: Request, options: Config, force: bool) -> bool:
-    """Whether `path` already holds the requested picture; damaged files do not.
-
-    Raises:
-        OutputError: it holds another picture, and not `force`.
-    """
+def _look(
+    path: Path, artist: Artist, request: Request, options: Config, stages: bool, frame: Frame | None, force: bool
+) -> DrawnFile | None:
+    """What `path` holds; None if the picture must be drawn. Damaged files are drawn again."""
     if not path.exists():
-        return False
+        return None
     try:
         found = find_provenance(path)
     except InvalidInputError:
-        return False
-    if found is not None and _is_same(found, artist, request, options):
-        return True
+        return None
+    if found is not None and _is_same(found, artist, request, options, frame):
+        return None if stages and not strip_path(path).exists() else DrawnFile(path, drawn=False)
     if force:
-        return False
+        return None
     reason = "it was drawn with other weights or options" if found else "it has no provenance"
-    raise OutputError(f"{path} holds another picture ({reason}). Choose another folder, or replace it with --force.")
+    if found is not None and (found.prompt, found.seed) != (request.prompt.strip(), request.seed):
+        reason = f"it was drawn from {shown(found.prompt)} with seed {found.seed}"
+    return DrawnFile(path, drawn=False, problem=f"{path} holds another picture ({reason}).")
 
 
-def _is_same(found: Provenance, artist: Artist, request: Request, options: Config) -> bool:
+def _is_same(found: Provenance, artist: Artist, request: Request, options: Config, frame: Frame | None) -> bool:
     identity = artist.identity
     drawn_by = (found.artist.weights, found.artist.text_encoders, found.artist.adapters)
-    return (found.prompt, found.seed, found.options, found.source, *drawn_by) == (
-        *(request.prompt, request.seed, options.model_dump(mode="json"), None),
+    return (found.prompt, found.seed, found.options, found.source, found.frame, *drawn_by) == (
+        *(request.prompt, request.seed, options.model_dump(mode="json"), None, frame),
         *(identity.weights, identity.text_encoders, identity.adapters),
     )
 

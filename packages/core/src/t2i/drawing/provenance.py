@@ -84,6 +84,19 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """What was added around the drawn picture.
+
+    Attributes:
+        padding: in pixels, on each side.
+        background: the colour of the padding, or "edge": the median colour of the picture's edges.
+    """
+
+    padding: int
+    background: str
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Everything a picture depends on.
 
@@ -94,6 +107,7 @@ class Provenance:
         widened: how the prompt came from a shorter one; None if it was drawn as typed. Drawing again needs only
             `prompt`, so it needs no language model.
         source: the picture it was edited from; None if it was drawn from text alone.
+        frame: the padding around it; None if there is none.
     """
 
     prompt: str
@@ -102,6 +116,7 @@ class Provenance:
     artist: ArtistIdentity
     widened: Widened | None = None
     source: Source | None = None
+    frame: Frame | None = None
 
 
 class SignedImage(Image.Image):

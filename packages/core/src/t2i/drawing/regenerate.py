@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 from t2i.devices import check_device
 from t2i.drawing.artist import Artist, Request
 from t2i.drawing.formats import FORMATS, encoded
+from t2i.drawing.frame import check_frame, framed
 from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import open_snapshot, pipeline
 from t2i.drawing.provenance import ArtistIdentity, Provenance, read_provenance
@@ -87,30 +88,47 @@ def redraw(
     Raises:
         InvalidInputError, OfflineError, IntegrityError, UnknownNameError, PluginError, SnapshotError: as `regenerate`.
     """
-    check_device(device or recorded.artist.device)
     if recorded.source is not None:
         raise InvalidInputError(
             f"{what} was edited from another picture, with the sha256 {recorded.source.sha256}, so it cannot be drawn "
             f"from its provenance alone. Edit that picture again: t2i edit PICTURE {recorded.prompt!r} "
             f"--model {recorded.artist.name} --seed {recorded.seed}"
         )
-    with nullcontext() if fetch or model else offline():
-        try:
-            artist = _artist(what, recorded.artist, model or _pinned(recorded.artist), device or recorded.artist.device)
-        except OfflineError as error:
-            if fetch or model:
-                raise
-            raise OfflineError(
-                f"{what} names the model {recorded.artist.name}, and it or its text encoder is not on this machine. If "
-                f"you trust whoever made the picture, download it: --fetch ({error})"
-            ) from None
-    (again,) = artist.draw(
+    frame = recorded.frame and check_frame(recorded.frame.padding, recorded.frame.background)
+    artist = artist_of(recorded.artist, what, model=model, device=device, fetch=fetch)
+    (drawn,) = artist.draw(
         [Request(recorded.prompt, recorded.seed, recorded.widened)], artist.options(**recorded.options)
     )
+    again = framed(drawn, frame)
     if model is not None:
         return again
     named = replace(again.provenance.artist, name=recorded.artist.name)
     return replace(again, provenance=replace(again.provenance, artist=named))
+
+
+def artist_of(
+    recorded: ArtistIdentity, what: str, *, model: str | None = None, device: str | None = None, fetch: bool = False
+) -> Artist:
+    """The artist that a picture names, with the weights that drew it.
+
+    Args:
+        what: the picture's file or place, for messages.
+        model, device, fetch: as in `regenerate`.
+
+    Raises:
+        InvalidInputError, OfflineError, IntegrityError, UnknownNameError, PluginError, SnapshotError: as `regenerate`.
+    """
+    check_device(device or recorded.device)
+    with nullcontext() if fetch or model else offline():
+        try:
+            return _artist(what, recorded, model or _pinned(recorded), device or recorded.device)
+        except OfflineError as error:
+            if fetch or model:
+                raise
+            raise OfflineError(
+                f"{what} names the model {recorded.name}, and it or its text encoder is not on this machine. If "
+                f"you trust whoever made the picture, download it: --fetch ({error})"
+            ) from None
 
 
 def _artist(what: str, recorded: ArtistIdentity, model: str, device: str) -> Artist:

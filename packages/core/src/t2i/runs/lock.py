@@ -1,15 +1,15 @@
-"""A lock on a run folder, so that only one process trains it. The system releases the lock when the process ends."""
+"""A lock on a folder, so that only one process writes it. The system releases the lock when the process ends."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from t2i.errors import TrainingError
+from t2i.errors import T2IError, TrainingError
 from t2i.files import read_text, unwritable
 from t2i.runs.folder import RunFolder
 
@@ -24,32 +24,53 @@ def locked(run: Path) -> Iterator[None]:
         TrainingError: another process holds it; the message names the process and its machine.
         OutputError: the folder cannot be written.
     """
+    files = RunFolder(run)
+
+    def taken(holder: str) -> T2IError:
+        return TrainingError(
+            f"A run can be trained by only one process at a time, but {run} is being trained by {holder}. Stop "
+            f"that process first, or wait until it ends."
+        )
+
+    with hold(files.lock, files.lock_holder, taken):
+        yield
+
+
+@contextmanager
+def hold(lock: Path, holder: Path, taken: Callable[[str], T2IError]) -> Iterator[None]:
+    """Hold the lock of a folder for the block. If the folder is empty afterwards, it is removed.
+
+    Args:
+        lock, holder: files in the folder; the second names the process.
+        taken: the error if another process holds the lock, given which one does.
+
+    Raises:
+        T2IError: as `taken` says.
+        OutputError: the folder cannot be written.
+    """
     from filelock import FileLock, Timeout
 
-    files = RunFolder(run)
+    folder = lock.parent
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(files.lock, timeout=0)
-        lock.acquire()
-        files.lock_holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock, timeout=0)
+        held.acquire()
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
     except Timeout:
-        raise TrainingError(
-            f"A run can be trained by only one process at a time, but {run} is being trained by {_holder(files)}. Stop "
-            f"that process first, or wait until it ends."
-        ) from None
+        raise taken(_name(holder)) from None
     except OSError as error:
-        raise unwritable(run, error) from None
+        raise unwritable(folder, error) from None
     try:
         yield
     finally:
-        files.lock_holder.unlink(missing_ok=True)
-        lock.release()
-        if run.is_dir() and [*run.iterdir()] == [files.lock]:
-            shutil.rmtree(run, ignore_errors=True)
+        holder.unlink(missing_ok=True)
+        held.release()
+        if folder.is_dir() and [*folder.iterdir()] == [lock]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _holder(files: RunFolder) -> str:
+def _name(holder: Path) -> str:
     try:
-        return read_text(files.lock_holder, MAX_HOLDER_BYTES)
+        return read_text(holder, MAX_HOLDER_BYTES)
     except (OSError, UnicodeDecodeError):  # it has just acquired the lock
         return "another process"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import importlib.util
 import json
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import BinaryIO
@@ -15,8 +12,8 @@ from typing import BinaryIO
 from t2i.data.formats import FORMATS
 from t2i.data.readers.captions import CAPTION_COLUMNS, IMAGE_COLUMNS, Columns, group_of, is_missing, listed
 from t2i.data.readers.findings import Findings
-from t2i.data.readers.rows import rows_of
 from t2i.data.readers.sources import Source
+from t2i.data.readers.tables import table_rows
 from t2i.data.readers.tree import Tree
 from t2i.errors import DataError
 from t2i.plain_text import as_unicode
@@ -24,7 +21,6 @@ from t2i.plain_text import as_unicode
 STEMS = ("metadata", "captions", "meta_cap")
 SUFFIXES = (".jsonl", ".csv", ".parquet", ".json")  # the first one found in a folder is read
 MAX_FILE_BYTES = 2**29  # of a table that has to be read completely
-MAX_LINE_BYTES = 4_000_000
 
 
 @dataclass
@@ -91,79 +87,19 @@ def _rank(name: str) -> tuple[int, int] | None:
 def _rows(tree: Tree, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
     """The rows of a metadata file, each with its line or key."""
     suffix = posixpath.splitext(file.lower())[1]
-    readers: Mapping[str, Callable[[BinaryIO | BytesIO, str, Findings], Iterator[tuple[int | str, object]]]] = {
-        ".jsonl": _json_lines,
-        ".csv": _csv_rows,
-        ".parquet": _parquet_rows,
-        ".json": _json_entries,
-    }
     try:
         with tree.open(file, MAX_FILE_BYTES) as content:
-            yield from readers[suffix](content, file, found)
+            if suffix == ".json":
+                yield from _json_entries(content, file)
+            else:
+                yield from table_rows(content, file, found.leave_out)
     except DataError as error:
         found.leave_out(file, str(error))
     except OSError as error:
         found.leave_out(file, f"cannot be read further ({error.strerror})")
 
 
-def _lines(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers; a line that is too long is replaced by an empty one."""
-    number = 0
-    while line := content.readline(MAX_LINE_BYTES):
-        number += 1
-        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
-            while (rest := content.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-                pass
-            found.leave_out(f"{file}:{number}", f"a line of more than {MAX_LINE_BYTES} bytes")
-            line = b"\n"
-        yield number, line
-
-
-def _json_lines(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
-    for number, line in _lines(content, file, found):
-        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                found.leave_out(f"{file}:{number}", f"not JSON ({str(error)[:100]})")
-
-
-def _csv_rows(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
-    texts = (line.decode("utf-8", "surrogateescape") for _, line in _lines(content, file, found))
-    lines = csv.reader(texts)
-    header: list[str] | None = None
-    while True:
-        try:
-            row = next(lines, None)
-        except csv.Error as error:
-            found.leave_out(f"{file}:{lines.line_num}", f"not a line of CSV ({error})")
-            continue
-        if row is None:
-            return
-        if header is None:
-            header = [name.removeprefix("\ufeff").strip() for name in row]
-        elif row:
-            yield lines.line_num, dict(zip(header, row, strict=False))
-
-
-def _parquet_rows(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise DataError("parquet is read with pyarrow; install it: pip install pyarrow")
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    number = 0
-    try:
-        for batch in ParquetFile(content).iter_batches():
-            for row in rows_of(batch):
-                yield f"row {number}", row
-                number += 1
-    except (ArrowException, OSError, ValueError) as error:
-        raise DataError(f"not readable as parquet from row {number} ({str(error)[:100]})") from None
-
-
-def _json_entries(content: BinaryIO | BytesIO, file: str, found: Findings) -> Iterator[tuple[int | str, object]]:
+def _json_entries(content: BinaryIO | BytesIO, file: str) -> Iterator[tuple[int | str, object]]:
     """A list of objects, or an object with pictures' names as keys, as kohya's scripts write it."""
     try:
         text = content.read(MAX_FILE_BYTES + 1)
