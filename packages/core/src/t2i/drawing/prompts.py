@@ -31,15 +31,24 @@ def read_prompts(path: Path) -> list[str]:
         raise InvalidInputError(f"Cannot read the prompts in {name}: {error.strerror}.") from None
     if len(content) > MAX_PROMPTS_BYTES:
         raise InvalidInputError(f"{name} is larger than {MAX_PROMPTS_BYTES} bytes. Split it.")
-    try:
-        lines = text_lines(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise InvalidInputError(
-            f"{name} must be UTF-8 text, but line {line} has the byte 0x{content[error.start]:02x}. Save it as UTF-8."
-        ) from None
+    lines = text_lines(utf8_text(content, name))
     stripped = (line.strip() for line in lines)
     prompts = [line.removeprefix("\\") if line.startswith("\\#") else line for line in stripped if line[:1] not in "#"]
     if not prompts:
         raise InvalidInputError(f"{name} holds no prompt. Write one per line.")
     return prompts
+
+
+def utf8_text(content: bytes, name: str) -> str:
+    """The text of a file, without a byte order mark.
+
+    Raises:
+        InvalidInputError: it is not UTF-8; names the line.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InvalidInputError(
+            f"{name} must be UTF-8 text, but line {line} has the byte 0x{content[error.start]:02x}. Save it as UTF-8."
+        ) from None

@@ -105,7 +105,13 @@ KNOWN_PLUGINS = (
         "t2i-lm",
         "words",
         "language models that write and widen prompts",
-        {LanguageModelSpec: ("smollm2", "hf", "openai"), CommandSpec: ("write", "widen", "vary", "caption", "board")},
+        {LanguageModelSpec: ("smollm2", "hf", "openai"), CommandSpec: ("write", "widen", "vary", "caption")},
+    ),
+    KnownPlugin(
+        "t2i-apps",
+        "applications",
+        "pictures for tables of products, illustrated stories, boards",
+        {CommandSpec: ("products", "story", "board", "album")},
     ),
     KnownPlugin(
         "t2i-metrics",

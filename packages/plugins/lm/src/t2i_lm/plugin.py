@@ -41,7 +41,6 @@ def t2i_commands() -> list[CommandSpec]:
         CommandSpec("write", "t2i_lm.cli.write:write", "Let a language model write prompts about a topic."),
         CommandSpec("widen", "t2i_lm.cli.widen:widen", "Let a language model add details to a prompt."),
         CommandSpec("vary", "t2i_lm.cli.vary:vary", "Write the variations of a template such as a {red|blue} house."),
-        CommandSpec("board", "t2i_lm.cli.board:board", "Draw variations of a prompt on one labelled sheet."),
         CommandSpec(
             "caption", "t2i_lm.cli.caption:caption", "Let a model describe pictures, in text files next to them."
         ),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,11 @@ from t2i.evaluation.sheet import sheet
 from t2i.files import write_atomic
 from t2i.progress import Progress, silent
 from t2i.seeds import MAX_SEED
+from t2i_apps.boards.shown import NOTE, Shown
+from t2i_apps.pages.render import render
 
 MOST_CELLS = 400
 RANGE = re.compile(r"(\d{1,19})\.\.(\d{1,19})")
-STYLE = """
-body { font: 15px/1.5 sans-serif; margin: 2em }
-th, td { padding: .3em; text-align: left; vertical-align: top; max-width: 16em; overflow-wrap: anywhere }
-img { width: 100%; min-width: 128px; image-rendering: pixelated; display: block }
-"""
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,9 @@ def board(
     *,
     model: str,
     seed: int = 0,
-    options: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    note: str = "",
+    opened: Mapping[str, Artist] | None = None,
     device: str | None = None,
     progress: Progress = silent,
 ) -> list[Path]:
@@ -101,6 +98,8 @@ def board(
 
     Args:
         model, seed, options: of every cell whose axes do not say otherwise.
+        note: written on the page, and into NOTE in the folder, where `album` finds it.
+        opened: models that are loaded already, by name.
 
     Returns:
         The cells' files, row by row.
@@ -114,17 +113,27 @@ def board(
         [_cell({**dict(row), **dict(column)}, prompts[0], model, seed, options or {}) for column in columns]
         for row in rows
     ]
-    drawn = _draw([cell for row in cells for cell in row], device, progress)
+    drawn = _draw([cell for row in cells for cell in row], opened or {}, device, progress)
     folder = out.with_suffix("")
     paths = [
         picture.save(folder / file_name(number, picture.prompt, picture.seed))
         for number, picture in enumerate(drawn, 1)
     ]
-    width = len(columns)
-    pictures = [drawn[start : start + width] for start in range(0, len(drawn), width)]
+    if note:
+        write_atomic(folder / NOTE, f"{note}\n".encode())
+    shown = [Shown.of(path, picture.png(), picture.provenance) for path, picture in zip(paths, drawn, strict=True)]
+    starts = range(0, len(drawn), len(columns))
     tops, sides = [_label(column) for column in columns], [_label(row) for row in rows]
-    write_atomic(out, png_bytes(sheet([[each.image for each in row] for row in pictures], sides, tops)))
-    write_atomic(out.with_suffix(".html"), page(pictures, sides, tops, "; ".join(dict.fromkeys(prompts))))
+    images = [[picture.image for picture in drawn[start : start + len(columns)]] for start in starts]
+    write_atomic(out, png_bytes(sheet(images, sides, tops)))
+    page = render(
+        "board.html",
+        title="; ".join(dict.fromkeys(prompts)),
+        note=note,
+        tops=tops,
+        rows=[(side, shown[start : start + len(columns)]) for side, start in zip(sides, starts, strict=True)],
+    )
+    write_atomic(out.with_suffix(".html"), page)
     return paths
 
 
@@ -158,47 +167,21 @@ def axes(prompts: Sequence[str], x: Axis | None, y: Axis | None) -> tuple[list[S
     return across, down
 
 
-def page(pictures: Sequence[Sequence[Picture]], sides: Sequence[str], tops: Sequence[str], title: str) -> bytes:
-    """The board as one HTML file, without any other file."""
-    head = "".join(f"<th>{escape(text)}</th>" for text in ("", *tops))
-    body = "\n".join(
-        f"<tr><th>{escape(side)}</th>{''.join(map(_td, row))}</tr>" for side, row in zip(sides, pictures, strict=True)
-    )
-    return f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>
-<body>
-<h1>{escape(title)}</h1>
-<table>
-<tr>{head}</tr>
-{body}
-</table>
-</body>
-</html>
-""".encode()
-
-
-def _td(picture: Picture) -> str:
-    artist = picture.provenance.artist.name
-    said = escape(f"{picture.prompt}, seed {picture.seed}, {artist}, {dict(picture.provenance.options)}")
-    data = base64.b64encode(picture.png()).decode()
-    return f'<td><img alt="{said}" title="{said}" src="data:image/png;base64,{data}"></td>'
-
-
 def _label(setting: Setting) -> str:
     return ", ".join(Axis(name, (value,)).labels[0] for name, value in setting)
 
 
-def _cell(values: dict[str, Any], prompt: str, model: str, seed: int, options: dict[str, Any]) -> Cell:
+def _cell(values: dict[str, Any], prompt: str, model: str, seed: int, options: Mapping[str, Any]) -> Cell:
     model, prompt = str(values.pop("model", model)), str(values.pop("prompt", prompt))
     seed = check_whole_number(values.pop("seed", seed), "A seed", 0, MAX_SEED)
     return Cell(model, prompt, seed, tuple({**options, **values}.items()))
 
 
-def _draw(cells: Sequence[Cell], device: str | None, progress: Progress) -> list[Picture]:
+def _draw(cells: Sequence[Cell], opened: Mapping[str, Artist], device: str | None, progress: Progress) -> list[Picture]:
     """The cells' pictures, in order; each model is loaded once, and cells with the same options are one batch."""
-    artists: dict[str, Artist] = {
-        name: pipeline(name, device=device, record=True) for name in _distinct(cells, "model")
+    artists = {
+        name: opened[name] if name in opened else pipeline(name, device=device, record=True)
+        for name in dict.fromkeys(cell.model for cell in cells)
     }
     chosen: list[Config] = [artists[cell.model].options(**dict(cell.options)) for cell in cells]
     drawn: dict[int, Picture] = {}
@@ -210,7 +193,3 @@ def _draw(cells: Sequence[Cell], device: str | None, progress: Progress) -> list
                 drawn[number] = picture
                 advance(1)
     return [drawn[number] for number in range(len(cells))]
-
-
-def _distinct(cells: Sequence[Cell], name: str) -> list[str]:
-    return list(dict.fromkeys(getattr(cell, name) for cell in cells))
