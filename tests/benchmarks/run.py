@@ -10,7 +10,7 @@ from pathlib import Path
 
 NAMES = (
     *("startup", "plugins", "generate", "pipeline", "data", "trainer", "own", "processes"),
-    *("index", "language", "server", "interrupt", "diffusers"),
+    *("index", "language", "server", "products", "interrupt", "diffusers"),
     *("stackgan", "attngan", "dfgan", "transformer", "cvae", "flow"),
     *("fid", "r_precision", "quality", "world"),
 )

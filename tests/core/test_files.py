@@ -12,7 +12,7 @@ import pytest
 
 from t2i import files
 from t2i.errors import OutputError
-from t2i.files import atomic_folder, cache_home, read_bytes, read_json, regular, sha256_of, write_atomic
+from t2i.files import atomic_file, atomic_folder, cache_home, read_bytes, read_json, regular, sha256_of, write_atomic
 
 
 @pytest.fixture
@@ -186,3 +186,16 @@ def test_a_file_of_many_holes_is_refused_before_it_is_hashed(tmp_path: Path, mon
         open_file.write(b"the end")
     with pytest.raises(OSError, match="a sparse file: more than 1048576 of its 4198407 bytes were never written"):
         sha256_of(file)
+
+
+def test_a_file_written_in_parts_appears_when_it_is_complete(tmp_path: Path):
+    path = tmp_path / "new" / "rows.csv"
+    with atomic_file(path) as file:
+        file.write(b"one\n")
+        assert not path.exists()
+        file.write(b"two\n")
+    assert path.read_bytes() == b"one\ntwo\n"
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as file:
+        file.write(b"three")
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"one\ntwo\n" and [*path.parent.iterdir()] == [path]
