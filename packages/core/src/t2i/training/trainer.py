@@ -26,7 +26,7 @@ from t2i.training.defaults.duration import shown_duration
 from t2i.training.elapsed_time import Spent, device_name
 from t2i.training.objective import Objective
 from t2i.training.processes import Processes
-from t2i.training.report.curves import Row
+from t2i.training.report.curves import Row, import_plotting
 from t2i.training.report.page import run_page
 from t2i.training.report.report import RunReport
 from t2i.training.report.resources import resources
@@ -133,6 +133,8 @@ class Trainer:
         run = RunFolder(self.run)
         report = RunReport(run, self.accelerator, self.processes, self.step, self._warn)
         validator = self._make_validator() if self.processes.main else None
+        if self.processes.main and self.config.sample_every:
+            import_plotting()  # otherwise the first pictures, or a stop before them, would wait for it
         drawn: Tensor | None = None
         with (
             report.trackers(),

@@ -27,6 +27,12 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
                     return
 
 
+def import_plotting() -> None:
+    """Import what `plot_curves` needs, which takes seconds, at a time when nobody waits for it."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+
+
 def plot_curves(rows: Sequence[Row], reference: Sequence[Row] = (), only: str = "") -> bytes:
     """A PNG with one panel per player and one line per term, over steps.
 
