@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -145,6 +146,30 @@ def world_sheet(session: nox.Session) -> None:
     from t2i_openmoji.world.sheet import world_sheet
 
     one_sentence(session, world_sheet, Path("docs/pictures/world.png"))
+
+
+@nox.session(name="application-pictures")
+def application_pictures(session: nox.Session) -> None:
+    """Draw contact.png, story.png and board.png in docs/pictures again, by the pages' first commands and chromium."""
+    sys.path.insert(0, "tests/docs")
+    from markdown import blocks
+
+    made, pictures = Path(session.create_tmp()).resolve(), Path("docs/pictures").resolve()
+    for page in ("products", "stories", "boards"):
+        found = blocks(f"docs/{page}.md")
+        for block in found:
+            if block.title:
+                (made / block.title).write_text(block.code)
+        first = next(block.code for block in found if block.language == "sh").splitlines()[0]
+        with session.chdir(made):
+            session.run(*shlex.split(first))
+    shutil.copy(made / "things.png", pictures / "board.png")
+    for page, place, name, size in (
+        ("shop/contact.html", "", "contact", "1000,490"),
+        ("fox.html", "#p1", "story", "1000,545"),
+    ):
+        shot = (f"--screenshot={pictures / name}.png", f"--window-size={size}", "--hide-scrollbars")
+        session.run("chromium", "--headless", "--no-sandbox", *shot, (made / page).as_uri() + place, external=True)
 
 
 @nox.session(name="sample-size")

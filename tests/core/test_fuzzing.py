@@ -22,6 +22,9 @@ NAMES = (
     "svg",
     "tar",
     "settings",
+    "catalog.csv",
+    "catalog.jsonl",
+    "story",
 )
 
 

@@ -22,12 +22,17 @@ from t2i.data.decode import decode_picture
 from t2i.data.readers.folder import read_folder
 from t2i.data.readers.webdataset import read_webdataset
 from t2i.drawing.provenance import ArtistIdentity, Provenance, read_provenance
-from t2i.errors import CheckpointError, T2IError
+from t2i.errors import CheckpointError, DataError, T2IError
 from t2i.runs.checkpoints import latest_checkpoint
 from t2i.snapshots.record import read_config
 from t2i.snapshots.weights import load_weights
 from t2i.training.checkpoint import save_checkpoint
 from t2i.training.settings import read_settings
+from t2i_apps.products.catalog import Catalog
+from t2i_apps.products.naming import Naming
+from t2i_apps.products.template import ColumnTemplate
+from t2i_apps.story.prompting import prompts_for
+from t2i_apps.story.text import read_story
 
 TOY = ToyConfig(resolution=2, text_dim=1, noise_dim=1, width=1)
 CONFIG = {
@@ -44,6 +49,9 @@ SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org
 <style>.a{fill:url(#g)}</style><linearGradient id="g"><stop offset="1" stop-color="red"/></linearGradient>
 <g id="b"><rect class="a" width="9" height="4"/></g><use xlink:href="#b" y="4" clip-path="url(#c)"/>
 <clipPath id="c"><path d="M0 0L9 9H0z"/></clipPath></svg>"""
+STORY = (
+    b"# A fox\n\nOnce a fox had a cake of the king.\n[picture: a cake]\n\n# Two\nIt's \xe2\x80\x9cgood\xe2\x80\x9d.\n"
+)
 YAML = "technique: cgan\ndata: &d openmoji\ntrain: {steps: 3, sample_prompts: [a, *d]}\nmodel: {<<: {x: 1}}\n"
 
 
@@ -115,6 +123,20 @@ def readers(scratch: Path) -> list[Reader]:
         read_settings(path)
         return []
 
+    def catalog(path: Path) -> list[str]:
+        said: list[str] = []
+        naming = Naming(ColumnTemplate.parse("{text}", "it"))
+        for row in Catalog(path).rows(lambda where, reason: said.append(f"{where}: {reason}")):
+            try:
+                assert ".." not in naming.name({"text": row.cells.get("text", "")}).parts
+            except DataError as error:
+                said.append(str(error))
+        return said
+
+    def story(path: Path) -> list[str]:
+        assert all(prompt.text for prompt in prompts_for(read_story(path).paragraphs))
+        return []
+
     good_tar = inputs.tar([("a.png", (folder / "a.png").read_bytes(), b"0"), ("a.txt", b"a red square", b"0")])
     rows = inputs.json_like({"file_name": "a.png", "text": "a red square", "group": "squares"})
     return [
@@ -155,6 +177,13 @@ def readers(scratch: Path) -> list[Reader]:
             inputs.edited(YAML.encode()) | inputs.json_like({"technique": "cgan"}),
             written(scratch / "run.yaml", settings),
         ),
+        Reader("catalog.csv", csv_tables(), written(scratch / "catalog.csv", catalog)),
+        Reader(
+            "catalog.jsonl",
+            st.lists(rows, max_size=4).map(b"\n".join),
+            written(scratch / "catalog.jsonl", catalog),
+        ),
+        Reader("story", inputs.edited(STORY), written(scratch / "story.txt", story)),
     ]
 
 

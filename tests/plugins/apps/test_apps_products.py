@@ -109,7 +109,7 @@ def test_after_kill_9_the_same_command_goes_on(t2i: T2I, here: Path, catalog: Pa
 
 def test_rows_that_fail_are_listed_and_the_others_drawn(t2i: T2I, here: Path, catalog: Path):
     bad = [
-        ("../x,boat,", "has a slash, got '../x'"),
+        ("../x,boat,", "the column 'sku' has a slash, got '../x'"),
         ("/etc/passwd,boat,", "has a slash"),
         ("..,boat,", "begins with ."),
         ("CON,boat,", "systems reserve"),

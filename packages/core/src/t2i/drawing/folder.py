@@ -13,10 +13,10 @@ from t2i.arguments import shown
 from t2i.config import Config
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, Request, check_drawing
 from t2i.drawing.formats import check_format
-from t2i.drawing.frame import Frame, framed
+from t2i.drawing.frame import framed
 from t2i.drawing.output import sheet
 from t2i.drawing.picture import Picture, file_name
-from t2i.drawing.provenance import Provenance, Widened, find_provenance, png_bytes
+from t2i.drawing.provenance import Frame, Provenance, Widened, find_provenance, png_bytes
 from t2i.errors import InvalidInputError, OutputError
 from t2i.files import check_writable, write_atomic
 from t2i.progress import Progress, silent

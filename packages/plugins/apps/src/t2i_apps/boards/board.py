@@ -87,6 +87,7 @@ def board(
     model: str,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
+    title: str = "",
     note: str = "",
     opened: Mapping[str, Artist] | None = None,
     device: str | None = None,
@@ -98,6 +99,7 @@ def board(
 
     Args:
         model, seed, options: of every cell whose axes do not say otherwise.
+        title: of the page; by default the prompts.
         note: written on the page, and into NOTE in the folder, where `album` finds it.
         opened: models that are loaded already, by name.
 
@@ -128,7 +130,7 @@ def board(
     write_atomic(out, png_bytes(sheet(images, sides, tops)))
     page = render(
         "board.html",
-        title="; ".join(dict.fromkeys(prompts)),
+        title=title or "; ".join(dict.fromkeys(prompts)),
         note=note,
         tops=tops,
         rows=[(side, shown[start : start + len(columns)]) for side, start in zip(sides, starts, strict=True)],

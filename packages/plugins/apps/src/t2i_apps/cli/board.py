@@ -82,6 +82,7 @@ def board(
         model=model or DEFAULT_MODEL,
         seed=seed or 0,
         options=chosen,
+        title=template or "",
         note=note,
         opened=opened,
         device=device,

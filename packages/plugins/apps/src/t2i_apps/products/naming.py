@@ -44,7 +44,7 @@ class Naming:
         """
         for column in self._template.columns:
             if "/" in cells[column]:
-                raise DataError(f"the column {column} has a slash, got {shown(cells[column])}")
+                raise DataError(f"the column {shown(column)} has a slash, got {shown(cells[column])}")
         parts = [_plain(part) for part in self._template.fill(cells).split("/")]
         name = PurePosixPath(*parts)
         key = unicodedata.normalize("NFC", str(name)).casefold()  # one file on systems that ignore case
