@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 NAMES = (
-    *("startup", "plugins", "generate", "pipeline", "data", "trainer", "own", "processes"),
+    *("startup", "onnx", "plugins", "generate", "pipeline", "data", "trainer", "own", "processes"),
     *("index", "language", "server", "products", "interrupt", "diffusers"),
     *("stackgan", "attngan", "dfgan", "transformer", "cvae", "flow"),
     *("fid", "r_precision", "quality", "world"),
 )
 
-MODULES = {"diffusers": "diffusers_pipelines"}  # a module of that name would hide the library
+MODULES = {"diffusers": "diffusers_pipelines", "onnx": "without_torch"}  # modules of those names would hide libraries
 
 
 def main() -> None:

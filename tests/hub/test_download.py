@@ -17,6 +17,7 @@ from fakes.hub import STRANGER, TOKEN, FakeHub, cut
 from t2i.errors import InvalidInputError, OfflineError, OutputError, SnapshotError
 from t2i.hub.download import download
 from t2i.hub.layout import FILES
+from t2i.hub.listing import files_among
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SNAPSHOT = {"config.json": b"{}", "model.safetensors": b"0123456789" * 5000, "README.md": b"a card"}
@@ -68,6 +69,17 @@ def test_a_cached_commit_needs_no_request_and_a_cached_branch_needs_one(hub, rep
     assert hub.asked == []
     assert download("org/name", None)[1] == commit
     assert hub.asked == ["GET /api/models/org/name"]
+
+
+def test_one_request_says_which_artist_draws_with_a_repository(hub, repo):
+    """However many artists are installed; none if a snapshot of it is in the cache."""
+    markers = {"model_index.json", "onnx.json", "README.md"}
+    assert files_among("org/name", "", markers) == {"README.md"}
+    assert hub.asked == ["GET /api/models/org/name"]
+    download("org/name", None)
+    hub.requests.clear()
+    assert files_among("org/name", "", markers - {"README.md"}) == set()
+    assert hub.asked == []
 
 
 def test_only_changed_files_of_a_new_commit_are_downloaded(hub, repo):

@@ -80,6 +80,15 @@ class Generator(nn.Module, ABC, Generic[OptionsT]):
         """
         return [self.generate(text, noise, options)]
 
+    @property
+    def not_one_graph(self) -> str:
+        """Why `generate` cannot be exported as one graph of tensor operations, as a sentence; "" if it can.
+
+        The graph takes the numbers that `generate` draws from `noise` as inputs. It must be the same for any number of
+        captions and words: ``text.repeated(2)``, not ``text[list(range(b)) * 2]``.
+        """
+        return ""
+
     def for_drawing(self) -> Generator[OptionsT]:
         """The generator a pipeline draws with: this one, or a faster copy equal up to rounding.
 

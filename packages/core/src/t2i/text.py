@@ -61,6 +61,11 @@ class TextEmbedding:
         """The captions at `index`, still as a batch."""
         return TextEmbedding(self.sentence[index], self.words[index], self.mask[index])
 
+    def repeated(self, copies: int) -> TextEmbedding:
+        """The whole batch `copies` times, one after the other: [copies * b]."""
+        parts = (self.sentence, self.words, self.mask)
+        return TextEmbedding(*(torch.cat([part] * copies) for part in parts))
+
     def to(self, device: torch.device | str) -> TextEmbedding:
         """The same embedding on `device`."""
         return TextEmbedding(self.sentence.to(device), self.words.to(device), self.mask.to(device))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from t2i.drawing.artist import Artist
@@ -31,7 +31,9 @@ def artist_spec_of(name: ModelName) -> ArtistSpec | None:
         return registry().get(ArtistSpec, name.known.artist)[0]
     if name.kind == "registered":
         return None
-    able = [spec for spec, _ in registry().all(ArtistSpec) if _has(name, spec.marker)]
+    specs = [spec for spec, _ in registry().all(ArtistSpec)]
+    present = _present(name, {spec.marker for spec in specs}) if specs else set()
+    able = [spec for spec in specs if spec.marker in present]
     if len(able) > 1:
         names = " and ".join(spec.name for spec in able)
         raise NameClashError(f"A model belongs to one artist, but {name} is claimed by {names}. Uninstall one.")
@@ -52,16 +54,16 @@ def provider_of(name: ModelName) -> Provider | None:
     return provider
 
 
-def _has(name: ModelName, marker: str) -> bool:
-    """Whether the model has the file `marker`."""
+def _present(name: ModelName, markers: Set[str]) -> Set[str]:
+    """Those of the files `markers` that the model has."""
     if name.kind == "folder":
-        return _is_file(name.folder / marker)
-    from t2i.hub.listing import has_file
+        return {marker for marker in markers if _is_file(name.folder / marker)}
+    from t2i.hub.listing import files_among
 
     try:
-        return has_file(name.repo, name.revision, marker)
+        return files_among(name.repo, name.revision, markers)
     except T2IError:  # whoever opens the model next reports it
-        return False
+        return set()
 
 
 def _is_file(path: Path) -> bool:

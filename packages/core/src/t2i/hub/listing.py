@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from t2i.errors import OfflineError, SnapshotError, T2IError
@@ -60,8 +61,9 @@ def ask(repo: str, revision: str | None) -> ModelInfo:
         return listing(repo, revision)
 
 
-def has_file(repo: str, revision: str, name: str) -> bool:
-    """Whether a repository has the file `name` at its root; a snapshot in the cache answers without a request.
+def files_among(repo: str, revision: str, names: Set[str]) -> Set[str]:
+    """Those of the files `names` that a repository has at its root, in one request; a snapshot in the cache answers
+    without one.
 
     Raises:
         InvalidInputError, OfflineError, SnapshotError: as `ask`, if the cache does not know.
@@ -71,8 +73,11 @@ def has_file(repo: str, revision: str, name: str) -> bool:
     def refused(reason: str, unreachable: bool) -> T2IError:
         return SnapshotError(f"{repo} cannot be looked up in the cache: {reason}.")
 
+    def is_cached(name: str) -> bool:
+        return isinstance(try_to_load_from_cache(repo, name, revision=revision or None), str)
+
     with asking(refused):
-        for cached, answer in ((name, True), (CONFIG, False)):  # a snapshot of ours has no other artist's marker
-            if isinstance(try_to_load_from_cache(repo, cached, revision=revision or None), str):
-                return answer
-    return any(file.rfilename == name for file in ask(repo, revision or None).siblings or ())
+        cached = {name for name in names if is_cached(name)}
+        if cached or is_cached(CONFIG):  # a snapshot of ours has no artist's marker
+            return cached
+    return names & {file.rfilename for file in ask(repo, revision or None).siblings or ()}

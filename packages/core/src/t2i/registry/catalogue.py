@@ -95,6 +95,7 @@ KNOWN_PLUGINS = (
     KnownPlugin(
         "t2i-server", "serving", "a page and the OpenAI images API for served models", {CommandSpec: ("serve",)}
     ),
+    KnownPlugin("t2i-onnx", "export", "models as ONNX graphs, and drawing without torch", {CommandSpec: ("export",)}),
     KnownPlugin(
         "t2i-vaegan",
         "hybrid",

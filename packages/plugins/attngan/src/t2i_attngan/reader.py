@@ -37,7 +37,10 @@ class LSTMReader(nn.Module):
         Args:
             dropout: on the input, in training.
         """
-        first = _words_first(text.mask)
+        places = _words_first(text.mask)
+        first = torch.zeros_like(places).scatter(
+            1, places, torch.arange(places.shape[1], device=places.device).expand_as(places)
+        )
         words, mask = _picked(text.words, first), text.mask.gather(1, first)
         words = F.dropout(words, dropout, self.training)
         backwards, last = _reversed(mask), mask.sum(1, keepdim=True) - 1
@@ -45,7 +48,7 @@ class LSTMReader(nn.Module):
         back, _ = self.back(_picked(words, backwards))
         sentence = torch.cat([_picked(states, last)[:, 0] for states in (there, back)], dim=1)
         read = torch.cat([there, _picked(back, backwards)], dim=2).masked_fill(~mask[..., None], 0)
-        return TextEmbedding(sentence, _picked(read, first.argsort(1)), text.mask)
+        return TextEmbedding(sentence, _picked(read, places), text.mask)
 
 
 class LinearReader(nn.Module):
@@ -73,8 +76,8 @@ class SameReader(nn.Module):
 
 
 def _words_first(mask: Bool[Tensor, "b l"]) -> Int[Tensor, "b l"]:
-    """The order that puts each caption's real words before its padding."""
-    return (~mask).to(torch.uint8).argsort(stable=True, dim=1)
+    """The place of each word in the order that puts each caption's real words before its padding."""
+    return torch.where(mask, mask.cumsum(1), mask.sum(1, keepdim=True) + (~mask).cumsum(1)) - 1
 
 
 def _reversed(mask: Bool[Tensor, "b l"]) -> Int[Tensor, "b l"]:

@@ -62,7 +62,7 @@ class FlowTransformer(Generator[FlowOptions]):
     def _predictor(self, text: TextEmbedding, options: FlowOptions) -> sampler.Predict:
         """The network for these captions; while guidance is on, one batch has rows with and without text."""
         b = len(text)
-        both = self.denoiser.read(text[list(range(b)) * 2], torch.arange(2 * b, device=text.mask.device) >= b)
+        both = self.denoiser.read(text.repeated(2), torch.arange(2 * b, device=text.mask.device) >= b)
 
         def run(z: Tensor, t: float, reading: Reading) -> Tensor:
             return self.denoiser(z, torch.full((len(z),), t, device=z.device), reading)
@@ -72,7 +72,7 @@ class FlowTransformer(Generator[FlowOptions]):
                 return run(z, t, both[:b])
             if options.guidance == 0:
                 return run(z, t, both[b:])
-            conditional, unconditional = run(z.repeat(2, 1, 1, 1), t, both).chunk(2)
+            conditional, unconditional = run(z.repeat(2, 1, 1, 1), t, both).unflatten(0, (2, -1))
             return sampler.guided(conditional, unconditional, options.guidance)
 
         return predict

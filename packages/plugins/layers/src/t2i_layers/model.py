@@ -60,7 +60,7 @@ class Scene(NamedTuple):
         return self._replace(places=Placements(thing, presence, *(numbers.gather(1, source) for numbers in where)))
 
     def _first(self) -> Int[Tensor, t]:
-        return torch.searchsorted(self.places.thing, torch.arange(self.looks.shape[1], device=self.looks.device))
+        return (self.places.thing < torch.arange(self.looks.shape[1], device=self.looks.device)[:, None]).sum(1)
 
 
 class Gaussian(NamedTuple):

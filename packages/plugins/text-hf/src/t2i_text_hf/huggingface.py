@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, final
 
 import torch
 from jaxtyping import Float
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from t2i.errors import SnapshotError
+from t2i.errors import InvalidInputError, SnapshotError
 from t2i.files import regular
 from t2i.hub.download import download
 from t2i.hub.layout import CONFIG, check_config_size
 from t2i.hub.shards import WEIGHT_FILES, weights_sha256
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
+from t2i.text_graph import TextGraph
 from t2i_text_hf.batching import CaptionBatcher, cache_captions, check_captions
+from t2i_text_hf.graph import SentenceAndWords
 from t2i_text_hf.pieces import Piece, found_in, pieces_at, unread_of
 
 if TYPE_CHECKING:
@@ -100,6 +103,22 @@ class HuggingFaceEncoder(TextEncoder):
         """
         check_captions(prompts)
         return [unread_of(prompt, self._pieces(prompt)) for prompt in prompts]
+
+    def graph(self) -> TextGraph:
+        """Its network and tokenizer, for export.
+
+        Raises:
+            InvalidInputError: its tokenizer is written in Python, which other runtimes cannot read.
+        """
+        if not self._tokenizer.is_fast:
+            raise InvalidInputError(
+                f"The text encoder {self._identity.name} cannot be exported: its tokenizer is not one of the package "
+                f"`tokenizers`. Choose an encoder with a tokenizer.json."
+            )
+        tokenizer = Tokenizer.from_str(self._tokenizer.backend_tokenizer.to_str())
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self._max_words)
+        return TextGraph(SentenceAndWords(self._network, self._forward, normalize=False), tokenizer.to_str())
 
     def to(self, device: torch.device | str) -> HuggingFaceEncoder:
         """Move the weights to `device`; returns self."""

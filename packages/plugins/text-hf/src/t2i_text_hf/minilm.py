@@ -13,8 +13,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
+from t2i.text_graph import TextGraph
 from t2i_text_hf.batching import CaptionBatcher, cache_captions, check_captions
 from t2i_text_hf.bert import BertConfig, load_bert
+from t2i_text_hf.graph import SentenceAndWords
 from t2i_text_hf.pieces import Piece, is_latin, pieces_at, unread_of
 from t2i_text_hf.weights import REVISION, SHA256, minilm_file, read_verified
 
@@ -90,6 +92,11 @@ class MiniLM(TextEncoder):
         """
         check_captions(prompts)
         return [unread_of(prompt, self._pieces(prompt)) for prompt in prompts]
+
+    def graph(self) -> TextGraph:
+        """Its network and tokenizer, for export."""
+        network = SentenceAndWords(self._network, self._forward, normalize=True)
+        return TextGraph(network, self._tokenizer.to_str(), latin_only=True)
 
     def to(self, device: torch.device | str) -> MiniLM:
         """Move the weights to `device`; returns self."""

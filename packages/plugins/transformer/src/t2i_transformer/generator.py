@@ -48,6 +48,16 @@ class TokenTransformer(Generator[TransformerOptions]):
     def text_dim(self) -> int:
         return self.config.text_dim
 
+    @property
+    def not_one_graph(self) -> str:
+        """A loop over tokens would be unrolled."""
+        if self.config.prior == "masked":
+            return ""
+        return (
+            f"Its prior writes {self.prior.length} tokens one after the other, each by a run of the whole network, so "
+            f"the graph would be {self.prior.length} copies of the network."
+        )
+
     def generate(self, text: TextEmbedding, noise: Noise, options: TransformerOptions) -> Float[Tensor, "b 3 h w"]:
         """Draw one picture per caption.
 

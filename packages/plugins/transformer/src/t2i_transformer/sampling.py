@@ -68,7 +68,7 @@ def guided(logits: Float[Tensor, "copies_b ... k"], options: TransformerOptions)
     """Logits with guidance (Ho and Salimans 2022, eq. 6); the second half of the rows has no text."""
     if _copies(options) == 1:
         return logits
-    with_text, without_text = logits.chunk(2)
+    with_text, without_text = logits.unflatten(0, (2, -1))
     return torch.lerp(without_text, with_text, options.guidance)
 
 
@@ -99,4 +99,4 @@ def _read(prior: Prior, text: TextEmbedding, options: TransformerOptions) -> Rea
     b, copies = len(text), _copies(options)
     dropped = torch.full((copies, b), options.guidance == 0, device=text.mask.device)
     dropped[1:] = True
-    return prior.read(text[list(range(b)) * copies], dropped.flatten())
+    return prior.read(text.repeated(copies), dropped.flatten())

@@ -93,6 +93,14 @@ class DiffusersLoRA(Generator[LoRAOptions]):
             for name, layer in self._places.items():
                 layer._parameters["weight"] = before[name]
 
+    @property
+    def not_one_graph(self) -> str:
+        """The pipeline's loop is not a part of its networks."""
+        return (
+            "It draws with a pipeline of diffusers, whose scheduler runs in Python between its networks. The package "
+            "optimum exports those."
+        )
+
     def text_of(self, text: TextEmbedding) -> tuple[Float[Tensor, "b l d"], Float[Tensor, "b p"]]:
         """The words and the pooled vector that the network reads, as they were before they were packed together."""
         return text.words[..., : self.base.words_dim], text.sentence[:, : self.base.pooled_dim]
