@@ -21,7 +21,7 @@ from t2i.text_graph import TextGraph
 from t2i_onnx.tiny import LONGEST, tiny_tokenizer
 
 WIDTH = 16
-OPTIONS: dict[str, dict[str, Any]] = {"flow": {"steps": 2}}  # so that the graph is small
+OPTIONS: dict[str, dict[str, Any]] = {"flow": {"steps": 2}, "transformer": {"steps": 2}}  # so that graphs are small
 
 
 class Table(nn.Module):
@@ -71,13 +71,17 @@ class TextTable(TextEncoder):
         return TextGraph(self._table, self._tokenizer.to_str())
 
 
-def pipeline_of(technique: str, folder: Path, seed: int = 0) -> Pipeline:
-    """A tiny model of the technique with random weights, whose snapshot is written to `folder`."""
+def pipeline_of(technique: str, folder: Path, seed: int = 0, **config: Any) -> Pipeline:
+    """A tiny model of the technique with random weights, whose snapshot is written to `folder`.
+
+    Args:
+        config: settings of the model, in place of the recipe's.
+    """
     spec = model_info(technique).spec
     assert spec is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = create_model(technique, **{"text_dim": WIDTH, **_tiny(spec, "model")})
+        generator = create_model(technique, **{"text_dim": WIDTH, **_tiny(spec, "model"), **config})
     with torch.no_grad():
         for parameter in generator.parameters():  # those that begin as zeros would hide a difference
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed)))
@@ -86,9 +90,9 @@ def pipeline_of(technique: str, folder: Path, seed: int = 0) -> Pipeline:
     return Pipeline(resolve(str(folder)), generator.eval().requires_grad_(False), encoder)
 
 
-def export(technique: str, out: str) -> None:
+def export(technique: str, out: str, **config: Any) -> None:
     """Export a tiny model of the technique into the folder `out`."""
     from t2i_onnx.export.model import export_model
 
-    artist = pipeline_of(technique, Path(f"{out}-snapshot"))
+    artist = pipeline_of(technique, Path(f"{out}-snapshot"), **config)
     export_model(artist, Path(out), artist.options(**OPTIONS.get(technique, {})))

@@ -28,12 +28,17 @@ from t2i_onnx.folder import CARD, GENERATOR, NEEDED, RECORD
 from t2i_onnx.tiny import write_record
 
 ROOT = Path(__file__).parents[3]
-UNCHECKED = "import sys; sys.path.insert(0, {tests!r}); from fakes.exported import export; export({name!r}, {out!r})"
+UNCHECKED = """
+import sys
+sys.path.insert(0, {tests!r})
+from fakes.exported import export
+export({name!r}, {out!r}, **{config!r})
+"""
 
 
-def exported(name: str, out: Path) -> Path:
+def exported(name: str, out: Path, **config: str) -> Path:
     """A tiny model of the technique, exported in another process, where no signature is checked: torch traces those."""
-    code = UNCHECKED.format(tests=str(ROOT / "tests"), name=name, out=str(out))
+    code = UNCHECKED.format(tests=str(ROOT / "tests"), name=name, out=str(out), config=config)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return out
@@ -128,6 +133,11 @@ EXPORTABLE = {spec.name for spec, _ in registry().all(ModelSpec)} - {"transforme
 def test_every_technique_exports(name: str, tmp_path: Path) -> None:
     folder = exported(name, tmp_path / "out")  # and compared with torch, or nothing would be written
     assert Drawing(folder).draw(["a red heart"], [7]).shape[0] == 1
+
+
+@pytest.mark.slow
+def test_the_masked_prior_of_the_transformer_exports(tmp_path: Path) -> None:
+    assert Drawing(exported("transformer", tmp_path / "out", prior="masked")).record.noise[0].kind == "uniform"
 
 
 def test_the_techniques_that_do_not_export_say_why() -> None:
