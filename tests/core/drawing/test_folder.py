@@ -13,7 +13,8 @@ from PIL import Image
 from fakes.artist import ShardedArtist, write_artist
 from fakes.command_line import contents
 from t2i.drawing.artist import Request
-from t2i.drawing.folder import MAX_FOLDER_PICTURES, MAX_GRID_PICTURES, draw_folder
+from t2i.drawing.folder import MAX_GRID_PICTURES, draw_folder
+from t2i.drawing.folder_plan import MAX_FOLDER_PICTURES
 from t2i.drawing.provenance import read_provenance
 from t2i.errors import InvalidInputError, OutputError
 
@@ -49,7 +50,7 @@ def test_only_what_is_missing_or_damaged_is_drawn(artist: Watched, tmp_path: Pat
     done = draw_folder(artist, PROMPTS, [3, 4], folder)
     assert sorted(path.name for path in folder.iterdir()) == [*NAMES, "grid.png"] and done.total == 4
     paths = [folder / name for name in NAMES]
-    assert done.drawn == 4 and done.grid == folder / "grid.png"
+    assert done.drawn == 4 and done.grid == str(folder / "grid.png")
     before = contents(folder)
     paths[1].unlink()
     paths[2].write_bytes(paths[2].read_bytes()[:-30])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes.s3 import s3 as s3
 from plugins.index.conftest import picture, text
 from plugins.index.test_index_query import TEXTS
 from t2i.errors import DataError
@@ -17,31 +18,6 @@ from t2i_index.record import Entry
 from t2i_index.store import ANY, Store
 
 pytest.importorskip("lancedb")
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """The address of a bucket on an S3 server on loopback."""
-    boto3, server = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    address = f"http://{host}:{port}"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT": address,
-            "AWS_ENDPOINT_URL": address,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            patch.setenv(name, value)
-        boto3.client("s3", endpoint_url=address, region_name="us-east-1").create_bucket(Bucket="pictures")
-        yield "s3://pictures/index"
-    running.stop()
-
 
 LINES = [line for line in TEXTS if "cats" not in line]  # only SQLite stems English words
 Make = Callable[[str], Store]
@@ -53,7 +29,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     if request.param == "folder":
         return lambda name: open_store(str(tmp_path / f"{name}.lance"))
     address = request.getfixturevalue("s3")
-    return lambda name: open_store(f"{address}-{name}")
+    return lambda name: open_store(f"{address}/index-{name}")
 
 
 def test_lancedb_gives_the_same_results_as_sqlite(make: Make, store: Store):

@@ -51,3 +51,8 @@ def shown(value: object) -> str:
         return printable(shortened.repr(value), LONGEST_VALUE)
     except ValueError:  # Python refuses to print an int of more than 4300 digits
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+
+
+def is_address(out: object) -> bool:
+    """Whether it is an address such as s3://bucket/prefix, not a path."""
+    return isinstance(out, str) and "://" in out

@@ -25,6 +25,7 @@ from t2i.registry.roles import role_of
 from t2i.registry.specs import (
     CommandSpec,
     DatasetSpec,
+    EngineSpec,
     EvaluatorSpec,
     LanguageModelSpec,
     ModelSpec,
@@ -35,6 +36,7 @@ from t2i.registry.specs import (
 
 if TYPE_CHECKING:
     from t2i.data.dataset import CaptionedDataset
+    from t2i.engine import Engine
     from t2i.evaluator import Evaluator
     from t2i.generator import Generator
     from t2i.language import LanguageModel
@@ -110,6 +112,18 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
             f"Known settings: {', '.join(known) or 'none'}."
         )
     return cast("Evaluator", target(**settings))
+
+
+def create_engine(name: str) -> Engine:
+    """The engine "name" or "name:reference", such as "local:2" or "ray://host:10001", with its workers not yet started.
+
+    Raises:
+        UnknownNameError, PluginError: nothing usable has that name.
+        EngineError: it cannot start.
+        InvalidInputError: it cannot read the reference.
+    """
+    key, _, reference = check_text(name, "An engine's name").partition(":")
+    return cast("Engine", load_target(registry().get(EngineSpec, key)[0].target)(reference))
 
 
 def index(where: str | Path | None = None) -> Any:

@@ -21,6 +21,7 @@ control characters are made visible and its length is bounded::
     ├── TrainingError           a run cannot start or continue
     │   ├── CheckpointError           there is no complete checkpoint
     │   └── DivergedError             a loss stopped being a finite number
+    ├── EngineError             an engine cannot start, or loses its workers again and again
     └── OutputError             a result cannot be written
 
 One problem does not stop the work, so it is a Python warning: UnreadPromptWarning.
@@ -107,6 +108,10 @@ class CheckpointError(TrainingError):
 
 class DivergedError(TrainingError):
     """A loss stopped being a finite number."""
+
+
+class EngineError(T2IError):
+    """An engine cannot start, or loses its workers again and again."""
 
 
 class OutputError(T2IError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from t2i.cli.options import (
     CountOption,
     DataOption,
     DeviceOption,
+    EngineOption,
     MetricsOption,
     OwnOption,
     ResolutionOption,
@@ -23,6 +26,7 @@ from t2i.cli.options import (
     SettingOption,
     VerboseOption,
     check_data,
+    check_engine,
     check_model,
     metric_names,
     parse_options,
@@ -42,6 +46,7 @@ def evaluate(
     option: OwnOption = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also add the scores to this .jsonl file.")] = None,
     device: DeviceOption = None,
+    engine: EngineOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: VerboseOption = False,
 ) -> int:
@@ -49,22 +54,24 @@ def evaluate(
 
     After an interruption, the same command continues where it stopped. Scores of a run folder or a local snapshot are
     kept in its scores.jsonl and its model card. Several processes can share the work:
-    accelerate launch -m t2i evaluate ...
+    accelerate launch -m t2i evaluate ..., or those of an engine.
     """
     names = metric_names(metrics)
     settings = parse_settings(setting, names)
     check_model(model)
     check_data(data)
+    check_engine(engine)
     from t2i.files import check_writable
 
     if out is not None:
         check_writable(out)
-    from t2i.create import load_dataset
+    from t2i.create import create_engine, load_dataset
     from t2i.evaluation.evaluate import create_evaluators
     from t2i.evaluation.keep import evaluate_and_keep
     from t2i.evaluation.plan import Plan
     from t2i.evaluation.processes import load_artist
     from t2i.evaluation.scores import append_scores
+    from t2i.evaluation.spread import EvaluationWorker
     from t2i.evaluation.table import cautions_of, score_cells
 
     plan = Plan(names, n, seed, resolution, settings, batch_size)
@@ -74,8 +81,14 @@ def evaluate(
     dataset = load_dataset(data)
     for remark in dataset.remarks:
         warn(f"{dataset.name}: {remark}")
-    with interruptible():
-        found, rows = evaluate_and_keep(artist, dataset, plan, options, progress=progress, say=say, warn=warn)
+    with interruptible(), ExitStack() as stack:
+        elsewhere = None
+        if engine is not None:
+            worker = EvaluationWorker(model, data, plan, parse_options(option), device)
+            elsewhere = partial(stack.enter_context(create_engine(engine)).map, worker)
+        found, rows = evaluate_and_keep(
+            artist, dataset, plan, options, elsewhere=elsewhere, progress=progress, say=say, warn=warn
+        )
     if out is not None and rows:
         append_scores(out, rows)
     if as_json and rows:

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t2i.arguments import check_whole_number
+from t2i.arguments import check_whole_number, is_address
 from t2i.cli.console import interruptible, progress, say
 from t2i.cli.options import (
     MODEL_HELP,
     PICTURES,
     AcceptNewOption,
     DeviceOption,
+    EngineOption,
     ForceOption,
     LoraOption,
     MemoryOption,
     OwnOption,
     YesOption,
+    check_engine,
     check_model,
     check_new_file,
     distinct,
@@ -33,6 +35,7 @@ from t2i.registry.specs import CommandSpec, load_target
 from t2i.seeds import choose_seeds
 
 if TYPE_CHECKING:
+    from t2i.drawing.folder import DrawnFolder
     from t2i.drawing.provenance import Widened
 
 STDOUT = Path("-")
@@ -41,7 +44,11 @@ STDOUT = Path("-")
 def generate(
     prompts: Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", help="What to draw.")] = None,
     prompts_file: Annotated[
-        Path | None, typer.Option("--prompts", help="A text file, one prompt per line, or - for standard input.")
+        Path | None,
+        typer.Option(
+            "--prompts",
+            help="A text file, one prompt per line; a table (.csv, .jsonl, .parquet) with a column prompt; or - for standard input.",
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
     count: Annotated[int, typer.Option("-n", "--num-images", help="Pictures per prompt.")] = 1,
@@ -52,11 +59,13 @@ def generate(
         ),
     ] = None,
     out: Annotated[
-        Path,
+        str,
         typer.Option(
-            "-o", "--out", help="A .png, .jpg or .webp file for one picture, - for standard output, or a folder."
+            "-o",
+            "--out",
+            help="A .png, .jpg or .webp file for one picture, - for standard output, a folder, or s3://BUCKET/PREFIX.",
         ),
-    ] = Path("out"),
+    ] = "out",
     suffix: Annotated[
         str, typer.Option("--format", metavar="png|jpg|webp", help="Format of pictures in a folder or on stdout.")
     ] = "png",
@@ -74,6 +83,7 @@ def generate(
     lora: LoraOption = None,
     accept_new: AcceptNewOption = False,
     yes: YesOption = False,
+    engine: EngineOption = None,
     widen: Annotated[
         bool, typer.Option("--widen", help="Let a language model add details to each prompt first.")
     ] = False,
@@ -86,20 +96,49 @@ def generate(
     if prompts_file and seed is None:
         seed = 0
     suffix = f".{suffix.lower().removeprefix('.')}"
-    check_request(texts, count, seed, out, suffix, force)
+    file = None if is_address(out) else Path(out)
+    check_request(texts, count, seed, file, suffix, force)
+    check_engine(engine)
+    check_in_folder(file, engine, attention)
     check_whole_number(batch_size, "The batch size", 1)
     check_model(model)
     from t2i.drawing.artist import Request
     from t2i.drawing.attention import attend, attention_path, write_attention, write_attentions
-    from t2i.drawing.folder import MAX_GRID_PICTURES, FolderPlan, draw_folder, strip_path, write_picture
+    from t2i.drawing.folder import draw_folder
+    from t2i.drawing.folder_plan import plan_folder
     from t2i.drawing.formats import encoded
     from t2i.drawing.opening import check_memory
     from t2i.drawing.pipeline import pipeline
+    from t2i.drawing.place import strip_path, write_picture
+    from t2i.drawing.places import place_of
     from t2i.text import check_prompts
 
     texts, seeds, chosen = distinct(check_prompts(texts)), choose_seeds(seed, count), parse_options(option)
     widened = widen_prompts(texts, seeds[0], lm) if widen else {}
     texts = list(widened) or texts
+    how = "The same command" if seed is not None else f"The same command with --seed {seeds[0]}"
+    advice = f"{how} draws the others."
+    if engine is not None:
+        from t2i.create import create_engine
+        from t2i.drawing.spread import FolderWorker, spread_folder
+
+        plan = plan_folder(texts, seeds, suffix, widened)
+        worker = FolderWorker(
+            model,
+            out if file is None else str(file.absolute()),
+            chosen,
+            device,
+            check_memory(memory),
+            tuple(lora or ()),
+            accept_new,
+            confirmed=yes,
+            batch_size=batch_size,
+            stages=stages,
+            force=force,
+        )
+        with interruptible(advice), create_engine(engine) as workers:
+            report_drawn(out, spread_folder(workers, worker, plan, progress=progress))
+        return
     artist = pipeline(
         model,
         device=device,
@@ -112,28 +151,27 @@ def generate(
     options = artist.options(**chosen)
     if attention:
         attend(artist, [], options)  # whether it can, before anything is drawn
-    if out == STDOUT or is_file(out):
-        if stages and out != STDOUT:
-            check_new_file(strip_path(out), (".png",), force)
-        if attention and out != STDOUT:
-            check_new_file(attention_path(out), (".png",), force)
+    if file is not None and (file == STDOUT or is_file(file)):
+        if stages and file != STDOUT:
+            check_new_file(strip_path(file), (".png",), force)
+        if attention and file != STDOUT:
+            check_new_file(attention_path(file), (".png",), force)
         (picture,) = artist.draw([Request(texts[0], seeds[0], widened.get(texts[0]))], options, stages=stages)
-        if out == STDOUT:
+        if file == STDOUT:
             sys.stdout.buffer.write(encoded(picture.image, suffix))
             sys.stdout.buffer.flush()
         else:
-            write_picture(picture, out)
+            write_picture(picture, file)
             if attention:
-                write_attention(artist, Request(picture.prompt, picture.seed), options, out)
-        say(f"{'standard output' if out == STDOUT else out} (seed {picture.seed})")
+                write_attention(artist, Request(picture.prompt, picture.seed), options, file)
+        say(f"{'standard output' if file == STDOUT else file} (seed {picture.seed})")
         return
-    how = "The same command" if seed is not None else f"The same command with --seed {seeds[0]}"
-    with interruptible(f"{how} draws the others."):
+    with interruptible(advice):
         done = draw_folder(
             artist,
             texts,
             seeds,
-            out,
+            place_of(out),
             options,
             suffix=suffix,
             batch_size=batch_size,
@@ -142,11 +180,19 @@ def generate(
             force=force,
             progress=progress,
         )
-        if attention:
-            write_attentions(artist, FolderPlan(out, texts, seeds), options, force=force, progress=progress)
+        if attention and file is not None:
+            plan = plan_folder(texts, seeds)
+            write_attentions(artist, plan, file, options, force=force, progress=progress)
+    report_drawn(out, done)
+
+
+def report_drawn(out: str, done: DrawnFolder) -> None:
+    """Say how many pictures were drawn, and where the grid is."""
+    from t2i.drawing.folder import MAX_GRID_PICTURES
+
     kept = done.total - done.drawn
-    say(f"{out}/: {done.drawn} pictures{f', {kept} were there already' if kept else ''}")
-    say(str(done.grid) if done.grid else f"no grid: it shows at most {MAX_GRID_PICTURES} pictures")
+    say(f"{out.rstrip('/')}/: {done.drawn} pictures{f', {kept} were there already' if kept else ''}")
+    say(done.grid or f"no grid: it shows at most {MAX_GRID_PICTURES} pictures")
 
 
 def widen_prompts(prompts: list[str], seed: int, lm: str) -> dict[str, Widened]:
@@ -180,8 +226,28 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def check_request(texts: list[str], count: int, seed: int | None, out: Path, suffix: str, force: bool) -> None:
+def check_in_folder(file: Path | None, engine: str | None, attention: bool) -> None:
+    """
+    Args:
+        file: where to draw; None for an address.
+
+    Raises:
+        InvalidInputError: an engine or an address was given for what only this process can write.
+    """
+    if engine is not None and file is not None and (file == STDOUT or is_file(file)):
+        raise InvalidInputError(f"An engine draws into a folder or to s3://bucket/prefix, got {file}. Leave it out.")
+    if attention and (engine is not None or file is None):
+        raise InvalidInputError(
+            "--attention is written by this process, next to pictures in a folder. Leave out --engine, and give a "
+            "folder."
+        )
+
+
+def check_request(texts: list[str], count: int, seed: int | None, out: Path | None, suffix: str, force: bool) -> None:
     """Check what can be checked before heavy imports.
+
+    Args:
+        out: None for an address.
 
     Raises:
         InvalidInputError, OutputError: one sentence each.
@@ -193,6 +259,8 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path, suf
     choose_seeds(seed, count)
     if suffix not in PICTURES:
         raise InvalidInputError(f"--format must be png, jpg or webp, got {suffix.removeprefix('.')!r}.")
+    if out is None:
+        return
     if out == STDOUT and sys.stdout.isatty():
         raise OutputError("A picture is not text, and standard output is a terminal. Redirect it: -o - > picture.png")
     if out == STDOUT or is_file(out):

@@ -14,7 +14,7 @@ from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import weights_spec
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName, check_folder
-from t2i.registry.specs import EvaluatorSpec
+from t2i.registry.specs import EngineSpec, EvaluatorSpec
 
 MODEL_HELP = (
     "Model to use: technique[.tag], a run folder, local-dir:PATH, hf-hub:ORG/REPO[@REVISION] or a short name that "
@@ -46,6 +46,14 @@ AcceptNewOption = Annotated[
     bool, typer.Option("--accept-new", help="Use the new files of a repository that has changed since its first use.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Start a large download without asking.")]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="local[:N]|ray[://HOST:PORT]",
+        help="Spread the work over N processes of this machine, or over a Ray cluster (needs t2i-ray).",
+    ),
+]
 DataOption = Annotated[str, typer.Option(help="Dataset: a name, name:split, or a folder of captioned pictures.")]
 CountOption = Annotated[int, typer.Option("-n", "--n", help="Number of pictures drawn.")]
 MetricsOption = Annotated[str, typer.Option(help="Evaluators' names, separated by commas.")]
@@ -160,6 +168,16 @@ def check_data(data: str) -> None:
     from t2i.create import dataset_spec
 
     dataset_spec(data)
+
+
+def check_engine(engine: str | None) -> None:
+    """Report an unknown engine before heavy imports.
+
+    Raises:
+        UnknownNameError, PluginError: there is no usable engine of that name.
+    """
+    if engine is not None:
+        registry().get(EngineSpec, engine.partition(":")[0])
 
 
 def check_model(model: str) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from t2i.config import Config
 from t2i.drawing.abilities import Attends, cannot
 from t2i.drawing.artist import Artist, Request, check_drawing, check_requests
-from t2i.drawing.folder import FolderPlan
+from t2i.drawing.folder_plan import FolderPlan
 from t2i.drawing.output import sheet
 from t2i.drawing.pipeline import Pipeline
 from t2i.drawing.provenance import png_bytes
@@ -91,7 +91,7 @@ def write_attention(artist: Artist, request: Request, options: Config, picture: 
 
 
 def write_attentions(
-    artist: Artist, plan: FolderPlan, options: Config, *, force: bool = False, progress: Progress = silent
+    artist: Artist, plan: FolderPlan, folder: Path, options: Config, *, force: bool = False, progress: Progress = silent
 ) -> None:
     """Write the strip of every picture of a folder; those already there are kept.
 
@@ -102,9 +102,9 @@ def write_attentions(
         InvalidInputError, OutputError: as `write_attention`.
     """
     with progress("Looking at words", len(plan)) as advance:
-        for request, path in plan:
-            if force or not attention_path(path).exists():
-                write_attention(artist, request, options, path)
+        for request, name in plan:
+            if force or not attention_path(folder / name).exists():
+                write_attention(artist, request, options, folder / name)
             advance(1)
 
 

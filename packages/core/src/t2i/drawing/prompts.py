@@ -1,22 +1,27 @@
-"""Prompts from a text file or standard input."""
+"""Prompts from a text file, a table or standard input."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 
-from t2i.errors import InvalidInputError
+from t2i.errors import DataError, InvalidInputError
 from t2i.files import read_bytes
 from t2i.plain_text import text_lines
 
 MAX_PROMPTS_BYTES = 100_000_000
 STDIN = Path("-")
+TABLES, COLUMN = (".csv", ".jsonl", ".parquet"), "prompt"
 
 
 def read_prompts(path: Path) -> list[str]:
-    """The file's prompts, one per line; empty lines, and comments (lines that start with #) are skipped.
+    """The file's prompts.
 
-    A prompt that starts with # is written with a backslash before it.
+    A text has one per line; empty lines, and comments (lines that start with #) are skipped. A prompt that starts with
+    # is written with a backslash before it. A .csv, .jsonl or .parquet has them in its column "prompt", where empty
+    cells are skipped.
 
     Args:
         path: a file, or STDIN.
@@ -31,9 +36,12 @@ def read_prompts(path: Path) -> list[str]:
         raise InvalidInputError(f"Cannot read the prompts in {name}: {error.strerror}.") from None
     if len(content) > MAX_PROMPTS_BYTES:
         raise InvalidInputError(f"{name} is larger than {MAX_PROMPTS_BYTES} bytes. Split it.")
-    lines = text_lines(utf8_text(content, name))
-    stripped = (line.strip() for line in lines)
-    prompts = [line.removeprefix("\\") if line.startswith("\\#") else line for line in stripped if line[:1] not in "#"]
+    if path.suffix.lower() in TABLES:
+        prompts = [prompt for cell in _cells(content, name) if (prompt := cell.strip())]
+    else:
+        stripped = (line.strip() for line in text_lines(utf8_text(content, name)))
+        kept = (line for line in stripped if line[:1] not in "#")
+        prompts = [line.removeprefix("\\") if line.startswith("\\#") else line for line in kept]
     if not prompts:
         raise InvalidInputError(f"{name} holds no prompt. Write one per line.")
     return prompts
@@ -52,3 +60,33 @@ def utf8_text(content: bytes, name: str) -> str:
         raise InvalidInputError(
             f"{name} must be UTF-8 text, but line {line} has the byte 0x{content[error.start]:02x}. Save it as UTF-8."
         ) from None
+
+
+def _cells(content: bytes, name: str) -> Iterator[str]:
+    """The cells of a table's column COLUMN.
+
+    Raises:
+        InvalidInputError: it is no table of UTF-8 texts, has no such column, or a row cannot be read.
+    """
+    from t2i.data.readers.tables import table_rows
+
+    def refuse(where: str, reason: str) -> None:
+        raise InvalidInputError(f"{where} cannot be read: {reason}. Correct the table, or leave the row out.")
+
+    try:
+        for where, row in table_rows(BytesIO(content), name, refuse, strict=True):
+            if not isinstance(row, Mapping) or COLUMN not in row:
+                columns = ", ".join(map(str, row)) if isinstance(row, Mapping) else ""
+                raise InvalidInputError(f"{name} must have a column {COLUMN!r}, but has {columns or 'none'}.")
+            cell = row[COLUMN]
+            text = "" if cell is None else str(cell)
+            if not is_unicode(text):
+                refuse(f"{name}:{where}", "it is not UTF-8 text")
+            yield text
+    except DataError as error:
+        raise InvalidInputError(f"Cannot read the prompts in {name}: {error}.") from None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it has no byte that was not UTF-8, which readers turn into a lone surrogate."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

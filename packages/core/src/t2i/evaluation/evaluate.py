@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 
 from accelerate import PartialState
@@ -47,12 +47,33 @@ class Evaluation:
     seconds_per_image: float | None
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What became of one batch.
+
+    Attributes:
+        drawn, seconds: number of pictures drawn, and how long that took.
+        unreadable: a sentence for each picture of the dataset that could not be read.
+        states: the evaluators' states after this batch alone, by name; empty if it was seen in this process.
+    """
+
+    drawn: int
+    seconds: float
+    unreadable: tuple[str, ...] = ()
+    states: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict, hash=False)
+
+
+Elsewhere = Callable[[Sequence[Sequence[Planned]]], Iterable[Seen]]
+"""Has batches drawn and seen by others; gives what became of each, in order."""
+
+
 def evaluate(
     artist: Artist,
     dataset: CaptionedDataset,
     plan: Plan | None = None,
     options: Config | None = None,
     *,
+    elsewhere: Elsewhere | None = None,
     progress: Progress = silent,
     warn: Say = unsaid,
 ) -> Evaluation:
@@ -61,6 +82,7 @@ def evaluate(
     Args:
         plan: the evaluators, the number of pictures and the seed.
         options: made by the artist's `options`.
+        elsewhere: where the batches are drawn and seen; by default in this process.
         warn: called with each picture of the dataset that cannot be read.
 
     Raises:
@@ -82,19 +104,18 @@ def evaluate(
         done, drawn, seconds = saved.load()
         finished = sum(map(len, batches[:done]))
         advance(finished)
+        todo = batches[done:]
+        here = (look(artist, dataset, evaluators, batch, side, options) for batch in todo)
         try:
-            for position, batch in enumerate(batches[done:], start=done + 1):
-                if batch[0].real:
-                    seen, shown = read_pictures(dataset, batch, side, warn)
-                else:
-                    start = time.perf_counter()
-                    seen, shown = list(batch), draw_pictures(artist, batch, options)
-                    drawn, seconds = drawn + len(batch), seconds + time.perf_counter() - start
-                if seen:
-                    show(evaluators, seen, to_images(shown, side).to(artist.device))
+            for batch, seen in zip(todo, elsewhere(todo) if elsewhere else here, strict=True):
+                for name, state in seen.states.items():
+                    evaluators[name].merge(state)
+                for sentence in seen.unreadable:
+                    warn(sentence)
+                done, drawn, seconds = done + 1, drawn + seen.drawn, seconds + seen.seconds
                 finished += len(batch)
                 advance(len(batch))
-                saved.keep(position, drawn, seconds)
+                saved.keep(done, drawn, seconds)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"Interrupted: {finished:,} of {total:,} pictures are evaluated. The same command continues, from at "
@@ -106,6 +127,27 @@ def evaluate(
         return Evaluation({}, {}, None)
     scores, failures = compute(evaluators, _protocol(artist, dataset, plan))
     return Evaluation(scores, failures, seconds / drawn if drawn else None)
+
+
+def look(
+    artist: Artist,
+    dataset: CaptionedDataset,
+    evaluators: Mapping[str, Evaluator],
+    batch: Sequence[Planned],
+    side: int,
+    options: Config,
+) -> Seen:
+    """Read or draw a batch, and show it to the evaluators."""
+    unreadable: list[str] = []
+    start, drawn = time.perf_counter(), 0
+    if batch[0].real:
+        readable, pictures = read_pictures(dataset, batch, side, unreadable.append)
+    else:
+        readable, pictures, drawn = list(batch), draw_pictures(artist, batch, options), len(batch)
+    seconds = time.perf_counter() - start if drawn else 0.0
+    if readable:
+        show(evaluators, readable, to_images(pictures, side).to(artist.device))
+    return Seen(drawn, seconds, tuple(unreadable))
 
 
 def suited_to(plan: Plan, data: str) -> Plan:

@@ -10,7 +10,7 @@ from t2i.config import Config
 from t2i.data.dataset import CaptionedDataset
 from t2i.drawing.artist import Artist
 from t2i.evaluation.card import write_card_scores
-from t2i.evaluation.evaluate import Evaluation, evaluate
+from t2i.evaluation.evaluate import Elsewhere, Evaluation, evaluate
 from t2i.evaluation.plan import Plan
 from t2i.evaluation.scores import SCORES_FILE, Scored, append_scores
 from t2i.progress import Progress, Say, silent, unsaid
@@ -22,6 +22,7 @@ def evaluate_and_keep(
     plan: Plan | None = None,
     options: Config | None = None,
     *,
+    elsewhere: Elsewhere | None = None,
     progress: Progress = silent,
     say: Say = unsaid,
     warn: Say = unsaid,
@@ -29,6 +30,7 @@ def evaluate_and_keep(
     """Evaluate as `t2i.evaluation.evaluate.evaluate` does, and store the scores if the folder is the user's own.
 
     Args:
+        elsewhere: as `evaluate` takes it.
         say: called with the place where they are stored.
 
     Returns:
@@ -38,7 +40,7 @@ def evaluate_and_keep(
         T2IError: as `evaluate`, or the scores cannot be written.
     """
     options = options or artist.options()
-    evaluation = evaluate(artist, dataset, plan, options, progress=progress, warn=warn)
+    evaluation = evaluate(artist, dataset, plan, options, elsewhere=elsewhere, progress=progress, warn=warn)
     identity, now = artist.identity, datetime.now(UTC).isoformat(timespec="seconds")
     used = options.model_dump(mode="json")
     rows = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from t2i.registry.specs import (
     CommandSpec,
     DatasetSpec,
+    EngineSpec,
     EvaluatorSpec,
     HubModelSpec,
     LanguageModelSpec,
@@ -92,6 +93,7 @@ KNOWN_PLUGINS = (
     ),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
     KnownPlugin("t2i-index", "memory", "finds everything drawn and written again", {CommandSpec: ("search", "index")}),
+    KnownPlugin("t2i-ray", "engine", "spreads work over processes or machines", {EngineSpec: ("local", "ray")}),
     KnownPlugin(
         "t2i-server", "serving", "a page and the OpenAI images API for served models", {CommandSpec: ("serve",)}
     ),

@@ -11,6 +11,7 @@ from t2i.registry.specs import (
     ArtistSpec,
     CommandSpec,
     DatasetSpec,
+    EngineSpec,
     EvaluatorSpec,
     HubModelSpec,
     LanguageModelSpec,
@@ -112,6 +113,14 @@ ROLES: tuple[Role, ...] = (
         plural="Hub models",
         summary="Well-known models on the Hub, under short names; an artist draws with them.",
         checks="t2i.testing.checks.roles.hub_models:HubModels",
+    ),
+    Role(
+        hook="t2i_engines",
+        spec=EngineSpec,
+        word="engine",
+        plural="engines",
+        summary="Engines, which spread work over many processes or machines.",
+        checks="t2i.testing.checks.roles.engines:Engines",
     ),
     Role(
         hook="t2i_commands",

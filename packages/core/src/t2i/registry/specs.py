@@ -223,6 +223,24 @@ class CommandSpec(Spec):
     summary: str
 
 
+@dataclass(frozen=True)
+class EngineSpec(Spec):
+    """An engine, which spreads work over workers.
+
+    Attributes:
+        target: a callable (reference) -> `t2i.engine.Engine`, reached as "name" (an empty reference) or
+            "name:reference".
+        check_reference: the reference with which `t2i check` opens it, which must work on any machine; "" if there is
+            none, and then only its target is imported.
+    """
+
+    name: str
+    target: str
+    summary: str
+    check_reference: str = ""
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
 FAMILIES = ("gan", "vae", "transformer", "hybrid", "diffusion", "other")
 NAME = re.compile("[a-z0-9][a-z0-9_-]*")
 KINDS: Mapping[str, type] = {

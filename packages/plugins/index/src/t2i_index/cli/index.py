@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import progress, report, report_json, say, warn
+from t2i.cli.options import EngineOption
 from t2i.errors import InvalidInputError
 from t2i_index.filters import parse_since
 from t2i_index.location import index_location, recording_location, switch_recording
@@ -48,13 +49,22 @@ def off() -> None:
 
 
 @index.command()
-def add(folder: Annotated[Path, typer.Argument(help="A folder or a file of pictures and texts.")]) -> None:
+def add(
+    folder: Annotated[Path, typer.Argument(help="A folder or a file of pictures and texts.")],
+    engine: EngineOption = None,
+) -> None:
     """Add older pictures of t2i, A1111, InvokeAI and ComfyUI by their metadata, and text files line by line."""
+    from t2i.create import create_engine
     from t2i_index.adding import add_folder
     from t2i_index.index import open_store
     from t2i_index.listener import run_name
 
-    added = add_folder(open_store(index_location()), folder, run_name(os.getpid()), progress, warn)
+    store, run = open_store(index_location()), run_name(os.getpid())
+    if engine is None:
+        added = add_folder(store, folder, run, progress, warn)
+    else:
+        with create_engine(engine) as workers:
+            added = add_folder(store, folder, run, progress, warn, workers)
     by = ", ".join(f"{count:,} of {source}" for source, count in added.new.items() if count)
     say(f"{added.new.total():,} added{f' ({by})' if by else ''}, {added.known:,} known already")
     if added.unknown:

@@ -1,0 +1,51 @@
+"""The worker of an evaluation that an engine spreads: it draws batches and sees them with its own evaluators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from t2i.create import load_dataset
+from t2i.drawing.pipeline import pipeline
+from t2i.evaluation.evaluate import Seen, create_evaluators, look, suited_to
+from t2i.evaluation.plan import Plan, Planned
+
+
+@dataclass(frozen=True)
+class EvaluationWorker:
+    """Opens model, dataset and evaluators in a worker, from what can be sent to another machine.
+
+    The states of one batch, merged in the order of the batches, are those of one process that saw them all.
+
+    Attributes:
+        model, device: as `t2i.drawing.pipeline.pipeline` takes them.
+        data: the dataset's name, as `t2i.load_dataset` takes it.
+        options: of the model, by name.
+    """
+
+    model: str
+    data: str
+    plan: Plan
+    options: Mapping[str, Any] = field(default_factory=dict)
+    device: str | None = None
+
+    def __call__(self) -> Callable[[Sequence[Planned]], Seen]:
+        """The function that draws and sees a batch.
+
+        Raises:
+            T2IError: model, options, dataset or evaluators cannot be used.
+        """
+        artist = pipeline(self.model, device=self.device)
+        options, dataset = artist.options(**self.options), load_dataset(self.data)
+        evaluators = create_evaluators(suited_to(self.plan, dataset.name))
+        side = self.plan.resolution or artist.resolution
+
+        def see(batch: Sequence[Planned]) -> Seen:
+            for evaluator in evaluators.values():
+                evaluator.reset()
+            seen = look(artist, dataset, evaluators, batch, side, options)
+            states = {name: evaluator.state() for name, evaluator in evaluators.items()}
+            return Seen(seen.drawn, seen.seconds, seen.unreadable, states)
+
+        return see

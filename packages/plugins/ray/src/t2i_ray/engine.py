@@ -1,0 +1,172 @@
+"""The engine: actors that keep what they have opened, each with two tasks at a time, and results in order."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, final
+
+from t2i.display import brief
+from t2i.engine import Engine, ResultT, TaskT
+from t2i.errors import EngineError
+from t2i_ray.worker import RETRIES, make_actor, versions
+
+log = logging.getLogger("t2i.ray")
+QUEUED = 2  # tasks of each worker: one that it does, one that waits
+AHEAD = 64  # tasks of each worker that may be done before an earlier one is
+PATIENCE_SECONDS = 60.0  # without any worker, before the user is told
+
+
+@final
+class RayEngine(Engine):
+    """Workers of a Ray cluster that this process is connected to."""
+
+    def __init__(
+        self, workers: int, *, gpus: bool = False, cpus: int = 1, owned: bool = True, files: Path | None = None
+    ) -> None:
+        """
+        Args:
+            workers: their number.
+            gpus: whether each needs a GPU.
+            cpus: cores of each, and threads of its libraries.
+            owned: whether `close` disconnects from Ray, and ends it if it was started here.
+            files: Ray's own files, removed by `close`.
+        """
+        self.workers = workers
+        self._gpus, self._cpus, self._owned, self._files = gpus, cpus, owned, files
+        self._actors: list[Any] = []
+
+    def __repr__(self) -> str:
+        return f"<RayEngine of {self.workers} workers>"
+
+    def map(self, open_worker: Callable[[], Callable[[TaskT], ResultT]], tasks: Iterable[TaskT]) -> Iterator[ResultT]:
+        if not self._actors:
+            self._actors = [make_actor(self._cpus, self._gpus) for _ in range(self.workers)]
+        run = _Run(self._actors, open_worker, iter(tasks))
+        try:
+            yield from run
+        except KeyboardInterrupt:
+            self._end_actors()
+            raise
+        finally:
+            run.cancel()
+
+    def close(self) -> None:
+        import ray
+
+        self._end_actors()
+        if self._owned:
+            ray.shutdown()
+        if self._files is not None:
+            shutil.rmtree(self._files, ignore_errors=True)
+
+    def _end_actors(self) -> None:
+        """Kill the workers, with whatever they are doing; the next `map` starts others."""
+        import ray
+
+        for actor in self._actors if ray.is_initialized() else ():
+            ray.kill(actor)
+        self._actors = []
+
+
+class _Run:
+    """One call of `map`."""
+
+    def __init__(self, actors: list[Any], open_worker: Callable[[], Any], tasks: Iterator[Any]) -> None:
+        self._job = (secrets.token_hex(8), open_worker)
+        self._tasks = enumerate(tasks)
+        self._all_read = False
+        self._waiting: dict[Any, tuple[Any, int | None]] = {  # of each reference, the actor and the task's number
+            actor.open.remote(*self._job): (actor, None) for actor in actors
+        }
+        self._free: deque[Any] = deque()  # actors, once for each task that they may be given
+        self._done: dict[int, Any] = {}  # results that earlier ones are waited for
+        self._given = self._given_out = 0
+        self._ahead = AHEAD * len(actors)
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            self._give()
+            while self._given_out in self._done:
+                yield self._done.pop(self._given_out)
+                self._given_out += 1
+            if self._all_read and self._given_out == self._given:
+                return
+            self._take()
+
+    def _give(self) -> None:
+        """Give free actors tasks, unless results of much earlier ones are missing."""
+        while self._free and not self._all_read and self._given - self._given_out < self._ahead:
+            number, task = next(self._tasks, (None, None))
+            if number is None:
+                self._all_read = True
+                return
+            actor = self._free.popleft()
+            self._waiting[actor.do.remote(*self._job, task)] = (actor, number)
+            self._given += 1
+
+    def _take(self) -> None:
+        """Wait for results, and take all that are there."""
+        import ray
+
+        waiting = list(self._waiting)
+        with redirect_stdout(sys.stderr):  # where Ray prints that it tries a task again
+            ready, _ = ray.wait(waiting, num_returns=1, timeout=PATIENCE_SECONDS)
+            if len(waiting) > 1 and ready:
+                ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        if not ready and not self._given:
+            log.warning("no worker has opened yet; are there free machines, and is the model on all of them?")
+        for reference in ready:
+            actor, number = self._waiting.pop(reference)
+            value, warned = _get(reference)
+            for category, message in warned:
+                warnings.warn(message, category, stacklevel=2)
+            if number is None:
+                _check(value)
+            else:
+                self._done[number] = value
+            self._free.extend([actor] * (QUEUED if number is None else 1))
+
+    def cancel(self) -> None:
+        """Take back the tasks that no worker has begun."""
+        import ray
+
+        for reference in self._waiting if ray.is_initialized() else ():
+            ray.cancel(reference)
+        self._waiting = {}
+
+
+def _get(reference: Any) -> Any:
+    """A result, or the error of the task itself."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause if isinstance(error.cause, Exception) else error
+        raise cause from None
+    except ray.exceptions.RayError as error:
+        raise EngineError(
+            f"A task ended its worker {RETRIES + 1} times, or the cluster is gone ({brief(error)}). If the workers run "
+            f"out of memory, draw fewer pictures at once: --batch-size"
+        ) from None
+
+
+def _check(theirs: dict[str, str]) -> None:
+    """
+    Raises:
+        EngineError: a worker has other versions, which may draw other pictures.
+    """
+    different = [f"{name} {have} and not {theirs[name]}" for name, have in versions().items() if theirs[name] != have]
+    if different:
+        raise EngineError(
+            f"All workers must have the versions of this process, which has {', '.join(different)}. "
+            f"Install the same everywhere."
+        )

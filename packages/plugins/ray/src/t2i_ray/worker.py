@@ -1,0 +1,77 @@
+"""The actor: opens what the tasks of a job need, once, and does one task at a time."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from t2i.errors import UnreadPromptWarning
+
+RETRIES = 5  # of one task whose worker was lost
+SAME = ("t2i-core", "t2i-ray", "torch")
+
+Opener = Callable[[], Callable[[Any], Any]]
+Warned = list[tuple[type[Warning], str]]
+"""The warnings of a call, for the process that asked."""
+
+
+class Worker:
+    """Runs in a process of its own; Ray starts it again if that process is lost."""
+
+    def __init__(self, folder: str) -> None:
+        """
+        Args:
+            folder: the working folder of the process that asked, so that relative paths mean the same.
+        """
+        self._job = ""
+        self._do: Callable[[Any], Any] | None = None
+        with suppress(OSError):  # not on this machine: then only absolute paths and names can be used
+            os.chdir(folder)
+
+    def open(self, job: str, open_worker: Opener) -> tuple[dict[str, str], Warned]:
+        """Open what the tasks of a job need; returns the versions here."""
+        _, warned = _watched(lambda: self._opened(job, open_worker))
+        return versions(), warned
+
+    def do(self, job: str, open_worker: Opener, task: Any) -> tuple[Any, Warned]:
+        """The result of a task. It brings `open_worker` along, because this process may be new."""
+        return _watched(lambda: self._opened(job, open_worker)(task))
+
+    def _opened(self, job: str, open_worker: Opener) -> Callable[[Any], Any]:
+        if self._do is not None and self._job == job:
+            return self._do
+        self._do = None  # frees what the job before had opened
+        do = open_worker()
+        self._do, self._job = do, job
+        return do
+
+
+def make_actor(cpus: int, gpu: bool) -> Any:
+    """A worker of the cluster, with `cpus` cores, which its libraries use as threads, and a GPU if it needs one."""
+    import ray
+
+    actor = ray.remote(
+        num_cpus=cpus,
+        num_gpus=1 if gpu else 0,
+        max_restarts=-1,
+        max_task_retries=RETRIES,
+    )(Worker)
+    return actor.remote(str(Path.cwd()))
+
+
+def versions() -> dict[str, str]:
+    """The versions on which pictures, and what is sent, depend."""
+    return {name: version(name) for name in SAME}
+
+
+def _watched(act: Callable[[], Any]) -> tuple[Any, Warned]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UnreadPromptWarning)
+        result = act()
+    ours: Warned = [(each.category, str(each.message)) for each in caught if each.category is UnreadPromptWarning]
+    return result, ours
