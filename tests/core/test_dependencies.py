@@ -19,6 +19,7 @@ FIXED = {
     "pillow": "13",  # CVE-2026-25990, CVE-2026-40192, CVE-2026-42308 to 42311, CVE-2026-59205, CVE-2026-112403
     "pyarrow": "23.0.1",  # CVE-2026-25087
     "pyyaml": "6.0.4",  # merge keys that grow exponentially
+    "ray": "2.59",  # CVE-2023-48022: no token by default; CVE-2025-62593: jobs sent by a page in a browser
     "sentencepiece": "0.2.1",  # CVE-2026-1260
     "starlette": "1.6",  # CVE-2025-62727, CVE-2026-48710, CVE-2026-48818, CVE-2026-54283
     "torch": "2.11",  # CVE-2025-32434, CVE-2026-24747, CVE-2026-4538

@@ -112,6 +112,7 @@ _PRIVATE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # there, and so here, a node without a cluster listens on loopback
     "RAY_AUTH_MODE": "token",
     "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",  # a busy machine; it starts without its page, but always starts
+    "RAY_worker_register_timeout_seconds": "300",  # a worker imports for as long, on a busy machine
     "RAY_enable_worker_prestart": "0",  # processes that no worker of ours would use
     "RAY_prestart_worker_first_driver": "0",
 }

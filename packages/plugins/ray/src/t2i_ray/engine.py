@@ -94,12 +94,13 @@ class _Run:
     def __iter__(self) -> Iterator[Any]:
         while True:
             self._give()
-            while self._given_out in self._done:
-                yield self._done.pop(self._given_out)
+            if self._given_out in self._done:
                 self._given_out += 1
-            if self._all_read and self._given_out == self._given:
+                yield self._done.pop(self._given_out - 1)
+            elif self._all_read and self._given_out == self._given:
                 return
-            self._take()
+            else:
+                self._take()
 
     def _give(self) -> None:
         """Give free actors tasks, unless results of much earlier ones are missing."""
