@@ -47,7 +47,7 @@ def generate(
         Path | None,
         typer.Option(
             "--prompts",
-            help="A text file, one prompt per line; a table (.csv, .jsonl, .parquet) with a column prompt; or - for standard input.",
+            help="A text, one prompt per line; a .csv, .jsonl or .parquet with a column prompt; - for standard input.",
         ),
     ] = None,
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
