@@ -16,7 +16,6 @@ from t2i_ray.engine import RayEngine
 LOOPBACK = "127.0.0.1"
 MOST_WORKERS = 1024  # on one machine
 STORE_BYTES = 2**28  # of shared memory, for results above 100 kB that wait to be read
-START_ATTEMPTS = 3  # Ray gives itself 30 s, which a busy machine may exceed
 PREFIX = "t2i-ray-"  # of Ray's own files; its sockets must have short paths
 
 
@@ -58,27 +57,26 @@ def _start(ray: ModuleType, cores: int) -> Path:
     Raises:
         EngineError: it does not start.
     """
-    reason = ""
-    for _ in range(START_ATTEMPTS):
-        files = Path(tempfile.mkdtemp(prefix=PREFIX))
-        try:
-            ray.init(
-                address="local",
-                num_cpus=cores,
-                include_dashboard=False,
-                object_store_memory=STORE_BYTES,
-                log_to_driver=False,
-                logging_level="ERROR",
-                _temp_dir=str(files),
-            )
-            return files
-        except BaseException as error:
-            ray.shutdown()
-            shutil.rmtree(files, ignore_errors=True)
-            if not isinstance(error, Exception):
-                raise
-            reason = brief(error)
-    raise EngineError(f"Ray cannot start on this machine: {reason.rstrip('.')}.")
+    files = Path(tempfile.mkdtemp(prefix=PREFIX))
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cores,
+            include_dashboard=False,
+            object_store_memory=STORE_BYTES,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _temp_dir=str(files),
+        )
+    except BaseException as error:
+        shutil.rmtree(files, ignore_errors=True)
+        if not isinstance(error, Exception):
+            raise
+        raise EngineError(
+            f"Ray cannot start on this machine: {brief(error).rstrip('.')}. It gives itself 30 s, which a machine that "
+            f"is busy with other work may exceed; then try again later."
+        ) from None
+    return files
 
 
 def open_cluster(reference: str) -> RayEngine:
