@@ -11,7 +11,9 @@ import pytest
 from fakes.s3 import s3_server
 from t2i.create import create_engine
 from t2i.engine import Engine
+from t2i.errors import EngineError
 
+BUSY = 4.0  # processes for each core that are ready to run
 TESTS = Path(__file__).parents[2]
 
 
@@ -45,6 +47,13 @@ def workers_environment(site: Path, s3: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def engine(workers_environment: None) -> Iterator[Engine]:
-    """Two workers of this machine."""
-    with create_engine("local:2") as opened:
+    """Two workers of this machine; skipped where so much other work runs that Ray does not start in its 15 to 30 s."""
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+    try:
+        opened = create_engine("local:2")
+    except EngineError as error:
+        if busy < BUSY:
+            raise
+        pytest.skip(f"{busy:.0f} processes for each core: {error}")
+    with opened:
         yield opened
