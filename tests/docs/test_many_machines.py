@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from markdown import blocks
 
 PAGE = "docs/many_machines.md"
+BUSY = 4.0  # processes for each core that are ready to run: Ray then does not start in its 15 to 30 s
 
 
 def test_every_command_for_one_machine_works(tmp_path: Path) -> None:
@@ -25,6 +27,9 @@ def test_every_command_for_one_machine_works(tmp_path: Path) -> None:
         ended = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
+        busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+        if "Ray cannot start" in ended.stderr and busy > BUSY:
+            pytest.skip(f"{busy:.0f} processes for each core: {ended.stderr}")
         assert ended.returncode == 0, f"{line}\n{ended.stderr}"
         said.append(ended.stderr)
     assert len(list((tmp_path / "pictures").glob("0*.png"))) == 300
