@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,20 @@ class TestLocal(EngineSuite):
     @pytest.fixture
     def engine(self, engine: Engine) -> Engine:
         return engine
+
+
+def test_workers_go_on_after_they_waited_for_a_slow_task(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    """With few tasks allowed ahead, all are done while the first one still runs, and then more are given out."""
+
+    def slow_first() -> Callable[[int], int]:
+        def do(number: int) -> int:
+            time.sleep(0.5 if number == 0 else 0)
+            return number
+
+        return do
+
+    monkeypatch.setattr("t2i_ray.engine.AHEAD", 2)
+    assert list(engine.map(slow_first, range(40))) == list(range(40))
 
 
 def ending(folder: Path) -> Callable[[], Callable[[int], int]]:
