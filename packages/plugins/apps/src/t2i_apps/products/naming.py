@@ -21,7 +21,7 @@ HASH_BYTES = 8
 
 @final
 class Naming:
-    """Gives each row's picture its name, and remembers a hash of each name: about 70 bytes a row.
+    """Gives each row's picture its name, and remembers a hash of each name.
 
     Slashes of the template, but not those of a cell, make folders: "{category}/{sku}".
     """
