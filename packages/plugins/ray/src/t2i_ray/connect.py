@@ -66,7 +66,7 @@ def _start(ray: ModuleType, cores: int) -> Path:
             object_store_memory=STORE_BYTES,
             log_to_driver=False,
             logging_level="ERROR",
-            _temp_dir=str(files),
+            _temp_dir=str(files / "r"),  # which Ray opens to everybody, but nobody else can enter `files`
         )
     except BaseException as error:
         shutil.rmtree(files, ignore_errors=True)
