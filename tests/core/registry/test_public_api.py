@@ -88,7 +88,7 @@ class Functions:
     ) -> str: ...
 
     def pipeline(
-        model: str = "stackgan-v2.openmoji64",
+        model: str = "layers.world64",
         *,
         device: str | None = None,
         record: bool = False,

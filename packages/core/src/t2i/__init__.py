@@ -1,7 +1,7 @@
 """t2i: a zoo of text-to-image techniques behind one interface.
 
 >>> import t2i
->>> pipe = t2i.pipeline("stackgan-v2.openmoji64")
+>>> pipe = t2i.pipeline("layers.world64")
 >>> out = pipe("a red heart", num_images_per_prompt=4, seed=7)
 >>> out[0].save("heart.png")
 """

@@ -11,7 +11,7 @@ from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
 from t2i.registry.specs import ModelSpec, WeightsSpec
 
-DEFAULT_MODEL = "stackgan-v2.openmoji64"
+DEFAULT_MODEL = "layers.world64"
 DEFAULT_TECHNIQUE = "cgan"
 DEFAULT_TEXT_ENCODER = "minilm"
 DEFAULT_LANGUAGE_MODEL = "smollm2"
