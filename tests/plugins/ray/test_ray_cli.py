@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,22 +50,23 @@ def test_generate_writes_the_same_files(t2i: T2I, two: None, here: Path):
     spread = t2i("generate", *how, "-o", "spread", "--option", "wildness=2", "--engine", "local:2")
     assert alone.code == spread.code == 0, spread.err
     assert files(here / "spread") == files(here / "alone") and len(files(here / "spread")) == 11
-    assert alone.err.replace("alone", "spread") == spread.err
+    assert alone.err.replace("alone", "spread") == spread.err.replace(f"{here}/", "")
     again = t2i("generate", *how, "-o", "spread", "--option", "wildness=2", "--engine", "local:2")
     assert "spread/: 0 pictures, 10 were there already" in again.err
 
 
-def test_evaluate_gives_the_same_scores(t2i: T2I, two: None, here: Path):
+@pytest.mark.parametrize("metrics", ["bright", pytest.param("bright,kid", marks=pytest.mark.slow)])
+def test_evaluate_gives_the_same_scores(t2i: T2I, two: None, here: Path, metrics: str):
     data = here / "data"
     write_pictures(data)
-    how = ("evaluate", str(here / "painter"), "--data", str(data), "-n", 24, "--metrics", "bright,kid", "--json")
-    settings = ("--setting", "kid.subset_size=8", "--batch-size", 8, "--device", "cpu")
+    how = ("evaluate", str(here / "painter"), "--data", str(data), "-n", 24, "--metrics", metrics, "--json")
+    settings = ("--batch-size", 8, "--device", "cpu", *(["--setting", "kid.subset_size=8"] if "kid" in metrics else []))
     alone = t2i(*how, *settings)
     assert alone.code == 0, alone.err
     spread = t2i(*how, *settings, "--engine", "local:2")
     assert spread.code == 0, spread.err
     scores = [[{**row, "time": ""} for row in json.loads(each.out)] for each in (alone, spread)]
-    assert scores[0] == scores[1] and len(scores[0]) >= 2
+    assert scores[0] == scores[1] and len(scores[0]) >= len(metrics.split(","))
 
 
 def write_pictures(folder: Path) -> None:
@@ -89,7 +91,8 @@ def test_index_add_adds_the_same_records(t2i: T2I, two: None, here: Path, monkey
         listed = t2i("index", "export", f"{name}.jsonl")
         assert listed.code == 0, listed.err
         records = [json.loads(line) for line in (here / f"{name}.jsonl").read_text().splitlines()]
-        found.append((added.err, [{**record, "run": "", "id": 0} for record in records]))
+        said = re.sub(r"0x[0-9a-f]+", "0x", added.err)  # an address in Pillow's message
+        found.append((said, [{**record, "run": "", "id": 0} for record in records]))
     assert found[0] == found[1] and len(found[0][1]) == 8
 
 

@@ -81,6 +81,7 @@ def test_only_loopback_listens_and_files_are_private(engine: Engine):
     assert engine._files is not None and stat.S_IMODE(engine._files.stat().st_mode) == 0o700
 
 
+@pytest.mark.slow  # Ray tries for 20 s
 def test_nobody_without_the_token_can_use_it(engine: Engine):
     import ray
 

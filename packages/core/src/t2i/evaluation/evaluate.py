@@ -108,8 +108,8 @@ def evaluate(
         here = (look(artist, dataset, evaluators, batch, side, options) for batch in todo)
         try:
             for batch, seen in zip(todo, elsewhere(todo) if elsewhere else here, strict=True):
-                for name, state in seen.states.items():
-                    evaluators[name].merge(state)
+                for name, seen_state in seen.states.items():
+                    evaluators[name].merge(seen_state)
                 for sentence in seen.unreadable:
                     warn(sentence)
                 done, drawn, seconds = done + 1, drawn + seen.drawn, seconds + seen.seconds

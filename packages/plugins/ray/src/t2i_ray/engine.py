@@ -49,38 +49,26 @@ class RayEngine(Engine):
     def map(self, open_worker: Callable[[], Callable[[TaskT], ResultT]], tasks: Iterable[TaskT]) -> Iterator[ResultT]:
         if not self._actors:
             self._actors = [make_actor(self._cpus, self._gpus) for _ in range(self.workers)]
-        run = _Run(self._actors, open_worker, iter(tasks))
-        try:
-            yield from run
-        except KeyboardInterrupt:
-            self._end_actors()
-            raise
-        finally:
-            run.cancel()
+        yield from _Run(self._actors, open_worker, iter(tasks))
 
     def close(self) -> None:
         import ray
 
-        self._end_actors()
-        if self._owned:
-            ray.shutdown()
+        with redirect_stdout(sys.stderr):  # where Ray prints that tasks are given up
+            if self._owned:
+                ray.shutdown()
+            for actor in () if self._owned else self._actors:
+                ray.kill(actor)
+        self._actors = []
         if self._files is not None:
             shutil.rmtree(self._files, ignore_errors=True)
-
-    def _end_actors(self) -> None:
-        """Kill the workers, with whatever they are doing; the next `map` starts others."""
-        import ray
-
-        for actor in self._actors if ray.is_initialized() else ():
-            ray.kill(actor)
-        self._actors = []
 
 
 class _Run:
     """One call of `map`."""
 
     def __init__(self, actors: list[Any], open_worker: Callable[[], Any], tasks: Iterator[Any]) -> None:
-        self._job = (secrets.token_hex(8), open_worker)
+        self._job = (secrets.token_hex(8), str(Path.cwd()), open_worker)
         self._tasks = enumerate(tasks)
         self._all_read = False
         self._waiting: dict[Any, tuple[Any, int | None]] = {  # of each reference, the actor and the task's number
@@ -134,14 +122,6 @@ class _Run:
             else:
                 self._done[number] = value
             self._free.extend([actor] * (QUEUED if number is None else 1))
-
-    def cancel(self) -> None:
-        """Take back the tasks that no worker has begun."""
-        import ray
-
-        for reference in self._waiting if ray.is_initialized() else ():
-            ray.cancel(reference)
-        self._waiting = {}
 
 
 def _get(reference: Any) -> Any:

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from t2i.errors import UnreadPromptWarning
@@ -23,29 +22,29 @@ Warned = list[tuple[type[Warning], str]]
 class Worker:
     """Runs in a process of its own; Ray starts it again if that process is lost."""
 
-    def __init__(self, folder: str) -> None:
-        """
-        Args:
-            folder: the working folder of the process that asked, so that relative paths mean the same.
-        """
+    def __init__(self) -> None:
         self._job = ""
         self._do: Callable[[Any], Any] | None = None
-        with suppress(OSError):  # not on this machine: then only absolute paths and names can be used
-            os.chdir(folder)
 
-    def open(self, job: str, open_worker: Opener) -> tuple[dict[str, str], Warned]:
-        """Open what the tasks of a job need; returns the versions here."""
-        _, warned = _watched(lambda: self._opened(job, open_worker))
+    def open(self, job: str, folder: str, open_worker: Opener) -> tuple[dict[str, str], Warned]:
+        """Open what the tasks of a job need; returns the versions here.
+
+        Args:
+            folder: the working folder of the process that asks, so that relative paths mean the same.
+        """
+        _, warned = _watched(lambda: self._opened(job, folder, open_worker))
         return versions(), warned
 
-    def do(self, job: str, open_worker: Opener, task: Any) -> tuple[Any, Warned]:
-        """The result of a task. It brings `open_worker` along, because this process may be new."""
-        return _watched(lambda: self._opened(job, open_worker)(task))
+    def do(self, job: str, folder: str, open_worker: Opener, task: Any) -> tuple[Any, Warned]:
+        """The result of a task. It brings along what `open` takes, because this process may be new."""
+        return _watched(lambda: self._opened(job, folder, open_worker)(task))
 
-    def _opened(self, job: str, open_worker: Opener) -> Callable[[Any], Any]:
+    def _opened(self, job: str, folder: str, open_worker: Opener) -> Callable[[Any], Any]:
         if self._do is not None and self._job == job:
             return self._do
         self._do = None  # frees what the job before had opened
+        with suppress(OSError):  # not on this machine: then only absolute paths and names can be used
+            os.chdir(folder)
         do = open_worker()
         self._do, self._job = do, job
         return do
@@ -61,7 +60,7 @@ def make_actor(cpus: int, gpu: bool) -> Any:
         max_restarts=-1,
         max_task_retries=RETRIES,
     )(Worker)
-    return actor.remote(str(Path.cwd()))
+    return actor.remote()
 
 
 def versions() -> dict[str, str]:
