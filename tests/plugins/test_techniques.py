@@ -31,6 +31,7 @@ TECHNIQUES = {
     "transformer": ("openmoji64", "openmoji64-masked", "own", "paper", "tiny", "world64"),
 }
 MIB = 2**20
+PICTURES = {"layers": 144_000}  # of world64, where it is not the 192,000 of all others
 
 
 def test_declaring_imports_no_torch() -> None:
@@ -62,7 +63,8 @@ def test_everything_a_spec_names_exists(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "recipe"), [(name, recipe) for name in TECHNIQUES for recipe in TECHNIQUES[name]])
 def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
-    """Generators for 64 px fit into 16 MiB, those of world64 in half precision; recipes world64 share one budget."""
+    """Generators for 64 px fit into 16 MiB, those of world64 in half precision; recipes world64 share one budget, which
+    only the layers exceed: their first two parts are cheaper."""
     spec, _ = registry().get(ModelSpec, name)
     values = read_recipe(name, recipe)
     assert set(values) <= {"data", "model", "objective", "train"}
@@ -76,7 +78,7 @@ def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
         values_kept = sum(tensor.numel() for tensor in generator.state_dict().values())
         assert generator.resolution == 64 and values_kept * (2 if recipe.startswith("world64") else 4) <= 16 * MIB
     if recipe == "world64":
-        assert values["data"] == "openmoji-world" and train.steps * train.batch_size == 192_000
+        assert values["data"] == "openmoji-world" and train.steps * train.batch_size == PICTURES.get(name, 192_000)
 
 
 def _without_meaning(config: type[BaseModel], prefix: str) -> list[str]:

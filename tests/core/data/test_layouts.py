@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import t2i
-from t2i.data.readers import metadata
+from t2i.data.readers import tables
 from t2i.data.readers.captions import Columns
 from t2i.data.readers.folder import read_folder
 from t2i.errors import DataError, InvalidInputError
@@ -231,7 +231,7 @@ def test_long_names_from_an_untrusted_table_are_shortened(tmp_path):
 
 
 def test_a_line_that_is_too_long_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(metadata, "MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr(tables, "MAX_LINE_BYTES", 1000)
     long = lines({"file_name": "b.png", "text": "x" * 5000})
     rows = lines({"file_name": "a.png", "text": "a cat"}) + long + lines({"file_name": "c.png", "text": "a dog"})
     folder = make(tmp_path, {"a.png": None, "b.png": None, "c.png": None, "metadata.jsonl": rows})

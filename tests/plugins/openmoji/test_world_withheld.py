@@ -175,12 +175,13 @@ def test_no_caption_of_training_uses_a_withheld_phrasing(phrasing: str, texts: l
     assert pattern(phrasing).search(said), "the pattern is wrong: it finds nothing"
 
 
-def test_single_and_once_are_parts_of_train(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_and_pairs_are_parts_of_train(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "SIZES", {"train": 200})
     monkeypatch.setattr(splits, "entries", splits.entries.__wrapped__)  # do not cache 200 as all
     train = splits.entries("train")
-    counts = [tuple(part.count for part in entry.scene.parts) if entry.scene else () for entry in train]
-    for split, wanted in (("single", {(1,)}), ("once", {(1,), (1, 1)})):
-        kept = splits.entries(split)
-        assert kept == tuple(entry for entry, shown in zip(train, counts, strict=True) if shown in wanted)
-        assert 50 < len(kept) < 190
+    scenes = [(entry, entry.scene) for entry in train if entry.scene]
+    single = [entry for entry, scene in scenes if [part.count for part in scene.parts] == [1]]
+    told = [entry for entry, scene in scenes if len(scene.parts) == 2 and scene.relation not in ("and", "next to")]
+    for split, wanted in (("single", single), ("pairs", told)):
+        assert splits.entries(split) == tuple(wanted)
+        assert 20 < len(wanted) < 150

@@ -44,7 +44,10 @@ class KnownPlugin:
         return f"pip install {self.distribution}" if self.released else f"{self.distribution}, not released yet"
 
 
-STARTER = ("cgan", "cvae", "stackgan-v2", "stackgan", "transformer")
+STARTER = (
+    *("cgan.openmoji64", "cvae.openmoji64", "layers.world64"),
+    *("stackgan-v2.openmoji64", "stackgan.openmoji64", "transformer.openmoji64"),
+)
 METRICS = (
     *("fid", "kid", "is", "prdc", "memorisation", "diversity"),
     *("r_precision", "clip_score", "pick_score", "skills"),
@@ -60,7 +63,7 @@ KNOWN_PLUGINS = (
         "t2i-starter",
         "weights",
         "small pretrained weights, bundled",
-        {WeightsSpec: tuple(f"{model}.openmoji64" for model in STARTER)},
+        {WeightsSpec: STARTER},
     ),
     KnownPlugin("t2i-text-hf", "text", "Hugging Face text encoders", {TextEncoderSpec: ("minilm", "hf")}),
     KnownPlugin("t2i-openmoji", "data", "named emoji in one style", {DatasetSpec: ("openmoji", "openmoji-world")}),

@@ -27,12 +27,13 @@ def save_snapshot(generator: Generator, folder: Path, facts: SnapshotFacts, dtyp
         OutputError: the folder already exists, or cannot be written.
     """
     with atomic_folder(folder) as scratch:
-        if dtype != torch.float32:
-            generator = copy.deepcopy(generator).to(dtype).float()
         tensors = {
             name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).cpu().contiguous()
             for name, tensor in generator.state_dict().items()
         }
+        if dtype != torch.float32:
+            generator = copy.deepcopy(generator)
+            generator.load_state_dict(tensors)
         save_file(tensors, scratch / WEIGHTS, metadata={"format": "pt"})
         save_file(_golden(generator), scratch / GOLDEN)
         config = SnapshotConfig(

@@ -72,7 +72,7 @@ class FlowTransformer(Generator[FlowOptions]):
                 return run(z, t, both[:b])
             if options.guidance == 0:
                 return run(z, t, both[b:])
-            conditional, unconditional = run(z.repeat(2, 1, 1, 1), t, both).unflatten(0, (2, -1))
+            conditional, unconditional = torch.unflatten(run(z.repeat(2, 1, 1, 1), t, both), 0, (2, -1))
             return sampler.guided(conditional, unconditional, options.guidance)
 
         return predict

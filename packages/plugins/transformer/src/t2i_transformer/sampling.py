@@ -68,7 +68,7 @@ def guided(logits: Float[Tensor, "copies_b ... k"], options: TransformerOptions)
     """Logits with guidance (Ho and Salimans 2022, eq. 6); the second half of the rows has no text."""
     if _copies(options) == 1:
         return logits
-    with_text, without_text = logits.unflatten(0, (2, -1))
+    with_text, without_text = torch.unflatten(logits, 0, (2, -1))
     return torch.lerp(without_text, with_text, options.guidance)
 
 
