@@ -52,10 +52,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_table_of_skills_agrees_with_the_index() -> None:
+    lines = (ROOT / "README.md").read_text().partition("| the caption asks for | `layers.world64` |")[2].splitlines()
+    shown = [line.split(" | ")[1] for line in lines[2:9]]
+    scores = registry().get(WeightsSpec, "layers.world64")[0].scores
+    skills = ("object", "colour", "count", "two_objects", "position", "attribution", "unseen_phrasing")
+    assert shown == [f"{float(scores[f'skills_{skill}'].split()[0]):.2f}" for skill in skills]
+
+
 def test_the_table_of_models_agrees_with_the_index() -> None:
     rows = [line.split(" | ") for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
     shown = {row[0].strip("| `"): [cell.strip("| ") for cell in row[2:]] for row in rows if "openmoji64" in row[0]}
     weights = [spec for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
+    weights = [spec for spec in weights if spec.tag == "openmoji64"]
     assert set(shown) == {spec.name for spec in weights}
     for spec in weights:
         size, _, *scores = shown[spec.name]
@@ -65,7 +74,7 @@ def test_the_table_of_models_agrees_with_the_index() -> None:
 
 def test_the_starters_table_agrees_with_the_index() -> None:
     lines = (ROOT / "packages/plugins/starter/README.md").read_text().splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines if "openmoji64` |" in line]
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
     weights = [spec for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"]
     said = {(spec.name, f"{spec.size_bytes / 2**20:.1f} MiB") for spec in weights}
     assert {(row[0].strip("`"), row[3]) for row in rows} == said
