@@ -122,8 +122,18 @@ def create_engine(name: str) -> Engine:
         EngineError: it cannot start.
         InvalidInputError: it cannot read the reference.
     """
+    spec, reference = engine_spec(name)
+    return cast("Engine", load_target(spec.target)(reference))
+
+
+def engine_spec(name: str) -> tuple[EngineSpec, str]:
+    """The engine that a name begins with, and its reference, "" if there is none. Imports nothing of the engine's.
+
+    Raises:
+        UnknownNameError, PluginError: nothing usable has that name.
+    """
     key, _, reference = check_text(name, "An engine's name").partition(":")
-    return cast("Engine", load_target(registry().get(EngineSpec, key)[0].target)(reference))
+    return registry().get(EngineSpec, key)[0], reference
 
 
 def index(where: str | Path | None = None) -> Any:

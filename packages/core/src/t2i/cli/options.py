@@ -14,7 +14,7 @@ from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import weights_spec
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName, check_folder
-from t2i.registry.specs import EngineSpec, EvaluatorSpec
+from t2i.registry.specs import EvaluatorSpec
 
 MODEL_HELP = (
     "Model to use: technique[.tag], a run folder, local-dir:PATH, hf-hub:ORG/REPO[@REVISION] or a short name that "
@@ -176,8 +176,10 @@ def check_engine(engine: str | None) -> None:
     Raises:
         UnknownNameError, PluginError: there is no usable engine of that name.
     """
+    from t2i.create import engine_spec
+
     if engine is not None:
-        registry().get(EngineSpec, engine.partition(":")[0])
+        engine_spec(engine)
 
 
 def check_model(model: str) -> None:
