@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 
 SAME_SECONDS = 1.0  # from the first of them
@@ -30,8 +31,26 @@ def as_one(handler: Handler) -> Handler:
     return heard
 
 
+@contextmanager
+def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
+    """Handle these signals for the block; in other threads than the main one, which alone receives them, do nothing."""
+    if not _in_main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def interrupt_once() -> None:
     """From now on, signals that belong to one Ctrl-C raise one KeyboardInterrupt; a job that ignores them goes on."""
     usual = signal.default_int_handler
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is usual:
+    if _in_main_thread() and signal.getsignal(signal.SIGINT) is usual:
         signal.signal(signal.SIGINT, as_one(usual))
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

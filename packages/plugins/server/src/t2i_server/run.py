@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from t2i.errors import InvalidInputError, OutputError, UnreadPromptWarning
-from t2i.interrupts import as_one
+from t2i.interrupts import as_one, handling
 from t2i_server.settings import CONNECTIONS, IDLE_SECONDS, SEND_SECONDS
 from t2i_server.state import State
 
@@ -75,13 +75,8 @@ def run(app: ASGIApp, state: State, listener: socket.socket, ready: Callable[[],
     warnings.simplefilter("ignore", UnreadPromptWarning)  # each answer says what was not read
     _allow_open_files()
     # uvicorn raises the signal again when it has stopped; asyncio waits for SIGINT only in place of the usual handler
-    raised = {signal.SIGTERM: _end, signal.SIGINT: signal.default_int_handler}
-    before = {number: signal.signal(number, handler) for number, handler in raised.items()}
-    try:
+    with handling({signal.SIGTERM: _end, signal.SIGINT: signal.default_int_handler}):
         asyncio.run(_serve(app, state, listener, ready))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 async def _serve(app: ASGIApp, state: State, listener: socket.socket, ready: Callable[[], object]) -> None:
