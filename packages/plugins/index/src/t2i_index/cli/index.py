@@ -10,6 +10,7 @@ import typer
 
 from t2i.cli.console import progress, report, report_json, say, warn
 from t2i.cli.options import EngineOption
+from t2i.engine import OneProcess
 from t2i.errors import InvalidInputError
 from t2i_index.filters import parse_since
 from t2i_index.location import index_location, recording_location, switch_recording
@@ -59,12 +60,9 @@ def add(
     from t2i_index.index import open_store
     from t2i_index.listener import run_name
 
-    store, run = open_store(index_location()), run_name(os.getpid())
-    if engine is None:
-        added = add_folder(store, folder, run, progress, warn)
-    else:
-        with create_engine(engine) as workers:
-            added = add_folder(store, folder, run, progress, warn, workers)
+    store = open_store(index_location())
+    with OneProcess() if engine is None else create_engine(engine) as workers:
+        added = add_folder(store, folder, run_name(os.getpid()), progress, warn, workers)
     by = ", ".join(f"{count:,} of {source}" for source, count in added.new.items() if count)
     say(f"{added.new.total():,} added{f' ({by})' if by else ''}, {added.known:,} known already")
     if added.unknown:
