@@ -27,9 +27,9 @@ def printable(text: object, limit: int = LONGEST_MESSAGE, *, keep: str = "") -> 
     return _shortened("".join(c if c in keep else _visible(c) for c in cut), limit)
 
 
-def brief(error: Exception, limit: int = 300) -> str:
-    """What a library's error says, in one line, cut after `limit` characters."""
-    return " ".join(str(error).split())[:limit]
+def brief(message: Exception | str, limit: int = 300) -> str:
+    """What a library's error or warning says, in one line, cut after `limit` characters."""
+    return " ".join(str(message).split())[:limit]
 
 
 def _visible(character: str) -> str:

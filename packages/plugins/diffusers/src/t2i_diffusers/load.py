@@ -200,7 +200,7 @@ def _heard() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             text = record.getMessage()
             if "newly initialized" in text or "MISSING" in text:
-                complaints.append(" ".join(text.split())[:300])
+                complaints.append(brief(text))
 
     ear, loggers = Ear(), [logging.getLogger(name) for name in LIBRARIES]
     for logger in loggers:
