@@ -118,6 +118,7 @@ _PRIVATE = {
 
 
 def _ray() -> ModuleType:
+    """Ray, some of whose functions have no types."""
     import ray
 
     return ray

@@ -75,31 +75,32 @@ class _Run:
             actor.open.remote(*self._job): (actor, None) for actor in actors
         }
         self._free: deque[Any] = deque()  # actors, once for each task that they may be given
-        self._done: dict[int, Any] = {}  # results that earlier ones are waited for
-        self._given = self._given_out = 0
+        self._done: dict[int, Any] = {}  # results that wait for earlier ones
+        self._sent = self._yielded = 0  # tasks, results
         self._ahead = AHEAD * len(actors)
 
     def __iter__(self) -> Iterator[Any]:
         while True:
             self._give()
-            if self._given_out in self._done:
-                self._given_out += 1
-                yield self._done.pop(self._given_out - 1)
-            elif self._all_read and self._given_out == self._given:
+            if self._yielded in self._done:
+                result = self._done.pop(self._yielded)
+                self._yielded += 1
+                yield result
+            elif self._all_read and self._yielded == self._sent:
                 return
             else:
                 self._take()
 
     def _give(self) -> None:
         """Give free actors tasks, unless results of much earlier ones are missing."""
-        while self._free and not self._all_read and self._given - self._given_out < self._ahead:
+        while self._free and not self._all_read and self._sent - self._yielded < self._ahead:
             number, task = next(self._tasks, (None, None))
             if number is None:
                 self._all_read = True
                 return
             actor = self._free.popleft()
             self._waiting[actor.do.remote(*self._job, task)] = (actor, number)
-            self._given += 1
+            self._sent += 1
 
     def _take(self) -> None:
         """Wait for results, and take all that are there."""
@@ -110,7 +111,7 @@ class _Run:
             ready, _ = ray.wait(waiting, num_returns=1, timeout=PATIENCE_SECONDS)
             if len(waiting) > 1 and ready:
                 ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
-        if not ready and not self._given:
+        if not ready and not self._sent:
             log.warning("no worker has opened yet; are there free machines, and is the model on all of them?")
         for reference in ready:
             actor, number = self._waiting.pop(reference)
