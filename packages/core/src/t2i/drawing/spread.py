@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from t2i.arguments import is_address
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE
 from t2i.drawing.folder import DrawnFolder, draw_files, write_grid
 from t2i.drawing.folder_plan import FolderPlan, Planned
 from t2i.drawing.opening import Memory, agreed
 from t2i.drawing.pipeline import pipeline
+from t2i.drawing.place import Folder
 from t2i.drawing.places import place_of
 from t2i.engine import Engine
 from t2i.errors import InvalidInputError, OutputError
@@ -60,7 +60,7 @@ class FolderWorker:
             T2IError: the model, its options or the place cannot be used.
         """
         place = place_of(self.place)
-        if not is_address(self.place) and not os.path.isdir(self.place):  # noqa: PTH112
+        if isinstance(place, Folder) and not os.path.isdir(place.folder):  # noqa: PTH112
             raise OutputError(
                 f"Every worker must see the folder of the pictures, but {self.place} is not on {socket.gethostname()}. "
                 f"Give a folder on a shared disk, or s3://bucket/prefix."
@@ -108,8 +108,8 @@ def spread_folder(
     """
     place = place_of(worker.place)
     place.check()
-    if not is_address(worker.place):
-        _make(Path(worker.place))
+    if isinstance(place, Folder):
+        _make(place.folder)
     drawn = done = 0
     with progress("Drawing", len(plan)) as advance:
         try:
