@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from t2i.create import load_dataset
@@ -45,7 +45,6 @@ class EvaluationWorker:
             for evaluator in evaluators.values():
                 evaluator.reset()
             seen = look(artist, dataset, evaluators, batch, side, options)
-            states = {name: evaluator.state() for name, evaluator in evaluators.items()}
-            return Seen(seen.drawn, seen.seconds, seen.unreadable, states)
+            return replace(seen, states={name: evaluator.state() for name, evaluator in evaluators.items()})
 
         return see
