@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
-from t2i.arguments import check_whole_number
+from t2i.arguments import check_whole_number, is_address
 from t2i.errors import InvalidInputError
 from t2i.progress import Progress, silent
 from t2i_index.connection import WAIT_SECONDS
@@ -55,7 +55,7 @@ def open_store(where: str, *, wait_seconds: float = WAIT_SECONDS) -> Store:
     Raises:
         DataError, OutputError: it cannot be opened.
     """
-    if "://" in where or where.rstrip("/").endswith(".lance"):
+    if is_address(where) or where.rstrip("/").endswith(".lance"):
         from t2i_index.lance import LanceStore
 
         return LanceStore(where)

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from t2i.arguments import is_address
 from t2i.cli.console import say
 from t2i.errors import T2IError
 from t2i_index.encoder import ENCODER_SHA256
@@ -105,7 +106,7 @@ class Recorder:
             return
         try:
             if self._store is None:
-                is_new = "://" not in self._where and not Path(self._where).exists()
+                is_new = not is_address(self._where) and not Path(self._where).exists()
                 self._store = open_store(self._where, wait_seconds=WAIT_SECONDS)
                 if is_new:
                     say(
