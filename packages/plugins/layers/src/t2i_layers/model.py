@@ -92,23 +92,23 @@ class Reader(nn.Module):
 
     def forward(self, text: TextEmbedding) -> Float[Tensor, "b q d"]:
         """The sentence is read as one more word."""
-        both, mask = sentence_and_words(text)
-        words = self.words(both)
-        x = self.queries.expand(len(words), -1, -1)
-        for block in self.blocks:
-            x = block(x, words, mask)
-        return self.norm(x)
+        return self.norm(self._read(text)[0])
 
     def attention(self, text: TextEmbedding) -> Float[Tensor, "b q l"]:
         """How much each query looks at each word: the mean over blocks and heads, without the sentence; sums to 1."""
+        return F.normalize(torch.stack(self._read(text, look=True)[1]).mean(0)[..., 1:], p=1, dim=-1)
+
+    def _read(self, text: TextEmbedding, *, look: bool = False) -> tuple[Float[Tensor, "b q d"], list[Tensor]]:
+        """What the queries have read; with `look`, the attention of each block, too."""
         both, mask = sentence_and_words(text)
         words = self.words(both)
         x, weights = self.queries.expand(len(words), -1, -1), []
         for block in self.blocks:
             assert isinstance(block, ReaderBlock)
-            weights.append(block.attention(x, words, mask))
+            if look:
+                weights.append(block.attention(x, words, mask))
             x = block(x, words, mask)
-        return F.normalize(torch.stack(weights).mean(0)[..., 1:], p=1, dim=-1)
+        return x, weights
 
 
 class ReaderBlock(nn.Module):
