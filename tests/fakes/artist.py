@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from t2i.config import Config, parse_config
-from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
+from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, in_batches
 from t2i.drawing.opening import Opening
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import ArtistIdentity, Provenance
+from t2i.drawing.provenance import ArtistIdentity
 from t2i.errors import InvalidInputError
 from t2i.images import to_pil
 from t2i.noise import Noise
@@ -108,13 +107,11 @@ class ShardedArtist(Artist):
 
     def _draw(self, todo: Iterator[Request], options: Config, batch_size: int) -> Iterator[Picture]:
         assert isinstance(options, BrushOptions)
-        while batch := list(islice(todo, batch_size)):
-            prompts, seeds = check_requests(batch)
-            noise = Noise(seeds, self._device).normal(WIDTH)
-            for prompt, seed, z, request in zip(prompts, seeds, noise, batch, strict=True):
-                image = to_pil(self._picture(prompt, options.wildness * z)[None])[0]
-                recorded = Provenance(prompt, seed, options.model_dump(mode="json"), self.identity, request.widened)
-                yield Picture(image, recorded, record=self.record)
+        for batch in in_batches(self, todo, options, lambda: batch_size):
+            noise = Noise([asked.seed for asked in batch], self._device).normal(WIDTH)
+            for z, asked in zip(noise, batch, strict=True):
+                image = to_pil(self._picture(asked.prompt, options.wildness * z)[None])[0]
+                yield Picture(image, asked, record=self.record)
 
     def _picture(self, prompt: str, z: Tensor) -> Tensor:
         rows = [self._rows.get(word, len(self._rows)) for word in prompt.lower().split()]

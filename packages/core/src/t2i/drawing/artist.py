@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
@@ -12,7 +13,7 @@ from t2i.arguments import check_whole_number, shown
 from t2i.config import Config
 from t2i.drawing.output import PipelineOutput
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import ArtistIdentity, Widened
+from t2i.drawing.provenance import ArtistIdentity, Provenance, Widened
 from t2i.errors import InvalidInputError
 from t2i.seeds import check_seeds, choose_seeds
 from t2i.text import check_prompts
@@ -169,6 +170,24 @@ def check_drawing(artist: Artist, options: Config | None, batch_size: int) -> Co
             f"Make options by its options(name=value)."
         )
     return options
+
+
+def in_batches(
+    artist: Artist, requests: Iterable[Request], options: Config, size: Callable[[], int]
+) -> Iterator[list[Provenance]]:
+    """Checked requests, batch by batch, each as the provenance of the picture that it asks for.
+
+    Args:
+        requests: read as they are drawn.
+        size: of the next batch; asked before each, because an artist may find that fewer pictures fit into memory.
+
+    Raises:
+        InvalidInputError: a request is invalid.
+    """
+    used, identity, todo = options.model_dump(mode="json"), artist.identity, iter(requests)
+    while batch := list(islice(todo, size())):
+        asked = zip(*check_requests(batch), batch, strict=True)
+        yield [Provenance(prompt, seed, used, identity, request.widened) for prompt, seed, request in asked]
 
 
 def check_requests(requests: Iterable[Request]) -> tuple[list[str], tuple[int, ...]]:

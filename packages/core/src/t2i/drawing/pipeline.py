@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from importlib.metadata import version
-from itertools import islice
 from typing import Any, Self, final
 
 import torch
@@ -22,10 +21,10 @@ from torch import Tensor
 from t2i.config import Config
 from t2i.create import create_text_encoder
 from t2i.devices import check_device
-from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
+from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, in_batches
 from t2i.drawing.opening import Memory, Opening, agreed
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import ArtistIdentity, Provenance
+from t2i.drawing.provenance import ArtistIdentity
 from t2i.drawing.providers import provider_of
 from t2i.drawing.reading import encode_prompts
 from t2i.errors import EncoderMismatchError, InvalidInputError, UnknownNameError
@@ -150,15 +149,13 @@ class Pipeline(Artist):
         return self._draw(requests, options, batch_size, stages)
 
     def _draw(self, requests: Iterable[Request], options: Config, batch_size: int, stages: bool) -> Iterator[Picture]:
-        used, artist = options.model_dump(mode="json"), self.identity
-        todo, warned = iter(requests), dict[str, str]()
-        while batch := list(islice(todo, batch_size)):
-            prompts, seeds = check_requests(batch)
+        warned: dict[str, str] = {}
+        for batch in in_batches(self, requests, options, lambda: batch_size):
+            prompts, seeds = [asked.prompt for asked in batch], [asked.seed for asked in batch]
             drawn, sentences = self._batch(prompts, seeds, options, stages, warned)
-            for images, sentence, prompt, seed, request in zip(drawn, sentences, prompts, seeds, batch, strict=True):
-                provenance = Provenance(prompt, seed, used, artist, request.widened)
+            for images, sentence, asked in zip(drawn, sentences, batch, strict=True):
                 given = images if stages else ()
-                yield Picture(images[-1], provenance, given, self.record, sentence, warned.get(prompt, ""))
+                yield Picture(images[-1], asked, given, self.record, sentence, warned.get(asked.prompt, ""))
 
     @torch.inference_mode()
     def _batch(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
-from itertools import islice
 from typing import Any, final
 
 import torch
@@ -14,10 +13,10 @@ from torch import Tensor
 
 from t2i.config import Config, parse_config
 from t2i.display import brief
-from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
+from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, in_batches
 from t2i.drawing.opening import Opening
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import ArtistIdentity, Provenance
+from t2i.drawing.provenance import ArtistIdentity
 from t2i.errors import InvalidInputError, SnapshotError
 from t2i.hub.layout import CARD
 from t2i.images import to_pil
@@ -144,24 +143,21 @@ class DiffusersArtist(Artist):
         options = check_drawing(self, options, batch_size)
         if stages:
             raise InvalidInputError(f"{self.name} shows no stages of its pictures. Leave out --stages.")
-        return self._draw(iter(requests), options, batch_size)
+        return self._draw(requests, options, batch_size)
 
-    def _draw(self, todo: Iterator[Request], options: Config, batch_size: int) -> Iterator[Picture]:
-        artist, used = self.identity, options.model_dump(mode="json")
+    def _draw(self, requests: Iterable[Request], options: Config, batch_size: int) -> Iterator[Picture]:
         width, height = (getattr(options, side, self.resolution) for side in ("width", "height"))
         batches = Batches(min(batch_size, self.at_once(width, height)))
         warned: set[str] = set()
-        while batch := list(islice(todo, batches.size)):
-            prompts, seeds = check_requests(batch)
-            warn_of_unread(self.pipe, prompts, warned)
+        for batch in in_batches(self, requests, options, lambda: batches.size):
+            warn_of_unread(self.pipe, [asked.prompt for asked in batch], warned)
             images = batches.each(
-                list(zip(prompts, seeds, strict=True)),
+                [(asked.prompt, asked.seed) for asked in batch],
                 lambda part: self.call(self.pipe, part, options),
                 "Draw smaller pictures, or use --memory low.",
             )
-            for image, prompt, seed, request in zip(images, prompts, seeds, batch, strict=True):
-                provenance = Provenance(prompt, seed, used, artist, request.widened)
-                yield Picture(image, provenance, record=self.record)
+            for image, asked in zip(images, batch, strict=True):
+                yield Picture(image, asked, record=self.record)
 
     def at_once(self, width: int, height: int) -> int:
         """The most pictures of this size that are tried at once."""

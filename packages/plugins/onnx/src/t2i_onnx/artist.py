@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from itertools import islice
 from typing import Annotated, Any, final
 
 from PIL import Image
@@ -13,10 +12,10 @@ from pydantic import AfterValidator, create_model
 
 from t2i.arguments import shown
 from t2i.config import Config, parse_config
-from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, check_requests
+from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, in_batches
 from t2i.drawing.opening import Opening
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import ArtistIdentity, Provenance
+from t2i.drawing.provenance import ArtistIdentity
 from t2i.errors import InvalidInputError, SnapshotError, UnreadPromptWarning
 from t2i.registry.names import ModelName
 from t2i.version import __version__
@@ -99,12 +98,12 @@ class OnnxArtist(Artist):
         options = check_drawing(self, options, batch_size)
         if stages:
             raise InvalidInputError(f"{self.name} is an exported model, which has no stages. Leave out --stages.")
-        return self._draw(iter(requests), options, batch_size)
+        return self._draw(requests, options, batch_size)
 
-    def _draw(self, todo: Iterator[Request], options: Config, batch_size: int) -> Iterator[Picture]:
-        used, warned = options.model_dump(mode="json"), dict[str, str]()
-        while batch := list(islice(todo, batch_size)):
-            prompts, seeds = check_requests(batch)
+    def _draw(self, requests: Iterable[Request], options: Config, batch_size: int) -> Iterator[Picture]:
+        warned: dict[str, str] = {}
+        for batch in in_batches(self, requests, options, lambda: batch_size):
+            prompts, seeds = [asked.prompt for asked in batch], [asked.seed for asked in batch]
             for prompt in prompts:
                 if prompt not in warned and (left := self._drawing.reader.unread(prompt)):
                     warnings.warn(f"The prompt {shown(prompt)}: {left}", UnreadPromptWarning, stacklevel=2)
@@ -113,9 +112,8 @@ class OnnxArtist(Artist):
                 drawn = self._drawing.draw(prompts, seeds)
             except OnnxError as error:
                 raise SnapshotError(str(error)) from None
-            for pixels, prompt, seed, request in zip(drawn, prompts, seeds, batch, strict=True):
-                provenance = Provenance(prompt, seed, used, self.identity, request.widened)
-                yield Picture(Image.fromarray(pixels), provenance, record=self.record, unread=warned.get(prompt, ""))
+            for pixels, asked in zip(drawn, batch, strict=True):
+                yield Picture(Image.fromarray(pixels), asked, record=self.record, unread=warned.get(asked.prompt, ""))
 
 
 def _fixed(name: str, value: Any) -> Any:

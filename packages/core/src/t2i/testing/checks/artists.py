@@ -150,7 +150,7 @@ def options_are_checked(artist: Artist) -> None:
 
 @ARTIST_CHECKS.add(
     why="a request that cannot be drawn must give a one-sentence error, on the command line and from a server",
-    remedy="call t2i.drawing.artist.check_requests on each batch before it is drawn",
+    remedy="take the requests from t2i.drawing.artist.in_batches, which checks them",
 )
 def requests_are_checked(artist: Artist) -> None:
     for odd in (Request("", 0), Request(" ", 0), Request("x" * 10_000, 0), Request("a", -1), Request("a", 2**63)):
