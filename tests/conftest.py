@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from importlib.metadata import EntryPoint, distribution
 from pathlib import Path
 
-import jaxtyping
-
 sys.path.insert(0, str(Path(__file__).parent))  # `import shapes` and `import fakes`, whatever pytest's import mode
 import shapes
 
@@ -67,9 +65,8 @@ def seeded(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def signatures_unchecked() -> Iterator[None]:
     """Arguments of a wrong type reach the code, as they do outside the tests."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    with shapes.unchecked():
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
@@ -27,6 +28,16 @@ def install(packages: list[str]) -> None:
     """Check every function and dataclass of these packages; call it before they are imported."""
     jaxtyping.jaxtyped = jaxtyped  # the name that the hook writes before every function and class
     jaxtyping.install_import_hook(packages, "shapes.checked")
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Signatures are not checked within, as outside the tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def jaxtyped(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:

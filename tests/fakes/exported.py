@@ -18,6 +18,7 @@ from t2i.snapshots.save import save_snapshot
 from t2i.testing.checks.roles.models import _tiny
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
 from t2i.text_graph import TextGraph
+from t2i_onnx.export.model import export_model
 from t2i_onnx.tiny import LONGEST, tiny_tokenizer
 
 WIDTH = 16
@@ -90,9 +91,7 @@ def pipeline_of(technique: str, folder: Path, seed: int = 0, **config: Any) -> P
     return Pipeline(resolve(str(folder)), generator.eval().requires_grad_(False), encoder)
 
 
-def export(technique: str, out: str, **config: Any) -> None:
+def export(technique: str, out: Path, **config: Any) -> None:
     """Export a tiny model of the technique into the folder `out`."""
-    from t2i_onnx.export.model import export_model
-
     artist = pipeline_of(technique, Path(f"{out}-snapshot"), **config)
-    export_model(artist, Path(out), artist.options(**OPTIONS.get(technique, {})))
+    export_model(artist, out, artist.options(**OPTIONS.get(technique, {})))
