@@ -49,7 +49,7 @@ class ServedModel(LanguageModel):
                 f"A language model on a server is given as openai:http://127.0.0.1:8080/v1#model, with its key in "
                 f"{KEY}, got {shown(f'openai:{reference}')}."
             )
-        self._silence_seconds, self._answer_seconds = silence_seconds, answer_seconds
+        self._answer_seconds = answer_seconds
         self._client = _client(self._address, _key(parts.hostname), silence_seconds)
 
     @property
@@ -152,8 +152,8 @@ def _understood(chunk: Any) -> tuple[str, bool]:
 
 def _brief(error: Exception) -> str:
     """The error's type and first line, printable, without the key that a message may repeat."""
-    line = next(iter(str(error).splitlines()), "")[:200]
+    line = next(iter(str(error).splitlines()), "")
     for variable in (KEY, OPENAI_KEY):
         if key := os.environ.get(variable):
             line = line.replace(key, "...")
-    return f"{type(error).__name__}: {ascii(line)[1:-1]}"
+    return f"{type(error).__name__}: {ascii(line[:200])[1:-1]}"
