@@ -19,6 +19,7 @@ from t2i_server.api import chat, images, listing, page, provenance, search, stat
 from t2i_server.errors import ApiError, as_api_error, broken
 from t2i_server.guard import Guard
 from t2i_server.keys import Keys
+from t2i_server.log import error_text
 from t2i_server.observe import Observe
 from t2i_server.responses import refusal
 from t2i_server.state import State, note
@@ -65,7 +66,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, T2IError)
-    note(request, error=f"{type(error).__name__}: {error}"[:500])
+    note(request, error=error_text(error))
     return refusal(as_api_error(error))
 
 

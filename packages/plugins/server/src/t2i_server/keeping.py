@@ -11,7 +11,7 @@ from typing import final
 
 from t2i.drawing.picture import Picture, file_name
 from t2i.files import check_writable
-from t2i_server.log import log_line
+from t2i_server.log import error_text, log_line
 
 
 @final
@@ -41,4 +41,4 @@ class Keeper:
         try:
             picture.save(self._folder / file_name(int(time.time()), picture.prompt, picture.seed, suffix))
         except Exception as error:  # the disk is full, or a plugin that listens has failed
-            log_line(event="picture not kept", error=f"{type(error).__name__}: {error}"[:500])
+            log_line(event="picture not kept", error=error_text(error))

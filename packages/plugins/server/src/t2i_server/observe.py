@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from t2i_server.errors import broken
-from t2i_server.log import log_line
+from t2i_server.log import error_text, log_line
 from t2i_server.metrics import Metrics
 from t2i_server.responses import refusal
 
@@ -60,7 +60,7 @@ class Observe:
         try:
             await self._app(scope, receive, noted)
         except Exception as error:
-            facts["error"] = f"{type(error).__name__}: {error}"[:500]
+            facts["error"] = error_text(error)
             if not isinstance(error, TimeoutError):  # the client does not read its answer
                 facts["traceback"] = traceback.format_exc()[-MOST_TRACE:]
             if not status:

@@ -21,7 +21,7 @@ from t2i.seeds import choose_seeds
 from t2i.text import check_prompts
 from t2i_server.batching import Order
 from t2i_server.errors import ApiError, as_api_error, broken, late
-from t2i_server.log import log_line
+from t2i_server.log import error_text, log_line
 from t2i_server.models import ServedModel, public
 from t2i_server.responses import EVENTS, answer, event
 from t2i_server.state import Server, State, key_of, note, while_connected
@@ -195,5 +195,5 @@ def _api_error(error: Exception, job: Job, deadline: float) -> ApiError:
     """The error as the last event of a stream; its status was sent already."""
     if isinstance(error, TimeoutError):
         return late(deadline)
-    log_line(event="stream failed", id=job.id, error=f"{type(error).__name__}: {error}"[:500])
+    log_line(event="stream failed", id=job.id, error=error_text(error))
     return as_api_error(error) if isinstance(error, T2IError) else broken(job.id)
