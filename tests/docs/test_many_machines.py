@@ -12,7 +12,7 @@ import pytest
 from markdown import blocks
 
 PAGE = "docs/many_machines.md"
-BUSY = 4.0  # processes for each core that are ready to run: Ray then does not start in its 15 to 30 s
+BUSY = 4.0  # processes for each core that are ready to run: Ray then does not start in its 30 s
 
 
 def test_every_command_for_one_machine_works(tmp_path: Path) -> None:

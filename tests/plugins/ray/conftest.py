@@ -47,7 +47,7 @@ def workers_environment(site: Path, s3: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def engine(workers_environment: None) -> Iterator[Engine]:
-    """Two workers of this machine; skipped where so much other work runs that Ray does not start in its 15 to 30 s."""
+    """Two workers of this machine; skipped where so much other work runs that Ray does not start in its 30 s."""
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
     try:
         opened = create_engine("local:2")
