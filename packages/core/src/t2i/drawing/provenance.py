@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -119,6 +120,12 @@ class Provenance:
     frame: Frame | None = None
 
 
+@cache
+def provenance_type() -> TypeAdapter[Provenance]:
+    """Reads a Provenance from untrusted values; made once, because that takes longer than to read a picture."""
+    return TypeAdapter(Provenance)
+
+
 class SignedImage(Image.Image):
     """A drawn picture as a PIL image whose `save` keeps its provenance.
 
@@ -202,7 +209,7 @@ def _parsed(text: str | None, what: str) -> Provenance | None:
     if text is None:
         return None
     try:
-        return TypeAdapter(Provenance).validate_json(text, strict=True)
+        return provenance_type().validate_json(text, strict=True)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"])) or "all of it"

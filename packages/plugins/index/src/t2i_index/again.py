@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import Provenance
+from t2i.drawing.provenance import provenance_type
 from t2i.drawing.regenerate import redraw
 from t2i.errors import InvalidInputError
 from t2i_index.record import Record
@@ -30,7 +30,7 @@ def draw_again(record: Record, *, device: str | None = None, fetch: bool = False
         )
     facts = {"prompt": record.prompt, "seed": record.seed, "options": dict(record.options), "artist": record.artist}
     try:
-        provenance = TypeAdapter(Provenance).validate_python(facts | {"widened": record.widened or None})
+        provenance = provenance_type().validate_python(facts | {"widened": record.widened or None})
     except ValidationError as error:
         raise InvalidInputError(f"Record {record.id} of the index is damaged ({error.error_count()} fields).") from None
     return redraw(provenance, record.path, device=device, fetch=fetch)

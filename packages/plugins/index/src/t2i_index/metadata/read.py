@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from t2i.drawing.provenance import CHUNK, Provenance
+from t2i.drawing.provenance import CHUNK, provenance_type
 from t2i.errors import DataError
 from t2i.files import read_bytes
 from t2i_index.metadata.a1111 import read_a1111
@@ -92,7 +92,7 @@ def _read_t2i(texts: dict[str, str]) -> Found | None:
     if not 0 < len(text) <= MOST_JSON:
         return None
     try:
-        found = TypeAdapter(Provenance).validate_json(text, strict=True)
+        found = provenance_type().validate_json(text, strict=True)
     except ValidationError:
         return None
     widened = asdict(found.widened) if found.widened else {}
