@@ -11,22 +11,25 @@ import typer
 from t2i.arguments import check_whole_number, is_address
 from t2i.cli.console import interruptible, progress, say
 from t2i.cli.options import (
-    MODEL_HELP,
     PICTURES,
     AcceptNewOption,
     DeviceOption,
+    DrawnAtOnceOption,
     EngineOption,
     ForceOption,
     LoraOption,
     MemoryOption,
+    ModelOption,
     OwnOption,
     YesOption,
     check_engine,
     check_model,
     check_new_file,
+    check_out_folder,
     distinct,
-    download_confirmed,
+    open_artist,
     parse_options,
+    picture_suffix,
 )
 from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import DEFAULT_LANGUAGE_MODEL, DEFAULT_MODEL
@@ -50,7 +53,7 @@ def generate(
             help="A text, one prompt per line; a .csv, .jsonl or .parquet with a column prompt; - for standard input.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
     count: Annotated[int, typer.Option("-n", "--num-images", help="Pictures per prompt.")] = 1,
     seed: Annotated[
         int | None,
@@ -69,7 +72,7 @@ def generate(
     suffix: Annotated[
         str, typer.Option("--format", metavar="png|jpg|webp", help="Format of pictures in a folder or on stdout.")
     ] = "png",
-    batch_size: Annotated[int, typer.Option(help="Pictures drawn at once; does not change them.")] = 64,
+    batch_size: DrawnAtOnceOption = 64,
     option: OwnOption = None,
     stages: Annotated[
         bool, typer.Option("--stages", help="Also write NAME-stages.png: the picture's stages, coarse to fine.")
@@ -95,9 +98,9 @@ def generate(
     texts = [*one_prompt_meant(prompts or []), *(read_prompts(prompts_file) if prompts_file else [])]
     if prompts_file and seed is None:
         seed = 0
-    suffix = f".{suffix.lower().removeprefix('.')}"
+    suffix = picture_suffix(suffix)
     file = None if is_address(out) else Path(out)
-    check_request(texts, count, seed, file, suffix, force)
+    check_request(texts, count, seed, file, force)
     check_engine(engine)
     check_in_folder(file, engine, attention)
     check_whole_number(batch_size, "The batch size", 1)
@@ -108,7 +111,6 @@ def generate(
     from t2i.drawing.folder_plan import plan_folder
     from t2i.drawing.formats import encoded
     from t2i.drawing.opening import check_memory
-    from t2i.drawing.pipeline import pipeline
     from t2i.drawing.place import strip_path, write_picture
     from t2i.drawing.places import place_of
     from t2i.text import check_prompts
@@ -139,15 +141,7 @@ def generate(
         with interruptible(advice), create_engine(engine) as workers:
             report_drawn(out, spread_folder(workers, worker, plan, progress=progress))
         return
-    artist = pipeline(
-        model,
-        device=device,
-        record=True,
-        memory=check_memory(memory),
-        adapters=lora or (),
-        accept_new=accept_new,
-        confirm=download_confirmed(yes),
-    )
+    artist = open_artist(model, device, memory, lora, accept_new, yes)
     options = artist.options(**chosen)
     if attention:
         attend(artist, [], options)  # whether it can, before anything is drawn
@@ -243,7 +237,7 @@ def check_in_folder(file: Path | None, engine: str | None, attention: bool) -> N
         )
 
 
-def check_request(texts: list[str], count: int, seed: int | None, out: Path | None, suffix: str, force: bool) -> None:
+def check_request(texts: list[str], count: int, seed: int | None, out: Path | None, force: bool) -> None:
     """Check what can be checked before heavy imports.
 
     Args:
@@ -257,8 +251,6 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path | No
             'Drawing needs a prompt, got none. Say what to draw: t2i generate "a red heart" -o heart.png'
         )
     choose_seeds(seed, count)
-    if suffix not in PICTURES:
-        raise InvalidInputError(f"--format must be png, jpg or webp, got {suffix.removeprefix('.')!r}.")
     if out is None:
         return
     if out == STDOUT and sys.stdout.isatty():
@@ -269,8 +261,8 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path | No
             raise InvalidInputError(f"{out} holds one picture, got {len(texts) * count} to draw. Give {folder}")
         if out != STDOUT:
             check_new_file(out, PICTURES, force)
-    elif out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file, not a folder. Choose another folder.")
+    else:
+        check_out_folder(out)
 
 
 def is_file(out: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say
-from t2i.cli.options import MODEL_HELP, DeviceOption, ForceOption, OwnOption, check_new_file, parse_options
+from t2i.cli.options import DeviceOption, ForceOption, ModelOption, OwnOption, check_new_file, parse_options
 from t2i.errors import InvalidInputError
 from t2i.seeds import check_seed, choose_seeds
 
@@ -18,7 +18,7 @@ def interpolate(
     to: Annotated[
         str | None, typer.Argument(metavar="TO", help="The last picture's caption. Default: the first one's.")
     ] = None,
-    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "cvae",
+    model: ModelOption = "cvae",
     seed: Annotated[int | None, typer.Option(help="Seed of the first picture. Default: random.")] = None,
     to_seed: Annotated[int | None, typer.Option(help="Seed of the last picture. Default: the first one's.")] = None,
     frames: Annotated[int, typer.Option(help="Number of pictures, both ends included.")] = 9,

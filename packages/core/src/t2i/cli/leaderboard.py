@@ -21,10 +21,11 @@ from t2i.cli.options import (
     VerboseOption,
     check_data,
     check_model,
+    check_out_folder,
     metric_names,
     parse_settings,
 )
-from t2i.errors import InvalidInputError, OutputError
+from t2i.errors import InvalidInputError
 from t2i.registry.describe import list_models
 
 
@@ -57,8 +58,7 @@ def leaderboard(
         raise InvalidInputError(
             "No pretrained model is installed. Install some (pip install t2i-starter), or name runs."
         )
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file, not a folder. Choose another folder.")
+    check_out_folder(out)
     for model in models:
         check_model(model)
     check_data(data)

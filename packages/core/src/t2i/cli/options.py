@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,10 +16,14 @@ from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName, check_folder
 from t2i.registry.specs import EvaluatorSpec
 
+if TYPE_CHECKING:
+    from t2i.drawing.artist import Artist
+
 MODEL_HELP = (
     "Model to use: technique[.tag], a run folder, local-dir:PATH, hf-hub:ORG/REPO[@REVISION] or a short name that "
     "`t2i models` lists."
 )
+ModelOption = Annotated[str, typer.Option("--model", help=MODEL_HELP)]
 OwnOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -66,6 +70,8 @@ SettingOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed that chooses the captions; picture i is drawn with seed + i.")]
+PicturesSeedOption = Annotated[int, typer.Option("--seed", help="Seed of every picture.", min=0)]
+DrawnAtOnceOption = Annotated[int, typer.Option("--batch-size", help="Pictures drawn at once; does not change them.")]
 BatchOption = Annotated[int, typer.Option(help="Pictures drawn and evaluated at once.")]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # the suffixes of t2i.drawing.formats, which imports PIL
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
@@ -93,6 +99,27 @@ def check_new_file(path: Path, suffixes: Sequence[str], force: bool) -> None:
     if path.exists() and not force:
         raise OutputError(f"{path} already exists. Choose another name, or replace it with --force.")
     check_writable(path)
+
+
+def check_out_folder(path: Path) -> None:
+    """
+    Raises:
+        OutputError: it is a file, so a command cannot write into it.
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file, not a folder. Choose another folder.")
+
+
+def picture_suffix(text: str) -> str:
+    """The suffix of pictures in a format: "png", "PNG" and ".png" as ".png".
+
+    Raises:
+        InvalidInputError: pictures are not written in this format.
+    """
+    suffix = f".{text.lower().removeprefix('.')}"
+    if suffix not in PICTURES:
+        raise InvalidInputError(f"--format must be png, jpg or webp, got {suffix.removeprefix('.')!r}.")
+    return suffix
 
 
 def distinct(prompts: Sequence[str]) -> list[str]:
@@ -157,6 +184,29 @@ def download_confirmed(yes: bool) -> Callable[[str], bool]:
         return typer.confirm(question, err=True)
 
     return confirm
+
+
+def open_artist(
+    model: str, device: str | None, memory: str, lora: Sequence[str] | None, accept_new: bool, yes: bool
+) -> Artist:
+    """Load the model that a command's options choose; its pictures are recorded in the index.
+
+    Raises:
+        T2IError: as `t2i.drawing.pipeline.pipeline`.
+        InvalidInputError: the memory mode is unknown, or a large download needs `--yes`.
+    """
+    from t2i.drawing.opening import check_memory
+    from t2i.drawing.pipeline import pipeline
+
+    return pipeline(
+        model,
+        device=device,
+        record=True,
+        memory=check_memory(memory),
+        adapters=lora or (),
+        accept_new=accept_new,
+        confirm=download_confirmed(yes),
+    )
 
 
 def check_data(data: str) -> None:

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say, warn
-from t2i.cli.options import MODEL_HELP, DeviceOption, ForceOption, check_new_file
+from t2i.cli.options import DeviceOption, ForceOption, ModelOption, check_new_file
 from t2i.errors import DataError, InvalidInputError
 
 
 def reconstruct(
     picture: Annotated[Path, typer.Argument(help="Picture to reconstruct; its middle square is used.")],
     prompt: Annotated[str, typer.Option(help="The picture's caption; some techniques ignore it.")],
-    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "cvae",
+    model: ModelOption = "cvae",
     out: Annotated[Path, typer.Option("-o", "--out", help="The reconstructed picture.")] = Path("reconstructed.png"),
     force: ForceOption = False,
     device: DeviceOption = None,

@@ -10,20 +10,22 @@ import typer
 from t2i.arguments import check_whole_number
 from t2i.cli.console import interruptible, progress, say, warn
 from t2i.cli.options import (
-    MODEL_HELP,
-    PICTURES,
     AcceptNewOption,
     DeviceOption,
+    DrawnAtOnceOption,
     ForceOption,
     LoraOption,
     MemoryOption,
+    ModelOption,
     OwnOption,
+    PicturesSeedOption,
     YesOption,
     check_model,
-    download_confirmed,
+    check_out_folder,
+    open_artist,
     parse_options,
+    picture_suffix,
 )
-from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import DEFAULT_MODEL
 
 
@@ -32,14 +34,14 @@ def products(
     prompt: Annotated[str, typer.Option(help='What to draw, from the columns: "{title}, {colour}".')],
     name: Annotated[str, typer.Option(help='The name of each picture, from the columns: "{sku}" or "{type}/{sku}".')],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder of the pictures.")] = Path("products"),
-    model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
-    seed: Annotated[int, typer.Option(help="Seed of every picture.", min=0)] = 0,
+    model: ModelOption = DEFAULT_MODEL,
+    seed: PicturesSeedOption = 0,
     suffix: Annotated[str, typer.Option("--format", metavar="png|jpg|webp", help="Format of the pictures.")] = "png",
     padding: Annotated[int, typer.Option(help="Pixels added on each side of a picture.")] = 0,
     background: Annotated[
         str, typer.Option(help="Colour of the padding, such as white or #f4f1ea; edge: that of the picture's edges.")
     ] = "edge",
-    batch_size: Annotated[int, typer.Option(help="Pictures drawn at once; does not change them.")] = 64,
+    batch_size: DrawnAtOnceOption = 64,
     option: OwnOption = None,
     force: ForceOption = False,
     device: DeviceOption = None,
@@ -53,11 +55,8 @@ def products(
     from t2i_apps.products.template import ColumnTemplate
 
     prompts, names = ColumnTemplate.parse(prompt, "--prompt"), ColumnTemplate.parse(name, "--name")
-    suffix = f".{suffix.lower().removeprefix('.')}"
-    if suffix not in PICTURES:
-        raise InvalidInputError(f"--format must be png, jpg or webp, got {suffix.removeprefix('.')!r}.")
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file, not a folder. Choose another folder.")
+    suffix = picture_suffix(suffix)
+    check_out_folder(out)
     check_whole_number(batch_size, "The batch size", 1)
     check_model(model)
     from t2i_apps.products.catalog import Catalog
@@ -68,21 +67,11 @@ def products(
     names.check(table.columns, str(table))
     Naming(names)
     from t2i.drawing.frame import check_frame
-    from t2i.drawing.opening import check_memory
-    from t2i.drawing.pipeline import pipeline
     from t2i_apps.products.draw import draw_products
     from t2i_apps.products.record import CONTACT, FAILED
 
     frame, chosen = check_frame(padding, background), parse_options(option)
-    artist = pipeline(
-        model,
-        device=device,
-        record=True,
-        memory=check_memory(memory),
-        adapters=lora or (),
-        accept_new=accept_new,
-        confirm=download_confirmed(yes),
-    )
+    artist = open_artist(model, device, memory, lora, accept_new, yes)
     with interruptible("The same command draws the others."):
         done = draw_products(
             artist,

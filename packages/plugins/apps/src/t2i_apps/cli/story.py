@@ -10,17 +10,19 @@ import typer
 from t2i.arguments import check_whole_number
 from t2i.cli.console import interruptible, progress, say, warn
 from t2i.cli.options import (
-    MODEL_HELP,
     AcceptNewOption,
     DeviceOption,
+    DrawnAtOnceOption,
     ForceOption,
     LoraOption,
     MemoryOption,
+    ModelOption,
     OwnOption,
+    PicturesSeedOption,
     YesOption,
     check_model,
     check_new_file,
-    download_confirmed,
+    open_artist,
     parse_options,
 )
 from t2i.registry.describe import DEFAULT_MODEL
@@ -32,12 +34,12 @@ def story(
     text: Annotated[Path, typer.Argument(help="A text file; an empty line ends a paragraph.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The book: .html or .pdf.")] = Path("book.html"),
     title: Annotated[str, typer.Option(help="Title. Default: the text's first line, if it begins with #.")] = "",
-    model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
-    seed: Annotated[int, typer.Option(help="Seed of every picture.", min=0)] = 0,
+    model: ModelOption = DEFAULT_MODEL,
+    seed: PicturesSeedOption = 0,
     style: Annotated[str, typer.Option(help='Added to every prompt, such as "watercolour".')] = "",
     lm: Annotated[str | None, typer.Option(help=f"{LM_HELP} Default: none, the first noun phrase is drawn.")] = None,
     lang: Annotated[str, typer.Option(help="Language of the text, such as en.")] = "en",
-    batch_size: Annotated[int, typer.Option(help="Pictures drawn at once; does not change them.")] = 64,
+    batch_size: DrawnAtOnceOption = 64,
     option: OwnOption = None,
     force: ForceOption = False,
     device: DeviceOption = None,
@@ -56,8 +58,6 @@ def story(
     read = read_story(text)
     title = title or read.title
     from t2i.create import create_language_model
-    from t2i.drawing.opening import check_memory
-    from t2i.drawing.pipeline import pipeline
     from t2i_apps.story.book import check_book, write_book
     from t2i_apps.story.draw import draw_leaves
     from t2i_apps.story.prompting import prompts_for
@@ -65,15 +65,7 @@ def story(
     check_book(out, title, read.paragraphs, lang)
     chosen = parse_options(option)
     writer = create_language_model(lm) if lm is not None else None
-    artist = pipeline(
-        model,
-        device=device,
-        record=True,
-        memory=check_memory(memory),
-        adapters=lora or (),
-        accept_new=accept_new,
-        confirm=download_confirmed(yes),
-    )
+    artist = open_artist(model, device, memory, lora, accept_new, yes)
     options = artist.options(**chosen)
     prompts = prompts_for(read.paragraphs, writer, seed=seed, style=style, progress=progress, warn=warn)
     folder = out.with_suffix("")

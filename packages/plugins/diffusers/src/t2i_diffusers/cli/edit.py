@@ -9,18 +9,18 @@ import typer
 
 from t2i.cli.console import say
 from t2i.cli.options import (
-    MODEL_HELP,
     PICTURES,
     AcceptNewOption,
     DeviceOption,
     ForceOption,
     LoraOption,
     MemoryOption,
+    ModelOption,
     OwnOption,
     YesOption,
     check_model,
     check_new_file,
-    download_confirmed,
+    open_artist,
     parse_options,
 )
 from t2i.errors import InvalidInputError
@@ -30,7 +30,7 @@ from t2i.seeds import choose_seeds
 def edit(
     picture: Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP.")],
     prompt: Annotated[str, typer.Argument(help="What the result shows.")],
-    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "sd-turbo",
+    model: ModelOption = "sd-turbo",
     mask: Annotated[
         Path | None, typer.Option(help="A picture that is white where to draw anew, and black where to keep.")
     ] = None,
@@ -53,21 +53,11 @@ def edit(
     if mask is not None and enlarge is not None:
         raise InvalidInputError("A picture is either filled (--mask) or enlarged (--enlarge), got both. Give one.")
     from t2i.drawing.artist import Request
-    from t2i.drawing.opening import check_memory
-    from t2i.drawing.pipeline import pipeline
     from t2i_diffusers.edit import Editor, read_picture
 
     source, where = read_picture(picture), read_picture(mask) if mask is not None else None
     how = "inpainting" if mask is not None else "enlarging" if enlarge is not None else "image-to-image"
-    artist = pipeline(
-        model,
-        device=device,
-        record=True,
-        memory=check_memory(memory),
-        adapters=lora or (),
-        accept_new=accept_new,
-        confirm=download_confirmed(yes),
-    )
+    artist = open_artist(model, device, memory, lora, accept_new, yes)
     editor = Editor(artist, how)
     options = editor.options(**parse_options(option))
     request = Request(prompt, choose_seeds(seed, 1)[0])
