@@ -10,9 +10,9 @@ from t2i.display import printable
 from t2i.drawing.formats import FORMATS
 from t2i.drawing.provenance import find_provenance
 from t2i.errors import InvalidInputError
-from t2i.files import atomic_file, read_bytes, read_text
+from t2i.files import read_bytes, read_text
 from t2i_apps.boards.shown import NOTE, Shown
-from t2i_apps.pages.render import stream
+from t2i_apps.pages.render import write_page
 
 MOST_PICTURES = 2000
 MOST_BYTES = 100_000_000  # of a picture
@@ -52,9 +52,7 @@ def album(sources: Sequence[Path], out: Path, *, title: str = "Album", note: str
     count = sum(len(section.pictures) for section in sections)
     if count > MOST_PICTURES:
         raise InvalidInputError(f"An album shows at most {MOST_PICTURES:,} pictures, got {count:,}. Make several.")
-    with atomic_file(out) as file:
-        for part in stream("album.html", title=title, note=note, sections=_filled(sections)):
-            file.write(part.encode("utf-8", "backslashreplace"))
+    write_page(out, "album.html", title=title, note=note, sections=_filled(sections))
     return count
 
 

@@ -20,7 +20,7 @@ from t2i.files import write_atomic
 from t2i.progress import Progress, silent
 from t2i.seeds import MAX_SEED
 from t2i_apps.boards.shown import NOTE, Shown
-from t2i_apps.pages.render import render
+from t2i_apps.pages.render import write_page
 
 MOST_CELLS = 400
 RANGE = re.compile(r"(\d{1,19})\.\.(\d{1,19})")
@@ -128,14 +128,14 @@ def board(
     tops, sides = [_label(column) for column in columns], [_label(row) for row in rows]
     images = [[picture.image for picture in drawn[start : start + len(columns)]] for start in starts]
     write_atomic(out, png_bytes(sheet(images, sides, tops)))
-    page = render(
+    write_page(
+        out.with_suffix(".html"),
         "board.html",
         title=title or "; ".join(dict.fromkeys(prompts)),
         note=note,
         tops=tops,
         rows=[(side, shown[start : start + len(columns)]) for side, start in zip(sides, starts, strict=True)],
     )
-    write_atomic(out.with_suffix(".html"), page)
     return paths
 
 
@@ -185,13 +185,15 @@ def _draw(cells: Sequence[Cell], opened: Mapping[str, Artist], device: str | Non
         name: opened[name] if name in opened else pipeline(name, device=device, record=True)
         for name in dict.fromkeys(cell.model for cell in cells)
     }
-    chosen: list[Config] = [artists[cell.model].options(**dict(cell.options)) for cell in cells]
+    batches: dict[tuple[str, Config], list[int]] = {}  # the cells' numbers by model and options
+    for number, cell in enumerate(cells):
+        options = artists[cell.model].options(**dict(cell.options))
+        batches.setdefault((cell.model, options), []).append(number)
     drawn: dict[int, Picture] = {}
     with progress("Drawing", len(cells)) as advance:
-        for cell, used in dict.fromkeys((cell.model, used) for cell, used in zip(cells, chosen, strict=True)):
-            those = [n for n, each in enumerate(cells) if (each.model, chosen[n]) == (cell, used)]
-            requests = [Request(cells[n].prompt, cells[n].seed) for n in those]
-            for number, picture in zip(those, artists[cell].draw(requests, used), strict=True):
+        for (model, options), numbers in batches.items():
+            requests = [Request(cells[number].prompt, cells[number].seed) for number in numbers]
+            for number, picture in zip(numbers, artists[model].draw(requests, options), strict=True):
                 drawn[number] = picture
                 advance(1)
     return [drawn[number] for number in range(len(cells))]

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Self
 
 from t2i.display import printable
+from t2i.drawing.formats import FORMATS
 from t2i.drawing.provenance import Provenance
 
 NOTE = "note.txt"  # the note on a folder of pictures
-KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 SIDES = ("width", "height")  # options of models that can draw larger
 
 
@@ -43,7 +43,7 @@ class Shown:
             content: of the file.
             made: its provenance; None if it has none.
         """
-        data = f"data:image/{KINDS[path.suffix.lower()]};base64,{base64.b64encode(content).decode()}"
+        data = f"data:image/{FORMATS[path.suffix.lower()].lower()};base64,{base64.b64encode(content).decode()}"
         if made is None:
             return cls(data, path.name, "", (), note)
         options = (f"{name} {value}" for name, value in made.options.items())

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-
-def render(template: str, **values: Any) -> bytes:
-    """A page as UTF-8."""
-    return "".join(stream(template, **values)).encode("utf-8", "backslashreplace")
+from t2i.files import atomic_file
 
 
-def stream(template: str, **values: Any) -> Iterator[str]:
-    """The parts of a page, made as they are read; a value may be an iterator."""
-    return _environment().get_template(template).generate(**values)
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Write a page as UTF-8, part by part; a value may be an iterator, so that a long page needs little memory.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with atomic_file(path) as file:
+        for part in _environment().get_template(template).generate(**values):
+            file.write(part.encode("utf-8", "backslashreplace"))
 
 
-@lru_cache(1)
+@cache
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("t2i_apps.pages"),

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from t2i.config import Config
 from t2i.drawing.artist import Artist
-from t2i.files import atomic_file, write_atomic
-from t2i_apps.pages.render import render
+from t2i.files import atomic_file
+from t2i_apps.pages.render import write_page
 
 MANIFEST_CSV, MANIFEST_JSONL, FAILED, CONTACT = "manifest.csv", "manifest.jsonl", "failed.csv", "contact.html"
 OURS = ("file", "prompt", "seed", "model")  # the first columns of manifest.csv
@@ -111,7 +111,8 @@ class Records:
     def _write_page(self, *, last: bool) -> None:
         """Write the first PER_PAGE pictures of those that are waiting; one more has shown that a page follows."""
         self._pages += 1
-        page = render(
+        write_page(
+            self._folder / _page(self._pages),
             "contact.html",
             title=self._title,
             pictures=self._shown[:PER_PAGE],
@@ -120,7 +121,6 @@ class Records:
             after="" if last else _page(self._pages + 1),
             failed=FAILED if last and self.failed else "",
         )
-        write_atomic(self._folder / _page(self._pages), page)
         self._shown = self._shown[PER_PAGE:]
         following = self._pages + 1
         while last and (self._folder / _page(following)).is_file():  # of an earlier, longer table

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from t2i.arguments import shown
 from t2i.errors import InvalidInputError
-from t2i.files import atomic_file
-from t2i_apps.pages.render import stream
+from t2i_apps.pages.render import write_page
 from t2i_apps.story.draw import Leaf
 from t2i_apps.story.text import Paragraph
 
@@ -35,6 +34,8 @@ def check_book(path: Path, title: str, paragraphs: Sequence[Paragraph], lang: st
 def write_book(path: Path, title: str, leaves: Sequence[Leaf], made_by: str, lang: str = "en") -> None:
     """Write the book to `path`: as a PDF if it ends in .pdf, otherwise as HTML.
 
+    The HTML is one file that loads nothing; its pictures are the PNG files as they are, with provenance.
+
     Args:
         made_by: a sentence on the last page.
         lang: of the text, such as "en".
@@ -48,18 +49,7 @@ def write_book(path: Path, title: str, leaves: Sequence[Leaf], made_by: str, lan
 
         write_pdf(path, title, leaves, made_by, lang)
     else:
-        write_html(path, title, leaves, made_by, lang)
-
-
-def write_html(path: Path, title: str, leaves: Sequence[Leaf], made_by: str, lang: str) -> None:
-    """Write the book as one file that loads nothing; its pictures are the PNG files as they are, with provenance.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    with atomic_file(path) as file:
-        for part in stream("book.html", title=title, leaves=_shown(leaves), made_by=made_by, lang=lang):
-            file.write(part.encode("utf-8", "backslashreplace"))
+        write_page(path, "book.html", title=title, leaves=_shown(leaves), made_by=made_by, lang=lang)
 
 
 def _shown(leaves: Sequence[Leaf]) -> Iterator[dict[str, str]]:

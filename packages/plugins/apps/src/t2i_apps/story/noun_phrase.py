@@ -43,6 +43,7 @@ VERBS = _words(
     "won wrote writes built bought caught fought sought broke chose drove forgot froze hid spread stole stuck struck "
     "swung wept bent crept dug fed fled bit blew became becomes looks lives loves wants opens turns walks calls asks"
 )
+NOT_PLAIN = ENDS | VERBS | STARTS
 NO_VERBS = _words("king ring wing thing string spring bed sled shed red seed weed breed steed hundred")
 TIMES = _words(
     "time times day days morning afternoon evening night midnight noon dawn dusk moment moments while hour hours "
@@ -90,4 +91,4 @@ def _phrase(following: list[str]) -> Iterator[str]:
 
 def _is_plain(token: str) -> bool:
     """Whether the token may be a noun or an adjective."""
-    return token[0].isalnum() and token.lower() not in ENDS | VERBS | STARTS
+    return token[0].isalnum() and token.lower() not in NOT_PLAIN
