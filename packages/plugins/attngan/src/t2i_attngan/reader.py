@@ -38,9 +38,7 @@ class LSTMReader(nn.Module):
             dropout: on the input, in training.
         """
         places = _words_first(text.mask)
-        first = torch.zeros_like(places).scatter(
-            1, places, torch.arange(places.shape[1], device=places.device).expand_as(places)
-        )
+        first = places.argsort(1)
         words, mask = _picked(text.words, first), text.mask.gather(1, first)
         words = F.dropout(words, dropout, self.training)
         backwards, last = _reversed(mask), mask.sum(1, keepdim=True) - 1
