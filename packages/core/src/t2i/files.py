@@ -125,6 +125,15 @@ def atomic_file(path: Path) -> Iterator[BufferedWriter]:
             temporary.unlink(missing_ok=True)
 
 
+def check_new(folder: Path) -> None:
+    """
+    Raises:
+        OutputError: it already exists.
+    """
+    if folder.exists():
+        raise OutputError(f"{folder} already exists, and folders are never overwritten. Choose another name.")
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that becomes `path` if the block succeeds, and is removed if it fails.
@@ -132,8 +141,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the temporary folder cannot be written, or `path` already exists.
     """
-    if path.exists():
-        raise OutputError(f"{path} already exists, and folders are never overwritten. Choose another name.")
+    check_new(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say
-from t2i.errors import InvalidInputError, OutputError
+from t2i.errors import InvalidInputError
 
 
 def convert(
@@ -33,10 +33,10 @@ def convert(
         raise InvalidInputError(
             f"{technique!r} cannot convert checkpoints of other code. Techniques that can: {', '.join(able) or 'none'}."
         )
-    if out.exists():
-        raise OutputError(f"{out} already exists, and folders are never overwritten. Choose another name.")
+    from t2i.files import check_new, sha256_of
+
+    check_new(out)
     from t2i.create import create_text_encoder
-    from t2i.files import sha256_of
     from t2i.snapshots.foreign import Converted, read_checkpoint
     from t2i.snapshots.record import SnapshotFacts
     from t2i.snapshots.save import save_snapshot

@@ -10,7 +10,8 @@ import typer
 
 from t2i.cli.console import doing, say
 from t2i.cli.options import MODEL_HELP, OwnOption, check_model, parse_options
-from t2i.errors import InvalidInputError, OutputError
+from t2i.errors import InvalidInputError
+from t2i.files import check_new
 from t2i.registry.describe import DEFAULT_MODEL
 
 
@@ -31,8 +32,7 @@ def export(
         raise InvalidInputError(
             f"Exporting needs {' and '.join(missing)}, which is not installed: pip install 't2i-onnx[export]'"
         )
-    if out.exists():
-        raise OutputError(f"{out} already exists, and folders are never overwritten. Choose another name.")
+    check_new(out)
     check_model(model)
     from t2i.drawing.pipeline import pipeline
     from t2i.snapshots.golden import GOLDEN_TOLERANCE
