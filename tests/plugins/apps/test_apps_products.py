@@ -143,6 +143,12 @@ def test_rows_that_fail_are_listed_and_the_others_drawn(t2i: T2I, here: Path, ca
     assert not (here / "shop" / "failed.csv").exists()
 
 
+def test_the_name_of_a_table_need_not_be_unicode(t2i: T2I, here: Path, catalog: Path):
+    catalog.rename(here / "caf\udce9.csv").write_text("sku,title,colour\nA1,square,red\nB2\n")
+    assert t2i("products", "caf\udce9.csv", *BOTH).code == 1
+    assert [row["row"] for row in rows(here / "shop" / "failed.csv")] == [r"caf\xe9.csv:3"]
+
+
 def test_a_changed_row_keeps_its_old_picture_without_force(t2i: T2I, here: Path, catalog: Path):
     t2i("products", "catalog.csv", *BOTH)
     catalog.write_text(CATALOG.replace("A1,square,red", "A1,square,green"))

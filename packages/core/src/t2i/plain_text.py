@@ -1,4 +1,4 @@
-"""Untrusted plain text: its lines, the longest prompt, and names that are not Unicode."""
+"""Untrusted plain text: its lines, the longest prompt, and texts and names that are not Unicode."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def text_lines(text: str) -> list[str]:
     """
     lines = _LINE_END.split(text)
     return lines[:-1] if not lines[-1] else lines
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it has no byte that was not UTF-8, which readers turn into a lone surrogate."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def as_unicode(name: str) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
+from t2i.data.readers.tables import SUFFIXES, table_rows
 from t2i.errors import DataError, InvalidInputError
 from t2i.files import read_bytes
-from t2i.plain_text import text_lines
+from t2i.plain_text import is_unicode, text_lines
 
 MAX_PROMPTS_BYTES = 100_000_000
 STDIN = Path("-")
-TABLES, COLUMN = (".csv", ".jsonl", ".parquet"), "prompt"
+COLUMN = "prompt"
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -36,7 +37,7 @@ def read_prompts(path: Path) -> list[str]:
         raise InvalidInputError(f"Cannot read the prompts in {name}: {error.strerror}.") from None
     if len(content) > MAX_PROMPTS_BYTES:
         raise InvalidInputError(f"{name} is larger than {MAX_PROMPTS_BYTES} bytes. Split it.")
-    if path.suffix.lower() in TABLES:
+    if path.suffix.lower() in SUFFIXES:
         prompts = [prompt for cell in _cells(content, name) if (prompt := cell.strip())]
     else:
         stripped = (line.strip() for line in text_lines(utf8_text(content, name)))
@@ -68,7 +69,6 @@ def _cells(content: bytes, name: str) -> Iterator[str]:
     Raises:
         InvalidInputError: it is no table of UTF-8 texts, has no such column, or a row cannot be read.
     """
-    from t2i.data.readers.tables import table_rows
 
     def refuse(where: str, reason: str) -> None:
         raise InvalidInputError(f"{where} cannot be read: {reason}. Correct the table, or leave the row out.")
@@ -85,8 +85,3 @@ def _cells(content: bytes, name: str) -> Iterator[str]:
             yield text
     except DataError as error:
         raise InvalidInputError(f"Cannot read the prompts in {name}: {error}.") from None
-
-
-def is_unicode(text: str) -> bool:
-    """Whether it has no byte that was not UTF-8, which readers turn into a lone surrogate."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -11,7 +11,7 @@ from t2i.arguments import shown
 from t2i.data.readers.tables import SUFFIXES, LeaveOut, table_rows
 from t2i.errors import DataError
 from t2i.files import open_regular
-from t2i.plain_text import as_unicode
+from t2i.plain_text import as_unicode, is_unicode
 
 MOST_COLUMNS = 1000
 
@@ -71,7 +71,7 @@ class Catalog:
         name = as_unicode(self._path.name)
         try:
             with open_regular(self._path) as content:
-                for line, row in table_rows(content, self._path.name, leave_out, strict=True):
+                for line, row in table_rows(content, name, leave_out, strict=True):
                     where = f"{name}:{line}" if isinstance(line, int) else f"{name}, {line}"
                     try:
                         yield Row(where, _cells(row))
@@ -104,8 +104,6 @@ def _text(value: object, column: str) -> str:
 
 
 def _unicode(text: str, column: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{shown(column)} has a byte that is not UTF-8. Save the table as UTF-8") from None
+    if not is_unicode(text):
+        raise DataError(f"{shown(column)} has a byte that is not UTF-8. Save the table as UTF-8")
     return text
