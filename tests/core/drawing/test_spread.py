@@ -13,9 +13,10 @@ import pytest
 from fakes.artist import write_artist
 from t2i.drawing.folder import draw_folder
 from t2i.drawing.folder_plan import plan_folder
+from t2i.drawing.opening import refused
 from t2i.drawing.pipeline import pipeline
 from t2i.drawing.provenance import Widened
-from t2i.drawing.spread import FolderWorker, _refused, shards, spread_folder
+from t2i.drawing.spread import FolderWorker, shards, spread_folder
 from t2i.engine import Engine, OneProcess
 from t2i.errors import InvalidConfigError, InvalidInputError, OutputError
 from t2i.testing.engines import EngineSuite
@@ -119,7 +120,7 @@ def test_options_and_downloads_are_checked_by_the_worker(model: str, tmp_path: P
     with pytest.raises(InvalidConfigError, match="wildnes"):
         spread_folder(OneProcess(), FolderWorker(model, str(tmp_path), {"wildnes": 1}, "cpu"), PLAN)
     with pytest.raises(InvalidInputError, match=r"^Download 5 GB\? Confirm it: --yes$"):
-        _refused("Download 5 GB?\nIts licence is MIT.")
+        refused("Download 5 GB?\nIts licence is MIT.")
 
 
 def test_shards_are_parts_of_the_plan_in_order():

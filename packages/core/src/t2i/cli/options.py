@@ -175,12 +175,14 @@ def metric_names(metrics: str) -> list[str]:
 def download_confirmed(yes: bool) -> Callable[[str], bool]:
     """A function that asks the user whether to start a large download; without a terminal, it needs `--yes`."""
 
+    from t2i.drawing.opening import refused
+
     def confirm(question: str) -> bool:
         if yes:
             say(question.partition("\n")[0])
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise InvalidInputError(f"{question.partition(chr(10))[0]} Confirm it: --yes")
+            return refused(question)
         return typer.confirm(question, err=True)
 
     return confirm

@@ -28,6 +28,15 @@ def agreed(question: str) -> bool:
     return True
 
 
+def refused(question: str) -> bool:
+    """The answer if nobody can be asked: a large download needs `--yes`.
+
+    Raises:
+        InvalidInputError: always; it has the question's first line.
+    """
+    raise InvalidInputError(f"{question.partition(chr(10))[0]} Confirm it: --yes")
+
+
 @dataclass(frozen=True)
 class Opening:
     """Choices of whoever opens a model that is not a snapshot.

@@ -14,11 +14,11 @@ from t2i.drawing.artist import Artist, Request
 from t2i.drawing.formats import FORMATS, encoded
 from t2i.drawing.frame import check_frame, framed
 from t2i.drawing.picture import Picture
+from t2i.drawing.picture_file import picture_at
 from t2i.drawing.pipeline import open_snapshot, pipeline
 from t2i.drawing.provenance import ArtistIdentity, Provenance, read_provenance
 from t2i.drawing.providers import provider_of
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError
-from t2i.files import open_regular
 from t2i.hub.client import offline
 from t2i.progress import Say, unsaid
 from t2i.registry.names import ModelName
@@ -67,12 +67,11 @@ def regenerate(
         here = again.provenance.artist.versions.get(name, "no version of it")
         if here != version:
             warn(f"it was drawn with {name} {version}, and this machine has {here}")
-    with open_regular(path) as file, Image.open(file) as original:
+    with picture_at(path) as original:
         suffix = next(suffix for suffix, name in FORMATS.items() if name == original.format)
-        with Image.open(
-            io.BytesIO(encoded(again.image, suffix))
-        ) as stored:  # JPEG compression changes pixels, but deterministically
-            difference = _difference(original.convert("RGB"), stored.convert("RGB"))
+        stored = io.BytesIO(encoded(again.image, suffix))  # JPEG compression changes pixels, but deterministically
+        with Image.open(stored) as compressed:
+            difference = _difference(original.convert("RGB"), compressed.convert("RGB"))
     return Regenerated(again, difference)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE
 from t2i.drawing.folder import DrawnFolder, draw_files, write_grid
 from t2i.drawing.folder_plan import FolderPlan, Planned
-from t2i.drawing.opening import Memory, agreed
+from t2i.drawing.opening import Memory, agreed, refused
 from t2i.drawing.pipeline import pipeline
 from t2i.drawing.place import Folder
 from t2i.drawing.places import place_of
 from t2i.engine import Engine
-from t2i.errors import InvalidInputError, OutputError
+from t2i.errors import OutputError
 from t2i.files import unwritable
 from t2i.progress import Progress, silent
 
@@ -71,7 +71,7 @@ class FolderWorker:
             memory=self.memory,
             adapters=self.adapters,
             accept_new=self.accept_new,
-            confirm=agreed if self.confirmed else _refused,
+            confirm=agreed if self.confirmed else refused,
         )
         options = artist.options(**self.options)
 
@@ -133,8 +133,3 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from None
-
-
-def _refused(question: str) -> bool:
-    """The answer of a worker, which cannot ask: a large download needs `--yes`."""
-    raise InvalidInputError(f"{question.partition(chr(10))[0]} Confirm it: --yes")
