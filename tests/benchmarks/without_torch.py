@@ -22,7 +22,7 @@ def run() -> None:
             size = sum(path.stat().st_size for path in folder.iterdir())
             line(f"size of the exported {DEFAULT_MODEL} {' '.join(how)}", f"{size / 1e6:.1f} MB")
         draw = [[sys.executable, "-m", "t2i_onnx", str(folder), *PROMPT, "-o", str(out)] for folder in (exact, rounded)]
-        torchs = [sys.executable, "-m", "t2i", "generate", *PROMPT, "-o", str(Path(scratch) / "torch.png")]
+        torchs = [sys.executable, "-m", "t2i", "generate", *PROMPT, "--force", "-o", str(Path(scratch) / "torch.png")]
         base, first, first_int8, with_torch = commands([sys.executable, "-c", "import torch"], *draw, torchs)
         line('python -c "import torch"', f"{base.median:.3f} s")
         for what, measured, goal in (
