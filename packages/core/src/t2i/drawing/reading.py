@@ -28,5 +28,15 @@ def encode_prompts(
     for prompt, unread in zip(prompts, encoder.unread(spellings), strict=True):
         if unread and prompt not in warned:
             warned[prompt] = str(unread)
-            warnings.warn(f"The prompt {shown(prompt)}: {unread}", UnreadPromptWarning, stacklevel=2)
+            warn_unread(prompt, str(unread))
     return encoder.encode(spellings)
+
+
+def warn_unread(prompt: str, unread: str) -> None:
+    """
+    Args:
+        unread: what was not read of the prompt, as a sentence.
+
+    Warns: UnreadPromptWarning.
+    """
+    warnings.warn(f"The prompt {shown(prompt)}: {unread}", UnreadPromptWarning, stacklevel=3)

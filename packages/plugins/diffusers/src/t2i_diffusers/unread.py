@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from t2i.arguments import shown
-from t2i.errors import UnreadPromptWarning
+from t2i.drawing.reading import warn_unread
 
 LIBRARIES = ("diffusers", "transformers")
 NO_LIMIT = 10**6  # tokenizers without a limit say a larger number
@@ -32,11 +30,9 @@ def warn_of_unread(pipe: Any, prompts: Sequence[str], warned: set[str]) -> None:
             lengths = [len(tokenizer(prompt)["input_ids"]) for tokenizer in tokenizers]
         if all(length > limit for length, limit in zip(lengths, limits, strict=True)):
             warned.add(prompt)
-            warnings.warn(
-                f"The prompt {shown(prompt)}: it has {min(lengths)} tokens, and the model reads {max(limits)} of them; "
-                f"the rest is ignored.",
-                UnreadPromptWarning,
-                stacklevel=2,
+            warn_unread(
+                prompt,
+                f"it has {min(lengths)} tokens, and the model reads {max(limits)} of them; the rest is ignored.",
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated, Any, final
@@ -10,13 +9,13 @@ from typing import Annotated, Any, final
 from PIL import Image
 from pydantic import AfterValidator, create_model
 
-from t2i.arguments import shown
 from t2i.config import Config, parse_config
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Artist, ArtistFiles, Request, check_drawing, in_batches
 from t2i.drawing.opening import Opening
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity
-from t2i.errors import InvalidInputError, SnapshotError, UnreadPromptWarning
+from t2i.drawing.reading import warn_unread
+from t2i.errors import InvalidInputError, SnapshotError
 from t2i.registry.names import ModelName
 from t2i.version import __version__
 from t2i_onnx.drawing import Drawing
@@ -33,10 +32,12 @@ def open_artist(name: ModelName, opening: Opening) -> OnnxArtist:
         InvalidInputError: it is on the Hub, or memory or adapters were chosen.
     """
     if not opening.is_plain:
-        raise InvalidInputError(f"{name} is an exported model, which knows no memory modes and no adapters.")
+        raise InvalidInputError(
+            f"{name} is an exported model, which has no memory modes and no adapters. Leave --memory and --lora out."
+        )
     if name.kind != "folder":
         raise InvalidInputError(
-            f"{name} is an exported model, which is drawn with from a folder. Download it: hf download {name.repo} "
+            f"{name} is an exported model, which opens only from a local folder. Download it: hf download {name.repo} "
             f"--local-dir FOLDER, then --model local-dir:FOLDER"
         )
     try:
@@ -106,7 +107,7 @@ class OnnxArtist(Artist):
             prompts, seeds = [asked.prompt for asked in batch], [asked.seed for asked in batch]
             for prompt in prompts:
                 if prompt not in warned and (left := self._drawing.reader.unread(prompt)):
-                    warnings.warn(f"The prompt {shown(prompt)}: {left}", UnreadPromptWarning, stacklevel=2)
+                    warn_unread(prompt, left)
                     warned[prompt] = left
             try:
                 drawn = self._drawing.draw(prompts, seeds)
