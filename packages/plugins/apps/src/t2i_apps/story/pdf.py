@@ -43,8 +43,9 @@ def check_letters(texts: Iterable[str]) -> list[Path]:
     for letter in sorted(set("".join(texts))):
         if unicodedata.bidirectional(letter) in ("R", "AL") or any(a <= ord(letter) <= z for a, z in SHAPED):
             raise InvalidInputError(
-                f"A PDF has scripts written from left to right, in letters of one shape, got {shown(letter)} "
-                f"({unicodedata.name(letter, 'no name')}). Write the book as .html, and print that from a browser."
+                f"A PDF can only have scripts that are written from left to right and whose letters do not join, got "
+                f"{shown(letter)} ({unicodedata.name(letter, 'no name')}). Write the book as .html, and print that "
+                f"from a browser."
             )
         if letter.isspace() or unicodedata.category(letter)[0] == "C" or serif.get_char_index(ord(letter)):
             continue
