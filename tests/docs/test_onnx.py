@@ -21,8 +21,8 @@ def test_the_page_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.chdir(tmp_path)
     for words in commands(PAGE):
         subprocess.run(words, check=True, timeout=600)
-    assert {path.name for path in Path("emoji").iterdir()} == {*NEEDED, RECORD, CARD}
-    sizes = [Path(folder, "text.onnx").stat().st_size for folder in ("small", "emoji")]
+    assert {path.name for path in Path("world").iterdir()} == {*NEEDED, RECORD, CARD}
+    sizes = [Path(folder, "text.onnx").stat().st_size for folder in ("small", "world")]
     assert sizes[0] < sizes[1] / 3
     pictures = [np.asarray(Image.open(name)) for name in ("heart.png", "same.png", "again.png")]
     assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
