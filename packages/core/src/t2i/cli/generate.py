@@ -229,7 +229,9 @@ def check_in_folder(file: Path | None, engine: str | None, attention: bool) -> N
         InvalidInputError: an engine or an address was given for what only this process can write.
     """
     if engine is not None and file is not None and (file == STDOUT or is_file(file)):
-        raise InvalidInputError(f"An engine draws into a folder or to s3://bucket/prefix, got {file}. Leave it out.")
+        raise InvalidInputError(
+            f"An engine draws into a folder or to s3://bucket/prefix, got {file}. Leave out --engine."
+        )
     if attention and (engine is not None or file is None):
         raise InvalidInputError(
             "--attention is written by this process, next to pictures in a folder. Leave out --engine, and give a "
