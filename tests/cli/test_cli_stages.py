@@ -12,7 +12,7 @@ from PIL import Image
 from fakes.command_line import T2I, contents
 from t2i.cli.main import main
 from t2i.drawing.artist import Request
-from t2i.drawing.pipeline import pipeline
+from t2i.drawing.pipeline import Pipeline, Stage, pipeline
 from t2i.drawing.provenance import read_provenance
 from t2i.noise import Noise
 
@@ -58,13 +58,25 @@ def test_the_strip_shows_the_generators_stages(t2i: T2I, staged: Path, here: Pat
     assert [stage.width for stage in picture.stages] == [8, 16]
     assert picture.stages[-1].tobytes() == picture.image.tobytes()
     with torch.inference_mode():
-        small = pipe.generator.stages(
-            pipe.encoder.encode(["a red square"])[[0] * 4], Noise([7] * 4), pipe.generator.options()
-        )[0]
+        text = pipe.encoder.encode(["a red square"])[[0] * 4]
+        small = next(pipe.generator.stages(text, Noise([7] * 4), pipe.generator.options()))
     wanted = Image.fromarray(((small[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()).resize((16, 16), 0)
     with Image.open("red-stages.png") as strip:
         shown = strip.crop((4, 4, 20, 20)).convert("RGB")
     assert max(abs(a - b) for a, b in zip(shown.tobytes(), wanted.tobytes(), strict=True)) <= 1
+
+
+def test_each_stage_of_a_batch_is_given_and_then_its_pictures(staged: Path) -> None:
+    pipe = pipeline(str(staged), device="cpu")
+    assert isinstance(pipe, Pipeline)
+    requests = [Request("a red square", seed) for seed in (1, 2, 3)]
+    expected = list(pipe.draw(requests, stages=True))
+    live = pipe.draw_live(requests)
+    for number in (0, 1):
+        stage = next(live)
+        assert isinstance(stage, Stage) and (stage.number, stage.of) == (number, 2)
+        assert [image.tobytes() for image in stage.images] == [each.stages[number].tobytes() for each in expected]
+    assert [picture.png() for picture in live] == [picture.png() for picture in expected]  # type: ignore[union-attr]
 
 
 def test_a_folder_has_a_strip_per_picture_and_resumes(t2i: T2I, staged: Path, here: Path) -> None:

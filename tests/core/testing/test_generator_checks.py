@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +115,17 @@ class UnequalStages(Sane):
     def stage_resolutions(self) -> tuple[int, ...]:
         return (2, 8)
 
-    def stages(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> list[Pictures]:
+    def stages(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Iterator[Pictures]:
         images = self.generate(text, noise, options)
-        return [nn.functional.avg_pool2d(images, 2), images]
+        yield nn.functional.avg_pool2d(images, 2)
+        yield images
+
+
+class MiscountedStages(Sane):
+    """It gives one stage and says two."""
+
+    def stage_count(self, options: FakeOptions) -> int:
+        return 2
 
 
 class FalseTwin(Sane):
@@ -363,6 +371,7 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
     (WritesElsewhere, {"saving_writes_in_the_given_folder_alone": f"but also wrote {os.devnull}"}),
     (SharesItself, {"a_copy_draws_the_same_bits": "a deep copy draws different pictures"}),
     (UnequalStages, {"stages_end_in_the_picture": "stages have (4, 8) px, but stage_resolutions are (2, 8)"}),
+    (MiscountedStages, {"stages_end_in_the_picture": "stages gives 1, but stage_count says 2"}),
     (FalseTwin, {"the_drawing_twin_draws_the_same": "the copy for drawing draws different pictures"}),
     (Attentive, {}),
     (AttendsToPadding, {"attention_is_shared_among_the_words": "a masked word has weight"}),

@@ -88,11 +88,13 @@ def draw_once(generator: FlowTransformer, text: Any, guidance: float) -> Tensor:
 @pytest.mark.parametrize("steps", [1, 4, 9])
 def test_stages_are_the_predictions_of_every_step(steps: int) -> None:
     generator, text = tiny(), captions(4, 12)
-    watched = generator.stages(text, Noise(range(4)), generator.options(steps=steps))
+    options = generator.options(steps=steps)
+    watched = list(generator.stages(text, Noise(range(4)), options))
+    assert len(watched) == generator.stage_count(options)
     assert len(watched) == steps and all(each.shape == (4, 3, 16, 16) for each in watched)
     assert torch.equal(watched[-1], generator.generate(text, Noise(range(4)), generator.options(steps=steps)))
     assert (
-        len(generator.stages(text, Noise(range(4)), generator.options()))
+        len(list(generator.stages(text, Noise(range(4)), generator.options())))
         == len(generator.stage_resolutions)
         == FlowOptions().steps
     )

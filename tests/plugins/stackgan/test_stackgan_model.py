@@ -85,7 +85,7 @@ def test_v1_of_the_paper_has_the_sum_of_its_layers() -> None:
 @pytest.mark.parametrize("which", [0, 1])
 def test_the_last_stage_is_the_picture(which: int) -> None:
     generator, text = generators()[which], captions(4, 12)
-    stages = generator.stages(text, Noise(range(4)), generator.options(truncation=0.7, variation=0.3))
+    stages = list(generator.stages(text, Noise(range(4)), generator.options(truncation=0.7, variation=0.3)))
     assert tuple(each.shape[-1] for each in stages) == generator.stage_resolutions == (8, 16)
     assert torch.equal(
         stages[-1], generator.generate(text, Noise(range(4)), generator.options(truncation=0.7, variation=0.3))

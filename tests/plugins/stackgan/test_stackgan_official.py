@@ -60,7 +60,7 @@ class TestTheSamePictures:
         text = torch.randn(4, TEXT)
         with torch.inference_mode():
             wanted = drawn(network, text, range(4))
-            found = generator.stages(TextEmbedding.of_sentences(text), Noise(range(4)), generator.options())
+            found = list(generator.stages(TextEmbedding.of_sentences(text), Noise(range(4)), generator.options()))
         assert [each.shape[-1] for each in found] == list(generator.stage_resolutions)
         assert len(found) == len(wanted)
         for one, other in zip(found, wanted, strict=True):

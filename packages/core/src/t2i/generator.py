@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, cast, final
 
 from jaxtyping import Float
@@ -70,15 +71,20 @@ class Generator(nn.Module, ABC, Generic[OptionsT]):
 
     @property
     def stage_resolutions(self) -> tuple[int, ...]:
-        """The side in pixels of each picture that `stages` returns; the last is `resolution`."""
+        """The side in pixels of each picture that `stages` gives by default; the last is `resolution`."""
         return (self.resolution,)
 
-    def stages(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> list[Float[Tensor, "b 3 _ _"]]:
-        """The pictures of each stage, coarse to fine; the last are those of `generate`.
+    def stage_count(self, options: OptionsT) -> int:
+        """How many stages `stages` gives with these options."""
+        return len(self.stage_resolutions)
 
-        Techniques that draw in several stages override this and `stage_resolutions`.
+    def stages(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> Iterator[Float[Tensor, "b 3 _ _"]]:
+        """The pictures of each stage as soon as they are drawn, coarse to fine; the last are those of `generate`.
+
+        Techniques that draw in several stages override this, `stage_resolutions`, and `stage_count` if options change
+        it.
         """
-        return [self.generate(text, noise, options)]
+        yield self.generate(text, noise, options)
 
     @property
     def not_one_graph(self) -> str:

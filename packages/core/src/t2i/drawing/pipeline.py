@@ -10,13 +10,12 @@ The whole of it in three lines::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Self, final
 
 import torch
-from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
 
 from t2i.config import Config
 from t2i.create import create_text_encoder
@@ -39,9 +38,24 @@ from t2i.registry.specs import ModelSpec
 from t2i.snapshots.load import load_generator
 from t2i.snapshots.record import Snapshot
 from t2i.snapshots.resolve import resolve
-from t2i.text import TextEncoder
+from t2i.text import TextEmbedding, TextEncoder
 
 ROW_TILE = 4  # CPU matrix kernels give a row the same bits in every batch whose size is a multiple of this
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a batch of pictures.
+
+    Attributes:
+        images: one for each picture.
+        number: 0 for the coarsest.
+        of: how many stages there are; the last one is the pictures themselves.
+    """
+
+    images: tuple[Image.Image, ...]
+    number: int
+    of: int
 
 
 @final
@@ -141,41 +155,63 @@ class Pipeline(Artist):
         stages: bool = False,
     ) -> Iterator[Picture]:
         options = check_drawing(self, options, batch_size)
-        if stages and len(self.generator.stage_resolutions) < 2:
+        if stages:
+            self._check_stages()
+        drawn = self._draw(requests, options, batch_size, stages)
+        return (picture for picture in drawn if isinstance(picture, Picture))
+
+    def draw_live(self, requests: Sequence[Request], options: Config | None = None) -> Iterator[Stage | Picture]:
+        """Draw one batch, and give each stage of all its pictures as soon as it is drawn; then the pictures.
+
+        Raises:
+            InvalidInputError: `options` or a request is invalid, or the generator draws in one stage.
+        """
+        options = check_drawing(self, options, len(requests))
+        self._check_stages()
+        return self._draw(requests, options, len(requests), stages=True)
+
+    def _check_stages(self) -> None:
+        if len(self.generator.stage_resolutions) < 2:
             raise InvalidInputError(
                 f"{self.name} draws its pictures in one stage, so there are no others to show. "
                 f"Leave out --stages, or use a model with several stages, such as stackgan."
             )
-        return self._draw(requests, options, batch_size, stages)
 
-    def _draw(self, requests: Iterable[Request], options: Config, batch_size: int, stages: bool) -> Iterator[Picture]:
+    def _draw(
+        self, requests: Iterable[Request], options: Config, batch_size: int, stages: bool
+    ) -> Iterator[Stage | Picture]:
         warned: dict[str, str] = {}
         for batch in in_batches(self, requests, options, lambda: batch_size):
-            prompts, seeds = [asked.prompt for asked in batch], [asked.seed for asked in batch]
-            drawn, sentences = self._batch(prompts, seeds, options, stages, warned)
-            for images, sentence, asked in zip(drawn, sentences, batch, strict=True):
-                given = images if stages else ()
-                yield Picture(images[-1], asked, given, self.record, sentence, warned.get(asked.prompt, ""))
+            text = self._read([asked.prompt for asked in batch], warned)
+            drawn: list[list[Image.Image]] = []
+            for images in self._images(text, [asked.seed for asked in batch], options, stages):
+                drawn.append(images)
+                if stages:
+                    yield Stage(tuple(images), len(drawn) - 1, self.generator.stage_count(options))
+            for of_one, sentence, asked in zip(
+                zip(*drawn, strict=True), text.sentence[: len(batch)].cpu(), batch, strict=True
+            ):
+                given = of_one if stages else ()
+                yield Picture(of_one[-1], asked, given, self.record, sentence, warned.get(asked.prompt, ""))
 
     @torch.inference_mode()
-    def _batch(
-        self,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
-        options: Config,
-        stages: bool,
-        warned: MutableMapping[str, str],
-    ) -> tuple[list[tuple[Image.Image, ...]], Float[Tensor, "b d"]]:
-        """Each request's stages, or its picture alone; and the prompts' sentence embeddings."""
+    def _read(self, prompts: Sequence[str], warned: MutableMapping[str, str]) -> TextEmbedding:
+        """A row for each prompt, and further ones up to a multiple of ROW_TILE."""
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
-        padding = -len(rows) % ROW_TILE
-        rows += rows[-1:] * padding
-        text = encode_prompts(self.encoder, distinct, warned)[rows].to(self._device)
-        noise = Noise([*seeds, *[seeds[-1]] * padding], self._device)
-        draw = self._network.stages if stages else lambda *given: [self._network.generate(*given)]
-        stages_of = zip(*(to_pil(images[: len(prompts)]) for images in draw(text, noise, options)), strict=True)
-        return list(stages_of), text.sentence[: len(prompts)].cpu()
+        rows += rows[-1:] * (-len(rows) % ROW_TILE)
+        return encode_prompts(self.encoder, distinct, warned)[rows].to(self._device)
+
+    @torch.inference_mode()
+    def _images(
+        self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
+    ) -> Iterator[list[Image.Image]]:
+        """The pictures of each stage, or the last ones alone."""
+        noise = Noise([*seeds, *[seeds[-1]] * (len(text) - len(seeds))], self._device)
+        network = self._network
+        drawn = network.stages(text, noise, options) if stages else [network.generate(text, noise, options)]
+        for images in drawn:
+            yield to_pil(images[: len(seeds)])
 
     @property
     def _device(self) -> torch.device:

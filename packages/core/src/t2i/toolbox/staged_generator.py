@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Self
 
 from jaxtyping import Float
@@ -34,10 +35,11 @@ class StagedGenerator(Generator[OptionsT]):
 
     def generate(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> Float[Tensor, "b 3 h w"]:
         """The last of `stages`."""
-        return self.stages(text, noise, options)[-1]
+        *_, last = self.stages(text, noise, options)
+        return last
 
     @abstractmethod
-    def stages(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> list[Float[Tensor, "b 3 _ _"]]: ...
+    def stages(self, text: TextEmbedding, noise: Noise, options: OptionsT) -> Iterator[Float[Tensor, "b 3 _ _"]]: ...
 
     def for_drawing(self) -> Self:
         return folded(self)

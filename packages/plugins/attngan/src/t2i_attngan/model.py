@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -72,14 +73,21 @@ class Tree(nn.Module):
             legacy_mask: see `Attention`.
         """
         condition = self.augmentation(text.sentence, noise)
+        pictures, features = zip(*self.scales(text, condition, z, legacy_mask=legacy_mask), strict=True)
+        return Grown(list(pictures), condition, list(features[:-1]))
+
+    def scales(
+        self, text: TextEmbedding, condition: Condition, z: Float[Tensor, "b z"], *, legacy_mask: bool
+    ) -> Iterator[tuple[Float[Tensor, "b 3 _ _"], Float[Tensor, "b c y x"]]]:
+        """At each scale the picture in [-1, 1] and its features, as soon as they are drawn."""
         h = self.trunk(torch.cat([condition.drawn, z], dim=1))
-        drawn, features = [self.shuffle(self.to_rgb[0](h))], []
+        drawn = self.shuffle(self.to_rgb[0](h))
+        yield torch.tanh(drawn), h
         for branch, to_rgb in zip(self.branches, list(self.to_rgb)[1:], strict=True):
-            features.append(h)
             h = branch(h, text, legacy_mask)
             picture = self.shuffle(to_rgb(h))
-            drawn.append(picture + enlarged(drawn[-1], picture.shape[-1]) if self.skip else picture)
-        return Grown([torch.tanh(picture) for picture in drawn], condition, features)
+            drawn = picture + enlarged(drawn, picture.shape[-1]) if self.skip else picture
+            yield torch.tanh(drawn), h
 
 
 class Branch(nn.Module):

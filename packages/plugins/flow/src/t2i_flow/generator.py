@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, final
 
 import torch
@@ -50,14 +51,18 @@ class FlowTransformer(Generator[FlowOptions]):
 
     def generate(self, text: TextEmbedding, noise: Noise, options: FlowOptions) -> Float[Tensor, "b 3 h w"]:
         """Draw one picture per caption."""
-        return self.stages(text, noise, options)[-1]
+        *_, last = self.stages(text, noise, options)
+        return last
 
-    def stages(self, text: TextEmbedding, noise: Noise, options: FlowOptions) -> list[Float[Tensor, "b 3 h w"]]:
+    def stage_count(self, options: FlowOptions) -> int:
+        return options.steps
+
+    def stages(self, text: TextEmbedding, noise: Noise, options: FlowOptions) -> Iterator[Float[Tensor, "b 3 h w"]]:
         """The prediction of every step: the first is a blur of all likely pictures, the last is the picture."""
         start = noise.normal(3, self.resolution, self.resolution)
         solve = sampler.heun if options.sampler == "heun" else sampler.euler
-        predictions = solve(self._predictor(text, options), start, sampler.times(options.steps, options.shift))
-        return [prediction.clamp(-1, 1) for prediction in predictions]
+        for prediction in solve(self._predictor(text, options), start, sampler.times(options.steps, options.shift)):
+            yield prediction.clamp(-1, 1)
 
     def _predictor(self, text: TextEmbedding, options: FlowOptions) -> sampler.Predict:
         """The network for these captions; while guidance is on, one batch has rows with and without text."""

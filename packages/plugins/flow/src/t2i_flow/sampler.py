@@ -7,7 +7,7 @@ them. Drawing starts from noise alone, t = 1, and follows the velocity to t = 0 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -24,27 +24,27 @@ def times(steps: int, shift: float = 1.0) -> list[float]:
     return [shift * t / (1 + (shift - 1) * t) for t in even]  # Esser et al. 2024, eq. 23
 
 
-def euler(predict: Predict, noise: Images, times: Sequence[float]) -> list[Images]:
-    """The prediction of every step; the last one is the picture."""
-    z, predictions = noise, []
+def euler(predict: Predict, noise: Images, times: Sequence[float]) -> Iterator[Images]:
+    """The prediction of every step, as soon as it is made; the last one is the picture."""
+    z = noise
     for t, next_t in pairwise(times):
-        predictions.append(predict(z, t))
-        velocity = (z - predictions[-1]) / t
+        prediction = predict(z, t)
+        yield prediction
+        velocity = (z - prediction) / t
         z = z + (next_t - t) * velocity
-    return predictions
 
 
-def heun(predict: Predict, noise: Images, times: Sequence[float]) -> list[Images]:
+def heun(predict: Predict, noise: Images, times: Sequence[float]) -> Iterator[Images]:
     """As `euler`, but each step follows the mean of the velocities at its two ends."""
-    z, predictions = noise, []
+    z = noise
     for t, next_t in pairwise(times):
-        predictions.append(predict(z, t))
-        velocity = (z - predictions[-1]) / t
+        prediction = predict(z, t)
+        yield prediction
+        velocity = (z - prediction) / t
         if next_t > 0:  # at 0 the velocity is not defined
             end = z + (next_t - t) * velocity
             velocity = (velocity + (end - predict(end, next_t)) / next_t) / 2
         z = z + (next_t - t) * velocity
-    return predictions
 
 
 def guided(conditional: Images, unconditional: Images, weight: float) -> Images:

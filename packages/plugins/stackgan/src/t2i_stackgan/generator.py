@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, final
 
 import torch
@@ -36,13 +37,13 @@ class StackGAN(StagedGenerator[StackGANOptions]):
             _check_sides(config)
             self.stage_two = StageTwo(config)
 
-    def stages(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> list[Float[Tensor, "b 3 _ _"]]:
+    def stages(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> Iterator[Float[Tensor, "b 3 _ _"]]:
         """Stage I's pictures, then stage II's."""
         z, dim = options.truncation * noise.normal(self.config.noise_dim), self.config.condition_dim
-        drawn = [self.stage_one(text.sentence, z, options.variation * noise.normal(dim))[0]]
+        drawn, _ = self.stage_one(text.sentence, z, options.variation * noise.normal(dim))
+        yield torch.tanh(drawn)
         if self.config.stages == 2:
-            drawn.append(self.stage_two(drawn[0], text.sentence, options.variation * noise.normal(dim))[0])
-        return [torch.tanh(picture) for picture in drawn]
+            yield torch.tanh(self.stage_two(drawn, text.sentence, options.variation * noise.normal(dim))[0])
 
 
 @final
@@ -58,11 +59,11 @@ class StackGANv2(StagedGenerator[StackGANOptions]):
         self.config: StackGANv2Config = config
         self.tree = Tree(config)
 
-    def stages(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> list[Float[Tensor, "b 3 _ _"]]:
+    def stages(self, text: TextEmbedding, noise: Noise, options: StackGANOptions) -> Iterator[Float[Tensor, "b 3 _ _"]]:
         """The pictures at every scale, smallest first."""
         z = options.truncation * noise.normal(self.config.noise_dim)
-        pictures, _ = self.tree(text.sentence, z, options.variation * noise.normal(self.config.condition_dim))
-        return pictures
+        condition = self.tree.augmentation(text.sentence, options.variation * noise.normal(self.config.condition_dim))
+        yield from self.tree.pictures(condition, z)
 
 
 def _check_sides(config: StackGANConfig) -> None:

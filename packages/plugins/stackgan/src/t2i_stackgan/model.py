@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -93,13 +94,18 @@ class Tree(nn.Module):
     ) -> tuple[list[Float[Tensor, "b 3 _ _"]], Condition]:
         """A picture in [-1, 1] at each scale, and the condition they were drawn from."""
         condition = self.augmentation(sentence, noise)
+        return list(self.pictures(condition, z)), condition
+
+    def pictures(self, condition: Condition, z: Float[Tensor, "b z"]) -> Iterator[Float[Tensor, "b 3 _ _"]]:
+        """A picture in [-1, 1] at each scale, as soon as it is drawn."""
         h = self.trunk(torch.cat([condition.drawn, z], dim=1))
-        drawn = [self.to_rgb[0](h)]
+        drawn = self.to_rgb[0](h)
+        yield torch.tanh(drawn)
         for branch, to_rgb in zip(self.branches, list(self.to_rgb)[1:], strict=True):
             h = branch(h, condition.drawn)
             picture = to_rgb(h)
-            drawn.append(picture + enlarged(drawn[-1], picture.shape[-1]) if self.skip else picture)
-        return [torch.tanh(picture) for picture in drawn], condition
+            drawn = picture + enlarged(drawn, picture.shape[-1]) if self.skip else picture
+            yield torch.tanh(drawn)
 
     def coarsest(
         self, sentence: Float[Tensor, "b d"], z: Float[Tensor, "b z"], noise: Float[Tensor, "b c"]

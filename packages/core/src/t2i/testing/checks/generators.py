@@ -208,13 +208,16 @@ def options_are_declared(generator: Generator) -> None:
 
 @GENERATOR_CHECKS.add(
     why="people look at the stages to see a picture sharpen, and the last one must be the picture",
-    remedy="let generate return the last of stages, and list each stage's side in stage_resolutions",
+    remedy="let generate return the last of stages, list each stage's side in stage_resolutions, and count them in "
+    "stage_count",
 )
 def stages_end_in_the_picture(generator: Generator) -> None:
     text = captions(4, generator.text_dim)
     generator.eval()
     with torch.inference_mode():
-        stages = generator.stages(text, Noise(range(4)), generator.options())
+        stages = list(generator.stages(text, Noise(range(4)), generator.options()))
+    count = generator.stage_count(generator.options())
+    assert len(stages) == count, f"stages gives {len(stages)}, but stage_count says {count}"
     sides = tuple(stage.shape[-1] for stage in stages)
     assert sides[:-1] == generator.stage_resolutions[:-1], (
         f"stages have {sides} px, but stage_resolutions are {generator.stage_resolutions}"
