@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
-from t2i_index.record import Entry, Record
+import numpy as np
+import usearch.index  # noqa: F401  before the forks: it takes longer to import than a child lives
+
+import t2i_index.segments as segments
+from t2i_index.record import Entry, Record, hashed
 from t2i_index.sqlite_store import SQLiteStore
 
-PROCESSES, ROUNDS = 8, 13
+PROCESSES, ROUNDS, DIM, STEP = 8, 13, 16, 8
+
+
+def vector_of(name: str) -> np.ndarray:
+    """A unit vector of a record."""
+    vector = np.random.default_rng(abs(hashed(name))).normal(size=DIM)
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
 def add_until_killed(file: Path, number: int, acknowledged: int) -> None:
@@ -23,13 +35,15 @@ def add_until_killed(file: Path, number: int, acknowledged: int) -> None:
     store = SQLiteStore(file, wait_seconds=20)
     for count in range(1_000_000):
         name = f"{number}-{count}"
-        store.add([Entry(Record("picture", f"picture {number}", path=f"/pictures/{name}.png", sha256=name, time=0.0))])
+        record = Record("picture", f"picture {name}", path=f"/pictures/{name}.png", sha256=name, time=0.0)
+        store.add([Entry(record, meaning=vector_of(name))])
         os.write(acknowledged, f"{name}\n".encode())
 
 
 def main(file: Path) -> None:
     """Fork, kill and print, round by round."""
     random.seed(0)
+    segments.STEP = STEP  # a file of neighbours is written often
     for round_ in range(ROUNDS):
         read, write = os.pipe()
         children = []
@@ -38,11 +52,12 @@ def main(file: Path) -> None:
             if child == 0:
                 try:
                     add_until_killed(file, PROCESSES * round_ + index, write)
-                finally:
-                    os._exit(1)
+                except BaseException:
+                    traceback.print_exc()
+                os._exit(1)
             children.append(child)
         os.close(write)
-        time.sleep(0.03)
+        select.select([read], [], [], 30)  # until a record was acknowledged, however busy the machine is
         for child in random.sample(children, PROCESSES):
             time.sleep(random.uniform(0, 0.03))
             os.kill(child, signal.SIGKILL)

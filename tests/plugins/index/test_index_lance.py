@@ -90,7 +90,7 @@ def test_neighbours_are_those_of_sqlite(make: Make, store: Store):
     vectors = rng.normal(size=(60, 16))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     lance = make("near")
-    entries = [picture("p", n, model=("a", "b")[n % 2]) for n in range(50)]
+    entries = [picture(f"p {n}", n, model=("a", "b")[n % 2]) for n in range(50)]
     for each in (lance, store):
         each.use_encoder("meaning", "one")
         each.add([Entry(entry.record, meaning=vector) for entry, vector in zip(entries[:30], vectors, strict=False)])

@@ -16,8 +16,9 @@ import t2i as library
 import t2i_index.listener as listener
 from fakes.command_line import T2I
 from fakes.painter import here as here
+from t2i.drawing.frame import check_frame, framed
 from t2i.drawing.picture import Picture
-from t2i.drawing.provenance import read_provenance
+from t2i.drawing.provenance import Source, read_provenance
 from t2i.errors import InvalidInputError
 from t2i_index.connection import connect
 from t2i_index.filters import Filters
@@ -56,6 +57,39 @@ def test_python_records_only_on_request(here: Path, file: Path):
     assert hit.record.path == str(here / "yes.png")
     with Image.open("yes.png") as drawn:
         assert hit.picture().tobytes() == drawn.tobytes() == hit.again().image.tobytes()
+
+
+def test_a_padded_picture_is_drawn_again_with_its_padding(
+    t2i: T2I, here: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plain = library.pipeline("painter", device="cpu", record=True)("a blue square", seed=1)[0]
+    plain.save("plain.png")
+    framed(plain, check_frame(3, "edge")).save("padded.png")
+
+    def drawn_again() -> set[bytes]:
+        """Two hits: pictures with and without padding differ not only by seed."""
+        hits = library.index().search("blue")
+        for number, hit in enumerate(hits):
+            hit.again().save(f"{number}.png")
+        return {Path(f"{number}.png").read_bytes() for number in range(len(hits))}
+
+    expected = {Path("plain.png").read_bytes(), Path("padded.png").read_bytes()}
+    assert drawn_again() == expected
+    monkeypatch.setenv("T2I_INDEX", str(here / "other.sqlite"))
+    assert t2i("index", "add", "plain.png").code == t2i("index", "add", "padded.png").code == 0
+    assert drawn_again() == expected
+
+
+def test_an_edited_picture_is_not_drawn_again_as_if_from_text_alone(t2i: T2I, here: Path, file: Path):
+    """It needs the picture that it was made from."""
+    drawn = library.pipeline("painter", device="cpu", record=True)("a blue square", seed=1)[0]
+    source = Source("ab" * 32, "image-to-image")
+    replace(drawn, provenance=replace(drawn.provenance, source=source)).save("edited.png")
+    refused = f"was edited from another picture, with the sha256 {source.sha256}"
+    assert refused in t2i("search", "blue", "--again").error
+    (hit,) = library.index().search("blue")
+    with pytest.raises(InvalidInputError, match=refused):
+        hit.again()
 
 
 def test_a_strangers_picture_downloads_no_model_unless_asked(t2i: T2I, here: Path, file: Path):

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fakes.processes import in_child
@@ -102,14 +103,15 @@ def test_removed_records_are_not_found(store: SQLiteStore):
 def test_rebuilding_does_not_change_results(store: SQLiteStore):
     store.add([picture(f"heart number {n}", n) for n in range(1200)])
     before = store.by_words("heart", Filters(), 1000)
-    store._connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    with store._database.writing() as connection:
+        connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
     assert store.by_words("heart", Filters(), 9) == [] and "0 of them can be found" in store.check()[0]
     store.rebuild()
     assert store.by_words("heart", Filters(), 1000) == before and store.check() == []
 
 
 def test_a_newer_index_is_refused_with_the_remedy(store: SQLiteStore, file: Path):
-    store._connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    store._database.read(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(DataError, match=r"pip install --upgrade t2i-index"):
         connect(file)
 
@@ -139,8 +141,8 @@ def test_another_programs_database_is_refused(file: Path):
 
 def test_a_full_disk_loses_no_earlier_records(store: SQLiteStore):
     store.add([picture("a heart")])
-    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
-    store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    (pages,) = store._database.read("PRAGMA page_count")[0]
+    store._database.read(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(OutputError, match=r"cannot be written: .*full"):
         store.add([Entry(Record("text", "", "long " * 50_000))])
     assert store.add([]) == 0 and len(list(store.all())) == 1 and store.check() == []
@@ -160,7 +162,7 @@ def test_a_locked_file_is_an_error_after_a_wait(store: SQLiteStore, file: Path):
 def test_a_read_only_index_can_be_searched(file: Path, clean: bool):
     """By another user, in a folder that is not theirs; with and without the files of an open index next to it."""
     store = SQLiteStore(file)
-    store.add([picture("a heart")])
+    store.add([Entry(picture("a heart").record, meaning=np.full(4, 0.5))])
     if clean:
         store.close()
     for folder in (file.parent, *file.parent.parents):
@@ -171,6 +173,7 @@ def test_a_read_only_index_can_be_searched(file: Path, clean: bool):
         os.setuid(65534)
         found = SQLiteStore(file)
         assert found.by_words("heart", Filters(), 1) == [1]
+        assert found.by_vector("meaning", np.ones(4), Filters(), 1) == [1]
         refused(lambda: found.add([picture("a heart", 2)]), "cannot be written")
         refused(lambda: found.remove([1]), "cannot be written")
 

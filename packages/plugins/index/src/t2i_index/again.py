@@ -19,7 +19,7 @@ def draw_again(record: Record, *, device: str | None = None, fetch: bool = False
         fetch: download the model if it is not on this machine; the picture's metadata decide which model that is.
 
     Raises:
-        InvalidInputError: it is a text, or a picture of another program.
+        InvalidInputError: it is a text, a picture of another program, or edited from another picture.
         OfflineError: the model is not on this machine, and `fetch` is false.
         IntegrityError: the weights have changed.
         UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.
@@ -28,9 +28,17 @@ def draw_again(record: Record, *, device: str | None = None, fetch: bool = False
         raise InvalidInputError(
             f"Only a picture drawn by t2i can be drawn again, but this is a {record.kind} of {record.source}."
         )
-    facts = {"prompt": record.prompt, "seed": record.seed, "options": dict(record.options), "artist": record.artist}
+    facts = {
+        "prompt": record.prompt,
+        "seed": record.seed,
+        "options": record.options,
+        "artist": record.artist,
+        "widened": record.widened or None,
+        "source": record.edited or None,
+        "frame": record.frame or None,
+    }
     try:
-        provenance = provenance_type().validate_python(facts | {"widened": record.widened or None})
+        provenance = provenance_type().validate_python(facts)
     except ValidationError as error:
         raise InvalidInputError(f"Record {record.id} of the index is damaged ({error.error_count()} fields).") from None
     return redraw(provenance, record.path, device=device, fetch=fetch)

@@ -1,11 +1,13 @@
-"""Opens the SQLite file of the index, and converts SQLite's errors into ours."""
+"""The open SQLite file of the index, whose errors are converted into ours."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, final
 
 from t2i.errors import DataError, OutputError, T2IError
 from t2i.files import unwritable
@@ -13,6 +15,43 @@ from t2i_index.schema import bring_up_to_date, check_version
 
 WAIT_SECONDS = 5.0  # for another process that is writing
 CACHE_KIBIBYTES = 65_536
+
+
+@final
+class Database:
+    """The open file; threads share one connection."""
+
+    def __init__(self, path: Path, wait_seconds: float = WAIT_SECONDS) -> None:
+        """
+        Raises:
+            DataError, OutputError: as `connect`.
+        """
+        self.path = path
+        self._lock = threading.RLock()
+        self._connection = connect(path, wait_seconds)
+
+    def read(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of a query."""
+        with self._lock, sentences(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: everything in the block is written, or nothing."""
+        with self._lock, sentences(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close it; does nothing if it is closed."""
+        with self._lock:
+            self._connection.close()
 
 
 def connect(path: Path, wait_seconds: float = WAIT_SECONDS) -> sqlite3.Connection:

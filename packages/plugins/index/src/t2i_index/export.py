@@ -53,7 +53,7 @@ def _parquet(rows: list[dict[str, Any]]) -> bytes:
     except ImportError:
         raise OutputError("Writing parquet needs pyarrow. Install it: pip install 't2i-index[parquet]'") from None
     text = {name: pa.string() for name in ("kind", "prompt", "text", "model", "options", "artist", "widened")}
-    text |= {name: pa.string() for name in ("path", "sha256", "run", "source")}
+    text |= {name: pa.string() for name in ("edited", "frame", "path", "sha256", "run", "source")}
     schema = pa.schema({"id": pa.int64(), "seed": pa.int64(), "score": pa.float64(), "time": pa.float64(), **text})
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist([_flat(row) for row in rows], schema=schema), sink)

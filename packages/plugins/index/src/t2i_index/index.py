@@ -112,7 +112,7 @@ class Hit:
             fetch: download the model if it is not on this machine; the picture's metadata decide which model that is.
 
         Raises:
-            InvalidInputError: it was not drawn by t2i.
+            InvalidInputError: it was not drawn by t2i, or was edited from another picture.
             OfflineError: the model is not on this machine, and `fetch` is false.
             IntegrityError: the model's weights have changed.
             UnknownNameError, PluginError, SnapshotError: the model cannot be loaded.

@@ -19,12 +19,13 @@ import numpy as np
 
 from t2i.display import brief
 from t2i.errors import DataError, OutputError, PluginBrokenError, T2IError
+from t2i.progress import Progress, silent
 from t2i_index.filters import Filters
 from t2i_index.query import WORD, Query, parse_query, spaced
 from t2i_index.record import Entry, Record
 from t2i_index.store import ANY, Space, Store, Vectors
 
-JSON = ("options", "artist", "widened")
+JSON = ("options", "artist", "widened", "edited", "frame")
 COLUMNS = tuple(field.name for field in fields(Record))
 AT_ONCE = 500
 RANKED = 2_000  # matches that are ranked by how well they fit; if there are more, the newest
@@ -50,6 +51,9 @@ class LanceStore(Store):
         with self._sentences("opened"):
             self._database = lancedb.connect(where)
             self._table: Any = self._database.create_table("records", schema=_schema(), exist_ok=True)
+            added = [name for name in JSON if name not in self._table.schema.names]  # by a newer t2i-index
+            if added:
+                self._table.add_columns(dict.fromkeys(added, "'{}'"))
 
     @property
     def where(self) -> str:
@@ -182,10 +186,13 @@ class LanceStore(Store):
             keys = [row["key"] for row in self._rows("true", ["key"])]
         return [f"{len(keys) - len(set(keys))} records are duplicates"] if len(keys) > len(set(keys)) else []
 
-    def rebuild(self) -> None:
+    def rebuild(self, progress: Progress = silent) -> None:
         with self._sentences("written"):
-            for name in self._names():
-                self._database.open_table(name).optimize()
+            names = sorted(self._names())
+            with progress("Rebuilding tables", len(names)) as advance:
+                for name in names:
+                    self._database.open_table(name).optimize()
+                    advance(1)
 
     def _names(self) -> set[str]:
         with self._sentences("read"):

@@ -65,6 +65,8 @@ def _entry(path: Path, picture: Picture) -> Entry:
         options=provenance.options,
         artist=asdict(provenance.artist),
         widened=asdict(provenance.widened) if provenance.widened else {},
+        edited=asdict(provenance.source) if provenance.source else {},
+        frame=asdict(provenance.frame) if provenance.frame else {},
         path=str(path.absolute()),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         time=time.time(),

@@ -22,4 +22,5 @@ def merged(lists: Sequence[Sequence[int]]) -> list[int]:
 
 def stack_of(record: Record) -> object:
     """A key that is equal for records that differ only by seed, time and file."""
-    return record.kind, record.prompt, record.text, record.model, json.dumps(record.options, sort_keys=True)
+    drawn = json.dumps([record.options, record.edited, record.frame], sort_keys=True)
+    return record.kind, record.prompt, record.text, record.model, drawn

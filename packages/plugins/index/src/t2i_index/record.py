@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 Kind = Literal["picture", "text"]
 
 
+def hashed(thing: str | bytes) -> int:
+    """A hash of a text or a thumbnail, as an integer that SQLite can store."""
+    content = thing.encode("utf-8", "backslashreplace") if isinstance(thing, str) else thing
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
+
+
 @dataclass(frozen=True)
 class Record:
     """One picture or text.
@@ -26,6 +32,8 @@ class Record:
         options: the model's options.
         artist: the ArtistIdentity as recorded in provenance; empty if the picture is not one of t2i.
         widened: how a language model wrote the prompt, as in `t2i.drawing.provenance.Widened`; empty if it did not.
+        edited: the picture that it was made from, as in `t2i.drawing.provenance.Source`; empty if there is none.
+        frame: the padding around it, as in `t2i.drawing.provenance.Frame`; empty if there is none.
         score: any number that a person or an evaluator gave; higher is better.
         path, sha256: the picture's file, absolute, and its hash; for a text the file it comes from.
         time: when it was made, in seconds since 1970.
@@ -42,6 +50,8 @@ class Record:
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     artist: Mapping[str, Any] = field(default_factory=dict, hash=False)
     widened: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    edited: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    frame: Mapping[str, Any] = field(default_factory=dict, hash=False)
     score: float | None = None
     path: str = ""
     sha256: str = ""
@@ -80,7 +90,8 @@ class Entry:
 
     Attributes:
         thumbnail: a small WebP, or b"".
-        meaning: [384], the unit vector of `record.meaning` by MiniLM; None to compute it when it is needed.
+        meaning: [384], the unit vector of `record.meaning` by MiniLM, of which the store needs one for each text; None
+            to compute it when it is needed.
     """
 
     record: Record

@@ -5,11 +5,16 @@ from __future__ import annotations
 import sqlite3
 
 from t2i.errors import DataError
+from t2i_index.record import hashed
 
 APPLICATION_ID = 0x74326978  # "t2ix": marks the file as ours
 
 VECTORS = """CREATE TABLE {} (
     id INTEGER PRIMARY KEY AUTOINCREMENT, record INTEGER NOT NULL UNIQUE, vector BLOB NOT NULL
+)"""  # float16, little-endian, of length 1
+
+SHARED_VECTORS = """CREATE TABLE {} (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, thing INTEGER NOT NULL UNIQUE, vector BLOB NOT NULL
 )"""  # float16, little-endian, of length 1
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -51,6 +56,41 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             body, content='', tokenize="porter unicode61 remove_diacritics 2"
         )""",
     ),
+    (
+        "ALTER TABLE record ADD COLUMN edited TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE record ADD COLUMN frame TEXT NOT NULL DEFAULT '{}'",
+        # hashes of its text and of its thumbnail, which name their vectors: equal ones share a vector
+        "ALTER TABLE record ADD COLUMN meaning INTEGER",
+        "ALTER TABLE record ADD COLUMN look INTEGER",
+        "UPDATE record SET meaning = hashed(CASE text WHEN '' THEN prompt ELSE text END)",
+        "UPDATE record SET look = (SELECT hashed(picture) FROM thumbnail WHERE thumbnail.record = record.id)",
+        "CREATE INDEX record_meaning ON record (meaning)",
+        "CREATE INDEX record_look ON record (look) WHERE look IS NOT NULL",
+        *(
+            statement.format(space)
+            for space in ("meaning", "look")
+            for statement in (
+                "ALTER TABLE {0} RENAME TO old_{0}",
+                SHARED_VECTORS,
+                "INSERT OR IGNORE INTO {0} (thing, vector) SELECT record.{0}, old_{0}.vector "
+                "FROM old_{0} JOIN record ON record.id = old_{0}.record ORDER BY old_{0}.id",
+                "DROP TABLE old_{0}",
+            )
+        ),
+        """CREATE TABLE unencoded (
+            space TEXT NOT NULL, thing INTEGER NOT NULL, PRIMARY KEY (space, thing)
+        ) WITHOUT ROWID""",
+        """INSERT INTO unencoded SELECT DISTINCT 'meaning', meaning FROM record
+            WHERE meaning NOT IN (SELECT thing FROM meaning)""",
+        """INSERT INTO unencoded SELECT DISTINCT 'look', look FROM record
+            WHERE look IS NOT NULL AND look NOT IN (SELECT thing FROM look)""",
+        "DROP TABLE neighbours",
+        # vectors with first < id <= last are in the file
+        """CREATE TABLE segment (
+            file TEXT PRIMARY KEY, space TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+            count INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL
+        )""",
+    ),
 )
 """The statements that migrate each version of the schema to the next; released ones never change."""
 
@@ -65,6 +105,7 @@ def bring_up_to_date(connection: sqlite3.Connection, where: str) -> None:
     """
     if _version(connection, where) == VERSION:
         return
+    connection.create_function("hashed", 1, hashed, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")  # another process may be doing the same
     try:
         for statements in MIGRATIONS[_version(connection, where) :]:

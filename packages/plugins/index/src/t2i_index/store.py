@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from t2i.progress import Progress, silent
 from t2i_index.filters import Filters
 from t2i_index.record import Entry, Record
 
@@ -98,8 +99,8 @@ class Store(ABC):
         """A sentence for each problem of the store."""
 
     @abstractmethod
-    def rebuild(self) -> None:
-        """Rebuild everything that is computed from the records and their vectors."""
+    def rebuild(self, progress: Progress = silent) -> None:
+        """Rebuild everything that is computed from the records and their vectors; if interrupted, call it again."""
 
     @abstractmethod
     def close(self) -> None:

@@ -136,5 +136,5 @@ def rebuild() -> None:
     from t2i_index.index import open_store
 
     store = open_store(index_location())
-    store.rebuild()
+    store.rebuild(progress)
     say(f"{store.where} was rebuilt")

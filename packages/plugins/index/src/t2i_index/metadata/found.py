@@ -23,7 +23,7 @@ class Found:
         model: the model's name, or "".
         seed: None if it is unknown.
         options: other settings, such as {"steps": 20}.
-        artist, widened: as in `t2i_index.record.Record`; only t2i writes them.
+        artist, widened, edited, frame: as in `t2i_index.record.Record`; only t2i writes them.
     """
 
     source: str
@@ -33,6 +33,8 @@ class Found:
     options: Mapping[str, Any] = field(default_factory=dict)
     artist: Mapping[str, Any] = field(default_factory=dict)
     widened: Mapping[str, Any] = field(default_factory=dict)
+    edited: Mapping[str, Any] = field(default_factory=dict)
+    frame: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_object(text: str) -> dict[str, Any] | None:

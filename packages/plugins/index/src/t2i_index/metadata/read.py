@@ -57,6 +57,8 @@ def read_picture(path: Path, run: str) -> Entry | None:
         options=found.options,
         artist=found.artist,
         widened=found.widened,
+        edited=found.edited,
+        frame=found.frame,
         path=str(path.absolute()),
         sha256=hashlib.sha256(content).hexdigest(),
         time=path.stat().st_mtime,
@@ -95,9 +97,10 @@ def _read_t2i(texts: dict[str, str]) -> Found | None:
         found = provenance_type().validate_json(text, strict=True)
     except ValidationError:
         return None
-    widened = asdict(found.widened) if found.widened else {}
-    made = (found.prompt, found.artist.name, found.seed, found.options, asdict(found.artist), widened)
-    return Found("t2i", *made) if found.prompt.strip() and 0 <= found.seed < 2**63 else None
+    if not found.prompt.strip() or not 0 <= found.seed < 2**63:
+        return None
+    parts = [asdict(part) if part else {} for part in (found.widened, found.source, found.frame)]
+    return Found("t2i", found.prompt, found.artist.name, found.seed, found.options, asdict(found.artist), *parts)
 
 
 def _texts(image: Image.Image) -> dict[str, str]:

@@ -1,0 +1,117 @@
+"""Records as rows of SQLite."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+from t2i_index.query import spaced
+from t2i_index.record import Entry, Record, hashed
+from t2i_index.store import Space, Vectors
+
+COLUMNS = (
+    "kind, prompt, text, model, seed, options, artist, widened, edited, frame, score, path, sha256, time, run, source"
+)
+READ = (
+    f"SELECT record.id, {COLUMNS.replace('artist', 'artist.facts')} "
+    "FROM record LEFT JOIN artist ON artist.id = record.artist"
+)
+INSERTED = f"key, meaning, look, {COLUMNS}"
+INSERT = f"INSERT OR IGNORE INTO record ({INSERTED}) VALUES ({', '.join('?' * (INSERTED.count(',') + 1))})"
+MAPPINGS = ("options", "artist", "widened", "edited", "frame")
+ENCODER = json.JSONEncoder(sort_keys=True)
+
+
+@final
+class Artists:
+    """The numbers of artists, whose long facts are stored once; valid for one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, int] = {}
+
+    def number(self, artist: Mapping[str, Any]) -> int | None:
+        """The number of an artist, new or old; None if there is no artist."""
+        if not artist:
+            return None
+        facts = _json(artist)
+        if facts not in self._known:
+            self._connection.execute("INSERT OR IGNORE INTO artist (facts) VALUES (?)", [facts])
+            ((self._known[facts],),) = self._connection.execute("SELECT id FROM artist WHERE facts = ?", [facts])
+        return self._known[facts]
+
+
+def insert(connection: sqlite3.Connection, artists: Artists, entry: Entry) -> bool:
+    """Insert an entry with everything that belongs to it; False if its record is there already."""
+    record = entry.record
+    meaning, look = hashed(record.meaning), hashed(entry.thumbnail) if entry.thumbnail else None
+    made = (
+        record.key,
+        meaning,
+        look,
+        record.kind,
+        record.prompt,
+        record.text,
+        record.model,
+        record.seed,
+        _json(record.options),
+    )
+    parts = (artists.number(record.artist), _json(record.widened), _json(record.edited), _json(record.frame))
+    values = (*made, *parts, record.score, record.path, record.sha256, record.time, record.run, record.source)
+    added = connection.execute(INSERT, [_plain(value) if isinstance(value, str) else value for value in values])
+    if added.rowcount != 1:
+        return False
+    id_ = added.lastrowid
+    assert id_ is not None
+    index_words(connection, id_, record)
+    if entry.meaning is not None:
+        connection.execute(
+            "INSERT OR IGNORE INTO meaning (thing, vector) VALUES (?, ?)", [meaning, blob(entry.meaning)]
+        )
+        connection.execute("DELETE FROM unencoded WHERE space = 'meaning' AND thing = ?", [meaning])
+    else:
+        _to_encode(connection, "meaning", meaning)
+    if look is not None:
+        connection.execute("INSERT INTO thumbnail VALUES (?, ?)", [id_, entry.thumbnail])
+        _to_encode(connection, "look", look)
+    return True
+
+
+def _to_encode(connection: sqlite3.Connection, space: Space, thing: int) -> None:
+    sql = f"INSERT OR IGNORE INTO unencoded SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM {space} WHERE thing = ?)"
+    connection.execute(sql, [space, thing, thing])
+
+
+def last_vector(connection: sqlite3.Connection, space: Space) -> int:
+    """The highest number of a vector, or 0."""
+    return int(connection.execute(f"SELECT coalesce(max(id), 0) FROM {space}").fetchone()[0])
+
+
+def index_words(connection: sqlite3.Connection, id_: int, record: Record) -> None:
+    """Add the words of a record, whose number is `id_`, to the index of words."""
+    connection.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", [id_, spaced(record.words)])
+
+
+def read_record(row: Sequence[Any]) -> Record:
+    """The record in a row of READ."""
+    id_, *values = row
+    facts: dict[str, Any] = dict(zip(COLUMNS.split(", "), values, strict=True))
+    for name in MAPPINGS:
+        facts[name] = json.loads(facts[name]) if facts[name] not in (None, "{}") else {}
+    return Record(**facts, id=id_)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return ENCODER.encode(value) if value else "{}"
+
+
+def _plain(value: str) -> str:
+    # some file names have unpaired surrogates, which SQLite cannot store
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+
+
+def blob(vector: Vectors) -> bytes:
+    """A vector as float16, little-endian."""
+    return vector.astype("<f2").tobytes()
