@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds and peak resident MiB of one thing, over the runs."""
+    """Seconds by the clock and, of commands, peak resident MiB and seconds of processor time, over the runs."""
 
     seconds: tuple[float, ...]
     peak_mib: float = 0.0
+    processor: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -28,7 +29,8 @@ import os, resource, subprocess, sys, time
 start = time.perf_counter()
 code = subprocess.call(sys.argv[2:], stdout=subprocess.DEVNULL)
 took = time.perf_counter() - start
-os.write(int(sys.argv[1]), f"{took} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}".encode())
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+os.write(int(sys.argv[1]), f"{took} {used.ru_maxrss} {used.ru_utime + used.ru_stime}".encode())
 sys.exit(code)
 """  # a process's peak includes its parent's memory at the start, so the parent is small
 
@@ -36,18 +38,22 @@ sys.exit(code)
 def commands(*lines: Sequence[str], runs: int = 5, env: dict[str, str] | None = None) -> list[Measured]:
     """Run whole commands in turn, after one warm-up round; peak memory is the highest of a command's runs."""
     seconds: list[list[float]] = [[] for _ in lines]
+    processor: list[list[float]] = [[] for _ in lines]
     peaks = [0.0 for _ in lines]
     for round_ in range(runs + 1):
         for index, line in enumerate(lines):
-            took, peak = _alone(line, {**os.environ, **(env or {})})
+            took, peak, used = _alone(line, {**os.environ, **(env or {})})
             if round_:
                 seconds[index].append(took)
+                processor[index].append(used)
                 peaks[index] = max(peaks[index], peak)
-    return [Measured(tuple(each), peak) for each, peak in zip(seconds, peaks, strict=True)]
+    return [
+        Measured(tuple(took), peak, tuple(used)) for took, peak, used in zip(seconds, peaks, processor, strict=True)
+    ]
 
 
-def _alone(line: Sequence[str], env: dict[str, str]) -> tuple[float, float]:
-    """Seconds and peak MiB of one command."""
+def _alone(line: Sequence[str], env: dict[str, str]) -> tuple[float, float, float]:
+    """Seconds, peak MiB, and seconds of processor time of one command."""
     read, write = os.pipe()
     command = [sys.executable, "-S", "-c", ALONE, str(write), *line]
     with os.fdopen(read, "rb") as report:
@@ -55,8 +61,8 @@ def _alone(line: Sequence[str], env: dict[str, str]) -> tuple[float, float]:
         os.close(write)
         if done.returncode:
             raise RuntimeError(f"{' '.join(line)} failed: {done.stderr.decode()}")
-        took, kibibytes = report.read().split()
-    return float(took), int(kibibytes) / 1024
+        took, kibibytes, used = report.read().split()
+    return float(took), int(kibibytes) / 1024, float(used)
 
 
 def functions(*calls: Callable[[], object], runs: int = 5) -> list[Measured]:
