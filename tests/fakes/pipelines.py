@@ -16,9 +16,13 @@ Written = Callable[[str], Path]
 """A family -> the folder of its tiny pipeline."""
 
 
-def trained_tokenizer(**settings: Any) -> Any:
-    """A unigram tokenizer as T5 and Gemma have, trained on WORDS."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+def trained_tokenizer(template: str = "$A </s>", **settings: Any) -> Any:
+    """A unigram tokenizer as T5 and Gemma have, trained on WORDS.
+
+    Args:
+        template: where a text's tokens stand between its special ones; T5 ends texts, Gemma begins them.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.Unigram())
@@ -29,6 +33,9 @@ def trained_tokenizer(**settings: Any) -> Any:
         vocab_size=80, special_tokens=special, unk_token="<unk>", initial_alphabet=letters, show_progress=False
     )
     tokenizer.train_from_iterator([" ".join(WORDS)] * 4, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=template, special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("</s>", "<bos>")]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
@@ -158,7 +165,7 @@ def sana() -> Any:
         upsample_block_type="interpolate",
     )
     return SanaPipeline(
-        tokenizer=trained_tokenizer(padding_side="right"),
+        tokenizer=trained_tokenizer("<bos> $A", padding_side="right"),
         text_encoder=gemma(),
         vae=vae,
         transformer=transformer,
@@ -208,6 +215,7 @@ def flux() -> Any:
         joint_attention_dim=8,
         pooled_projection_dim=8,
         axes_dims_rope=(2, 2, 4),
+        guidance_embeds=True,  # as FLUX.1 [dev]
     )
     return FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),

@@ -20,13 +20,14 @@ from t2i.noise import Noise
 from t2i.runs.checkpoints import latest_checkpoint
 from t2i.testing.checks.tiny_training import tiny_batch
 from t2i.testing.installed import sections
+from t2i.text import Unread
 from t2i_diffusers.config import LoRAObjectiveConfig
 from t2i_diffusers.lora import base
 from t2i_diffusers.lora.generator import DiffusersLoRA
 from t2i_diffusers.lora.training import LoRAObjective
 
 pytestmark = pytest.mark.usefixtures("t2i_cache")
-TRAINED = ("sd", "sdxl", "sd3")
+TRAINED = ("sd", "sdxl", "sd3", "flux", "sana")
 COLOURS = ("red", "green", "blue", "yellow")
 
 
@@ -71,6 +72,10 @@ def test_its_state_is_a_lora_that_diffusers_loads(family: str, written: Written,
     text = create_text_encoder(f"diffusers:local-dir:{folder}").encode(["a red square"])
     latents = Noise([7]).normal(*generator.latents_shape)
     how: dict[str, Any] = {"guidance_scale": 5.0, "num_inference_steps": 2, "width": 32, "height": 32}
+    if family == "sana":
+        how["use_resolution_binning"] = False
+    if family == "flux":
+        latents = pipe._pack_latents(latents, 1, *latents.shape[1:])
     expected = pipe("a red square", latents=latents, output_type="pt", **how).images * 2 - 1
     with torch.inference_mode():
         drawn = generator.generate(text, Noise([7]), generator.options(steps=2, guidance=5.0))
@@ -95,6 +100,17 @@ def test_every_family_learns(family: str, written: Written) -> None:
         losses.append(float(loss))
     assert losses[-1] < 0.98 * losses[0]
     assert all(parameter.grad is None for parameter in generator.base.network.parameters())
+
+
+@pytest.mark.parametrize("family", ["sdxl", "flux", "sana"])
+def test_tokens_say_what_the_words_stand_for(family: str, written: Written) -> None:
+    encoder, captions = create_text_encoder(f"diffusers:local-dir:{written(family)}"), ["a red square", "two"]
+    text = encoder.encode(captions)
+    for caption, mask in zip(captions, text.mask, strict=True):
+        tokens = encoder.tokens(caption)
+        assert len(tokens) == mask.sum() and "".join(tokens).replace(" ", "") == caption.replace(" ", "")
+    assert not text.words[~text.mask].any()
+    assert encoder.unread(captions) == [Unread(), Unread()] and encoder.unread(["a " * 600])[0].cut
 
 
 @pytest.mark.slow
@@ -145,7 +161,8 @@ def test_other_weights_of_the_base_are_refused(here: Path, written: Written) -> 
 def test_what_cannot_be_tuned_is_an_error(t2i: T2I, here: Path, written: Written) -> None:
     shutil.copytree(written("pixart"), "pixart")
     train = ("train", "--data", "data", "--out", "run", "--device", "cpu")
-    assert "PixArtSigmaPipeline, which cannot be fine-tuned" in t2i(*train, "--from", "local-dir:pixart").error
+    error = t2i(*train, "--from", "local-dir:pixart").error
+    assert "PixArtSigmaPipeline, which cannot be fine-tuned: diffusers loads no LoRAs into it" in error
     error = t2i(*train, "--from", "local-dir:model", "model.targets=[no_such_layer]").error
     assert "no_such_layer name no layers of a UNet2DConditionModel" in error
     margin = t2i(*train, "--from", "local-dir:model", "train.crop_margin=2", "train.batch_size=2").error

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from t2i.drawing.opening import Opening
 from t2i.drawing.provenance import ArtistIdentity
@@ -16,7 +16,7 @@ from t2i.errors import IntegrityError, InvalidInputError
 from t2i.registry.names import ModelName
 from t2i_diffusers.files.find import find
 from t2i_diffusers.load import load_pipeline, modules, preferred_variants, too_small
-from t2i_diffusers.lora.families import Family, family_of
+from t2i_diffusers.lora.families import Family, Read, family_of
 from t2i_diffusers.tiny import tiny_pipeline
 from t2i_diffusers.unread import hushed
 
@@ -39,9 +39,9 @@ class Base:
         texts = {file: sha256 for file, sha256 in weights.items() if file.startswith("text_encoder")}
         self.text_sha256 = _combined(texts) if texts else ""
         self.family: Family = family_of(pipe, name)
-        words, pooled = self.encode(["a"])
-        self.words_dim, self.pooled_dim = words.shape[-1], 0 if pooled is None else pooled.shape[-1]
-        self._null: tuple[Tensor, Tensor] | None = None
+        text = self.encode(["a"])
+        self.words_dim, self.pooled_dim = text.words.shape[-1], text.pooled.shape[-1]
+        self._null: Read | None = None
         self._active = ""
 
     def __deepcopy__(self, memo: Any) -> Base:
@@ -58,18 +58,18 @@ class Base:
         return getattr(self.pipe, self.family.denoiser)
 
     @torch.no_grad()
-    def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-        """The captions as the pipeline's text encoders read them: words [b, l, d], pooled [b, p] or None."""
+    def encode(self, captions: Sequence[str]) -> Read:
+        """The captions as the pipeline's text encoders read them."""
         with hushed():
             return self.family.encode(self.pipe, captions)
 
-    def null(self) -> tuple[Tensor, Tensor]:
-        """The words [1, l, d] and the pooled vector [1, p] of no text, on the CPU; p is 0 if the family has none."""
+    def null(self) -> Read:
+        """One row that says what the network reads for no text, on the CPU."""
         if self._null is None:
-            words, pooled = self.encode([""])
+            text = self.encode([""])
             if self.pipe.config.get("force_zeros_for_empty_prompt"):  # as SDXL was trained
-                words, pooled = torch.zeros_like(words), None if pooled is None else torch.zeros_like(pooled)
-            self._null = words.cpu().float(), torch.zeros(1, 0) if pooled is None else pooled.cpu().float()
+                text = Read(torch.zeros_like(text.words), text.mask, torch.zeros_like(text.pooled))
+            self._null = text.to(torch.device("cpu"), torch.float32)
         return self._null
 
     def activate(self, adapter: str) -> None:

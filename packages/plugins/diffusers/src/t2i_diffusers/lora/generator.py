@@ -18,6 +18,7 @@ from t2i.noise import Noise
 from t2i.text import TextEmbedding
 from t2i_diffusers.config import LoRAConfig, LoRAOptions
 from t2i_diffusers.lora.base import check_base, layers, open_base
+from t2i_diffusers.lora.families import Read
 from t2i_diffusers.unread import hushed
 
 
@@ -101,9 +102,9 @@ class DiffusersLoRA(Generator[LoRAOptions]):
             "optimum exports those."
         )
 
-    def text_of(self, text: TextEmbedding) -> tuple[Float[Tensor, "b l d"], Float[Tensor, "b p"]]:
-        """The words and the pooled vector that the network reads, as they were before they were packed together."""
-        return text.words[..., : self.base.words_dim], text.sentence[:, : self.base.pooled_dim]
+    def text_of(self, text: TextEmbedding) -> Read:
+        """What the network reads, as it was before it was packed into an embedding."""
+        return Read(text.words[..., : self.base.words_dim], text.mask, text.sentence[:, : self.base.pooled_dim])
 
     def generate(self, text: TextEmbedding, noise: Noise, options: LoRAOptions) -> Float[Tensor, "b 3 h w"]:
         pipe, family = self.base.pipe, self.base.family
@@ -111,18 +112,20 @@ class DiffusersLoRA(Generator[LoRAOptions]):
         if text.sentence.shape[1] != self.text_dim:
             raise InvalidInputError(f"The text must have width {self.text_dim}, got {text.sentence.shape[1]}.")
         latents = noise.normal(*self.latents_shape)
-        words, pooled = self.text_of(text)
+        read = self.text_of(text)
         images = torch.empty(len(text), 3, self.resolution, self.resolution, device=latents.device)
         with self.worn() as network, hushed():
             dtype = network.dtype
             for row in range(len(text)):  # one by one: the same bits in every batch, and the pipelines read no padding
                 here, length = slice(row, row + 1), int(text.mask[row].sum())
-                given = family.arguments(words[here, :length].to(dtype), pooled[here].to(dtype))
-                empty = family.arguments(*self.no_text(1, length, latents.device, dtype))
+                own = Read(read.words[here, :length], read.mask[here, :length], read.pooled[here])
+                given = family.arguments(own.to(latents.device, dtype))
+                empty = family.arguments(self.no_text(1, length).to(latents.device, dtype))
                 drawn = pipe(
                     **given,
                     **{f"negative_{name}": value for name, value in empty.items() if self._is_guided(options)},
-                    latents=latents[here].to(dtype),
+                    **family.call,
+                    latents=family.packed(latents[here].to(dtype)),
                     generator=torch.Generator().manual_seed(noise.seeds[row] % 2**32),
                     num_inference_steps=options.steps,
                     guidance_scale=options.guidance,
@@ -137,19 +140,19 @@ class DiffusersLoRA(Generator[LoRAOptions]):
     def latents_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of a picture's latents."""
         side = self.resolution // self.base.pipe.vae_scale_factor
-        return int(self.base.network.config.in_channels), side, side
+        return self.base.family.channels(self.base.network), side, side
 
     def _is_guided(self, options: LoRAOptions) -> bool:
         """Whether the pipeline takes negative text: latent consistency models have guidance built in."""
-        return options.guidance > 1 and self.base.network.config.get("time_cond_proj_dim") is None
+        built_in = self.base.network.config.get("time_cond_proj_dim") is not None
+        return options.guidance > 1 and self.base.family.guided and not built_in
 
-    def no_text(self, rows: int, length: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """No text for each row, as long as the rows' own; its last word is repeated if it is too short."""
-        words, pooled = self.base.null()
-        index = torch.arange(length).clamp(max=words.shape[1] - 1)
-        return (
-            words[:, index].expand(rows, -1, -1).to(device, dtype),
-            pooled.expand(rows, -1).to(device, dtype),
+    def no_text(self, rows: int, length: int) -> Read:
+        """No text for each row, on the CPU, as long as the rows' own; its last word is repeated if it is too short."""
+        null = self.base.null()
+        index = torch.arange(length).clamp(max=null.words.shape[1] - 1)
+        return Read(
+            *(part.expand(rows, *part.shape[1:]) for part in (null.words[:, index], null.mask[:, index], null.pooled))
         )
 
     def _add_adapter(self) -> None:

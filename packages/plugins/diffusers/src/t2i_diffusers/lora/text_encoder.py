@@ -22,7 +22,7 @@ AT_ONCE = 16  # captions in one forward pass
 @final
 class PipelineEncoder(TextEncoder):
     """What a pipeline's network reads: `words` are its words, `sentence` its pooled vector, both padded with zeros to
-    the width of the wider one. Every caption has the same number of tokens, all of which count."""
+    the width of the wider one. In most families every caption has the same number of tokens, all of which count."""
 
     def __init__(self, reference: str) -> None:
         """
@@ -43,30 +43,28 @@ class PipelineEncoder(TextEncoder):
 
     @property
     def max_words(self) -> int:
-        return self._base.null()[0].shape[1]
+        return self._base.null().words.shape[1]
 
     def encode(self, captions: Sequence[str]) -> TextEmbedding:
         _check(captions)
-        words, sentences = [], []
-        for start in range(0, len(captions), AT_ONCE):
-            found, pooled = self._base.encode(captions[start : start + AT_ONCE])
-            words.append(self._wide(found))
-            sentences.append(self._wide(found.mean(1) if pooled is None else pooled))
-        joined = torch.cat(words)
-        mask = torch.ones(joined.shape[:2], dtype=torch.bool, device=joined.device)
-        return TextEmbedding(torch.cat(sentences), joined, mask)
+        parts = [self._base.encode(captions[start : start + AT_ONCE]) for start in range(0, len(captions), AT_ONCE)]
+        mask = torch.cat([part.mask for part in parts])
+        mask = mask[:, : int(mask.sum(1).max())]
+        words = self._wide(torch.cat([part.words for part in parts]))[:, : mask.shape[1]]
+        pooled = torch.cat([part.pooled for part in parts])
+        words = words * mask[..., None]
+        return TextEmbedding(self._wide(pooled) if pooled.shape[1] else words.sum(1) / mask.sum(1, True), words, mask)
 
     def tokens(self, caption: str) -> tuple[str, ...]:
         _check([caption])
-        pieces = [""] * self.max_words
-        spans = self._spans(caption)
-        for place, (start, end) in enumerate(spans[: len(pieces)]):
+        pieces = [""] * int(self._base.encode([caption]).mask.sum())
+        for place, (start, end) in enumerate(self._spans(caption)[: len(pieces)]):
             pieces[place] = caption[start:end]
         return tuple(pieces)
 
     def unread(self, prompts: Sequence[str]) -> list[Unread]:
         _check(prompts)
-        limit = int(self._tokenizer.model_max_length)
+        limit = min(int(self._tokenizer.model_max_length), self.max_words)
         found = []
         for prompt in prompts:
             spans = self._spans(prompt)
@@ -83,11 +81,22 @@ class PipelineEncoder(TextEncoder):
 
     @property
     def _tokenizer(self) -> Any:
-        return self._base.pipe.tokenizer
+        return getattr(self._base.pipe, self._base.family.tokenizer)
 
     def _spans(self, caption: str) -> list[tuple[int, int]]:
+        """The part of the caption that each token covers: from its start to its end."""
+        before = self._base.family.instruction(self._base.pipe)
         with hushed():
-            return list(self._tokenizer(caption, return_offsets_mapping=True)["offset_mapping"])
+            spans = list(self._tokenizer(before + caption, return_offsets_mapping=True)["offset_mapping"])
+            if before:  # the network reads the first token, and those from the instruction's last one on
+                spans = [spans[0], *spans[len(self._tokenizer(before)["input_ids"]) - 1 :]]
+        spans = [(max(0, start - len(before)), max(0, end - len(before))) for start, end in spans]
+        # a mark for the beginning of a word has the span of the word's first letter, which the next token has, too
+        ends = [
+            after[0] if after[0] < after[1] else end
+            for (_, end), after in zip(spans, [*spans[1:], (0, 0)], strict=True)
+        ]
+        return [(start, min(end, limit)) for (start, end), limit in zip(spans, ends, strict=True)]
 
     def _wide(self, values: Tensor) -> Tensor:
         return F.pad(values.float(), (0, self._base.text_dim - values.shape[-1]))

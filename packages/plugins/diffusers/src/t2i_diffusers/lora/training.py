@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float, UInt8
@@ -20,6 +21,7 @@ from t2i.images import from_uint8
 from t2i.noise import Noise
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_diffusers.config import LoRAObjectiveConfig
+from t2i_diffusers.lora.families import Read
 from t2i_diffusers.lora.generator import DiffusersLoRA
 
 AT_ONCE = 8  # pictures that the VAE encodes at once
@@ -50,13 +52,12 @@ class LoRAObjective(Objective):
         noise = batch.noise
         latents = self._latents_of(batch)
         added = noise.normal(*latents.shape[1:])
-        words, pooled = self._text(batch, noise)
+        text = self._text(batch, noise)
         with generator.worn() as network:
             dtype = network.dtype
             noisy, time, target = self._noised(latents, added, noise)
-            found = base.family.predict(
-                network, noisy.to(dtype), time, words.to(dtype), pooled.to(dtype), generator.resolution
-            )
+            text = text.to(noisy.device, dtype)
+            found = base.family.predict(network, noisy.to(dtype), time, text, generator.resolution)
         return {"error": (found.float() - target).square().mean()}
 
     def _noised(self, latents: Tensor, added: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,7 +66,8 @@ class LoRAObjective(Objective):
         total = schedule.config.num_train_timesteps
         if self._base.family.flow:
             share = (LOGIT_MEAN + LOGIT_STD * noise.normal()).sigmoid()
-            shift = schedule.config.shift  # more noise for larger pictures (Esser et al. 2024, eq. 23)
+            side = latents.shape[-1] // self._base.family.patch(self._base.network)
+            shift = flow_shift(schedule, side**2)
             share = shift * share / (1 + (shift - 1) * share)
             s = share[:, None, None, None]
             return (1 - s) * latents + s * added, share * total, added - latents
@@ -76,15 +78,18 @@ class LoRAObjective(Objective):
             return noisy, time, schedule.get_velocity(latents, added, time)
         return noisy, time, latents if kind == "sample" else added
 
-    def _text(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        """The captions' words and pooled vectors, some replaced by no text."""
-        words, pooled = self.generator.text_of(batch.text)
+    def _text(self, batch: Batch, noise: Noise) -> Read:
+        """The captions as the network reads them, some replaced by no text."""
+        text = self.generator.text_of(batch.text)
         dropped = noise.uniform() < self._config.caption_dropout
-        if dropped.any():
-            none, vector = self.generator.no_text(len(words), words.shape[1], words.device, words.dtype)
-            words = torch.where(dropped[:, None, None], none, words)
-            pooled = torch.where(dropped[:, None], vector, pooled)
-        return words, pooled
+        if not dropped.any():
+            return text
+        none = self.generator.no_text(*text.mask.shape).to(text.words.device, text.words.dtype)
+        return Read(
+            torch.where(dropped[:, None, None], none.words, text.words),
+            torch.where(dropped[:, None], none.mask, text.mask),
+            torch.where(dropped[:, None], none.pooled, text.pooled),
+        )
 
     def _latents_of(self, batch: Batch) -> Float[Tensor, "b c h w"]:
         """A sample of each picture's latents: from the cache, or encoded now."""
@@ -100,9 +105,12 @@ class LoRAObjective(Objective):
         """The mean and standard deviation of the pictures' latents, as the network reads them."""
         vae = self._base.pipe.vae
         self._base.to(images.device)
-        found = vae.encode(images.to(vae.dtype)).latent_dist
+        found = vae.encode(images.to(vae.dtype))
         shift, scale = getattr(vae.config, "shift_factor", None) or 0.0, vae.config.scaling_factor
-        return (found.mean.float() - shift) * scale, found.std.float() * scale
+        if hasattr(found, "latent"):  # an autoencoder without randomness, such as Sana's
+            return (found.latent.float() - shift) * scale, torch.zeros_like(found.latent, dtype=torch.float32)
+        spread = found.latent_dist
+        return (spread.mean.float() - shift) * scale, spread.std.float() * scale
 
     def _encode_all(self, pictures: UInt8[Tensor, "n 3 h w"]) -> None:
         """Encode every picture once, or take the latents from the cache; resumed runs find them there.
@@ -125,6 +133,17 @@ class LoRAObjective(Objective):
         mean, spread = (torch.cat([part[side].half().cpu() for part in parts]).contiguous() for side in (0, 1))
         write_atomic(path, save({"mean": mean, "std": spread}))
         self._latents = mean, spread
+
+
+def flow_shift(scheduler: Any, tokens: int) -> float:
+    """How far times are shifted towards noise, for pictures of so many tokens (Esser et al. 2024, eq. 23)."""
+    settings = scheduler.config
+    if not settings.get("use_dynamic_shifting"):
+        return float(settings.get("flow_shift" if settings.get("use_flow_sigmas") else "shift", 1.0))
+    fewest, most = settings.get("base_image_seq_len", 256), settings.get("max_image_seq_len", 4096)
+    least, largest = settings.get("base_shift", 0.5), settings.get("max_shift", 1.15)
+    log_shift = least + (largest - least) * (tokens - fewest) / (most - fewest)
+    return log_shift if settings.get("time_shift_type") == "linear" else math.exp(log_shift)
 
 
 def _cache_of(pictures: Tensor, base_sha256: str) -> Path:
