@@ -18,6 +18,7 @@ from t2i.drawing.pipeline import pipeline
 from t2i.drawing.provenance import read_provenance
 from t2i.drawing.regenerate import regenerate
 from t2i.errors import InvalidConfigError, InvalidInputError, SnapshotError, UnreadPromptWarning
+from t2i_diffusers import text_once
 from t2i_diffusers.artist import DiffusersArtist
 from t2i_diffusers.batches import Batches
 
@@ -80,6 +81,12 @@ def test_repeated_prompts_are_read_once(written: Written, monkeypatch: pytest.Mo
     requests = [Request(prompt, seed) for prompt in ("red", "blue") for seed in range(4)]
     pictures = list(artist.draw(requests, options(artist, steps=1), batch_size=4))
     assert len(pictures) == 8 and sum(read) == 3  # two prompts, and the empty negative one
+    later = [Request(prompt, 9) for prompt in ("green", "red", "blue", "green")]
+    assert len(list(artist.draw(later, options(artist, steps=1), batch_size=1))) == 4
+    assert sum(read) == 4  # "green"; the others are remembered from earlier batches
+    monkeypatch.setattr(text_once, "REMEMBERED_BYTES", 0)
+    list(artist.draw(later, options(artist, steps=1), batch_size=2))
+    assert sum(read) > 4 and {*read} <= {1, 2}
 
 
 def test_options_come_from_the_signature_with_their_bounds(sd: DiffusersArtist) -> None:

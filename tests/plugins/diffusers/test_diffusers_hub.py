@@ -238,3 +238,59 @@ def test_models_and_info_know_them_without_a_download(hub: FakeHub, t2i: T2I) ->
     assert (facts["license"], facts["gated"], facts["steps"], facts["guidance"]) == ("apache-2.0", True, 4, 0.0)
     assert facts["memory_bytes"] > 10**10 and facts["size_bytes"] > 10**10
     assert hub.asked == []
+
+
+def test_every_component_has_a_licence(repo: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = json.loads(repo.repos["org/tiny"].commits[repo.repos["org/tiny"].refs["main"]]["text_encoder/config.json"])
+    copied = json.dumps({**config, "_name_or_path": "org/clip"}).encode()
+    commit(repo, {"text_encoder/config.json": copied})
+    repo.repos["org/tiny"].card = {"license": "openrail++"}
+    repo.repo("org/clip", {"config.json": b"{}"}).card = {"license": "mit"}
+    monkeypatch.setattr(find, "LARGE_BYTES", 1_000)
+    asked: list[str] = []
+    artist = opened(confirm=lambda question: bool(asked.append(question)) or True)
+    assert "(licence: openrail++; text_encoder: mit)" in asked[0]
+    expected = {"unet": "openrail++", "vae": "openrail++", "text_encoder": "mit"}
+    assert artist.identity.licenses == expected == read_lock("org/tiny").revisions["main"].licenses
+    (picture,) = artist.draw([Request("a red square", 7)], artist.options(**SMALL))
+    assert read_provenance(picture.save(tmp_path / "red.png")).artist.licenses == expected
+    repo.requests.clear()
+    assert opened().identity == artist.identity
+    assert not [request for request in repo.asked if "org/clip" in request]  # asked once, then locked
+
+
+def test_a_folder_has_the_licence_of_its_card(written: Written, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(written("sd"), tmp_path / "model"))
+    assert {*opened(str(folder)).identity.licenses.values()} == {"unknown"}
+    (folder / "README.md").write_text("---\nlicense: other\nlicense_name: some-licence\n---\n# license: mit\n")
+    assert {*opened(str(folder)).identity.licenses.values()} == {"some-licence"}
+
+
+def test_info_says_what_a_repository_holds_without_its_weights(
+    repo: FakeHub, t2i: T2I, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.repos["org/tiny"].card = {"license": "openrail++"}
+    half = {UNET.replace(".safetensors", ".fp16.safetensors"): b"0" * 100}
+    head = commit(repo, half)
+    told = t2i("info", NAME, "--json")
+    assert told.code == 0, told
+    facts = json.loads(told.out)
+    assert (facts["commit"], facts["license"], facts["gated"]) == (head, "openrail++", False)
+    assert facts["pipeline"] == "StableDiffusionPipeline" and facts["artist"] == "diffusers"
+    sizes = {name: len(data) for name, data in repo.repos["org/tiny"].commits[head].items()}
+    unet = {"class": "UNet2DConditionModel", "license": "openrail++", "weights_bytes": sizes[UNET]}
+    assert facts["components"]["unet"] == unet
+    assert facts["download_bytes"] - facts["download_bytes_16_bit"] == sizes[UNET] - 100
+    assert not [request for request in repo.asked if "/cdn/" in request]
+    assert "    weights_bytes: " in t2i("info", NAME).out
+
+    repo.repos["org/tiny"].gated = True
+    commit(repo, {"unet/config.json": b"{}"})
+    monkeypatch.setenv("HF_TOKEN", STRANGER)
+    facts = json.loads(t2i("info", NAME, "--json").out)
+    assert facts["gated"] and facts["repository_bytes"] > sizes[UNET] and "request access" in facts["unread"]
+    assert "has no such repository" in t2i("info", "hf-hub:org/none").error or t2i("info", "hf-hub:org/none").code == 1
+
+    repo.repo("org/ours", {"config.json": b'{"format": 1}', "model.safetensors": b"123"}).card = {"license": "mit"}
+    facts = json.loads(t2i("info", "hf-hub:org/ours", "--json").out)
+    assert (facts["license"], facts["weights_bytes"], facts["config"]) == ("mit", 3, {"format": 1})

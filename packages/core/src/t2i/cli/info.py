@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,26 +11,32 @@ import typer
 from t2i.cli.console import report, report_json, table
 from t2i.errors import SnapshotError, UnknownNameError
 from t2i.files import read_json
-from t2i.hub.layout import CONFIG, MAX_CONFIG_BYTES
+from t2i.hub.layout import CONFIG, MAX_CONFIG_BYTES, WEIGHTS
 from t2i.registry.describe import ModelInfo, model_info
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
 from t2i.registry.roles import role_of
-from t2i.registry.specs import ModelSpec, WeightsSpec, bundled_folder, load_target
+from t2i.registry.specs import ArtistSpec, ModelSpec, WeightsSpec, bundled_folder, load_target
 
 
 def info(
-    name: Annotated[str, typer.Argument(help='"technique", "technique.tag", or anything that `t2i plugins` lists.')],
+    name: Annotated[
+        str, typer.Argument(help='"technique", "technique.tag", hf-hub:org/repo, or what `t2i plugins` lists.')
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verify: Annotated[bool, typer.Option(help="Also load the model and draw its golden pictures again.")] = False,
 ) -> None:
     """Describe a model (config, sha256, text encoder, dataset, licence, scores) or anything else a plugin declares."""
-    facts = _of_other_roles(name)
-    try:
-        facts = _of_model(model_info(name)) | facts
-    except UnknownNameError:
-        if not facts:
-            raise
+    asked = ModelName.parse(name)
+    if asked.kind == "hub" and asked.known is None:
+        facts = _on_hub(asked)
+    else:
+        facts = _of_other_roles(name)
+        try:
+            facts = _of_model(model_info(name)) | facts
+        except UnknownNameError:
+            if not facts:
+                raise
     if verify:
         facts["golden_pictures"] = _golden(name)
     if as_json:
@@ -52,6 +59,30 @@ def _of_other_roles(name: str) -> dict[str, Any]:
         for spec, plugin in registry().named(name)
         if not isinstance(spec, ModelSpec | WeightsSpec)
     }
+
+
+def _on_hub(name: ModelName) -> dict[str, Any]:
+    """What the Hub says of a repository; no weights are downloaded."""
+    from t2i.hub.download import download
+    from t2i.hub.listing import ask, license_of
+
+    found = ask(name.repo, name.revision or None)
+    sizes = {file.rfilename: file.size or 0 for file in found.siblings or ()}
+    facts: dict[str, Any] = {
+        "name": str(name),
+        "commit": found.sha,
+        "license": license_of(found),
+        "gated": bool(found.gated),
+        "repository_bytes": sum(sizes.values()),
+    }
+    for spec, _ in registry().all(ArtistSpec):
+        if spec.marker in sizes and spec.describe:
+            return facts | {"artist": spec.name} | load_target(spec.describe)(name, found)
+    if CONFIG in sizes and WEIGHTS in sizes:
+        folder, _ = download(name.repo, found.sha, (CONFIG,), MAX_CONFIG_BYTES)
+        facts["weights_bytes"] = sizes[WEIGHTS]
+        facts["config"] = _json(folder / CONFIG)
+    return facts
 
 
 def _of_model(info: ModelInfo) -> dict[str, Any]:
@@ -84,7 +115,10 @@ def _of_weights(weights: WeightsSpec, whole: bool) -> dict[str, Any]:
 
 
 def _bundled_config(weights: WeightsSpec) -> dict[str, Any]:
-    path = bundled_folder(weights) / CONFIG
+    return _json(bundled_folder(weights) / CONFIG)
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(read_json(path, MAX_CONFIG_BYTES))
     except (OSError, ValueError, TypeError) as error:

@@ -33,6 +33,7 @@ class ArtistIdentity:
         device: "cpu", "cuda" or "mps"; other devices round differently.
         versions: versions of t2i-core, torch and the distribution that draws.
         adapters: the sha256 of each adapter that was loaded on top of the weights, by its name.
+        licenses: the licence of each network of a model that has several, by the name of its folder in `weights`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ArtistIdentity:
     device: str
     versions: Mapping[str, str] = field(hash=False)
     adapters: Mapping[str, str] = field(default_factory=dict, hash=False)
+    licenses: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def weights_sha256(self) -> str:

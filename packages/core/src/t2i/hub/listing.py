@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Set
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from t2i.errors import OfflineError, SnapshotError, T2IError
 from t2i.hub.client import asking, client
@@ -59,6 +59,15 @@ def ask(repo: str, revision: str | None) -> ModelInfo:
 
     with asking(refused):
         return listing(repo, revision)
+
+
+def license_of(found: ModelInfo) -> str:
+    """The licence as the repository's card names it, or "unknown"; at most 80 characters."""
+    card: Any = found.card_data
+    if card is None:
+        return "unknown"
+    named = getattr(card, "license_name", None) if card.license in (None, "other") else card.license
+    return str(named or card.license or "unknown")[:80]
 
 
 def files_among(repo: str, revision: str, names: Set[str]) -> Set[str]:

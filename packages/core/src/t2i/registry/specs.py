@@ -167,6 +167,8 @@ class ArtistSpec(Spec):
             draws with it.
         fine_tuning: a callable (name, opening) -> the settings of a run that fine-tunes such a model, as a mapping of
             fields of `t2i.training.settings.RunConfig`; "" if such models cannot be fine-tuned.
+        describe: a callable (name, listing) -> facts for `t2i info`, as a mapping that can become JSON; `listing` is
+            the Hub's `huggingface_hub.ModelInfo` of the model. It downloads no weights. "" if there is nothing to add.
     """
 
     name: str
@@ -175,6 +177,7 @@ class ArtistSpec(Spec):
     tiny: str
     summary: str
     fine_tuning: str = ""
+    describe: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 

@@ -96,6 +96,7 @@ class DiffusersArtist(Artist):
             device=self._device.partition(":")[0],
             versions={name: version(name) for name in DISTRIBUTIONS},
             adapters=self._adapters,
+            licenses=files.licenses,
         )
 
     @property

@@ -20,6 +20,7 @@ def t2i_artists() -> list[ArtistSpec]:
             tiny="t2i_diffusers.tiny:write_tiny",
             summary="pipelines of diffusers that draw from text",
             fine_tuning="t2i_diffusers.lora.settings:settings_from",
+            describe="t2i_diffusers.files.describe:describe",
         )
     ]
 

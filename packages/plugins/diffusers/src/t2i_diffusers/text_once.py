@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
-REMEMBERED = 4  # texts kept for the next batch: usually the negative prompt and a prompt with many seeds
+REMEMBERED_BYTES = 2**26  # of what was read, kept for later batches: 270 texts of Stable Diffusion 1, 16 of FLUX
 
 
 def encode_once(encoder: nn.Module) -> None:
-    """Make the encoder's `forward` run on distinct rows of `input_ids`, and reuse the rows of its last calls.
+    """Make the encoder's `forward` run on distinct rows of `input_ids`, and reuse the rows of earlier calls.
 
     Rows of a frozen text encoder do not depend on each other, so the results are the same up to rounding.
     """
@@ -32,8 +32,10 @@ def encode_once(encoder: nn.Module) -> None:
                 remembered[keys[row]] = tree_map(lambda value, at=place: _row(value, at), result)
         parts = [remembered[key] for key in keys]
         joined = tree_map(lambda *values: _join(values), *parts)
-        for key in list(remembered)[:-REMEMBERED]:
-            del remembered[key]
+        for key in dict.fromkeys(keys):
+            remembered[key] = remembered.pop(key)  # those used longest ago come first
+        while sum(map(_bytes, remembered.values())) > REMEMBERED_BYTES:
+            del remembered[next(iter(remembered))]
         return joined
 
     encoder.forward = once
@@ -55,7 +57,11 @@ def _rows(value: Any, rows: list[int]) -> Any:
 
 
 def _row(value: Any, place: int) -> Any:
-    return value[place : place + 1] if isinstance(value, Tensor) and value.ndim > 0 else value
+    return value[place : place + 1].clone() if isinstance(value, Tensor) and value.ndim > 0 else value
+
+
+def _bytes(result: Any) -> int:
+    return sum(leaf.numel() * leaf.element_size() for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
 
 
 def _join(values: tuple[Any, ...]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from t2i.drawing.opening import Opening
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError, SnapshotError
@@ -13,10 +13,11 @@ from t2i.files import read_json
 from t2i.hub.download import download, remember
 from t2i.hub.layout import DIFFUSERS as INDEX
 from t2i.hub.layout import MAX_CONFIG_BYTES, PICKLES
-from t2i.hub.listing import ask
+from t2i.hub.listing import ask, license_of
 from t2i.registry.names import ModelName
 from t2i_diffusers.files.hashes import file_id, known_sha256
 from t2i_diffusers.files.layout import TEXTS, Index, Selection, parse_index, select
+from t2i_diffusers.files.licenses import component_licenses, folder_license
 from t2i_diffusers.files.lock import Locked, changed_files, read_lock, write_lock
 from t2i_diffusers.files.machine import check_disk, gigabytes
 
@@ -38,6 +39,7 @@ class PipelineFiles:
         name: the name it was found by.
         revision: the commit on the Hub, or "" for a folder.
         license: as its repository names it.
+        licenses: of each component with weights, by its name.
         sha256: of each weights file, by its name.
     """
 
@@ -45,6 +47,7 @@ class PipelineFiles:
     folder: Path
     revision: str
     license: str
+    licenses: Mapping[str, str]
     index: Index
     selection: Selection
     sha256: Mapping[str, str]
@@ -83,11 +86,12 @@ def _in_folder(name: ModelName, preferred: Sequence[str]) -> PipelineFiles:
         sha256 = {file: known_sha256(folder / file) for file in selection.weights_files}
     except (OSError, ValueError) as error:
         raise SnapshotError(f"{where} cannot be read ({error}).") from None
-    return PipelineFiles(name, folder, "", "unknown", index, selection, sha256)
+    whole = folder_license(folder)
+    return PipelineFiles(name, folder, "", whole, dict.fromkeys(selection.weights, whole), index, selection, sha256)
 
 
 @dataclass(frozen=True)
-class _Remote:
+class Remote:
     """What the Hub, or the lock if the Hub is unreachable, says of a repository's commit."""
 
     locked: Locked
@@ -100,51 +104,62 @@ def _on_hub(name: ModelName, opening: Opening, preferred: Sequence[str], room: R
     before = read_lock(name.repo).revisions.get(revision)
     remote = _remote(name.repo, revision, before, where)
     locked = remote.locked
-    folder, _ = download(name.repo, locked.commit, (INDEX,))
-    index = _read_index(folder, locked.files, where)
+    index = read_index(name.repo, locked, where)
     locked = locked.model_copy(update={"files": _relevant(index, locked.files)})
     _check_unchanged(name, before, locked, opening.accept_new)
     selection = select(index, locked.files, preferred, where)
-    _prepare_download(name, remote, selection, opening, room)
+    if before is not None and before.licenses and before.license == locked.license and before.files == locked.files:
+        licenses = before.licenses
+    else:
+        licenses = component_licenses(name.repo, locked.commit, selection, locked.license)
+    locked = locked.model_copy(update={"licenses": licenses})
+    _prepare_download(name, locked, remote, selection, opening, room)
     folder, _ = download(name.repo, locked.commit, selection.files)
     sha256 = _verified(folder, selection, locked.files, where)
     for key in (revision, locked.commit):
         write_lock(name.repo, key, locked)
     if revision != locked.commit:
         remember(folder, revision, locked.commit)
-    return PipelineFiles(name, folder, locked.commit, locked.license, index, selection, sha256)
+    return PipelineFiles(name, folder, locked.commit, locked.license, locked.licenses, index, selection, sha256)
 
 
-def _remote(repo: str, revision: str, before: Locked | None, where: str) -> _Remote:
+def _remote(repo: str, revision: str, before: Locked | None, where: str) -> Remote:
     """The files of the revision; from the lock if it is a known commit or the Hub is unreachable."""
     if before is not None and before.commit == revision:
-        return _Remote(before, {}, gated=False)
+        return Remote(before, {}, gated=False)
     try:
-        found = ask(repo, revision)
+        return remote_files(ask(repo, revision), where)
     except OfflineError as error:
         if before is None:
             raise OfflineError(f"{where} is not on this machine. {error}") from None
-        return _Remote(before, {}, gated=False)
+        return Remote(before, {}, gated=False)
+
+
+def remote_files(found: ModelInfo, where: str) -> Remote:
+    """The files of a pipeline in the Hub's listing.
+
+    Raises:
+        SnapshotError: it is no pipeline.
+    """
     files = {file.rfilename: file for file in found.siblings or ()}
     ids = {name: (file.lfs.sha256 if file.lfs else file.blob_id) or "" for name, file in files.items()}
     if INDEX not in ids:
         raise SnapshotError(f"{where} has no {INDEX}, so it is no pipeline of diffusers. Check the name.")
-    locked = Locked(commit=str(found.sha), license=_license(found), files={n: i for n, i in ids.items() if i})
-    return _Remote(locked, {name: file.size or 0 for name, file in files.items()}, gated=bool(found.gated))
+    locked = Locked(commit=str(found.sha), license=license_of(found), files={n: i for n, i in ids.items() if i})
+    return Remote(locked, {name: file.size or 0 for name, file in files.items()}, gated=bool(found.gated))
 
 
-def _license(found: ModelInfo) -> str:
-    card: Any = found.card_data
-    if card is None:
-        return "unknown"
-    named = getattr(card, "license_name", None) if card.license in (None, "other") else card.license
-    return str(named or card.license or "unknown")[:80]
+def read_index(repo: str, locked: Locked, where: str) -> Index:
+    """The checked model_index.json of a commit, which is downloaded if necessary.
 
-
-def _read_index(folder: Path, ids: Mapping[str, str], where: str) -> Index:
+    Raises:
+        SnapshotError: it cannot be read, or names code that is not diffusers' or transformers'; or the Hub refuses.
+        OfflineError, IntegrityError: it is not on this machine, or damaged.
+    """
+    folder, _ = download(repo, locked.commit, (INDEX,))
     try:
         values = read_json(folder / INDEX, MAX_CONFIG_BYTES)
-        _check_file(folder, INDEX, ids[INDEX], where)
+        _check_file(folder, INDEX, locked.files[INDEX], where)
     except (OSError, ValueError) as error:
         raise SnapshotError(f"{INDEX} of {where} cannot be read ({error}).") from None
     return parse_index(values, where)
@@ -173,11 +188,13 @@ def _check_unchanged(name: ModelName, before: Locked | None, now: Locked, accept
     )
 
 
-def _prepare_download(name: ModelName, remote: _Remote, selection: Selection, opening: Opening, room: Room) -> None:
+def _prepare_download(
+    name: ModelName, locked: Locked, remote: Remote, selection: Selection, opening: Opening, room: Room
+) -> None:
     """Check disk and memory, and ask before a large download; nothing happens if all files are there."""
     from huggingface_hub import constants, try_to_load_from_cache
 
-    commit = remote.locked.commit
+    commit = locked.commit
     missing = [
         file
         for file in selection.files
@@ -193,11 +210,17 @@ def _prepare_download(name: ModelName, remote: _Remote, selection: Selection, op
         return
     gate = " Its authors ask you to accept terms on its page first." if remote.gated else ""
     question = (
-        f"Download {gigabytes(needed)} of {name.repo} (licence: {remote.locked.license}).{gate}"
+        f"Download {gigabytes(needed)} of {name.repo} ({_licenses(locked)}).{gate}"
         f"{' ' + small if small else ''}\nContinue?"
     )
     if not opening.confirm(question):
         raise InvalidInputError(f"The download of {name} was not confirmed, so nothing was downloaded.")
+
+
+def _licenses(locked: Locked) -> str:
+    """The repository's licence, and those of components that have another one."""
+    others = [f"{part}: {named}" for part, named in locked.licenses.items() if named != locked.license]
+    return "; ".join([f"licence: {locked.license}", *others])
 
 
 def _verified(folder: Path, selection: Selection, ids: Mapping[str, str], where: str) -> dict[str, str]:

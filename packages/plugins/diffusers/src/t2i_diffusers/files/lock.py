@@ -27,11 +27,13 @@ class Locked(Config):
     Attributes:
         commit: 40 hex digits.
         license: as the Hub named it then.
+        licenses: of each component with weights, by its name; a lock of an older version has none.
         files: the id of every file of the repository that was used, by its name.
     """
 
     commit: str = Field(pattern="^[0-9a-f]{40}$")
     license: str = "unknown"
+    licenses: dict[str, str] = Field(default_factory=dict)
     files: dict[str, FileId]
 
 
