@@ -20,6 +20,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "r_precision": {"encoder": FakeImageTextEncoder(), "distractors": 9},
     "clip_score": {"encoder": FakeImageTextEncoder()},
     "pick_score": {"encoder": FakeImageTextEncoder()},
+    "image_reward": {"model": "untrained"},
 }
 
 

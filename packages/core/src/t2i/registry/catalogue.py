@@ -50,7 +50,7 @@ STARTER = (
 )
 METRICS = (
     *("fid", "kid", "is", "prdc", "memorisation", "diversity"),
-    *("r_precision", "clip_score", "pick_score", "skills"),
+    *("r_precision", "clip_score", "pick_score", "image_reward", "skills"),
 )
 HUB_MODELS = (
     *("sd15", "sd-turbo", "sdxl", "sdxl-turbo", "sd35-medium"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,3 +38,16 @@ def train(
         rank = f"{found.right:.0%} of pictures rank their caption first of {found.among}"
         say(f"On groups it had not seen, {rank}{chance}.")
     say(f"r_precision uses it for {found.data} from now on, as judge:{found.data}.")
+
+
+@judge.command("convert-image-reward")
+def convert_image_reward(
+    checkpoint: Annotated[Path, typer.Argument(help="The authors' ImageReward.pt.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The new folder.")],
+    tokenizer: Annotated[str, typer.Option(help="BERT's: a folder or org/name.")] = "google-bert/bert-base-uncased",
+) -> None:
+    """Turn ImageReward's checkpoint into safetensors for the evaluator image_reward; nothing in it is executed."""
+    from t2i_metrics.convert_reward import convert_reward
+
+    convert_reward(checkpoint, out, tokenizer)
+    say(f"{out}: use it as --setting image_reward.model={out}")

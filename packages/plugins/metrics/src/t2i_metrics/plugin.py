@@ -1,4 +1,4 @@
-"""What t2i-metrics registers: ten evaluators and a verb; imports no torch."""
+"""What t2i-metrics registers: eleven evaluators and a verb; imports no torch."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
         ),
         EvaluatorSpec(
             "pick_score", "t2i_metrics.pick_score:PickScore", "what people would prefer (Kirstain et al. 2023)"
+        ),
+        EvaluatorSpec(
+            "image_reward",
+            "t2i_metrics.image_reward:ImageReward",
+            "how much people would like the picture (Xu et al. 2023)",
+            check_settings={"model": "untrained"},
         ),
         EvaluatorSpec(
             "skills",
