@@ -54,6 +54,11 @@ def test_it_is_labelled_as_a_judge_that_trained_the_model(model: str) -> None:
     assert len(score.protocol["encoder_sha256"]) == 64
 
 
+def test_a_model_must_be_named() -> None:
+    with pytest.raises(InvalidInputError, match=r"t2i train attngan .* --setting damsm\.model=runs/attngan"):
+        create_evaluator("damsm")
+
+
 def test_a_model_without_a_whole_damsm_cannot_judge(tmp_path: Path) -> None:
     shapes = {
         "has no DAMSM": {"backbone": ""},

@@ -105,16 +105,22 @@ class DAMSMPrecision(RPrecision):
     """
 
     def __init__(
-        self, model: str | DAMSMEncoder = "attngan.world64", *, distractors: int = 99, folds: int = 10, seed: int = 0
+        self, model: str | DAMSMEncoder = "", *, distractors: int = 99, folds: int = 10, seed: int = 0
     ) -> None:
         """
         Args:
-            model: whose DAMSM judges, as `DAMSMEncoder` takes it, or such an encoder.
+            model: whose DAMSM judges, as `DAMSMEncoder` takes it, or such an encoder; it must be given.
             distractors, folds, seed: as of `RPrecision`.
 
         Raises:
+            InvalidInputError: no model is named.
             InvalidInputError, UnknownNameError, SnapshotError: as `DAMSMEncoder` and `RPrecision`.
         """
+        if not model:
+            raise InvalidInputError(
+                "damsm judges by the DAMSM of a trained attngan, and none is named. Train one (t2i train attngan "
+                "--recipe world64 --out runs/attngan) and name it: --setting damsm.model=runs/attngan"
+            )
         encoder = DAMSMEncoder(model) if isinstance(model, str) else model
         super().__init__(encoder, distractors=distractors, folds=folds, seed=seed)
 
