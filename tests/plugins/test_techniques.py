@@ -28,7 +28,7 @@ TECHNIQUES = {
     "dfgan": ("own", "paper", "tiny", "world64"),
     "cvae": ("openmoji64", "own", "paper", "tiny", "world64"),
     "layers": ("own", "tiny", "world64", "world64-pairs", "world64-single"),
-    "transformer": ("openmoji64", "openmoji64-masked", "own", "paper", "tiny", "world64"),
+    "transformer": ("openmoji64", "own", "paper", "tiny", "world64"),
 }
 MIB = 2**20
 PICTURES = {"layers": 144_000}  # of world64, where it is not the 192,000 of all others

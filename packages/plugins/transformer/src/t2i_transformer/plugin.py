@@ -22,7 +22,6 @@ def t2i_models() -> list[ModelSpec]:
             "ICML 2021",
             recipes={
                 "openmoji64": "t2i_transformer:recipes/openmoji64.yaml",
-                "openmoji64-masked": "t2i_transformer:recipes/openmoji64-masked.yaml",
                 "own": "t2i_transformer:recipes/own.yaml",
                 "paper": "t2i_transformer:recipes/paper.yaml",
                 "tiny": "t2i_transformer:recipes/tiny.yaml",
