@@ -1,4 +1,4 @@
-"""Abilities that only some generators have: reconstruct a picture, interpolate between two, show their attention."""
+"""Abilities that only some generators have: reconstruct or compress a picture, interpolate, show their attention."""
 
 from __future__ import annotations
 
@@ -35,6 +35,24 @@ class Reconstructs(Protocol):
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """Encode and decode pictures, in [-1, 1] at the generator's resolution; `text` are their captions."""
+        ...
+
+
+@runtime_checkable
+class Compresses(Protocol):
+    """A generator with an autoencoder, whose latents another technique can draw."""
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a picture's latents."""
+        ...
+
+    def compress(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c y x"]:
+        """The latents of pictures in [-1, 1] at the generator's resolution."""
+        ...
+
+    def restore(self, latents: Float[Tensor, "b c y x"]) -> Float[Tensor, "b 3 h w"]:
+        """The pictures of latents, in [-1, 1]; latents that are slightly off give almost the same pictures."""
         ...
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from t2i.config import Config
+from t2i.config import Config, Sha256
 from t2i.training.config import OptimizerConfig
 
 
@@ -15,7 +15,9 @@ class FlowConfig(Config):
 
     resolution: int = Field(64, description="pixels per side", ge=8, le=1024)
     text_dim: int = Field(384, ge=1, description="width of the text embedding")
-    patch: int = Field(8, ge=1, le=128, description="pixels per side of a token")
+    autoencoder: str = Field("", description="draw latents of this model, such as transformer.openmoji64, not pixels")
+    autoencoder_sha256: Sha256 | None = Field(None, description="of its weights; set when training begins")
+    patch: int = Field(8, ge=1, le=128, description="pixels, or latents, per side of a token")
     bottleneck: int = Field(64, ge=1, description="rank of the patch embedding; sec. 4.3")
     dim: int = Field(192, ge=4, multiple_of=4, description="width")
     depth: int = Field(6, ge=1, description="blocks")

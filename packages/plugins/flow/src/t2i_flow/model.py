@@ -16,6 +16,7 @@ from t2i_flow.config import FlowConfig
 
 FREQUENCIES = 256  # width of the embedding of t
 LONGEST_PERIOD = 10_000.0
+LEAST_LENGTH = 1e-6  # of a query or key, which is divided by it
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,16 @@ class Reading:
 
 
 class Denoiser(nn.Module):
-    """JiT (Li and He 2025): predicts the clean picture from large noisy patches."""
+    """JiT (Li and He 2025): predicts the clean picture from large noisy patches; or clean latents from noisy ones."""
 
-    def __init__(self, config: FlowConfig) -> None:
+    def __init__(self, config: FlowConfig, channels: int = 3, pixels: int | None = None) -> None:
+        """
+        Args:
+            channels, pixels: of what is drawn, and per side: those of pictures by default.
+        """
         super().__init__()
-        d, values = config.dim, 3 * config.patch**2
-        self.patch, self.side = config.patch, config.resolution // config.patch
+        d, values = config.dim, channels * config.patch**2
+        self.patch, self.side = config.patch, (pixels or config.resolution) // config.patch
         self.embed = nn.Sequential(nn.Linear(values, config.bottleneck, bias=False), nn.Linear(config.bottleneck, d))
         self.time = nn.Sequential(nn.Linear(FREQUENCIES, d), nn.SiLU(), nn.Linear(d, d))
         self.sentence = nn.Sequential(nn.Linear(config.text_dim, d), nn.SiLU(), nn.Linear(d, d))
@@ -64,9 +69,9 @@ class Denoiser(nn.Module):
         )
 
     def forward(
-        self, noisy: Float[Tensor, "b 3 h w"], t: Float[Tensor, b], reading: Reading
-    ) -> Float[Tensor, "b 3 h w"]:
-        """The predicted pictures; the share t of `noisy` is noise."""
+        self, noisy: Float[Tensor, "b c h w"], t: Float[Tensor, b], reading: Reading
+    ) -> Float[Tensor, "b c h w"]:
+        """The predicted pictures or latents; the share t of `noisy` is noise."""
         x = F.pixel_unshuffle(noisy, self.patch).flatten(2).transpose(1, 2)  # b n values
         x = self.embed(x) + places(self.side, self.modulation.in_features).to(x)
         condition = F.silu(self.time(waves(1000 * t, FREQUENCIES)) + reading.sentence)
@@ -103,9 +108,9 @@ class Block(nn.Module):
         self.modulation = nn.Linear(d, 6 * d)
 
     def read(self, words: Float[Tensor, "b s t"]) -> Float[Tensor, "b 2 h s e"]:
-        """Keys and values of the words."""
+        """Keys, without the norm's weights, and values of the words."""
         k, v = self.words(words).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        return torch.stack([self.key_norm(k), v], dim=1)
+        return torch.stack([_unit(k), v], dim=1)
 
     def forward(
         self,
@@ -116,14 +121,15 @@ class Block(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """Each token sees those of the m = s + n words and tokens where `seen` is True."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None].chunk(6, dim=2)
-        x = x + gate1 * self._attend(_modulated(x, shift1, scale1), words, seen)
+        x = torch.addcmul(x, gate1, self._attend(_modulated(x, shift1, scale1), words, seen))
         gate, value = self.up(_modulated(x, shift2, scale2)).chunk(2, dim=2)
-        return x + gate2 * self.down(F.silu(gate) * value)
+        return torch.addcmul(x, gate2, self.down(F.silu(gate) * value))
 
     def _attend(self, x: Tensor, words: Tensor, seen: Tensor) -> Tensor:
         q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # b h n e each
-        keys, values = (torch.cat(pair, dim=2) for pair in zip(words.unbind(1), (self.key_norm(k), v), strict=True))
-        mixed = F.scaled_dot_product_attention(self.query_norm(q), keys, values, attn_mask=seen)
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(words.unbind(1), (_unit(k), v), strict=True))
+        weights = self.query_norm.weight * self.key_norm.weight  # of both norms; only products count
+        mixed = F.scaled_dot_product_attention(_unit(q) * weights, keys, values, attn_mask=seen)
         return self.attended(mixed.transpose(1, 2).flatten(2))
 
 
@@ -143,7 +149,13 @@ def places(side: int, d: int) -> Float[Tensor, "n d"]:
 def _modulated(
     x: Float[Tensor, "b n d"], shift: Float[Tensor, "b 1 d"], scale: Float[Tensor, "b 1 d"]
 ) -> Float[Tensor, "b n d"]:
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
+
+
+def _unit(x: Float[Tensor, "... e"]) -> Float[Tensor, "... e"]:
+    """`x` with a root mean square of 1, as by nn.RMSNorm, whose parts would take twice the passes over memory."""
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x * (x.shape[-1] ** 0.5 / length.clamp_min(LEAST_LENGTH)).to(x.dtype)
 
 
 def _rms_normalised(vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:

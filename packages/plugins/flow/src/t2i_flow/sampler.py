@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Images = Float[Tensor, "b 3 h w"]
+Images = Float[Tensor, "b c h w"]  # or latents
 Predict = Callable[[Images, float], Images]  # (z, t) -> a prediction of x
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import final
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from t2i.images import from_uint8
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_flow.config import FlowObjectiveConfig
 from t2i_flow.generator import FlowTransformer
+
+MEASURED, AT_ONCE = 1024, 64  # pictures whose latents are measured, and those encoded at once
+LEAST_STD = 1e-6  # of a channel of latents that never changes
 
 
 @final
@@ -24,11 +30,12 @@ class FlowObjective(Objective):
     @property
     def phases(self) -> Sequence[Phase]:
         player = Player("denoiser", {"denoiser": self.generator.denoiser}, self.loss, self._config.optimizer)
-        return [Phase("flow", [player], validate=lambda batch: {"velocity": self.loss(batch)["velocity"]})]
+        start = self._measure if self.generator.autoencoder is not None else None
+        return [Phase("flow", [player], start=start, validate=lambda batch: {"velocity": self.loss(batch)["velocity"]})]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The squared error of the velocity (z - x) / t; that of the prediction is only logged."""
-        c, images = self._config, batch.images
+        c, images = self._config, self.generator.encode(batch.images)
         t = (c.time_mean + c.time_std * batch.noise.normal()).sigmoid()  # Esser et al. 2024, sec. 3.1
         reading = self.generator.denoiser.read(batch.text, batch.noise.uniform() < c.condition_dropout)
         z = noised(images, batch.noise.normal(*images.shape[1:]), t)
@@ -38,10 +45,25 @@ class FlowObjective(Objective):
             "picture": error.detach().mean(),  # only logged
         }
 
+    def _measure(self, pictures: UInt8[Tensor, "n 3 h w"]) -> None:
+        """Set the mean and the deviation of latents to those of some of the pictures."""
+        generator, autoencoder = self.generator, self.generator.autoencoder
+        assert autoencoder is not None  # only then is this called
+        some = pictures[:: math.ceil(len(pictures) / MEASURED)]
+        cut = (some.shape[-1] - generator.resolution) // 2
+        whole = slice(cut, cut + generator.resolution)
+        device = generator.latent_mean.device
+        parts = [
+            autoencoder.encode(from_uint8(part[..., whole, whole]).to(device)) for part in torch.split(some, AT_ONCE)
+        ]
+        latents = torch.cat(parts)
+        generator.latent_mean.copy_(latents.mean((0, 2, 3))[:, None, None])
+        generator.latent_std.copy_(latents.std((0, 2, 3)).clamp_min(LEAST_STD)[:, None, None])
+
 
 def noised(
-    images: Float[Tensor, "b 3 h w"], noise: Float[Tensor, "b 3 h w"], t: Float[Tensor, b]
-) -> Float[Tensor, "b 3 h w"]:
-    """The pictures mixed with noise, whose share is t."""
+    images: Float[Tensor, "b c h w"], noise: Float[Tensor, "b c h w"], t: Float[Tensor, b]
+) -> Float[Tensor, "b c h w"]:
+    """The pictures, or latents, mixed with noise, whose share is t."""
     share = t[:, None, None, None]
     return (1 - share) * images + share * noise

@@ -76,6 +76,20 @@ class TokenTransformer(Generator[TransformerOptions]):
         """The pictures encoded and decoded by the tokenizer, the upper bound of the prior. The text is not read."""
         return self.tokenizer.decode(self.tokenizer.encode(images))
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Of the tokenizer's latents."""
+        side = self.resolution // _pixels_a_token(self.config)
+        return self.config.code_dim, side, side
+
+    def compress(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c y x"]:
+        """The tokenizer's latents, before they are rounded to codes."""
+        return self.tokenizer.latents(images).transpose(1, 2).reshape(len(images), *self.latent_shape)
+
+    def restore(self, latents: Float[Tensor, "b c y x"]) -> Float[Tensor, "b 3 h w"]:
+        """Latents rounded to codes, and decoded."""
+        return self.tokenizer.decode(self.tokenizer.nearest(latents.flatten(2).transpose(1, 2)))
+
 
 def _padded(text: TextEmbedding) -> TextEmbedding:
     extra = -text.mask.shape[1] % SLOTS

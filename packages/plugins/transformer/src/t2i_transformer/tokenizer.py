@@ -63,7 +63,11 @@ class Tokenizer(nn.Module):
 
     def encode(self, images: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b n"]:
         """The pictures as tokens; see `composed`."""
-        left, codes = self.latents(images), []
+        return self.nearest(self.latents(images))
+
+    def nearest(self, latents: Float[Tensor, "b n c"]) -> Int[Tensor, "b n"]:
+        """The tokens that latents are rounded to; see `composed`."""
+        left, codes = latents, []
         for codebook in self.codebooks:
             codes.append(codebook.nearest(left))
             left = left - codebook.codes[codes[-1]]
