@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from t2i.toolbox.convolutions import FEW, JointConv, UpConv
+from t2i.toolbox.convolutions import FEW, DeepConv, JointConv, UpConv
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -33,6 +33,20 @@ def test_upconv_is_upsampling_then_a_convolution(
         strict=True,
     ):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("spectral", [True, False])
+def test_deepconv_is_a_convolution_whose_weights_and_gradients_keep_the_plain_layout(spectral: bool) -> None:
+    layer = DeepConv(6, 5, 3, padding=1)
+    if spectral:
+        nn.utils.parametrizations.spectral_norm(layer)
+    network = nn.Sequential(layer).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    x = torch.randn(2, 6, 4, 4).to(memory_format=torch.channels_last)
+    network(x).sum().backward()
+    torch.testing.assert_close(network(x), F.conv2d(x, layer.weight, layer.bias, padding=1))
+    weight = layer.parametrizations.weight.original if spectral else layer.weight  # type: ignore[union-attr, index]
+    assert weight.is_contiguous() and weight.grad.is_contiguous()
+    assert not nn.Conv2d(6, 5, 3).to(memory_format=torch.channels_last).weight.is_contiguous()  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -13,6 +15,24 @@ FEW = 256  # up to this many pixels per batch, upsampling trains faster than sum
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
     """A 3x3 convolution without bias that keeps the height and width."""
     return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+
+
+class DeepConv(nn.Conv2d):
+    """A convolution over few pixels, whose weights are larger than what it reads: they stay in the plain memory layout.
+
+    In the layout channels_last, which `train.channels_last` gives to a run's networks, torch reorders the gradient of
+    such weights after every backward pass, and the optimiser reorders them again.
+    """
+
+    def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o _ _"]:
+        return super().forward(x.contiguous())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DeepConv:
+        """Called by `to`: its parameters, and those that a parametrization made of them, keep their layout."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for parameter in self.parameters():
+            parameter.data = parameter.data.contiguous()
+        return self
 
 
 class UpConv(nn.Module):

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from t2i.toolbox.convolutions import conv3x3
+from t2i.toolbox.convolutions import DeepConv
 from t2i.toolbox.initial_weights import normal_init, orthogonal_init
 
 SIDE = 4  # height and width in pixels where the text is added
@@ -46,11 +46,12 @@ class StageDiscriminator(nn.Module):
         self.stages = nn.ModuleList(
             [
                 nn.Sequential(nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)),
-                *(layer(nn.Conv2d(*pair, 4, 2, 1, bias=False)) for pair in pairwise(down)),
-                *(layer(conv3x3(*pair)) for pair in pairwise(narrow)),
+                *(layer(nn.Conv2d(*pair, 4, 2, 1, bias=False)) for pair in pairwise(down[:-1])),
+                *(layer(DeepConv(*pair, 4, 2, 1, bias=False)) for pair in pairwise(down[-2:])),
+                *(layer(_deep3x3(*pair)) for pair in pairwise(narrow)),
             ]
         )
-        self.joint = layer(conv3x3(top + condition_dim, top))
+        self.joint = layer(_deep3x3(top + condition_dim, top))
         self.judge = nn.Conv2d(top, 1, SIDE)
         self.judge_picture = nn.Conv2d(top, 1, SIDE) if unconditional else None
         self.apply(orthogonal_init if orthogonal else normal_init)
@@ -73,6 +74,10 @@ class StageDiscriminator(nn.Module):
         """How real the picture is, regardless of the text."""
         assert self.judge_picture is not None
         return self.judge_picture(features[-1]).flatten()
+
+
+def _deep3x3(inputs: int, outputs: int) -> DeepConv:
+    return DeepConv(inputs, outputs, 3, padding=1, bias=False)
 
 
 def tree_discriminators(
