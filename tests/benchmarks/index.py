@@ -18,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 from measure import commands, functions, line, ratio
+from PIL import Image
 
-from t2i_index.encoder import sentences
+from t2i_index.encoder import DIM, ENCODER_SHA256, sentences
 from t2i_index.filters import Filters
 from t2i_index.index import Index
+from t2i_index.listener import picture_written
 from t2i_index.record import Entry, Record
 from t2i_index.segments import STEP, Segments
 from t2i_index.sqlite_store import SQLiteStore
@@ -54,6 +56,7 @@ def measure(file: Path) -> None:
             lambda: SQLiteStore(file).close(), lambda: SQLiteStore(Path(empty, "i.sqlite")).close(), runs=50
         )
     line("opening it, and as a ratio to an empty index", f"{ms(opened[0].median)}, {ratio(*opened):.2f} x", "1 x")
+    recording(file)
     cold(file)
 
 
@@ -134,6 +137,32 @@ def searching(store: SQLiteStore, queries: list[str]) -> None:
         line(f"search {what}: median, processor time", both_medians, "under 50 ms")
 
 
+def recording(file: Path) -> None:
+    """Measure what happens beside each picture that is drawn: its hash, its thumbnail and its record."""
+    import torch  # the others need none
+
+    from t2i.drawing.picture import Picture
+    from t2i.drawing.provenance import ArtistIdentity, Provenance
+
+    os.environ["T2I_INDEX"] = str(file)
+    weights = {"model.safetensors": "0" * 64}
+    artist = ArtistIdentity("bench", "", weights, {"minilm": ENCODER_SHA256}, "cpu", {"t2i-core": "0"})
+    vectors = np.random.default_rng(0).normal(size=(QUERIES, DIM)).astype(np.float32)
+    for side in (64, 512):
+        image = Image.merge("RGB", [Image.radial_gradient("L"), Image.linear_gradient("L"), Image.radial_gradient("L")])
+        with tempfile.TemporaryDirectory() as folder:
+            pictures = []
+            for number, vector in enumerate(vectors):
+                path = Path(folder, f"{number}.png")
+                sentence = torch.from_numpy(vector / np.linalg.norm(vector))
+                provenance = Provenance(f"picture {number} of {side}", number, {}, artist)
+                picture = Picture(image.resize((side, side)), provenance, sentence=sentence)
+                pictures.append((picture.save(path), picture))
+            clock, processor = timed(lambda n, pictures=pictures: picture_written(*pictures[n]), QUERIES)
+        both_medians = f"{ms(statistics.median(clock))}, {ms(statistics.median(processor))}"
+        line(f"recording a picture of {side} px: median, processor time", both_medians, "under 5 ms")
+
+
 def cold(file: Path) -> None:
     """Measure including the start of the command line."""
     program, env = [sys.executable, "-m", "t2i"], {"T2I_INDEX": str(file)}
@@ -193,7 +222,7 @@ def recall(store: SQLiteStore, queries: np.ndarray) -> float:
     table = VectorTable(store._database, "meaning")
     for rows in table.between(0, END, Filters()):
         for number, query in enumerate(queries):
-            best[number] = heapq.nlargest(10, [*best[number], *rows.nearest(query)])
+            best[number] = heapq.nlargest(10, [*best[number], *rows.nearest(query, 10)])
     shares = []
     for query, top in zip(queries, best, strict=True):
         expected = [record for _, thing in top for record in table.records(thing, Filters(), 10)][:10]

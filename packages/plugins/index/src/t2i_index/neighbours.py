@@ -42,15 +42,16 @@ class Neighbours:
 
     def _nearest(self, vector: Matrix, filters: Filters, limit: int, least: float) -> list[int]:
         if filters and (few := self._table.passing(filters, FEW)) is not None:
-            return self._records(few.nearest(vector), filters, limit, least)
+            return self._records(few.nearest(vector, limit), filters, limit, least)
         graphs, gaps = self.segments.opened()
         newer = self._compared(gaps, vector, filters, limit)
         wanted = limit
         while True:
-            ids, worst = _candidates(graphs, vector, 2 * wanted + SPARE)
-            found = [pair for rows in self._table.numbered(ids, filters) for pair in rows.nearest(vector)]
+            asked = 2 * wanted + SPARE
+            ids, worst = _candidates(graphs, vector, asked)
+            found = [pair for rows in self._table.numbered(ids, filters) for pair in rows.nearest(vector, asked)]
             enough = sum(cosine >= least for cosine, _ in found) >= limit
-            everything = all(len(graph) <= 2 * wanted + SPARE for graph in graphs)
+            everything = all(len(graph) <= asked for graph in graphs)
             if enough or everything or worst < least - ROUNDING:
                 return self._records([*found, *newer], filters, limit, least)
             wanted *= 4
@@ -70,7 +71,7 @@ class Neighbours:
         compared = 0
         for first, last in gaps:
             for rows in self._table.between(first, last, filters):
-                best = heapq.nlargest(limit, [*best, *rows.nearest(vector)])
+                best = heapq.nlargest(limit, [*best, *rows.nearest(vector, limit)])
                 compared += len(rows.ids)
         if compared > MANY and not self._said:
             self._said = True

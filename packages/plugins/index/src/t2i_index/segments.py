@@ -224,7 +224,7 @@ class Segments:
         return graph if len(graph) == segment.count else None
 
     def _path(self, segment: Segment) -> Path:
-        return self._database.path.with_name(segment.file)
+        return self._database.path.parent / Path(segment.file).name
 
     @property
     def _prefix(self) -> str:

@@ -39,9 +39,13 @@ class Rows:
     things: NDArray[np.int64]
     vectors: Matrix
 
-    def nearest(self, vector: Matrix) -> list[tuple[float, int]]:
-        """(cosine with `vector` [d], thing) of each."""
-        return list(zip((self.vectors @ vector).tolist(), self.things.tolist(), strict=True)) if len(self.ids) else []
+    def nearest(self, vector: Matrix, limit: int) -> list[tuple[float, int]]:
+        """(cosine with `vector` [d], thing) of the `limit` nearest, the nearest first."""
+        if not len(self.ids):
+            return []
+        cosines = self.vectors @ vector
+        best = np.argsort(-cosines, kind="stable")[:limit]
+        return list(zip(cosines[best].tolist(), self.things[best].tolist(), strict=True))
 
 
 @final
