@@ -40,6 +40,15 @@ def add_until_killed(file: Path, number: int, acknowledged: int) -> None:
         os.write(acknowledged, f"{name}\n".encode())
 
 
+def wait_for_neighbours(file: Path) -> None:
+    """Wait until a file of neighbours is in use, at most a minute."""
+    store = SQLiteStore(file, wait_seconds=20)
+    end = time.monotonic() + 60
+    while not store._neighbours["meaning"].segments.opened()[0] and time.monotonic() < end:
+        time.sleep(0.01)
+    store.close()
+
+
 def main(file: Path) -> None:
     """Fork, kill and print, round by round."""
     random.seed(0)
@@ -58,6 +67,8 @@ def main(file: Path) -> None:
             children.append(child)
         os.close(write)
         select.select([read], [], [], 30)  # until a record was acknowledged, however busy the machine is
+        if round_ == 0:
+            wait_for_neighbours(file)
         for child in random.sample(children, PROCESSES):
             time.sleep(random.uniform(0, 0.03))
             os.kill(child, signal.SIGKILL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 import threading
+from itertools import chain
 from typing import Any, final
 
 import numpy as np
@@ -84,9 +85,17 @@ class Neighbours:
 
 def _candidates(graphs: list[Any], vector: Matrix, wanted: int) -> tuple[list[int], float]:
     """The numbers of about the `wanted` nearest vectors in the files, and the lowest of their approximate cosines."""
-    found: Pairs = []
-    for graph in graphs:
-        matches = graph.search(vector, min(wanted, len(graph)))
-        found += zip((1 - np.asarray(matches.distances)).tolist(), np.asarray(matches.keys).tolist(), strict=True)
-    nearest = heapq.nlargest(wanted, found)
-    return [int(id_) for _, id_ in nearest], nearest[-1][0] if nearest else ANY
+    share = min(wanted, 2 * wanted // max(1, len(graphs)) + SPARE)
+    lists = [_searched(graph, vector, share) for graph in graphs]
+    nearest = heapq.nlargest(wanted, chain(*lists))
+    for number, graph in enumerate(graphs):
+        if len(lists[number]) == share < wanted and lists[number][-1] >= nearest[-1]:  # it may have more of them
+            lists[number] = _searched(graph, vector, wanted)
+    nearest = heapq.nlargest(wanted, chain(*lists))
+    return [id_ for _, id_ in nearest], nearest[-1][0] if nearest else ANY
+
+
+def _searched(graph: Any, vector: Matrix, wanted: int) -> Pairs:
+    """(approximate cosine, number of the vector) of about the `wanted` nearest in one file, the nearest first."""
+    matches = graph.search(vector, min(wanted, len(graph)))
+    return list(zip((1 - np.asarray(matches.distances)).tolist(), np.asarray(matches.keys).tolist(), strict=True))

@@ -59,12 +59,10 @@ class Segments:
 
     def opened(self) -> tuple[list[Any], list[tuple[int, int]]]:
         """The graphs, mapped into memory, whose keys are numbers of vectors; and the ranges that they do not cover."""
-        segments = self._listed()
-        self._graphs = self._open(segments)
-        if len(self._graphs) < len(segments):  # another process may just have replaced the last one
-            segments = self._listed()
-            self._graphs = self._open(segments)
-        return [*self._graphs.values()], _gaps([each for each in segments if each.file in self._graphs])
+        segments, graphs = self._open()
+        if len(graphs) < len(segments):  # another process may just have replaced the last one
+            segments, graphs = self._open()
+        return [*graphs.values()], _gaps([each for each in segments if each.file in graphs])
 
     def added(self, before: int, after: int) -> None:
         """Call it after vectors were added: once for every STEP of them, it moves them into files.
@@ -85,7 +83,7 @@ class Segments:
         Raises:
             OutputError: a file cannot be written; searches stay correct, but compare more vectors one by one.
         """
-        self._drop([each for each in self._listed() if self._mapped(each) is None])
+        self._drop_unusable()
         while most > 0 and (added := self._write_next(most, lambda count: None)):
             most -= added
 
@@ -103,7 +101,7 @@ class Segments:
         with progress("Building the files of neighbours", self.uncovered()) as advance:
             while (added := self._write_next(FULL, advance)) is not None:
                 if not added:  # another process writes files, too
-                    self._drop([each for each in self._listed() if self._mapped(each) is None])
+                    self._drop_unusable()
 
     def uncovered(self) -> int:
         """How many vectors are in no file."""
@@ -186,6 +184,10 @@ class Segments:
                 connection.executemany("DELETE FROM segment WHERE file = ?", [(each.file,) for each in segments])
         self._remove_unlisted({each.file for each in segments})
 
+    def _drop_unusable(self) -> None:
+        segments, graphs = self._open()
+        self._drop([each for each in segments if each.file not in graphs])
+
     def _remove_unlisted(self, gone: set[str]) -> None:
         """Remove those files, and older ones that nothing names; processes that have them open keep them."""
         listed = {each.file for each in self._listed()}
@@ -206,10 +208,12 @@ class Segments:
         whole = segment.count == self._table.count(segment.first, segment.last)
         return whole and self._mapped(segment) is not None and sha256_of(self._path(segment)) == segment.sha256
 
-    def _open(self, segments: list[Segment]) -> dict[str, Any]:
-        """The graphs of those files that are as they were written; those that are open stay open."""
-        graphs = {each.file: self._graphs.get(each.file) or self._mapped(each) for each in segments}
-        return {file: graph for file, graph in graphs.items() if graph is not None}
+    def _open(self) -> tuple[list[Segment], dict[str, Any]]:
+        """All segments, and the graphs of those whose files are as they were written, which stay open."""
+        segments = self._listed()
+        tried = {each.file: self._graphs.get(each.file) or self._mapped(each) for each in segments}
+        self._graphs = graphs = {file: graph for file, graph in tried.items() if graph is not None}
+        return segments, graphs
 
     def _mapped(self, segment: Segment) -> Any:
         """The graph in the file, mapped into memory; None if the file is missing or was changed."""
