@@ -21,6 +21,7 @@ from fakes.artist import ShardedArtist, write_artist
 from t2i.config import Config
 from t2i.drawing.artist import DEFAULT_BATCH_SIZE, Request
 from t2i.drawing.picture import Picture
+from t2i.engine import Engine
 from t2i_server.app import application
 from t2i_server.build import build
 from t2i_server.keys import Keys
@@ -93,11 +94,12 @@ def serving(
     keys: Mapping[str, str] | None = None,
     lm: Sequence[str] = (),
     hosts: Sequence[str] = (),
+    engine: Engine | None = None,
     **settings: Any,
 ) -> Iterator[Served]:
     """Serve models on a free port until the block ends; the server stops gracefully."""
     chosen = ServerSettings(**settings)
-    state = build(names, chosen, lm, "cpu")
+    state = build(names, chosen, lm, "cpu", engine=engine)
     listener = bind("127.0.0.1", 0)
     address = address_of(listener)
     app = application(state, Keys(dict(keys or {})), hosts)

@@ -36,6 +36,8 @@ class Pickling(Engine):
                 result = opened()(given)
             yield pickle.loads(pickle.dumps(result))
 
+    serve = OneProcess.serve
+
     def close(self) -> None:
         pass
 
@@ -48,6 +50,8 @@ class Interrupted(Engine):
             if number == 2:
                 raise KeyboardInterrupt
             yield result
+
+    serve = OneProcess.serve
 
     def close(self) -> None:
         pass

@@ -18,9 +18,10 @@ class Shared(Engine):
     """An engine of other tests, too, so `close` leaves it open."""
 
     def __init__(self, engine: Engine) -> None:
-        self.map = engine.map  # type: ignore[method-assign]
+        self.map, self.serve = engine.map, engine.serve  # type: ignore[method-assign]
 
     def map(self, open_worker, tasks): ...  # type: ignore[no-untyped-def]
+    def serve(self, open_worker, replicas=None): ...  # type: ignore[no-untyped-def]
 
     def close(self) -> None:
         pass

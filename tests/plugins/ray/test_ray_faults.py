@@ -23,6 +23,7 @@ from t2i.drawing.folder_plan import plan_folder
 from t2i.drawing.pipeline import pipeline
 from t2i.drawing.spread import FolderWorker, spread_folder
 from t2i.engine import Engine
+from t2i_ray.engine import RayEngine
 
 pytestmark = pytest.mark.slow
 SHARD_SECONDS, KILL_SECONDS, FOR_SECONDS = 1.0, 10.0, 60.0
@@ -84,6 +85,8 @@ def test_a_worker_killed_every_ten_seconds_for_a_minute(engine: Engine, model: s
     class Slow(Engine):
         def map(self, open_worker: Any, tasks: Any) -> Any:
             return engine.map(slowly(open_worker, log), tasks)
+
+        serve = RayEngine.serve
 
         def close(self) -> None:
             pass

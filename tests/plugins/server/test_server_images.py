@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -18,8 +19,10 @@ from fakes.artist import write_artist
 from fakes.serving import Served, serving
 from t2i.drawing.artist import Artist, Request
 from t2i.drawing.provenance import read_provenance
+from t2i_stackgan.generator import StackGANv2
 
 MODEL = "stackgan-v2.openmoji64"
+SEED = {"seed": 7}
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +82,35 @@ def test_stages_are_streamed_before_the_picture(client: openai.OpenAI, alone: Ar
     )
     events = list(stream)
     expected = list(alone.draw([Request("a red heart", seed) for seed in (7, 8)], stages=True))
-    kinds = ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
-    assert [event.type for event in events] == kinds * 2
-    for picture, (small, large, whole) in zip(expected, (events[:3], events[3:]), strict=True):
+    kinds = ["image_generation.partial_image"] * 4 + ["image_generation.completed"] * 2
+    assert [event.type for event in events] == kinds
+    of_each = [[event for event in events if event.index == index] for index in (0, 1)]  # type: ignore[union-attr]
+    for picture, (small, large, whole) in zip(expected, of_each, strict=True):
         for stage, event in zip(picture.stages, (small, large), strict=False):
             assert decoded(event.b64_json).tobytes() == stage.tobytes()
         assert base64.b64decode(whole.b64_json) == picture.png()
+
+
+def test_a_stage_is_sent_before_the_next_one_is_drawn(
+    client: openai.OpenAI, alone: Artist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, drawn = threading.Event(), StackGANv2.stages
+
+    def waiting(*given: Any) -> Iterator[Any]:
+        for number, images in enumerate(drawn(*given)):
+            assert number == 0 or go_on.wait(30)
+            yield images
+
+    monkeypatch.setattr(StackGANv2, "stages", waiting)
+    events = iter(client.images.generate(prompt="a red heart", n=2, stream=True, partial_images=2, extra_body=SEED))
+    try:
+        assert [next(events).index for _ in range(2)] == [0, 1]  # type: ignore[union-attr]
+    finally:
+        go_on.set()
+    *stages, first, second = events
+    assert [event.index for event in stages] == [0, 1]  # type: ignore[union-attr]
+    for event, seed in ((first, 7), (second, 8)):
+        assert base64.b64decode(event.b64_json) == next(alone.draw([Request("a red heart", seed)])).png()
 
 
 @pytest.mark.parametrize("form", ["jpeg", "webp"])

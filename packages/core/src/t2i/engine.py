@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar, final
 
+from t2i.arguments import check_whole_number
+from t2i.errors import InvalidInputError
+from t2i.service import OneReplica, Service
+
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
@@ -33,6 +37,21 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def serve(
+        self, open_worker: Callable[[], Callable[[TaskT], Iterable[ResultT]]], replicas: int | None = None
+    ) -> Service[TaskT, ResultT]:
+        """A service that answers tasks as they come, not started yet.
+
+        Args:
+            open_worker: called in each replica; returns the function that gives the results of one task. It, tasks
+                and results are pickled as those of `map`.
+            replicas: by default one for each worker.
+
+        Raises:
+            InvalidInputError: there are not so many workers.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """End all workers now, whatever they are doing."""
 
@@ -53,5 +72,28 @@ class OneProcess(Engine):
         do = open_worker()
         return (do(task) for task in tasks)
 
+    def serve(
+        self, open_worker: Callable[[], Callable[[TaskT], Iterable[ResultT]]], replicas: int | None = None
+    ) -> Service[TaskT, ResultT]:
+        check_replicas(replicas, 1)
+        return OneReplica(open_worker)
+
     def close(self) -> None:
         pass  # it has no workers
+
+
+def check_replicas(replicas: int | None, workers: int) -> int:
+    """The number of replicas of a service: by default one for each worker.
+
+    Raises:
+        InvalidInputError: it is not a whole number from 1 to `workers`.
+    """
+    if replicas is None:
+        return workers
+    check_whole_number(replicas, "The number of replicas", 1)
+    if replicas > workers:
+        raise InvalidInputError(
+            f"An engine has at most one replica for each of its workers, which are {workers}, got {replicas}. "
+            f"Take an engine with more, such as --engine local:{replicas}"
+        )
+    return replicas

@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 from t2i.display import brief
-from t2i.engine import Engine, ResultT, TaskT
-from t2i.errors import EngineError
-from t2i_ray.worker import RETRIES, make_actor, versions
+from t2i.engine import Engine, ResultT, TaskT, check_replicas
+from t2i.errors import EngineError, InvalidInputError
+from t2i.service import Service
+from t2i_ray.replicas import Replica, Replicas
+from t2i_ray.worker import RETRIES, Worker, check_versions, error_of, make_actor
 
 log = logging.getLogger("t2i.ray")
 QUEUED = 2  # tasks of each worker: one that it does, one that waits
@@ -48,8 +50,30 @@ class RayEngine(Engine):
 
     def map(self, open_worker: Callable[[], Callable[[TaskT], ResultT]], tasks: Iterable[TaskT]) -> Iterator[ResultT]:
         if not self._actors:
-            self._actors = [make_actor(self._cpus, self._gpus) for _ in range(self.workers)]
+            how = {"max_restarts": -1, "max_task_retries": RETRIES}
+            self._actors = [make_actor(Worker, self._cpus, self._gpus, **how) for _ in range(self.workers)]
         yield from _Run(self._actors, open_worker, iter(tasks))
+
+    def serve(
+        self, open_worker: Callable[[], Callable[[TaskT], Iterable[ResultT]]], replicas: int | None = None
+    ) -> Service[TaskT, ResultT]:
+        import ray
+
+        replicas, client = check_replicas(replicas, self.workers), cast(Any, ray.util.client.ray)
+        if client.is_connected():
+            raise InvalidInputError(
+                "Replicas stream their answers, which Ray's client cannot do, so ray:// cannot serve. Run `t2i serve` "
+                "on a machine of the cluster: --engine ray"
+            )
+        self._end_workers()  # whose cores and GPUs the replicas need
+        return Replicas(open_worker, replicas, lambda: make_actor(Replica, self._cpus, self._gpus, max_concurrency=2))
+
+    def _end_workers(self) -> None:
+        import ray
+
+        for actor in self._actors:
+            ray.kill(actor)
+        self._actors = []
 
     def close(self) -> None:
         import ray
@@ -57,8 +81,8 @@ class RayEngine(Engine):
         with redirect_stdout(sys.stderr):  # where Ray prints that tasks are given up
             if self._owned:
                 ray.shutdown()
-            for actor in () if self._owned else self._actors:
-                ray.kill(actor)
+            else:
+                self._end_workers()
         self._actors = []
         if self._files is not None:
             shutil.rmtree(self._files, ignore_errors=True)
@@ -119,7 +143,7 @@ class _Run:
             for category, message in warned:
                 warnings.warn(message, category, stacklevel=2)
             if number is None:
-                _check(value)
+                check_versions(value)
             else:
                 self._done[number] = value
             self._free.extend([actor] * (QUEUED if number is None else 1))
@@ -132,23 +156,9 @@ def _get(reference: Any) -> Any:
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        cause = error.cause if isinstance(error.cause, Exception) else error
-        raise cause from None
+        raise error_of(error) from None
     except ray.exceptions.RayError as error:
         raise EngineError(
             f"A task ended its worker {RETRIES + 1} times, or the cluster is gone ({brief(error)}). If the workers run "
             f"out of memory, draw fewer pictures at once: --batch-size"
         ) from None
-
-
-def _check(theirs: dict[str, str]) -> None:
-    """
-    Raises:
-        EngineError: a worker has other versions, which may draw other pictures.
-    """
-    different = [f"{name} {have} and not {theirs[name]}" for name, have in versions().items() if theirs[name] != have]
-    if different:
-        raise EngineError(
-            f"All workers must have the versions of this process, which has {', '.join(different)}. "
-            f"Install the same everywhere."
-        )

@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
-from t2i.errors import UnreadPromptWarning
+from t2i.errors import EngineError, UnreadPromptWarning
 
 RETRIES = 5  # of one task whose worker was lost
 SAME = ("t2i-core", "t2i-ray", "torch")
@@ -50,22 +50,39 @@ class Worker:
         return do
 
 
-def make_actor(cpus: int, gpu: bool) -> Any:
-    """A worker of the cluster, with `cpus` cores, which its libraries use as threads, and a GPU if it needs one."""
+def make_actor(kind: type, cpus: int, gpu: bool, **how: Any) -> Any:
+    """An actor of the cluster, with `cpus` cores, which its libraries use as threads, and a GPU if it needs one.
+
+    Args:
+        kind: its class.
+        how: further options of Ray's.
+    """
     import ray
 
-    actor = ray.remote(
-        num_cpus=cpus,
-        num_gpus=1 if gpu else 0,
-        max_restarts=-1,
-        max_task_retries=RETRIES,
-    )(Worker)
-    return actor.remote()
+    return ray.remote(num_cpus=cpus, num_gpus=1 if gpu else 0, **how)(kind).remote()
 
 
 def versions() -> dict[str, str]:
     """The versions on which pictures, and what is sent, depend."""
     return {name: version(name) for name in SAME}
+
+
+def check_versions(theirs: dict[str, str]) -> None:
+    """
+    Raises:
+        EngineError: a worker has other versions, which may draw other pictures.
+    """
+    different = [f"{name} {have} and not {theirs[name]}" for name, have in versions().items() if theirs[name] != have]
+    if different:
+        raise EngineError(
+            f"All workers must have the versions of this process, which has {', '.join(different)}. "
+            f"Install the same everywhere."
+        )
+
+
+def error_of(error: Any) -> Exception:
+    """The error that a task itself raised, from the one that Ray makes of it."""
+    return error.cause if isinstance(error.cause, Exception) else cast(Exception, error)
 
 
 def _watched(act: Callable[[], Any]) -> tuple[Any, Warned]:

@@ -8,18 +8,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
 
-from t2i.arguments import shown
 from t2i.config import Config, parse_config
 from t2i.drawing.artist import Artist
 from t2i.drawing.opening import agreed
 from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import Pipeline, pipeline
-from t2i.errors import did_you_mean
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
 from t2i.registry.specs import ModelSpec
 from t2i.text import TextEncoder
-from t2i_server.errors import ApiError
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class ServedModel:
 
 @final
 class Models:
-    """Opens models by the names that clients use. `load` and `artist` belong to the thread that draws.
+    """Opens models by the names that clients use, in the one thread that draws.
 
     Attributes:
         served: what is served, by id, in the order given; complete after `load`.
@@ -100,20 +97,6 @@ class Models:
         for id_ in reversed(self._names):  # the first one, which is the default, is the last to be unloaded
             self.artist(id_)
         self.served = {id_: self.served[id_] for id_ in self._names}
-
-    def find(self, id_: str | None) -> ServedModel:
-        """The model of this id, or the first one.
-
-        Raises:
-            ApiError: it is not served.
-        """
-        if id_ is None:
-            return next(iter(self.served.values()))
-        if id_ not in self.served:
-            known = f" Served: {', '.join(self.served)}." if len(self.served) <= 20 else ""
-            message = f"The model {shown(id_)} is not served here.{did_you_mean(id_, self.served)}{known}"
-            raise ApiError(404, message, "model_not_found", "model")
-        return self.served[id_]
 
     def artist(self, id_: str) -> Artist:
         """The loaded model; loads it, and unloads those used least recently, if need be.

@@ -12,11 +12,11 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import Depends, Request
 
 from t2i_server.batching import Batcher
+from t2i_server.catalog import Catalog
 from t2i_server.chat import Chat
 from t2i_server.errors import ApiError, late
 from t2i_server.keeping import Keeper
 from t2i_server.metrics import Metrics
-from t2i_server.models import Models
 from t2i_server.rate import Rate
 from t2i_server.searching import Searcher
 from t2i_server.settings import ServerSettings
@@ -34,7 +34,7 @@ class State:
     """
 
     settings: ServerSettings
-    models: Models
+    models: Catalog
     batcher: Batcher
     metrics: Metrics
     rate: Rate
@@ -48,8 +48,9 @@ class State:
 
         Raises:
             UnknownNameError, PluginError, SnapshotError: one cannot be loaded.
+            EngineError: the engine's replicas cannot start.
         """
-        await self.batcher.start()
+        self.models.fill(await self.batcher.start())
         if self.chat is not None:
             await self.chat.start()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from itertools import count, islice
+from typing import Any, NoReturn
 
 from t2i.engine import Engine
 from t2i.errors import InvalidInputError
@@ -37,9 +39,37 @@ def strict() -> Callable[[int], int]:
     return do
 
 
-def closed() -> Callable[[int], int]:
+def closed() -> NoReturn:
     """A worker that cannot open."""
     raise InvalidInputError("The worker must open, but it is closed.")
+
+
+def counting() -> Callable[[int], Iterator[int]]:
+    """A worker that counts to a number, which must not be 3."""
+
+    def count_to(number: int) -> Iterator[int]:
+        yield from range(number)
+        strict()(number)
+
+    return count_to
+
+
+def answers(engine: Engine, open_worker: Callable[[], Callable[[int], Iterator[int]]], tasks: list[int]) -> list[Any]:
+    """What a service of one replica gives for tasks that are asked at once: for each a list, or its error."""
+
+    async def main() -> list[Any]:
+        service = engine.serve(open_worker, 1)
+        await service.start()
+
+        async def one(task: int) -> list[int]:
+            return [each async for each in service.ask(task)]
+
+        try:
+            return await asyncio.gather(*map(one, tasks), return_exceptions=True)
+        finally:
+            await service.stop()
+
+    return asyncio.run(main())
 
 
 @ENGINE_CHECKS.add(
@@ -91,3 +121,41 @@ def tasks_are_read_as_they_are_done(engine: Engine) -> None:
 
     found = list(islice(engine.map(square, endless()), 20))
     assert found == [number * number for number in range(20)], f"map must give the squares of 0 to 19, got {found}"
+
+
+@ENGINE_CHECKS.add(
+    why="a server sends the steps of a picture in order, as they are drawn",
+    remedy="let `ask` of a service give everything that the worker gives for its task, in order, and nothing of others",
+)
+def a_service_answers_each_task(engine: Engine) -> None:
+    found = answers(engine, counting, [4, 0, 2])
+    assert found == [[0, 1, 2, 3], [], [0, 1]], f"a service that counts to 4, 0 and 2 gave {found}"
+
+
+@ENGINE_CHECKS.add(
+    why="one wrong request must not end a server, and its client must get the reason",
+    remedy="raise the error of a task itself from `ask`, and that of open_worker from `start`; then answer on",
+)
+def a_service_raises_the_error_of_a_task(engine: Engine) -> None:
+    wrong, right = answers(engine, counting, [3, 1])
+    assert isinstance(wrong, InvalidInputError) and "must not be 3" in str(wrong), f"the error is {wrong!r}"
+    assert right == [0], f"after an error, a service that counts to 1 gave {right}"
+    try:
+        answers(engine, closed, [1])
+    except InvalidInputError as error:
+        assert "it is closed" in str(error), f"the error says {str(error)!r}"
+    else:
+        raise AssertionError("a worker that cannot open did not make start raise an error")
+
+
+@ENGINE_CHECKS.add(
+    why="replicas that no worker can run would never start",
+    remedy="check the number of replicas with t2i.engine.check_replicas",
+)
+def a_service_needs_workers_for_its_replicas(engine: Engine) -> None:
+    for replicas in (0, 1_000_000):
+        try:
+            engine.serve(counting, replicas)
+        except InvalidInputError:
+            continue
+        raise AssertionError(f"serve took {replicas} replicas")

@@ -97,7 +97,7 @@ async def generate(asked: ImagesRequest, request: Request, server: Server) -> Re
     key = key_of(request)
     note(request, model=job.model.id, pictures=len(job.seeds), prompt=job.prompt)
     server.rate.spend(key, len(job.seeds))
-    order = server.batcher.submit(job.model.id, job.options, job.requests, stages=job.partial > 0, key=key)
+    order = server.batcher.submit(job.model.id, job.options, job.requests, key=key, partial=job.partial)
     if job.stream:
         return StreamingResponse(_events(job, order, server), media_type=EVENTS)
     try:
@@ -143,15 +143,19 @@ def _encoded(image: Any, form: str) -> str:
 async def _events(job: Job, order: Order, server: State) -> AsyncIterator[bytes]:
     """Each picture's stages, then the picture, as soon as they are drawn; an error is the last event."""
     loop, deadline = asyncio.get_running_loop(), server.settings.deadline_seconds
-    ends = loop.time() + deadline
+    ends, sent, left = loop.time() + deadline, [0] * len(job.seeds), len(job.seeds)
     try:
-        for index, waiting in enumerate(order.pictures):
+        while left:
             async with asyncio.timeout_at(ends):
-                picture = await waiting
-            for number, stage in enumerate(_chosen(picture.stages[:-1], job.partial)):
-                text = await loop.run_in_executor(server.encoding, _encoded, stage, job.format)
-                yield _event(job, "partial_image", text, picture, index, partial_image_index=number)
-            yield _event(job, "completed", await _file(job, picture, server), picture, index, usage=USAGE)
+                index, made = await order.next()
+            if isinstance(made, Picture):
+                left -= 1
+                more = {"unread": made.unread} if made.unread else {}
+                yield _event(job, "completed", await _file(job, made, server), index, usage=USAGE, **more)
+            else:
+                text = await loop.run_in_executor(server.encoding, _encoded, made, job.format)
+                yield _event(job, "partial_image", text, index, partial_image_index=sent[index])
+                sent[index] += 1
     except Exception as error:  # of the drawing
         yield event(_api_error(error, job, deadline).body, "error")
     finally:
@@ -166,7 +170,7 @@ USAGE = {  # OpenAI's clients expect it; nothing is counted here
 }
 
 
-def _event(job: Job, what: str, text: str, picture: Picture, index: int, **more: Any) -> bytes:
+def _event(job: Job, what: str, text: str, index: int, **more: Any) -> bytes:
     kind = f"image_generation.{what}"
     value = {
         "type": kind,
@@ -177,18 +181,11 @@ def _event(job: Job, what: str, text: str, picture: Picture, index: int, **more:
         "background": "opaque",
         "quality": "auto",
         "index": index,
-        "seed": picture.seed,
+        "seed": job.seeds[index],
         "model": job.model.id,
-        **({"unread": picture.unread} if picture.unread else {}),
         **more,
     }
     return event(value, kind)
-
-
-def _chosen(stages: Any, most: int) -> list[Any]:
-    """At most `most` of the stages, evenly spread."""
-    count = min(most, len(stages))
-    return [stages[(number + 1) * len(stages) // count - 1] for number in range(count)]
 
 
 def _api_error(error: Exception, job: Job, deadline: float) -> ApiError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2i.cli.console import say
-from t2i.cli.options import DeviceOption, YesOption, check_model, download_confirmed
+from t2i.cli.options import DeviceOption, EngineOption, YesOption, check_engine, check_model, download_confirmed
 from t2i.errors import InvalidInputError
 from t2i.registry.describe import DEFAULT_MODEL
 from t2i_server.settings import ServerSettings
@@ -48,6 +48,10 @@ def serve(
         list[str] | None, typer.Option(help="Another website whose pages may use the API; repeatable.")
     ] = None,
     device: DeviceOption = None,
+    engine: EngineOption = None,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="Copies of the models, with --engine; by default one a worker.")
+    ] = None,
     yes: YesOption = False,
 ) -> None:
     """Serve models: a page at /, and the OpenAI images API at /v1. Stops after Ctrl-C, when accepted requests are
@@ -56,6 +60,9 @@ def serve(
     from t2i_server.keys import read_keys
     from t2i_server.names import parse_names
 
+    check_engine(engine)
+    if replicas is not None and engine is None:
+        raise InvalidInputError(f"Replicas are workers of an engine. Add --engine local:{replicas}")
     names = parse_names(models or [DEFAULT_MODEL])
     for name in names.values():
         check_model(name)
@@ -77,7 +84,16 @@ def serve(
     accepted = read_keys(keys)
     from t2i_server.build import build
 
-    start(build(names, settings, lm or [], device, download_confirmed(yes)), accepted, host, port)
+    if engine is None:
+        start(build(names, settings, lm or [], device, download_confirmed(yes)), accepted, host, port)
+        return
+    from t2i.create import create_engine
+    from t2i.drawing.opening import agreed, refused
+
+    say("starting the engine")
+    with create_engine(engine) as workers:
+        confirm = agreed if yes else refused
+        start(build(names, settings, lm or [], device, confirm, workers, replicas), accepted, host, port)
 
 
 def start(state: State, keys: Keys, host: str, port: int) -> None:
@@ -86,6 +102,7 @@ def start(state: State, keys: Keys, host: str, port: int) -> None:
     Raises:
         InvalidInputError, OutputError: the address cannot be served, or needs keys.
         UnknownNameError, PluginError, SnapshotError: a model cannot be loaded.
+        EngineError: the engine's replicas cannot start.
     """
     from t2i_server.app import application
     from t2i_server.run import address_of, bind, is_loopback, run
