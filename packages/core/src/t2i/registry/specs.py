@@ -293,7 +293,9 @@ def load_target(target: str) -> Any:
         ) from error
 
 
-TARGETS = ("target", "config", "objective", "objective_config", "converter", "tiny", "fine_tuning", "suited")
+TARGETS = (
+    *("target", "config", "objective", "objective_config", "converter", "tiny", "fine_tuning", "describe", "suited"),
+)
 """Fields of any spec that name targets."""
 
 
