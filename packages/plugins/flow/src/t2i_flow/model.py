@@ -61,10 +61,10 @@ class Denoiser(nn.Module):
     def read(self, text: TextEmbedding, dropped: Bool[Tensor, b]) -> Reading:
         """The captions as the blocks see them; where `dropped`, no text. Does not depend on t."""
         sentence = torch.where(dropped[:, None], self.no_sentence, _rms_normalised(text.sentence))
-        words = torch.cat([self.no_word.expand(len(sentence), 1, -1), _rms_normalised(text.words)], dim=1)
+        words = _rms_normalised(text.words)
         return Reading(
             sentence=self.sentence(sentence),
-            words=[cast(Block, block).read(words) for block in self.blocks],
+            words=[cast(Block, block).read(words, self.no_word) for block in self.blocks],
             mask=F.pad(text.mask & ~dropped[:, None], (1, 0), value=True),
         )
 
@@ -107,9 +107,11 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(d, 2 * hidden), nn.Linear(hidden, d)
         self.modulation = nn.Linear(d, 6 * d)
 
-    def read(self, words: Float[Tensor, "b s t"]) -> Float[Tensor, "b 2 h s e"]:
-        """Keys, without the norm's weights, and values of the words."""
-        k, v = self.words(words).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+    def read(self, words: Float[Tensor, "b l t"], no_word: Float[Tensor, t]) -> Float[Tensor, "b 2 h s e"]:
+        """Keys, without the norm's weights, and values of s = 1 + l slots: no word, and the words."""
+        first = self.words(no_word).expand(len(words), 1, -1)  # apart, so that no gradient is computed for the words
+        slots = torch.cat([first, self.words(words)], dim=1)
+        k, v = torch.unflatten(slots, 2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return torch.stack([_unit(k), v], dim=1)
 
     def forward(
