@@ -47,7 +47,7 @@ def measure(file: Path) -> None:
     words = [*COMMON, *(f"w{chr(97 + n % 26)}{n}" for n in range(5_000))]
     centres = sentences().encode(list(prompts(rng, words, CENTRES)))
     store = SQLiteStore(file)
-    adding(store, rng, words, centres)
+    adding(store, words, centres)
     queries = list(prompts(rng, words, QUERIES))
     searching(store, queries)
     line("recall at 10 of the files of neighbours", f"{recall(store, centres[:QUERIES]):.3f}", "at least .95")
@@ -60,7 +60,7 @@ def measure(file: Path) -> None:
     cold(file)
 
 
-def adding(store: SQLiteStore, rng: np.random.Generator, words: list[str], centres: np.ndarray) -> None:
+def adding(store: SQLiteStore, words: list[str], centres: np.ndarray) -> None:
     """Fill the index, 10,000 records at once, and add some one by one."""
     grow, files = Segments.grow, [0.0]
 
@@ -71,6 +71,7 @@ def adding(store: SQLiteStore, rng: np.random.Generator, words: list[str], centr
 
     Segments.grow = measured  # type: ignore[method-assign]
     have, times = int(str(store.facts()["pictures"])), []
+    rng = np.random.default_rng(have)  # other texts than those that are there
     for start in range(have, RECORDS, AT_ONCE):
         batch = entries(rng, words, centres, start)
         ((clock,), (processor,)) = timed(lambda n, batch=batch: store.add(batch), 1)
