@@ -2,7 +2,8 @@
 
 jaxtyping checks the functions whose annotations have shapes. All others are checked by beartype alone, which takes
 less than 1 µs per call where jaxtyping takes 20; except functions inside functions, which would be decorated, in a
-millisecond, whenever the outer one is called.
+millisecond, whenever the outer one is called. A function is decorated when it is first called, because most of the
+thousands that a worker imports never are.
 """
 
 from __future__ import annotations
@@ -48,17 +49,39 @@ def jaxtyped(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
             if dataclasses.is_dataclass(item):
                 item.__init__ = decorated(item.__init__)
             return item
-        if item.__code__ in PLAIN_INNER:
-            return item
-        hints = readable_hints(item)
-        if any(has_shape(hint) for hint in hints.values()):
-            return WITH_SHAPES(item, typechecker=typechecker)
-        if "<locals>" in item.__qualname__:
-            PLAIN_INNER.add(item.__code__)
-            return item
-        return without_shapes(item, hints)
+        return inner(item, typechecker) if "<locals>" in item.__qualname__ else when_called(item, typechecker)
 
     return decorated
+
+
+def inner(function: FunctionType, typechecker: Callable[..., Any]) -> Callable[..., Any]:
+    """A function inside a function, checked if it has shapes."""
+    if function.__code__ in PLAIN_INNER:
+        return function
+    if has_shapes(readable_hints(function)):
+        return WITH_SHAPES(function, typechecker=typechecker)
+    PLAIN_INNER.add(function.__code__)
+    return function
+
+
+def when_called(function: FunctionType, typechecker: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, checked from its first call on, unless jaxtyping's checks are switched off at the moment."""
+    strict: Callable[..., Any] | None = None
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        nonlocal strict
+        if jaxtyping.config.jaxtyping_disable:
+            return function(*args, **kwargs)
+        if strict is None:
+            strict = function  # for calls from within the next lines, as of one that replaces `compile` in a test
+            hints = readable_hints(function)
+            shaped = has_shapes(hints)
+            strict = WITH_SHAPES(function, typechecker=typechecker) if shaped else without_shapes(function, hints)
+        return strict(*args, **kwargs)
+
+    return call
 
 
 def readable_hints(function: FunctionType) -> dict[str, Any]:
@@ -73,6 +96,10 @@ def readable_hints(function: FunctionType) -> dict[str, Any]:
     return hints
 
 
+def has_shapes(hints: dict[str, Any]) -> bool:
+    return any(map(has_shape, hints.values()))
+
+
 def has_shape(hint: Any) -> bool:
     """Whether `hint` is or contains a type such as Float[Tensor, "b c"]."""
     if inspect.isclass(hint) and issubclass(hint, jaxtyping.AbstractArray):
@@ -81,7 +108,7 @@ def has_shape(hint: Any) -> bool:
 
 
 def without_shapes(function: FunctionType, hints: dict[str, Any]) -> Callable[..., Any]:
-    """`function` checked by beartype unless jaxtyping's checks are switched off at the moment."""
+    """`function` checked by beartype."""
     if inspect.isgeneratorfunction(function):
         hints.pop("return", None)  # calling it always gives an iterator
     if not hints:
@@ -91,14 +118,7 @@ def without_shapes(function: FunctionType, hints: dict[str, Any]) -> Callable[..
     )
     functools.update_wrapper(twin, function)
     twin.__kwdefaults__, twin.__annotations__ = function.__kwdefaults__, hints
-    strict = checked(twin)
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        return (function if jaxtyping.config.jaxtyping_disable else strict)(*args, **kwargs)
-
-    return call
+    return checked(twin)
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
