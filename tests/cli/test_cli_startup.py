@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -19,71 +22,103 @@ HEAVY = (
 )  # fmt: skip
 
 
-def loaded_by(code: str, site: FakeSite, exits_with: int = 0) -> set[str]:
-    """The modules a fresh Python has after `code`, which may exit."""
-    watch = (
-        "import atexit, sys\n"
-        "atexit.register(lambda: print('\\nMODULES', *sys.modules, file=sys.__stdout__))\n"
-        f"sys.argv = ['t2i']\n{code}"
-    )
-    done = subprocess.run([sys.executable, "-c", watch], env=site.environment(), capture_output=True, text=True)
-    assert done.returncode == exits_with, done.stderr
-    return set(done.stdout.rpartition("MODULES ")[2].split())
+RUN_ALL = """
+import contextlib, io, json, sys
+from t2i.cli.main import main
+
+def run(arguments):
+    sys.argv = ["t2i", *arguments]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as end:
+            return [end.code, said.getvalue()]
+
+print(json.dumps([[*run(arguments), list(sys.modules)] for arguments in json.loads(sys.argv[1])]))
+"""
 
 
-def command(*arguments: str) -> str:
-    return f"sys.argv += {list(arguments)!r}\nfrom t2i.cli.main import main\nmain()"
+def loaded_by(code: str, site: FakeSite, *arguments: str) -> str:
+    """What a fresh Python prints that runs `code`."""
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, env=site.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import t2i",
-        "import t2i; t2i.list_models(installed=False); t2i.model_info('cgan')",
-        command("--help"),
-        command("generate", "--help"),
-        command("models"),
-        command("models", "--json"),
-        command("plugins"),
-    ],
-    ids=["import", "list", "--help", "generate --help", "models", "models --json", "plugins"],
-)
-def test_listing_and_describing_import_nothing_heavy(code: str, site: FakeSite) -> None:
-    modules = loaded_by(code, site)
-    assert "t2i" in modules
-    assert modules.isdisjoint(HEAVY)
+def run_all(commands: Sequence[Sequence[str]], site: FakeSite) -> Iterator[tuple[Sequence[str], int, str, set[str]]]:
+    """Run commands one after another in a fresh Python: each with its exit code, output and the modules that it and
+    those before it have imported."""
+    results = json.loads(loaded_by(RUN_ALL, site, json.dumps(commands)))
+    for command, (code, said, modules) in zip(commands, results, strict=True):
+        yield command, code, said, {*modules}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("generate", "x", "--model", "cgam"),
-        ("generate", "x", "--model", "runs/none"),
-        ("generate", "x", "-o", "x.gif"),
-        ("serve", "cgam"),
-        ("evaluate", "cgan.openmoji64", "--data", "nowhere"),
-        ("evaluate", "cgan.openmoji64", "--metrics", "fie"),
-        ("train", "cgam", "--data", "openmoji", "--out", "new"),
-        ("train", "cgan", "--data", "nowhere", "--out", "new"),
-        ("train", "cgan", "--data", "openmoji", "--out", ".."),
-        ("train", "cgan", "--data", "openmoji", "--out", "new", "--recipe", "best"),
-        ("train", "cgan", "--data", "openmoji", "--out", "new", "train.batchsize=3"),
-        ("train", "cgan", "--data", "openmoji", "--out", "new", "model.depth=x"),
-        ("train", "--resume", "nowhere"),
-        ("data", "check", "nowhere"),
-    ],
-    ids=lambda arguments: " ".join(arguments[-2:]),
-)
-def test_a_common_mistake_is_reported_before_torch_is_imported(
-    arguments: tuple[str, ...], t2i: T2I, site: FakeSite
+LISTING = [["--help"], ["generate", "--help"], ["models"], ["models", "--json"], ["plugins"]]
+MISTAKES = [
+    ["generate", "x", "--model", "cgam"],
+    ["generate", "x", "--model", "runs/none"],
+    ["generate", "x", "-o", "x.gif"],
+    ["generate", "x", "--option", "truncaton=1"],
+    ["generate", "x", "--model", "cgan.openmoji64", "--option", "truncation=9"],
+    ["interpolate", "x", "--to-seed", "3", "--option", "truncaton=1"],
+    ["reconstruct", __file__, "--prompt", "x", "--model", "cgam"],
+    ["products", "none.csv", "--prompt", "{title}", "--name", "{sku}", "--option", "truncaton=1"],
+    ["story", "none.txt", "--option", "truncaton=1"],
+    ["board", "x", "--x", "seed=1..2", "--option", "truncaton=1"],
+    ["export", "-o", "new", "--option", "truncaton=1"],
+    ["serve", "cgam"],
+    ["evaluate", "cgan.openmoji64", "--data", "nowhere"],
+    ["evaluate", "cgan.openmoji64", "--metrics", "fie"],
+    ["evaluate", "cgan.openmoji64", "-n", "1"],
+    ["evaluate", "cgan.openmoji64", "-n", "0"],
+    ["evaluate", "cgan.openmoji64", "--option", "truncaton=1"],
+    ["leaderboard", "cgan.openmoji64", "-n", "9"],
+    ["compare", "cgan.openmoji64", "-p", "x", "--data", "openmoji", "-n", "9"],
+    ["train", "cgam", "--data", "openmoji", "--out", "new"],
+    ["train", "cgan", "--data", "nowhere", "--out", "new"],
+    ["train", "cgan", "--data", "openmoji", "--out", ".."],
+    ["train", "cgan", "--data", "openmoji", "--out", "new", "--recipe", "best"],
+    ["train", "cgan", "--data", "openmoji", "--out", "new", "train.batchsize=3"],
+    ["train", "cgan", "--data", "openmoji", "--out", "new", "model.depth=x"],
+    ["train", "--resume", "nowhere"],
+    ["data", "check", "nowhere"],
+]
+
+
+def test_listing_and_describing_import_nothing_heavy(site: FakeSite) -> None:
+    for code in ("import t2i", "import t2i; t2i.list_models(installed=False); t2i.model_info('cgan')"):
+        modules = {*loaded_by(f"{code}\nimport sys; print(*sys.modules)", site).split()}
+        assert "t2i" in modules and modules.isdisjoint(HEAVY), code
+    for command, code, said, modules in run_all(LISTING, site):
+        assert code == 0, said
+        assert modules.isdisjoint(HEAVY), command
+
+
+def test_common_mistakes_are_reported_before_torch_is_imported(
+    site: FakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "torch" not in loaded_by(command(*arguments), site, exits_with=2)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    for command, code, said, modules in run_all(MISTAKES, site):
+        assert code == 2 and said.startswith("error: "), (command, said)
+        assert "torch" not in modules, command
+    assert not [*Path().iterdir()]
+
+
+def test_a_device_is_checked_before_anything_is_loaded(site: FakeSite) -> None:
+    device = ["--device", "fpga"]
+    commands = [[*verb, *device] for verb in (["generate", "x"], ["evaluate", "cgan.openmoji64"], ["serve"])]
+    for command, code, said, modules in run_all(commands, site):
+        assert code == 2 and "The device must be" in said, (command, said)
+        assert modules.isdisjoint({"accelerate", "transformers", "t2i.drawing.pipeline"}), command
 
 
 def test_import_t2i_loads_no_plugin(site: FakeSite) -> None:
     plugin = site.install("probe", EMPTY)
-    assert plugin not in loaded_by("import t2i", site)
-    assert plugin in loaded_by("import t2i; t2i.list_models()", site)
+    assert plugin not in loaded_by("import sys, t2i; print(*sys.modules)", site).split()
+    assert plugin in loaded_by("import sys, t2i; t2i.list_models(); print(*sys.modules)", site).split()
 
 
 def test_drawing_imports_the_modules_named_heavy() -> None:
@@ -124,6 +159,26 @@ def test_without_a_verb_all_verbs_are_listed(t2i: T2I) -> None:
 def test_a_malformed_command_is_a_one_line_error(t2i: T2I, arguments: list[str], message: str) -> None:
     error = t2i(*arguments).error
     assert message in error and "--help" in error
+
+
+END = """
+import atexit
+from t2i.cli import main
+from t2i.__main__ import program
+
+class Freed:
+    def __del__(self):
+        print("memory was cleaned up")
+
+kept = Freed()
+main._code = lambda arguments: atexit.register(print, "what was registered ran") and 7
+program()
+"""
+
+
+def test_the_program_ends_with_its_code_and_without_cleaning_up_memory(site: FakeSite) -> None:
+    done = subprocess.run([sys.executable, "-c", END], env=site.environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "what was registered ran\n", "")
 
 
 def test_python_m_t2i_is_t2i() -> None:

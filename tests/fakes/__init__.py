@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="fake",
             target="fakes.models:FakeGenerator",
             config="fakes.models:FakeConfig",
+            options="fakes.models:FakeOptions",
             kind="gan",
             summary="one linear layer",
             paper="none",

@@ -20,7 +20,8 @@ T2I_API = 1
 
 @hookimpl
 def t2i_models():
-    return [ModelSpec("fake", "fakes.models:FakeGenerator", "fakes.models:FakeConfig", "gan", "a fake", "none")]
+    code = ("fakes.models:FakeGenerator", "fakes.models:FakeConfig")
+    return [ModelSpec("fake", *code, "gan", "a fake", "none", options="fakes.models:FakeOptions")]
 
 
 @hookimpl
@@ -77,7 +78,9 @@ SPECIMENS: list[tuple[tuple[str, str], Mapping[str, str]]] = [
     ((SOURCE, METADATA.partition("\n\n")[0] + "\n\n"), {"has_a_summary_and_a_readme": "no readme"}),
     ((SOURCE.replace(DOCSTRING, ""), METADATA), {DOCUMENTED: "fakedist_zoo has none"}),
     ((SOURCE.replace('"fake",', '"feke",'), METADATA), {
-        SAYS: "plugin.py declares {'name': 'feke', 'config': <class 'fakes.models.FakeConfig'>}, but the code says"}),
+        SAYS: "plugin.py declares {'name': 'feke', 'config': <class 'fakes.models.FakeConfig'>"}),
+    ((SOURCE.replace(', options="fakes.models:FakeOptions"', ""), METADATA), {
+        SAYS: "'options': <class 't2i.generator.NoOptions'>}, but the code says"}),
     ((SOURCE.replace("fakes.models:FakeGenerator", "fakes.models:Nothing"), METADATA), {
         THERE: "Nothing", SAYS: "Nothing", NETWORK: "Nothing", WRITTEN: "Nothing", DOCUMENTED: "Nothing"}),
     ((SOURCE + JUDGE.format(deed='socket.create_connection(("telemetry.invalid", 80))'), METADATA), {

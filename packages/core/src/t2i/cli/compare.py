@@ -19,7 +19,9 @@ from t2i.cli.options import (
     ResolutionOption,
     SettingOption,
     VerboseOption,
+    check_count,
     check_data,
+    check_device,
     check_model,
     check_new_file,
     distinct,
@@ -65,7 +67,9 @@ def compare(
     for model in models:
         check_model(model)
     if data:
+        check_count(n, names, settings)
         check_data(data)
+    check_device(device)
     from t2i.create import load_dataset
     from t2i.evaluation.comparison import common_scores
     from t2i.evaluation.evaluate import create_evaluators

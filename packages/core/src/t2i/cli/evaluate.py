@@ -25,7 +25,9 @@ from t2i.cli.options import (
     SeedOption,
     SettingOption,
     VerboseOption,
+    check_count,
     check_data,
+    check_device,
     check_engine,
     check_model,
     metric_names,
@@ -58,9 +60,13 @@ def evaluate(
     """
     names = metric_names(metrics)
     settings = parse_settings(setting, names)
+    check_count(n, names, settings)
     check_model(model)
+    chosen = parse_options(option, model)
     check_data(data)
     check_engine(engine)
+    if engine is None:  # whose workers have devices of their own
+        check_device(device)
     from t2i.files import check_writable
 
     if out is not None:
@@ -77,14 +83,14 @@ def evaluate(
     plan = Plan(names, n, seed, resolution, settings, batch_size)
     create_evaluators(plan)  # reports problems before any work
     artist = load_artist(model, device)
-    options = artist.options(**parse_options(option))
+    options = artist.options(**chosen)
     dataset = load_dataset(data)
     for remark in dataset.remarks:
         warn(f"{dataset.name}: {remark}")
     with interruptible(), ExitStack() as stack:
         elsewhere = None
         if engine is not None:
-            worker = EvaluationWorker(model, data, plan, parse_options(option), device)
+            worker = EvaluationWorker(model, data, plan, chosen, device)
             elsewhere = partial(stack.enter_context(create_engine(engine)).map, worker)
         found, rows = evaluate_and_keep(
             artist, dataset, plan, options, elsewhere=elsewhere, progress=progress, say=say, warn=warn

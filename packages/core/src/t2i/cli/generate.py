@@ -22,6 +22,7 @@ from t2i.cli.options import (
     ModelOption,
     OwnOption,
     YesOption,
+    check_device,
     check_engine,
     check_model,
     check_new_file,
@@ -105,6 +106,9 @@ def generate(
     check_in_folder(file, engine, attention)
     check_whole_number(batch_size, "The batch size", 1)
     check_model(model)
+    chosen = parse_options(option, model)
+    if engine is None:  # whose workers have devices of their own
+        check_device(device)
     from t2i.drawing.artist import Request
     from t2i.drawing.attention import attend, attention_path, write_attention, write_attentions
     from t2i.drawing.folder import draw_folder
@@ -115,7 +119,7 @@ def generate(
     from t2i.drawing.places import place_of
     from t2i.text import check_prompts
 
-    texts, seeds, chosen = distinct(check_prompts(texts)), choose_seeds(seed, count), parse_options(option)
+    texts, seeds = distinct(check_prompts(texts)), choose_seeds(seed, count)
     widened = widen_prompts(texts, seeds[0], lm) if widen else {}
     texts = list(widened) or texts
     how = "The same command" if seed is not None else f"The same command with --seed {seeds[0]}"

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say
-from t2i.cli.options import DeviceOption, ForceOption, ModelOption, OwnOption, check_new_file, parse_options
+from t2i.cli.options import (
+    DeviceOption,
+    ForceOption,
+    ModelOption,
+    OwnOption,
+    check_device,
+    check_model,
+    check_new_file,
+    parse_options,
+)
 from t2i.errors import InvalidInputError
 from t2i.seeds import check_seed, choose_seeds
 
@@ -36,6 +45,9 @@ def interpolate(
     for name, value in (("--seed", seed), ("--to-seed", to_seed)):
         if value is not None:
             check_seed(value, name)
+    check_model(model)
+    chosen = parse_options(option, model)
+    check_device(device)
     from t2i.drawing.abilities import interpolate
     from t2i.drawing.pipeline import pipeline
     from t2i.drawing.walk import gif, strip
@@ -44,7 +56,7 @@ def interpolate(
     artist = pipeline(model, device=device)
     start = choose_seeds(seed, 1)[0]
     end = start if to_seed is None else to_seed
-    options = artist.options(**parse_options(option))
+    options = artist.options(**chosen)
     pictures = interpolate(artist, [prompt, to or prompt], [start, end], frames, options)
     write_atomic(out, strip(pictures) if out.suffix.lower() == ".png" else gif(pictures))
     say(f"{out} (seeds {start} to {end})")

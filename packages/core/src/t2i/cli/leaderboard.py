@@ -19,7 +19,9 @@ from t2i.cli.options import (
     SeedOption,
     SettingOption,
     VerboseOption,
+    check_count,
     check_data,
+    check_device,
     check_model,
     check_out_folder,
     metric_names,
@@ -53,6 +55,7 @@ def leaderboard(
     """
     names = metric_names(metrics)
     settings = parse_settings(setting, names)
+    check_count(n, names, settings)
     models = list(dict.fromkeys(models or list_models(pretrained=True)))
     if not models:
         raise InvalidInputError(
@@ -62,6 +65,7 @@ def leaderboard(
     for model in models:
         check_model(model)
     check_data(data)
+    check_device(device)
     from t2i.create import load_dataset
     from t2i.evaluation.comparison import common_scores
     from t2i.evaluation.evaluate import create_evaluators

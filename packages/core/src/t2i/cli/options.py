@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from t2i.arguments import check_whole_number
 from t2i.cli.console import say
 from t2i.errors import InvalidInputError, OutputError
-from t2i.registry.describe import weights_spec
+from t2i.registry.describe import model_info, weights_spec
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName, check_folder
-from t2i.registry.specs import EvaluatorSpec
+from t2i.registry.specs import EvaluatorSpec, load_target
 
 if TYPE_CHECKING:
     from t2i.drawing.artist import Artist
@@ -130,13 +131,25 @@ def distinct(prompts: Sequence[str]) -> list[str]:
     return once
 
 
-def parse_options(assignments: Sequence[str] | None) -> dict[str, Any]:
-    """["truncation=0.8"] as {"truncation": 0.8}.
+def parse_options(assignments: Sequence[str] | None, model: str = "") -> dict[str, Any]:
+    """["truncation=0.8"] as {"truncation": 0.8}; imports no torch.
+
+    Args:
+        model: the options are checked against those that its technique declares; if only its files can tell which that
+            is, or it is "", they are checked when they are used.
 
     Raises:
         InvalidInputError: one has no equals sign, or its value is not YAML.
+        InvalidConfigError: the technique has no such option, or its value does not fit.
     """
-    return dict(map(_assignment, assignments or ()))
+    from t2i.config import parse_config
+
+    options = dict(map(_assignment, assignments or ()))
+    if options and model and ModelName.parse(model).kind == "registered":
+        spec = model_info(model).spec
+        if spec is not None and spec.options:
+            parse_config(load_target(spec.options), options, f"options of {spec.name}")
+    return options
 
 
 def parse_settings(assignments: Sequence[str] | None, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -220,6 +233,30 @@ def check_data(data: str) -> None:
     from t2i.create import dataset_spec
 
     dataset_spec(data)
+
+
+def check_count(count: int, metrics: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Report too few pictures for the evaluators before torch is imported.
+
+    Raises:
+        InvalidInputError: one needs more pictures than `count`.
+    """
+    from t2i.evaluation.fewest import check_declared
+
+    check_whole_number(count, "The number of pictures drawn", 1)
+    check_declared(metrics, settings, count)
+
+
+def check_device(device: str | None) -> None:
+    """Report a device that this machine does not have before anything else is imported or loaded.
+
+    Raises:
+        InvalidInputError: it has no such device.
+    """
+    if device not in (None, "cpu"):
+        from t2i.devices import check_device as check  # imports torch
+
+        check(device)
 
 
 def check_engine(engine: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import say, warn
-from t2i.cli.options import DeviceOption, ForceOption, ModelOption, check_new_file
+from t2i.cli.options import DeviceOption, ForceOption, ModelOption, check_device, check_model, check_new_file
 from t2i.errors import DataError, InvalidInputError
 
 
@@ -24,6 +24,8 @@ def reconstruct(
     check_new_file(out, (".png",), force)
     if not picture.is_file():
         raise InvalidInputError(f"There is no picture at {picture}.")
+    check_model(model)
+    check_device(device)
     from t2i.data.decode import decode_picture
     from t2i.drawing.abilities import reconstruct
     from t2i.drawing.pipeline import pipeline

@@ -22,6 +22,7 @@ from t2i.create import create_evaluator
 from t2i.data.dataset import CaptionedDataset
 from t2i.drawing.artist import Artist
 from t2i.errors import InvalidInputError
+from t2i.evaluation.fewest import check_enough
 from t2i.evaluation.pictures import draw_pictures, read_pictures, to_images
 from t2i.evaluation.plan import Plan, Planned, make_plan, share
 from t2i.evaluation.processes import merge_processes
@@ -170,10 +171,7 @@ def create_evaluators(plan: Plan) -> dict[str, Evaluator]:
         UnknownNameError: there is no evaluator of that name.
     """
     evaluators = {name: create_evaluator(name, **plan.settings.get(name, {})) for name in plan.metrics}
-    short = {name: each.least_pictures for name, each in evaluators.items() if each.least_pictures > plan.n}
-    if short:
-        needs = " and ".join(f"{name} needs at least {least} pictures" for name, least in short.items())
-        raise InvalidInputError(f"{needs}, but {plan.n} would be drawn. Draw more: -n {max(short.values())}")
+    check_enough({name: each.least_pictures for name, each in evaluators.items()}, plan.n)
     return evaluators
 
 

@@ -38,6 +38,8 @@ class ModelSpec(Spec):
         objective: a callable `(generator, **settings) -> Objective`; "" if it cannot be trained.
         objective_config: the pydantic Config of those settings; "" if it cannot be trained.
         config: the Generator's pydantic Config.
+        options: its options_type, in a module that imports no torch, so that a wrong option is reported at once; "" if
+            it has no options.
         kind: family, one of FAMILIES.
         summary: one line.
         paper: authors, title, venue, year.
@@ -54,6 +56,7 @@ class ModelSpec(Spec):
     kind: str
     summary: str
     paper: str
+    options: str = ""
     objective: str = ""
     objective_config: str = ""
     recipes: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -123,6 +126,7 @@ class EvaluatorSpec(Spec):
     Attributes:
         target: a callable `(**settings) -> Evaluator`, each setting with a default.
         check_settings: those that `t2i check` uses, such as {"subset_size": 8}: it evaluates two dozen small pictures.
+        least_pictures: what the Evaluator says with its default settings, so that too few are reported at once.
         suited: a callable (dataset's name) -> settings that suit this dataset better than the defaults, such as an
             encoder trained on it; a person's own settings replace them. "" if there are none.
     """
@@ -131,6 +135,7 @@ class EvaluatorSpec(Spec):
     target: str
     summary: str
     check_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    least_pictures: int = 1
     suited: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
@@ -294,7 +299,8 @@ def load_target(target: str) -> Any:
 
 
 TARGETS = (
-    *("target", "config", "objective", "objective_config", "converter", "tiny", "fine_tuning", "describe", "suited"),
+    *("target", "config", "options", "objective", "objective_config", "converter"),
+    *("tiny", "fine_tuning", "describe", "suited"),
 )
 """Fields of any spec that name targets."""
 

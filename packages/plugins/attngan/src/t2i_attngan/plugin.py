@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="attngan",
             target="t2i_attngan.generator:AttnGAN",
             config="t2i_attngan.config:AttnGANConfig",
+            options="t2i_attngan.config:AttnGANOptions",
             objective="t2i_attngan.training:AttnGANObjective",
             objective_config="t2i_attngan.config:AttnGANObjectiveConfig",
             converter="t2i_attngan.official:attngan",
@@ -52,6 +53,7 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
             "t2i_attngan.evaluator:DAMSMPrecision",
             "R-precision by DAMSM, which trained AttnGAN's own loss (Xu et al. 2018)",
             check_settings={"model": "untrained", "distractors": 9},
+            least_pictures=10,
         )
     ]
 

@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="cgan",
             target="t2i_cgan.generator:ConditionalGAN",
             config="t2i_cgan.config:CGANConfig",
+            options="t2i_cgan.config:CGANOptions",
             objective="t2i_cgan.training:CGANObjective",
             objective_config="t2i_cgan.config:CGANObjectiveConfig",
             kind="gan",

@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="cvae",
             target="t2i_cvae.generator:ConditionalVAE",
             config="t2i_cvae.config:CVAEConfig",
+            options="t2i_cvae.config:CVAEOptions",
             objective="t2i_cvae.training:CVAEObjective",
             objective_config="t2i_cvae.config:CVAEObjectiveConfig",
             kind="vae",

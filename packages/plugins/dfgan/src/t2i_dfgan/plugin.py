@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="dfgan",
             target="t2i_dfgan.generator:DFGAN",
             config="t2i_dfgan.config:DFGANConfig",
+            options="t2i_dfgan.config:DFGANOptions",
             objective="t2i_dfgan.training:DFGANObjective",
             objective_config="t2i_dfgan.config:DFGANObjectiveConfig",
             converter="t2i_dfgan.official:dfgan",

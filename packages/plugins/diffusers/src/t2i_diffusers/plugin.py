@@ -45,6 +45,7 @@ def t2i_models() -> list[ModelSpec]:
             name="diffusers-lora",
             target="t2i_diffusers.lora.generator:DiffusersLoRA",
             config="t2i_diffusers.config:LoRAConfig",
+            options="t2i_diffusers.config:LoRAOptions",
             objective="t2i_diffusers.lora.training:LoRAObjective",
             objective_config="t2i_diffusers.config:LoRAObjectiveConfig",
             kind="diffusion",

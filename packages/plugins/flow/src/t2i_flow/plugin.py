@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="flow",
             target="t2i_flow.generator:FlowTransformer",
             config="t2i_flow.config:FlowConfig",
+            options="t2i_flow.config:FlowOptions",
             objective="t2i_flow.training:FlowObjective",
             objective_config="t2i_flow.config:FlowObjectiveConfig",
             kind="diffusion",

@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="layers",
             target="t2i_layers.generator:LayeredVAE",
             config="t2i_layers.config:LayersConfig",
+            options="t2i_layers.config:LayersOptions",
             objective="t2i_layers.training:LayersObjective",
             objective_config="t2i_layers.config:LayersObjectiveConfig",
             kind="vae",

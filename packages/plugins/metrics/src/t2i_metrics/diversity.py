@@ -37,6 +37,7 @@ class Diversity(FeatureEvaluator):
         """
         super().__init__("diversity", protocol, extractor_weights)
         self.reads_real = False
+        self.least_pictures = 2
         self._features = self.keep("features", Rows())
         self._captions = self.keep("captions", Rows(empty=torch.empty(0, dtype=torch.int64)))
 

@@ -16,30 +16,54 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
             "t2i_metrics.fid:FID",
             "Fréchet distance of features (Heusel et al. 2017)",
             check_settings={"min_images": 2},
+            least_pictures=1281,
         ),
-        EvaluatorSpec("kid", "t2i_metrics.kid:KID", "kernel distance of features (Binkowski et al. 2018)"),
         EvaluatorSpec(
-            "is", "t2i_metrics.inception_score:InceptionScore", "Inception score, 10 folds (Salimans et al. 2016)"
+            "kid", "t2i_metrics.kid:KID", "kernel distance of features (Binkowski et al. 2018)", least_pictures=3
         ),
-        EvaluatorSpec("prdc", "t2i_metrics.prdc:PRDC", "precision, recall, density and coverage (Naeem et al. 2020)"),
         EvaluatorSpec(
-            "memorisation", "t2i_metrics.memorisation:Memorisation", "nearest training neighbours in feature space"
+            "is",
+            "t2i_metrics.inception_score:InceptionScore",
+            "Inception score, 10 folds (Salimans et al. 2016)",
+            least_pictures=20,
         ),
-        EvaluatorSpec("diversity", "t2i_metrics.diversity:Diversity", "how different the pictures of one caption are"),
+        EvaluatorSpec(
+            "prdc",
+            "t2i_metrics.prdc:PRDC",
+            "precision, recall, density and coverage (Naeem et al. 2020)",
+            least_pictures=6,
+        ),
+        EvaluatorSpec(
+            "memorisation",
+            "t2i_metrics.memorisation:Memorisation",
+            "nearest training neighbours in feature space",
+            least_pictures=2,
+        ),
+        EvaluatorSpec(
+            "diversity",
+            "t2i_metrics.diversity:Diversity",
+            "how different the pictures of one caption are",
+            least_pictures=2,
+        ),
         EvaluatorSpec(
             "r_precision",
             "t2i_metrics.r_precision:RPrecision",
             "the right caption among 100 (Xu et al. 2018)",
             check_settings={"distractors": 9},
+            least_pictures=10,
             suited="t2i_metrics.own_judges:suited",
         ),
         EvaluatorSpec(
             "clip_score",
             "t2i_metrics.clip_score:CLIPScore",
             "cosine of picture and caption (Hessel et al. 2021)",
+            least_pictures=2,
         ),
         EvaluatorSpec(
-            "pick_score", "t2i_metrics.pick_score:PickScore", "what people would prefer (Kirstain et al. 2023)"
+            "pick_score",
+            "t2i_metrics.pick_score:PickScore",
+            "what people would prefer (Kirstain et al. 2023)",
+            least_pictures=2,
         ),
         EvaluatorSpec(
             "image_reward",

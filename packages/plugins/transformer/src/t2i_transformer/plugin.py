@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="transformer",
             target="t2i_transformer.generator:TokenTransformer",
             config="t2i_transformer.config:TransformerConfig",
+            options="t2i_transformer.config:TransformerOptions",
             objective="t2i_transformer.training:TransformerObjective",
             objective_config="t2i_transformer.config:TransformerObjectiveConfig",
             kind="transformer",

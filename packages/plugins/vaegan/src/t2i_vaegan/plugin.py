@@ -14,6 +14,7 @@ def t2i_models() -> list[ModelSpec]:
             name="vaegan",
             target="t2i_vaegan.generator:VAEGAN",
             config="t2i_cvae.config:CVAEConfig",
+            options="t2i_cvae.config:CVAEOptions",
             objective="t2i_vaegan.training:VAEGANObjective",
             objective_config="t2i_vaegan.config:VAEGANObjectiveConfig",
             kind="hybrid",

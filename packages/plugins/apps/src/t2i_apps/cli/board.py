@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2i.cli.console import progress, say
-from t2i.cli.options import MODEL_HELP, DeviceOption, OwnOption, check_model, parse_options
+from t2i.cli.options import MODEL_HELP, DeviceOption, OwnOption, check_device, check_model, parse_options
 from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import DEFAULT_MODEL
 from t2i_lm.cli.options import WildcardsOption
+
+if TYPE_CHECKING:
+    from t2i.drawing.artist import Artist
 
 AXIS = "such as guidance=1,3,5, seed=1..4 or model=cgan,cvae."
 
@@ -53,6 +56,8 @@ def board(
         raise InvalidInputError("--larger draws a picture larger. Say which one: --from PICTURE")
     if model is not None or origin is None:
         check_model(model or DEFAULT_MODEL)
+    chosen = parse_options(option, model or (DEFAULT_MODEL if origin is None else ""))
+    check_device(device)
     from t2i_apps.boards.board import Axis
     from t2i_apps.boards.board import board as draw
     from t2i_apps.boards.origin import Origin
@@ -61,7 +66,7 @@ def board(
 
     across, down = (Axis.parse(text) if text is not None else None for text in (x, y))
     prompts = list(Template.parse(template, wildcards).all()) if template is not None else []
-    chosen, opened = parse_options(option), {}
+    opened: dict[str, Artist] = {}
     if origin is not None:
         found = Origin.read(origin)
         prompts = prompts or [found.made.prompt]

@@ -20,6 +20,7 @@ from t2i.cli.options import (
     OwnOption,
     PicturesSeedOption,
     YesOption,
+    check_device,
     check_model,
     check_out_folder,
     open_artist,
@@ -59,6 +60,8 @@ def products(
     check_out_folder(out)
     check_whole_number(batch_size, "The batch size", 1)
     check_model(model)
+    chosen = parse_options(option, model)
+    check_device(device)
     from t2i_apps.products.catalog import Catalog
     from t2i_apps.products.naming import Naming
 
@@ -70,7 +73,7 @@ def products(
     from t2i_apps.products.draw import draw_products
     from t2i_apps.products.record import CONTACT, FAILED
 
-    frame, chosen = check_frame(padding, background), parse_options(option)
+    frame = check_frame(padding, background)
     artist = open_artist(model, device, memory, lora, accept_new, yes)
     with interruptible("The same command draws the others."):
         done = draw_products(

@@ -20,6 +20,7 @@ from t2i.cli.options import (
     OwnOption,
     PicturesSeedOption,
     YesOption,
+    check_device,
     check_model,
     check_new_file,
     open_artist,
@@ -53,6 +54,8 @@ def story(
     check_new_file(out, (".html", ".pdf"), force)
     check_whole_number(batch_size, "The batch size", 1)
     check_model(model)
+    chosen = parse_options(option, model)
+    check_device(device)
     from t2i_apps.story.text import read_story
 
     read = read_story(text)
@@ -63,7 +66,6 @@ def story(
     from t2i_apps.story.prompting import prompts_for
 
     check_book(out, title, read.paragraphs, lang)
-    chosen = parse_options(option)
     writer = create_language_model(lm) if lm is not None else None
     artist = open_artist(model, device, memory, lora, accept_new, yes)
     options = artist.options(**chosen)

@@ -18,6 +18,7 @@ from t2i.cli.options import (
     ModelOption,
     OwnOption,
     YesOption,
+    check_device,
     check_model,
     check_new_file,
     open_artist,
@@ -50,6 +51,7 @@ def edit(
     """Change a picture by a prompt, draw a part of it anew (--mask), or enlarge it (--enlarge)."""
     check_new_file(out, PICTURES, force)
     check_model(model)
+    check_device(device)
     if mask is not None and enlarge is not None:
         raise InvalidInputError("A picture is either filled (--mask) or enlarged (--enlarge), got both. Give one.")
     from t2i.drawing.artist import Request

@@ -34,13 +34,14 @@ def export(
         )
     check_new(out)
     check_model(model)
+    chosen = parse_options(option, model)
     from t2i.drawing.pipeline import pipeline
     from t2i.snapshots.golden import GOLDEN_TOLERANCE
     from t2i_onnx.export.model import export_model
 
     artist = pipeline(model, device="cpu")
     with doing(f"exporting {model}"):
-        done = export_model(artist, out, artist.options(**parse_options(option)), int8=int8)
+        done = export_model(artist, out, artist.options(**chosen), int8=int8)
     say(f"{out}/: {', '.join(f'{name} {size / 1e6:.1f} MB' for name, size in done.sizes.items() if size > 50_000)}")
     say(
         f"largest difference from torch's pictures, in [-1, 1]: {done.difference:.1e} "

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2i.cli.console import say
-from t2i.cli.options import DeviceOption, EngineOption, YesOption, check_engine, check_model, download_confirmed
+from t2i.cli.options import (
+    DeviceOption,
+    EngineOption,
+    YesOption,
+    check_device,
+    check_engine,
+    check_model,
+    download_confirmed,
+)
 from t2i.errors import InvalidInputError
 from t2i.registry.describe import DEFAULT_MODEL
 from t2i_server.settings import ServerSettings
@@ -66,6 +74,8 @@ def serve(
     names = parse_names(models or [DEFAULT_MODEL])
     for name in names.values():
         check_model(name)
+    if engine is None:
+        check_device(device)
     given = {
         "batch": batch,
         "wait_ms": wait_ms,

@@ -9,7 +9,7 @@ import torch
 
 from t2i.config import parse_config
 from t2i.create import create_model
-from t2i.generator import Generator
+from t2i.generator import Generator, NoOptions
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, WeightsSpec, load_target
 from t2i.testing.checks.generators import GENERATOR_CHECKS
@@ -47,8 +47,9 @@ class Models(CheckedRole[ModelSpec]):
 
     def says(self, spec: ModelSpec) -> tuple[dict[str, object], dict[str, object]]:
         kind = load_target(spec.target)
-        declared = {"name": spec.name, "config": load_target(spec.config)}
-        return declared, {"name": kind.technique, "config": kind.config_type}
+        options = load_target(spec.options) if spec.options else NoOptions
+        declared = {"name": spec.name, "config": load_target(spec.config), "options": options}
+        return declared, {"name": kind.technique, "config": kind.config_type, "options": kind.options_type}
 
 
 def generator(spec: ModelSpec) -> Generator:
