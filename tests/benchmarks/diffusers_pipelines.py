@@ -1,7 +1,7 @@
 """Drawing with t2i-diffusers against plain calls of the pipeline: a batch, a list of prompts, peak memory; on a CPU.
 
-Seconds are processor time. A list gains what a call costs besides arithmetic, so it gains much with a small network and
-nothing with a large one, whose arithmetic on a CPU takes the same time for each picture of a batch.
+Seconds are processor time. A list gains what a call costs besides arithmetic, so it gains more with a small network
+than with a large one, whose arithmetic on a CPU takes the same time for each picture of a batch.
 """
 
 from __future__ import annotations
