@@ -14,6 +14,7 @@ from plugins.index.test_index_query import TEXTS
 from t2i.errors import DataError
 from t2i_index.filters import Filters
 from t2i_index.index import Index, open_store
+from t2i_index.lance import LanceStore
 from t2i_index.record import Entry
 from t2i_index.store import ANY, Store
 
@@ -123,6 +124,16 @@ def test_the_index_works_on_lancedb(tmp_path: Path):
     index.store.add([picture("a heart", n, seed=n) for n in range(3)])
     (hit,) = index.search("heart")
     assert [record.seed for record in hit.stack] == [2, 1, 0]
+
+
+def test_a_table_of_an_older_version_gets_the_new_columns(tmp_path: Path):
+    where = tmp_path / "old.lance"
+    store = LanceStore(str(where))
+    store.add([picture("old")])
+    store._table.drop_columns(["edited", "frame"])
+    newer = LanceStore(str(where))
+    newer.add([picture("new", 1, frame={"padding": 3, "background": "edge"})])
+    assert [record.frame for record in newer.all()] == [{}, {"padding": 3, "background": "edge"}]
 
 
 def test_an_invalid_address_is_an_error(tmp_path: Path):

@@ -50,8 +50,12 @@ class LanceStore(Store):
         self._where = where
         with self._sentences("opened"):
             self._database = lancedb.connect(where)
-            self._table: Any = self._database.create_table("records", schema=_schema(), exist_ok=True)
-            added = [name for name in JSON if name not in self._table.schema.names]  # by a newer t2i-index
+            self._table: Any = (
+                self._database.open_table("records")
+                if "records" in self._names()
+                else self._database.create_table("records", schema=_schema(), exist_ok=True)
+            )
+            added = [name for name in JSON if name not in self._table.schema.names]  # the table is of an older version
             if added:
                 self._table.add_columns(dict.fromkeys(added, "'{}'"))
 
