@@ -224,3 +224,16 @@ def test_words_and_seed_matter(vae: LayeredVAE) -> None:
 def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], match: str) -> None:
     with pytest.raises(InvalidConfigError, match=match):
         parse_config(LayersConfig, SHAPE | values, "here")
+
+
+def test_what_is_drawn_is_there_or_not_and_mirrored_or_not(vae: LayeredVAE) -> None:
+    with torch.no_grad():
+        vae.decoder.planner.presence[-1].bias.normal_(std=3)  # type: ignore[union-attr, operator]
+    text = captions(2, 12)
+    scene = vae.decoder.scene(vae.decoder.reader(text), Noise([1, 2]).normal(8))
+    places, decided = scene.places, scene.decided().places
+    assert torch.equal(decided.presence, places.presence.gt(0.5).float())
+    assert torch.equal(decided.mirrored, places.mirrored.gt(0.5).float())
+    assert decided.presence.unique().tolist() == [0, 1] and torch.equal(decided.x, places.x)
+    imagined = vae._imagined(text, Noise([1, 2]), vae.options()).places
+    assert all(numbers.mul(1 - numbers).eq(0).all() for numbers in (imagined.presence, imagined.mirrored))

@@ -75,7 +75,7 @@ class LayeredVAE(Generator[LayersOptions]):
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """The pictures, decoded from the posterior's means and their captions."""
         scene = self.decoder.scene(self.decoder.reader(text), self.encoder(images, text.sentence).mean)
-        return self.paint(scene.in_order(self.fitting(scene, self.sprites(scene), images)))
+        return self.paint(scene.in_order(self.fitting(scene, self.sprites(scene), images)).decided())
 
     def interpolate(
         self, text: TextEmbedding, noise: Noise, weights: Float[Tensor, f], options: LayersOptions
@@ -100,4 +100,4 @@ class LayeredVAE(Generator[LayersOptions]):
         z = self.decoder.planner.expected(read).at(options.temperature * noise.normal(self.config.latent_dim))
         scene = self.decoder.scene(read, z)
         shares = (finer(scene.orders) / max(options.temperature, 1e-6)).softmax(1).cumsum(1)
-        return scene.in_order((shares[:, :-1] <= noise.uniform()[:, None]).sum(1))
+        return scene.in_order((shares[:, :-1] <= noise.uniform()[:, None]).sum(1)).decided()

@@ -59,6 +59,12 @@ class Scene(NamedTuple):
         source[:, first] = exchanged
         return self._replace(places=Placements(thing, presence, *(numbers.gather(1, source) for numbers in where)))
 
+    def decided(self) -> Scene:
+        """The scene with every placement there or not, and mirrored or not: the likelier one of each. Training needs
+        numbers between; drawn, they are ghosts."""
+        presence, mirrored = (finer(n).round().float() for n in (self.places.presence, self.places.mirrored))
+        return self._replace(places=self.places._replace(presence=presence, mirrored=mirrored))
+
     def _first(self) -> Int[Tensor, t]:
         return (self.places.thing < torch.arange(self.looks.shape[1], device=self.looks.device)[:, None]).sum(1)
 
