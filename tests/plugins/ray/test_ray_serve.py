@@ -103,6 +103,9 @@ def test_each_result_comes_before_the_next_one_is_made_and_a_lost_task_is_done_a
 def server(engine: Engine, painter: dict[str, str]) -> Iterator[Served]:
     with serving(painter, engine=engine, batch=8, **LIMITS) as server:
         yield server
+    end = time.monotonic() + 60  # Ray ends processes after it has said that an actor is gone
+    while replicas() and time.monotonic() < end:
+        time.sleep(0.1)
     assert not replicas()
 
 
