@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,11 @@ from PIL import Image
 import t2i
 from fakes.models import FakeTextEncoder
 from t2i.data.dataset import CaptionedDataset, Example
-from t2i.data.pack import features, pack
+from t2i.data.pack import features, pack, partial_folder
 from t2i.data.pack.dataset import PackedDataset
 from t2i.data.pack.features import encode_captions, features_name, open_features
 from t2i.data.pack.pack import open_pack, write_pack
-from t2i.data.pack.partial_folder import scratch_of
+from t2i.data.pack.partial_folder import alone, scratch_of
 from t2i.data.pack.store import FORMAT, Ragged, Texts, starts_of
 from t2i.data.prepare import own_features, prepare
 from t2i.errors import DataError, OutputError
@@ -406,3 +407,32 @@ def test_texts_round_trip(texts):
     stored = Texts(np.frombuffer(b"".join(content), np.uint8), starts_of([len(each) for each in content]))
     assert list(stored) == texts
     assert stored[-1] == texts[-1] and stored[1:] == texts[1:]
+
+
+def test_whoever_waits_for_another_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partial_folder, "PATIENCE", 0.01)
+    said: list[str | int] = []
+    twice = threading.Event()
+
+    @contextmanager
+    def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+        def advance(steps: int) -> None:
+            said.append(steps)
+            if said.count(0) == 2:
+                twice.set()
+
+        said.append(title)
+        yield advance
+
+    def wait() -> None:
+        with alone(tmp_path / "folder", progress):
+            said.append("alone")
+
+    with alone(tmp_path / "folder", progress):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert twice.wait(60)
+        assert "alone" not in said
+    waiting.join(60)
+    assert said[:3] == ["Waiting for another process, which prepares the same data", 0, 0]
+    assert said[-2:] == [1, "alone"]

@@ -90,7 +90,7 @@ def encode_captions(
         OutputError: the folder cannot be written.
     """
     captions = captions_digest(texts)
-    with alone(folder):
+    with alone(folder, progress):
         if folder.exists():
             try:
                 return open_features(folder, encoder.identity, texts)

@@ -146,7 +146,7 @@ def write_pack(
         OutputError: `folder` exists and is something else, or cannot be written.
     """
     source = source_of(dataset, resolution)
-    with alone(folder):
+    with alone(folder, progress):
         if folder.exists():
             pack = _found(folder, repair)
             if pack is not None and pack.source == source:

@@ -14,8 +14,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from t2i.files import cache_home, unwritable
+from t2i.progress import Progress, silent
 
 JOURNAL = "journal.jsonl"
+PATIENCE = 5.0  # seconds between two signs that it still waits
 
 
 class PartialFolder:
@@ -144,8 +146,11 @@ def is_being_filled(folder: Path) -> bool:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, progress: Progress = silent) -> Iterator[None]:
     """Wait until no other process is filling `folder`; a killed process releases its lock.
+
+    Args:
+        progress: told that it waits, and for what.
 
     Raises:
         OutputError: no lock file can be written in the cache.
@@ -154,13 +159,28 @@ def alone(folder: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        lock.acquire()
+        _acquire(lock, progress)
     except OSError as error:
         raise unwritable(path, error) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, progress: Progress) -> None:
+    try:
+        lock.acquire(blocking=False)
+        return
+    except Timeout:
+        pass
+    with progress("Waiting for another process, which prepares the same data", 1) as advance:
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=PATIENCE)
+            except Timeout:
+                advance(0)
+        advance(1)
 
 
 def _lock_path(folder: Path) -> Path:
