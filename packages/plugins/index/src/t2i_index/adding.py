@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from t2i.drawing.formats import FORMATS
 from t2i.engine import Engine, OneProcess
 from t2i.errors import InvalidInputError
 from t2i.progress import Progress, Say, silent, unsaid
-from t2i_index.metadata.read import FORMATS
 from t2i_index.reading import TEXT_FILE, Reading
 from t2i_index.store import Store
 

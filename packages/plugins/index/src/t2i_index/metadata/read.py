@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 from pydantic import ValidationError
 
+from t2i.drawing.formats import FORMATS
 from t2i.drawing.provenance import CHUNK, provenance_type
 from t2i.errors import DataError
 from t2i.files import read_bytes
@@ -21,7 +22,6 @@ from t2i_index.metadata.invokeai import read_invokeai
 from t2i_index.record import Entry, Record
 from t2i_index.thumbnail import thumbnail
 
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MOST_BYTES = 256 * 2**20
 MOST_PIXELS = 100_000_000
 USER_COMMENT, EXIF = 0x9286, 0x8769
