@@ -198,14 +198,9 @@ class SQLiteStore(Store):
             self._database.writing() as connection,
         ):
             connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
-            last = 0
-            while rows := connection.execute(
-                f"{READ} WHERE record.id > ? ORDER BY record.id LIMIT {AT_ONCE}", [last]
-            ).fetchall():
-                for record in map(read_record, rows):
-                    index_words(connection, record.id, record)
-                last = rows[-1][0]
-                advance(len(rows))
+            for record in self.all():
+                index_words(connection, record.id, record)
+                advance(1)
         for neighbours in self._neighbours.values():
             neighbours.segments.rebuild(progress)
 
