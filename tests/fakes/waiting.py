@@ -1,4 +1,4 @@
-"""Waits for effects of a started program."""
+"""Waits for effects of a started program, or of this one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ class Process(Protocol):
     def poll(self) -> int | None: ...
 
 
-def wait_until(happened: Callable[[], object], process: Process, seconds: float = 120) -> None:
-    """Return as soon as `happened()` is true or the program has ended; the caller checks which.
+def wait_until(
+    happened: Callable[[], object], process: Process | None = None, seconds: float = 120, pause: float = 0.005
+) -> None:
+    """Return as soon as `happened()` is true or the program, if there is one, has ended; the caller checks which.
+
+    Args:
+        pause: seconds between two looks.
 
     Raises:
         TimeoutError: neither happened within `seconds`.
     """
     deadline = time.monotonic() + seconds
-    while not happened() and process.poll() is None:
+    while not happened() and (process is None or process.poll() is None):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"after {seconds} s the program still runs, and the condition is still false")
-        time.sleep(0.005)
+            raise TimeoutError(f"after {seconds} s the condition is still false, and no program has ended")
+        time.sleep(pause)

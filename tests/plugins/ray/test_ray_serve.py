@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -63,8 +62,7 @@ def slowly(folder: Path) -> Callable[[], Callable[[int], Iterator[str]]]:
     def open_worker() -> Callable[[int], Iterator[str]]:
         def do(task: int) -> Iterator[str]:
             yield f"{task} begins"
-            while not (folder / "go").exists():
-                time.sleep(0.01)
+            wait_until((folder / "go").exists)
             yield str(os.getpid())
 
         return do
@@ -103,10 +101,7 @@ def test_each_result_comes_before_the_next_one_is_made_and_a_lost_task_is_done_a
 def server(engine: Engine, painter: dict[str, str]) -> Iterator[Served]:
     with serving(painter, engine=engine, batch=8, **LIMITS) as server:
         yield server
-    end = time.monotonic() + 60  # Ray ends processes after it has said that an actor is gone
-    while replicas() and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not replicas()
+    wait_until(lambda: not replicas(), seconds=60, pause=0.1)  # Ray ends processes after it said that actors are gone
 
 
 def test_replicas_answer_as_one_process_does(server: Served, alone: dict[int, Any]):
@@ -121,9 +116,7 @@ def test_a_killed_replica_costs_no_request_and_is_replaced(server: Served, alone
         work = pool.submit(answered, server)
         os.kill(min(first), signal.SIGKILL)
         assert work.result() == alone
-    end = time.monotonic() + 120
-    while len(replicas()) < 2 and time.monotonic() < end:
-        time.sleep(0.1)
+    wait_until(lambda: len(replicas()) >= 2, pause=0.1)
     assert len(replicas()) == 2 and replicas() != first
     for pid in replicas():  # all at once: requests wait for those that replace them
         os.kill(pid, signal.SIGKILL)
@@ -139,7 +132,7 @@ def test_after_ctrl_c_replicas_draw_what_was_accepted(
     with said.open("w") as log:  # in a process group of its own, as the command of a terminal
         program = subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        wait_until(lambda: "on http://" in said.read_text() or program.poll() is not None, program, 300)
+        wait_until(lambda: "on http://" in said.read_text(), program, 300)
         found = re.search(r"http://\S+", said.read_text())
         assert found, said.read_text()
         body = json.dumps({"prompt": "a red square", "n": 5}).encode()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,8 +17,10 @@ import pytest
 
 import t2i_server.models
 from fakes.serving import GENERATIONS, Gate, Served, gated, logged, serving
+from fakes.waiting import wait_until
 
 Serve = Callable[..., tuple[Served, Gate]]
+until = partial(wait_until, seconds=10)
 
 
 @pytest.fixture
@@ -42,13 +45,6 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fakes_installed: None
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(32) as pool:
         yield pool
-
-
-def until(happened: Callable[[], object], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def waiting(server: Served) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,12 @@ from selenium.webdriver.remote.webelement import WebElement
 
 import t2i
 from fakes.serving import Served, serving
+from fakes.waiting import wait_until
 
 MODELS = ("stackgan-v2.openmoji64", "cgan.openmoji64")
 KEY = "an-example-key-of-32-characters."
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+until = partial(wait_until, seconds=60, pause=0.05)
 
 pytestmark = [
     pytest.mark.slow,
@@ -61,13 +63,6 @@ def page(browser: webdriver.Chrome, server: Served) -> Iterator[webdriver.Chrome
     yield browser
     problems = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not problems, problems
-
-
-def until(happened: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 def status(page: webdriver.Chrome) -> str:
