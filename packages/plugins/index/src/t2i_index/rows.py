@@ -14,6 +14,7 @@ from t2i_index.store import Space, Vectors
 COLUMNS = (
     "kind, prompt, text, model, seed, options, artist, widened, edited, frame, score, path, sha256, time, run, source"
 )
+NAMES = COLUMNS.split(", ")
 READ = (
     f"SELECT record.id, {COLUMNS.replace('artist', 'artist.facts')} "
     "FROM record LEFT JOIN artist ON artist.id = record.artist"
@@ -21,6 +22,7 @@ READ = (
 INSERTED = f"key, meaning, look, {COLUMNS}"
 INSERT = f"INSERT OR IGNORE INTO record ({INSERTED}) VALUES ({', '.join('?' * (INSERTED.count(',') + 1))})"
 MAPPINGS = ("options", "artist", "widened", "edited", "frame")
+EMPTY = "{}"
 ENCODER = json.JSONEncoder(sort_keys=True)
 
 
@@ -32,11 +34,10 @@ class Artists:
         self._connection = connection
         self._known: dict[str, int] = {}
 
-    def number(self, artist: Mapping[str, Any]) -> int | None:
-        """The number of an artist, new or old; None if there is no artist."""
-        if not artist:
+    def number(self, facts: str) -> int | None:
+        """The number of an artist, new or old, by its facts as JSON; None if there is no artist."""
+        if facts == EMPTY:
             return None
-        facts = _json(artist)
         if facts not in self._known:
             self._connection.execute("INSERT OR IGNORE INTO artist (facts) VALUES (?)", [facts])
             ((self._known[facts],),) = self._connection.execute("SELECT id FROM artist WHERE facts = ?", [facts])
@@ -47,19 +48,10 @@ def insert(connection: sqlite3.Connection, artists: Artists, entry: Entry) -> bo
     """Insert an entry with everything that belongs to it; False if its record is there already."""
     record = entry.record
     meaning, look = hashed(record.meaning), hashed(entry.thumbnail) if entry.thumbnail else None
-    made = (
-        record.key,
-        meaning,
-        look,
-        record.kind,
-        record.prompt,
-        record.text,
-        record.model,
-        record.seed,
-        _json(record.options),
-    )
-    parts = (artists.number(record.artist), _json(record.widened), _json(record.edited), _json(record.frame))
-    values = (*made, *parts, record.score, record.path, record.sha256, record.time, record.run, record.source)
+    facts = {name: getattr(record, name) for name in NAMES}
+    facts |= {name: _json(facts[name]) for name in MAPPINGS}
+    facts["artist"] = artists.number(facts["artist"])
+    values = (record.key, meaning, look, *facts.values())
     added = connection.execute(INSERT, [_plain(value) if isinstance(value, str) else value for value in values])
     if added.rowcount != 1:
         return False
@@ -97,14 +89,14 @@ def index_words(connection: sqlite3.Connection, id_: int, record: Record) -> Non
 def read_record(row: Sequence[Any]) -> Record:
     """The record in a row of READ."""
     id_, *values = row
-    facts: dict[str, Any] = dict(zip(COLUMNS.split(", "), values, strict=True))
+    facts: dict[str, Any] = dict(zip(NAMES, values, strict=True))
     for name in MAPPINGS:
-        facts[name] = json.loads(facts[name]) if facts[name] not in (None, "{}") else {}
+        facts[name] = json.loads(facts[name]) if facts[name] not in (None, EMPTY) else {}
     return Record(**facts, id=id_)
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return ENCODER.encode(value) if value else "{}"
+    return ENCODER.encode(value) if value else EMPTY
 
 
 def _plain(value: str) -> str:
