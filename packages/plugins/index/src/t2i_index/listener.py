@@ -9,7 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -19,7 +19,7 @@ from t2i.cli.console import say
 from t2i.errors import T2IError
 from t2i_index.encoder import ENCODER_SHA256
 from t2i_index.location import recording_location
-from t2i_index.record import Entry, Record
+from t2i_index.record import Entry, Record, drawn
 from t2i_index.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -57,16 +57,8 @@ def run_name(process: int) -> str:
 
 def _entry(path: Path, picture: Picture) -> Entry:
     provenance = picture.provenance
-    record = Record(
-        kind="picture",
-        prompt=provenance.prompt,
-        model=provenance.artist.name,
-        seed=provenance.seed,
-        options=provenance.options,
-        artist=asdict(provenance.artist),
-        widened=asdict(provenance.widened) if provenance.widened else {},
-        edited=asdict(provenance.source) if provenance.source else {},
-        frame=asdict(provenance.frame) if provenance.frame else {},
+    record = replace(
+        drawn(provenance),
         path=str(path.absolute()),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         time=time.time(),

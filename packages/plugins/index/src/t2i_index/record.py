@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from t2i.drawing.provenance import Provenance
 
 Kind = Literal["picture", "text"]
 
@@ -82,6 +85,21 @@ class Record:
         if self.kind == "text":
             parts += [self.prompt, self.model, str(self.seed)]
         return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def drawn(provenance: Provenance) -> Record:
+    """The record of a picture with this provenance, without its file, time and run."""
+    return Record(
+        kind="picture",
+        prompt=provenance.prompt,
+        model=provenance.artist.name,
+        seed=provenance.seed,
+        options=provenance.options,
+        artist=asdict(provenance.artist),
+        widened=asdict(provenance.widened) if provenance.widened else {},
+        edited=asdict(provenance.source) if provenance.source else {},
+        frame=asdict(provenance.frame) if provenance.frame else {},
+    )
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 
-from t2i_index.metadata.found import Found, as_seed, as_text, simple
+from t2i_index.metadata.values import as_seed, as_text, simple
+from t2i_index.record import Record
 
 NEGATIVE = "Negative prompt:"
 SETTING = re.compile(r'\s*([A-Z][\w /+-]{0,60}):\s*("(?:\\.|[^"\\]){0,2000}"|[^,]{0,500})(?:,|$)')
 
 
-def read_a1111(texts: dict[str, str]) -> Found | None:
+def read_a1111(texts: dict[str, str]) -> Record | None:
     """How A1111 made a picture, from its text chunks; None if it did not."""
     text = as_text(texts.get("parameters"))
     lines = text.splitlines()
@@ -34,4 +35,5 @@ def read_a1111(texts: dict[str, str]) -> Found | None:
     if negative:
         options["negative prompt"] = negative
     model = settings.get("Model", "").strip().strip('"')
-    return Found("a1111", prompt, model, as_seed(settings.get("Seed", "").strip()), simple(options))
+    seed = as_seed(settings.get("Seed", "").strip())
+    return Record("picture", prompt, model=model, seed=seed, options=simple(options), source="a1111")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from t2i_index.metadata.found import Found, as_seed, as_text, parse_object, simple
+from t2i_index.metadata.values import as_seed, as_text, parse_object, simple
+from t2i_index.record import Record
 
 Graph = dict[str, Any]
 MOST_NODES = 2_000  # visited from one sampler
@@ -17,7 +18,7 @@ TEXTS = ("text", "text_g", "text_l", "t5xxl", "clip_l", "prompt", "string", "val
 SETTINGS = ("steps", "cfg", "sampler_name", "scheduler", "denoise")
 
 
-def read_comfyui(texts: dict[str, str]) -> Found | None:
+def read_comfyui(texts: dict[str, str]) -> Record | None:
     """How ComfyUI made a picture, from its text chunks; None if it did not."""
     graph = parse_object(texts.get("prompt", ""))
     if not graph:
@@ -30,17 +31,17 @@ def read_comfyui(texts: dict[str, str]) -> Found | None:
         if prompt:
             seed = _seed(graph, id_)
             options = simple({name: inputs[name] for name in SETTINGS if name in inputs})
-            return Found("comfyui", prompt, _model(graph), seed, options)
+            return Record("picture", prompt, model=_model(graph), seed=seed, options=options, source="comfyui")
     return _without_sampler(graph)
 
 
-def _without_sampler(graph: Graph) -> Found | None:
+def _without_sampler(graph: Graph) -> Record | None:
     """Workflows whose sampler takes a guider: the longest text that a text encoder reads."""
     prompts = [_text(graph, id_) for id_, node in graph.items() if "TextEncode" in _kind(node)]
     prompt = max(prompts, key=len, default="")
     seeds = [as_seed(_inputs(node).get("noise_seed")) for node in graph.values()]
     seed = next((seed for seed in seeds if seed is not None), None)
-    return Found("comfyui", prompt, _model(graph), seed) if prompt else None
+    return Record("picture", prompt, model=_model(graph), seed=seed, source="comfyui") if prompt else None
 
 
 def _before(graph: Graph, link: object) -> Iterator[str]:

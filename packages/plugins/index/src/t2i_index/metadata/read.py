@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -17,9 +17,9 @@ from t2i.errors import DataError
 from t2i.files import read_bytes
 from t2i_index.metadata.a1111 import read_a1111
 from t2i_index.metadata.comfyui import read_comfyui
-from t2i_index.metadata.found import MOST_JSON, Found
 from t2i_index.metadata.invokeai import read_invokeai
-from t2i_index.record import Entry, Record
+from t2i_index.metadata.values import MOST_JSON
+from t2i_index.record import Entry, Record, drawn
 from t2i_index.thumbnail import thumbnail
 
 MOST_BYTES = 256 * 2**20
@@ -49,26 +49,17 @@ def read_picture(path: Path, run: str) -> Entry | None:
         raise DataError(f"it is not a complete picture ({error})") from None
     if found is None:
         return None
-    record = Record(
-        kind="picture",
-        prompt=found.prompt,
-        model=found.model,
-        seed=found.seed,
-        options=found.options,
-        artist=found.artist,
-        widened=found.widened,
-        edited=found.edited,
-        frame=found.frame,
+    record = replace(
+        found,
         path=str(path.absolute()),
         sha256=hashlib.sha256(content).hexdigest(),
         time=path.stat().st_mtime,
         run=run,
-        source=found.source,
     )
     return Entry(record, small)
 
 
-def understand(texts: dict[str, str]) -> Found | None:
+def understand(texts: dict[str, str]) -> Record | None:
     """How a picture was made, from its text chunks; None if no known program wrote them."""
     for reader in (_read_t2i, read_invokeai, read_a1111, read_comfyui):
         found = reader(texts)
@@ -89,7 +80,7 @@ def read_bounded(path: Path, most: int) -> bytes:
         raise DataError(f"it cannot be read ({error.strerror})") from None
 
 
-def _read_t2i(texts: dict[str, str]) -> Found | None:
+def _read_t2i(texts: dict[str, str]) -> Record | None:
     text = texts.get(CHUNK, "")
     if not 0 < len(text) <= MOST_JSON:
         return None
@@ -99,8 +90,7 @@ def _read_t2i(texts: dict[str, str]) -> Found | None:
         return None
     if not found.prompt.strip() or not 0 <= found.seed < 2**63:
         return None
-    parts = [asdict(part) if part else {} for part in (found.widened, found.source, found.frame)]
-    return Found("t2i", found.prompt, found.artist.name, found.seed, found.options, asdict(found.artist), *parts)
+    return drawn(found)
 
 
 def _texts(image: Image.Image) -> dict[str, str]:

@@ -1,40 +1,15 @@
-"""Facts from a picture's metadata about how it was made, by any program."""
+"""Values of a picture's metadata, which anybody may have written."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from t2i.seeds import MAX_SEED
 
 MOST_TEXT = 100_000  # characters of a prompt; longer ones are cut
 MOST_JSON = 4_000_000  # characters of one metadata field that are read
-
-
-@dataclass(frozen=True)
-class Found:
-    """How a picture was made.
-
-    Attributes:
-        source: the program.
-        prompt: never empty.
-        model: the model's name, or "".
-        seed: None if it is unknown.
-        options: other settings, such as {"steps": 20}.
-        artist, widened, edited, frame: as in `t2i_index.record.Record`; only t2i writes them.
-    """
-
-    source: str
-    prompt: str
-    model: str = ""
-    seed: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    artist: Mapping[str, Any] = field(default_factory=dict)
-    widened: Mapping[str, Any] = field(default_factory=dict)
-    edited: Mapping[str, Any] = field(default_factory=dict)
-    frame: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
