@@ -12,6 +12,7 @@ from PIL import Image
 from fakes.command_line import T2I, contents
 from t2i.cli.main import main
 from t2i.drawing.artist import Request
+from t2i.drawing.picture import Picture
 from t2i.drawing.pipeline import Pipeline, Stage, pipeline
 from t2i.drawing.provenance import read_provenance
 from t2i.noise import Noise
@@ -76,7 +77,9 @@ def test_each_stage_of_a_batch_is_given_and_then_its_pictures(staged: Path) -> N
         stage = next(live)
         assert isinstance(stage, Stage) and (stage.number, stage.of) == (number, 2)
         assert [image.tobytes() for image in stage.images] == [each.stages[number].tobytes() for each in expected]
-    assert [picture.png() for picture in live] == [picture.png() for picture in expected]  # type: ignore[union-attr]
+    drawn = list(live)
+    assert [picture.png() for picture in drawn] == [picture.png() for picture in expected]  # type: ignore[union-attr]
+    assert all(isinstance(each, Picture) and each.stages == () for each in drawn), "their stages were given already"
 
 
 def test_a_folder_has_a_strip_per_picture_and_resumes(t2i: T2I, staged: Path, here: Path) -> None:

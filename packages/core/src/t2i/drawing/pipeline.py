@@ -168,7 +168,7 @@ class Pipeline(Artist):
         """
         options = check_drawing(self, options, len(requests))
         self._check_stages()
-        return self._draw(requests, options, len(requests), stages=True)
+        return self._draw(requests, options, len(requests), stages=True, live=True)
 
     def _check_stages(self) -> None:
         if len(self.generator.stage_resolutions) < 2:
@@ -178,20 +178,21 @@ class Pipeline(Artist):
             )
 
     def _draw(
-        self, requests: Iterable[Request], options: Config, batch_size: int, stages: bool
+        self, requests: Iterable[Request], options: Config, batch_size: int, stages: bool, live: bool = False
     ) -> Iterator[Stage | Picture]:
+        """The pictures, with their stages or, if `live`, after each stage of their batch."""
         warned: dict[str, str] = {}
         for batch in in_batches(self, requests, options, lambda: batch_size):
             text = self._read([asked.prompt for asked in batch], warned)
             drawn: list[list[Image.Image]] = []
             for images in self._images(text, [asked.seed for asked in batch], options, stages):
                 drawn.append(images)
-                if stages:
+                if live:
                     yield Stage(tuple(images), len(drawn) - 1, self.generator.stage_count(options))
             for of_one, sentence, asked in zip(
                 zip(*drawn, strict=True), text.sentence[: len(batch)].cpu(), batch, strict=True
             ):
-                given = of_one if stages else ()
+                given = of_one if stages and not live else ()
                 yield Picture(of_one[-1], asked, given, self.record, sentence, warned.get(asked.prompt, ""))
 
     @torch.inference_mode()
