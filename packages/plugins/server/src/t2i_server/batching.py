@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Sequence
@@ -24,6 +25,9 @@ from t2i_server.worker import Answer, Batch, Partial, Task
 
 LEARNING = 0.2  # weight of the last batch in the time per picture
 FIRST_GUESS = 0.1  # seconds per picture
+
+News = asyncio.Queue[tuple[int, Image.Image | asyncio.Future[Picture]]]
+"""Stages and pictures, with their place in the request."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +52,22 @@ class Ticket:
     Attributes:
         number: of all pictures so far.
         place: in its request.
-        news: gets each stage, then the picture.
+        news: of its request; gets each stage, then the picture.
         last: number of the last stage; -1 before the first.
     """
 
     number: int
     place: int
     request: Request
-    options: Config
     picture: asyncio.Future[Picture]
-    news: asyncio.Queue[Ticket | tuple[Ticket, Image.Image]] = field(repr=False)
+    news: News = field(repr=False)
     last: int = -1
 
     def stage(self, number: int, image: Image.Image) -> None:
         """Pass on a stage, unless it was: a batch whose replica was lost is drawn again."""
         if number > self.last and not self.picture.done():
             self.last = number
-            self.news.put_nowait((self, image))
+            self.news.put_nowait((self.place, image))
 
     def settle(self, drawn: Picture | Exception) -> None:
         """Pass on the picture, unless it was given up."""
@@ -81,7 +84,7 @@ class Order:
     """The pictures of one request, in order; each is done as soon as it is drawn."""
 
     tickets: tuple[Ticket, ...] = field(repr=False)
-    news: asyncio.Queue[Ticket | tuple[Ticket, Image.Image]] = field(repr=False)
+    news: News = field(repr=False)
 
     @property
     def pictures(self) -> list[asyncio.Future[Picture]]:
@@ -93,10 +96,8 @@ class Order:
         Raises:
             Exception: a picture cannot be drawn.
         """
-        new = await self.news.get()
-        if isinstance(new, Ticket):
-            return new.place, new.picture.result()
-        return new[0].place, new[1]
+        place, new = await self.news.get()
+        return place, new.result() if isinstance(new, asyncio.Future) else new
 
     def cancel(self) -> None:
         """Give up the pictures that are not drawn yet; a batch that is being drawn is finished."""
@@ -159,8 +160,8 @@ class Batcher:
         requests = list(requests)
         self._check(len(requests), key)
         group = Group(model, options.model_dump_json(), partial)
-        news = asyncio.Queue[Ticket | tuple[Ticket, Image.Image]]()
-        tickets = tuple(self._ticket(place, request, options, key, news) for place, request in enumerate(requests))
+        news = News()
+        tickets = tuple(self._ticket(place, request, key, news) for place, request in enumerate(requests))
         self._groups.setdefault(group, deque()).extend(tickets)
         self._arrived.set()
         return Order(tickets, news)
@@ -182,17 +183,10 @@ class Batcher:
                 own * self._seconds_per_picture,
             )
 
-    def _ticket(
-        self,
-        place: int,
-        request: Request,
-        options: Config,
-        key: str,
-        news: asyncio.Queue[Ticket | tuple[Ticket, Image.Image]],
-    ) -> Ticket:
+    def _ticket(self, place: int, request: Request, key: str, news: News) -> Ticket:
         self._count += 1
         self._open[key] += 1
-        ticket = Ticket(self._count, place, request, options, asyncio.get_running_loop().create_future(), news)
+        ticket = Ticket(self._count, place, request, asyncio.get_running_loop().create_future(), news)
 
         def closed(picture: asyncio.Future[Picture]) -> None:
             self._open[key] -= 1
@@ -200,7 +194,7 @@ class Batcher:
                 del self._open[key]
             if not picture.cancelled():
                 picture.exception()  # it is reported to the client, if there still is one
-                news.put_nowait(ticket)
+                news.put_nowait((place, picture))
 
         ticket.picture.add_done_callback(closed)
         return ticket
@@ -238,8 +232,8 @@ class Batcher:
 
     async def _draw(self, group: Group, tickets: Sequence[Ticket]) -> None:
         began = time.perf_counter()
-        options = tickets[0].options.model_dump(mode="json")
-        batch = Batch(group.model, options, tuple(ticket.request for ticket in tickets), group.partial)
+        requests = tuple(ticket.request for ticket in tickets)
+        batch = Batch(group.model, json.loads(group.options), requests, group.partial)
         try:
             async for answer in self._service.ask(batch):
                 if isinstance(answer, Partial):
