@@ -14,6 +14,7 @@ from t2i.files import unwritable
 from t2i_index.schema import bring_up_to_date, check_version
 
 WAIT_SECONDS = 5.0  # for another process that is writing
+MOST_VALUES = 500  # in one statement
 CACHE_KIBIBYTES = 65_536
 
 
@@ -74,6 +75,16 @@ def connect(path: Path, wait_seconds: float = WAIT_SECONDS) -> sqlite3.Connectio
             connection = _readable(path, wait_seconds)
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         return connection
+
+
+def parts(values: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The values, as many at a time as one statement takes."""
+    return (values[start : start + MOST_VALUES] for start in range(0, len(values), MOST_VALUES))
+
+
+def marks(count: int) -> str:
+    """Placeholders for this many values."""
+    return ", ".join("?" * count)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+from t2i_index.connection import marks
 from t2i_index.query import spaced
 from t2i_index.record import Entry, Record, hashed
 from t2i_index.store import Space, Vectors
@@ -20,7 +21,7 @@ READ = (
     "FROM record LEFT JOIN artist ON artist.id = record.artist"
 )
 INSERTED = f"key, meaning, look, {COLUMNS}"
-INSERT = f"INSERT OR IGNORE INTO record ({INSERTED}) VALUES ({', '.join('?' * (INSERTED.count(',') + 1))})"
+INSERT = f"INSERT OR IGNORE INTO record ({INSERTED}) VALUES ({marks(INSERTED.count(',') + 1)})"
 MAPPINGS = ("options", "artist", "widened", "edited", "frame")
 EMPTY = "{}"
 ENCODER = json.JSONEncoder(sort_keys=True)

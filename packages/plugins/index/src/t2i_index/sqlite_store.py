@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 
 from t2i.progress import Progress, silent
-from t2i_index.connection import WAIT_SECONDS, Database
+from t2i_index.connection import WAIT_SECONDS, Database, marks, parts
 from t2i_index.filters import Filters
 from t2i_index.neighbours import Neighbours
 from t2i_index.query import parse_query, spaced
@@ -20,7 +20,7 @@ from t2i_index.schema import VERSION
 from t2i_index.store import ANY, Space, Store, Vectors
 
 SPACES: tuple[Space, ...] = ("meaning", "look")
-AT_ONCE = 500  # ids in one statement, and records in one batch
+AT_ONCE = 500  # records in one batch
 RANKED = 2_000  # matches that are ranked by how well they fit; if there are more, the newest
 
 
@@ -59,16 +59,16 @@ class SQLiteStore(Store):
 
     def records(self, ids: Sequence[int]) -> list[Record]:
         found: dict[int, Record] = {}
-        for part in _parts(ids):
-            for row in self._database.read(f"{READ} WHERE record.id IN ({_marks(part)})", part):
+        for part in parts(ids):
+            for row in self._database.read(f"{READ} WHERE record.id IN ({marks(len(part))})", part):
                 found[row[0]] = read_record(row)
         return [found[id_] for id_ in ids if id_ in found]
 
     def thumbnails(self, ids: Sequence[int]) -> Mapping[int, bytes]:
         found: dict[int, bytes] = {}
-        for part in _parts(ids):
+        for part in parts(ids):
             found |= dict(
-                self._database.read(f"SELECT record, picture FROM thumbnail WHERE record IN ({_marks(part)})", part)
+                self._database.read(f"SELECT record, picture FROM thumbnail WHERE record IN ({marks(len(part))})", part)
             )
         return found
 
@@ -138,18 +138,18 @@ class SQLiteStore(Store):
             connection.execute("UPDATE record SET score = ? WHERE id = ?", [score, record])
 
     def remove(self, ids: Sequence[int]) -> None:
-        for part in _parts(ids):
+        for part in parts(ids):
             gone = self.records(part)
             with self._database.writing() as connection:
                 for record in gone:
                     forget = "INSERT INTO words (words, rowid, body) VALUES ('delete', ?, ?)"
                     connection.execute(forget, [record.id, spaced(record.words)])
-                of_records = f"FROM record WHERE id IN ({_marks(part)})"
+                of_records = f"FROM record WHERE id IN ({marks(len(part))})"
                 things = {
                     space: connection.execute(f"SELECT {space} {of_records}", part).fetchall() for space in SPACES
                 }
                 connection.execute(f"DELETE {of_records}", part)
-                connection.execute(f"DELETE FROM thumbnail WHERE record IN ({_marks(part)})", part)
+                connection.execute(f"DELETE FROM thumbnail WHERE record IN ({marks(len(part))})", part)
                 for space, hashes in things.items():
                     unused = f"thing = ? AND NOT EXISTS (SELECT 1 FROM record WHERE {space} = thing)"
                     connection.executemany(f"DELETE FROM {space} WHERE {unused}", hashes)
@@ -203,11 +203,3 @@ class SQLiteStore(Store):
                 advance(1)
         for neighbours in self._neighbours.values():
             neighbours.segments.rebuild(progress)
-
-
-def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

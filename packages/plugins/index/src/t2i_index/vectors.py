@@ -7,20 +7,19 @@ for `look`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from t2i_index.connection import Database
+from t2i_index.connection import Database, marks, parts
 from t2i_index.filters import Filters
 from t2i_index.store import Space
 
 END = 2**63 - 1  # no vector has this number
 AT_ONCE = 4_096  # vectors read at once
-MOST_VALUES = 500  # in one statement
 
 Matrix = NDArray[np.float32]
 
@@ -64,9 +63,8 @@ class VectorTable:
 
     def numbered(self, ids: list[int], filters: Filters) -> Iterator[Rows]:
         """Those with these numbers that still exist, of records that pass the filters."""
-        for start in range(0, len(ids), MOST_VALUES):
-            part = ids[start : start + MOST_VALUES]
-            yield _rows(self._read(f"v.id IN ({', '.join('?' * len(part))}) AND {{}}", part, filters))
+        for part in parts(ids):
+            yield _rows(self._read(f"v.id IN ({marks(len(part))}) AND {{}}", part, filters))
 
     def passing(self, filters: Filters, most: int) -> Rows | None:
         """All of records that pass the filters; None if more than `most` records do."""
@@ -86,7 +84,7 @@ class VectorTable:
         sql = f"SELECT count(*) FROM {self._space} WHERE id > ? AND id <= ?"
         return int(self._database.read(sql, [first, last])[0][0])
 
-    def _read(self, condition: str, values: list[Any], filters: Filters | None = None) -> list[Any]:
+    def _read(self, condition: str, values: Sequence[Any], filters: Filters | None = None) -> list[Any]:
         """Rows that meet the condition, in which {} stands for the filters."""
         where, passing = (filters or Filters()).sql()
         if filters:
