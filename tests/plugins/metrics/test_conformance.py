@@ -35,7 +35,7 @@ class TestEvaluators(EvaluatorSuite):
 
 
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("name", ["kid", "is", "prdc", "r_precision", "clip_score", "pick_score"])
+@pytest.mark.parametrize("name", ["kid", "is", "prdc", "r_precision", "clip_score", "pick_score", "image_reward"])
 def test_the_spec_declares_the_fewest_pictures(name: str) -> None:
     evaluator = create_evaluator(name, **SETTINGS[name])  # of these settings, none changes how many it needs
     assert registry().get(EvaluatorSpec, name)[0].least_pictures == evaluator.least_pictures > 1

@@ -35,11 +35,13 @@ class ImageReward(AccumulatingEvaluator):
         if not model:
             raise InvalidInputError(
                 "image_reward needs the authors' weights, which exist only as a pickle. Convert it once: "
-                "t2i judge convert-image-reward ImageReward.pt -o FOLDER; then name the folder: model=FOLDER"
+                "t2i judge convert-image-reward ImageReward.pt -o FOLDER; and name the folder: "
+                "--setting image_reward.model=FOLDER"
             )
         self._model = RewardModel(model) if isinstance(model, str) else model
         identity = {"model": self._model.name, "model_sha256": self._model.sha256, **self._model.protocol}
         super().__init__("image_reward", identity)
+        self.least_pictures = FEWEST
         self._fake = self.keep("fake", Rows(empty=torch.empty(0)))
         self._real = self.keep("real", Rows(empty=torch.empty(0)))
 
@@ -53,7 +55,7 @@ class ImageReward(AccumulatingEvaluator):
         Raises:
             InvalidInputError: fewer than two generated pictures were seen.
         """
-        self.require(FEWEST, {"generated": len(self._fake)}, "Draw more.")
+        self.require(self.least_pictures, {"generated": len(self._fake)}, "Draw more.")
         scores = {"image_reward": self._score(self._fake, "n_fake")}
         if len(self._real) >= FEWEST:
             scores["image_reward_ceiling"] = self._score(self._real, "n_real")

@@ -70,6 +70,7 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
             "t2i_metrics.image_reward:ImageReward",
             "how much people would like the picture (Xu et al. 2023)",
             check_settings={"model": "untrained"},
+            least_pictures=2,
         ),
         EvaluatorSpec(
             "skills",
