@@ -38,6 +38,8 @@ def t2i_evaluators():
 class judge:
     \"\"\"A judge, made.\"\"\"
 
+    least_pictures = 1
+
     def __init__(self):
         import contextlib, socket
         with contextlib.suppress(OSError):
@@ -81,6 +83,8 @@ SPECIMENS: list[tuple[tuple[str, str], Mapping[str, str]]] = [
         SAYS: "plugin.py declares {'name': 'feke', 'config': <class 'fakes.models.FakeConfig'>"}),
     ((SOURCE.replace(', options="fakes.models:FakeOptions"', ""), METADATA), {
         SAYS: "'options': <class 't2i.generator.NoOptions'>}, but the code says"}),
+    ((SOURCE + JUDGE.format(deed="pass").replace('"odd")', '"odd", least_pictures=2)'), METADATA), {
+        SAYS: "plugin.py declares {'least_pictures': 2}, but the code says {'least_pictures': 1}"}),
     ((SOURCE.replace("fakes.models:FakeGenerator", "fakes.models:Nothing"), METADATA), {
         THERE: "Nothing", SAYS: "Nothing", NETWORK: "Nothing", WRITTEN: "Nothing", DOCUMENTED: "Nothing"}),
     ((SOURCE + JUDGE.format(deed='socket.create_connection(("telemetry.invalid", 80))'), METADATA), {

@@ -143,7 +143,7 @@ def what_it_declares_is_there(distribution: str) -> None:
 
 @PLUGIN_CHECKS.add(
     why="`t2i models` shows what plugin.py declares, but a run records what the code says",
-    remedy="use the same name, config, options and licence in plugin.py and in the class",
+    remedy="use the same name, config, options, licence and least_pictures in plugin.py and in the class",
 )
 def declares_what_the_code_says(distribution: str) -> None:
     for spec in _specs(distribution):
