@@ -19,7 +19,7 @@ from t2i.snapshots.foreign import read_checkpoint
 from t2i_metrics.reward_model import RewardNetwork
 
 TOKENIZER = "google-bert/bert-base-uncased"  # as in BLIP's code, which adds two tokens that are not used here
-TOKENIZER_FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json")
+TOKENIZER_FILES = ("vocab.txt", "tokenizer.json*", "tokenizer_config.json*")  # with a wildcard: need not exist
 HEAD = 64  # width of an attention head in every published BLIP
 RENAMED = (  # (pattern, replacement), in this order
     (r"^blip\.text_encoder\.", "text_encoder."),
@@ -59,7 +59,7 @@ def convert_reward(checkpoint: Path, out: Path, tokenizer: str = TOKENIZER) -> N
         raise _not_one(checkpoint, str(error).splitlines()[-1].strip()) from None
     source = Path(tokenizer)
     if not source.is_dir():
-        source, _ = download(tokenizer, None, TOKENIZER_FILES[:1] + tuple(f"{name}*" for name in TOKENIZER_FILES[1:]))
+        source, _ = download(tokenizer, None, TOKENIZER_FILES)
     try:
         words = library.AutoTokenizer.from_pretrained(source, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
