@@ -24,7 +24,7 @@ class FlowTransformer(Generator[FlowOptions]):
     """Draws a picture from noise in several steps, each of which predicts the picture again.
 
     With `config.autoencoder` it draws that model's latents: then the constructor opens that model's files, which are no
-    part of the state, and two buffers hold the mean and the deviation of the training pictures' latents.
+    part of the state, and two buffers hold the mean and standard deviation of the training pictures' latents.
     """
 
     latent_mean: Tensor
@@ -76,7 +76,7 @@ class FlowTransformer(Generator[FlowOptions]):
         return "It draws latents, and the autoencoder that decodes them belongs to another model."
 
     def encode(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c y x"]:
-        """What is drawn for pictures: they themselves, or their latents with mean 0 and deviation 1."""
+        """What is drawn for pictures: they themselves, or their latents with mean 0 and standard deviation 1."""
         if self.autoencoder is None:
             return images
         return (self.autoencoder.encode(images) - self.latent_mean) / self.latent_std

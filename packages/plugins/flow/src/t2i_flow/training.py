@@ -46,7 +46,7 @@ class FlowObjective(Objective):
         }
 
     def _measure(self, pictures: UInt8[Tensor, "n 3 h w"]) -> None:
-        """Set the mean and the deviation of latents to those of some of the pictures."""
+        """Set the mean and standard deviation of latents to those of some of the pictures."""
         generator, autoencoder = self.generator, self.generator.autoencoder
         assert autoencoder is not None  # only then is this called
         some = pictures[:: math.ceil(len(pictures) / MEASURED)]
