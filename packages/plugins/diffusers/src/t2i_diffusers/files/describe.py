@@ -21,7 +21,8 @@ VARIANTS = {"download_bytes": ("",), "download_bytes_16_bit": ("fp16", "bf16")}
 def describe(name: ModelName, listing: ModelInfo) -> Mapping[str, Any]:
     """The pipeline's class, its components with their sizes and licences, and what a download takes.
 
-    A gated repository shows its files' names and sizes, but not their content: then `unread` says why the rest is missing.
+    A gated repository shows its files' names and sizes, but not their content: then `unread` says why the rest is
+    missing.
 
     Raises:
         SnapshotError: it is no pipeline that can be read safely.
