@@ -5,14 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Self, TypeVar, final
+from typing import Self, final
 
 from t2i.arguments import check_whole_number
 from t2i.errors import InvalidInputError
-from t2i.service import OneReplica, Service
-
-TaskT = TypeVar("TaskT")
-ResultT = TypeVar("ResultT")
+from t2i.service import OneReplica, ResultT, Service, TaskT
 
 
 class Engine(ABC):

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, cast, final
 
 from t2i.display import brief
-from t2i.engine import Engine, ResultT, TaskT, check_replicas
+from t2i.engine import Engine, check_replicas
 from t2i.errors import EngineError, InvalidInputError
-from t2i.service import Service
+from t2i.service import ResultT, Service, TaskT
 from t2i_ray.replicas import Replica, Replicas
 from t2i_ray.worker import RETRIES, Worker, check_versions, error_of, make_actor
 
