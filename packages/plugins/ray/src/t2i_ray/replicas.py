@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
@@ -15,7 +14,7 @@ from typing import Any, final
 from t2i.display import brief
 from t2i.errors import EngineError, UnreadPromptWarning
 from t2i.service import ResultT, Service, TaskT
-from t2i_ray.worker import RETRIES, check_versions, error_of, versions
+from t2i_ray.worker import RETRIES, check_versions, enter, error_of, versions
 
 log = logging.getLogger("t2i.ray")
 AGAIN_SECONDS = 5.0  # between attempts to replace a replica
@@ -33,8 +32,7 @@ class Replica:
             folder: the working folder of the process that asks, so that relative paths mean the same.
         """
         warnings.simplefilter("ignore", UnreadPromptWarning)  # each picture says what was not read
-        with suppress(OSError):  # not on this machine: then only absolute paths and names can be used
-            os.chdir(folder)
+        enter(folder)
         self._answer = open_worker()
         return versions()
 
@@ -76,8 +74,7 @@ class Replicas(Service[TaskT, ResultT]):
         import ray
 
         for _ in range(RETRIES + 1):
-            actor = await self._free.get()
-            is_lost = False
+            actor = await self._next()
             try:
                 async for result in actor.answer.options(num_returns="streaming").remote(task):
                     yield await result
@@ -85,11 +82,9 @@ class Replicas(Service[TaskT, ResultT]):
             except ray.exceptions.RayTaskError as error:
                 raise error_of(error) from None
             except ray.exceptions.RayError:
-                is_lost = True
+                self._end(actor)
             finally:
-                if not is_lost:
-                    self._free.put_nowait(actor)
-            self._end(actor)
+                self._free.put_nowait(actor)
         raise EngineError(
             f"A task ended its replica {RETRIES + 1} times, or the cluster is gone. If the replicas run out of memory, "
             f"draw fewer pictures at once: --batch"
@@ -102,6 +97,12 @@ class Replicas(Service[TaskT, ResultT]):
                 await task
         for actor in list(self._actors):
             self._end(actor)
+
+    async def _next(self) -> Any:
+        """A free replica, waited for; those that have ended are left out."""
+        while (actor := await self._free.get()) not in self._actors:
+            pass
+        return actor
 
     async def _add(self) -> None:
         """Start a replica, which answers from now on, and is replaced when it is lost.

@@ -43,11 +43,16 @@ class Worker:
         if self._do is not None and self._job == job:
             return self._do
         self._do = None  # frees what the job before had opened
-        with suppress(OSError):  # not on this machine: then only absolute paths and names can be used
-            os.chdir(folder)
+        enter(folder)
         do = open_worker()
         self._do, self._job = do, job
         return do
+
+
+def enter(folder: str) -> None:
+    """Make it the working folder; if it is not on this machine, only absolute paths and names can be used."""
+    with suppress(OSError):
+        os.chdir(folder)
 
 
 def make_actor(kind: type, cpus: int, gpu: bool, **how: Any) -> Any:
