@@ -79,7 +79,7 @@ def generate(
         bool, typer.Option("--stages", help="Also write NAME-stages.png: the picture's stages, coarse to fine.")
     ] = False,
     attention: Annotated[
-        bool, typer.Option("--attention", help="Also write NAME-attention.png: where the picture looks at each word.")
+        bool, typer.Option("--attention", help="Also write NAME-attention.png: the parts that each word affected.")
     ] = False,
     force: ForceOption = False,
     device: DeviceOption = None,

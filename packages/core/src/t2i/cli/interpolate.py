@@ -38,7 +38,7 @@ def interpolate(
     force: ForceOption = False,
     device: DeviceOption = None,
 ) -> None:
-    """Walk from one picture to another: between two captions, two seeds (--to-seed), or both."""
+    """Draw the pictures between two captions, two seeds (--to-seed), or both."""
     check_new_file(out, (".gif", ".png"), force)
     if to is None and to_seed is None:
         raise InvalidInputError("Interpolation needs a second caption or --to-seed, got neither. Give one.")

@@ -86,8 +86,9 @@ def check_metadata(found: Registry) -> None:
 
 
 def overview(found: Registry) -> Iterator[str]:
-    """What `t2i --help` says: every verb with its summary. Imports none of them."""
-    specs = [spec for spec, _ in found.all(CommandSpec)]
+    """The text of `t2i --help`: every verb with its summary. Imports none of them."""
+    own = t2i_commands()  # first: the verbs that most users need
+    specs = [*own, *(spec for spec, _ in found.all(CommandSpec) if spec not in own)]
     width = max(len(spec.name) for spec in specs)
     yield from ("Usage: t2i COMMAND [ARGUMENTS]...", "", ABOUT, "", "Commands:")
     yield from (f"  {spec.name:<{width}}  {spec.summary}" for spec in specs)

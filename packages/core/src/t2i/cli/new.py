@@ -39,7 +39,7 @@ def new(
     kind: Annotated[str, typer.Option(help=f"What the plugin adds: {', '.join(kinds())}.")] = "generator",
     out: Annotated[Path | None, typer.Option(help="The new folder. Default: t2i-NAME.")] = None,
 ) -> None:
-    """Write a small plugin project with a working toy that you replace by your own code."""
+    """Write a small plugin project with a working toy that you replace with your own code."""
     from t2i.files import atomic_folder
 
     name, role = check_name(name), check_kind(kind)

@@ -18,7 +18,7 @@ def recommend(
     device: Annotated[str | None, typer.Option(help='Device to train on; "cpu" leaves a GPU unused.')] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say which settings fit your pictures and this machine, and why; a few steps are taken to measure their time."""
+    """Recommend settings for your pictures and this machine, with reasons; trains a few steps to measure their time."""
     from t2i.training.defaults.duration import seconds_of
     from t2i.training.recommendation import recommendation
 

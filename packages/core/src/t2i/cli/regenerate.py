@@ -14,7 +14,8 @@ from t2i.cli.options import PICTURES, ForceOption, check_new_file
 def regenerate(
     picture: Annotated[Path, typer.Argument(help="A picture written by t2i generate.")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The regenerated picture. Default: again.png, or its suffix.")
+        Path | None,
+        typer.Option("-o", "--out", help="The regenerated picture. Default: again.png, or the picture's suffix."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="The model with its weights. Default: the model named in the picture.")

@@ -21,7 +21,7 @@ def album(
     force: ForceOption = False,
 ) -> None:
     """Show pictures on one page that needs no other file, each with the commands that draw it again or vary it. Notes
-    are text files: note.txt in a folder, NAME.txt beside NAME.png."""
+    are text files: note.txt in a folder, NAME.txt next to NAME.png."""
     check_new_file(out, (".html",), force)
     from t2i_apps.boards.album import album as write
 

@@ -32,7 +32,8 @@ def board(
         typer.Option("--from", help="A picture to vary: words, seed, model and options are its own unless given here."),
     ] = None,
     larger: Annotated[
-        int | None, typer.Option(help="With --from: how many times as wide and high, for models with such options.")
+        int | None,
+        typer.Option(help="With --from: how many times as wide and high; needs a model with width and height."),
     ] = None,
     note: Annotated[str, typer.Option(help="A note on the page.")] = "",
     model: Annotated[str | None, typer.Option(help=f"{MODEL_HELP} Default: {DEFAULT_MODEL}.")] = None,
@@ -47,7 +48,7 @@ def board(
     ] = False,
 ) -> None:
     """Draw a board: a sheet (.png), a page (.html), and a folder with each cell's picture and provenance. With --from
-    alone, it is the same picture with four other seeds."""
+    alone, it shows the same prompt with four other seeds."""
     if out.suffix.lower() != ".png":
         raise OutputError(f"The board is written as .png, but {out} is not. Try {out.with_suffix('.png')}.")
     if template is None and origin is None:

@@ -1,4 +1,4 @@
-"""`t2i story`: make an illustrated book of a text."""
+"""`t2i story`: make an illustrated book from a text."""
 
 from __future__ import annotations
 

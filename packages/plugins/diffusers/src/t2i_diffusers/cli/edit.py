@@ -33,12 +33,12 @@ def edit(
     prompt: Annotated[str, typer.Argument(help="What the result shows.")],
     model: ModelOption = "sd-turbo",
     mask: Annotated[
-        Path | None, typer.Option(help="A picture that is white where to draw anew, and black where to keep.")
+        Path | None, typer.Option(help="A picture that is white where to redraw, and black where to keep.")
     ] = None,
     enlarge: Annotated[
         int | None, typer.Option(metavar="2|3|4", help="Make the picture this many times larger.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Default: random.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the new parts. Default: random.")] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="The edited picture.")] = Path("edited.png"),
     option: OwnOption = None,
     force: ForceOption = False,
@@ -48,7 +48,7 @@ def edit(
     accept_new: AcceptNewOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Change a picture by a prompt, draw a part of it anew (--mask), or enlarge it (--enlarge)."""
+    """Change a picture by a prompt, redraw a part of it (--mask), or enlarge it (--enlarge)."""
     check_new_file(out, PICTURES, force)
     check_model(model)
     check_device(device)

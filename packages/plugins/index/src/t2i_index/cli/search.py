@@ -35,7 +35,7 @@ def search(
     run: Annotated[str, typer.Option(help="Only results of one command; --json shows the name of its run.")] = "",
     kind: Annotated[str | None, typer.Option(help="Only pictures, or only texts: picture or text.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Only with at least this score.")] = None,
-    count: Annotated[int, typer.Option("-n", help="Most hits.")] = 20,
+    count: Annotated[int, typer.Option("-n", help="Maximum number of hits.")] = 20,
     flat: Annotated[bool, typer.Option("--flat", help="Do not group pictures that differ only by seed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[

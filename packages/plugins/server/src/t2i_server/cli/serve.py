@@ -33,23 +33,27 @@ def serve(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=HELP)] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; any but a loopback one needs keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any free one.")] = 8000,
-    keys: Annotated[Path | None, typer.Option(help="File of keys, a line NAME KEY each. Or T2I_SERVER_KEY.")] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="File of keys, one line NAME KEY per client; or set T2I_SERVER_KEY.")
+    ] = None,
     lm: Annotated[list[str] | None, typer.Option(help="Also serve this language model; repeatable.")] = None,
     search: Annotated[bool, typer.Option("--search", help="Let clients search this machine's index.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Folder for every picture; the index records them.")] = None,
-    batch: Annotated[int, typer.Option(help="Most pictures drawn at once.")] = DEFAULT.batch,
+    batch: Annotated[int, typer.Option(help="Maximum number of pictures drawn at once.")] = DEFAULT.batch,
     wait_ms: Annotated[
         float, typer.Option(help="Milliseconds that a batch waits for more requests.")
     ] = DEFAULT.wait_ms,
-    queue: Annotated[int, typer.Option(help="Most pictures accepted and not yet drawn.")] = DEFAULT.queue,
-    per_request: Annotated[int, typer.Option(help="Most pictures of one request.")] = DEFAULT.per_request,
+    queue: Annotated[int, typer.Option(help="Maximum number of pictures accepted and not yet drawn.")] = DEFAULT.queue,
+    per_request: Annotated[int, typer.Option(help="Maximum number of pictures in one request.")] = DEFAULT.per_request,
     per_key: Annotated[
-        int, typer.Option(help="Most pictures accepted and not yet drawn, for each key.")
+        int, typer.Option(help="Maximum number of pictures accepted and not yet drawn, for each key.")
     ] = DEFAULT.per_key,
     per_minute: Annotated[
-        int, typer.Option(help="Most pictures a minute for each key; 0: no limit.")
+        int, typer.Option(help="Maximum number of pictures per minute for each key; 0: no limit.")
     ] = DEFAULT.per_minute,
-    deadline: Annotated[float, typer.Option(help="Most seconds for one request.")] = DEFAULT.deadline_seconds,
+    deadline: Annotated[
+        float, typer.Option(help="Maximum number of seconds for one request.")
+    ] = DEFAULT.deadline_seconds,
     memory: Annotated[int, typer.Option(help="MiB for the weights of loaded models.")] = DEFAULT.memory_mib,
     log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Write prompts into the access log.")] = False,
     allow_origin: Annotated[
@@ -58,7 +62,7 @@ def serve(
     device: DeviceOption = None,
     engine: EngineOption = None,
     replicas: Annotated[
-        int | None, typer.Option(min=1, help="Copies of the models, with --engine; by default one a worker.")
+        int | None, typer.Option(min=1, help="With --engine: copies of the models. Default: one per worker.")
     ] = None,
     yes: YesOption = False,
 ) -> None:
