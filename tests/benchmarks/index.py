@@ -50,7 +50,7 @@ def measure(file: Path) -> None:
     adding(store, words, centres)
     queries = list(prompts(rng, words, QUERIES))
     searching(store, queries)
-    line("recall at 10 of the files of neighbours", f"{recall(store, centres[:QUERIES]):.3f}", "at least .95")
+    line("recall at 10 of the nearest-neighbour files", f"{recall(store, centres[:QUERIES]):.3f}", "at least .95")
     with tempfile.TemporaryDirectory() as empty:
         opened = functions(
             lambda: SQLiteStore(file).close(), lambda: SQLiteStore(Path(empty, "i.sqlite")).close(), runs=50
@@ -85,7 +85,7 @@ def adding(store: SQLiteStore, words: list[str], centres: np.ndarray) -> None:
             "  the last 10,000, by the clock and by processor time",
             ", ".join(f"{AT_ONCE / t:,.0f} /s" for t in times[-1]),
         )
-        line("  of it, for the files of neighbours, of each vector", ms(files[0] / len(times) / AT_ONCE))
+        line("  of it, for the nearest-neighbour files, of each vector", ms(files[0] / len(times) / AT_ONCE))
         batch = entries(rng, words, centres, 2 * RECORDS)
         used = [plainly(batch) for _ in range(3)]
         line("  ratio to a bare table with FTS5 and vectors", f"{times[-1][1] / statistics.median(used):.1f} x")

@@ -229,7 +229,7 @@ SPECIMENS: list[tuple[Callable[[], OnePlayer], dict[str, str]]] = [
     (OwnsTooMuch, {GRADIENTS: "copy/generator does not reach its module 'critic'"}),
     (OwnRandomness, {SAME: "different losses for the same batch", RESUMED: "ends differently"}),
     (RemembersOutside, {RESUMED: "a run resumed at step 1 ends differently in"}),
-    (Uphill, {LEARNS: "30 moves of copy/generator on one batch must lower its loss, but"}),
+    (Uphill, {LEARNS: "30 updates of copy/generator on one batch must lower its loss, but"}),
     (WritesLog, {"losses_open_no_file_and_no_socket": f"copy/generator opened {os.devnull}"}),
     (ReadsWrongTexts, {ASKED: "needs_mismatched is False, but the loss of copy/generator reads batch.mismatched"}),
     (DeclaresUnused, {ASKED: "needs_mismatched is True, but no loss reads batch.mismatched"}),

@@ -92,7 +92,7 @@ def test_the_length_is_what_the_time_allows_up_to_learning_by_heart() -> None:
     many = {choice.setting: choice.value for choice in length(DATA["three thousand products"].pictures, 0.5, 600, 32)}
     assert many["train.steps"] == 1200 and many["train.sample_first"] == 90
     few = {choice.setting: choice for choice in length(DATA["fifty stamps"].pictures, 0.01, 3600, 10)}
-    assert few["train.steps"].value == 50 * rules.MOST_VISITS // 10 and "by heart" in few["train.steps"].why
+    assert few["train.steps"].value == 50 * rules.MOST_VISITS // 10 and "memorised" in few["train.steps"].why
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_an_index_of_version_1_is_migrated_and_searched_without_files(
         found = store.by_vector("meaning", vectors[7], Filters(), 10)
         assert found == exact(vectors, vectors[7], list(range(1, 301)))
     (said,) = caplog.messages  # once
-    assert "300 vectors are in no file of neighbours yet" in said and "t2i index rebuild" in said
+    assert "300 vectors are in no nearest-neighbour file yet" in said and "t2i index rebuild" in said
     assert store.by_words("p7", Filters(), 9) == [8] and store.thumbnails([8]) == {8: b"thumbnail"}
     (unencoded,) = store.without_vector("meaning")
     assert [record.prompt for record in unencoded] == ["without a vector"]
@@ -205,7 +205,7 @@ def test_an_interrupted_rebuild_is_continued(large: SQLiteStore, file: Path):
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            if "neighbours" in title and done > FULL:
+            if "nearest-neighbour" in title and done > FULL:
                 raise KeyboardInterrupt
 
         yield advance

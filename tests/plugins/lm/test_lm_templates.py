@@ -74,7 +74,7 @@ def test_wildcards_stay_in_their_folder_and_end(tmp_path: Path):
         Template.parse("__none__", tmp_path)
     assert list(Template.parse("__../secret__", tmp_path).all()) == ["__../secret__"]
     (tmp_path / "broken.txt").write_text("a } b\n")
-    with pytest.raises(InvalidInputError, match="a line that is no template"):
+    with pytest.raises(InvalidInputError, match="a line that is not a template"):
         Template.parse("__broken__", tmp_path)
 
 

@@ -111,7 +111,7 @@ def test_a_converted_checkpoint_gives_the_authors_rewards(
 def test_what_is_not_its_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="t2i judge convert-image-reward"):
         create_evaluator("image_reward")
-    with pytest.raises(SnapshotError, match="is no reward model"):
+    with pytest.raises(SnapshotError, match="is not a reward model"):
         create_evaluator("image_reward", model=str(checkpoint.parent / "bert"))
     tensors = torch.load(checkpoint, weights_only=True)
     for change, says in (({"mlp.layers.0.bias": None}, "bias"), ({"other.weight": torch.zeros(1)}, "it has 'other")):

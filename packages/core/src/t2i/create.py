@@ -153,7 +153,7 @@ def index(where: str | Path | None = None) -> Any:
 def load_dataset(
     name: str, split: str | None = None, *, caption_column: str = "", image_column: str = ""
 ) -> CaptionedDataset:
-    """A registered dataset, your own files through a reader, or what lies at a path.
+    """A registered dataset, your own files through a reader, or the files at a path.
 
     Args:
         name: "name" or "name:split" of a dataset, "reader:reference" or "reader:reference:split" (such as
@@ -227,7 +227,7 @@ def _read(spec: DatasetSpec, reference: str, split: str | None, columns: Mapping
 
 
 def _read_path(name: str, split: str | None, columns: Mapping[str, str]) -> CaptionedDataset:
-    """The dataset at a path, opened by the reader that fits what lies there."""
+    """The dataset at a path, opened by the reader that fits the files there."""
     from t2i.data.readers.path import reader_of
 
     try:

@@ -1,4 +1,4 @@
-"""Ctrl-C: signals within SAME_SECONDS are one, as a runner such as `uv run` passes on what the terminal also sends."""
+"""Ctrl-C: signals within SAME_SECONDS count as one, because a runner such as `uv run` repeats the terminal's signal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _first = float("-inf")  # when the latest Ctrl-C began; one for all handlers, as
 
 
 def as_one(handler: Handler) -> Handler:
-    """The handler, not called for a SIGINT that belongs to one already heard by any handler from here."""
+    """The handler, but not called for a SIGINT that repeats one that a handler made here has already received."""
 
     def heard(number: int, frame: FrameType | None) -> None:
         global _first
@@ -46,7 +46,7 @@ def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
 
 
 def interrupt_once() -> None:
-    """From now on, signals that belong to one Ctrl-C raise one KeyboardInterrupt; a job that ignores them goes on."""
+    """From now on, one Ctrl-C raises one KeyboardInterrupt; a process that ignores SIGINT keeps ignoring it."""
     usual = signal.default_int_handler
     if _in_main_thread() and signal.getsignal(signal.SIGINT) is usual:
         signal.signal(signal.SIGINT, as_one(usual))

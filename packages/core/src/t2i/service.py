@@ -17,7 +17,7 @@ class Service(ABC, Generic[TaskT, ResultT]):
     """Replicas of one worker; an engine's `serve` makes it. Use it from one event loop: `start`, `ask`, then `stop`.
 
     Attributes:
-        replicas: their number, and so the tasks that are answered at once.
+        replicas: their number, which is also the number of tasks that are answered at once.
     """
 
     replicas: int
@@ -33,9 +33,9 @@ class Service(ABC, Generic[TaskT, ResultT]):
 
     @abstractmethod
     def ask(self, task: TaskT) -> AsyncIterator[ResultT]:
-        """What a free replica gives for a task, each as soon as it is there; waits until one is free.
+        """The results of a task, each as soon as a replica gives it; waits until a replica is free.
 
-        If the replica is lost meanwhile, another one does the task from its beginning, so what was given already is
+        If the replica is lost, another one does the task from the beginning, so results that were given already are
         given again.
 
         Raises:
@@ -45,7 +45,7 @@ class Service(ABC, Generic[TaskT, ResultT]):
 
     @abstractmethod
     async def stop(self) -> None:
-        """End all replicas; every task was answered."""
+        """End all replicas; call it when every task has been answered."""
 
 
 @final

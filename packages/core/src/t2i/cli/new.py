@@ -58,7 +58,7 @@ def new(
         '  pip install -e ".[test]"',
         "  pytest",
         f"  t2i check {name}",
-        f"Then replace the toy by your own code: src/{_package(name)}/{_module(role)}.py",
+        f"Then replace the toy with your own code: src/{_package(name)}/{_module(role)}.py",
     )
 
 

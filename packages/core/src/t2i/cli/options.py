@@ -135,8 +135,8 @@ def parse_options(assignments: Sequence[str] | None, model: str = "") -> dict[st
     """["truncation=0.8"] as {"truncation": 0.8}; imports no torch.
 
     Args:
-        model: the options are checked against those that its technique declares; if only its files can tell which that
-            is, or it is "", they are checked when they are used.
+        model: the options are checked against those of its technique; if its technique is unknown before its files are
+            read, or it is "", they are checked when they are used.
 
     Raises:
         InvalidInputError: one has no equals sign, or its value is not YAML.

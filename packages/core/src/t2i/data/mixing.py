@@ -1,4 +1,4 @@
-"""Mix pictures of a second dataset into a first, such as those of a parent's data against forgetting."""
+"""Mix pictures of a second dataset into a first, such as a parent model's data, so that it is not forgotten."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 4_000  # pictures of the second dataset; they are copied
 
 
 def mixed(first: PreparedData, second: PreparedData) -> PreparedData:
-    """`first` with up to MOST pictures of `second`, spread over it, behind its own; both of one size and text encoder.
+    """`first`, then up to MOST pictures spread over `second`; both have the same picture size and text encoder.
 
     Training draws a share of each batch from them. Nothing else uses them: they are not validated on, not sampled, and
     are not in the data's name or hash.

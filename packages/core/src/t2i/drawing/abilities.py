@@ -135,7 +135,7 @@ def reconstruct(artist: Artist, picture: Image.Image, prompt: str) -> Image.Imag
 
 
 def cannot(artist: Artist, what: str, method: str) -> str:
-    """The message that the artist lacks an ability: which it is in words, and which techniques have its method."""
+    """The error message for an artist that lacks an ability: what it cannot do, and which techniques can."""
     able = []
     for spec, _ in registry().all(ModelSpec):
         try:

@@ -167,7 +167,7 @@ def check_drawing(artist: Artist, options: Config | None, batch_size: int) -> Co
     if not isinstance(options, artist.options_type):
         raise InvalidInputError(
             f"{artist.name} draws with {artist.options_type.__name__}, got a {type(options).__name__}. "
-            f"Make options by its options(name=value)."
+            f"Make options with its options(name=value)."
         )
     return options
 

@@ -1,4 +1,4 @@
-"""Which word painted which part of a picture: a model's attention as maps over the picture, one for each word."""
+"""Which word affected which part of a picture: a model's attention as maps over the picture, one for each word."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def write_attentions(
     Raises:
         InvalidInputError, OutputError: as `write_attention`.
     """
-    with progress("Looking at words", len(plan)) as advance:
+    with progress("Computing attention", len(plan)) as advance:
         for request, name in plan:
             if force or not attention_path(folder / name).exists():
                 write_attention(artist, request, options, folder / name)

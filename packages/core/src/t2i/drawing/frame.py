@@ -1,4 +1,4 @@
-"""A frame around a drawn picture: padding in one colour. Provenance records it, so it is drawn again, too."""
+"""A frame around a drawn picture: padding in one colour. Provenance records it, so `t2i regenerate` adds it again."""
 
 from __future__ import annotations
 

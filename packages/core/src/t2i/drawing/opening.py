@@ -24,7 +24,7 @@ def check_memory(mode: str) -> Memory:
 
 
 def agreed(question: str) -> bool:
-    """Yes to everything: whoever calls a function in Python has decided."""
+    """Confirms everything: a caller in Python has already decided."""
     return True
 
 
@@ -61,5 +61,5 @@ class Opening:
 
     @property
     def is_plain(self) -> bool:
-        """Whether neither memory nor adapters were chosen, which only some artists know."""
+        """Whether neither memory nor adapters were chosen, which only some artists support."""
         return self.memory == "auto" and not self.adapters

@@ -249,7 +249,7 @@ def pipeline(
     provider = provider_of(name)
     if provider is None and not opening.is_plain:
         raise InvalidInputError(
-            f"Memory modes and adapters are for large models such as those of diffusers, but {model} is none. "
+            f"Memory modes and adapters are for large models such as those of diffusers, but {model} is not one. "
             f"Leave --memory and --lora out."
         )
     artist = provider(name, opening) if provider is not None else open_snapshot(resolve(model), where, encoders)

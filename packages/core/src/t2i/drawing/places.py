@@ -1,4 +1,4 @@
-"""Finds the place that a person names: a folder, or the address of a bucket."""
+"""Finds the place at an address that the user gave: a folder, or a bucket."""
 
 from __future__ import annotations
 

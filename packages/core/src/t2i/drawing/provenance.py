@@ -77,7 +77,7 @@ class Source:
 
     Attributes:
         sha256: of its pixels: see `pixels_sha256`.
-        how: what was made of it, such as "image-to-image" or "inpainting".
+        how: the kind of edit, such as "image-to-image" or "inpainting".
         mask_sha256: of the pixels of the mask that says where; "" if there is none.
     """
 

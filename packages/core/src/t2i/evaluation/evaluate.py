@@ -50,12 +50,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of one batch.
+    """The result of one batch.
 
     Attributes:
         drawn, seconds: number of pictures drawn, and how long that took.
         unreadable: a sentence for each picture of the dataset that could not be read.
-        states: the evaluators' states after this batch alone, by name; empty if it was seen in this process.
+        states: the evaluators' states after this batch alone, by name; empty if this process evaluated it.
     """
 
     drawn: int
@@ -65,7 +65,7 @@ class Seen:
 
 
 Elsewhere = Callable[[Sequence[Sequence[Planned]]], Iterable[Seen]]
-"""Has batches drawn and seen by others; gives what became of each, in order."""
+"""Draws batches elsewhere and shows them to evaluators there; gives the result of each, in order."""
 
 
 def evaluate(
@@ -83,7 +83,7 @@ def evaluate(
     Args:
         plan: the evaluators, the number of pictures and the seed.
         options: made by the artist's `options`.
-        elsewhere: where the batches are drawn and seen; by default in this process.
+        elsewhere: draws and evaluates the batches; by default this process does.
         warn: called with each picture of the dataset that cannot be read.
 
     Raises:

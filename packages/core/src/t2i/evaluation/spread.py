@@ -1,4 +1,4 @@
-"""The worker of an evaluation that an engine spreads: it draws batches and sees them with its own evaluators."""
+"""The worker of an evaluation that an engine spreads: it draws batches and shows them to its own evaluators."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EvaluationWorker:
     device: str | None = None
 
     def __call__(self) -> Callable[[Sequence[Planned]], Seen]:
-        """The function that draws and sees a batch.
+        """The function that draws a batch and shows it to the evaluators.
 
         Raises:
             T2IError: model, options, dataset or evaluators cannot be used.

@@ -93,7 +93,7 @@ def _readable(text: str) -> str:
     return "".join(anyascii(c) if c in missing else c for c in kept)
 
 
-_said: set[str] = set()  # what this process has been told
+_said: set[str] = set()  # characters this process has warned of
 
 
 def _say_what_is_missing(character: str) -> None:

@@ -71,11 +71,11 @@ KNOWN_PLUGINS = (
     KnownPlugin(
         "t2i-attngan",
         "gan",
-        "AttnGAN: every region looks at the words; DAMSM",
+        "AttnGAN: every region attends to the words; DAMSM",
         {ModelSpec: ("attngan",), TextEncoderSpec: ("damsm",), EvaluatorSpec: ("damsm",)},
     ),
     KnownPlugin("t2i-cvae", "vae", "text-modulated variational autoencoder", {ModelSpec: ("cvae",)}),
-    KnownPlugin("t2i-dfgan", "gan", "one stage whose every block fuses the text", {ModelSpec: ("dfgan",)}),
+    KnownPlugin("t2i-dfgan", "gan", "one generator that fuses the text into every block", {ModelSpec: ("dfgan",)}),
     KnownPlugin(
         "t2i-diffusers",
         "diffusion",
@@ -95,7 +95,7 @@ KNOWN_PLUGINS = (
         {ModelSpec: ("layers",)},
     ),
     KnownPlugin("t2i-transformer", "transformer", "image tokens, DALL-E style", {ModelSpec: ("transformer",)}),
-    KnownPlugin("t2i-index", "memory", "finds everything drawn and written again", {CommandSpec: ("search", "index")}),
+    KnownPlugin("t2i-index", "memory", "searches what was drawn and written", {CommandSpec: ("search", "index")}),
     KnownPlugin("t2i-ray", "engine", "spreads work over processes or machines", {EngineSpec: ("local", "ray")}),
     KnownPlugin(
         "t2i-server", "serving", "a page and the OpenAI images API for served models", {CommandSpec: ("serve",)}

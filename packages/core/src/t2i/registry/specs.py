@@ -98,7 +98,7 @@ class WeightsSpec(Spec):
 
 @dataclass(frozen=True)
 class ReferenceSpec(Spec):
-    """What `target` makes, a callable () -> it; with `takes_reference`, (reference) -> it, reached as
+    """Its `target` is a callable () -> the object; with `takes_reference`, (reference) -> the object
     "name:reference"."""
 
     name: str
@@ -126,7 +126,7 @@ class EvaluatorSpec(Spec):
     Attributes:
         target: a callable `(**settings) -> Evaluator`, each setting with a default.
         check_settings: those that `t2i check` uses, such as {"subset_size": 8}: it evaluates two dozen small pictures.
-        least_pictures: what the Evaluator says with its default settings, so that too few are reported at once.
+        least_pictures: that of the Evaluator with its default settings, so that too few are reported at once.
         suited: a callable (dataset's name) -> settings that suit this dataset better than the defaults, such as an
             encoder trained on it; a person's own settings replace them. "" if there are none.
     """

@@ -8,7 +8,7 @@ runs/mine/
     samples/step-00001000.png      the prompts drawn at that step
     watched/NAME/step-00001000.png  the technique's own pictures at that step
     losses.png  reference.png      curves; compared with the recipe's reference
-    nearest.png                    drawn pictures beside the training pictures most like them
+    nearest.png                    drawn pictures next to the training pictures most like them
     index.html                     everything on one page
     scores.jsonl                   its scores
     .lock  .lock-holder            held while it is trained, and by which process

@@ -1,5 +1,5 @@
 """DiffAugment (Zhao et al. 2020): a discriminator sees real and drawn pictures only after random changes that gradients
-pass through, so it cannot learn few pictures by heart, and the changes do not leak into what the generator draws."""
+pass through, so it memorises a small dataset less easily, and the changes do not leak into what the generator draws."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _colour(like: Float[Tensor, "b 3 h w"]) -> Apply:
 
 
 def _translation(like: Float[Tensor, "b 3 h w"]) -> Apply:
-    """A move by up to SHIFTED of the side on each axis; zeros come in."""
+    """A shift by up to SHIFTED of the side on each axis; the gap is filled with zeros."""
     b, _, h, w = like.shape
     most = max(1, round(h * SHIFTED)), max(1, round(w * SHIFTED))
     rows, columns = (

@@ -39,7 +39,7 @@ class StageGame:
     ) -> None:
         """
         Args:
-            draw: called once a step in which both players move.
+            draw: called once a step in which both players are updated.
             read: called without gradients.
         """
         self._config, self._weights = config, weights

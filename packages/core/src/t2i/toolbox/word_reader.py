@@ -21,7 +21,7 @@ class WordReader(nn.Module):
     def __init__(self, text_dim: int, queries: int, *, heads: int = 4, head_dim: int = 32) -> None:
         """
         Args:
-            queries: vectors that are read from each caption; each can look at `heads` places.
+            queries: vectors that are read from each caption; each can attend to `heads` places.
         """
         super().__init__()
         self.queries = nn.Parameter(torch.randn(heads, queries, head_dim))

@@ -44,7 +44,7 @@ class DataConfig(Config):
 
 
 class TrainConfig(Config):
-    """The Trainer's settings. A step is one move of every player on `batch_size` pictures."""
+    """The Trainer's settings. A step updates every player once, on `batch_size` pictures."""
 
     steps: int = Field(20_000, ge=1, description="steps of the whole run, over all phases")
     batch_size: int = Field(64, ge=2, description="pictures per step, over all micro-batches")

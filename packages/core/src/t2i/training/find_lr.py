@@ -1,4 +1,4 @@
-"""Find a learning rate: raise it from step to step, and see where the losses fall and where they break (Smith 2017)."""
+"""Find a learning rate: raise it step by step, and see where the losses fall and where they diverge (Smith 2017)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RateCurve:
 
 
 def find_rate(steps: Steps) -> RateCurve:
-    """Take up to STEPS steps, of a run of WHOLE, at rising rates, until the losses break; so do the networks."""
+    """Take up to STEPS steps at rising rates, until the losses diverge; the networks are of no use afterwards."""
     count = STEPS
     factors: list[float] = []
     losses: dict[str, list[float]] = {}

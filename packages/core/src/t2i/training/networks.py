@@ -14,7 +14,7 @@ from t2i.training.validation import modules_of
 
 
 class Networks:
-    """An objective's modules on their device, frozen except while their players move.
+    """An objective's modules on their device, frozen except while their players are updated.
 
     Attributes:
         trained: every player's modules by name.

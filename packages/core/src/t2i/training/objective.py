@@ -67,7 +67,7 @@ class Player:
         modules: the modules it updates, by names that are unique in the whole objective.
         loss: Batch -> {term: scalar}; the terms, already weighted, are summed. A detached term is only logged.
         optimizer: its settings.
-        every: it moves at each `every`-th step.
+        every: it is updated at each `every`-th step.
         span: the shares of the run between which its learning rate follows its schedule; a technique that trains
             one network after another gives each its own.
     """
@@ -82,7 +82,7 @@ class Player:
 
 @dataclass(frozen=True)
 class Phase:
-    """Players that move step by step, for a share of the run.
+    """Players that are updated step by step, for a share of the run.
 
     The modules of its players are in train mode; all others of the objective are in eval mode and frozen.
 
@@ -91,15 +91,16 @@ class Phase:
         start: called once when the phase begins, or is resumed, with the dataset's prepared pictures, for what
             needs to be computed once. It may depend only on them and on the modules' state.
         sharing: which losses of a step share what they compute by `Batch.once`.
-            "none": losses share nothing. Players move in turn, and only the moving player's modules need gradients.
-            "in_turn": players move in turn, and share. A GAN can draw its fakes once: the discriminator's loss reads
-            them detached, and the generator's loss backpropagates through them. Backpropagation through a module
-            that has moved since is an error that torch raises.
-            "together": the losses of all players are computed before any of them moves, so all of them can
+            "none": losses share nothing. Players are updated in turn, and only the current player's modules need
+            gradients.
+            "in_turn": players are updated in turn, and share. A GAN can draw its fakes once: the discriminator's loss
+            reads them detached, and the generator's loss backpropagates through them. Backpropagation through a module
+            that was updated in between is an error that torch raises.
+            "together": the losses of all players are computed before any of them is updated, so all of them can
             backpropagate through everything: one forward pass serves the three players of a VAE-GAN.
             A shared result does not change who learns: each loss only updates its own player's modules. With
-            "in_turn", the micro-batches of a step (train.accumulate) keep what is shared until the last player has
-            moved; with "together", each is forgotten before the next.
+            "in_turn", the micro-batches of a step (train.accumulate) keep what is shared until the last player was
+            updated; with "together", each is forgotten before the next.
         watch: called whenever samples are drawn, on process 0, with a fixed batch of up to 16 pictures, without
             gradients and with every module in eval mode. It returns values to look at, by name: scalars, which are
             logged as "watch/NAME", and pictures [n, 3, h, w] in [-1, 1], which go to watched/NAME/ and onto the run's

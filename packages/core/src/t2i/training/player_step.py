@@ -22,7 +22,7 @@ class Mover:
         player: as the objective declares it.
         parameters: the parameters of its modules that are trained.
         names: the parameters' names.
-        norm: norm of the gradient before clipping, at the first move since it was set to None.
+        norm: norm of the gradient before clipping, at the first update since it was set to None.
     """
 
     def __init__(

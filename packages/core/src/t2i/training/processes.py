@@ -1,7 +1,7 @@
 """Communication between the processes of one run: sum gradients, share a state, stop at the same step.
 
-Each process holds complete networks and sees its share of every step's pictures. Gradients are summed once per move,
-after the backward pass, in one flat all-reduce: no hook inside autograd, so second derivatives (R1) work.
+Each process holds complete networks and sees its share of every step's pictures. Gradients are summed once per update
+of a player, after the backward pass, in one flat all-reduce: no hook inside autograd, so second derivatives (R1) work.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def start(
 
 
 def _search_rate(trainer: Trainer, out: Path, say: Say) -> TrainResult:
-    """Draw the losses at rising learning rates beside the run folder, which is not made."""
+    """Draw the losses at rising learning rates into a file next to the run folder, which is not created."""
     curve, path = find_rate(trainer.steps), out.with_name(f"{out.name}.lr.png")
     draw_rates(curve, path)
     say(f"{path}: the losses at rising learning rates. A rate that learns fast and is safe: {curve.advice}")

@@ -1,4 +1,4 @@
-"""The steps of a run, for every technique: which players move, on which pictures, at which learning rate."""
+"""The steps of a run, for every technique: which players are updated, on which pictures, at which learning rate."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Steps:
         self._images, self._begun = data.images, ""
 
     def take(self, step: int) -> dict[str, Tensor]:
-        """Take step `step` (from 0) of every player that moves in it.
+        """Take step `step` (from 0): update every player whose turn it is.
 
         Returns:
             This process's part of each term's mean over the step's pictures; the sum over all processes is the mean.

@@ -18,7 +18,7 @@ def check_objective(objective: Objective) -> None:
     """
     Raises:
         TrainingError: the phases' shares do not sum to 1; a phase has no player; a name is not unique or has a
-            forbidden character; a player never moves or trains nothing; or a kept module is trained.
+            forbidden character; a player is never updated or trains nothing; or a kept module is trained.
     """
     phases = objective.phases
     phase_ends(phases, 1)
@@ -31,7 +31,7 @@ def check_objective(objective: Objective) -> None:
         _check_names(f"the players of {phase.name!r}", [player.name for player in phase.players])
         for player in phase.players:
             if player.every < 1:
-                raise TrainingError(f"A player moves at every k-th step, but {player.name!r} has every={player.every}.")
+                raise TrainingError(f"A player needs every=1 or more, but {player.name!r} has every={player.every}.")
     for name, module in modules.items():
         if not any(True for _ in module.parameters()):
             raise TrainingError(f"A player's modules need parameters to train, but {name!r} has none.")

@@ -56,10 +56,10 @@ class AttnGANConfig(TreeConfig):
 class AttnGANOptions(Config):
     """What users choose for each picture."""
 
-    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 safer, above 1 wilder pictures")
+    truncation: float = Field(1.0, ge=0, le=2, description="scales z: below 1 less varied pictures, above 1 more")
     variation: float = Field(1.0, ge=0, le=2, description="scales the condition's noise; 0 uses the mean, mu")
     legacy_mask: bool = Field(
-        False, description="hide words as the released code does, whose mask follows the batch: pictures depend on it"
+        False, description="mask words as the released code does: a picture then depends on the others in its batch"
     )
 
 

@@ -71,7 +71,7 @@ def matching_losses(
 
     Args:
         seen, text: b pictures and their captions, in the same order.
-        groups: other pictures of a caption's own group are no wrong answers.
+        groups: other pictures of a caption's own group do not count as wrong answers.
     """
     same = (groups[:, None] == groups) & ~torch.eye(len(groups), dtype=torch.bool, device=groups.device)
     terms = {}

@@ -24,8 +24,8 @@ from t2i_metrics.r_precision import RPrecision
 UNTRAINED = "untrained"  # fresh weights of the default shape, which score at chance: for checks
 AT_ONCE = 32
 CAUTION = (
-    "DAMSM's loss trains AttnGAN, so this score flatters models of attngan. "
-    "r_precision asks the same with an encoder that trained none."
+    "DAMSM's loss trains AttnGAN, so this score is too high for models of attngan. r_precision measures the same with "
+    "an encoder that trained none."
 )
 
 
@@ -109,7 +109,7 @@ class DAMSMPrecision(RPrecision):
     ) -> None:
         """
         Args:
-            model: whose DAMSM judges, as `DAMSMEncoder` takes it, or such an encoder; it must be given.
+            model: whose DAMSM is used, as `DAMSMEncoder` takes it, or such an encoder; it must be given.
             distractors, folds, seed: as of `RPrecision`.
 
         Raises:
@@ -118,7 +118,7 @@ class DAMSMPrecision(RPrecision):
         """
         if not model:
             raise InvalidInputError(
-                "damsm judges by the DAMSM of a trained attngan, and none is named. Train one (t2i train attngan "
+                "damsm needs the DAMSM of a trained attngan, but none is named. Train one (t2i train attngan "
                 "--recipe world64 --out runs/attngan) and name it: --setting damsm.model=runs/attngan"
             )
         encoder = DAMSMEncoder(model) if isinstance(model, str) else model

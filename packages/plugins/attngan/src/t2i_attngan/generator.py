@@ -19,7 +19,7 @@ from t2i_attngan.model import Attention, Tree
 
 @final
 class AttnGAN(StagedGenerator[AttnGANOptions]):
-    """AttnGAN (Xu et al. 2018): a tree of generators whose further scales look at the words that DAMSM has read."""
+    """AttnGAN (Xu et al. 2018): a tree of generators whose further scales attend to the words that DAMSM has read."""
 
     technique: ClassVar[str] = "attngan"
     config_type: ClassVar[type[AttnGANConfig]] = AttnGANConfig

@@ -1,4 +1,4 @@
-"""The tree of generators whose further scales look at the caption's words."""
+"""The tree of generators whose further scales attend to the caption's words."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Tree(nn.Module):
 
 
 class Branch(nn.Module):
-    """Features and the words they ask for become features at twice the side (eq. 1)."""
+    """Features and the words they attend to become features at twice the side (eq. 1)."""
 
     def __init__(self, inputs: int, outputs: int, blocks: int, word_dim: int) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class Attention(nn.Module):
 
 
 def seen_words(mask: Bool[Tensor, "b l"], places: int, legacy: bool) -> Bool[Tensor, "b 1 _ l"]:
-    """Which words each place may see; with `legacy`, whose rows the released code mixes up (its issue 93), other's."""
+    """Which words each place may attend to; with `legacy`, another caption's, as released (its issue 93)."""
     if not legacy:
         return mask[:, None, None].expand(-1, -1, places, -1)
     rows = torch.arange(len(mask) * places, device=mask.device) % len(mask)

@@ -19,7 +19,7 @@ def t2i_models() -> list[ModelSpec]:
             objective_config="t2i_attngan.config:AttnGANObjectiveConfig",
             converter="t2i_attngan.official:attngan",
             kind="gan",
-            summary="AttnGAN: a tree of generators whose every region looks at the words",
+            summary="AttnGAN: a tree of generators whose regions attend to the words",
             paper="Xu, Zhang, Huang, Zhang, Gan, Huang and He: AttnGAN: Fine-Grained Text to Image Generation with "
             "Attentional Generative Adversarial Networks. CVPR 2018",
             recipes={

@@ -1,4 +1,4 @@
-"""The objective of AttnGAN: DAMSM learns to match words with regions; frozen, it then judges the tree's pictures."""
+"""The objective of AttnGAN: DAMSM learns to match words with regions; then, frozen, it trains the tree."""
 
 from __future__ import annotations
 

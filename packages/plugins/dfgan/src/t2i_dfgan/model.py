@@ -16,7 +16,7 @@ from t2i_dfgan.config import BASE, DFGANConfig
 
 
 class FusionGenerator(nn.Module):
-    """z becomes 4x4 features; each block enlarges them and fuses the condition, z and the sentence (fig. 2)."""
+    """z becomes 4x4 features; each block upsamples them and fuses the condition, z and the sentence (fig. 2)."""
 
     def __init__(self, config: DFGANConfig) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class FusionGenerator(nn.Module):
 class UpBlock(nn.Module):
     """Doubles the side: a residual of two fusions, each before a convolution (fig. 3b).
 
-    The paper enlarges first. Norms, scales, shifts, activations and 1x1 convolutions treat each pixel alone, so they
-    may come before the enlarging: the same numbers from a quarter of the pixels.
+    The paper upsamples first. Norms, scales, shifts, activations and 1x1 convolutions treat each pixel alone, so they
+    may come before upsampling: the same numbers from a quarter of the pixels.
     """
 
     def __init__(self, inputs: int, outputs: int, condition: int, normalize: bool) -> None:

@@ -19,7 +19,7 @@ def t2i_models() -> list[ModelSpec]:
             objective_config="t2i_dfgan.config:DFGANObjectiveConfig",
             converter="t2i_dfgan.official:dfgan",
             kind="gan",
-            summary="DF-GAN: one stage whose every block fuses the text",
+            summary="DF-GAN: one generator that fuses the text into every block",
             paper="Tao, Tang, Wu, Jing, Bao and Xu: DF-GAN: A Simple and Effective Baseline for Text-to-Image "
             "Synthesis. CVPR 2022",
             recipes={

@@ -214,7 +214,7 @@ class DiffusersArtist(Artist):
 
 
 def generator(seed: int) -> torch.Generator:
-    """A random stream of its own: for seeds below 2**32 as everybody seeds diffusers on the CPU.
+    """A random stream of its own: for seeds below 2**32 as diffusers is usually seeded on the CPU.
 
     torch's CPU generator reads only 32 bits of a seed, so larger ones are hashed to 32 bits.
     """

@@ -9,7 +9,7 @@ from t2i.training.config import OptimizerConfig
 
 
 class LoRAConfig(Config):
-    """What is trained: two thin matrices next to each of the chosen layers of a frozen network."""
+    """What is trained: two low-rank matrices next to each of the chosen layers of a frozen network."""
 
     text_dim: int = Field(16, ge=1, description="width of the text embedding, from the pipeline's own text encoders")
     base: str = Field("", description="hf-hub:org/repo@commit or local-dir:path; set by --from")

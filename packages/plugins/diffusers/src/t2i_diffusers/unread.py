@@ -1,4 +1,4 @@
-"""Prompts that are longer than a pipeline reads: the person is told, in one way for all families."""
+"""Warns of prompts that are longer than a pipeline reads, in the same way for all families."""
 
 from __future__ import annotations
 

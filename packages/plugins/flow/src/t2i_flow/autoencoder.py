@@ -17,7 +17,7 @@ from t2i.snapshots.resolve import resolve
 
 
 class Autoencoder:
-    """A trained model's autoencoder; copies of a generator share it, and it is no part of their state.
+    """A trained model's autoencoder; copies of a generator share it, and it is not part of their state.
 
     Attributes:
         sha256: of the model's weights.

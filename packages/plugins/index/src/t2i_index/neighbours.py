@@ -1,4 +1,4 @@
-"""The nearest vectors of one space: candidates from the files of neighbours, and every vector that no file covers."""
+"""The nearest vectors of one space: candidates from the nearest-neighbour files, and all vectors in no file."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Neighbours:
         if compared > MANY and not self._said:
             self._said = True
             log.warning(
-                f"{compared:,} vectors are in no file of neighbours yet, so this search compares them one by one. "
+                f"{compared:,} vectors are in no nearest-neighbour file yet, so this search compares them one by one. "
                 f"To make it fast: t2i index rebuild"
             )
         return best

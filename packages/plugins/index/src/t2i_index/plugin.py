@@ -21,7 +21,7 @@ def t2i_commands() -> list[CommandSpec]:
     """Declare the verbs."""
     return [
         CommandSpec("search", "t2i_index.cli.search:search", "Find pictures and texts made earlier."),
-        CommandSpec("index", "t2i_index.cli.index:index", "Manage the index of everything made."),
+        CommandSpec("index", "t2i_index.cli.index:index", "Manage the index of everything drawn and written."),
     ]
 
 

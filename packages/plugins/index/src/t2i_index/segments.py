@@ -1,4 +1,4 @@
-"""The files of nearest neighbours, by usearch: each is a graph of a range of vectors (HNSW, Malkov & Yashunin 2018).
+"""The nearest-neighbour files, by usearch: each is a graph of a range of vectors (HNSW, Malkov & Yashunin 2018).
 
 They are computed from the vectors in SQLite, which names each file with its range and its hash. A full file never
 changes; the last one is replaced by a longer one. A file that is missing or was changed is not used: its range counts
@@ -88,7 +88,7 @@ class Segments:
             most -= added
 
     def rebuild(self, progress: Progress = silent) -> None:
-        """Cover all vectors; files that are right are kept, so that an interrupted call is continued by the next.
+        """Cover all vectors; correct files are kept, so that the next call continues an interrupted one.
 
         Raises:
             OutputError: a file cannot be written.
@@ -98,7 +98,7 @@ class Segments:
         self._drop([each for each in listed if few or not self._is_right(each)])
         if few:
             return
-        with progress("Building the files of neighbours", self.uncovered()) as advance:
+        with progress("Building the nearest-neighbour files", self.uncovered()) as advance:
             while (added := self._write_next(FULL, advance)) is not None:
                 if not added:  # another process writes files, too
                     self._drop_unusable()

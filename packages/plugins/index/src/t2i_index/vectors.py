@@ -1,4 +1,4 @@
-"""The vectors of one space in SQLite, which every file of neighbours is computed from.
+"""The vectors of one space in SQLite, from which every nearest-neighbour file is computed.
 
 Equal texts (or thumbnails) share one vector, because a graph of neighbours fails if many of its vectors are equal: a
 hash of the text is in the column `meaning` of every record, and in the column `thing` of the table `meaning`; likewise

@@ -50,7 +50,7 @@ class Captioner:
             network = transformers.AutoModelForImageTextToText.from_pretrained(folder, use_safetensors=True, **trusted)
             self._processor = transformers.AutoProcessor.from_pretrained(folder, **trusted)
         except Exception as error:  # transformers raises any exception for an unexpected folder
-            raise SnapshotError(f"{name!r} is no image-to-text model that transformers can load: {error}") from error
+            raise SnapshotError(f"{name!r} is not an image-to-text model for transformers: {error}") from error
         self._network = network.eval().requires_grad_(False)
 
     @torch.inference_mode()

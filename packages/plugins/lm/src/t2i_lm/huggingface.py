@@ -200,7 +200,7 @@ def _load(folder: Path, name: str) -> tuple[Any, Any]:
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
     except Exception as error:  # transformers raises any exception for an unexpected folder
-        raise SnapshotError(f"{name!r} is no causal language model that transformers can load: {error}") from error
+        raise SnapshotError(f"{name!r} is not a causal language model that transformers can load: {error}") from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise SnapshotError(f"The weights of {name!r} lack {len(missing)} tensors, such as {missing[0]!r}.")

@@ -148,7 +148,7 @@ def _wildcard(name: str, depth: int, wildcards: Path | None, inside: Sequence[st
     for line in lines:
         part, end = _parse(line, 0, depth + 1, wildcards, (*inside, name))
         if end < len(line):
-            raise InvalidInputError(f"{wildcards / name}.txt has a line that is no template: {shown(line)}.")
+            raise InvalidInputError(f"{wildcards / name}.txt has a line that is not a template: {shown(line)}.")
         options.append(part)
     return Choice(tuple(options))
 

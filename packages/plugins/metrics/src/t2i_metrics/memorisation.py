@@ -1,4 +1,4 @@
-"""Memorisation: does the model draw its training pictures again? Nearest neighbours in feature space show it."""
+"""Memorisation: does the model reproduce its training pictures? Nearest neighbours in feature space show it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Memorisation(FeatureEvaluator):
         """ "memorisation" and "copied".
 
         memorisation: the mean distance of generated pictures to training pictures, divided by that of held-out
-        pictures; healthy is about 1, and well below 1 means that training pictures are drawn again. copied: the share
+        pictures; healthy is about 1, and well below 1 means that training pictures are reproduced. copied: the share
         of generated pictures that are nearer to a training picture than any held-out picture is.
 
         Raises:

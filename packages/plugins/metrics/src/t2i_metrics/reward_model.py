@@ -60,7 +60,7 @@ class RewardModel:
             reference: a folder, "org/name[@revision]", or "untrained".
 
         Raises:
-            InvalidInputError: `reference` is no repository's name.
+            InvalidInputError: `reference` is not a repository's name.
             OfflineError: it is not on this machine and the Hub cannot be reached.
             SnapshotError: it is not what `t2i judge convert-image-reward` writes.
         """
@@ -139,7 +139,7 @@ def _load(folder: Path, reference: str) -> tuple[RewardNetwork, Any, Any]:
         processor = library.AutoImageProcessor.from_pretrained(folder, **trusted)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         raise SnapshotError(
-            f"{reference} is no reward model that can be read ({error}). Write one from the authors' weights: "
+            f"{reference} is not a reward model that can be read ({error}). Write one from the authors' weights: "
             f"t2i judge convert-image-reward ImageReward.pt -o FOLDER"
         ) from error
     return network, tokenizer, processor

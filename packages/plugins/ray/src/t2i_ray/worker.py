@@ -68,7 +68,7 @@ def make_actor(kind: type, cpus: int, gpu: bool, **how: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """The versions on which pictures, and what is sent, depend."""
+    """The versions that affect pictures, and what is pickled."""
     return {name: version(name) for name in SAME}
 
 

@@ -1,4 +1,4 @@
-"""Who may ask, and how much: keys, the Host header, and the size and time of a request's body."""
+"""Access control: keys, the Host header, and the size and time of a request's body."""
 
 from __future__ import annotations
 

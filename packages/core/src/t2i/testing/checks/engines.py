@@ -88,7 +88,7 @@ def results_have_the_order_of_the_tasks(engine: Engine) -> None:
 )
 def a_worker_opens_once(engine: Engine) -> None:
     names = list(engine.map(named, range(60)))
-    assert len(set(names)) < len(names) / 2, f"60 tasks were done by {len(set(names))} workers that opened anew"
+    assert len(set(names)) < len(names) / 2, f"open_worker was called {len(set(names))} times for 60 tasks"
 
 
 @ENGINE_CHECKS.add(

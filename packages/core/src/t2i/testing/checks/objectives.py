@@ -30,7 +30,7 @@ from t2i.training.validation import check_objective
 OBJECTIVE_CHECKS: Checks[Objective] = Checks()
 STEPS = 4
 MOVES = 30  # on one batch, to learn it
-LEAST_LR = 1e-3  # enough for a tiny network to learn a batch in so few moves
+LEAST_LR = 1e-3  # enough for a tiny network to learn a batch in so few updates
 
 
 @OBJECTIVE_CHECKS.add(
@@ -172,7 +172,7 @@ def same_seed_and_step_same_loss(objective: Objective) -> None:
         for _ in range(2):
             for module, state in zip(modules(objective), states, strict=True):
                 module.load_state_dict(state)
-            torch.manual_seed(7)  # the Trainer reseeds it at every move
+            torch.manual_seed(7)  # the Trainer reseeds it at every update
             seen.append(
                 {name: value.item() for name, value in losses(objective, player, tiny_batch(objective)).items()}
             )
@@ -229,7 +229,7 @@ def each_player_learns_one_batch(objective: Objective) -> None:
         else:
             first, best = values[0], min(values[1:])
             raise AssertionError(
-                f"{MOVES} moves of {phase.name}/{player.name} on one batch must lower its loss, but it goes "
+                f"{MOVES} updates of {phase.name}/{player.name} on one batch must lower its loss, but it goes "
                 f"from {first:.5g} to {best:.5g} at best"
             )
 

@@ -32,7 +32,7 @@ class Rule:
 
 
 def always(facts: Facts) -> bool:
-    """Whatever the data."""
+    """True for any data."""
     return True
 
 

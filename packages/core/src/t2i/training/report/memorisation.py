@@ -1,4 +1,4 @@
-"""Whether a run's pictures are copies: each picture that it draws beside the training picture most like it."""
+"""Whether a run's pictures are copies: each picture that it draws next to the training picture most like it."""
 
 from __future__ import annotations
 

@@ -82,7 +82,8 @@ def run_page(
     if rows:
         parts += ["<h2>Curves</h2>", f'<img src="{run.losses.name}" alt="one panel per player, one line per term">']
     if run.nearest.exists():
-        parts += ["<h2>Copies?</h2>", f'<img src="{run.nearest.name}" alt="drawn pictures beside the nearest ones">']
+        alt = "drawn pictures, each next to the nearest training picture"
+        parts += ["<h2>Nearest training pictures</h2>", f'<img src="{run.nearest.name}" alt="{alt}">']
         parts += [f"<p>{escape(copies)}</p>"]
     if run.reference.exists():
         picture = f'<img src="{run.reference.name}" alt="curves, reference dashed">'

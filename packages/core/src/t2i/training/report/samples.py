@@ -95,7 +95,7 @@ def write_page(run: RunFolder, rows: Sequence[Row], page: str) -> None:
 
 
 def write_nearest(run: RunFolder, data: PreparedData, drawn: Float[Tensor, "n 3 r r"]) -> str:
-    """Write nearest.png: drawn pictures beside the training pictures most like them; returns a sentence about them."""
+    """Write nearest.png: drawn pictures next to the training pictures most like them; returns a sentence about them."""
     found = memorisation(data, drawn)
     write_atomic(run.nearest, memorisation_sheet(data, drawn, found))
     return str(found)

@@ -1,4 +1,4 @@
-"""Pictures of several folders on one page, with notes: a concept board to show, and to go on from."""
+"""Pictures of several folders on one page, with notes: a concept board to show to others and to continue from."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Section:
 def album(sources: Sequence[Path], out: Path, *, title: str = "Album", note: str = "") -> int:
     """Write a page (.html) that needs no other file; its pictures keep their provenance.
 
-    A note is a text file: note.txt in a folder, or NAME.txt beside the picture NAME.png.
+    A note is a text file: note.txt in a folder, or NAME.txt next to the picture NAME.png.
 
     Args:
         sources: folders, of which the pictures with provenance are shown, and pictures.

@@ -93,7 +93,7 @@ def board(
     device: str | None = None,
     progress: Progress = silent,
 ) -> list[Path]:
-    """Draw a board into `out` (.png), a page beside it (.html) and each cell into the folder of that name.
+    """Draw a board into `out` (.png), a page next to it (.html) and each cell into the folder of that name.
 
     Several prompts are a third axis: the columns if `x` is None, otherwise additional rows.
 

@@ -1,4 +1,4 @@
-"""The picture that a board varies: its words, seed, model and options are the board's, unless it says otherwise."""
+"""The picture that a board varies; by default the board has its prompt, seed, model and options."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Origin:
         made = read_provenance(path)
         if made.source is not None:
             raise InvalidInputError(
-                f"{path} was edited from another picture, so its words and seed alone do not make it. "
-                f"Vary a picture that was drawn from words, or edit that one again with t2i edit."
+                f"{path} was edited from another picture, so its prompt and seed are not enough to draw it. Vary a "
+                f"picture that was drawn from text alone, or edit that one again with t2i edit."
             )
         return cls(path, made)
 

@@ -22,14 +22,14 @@ AXIS = "such as guidance=1,3,5, seed=1..4 or model=cgan,cvae."
 def board(
     template: Annotated[
         str | None,
-        typer.Argument(help='A prompt or a template such as "a {red|blue} house". Default: the words of --from.'),
+        typer.Argument(help='A prompt or a template such as "a {red|blue} house". Default: the prompt of --from.'),
     ] = None,
     x: Annotated[str | None, typer.Option("--x", metavar="NAME=VALUES", help=f"What changes across: {AXIS}")] = None,
     y: Annotated[str | None, typer.Option("--y", metavar="NAME=VALUES", help=f"What changes downwards: {AXIS}")] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG file to write.")] = Path("board.png"),
     origin: Annotated[
         Path | None,
-        typer.Option("--from", help="A picture to vary: words, seed, model and options are its own unless given here."),
+        typer.Option("--from", help="A picture to vary; its prompt, seed, model and options are the defaults."),
     ] = None,
     larger: Annotated[
         int | None,

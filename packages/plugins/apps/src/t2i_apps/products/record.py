@@ -1,6 +1,6 @@
-"""The files beside the pictures: manifest.csv, manifest.jsonl, failed.csv and the contact pages.
+"""The files next to the pictures: manifest.csv, manifest.jsonl, failed.csv and the contact pages.
 
-All are written row by row, and appear whole when the last row is done.
+All are written row by row, and appear complete when the last row is done.
 """
 
 from __future__ import annotations

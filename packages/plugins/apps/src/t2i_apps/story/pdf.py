@@ -34,7 +34,7 @@ SHAPED = ((0x0900, 0x109F), (0x1780, 0x18AF), (0x1A00, 0x1AAF), (0xA800, 0xAAFF)
 
 
 def check_letters(texts: Iterable[str]) -> list[Path]:
-    """The fonts that the texts need beside DejaVu Serif.
+    """The fonts that the texts need in addition to DejaVu Serif.
 
     Raises:
         InvalidInputError: no font on this machine has a letter, or it is of a script that cannot be set.

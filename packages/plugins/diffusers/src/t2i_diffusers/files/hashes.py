@@ -12,7 +12,7 @@ KIND = "hashes"
 
 
 def known_sha256(path: Path) -> str:
-    """The sha256 of a file; if its size, time of change and inode are as at the last call, the one found then.
+    """The sha256 of a file; if size, modification time and inode are unchanged since the last call, the one found then.
 
     Raises:
         OSError: it is not a readable regular file.

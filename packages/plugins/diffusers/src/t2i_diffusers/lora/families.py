@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from t2i.errors import InvalidInputError
 
-UNGUIDED = 1.0  # the guidance that FLUX.1 [dev] is told while it is trained: none
+UNGUIDED = 1.0  # the guidance input of FLUX.1 [dev] in training: none
 
 
 @dataclass(frozen=True)

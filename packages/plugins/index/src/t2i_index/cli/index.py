@@ -126,13 +126,13 @@ def check() -> int:
     if missing:
         say(f"{missing:,} pictures are not where they were written; `t2i index prune` removes their records")
     if not flaws:
-        say(f"{store.where} is whole")
+        say(f"{store.where} has no damage")
     return 1 if flaws else 0
 
 
 @index.command()
 def rebuild() -> None:
-    """Rebuild the files that searches use: the index of words, and the files of nearest neighbours."""
+    """Rebuild the files that searches use: the index of words, and the nearest-neighbour files."""
     from t2i_index.index import open_store
 
     store = open_store(index_location())

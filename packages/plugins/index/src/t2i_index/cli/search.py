@@ -73,7 +73,7 @@ def check_request(meaning: bool, both: bool, again: bool, out: Path | None, kind
         InvalidInputError, OutputError: one sentence each.
     """
     if meaning and both:
-        raise InvalidInputError("A search goes by meaning or by both, got --meaning and --both. Leave one out.")
+        raise InvalidInputError("A search is by meaning or by both, got --meaning and --both. Leave one out.")
     if kind is not None and kind not in KINDS:
         raise InvalidInputError(f"--kind must be {' or '.join(KINDS)}, got {kind!r}.")
     wanted = (".png",) if again else (".png", ".html")

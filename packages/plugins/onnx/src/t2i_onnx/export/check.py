@@ -38,7 +38,7 @@ class Cost:
     """What 8-bit weights change, over PROMPTS with two seeds each.
 
     Attributes:
-        sentence_cosine: the least cosine between a sentence and the exact one.
+        sentence_cosine: the lowest cosine between a sentence vector and the exact one.
         mean_difference: of a channel of a pixel, in 0..255.
         psnr_db: peak signal-to-noise ratio against the exact pictures; the median of the pictures.
         worst_psnr_db: that of the picture that differs most.
@@ -51,9 +51,9 @@ class Cost:
 
     @property
     def words(self) -> Mapping[str, str]:
-        """For people."""
+        """The measurements as text, by what they measure."""
         return {
-            "8-bit weights: least cosine of a sentence with the exact one": f"{self.sentence_cosine:.4f}",
+            "8-bit weights: lowest cosine of a sentence vector with the exact one": f"{self.sentence_cosine:.4f}",
             "8-bit weights: mean difference of a pixel, of 255": f"{self.mean_difference:.2f}",
             "8-bit weights: PSNR of the median picture": f"{self.psnr_db:.1f} dB",
             "8-bit weights: PSNR of the worst picture": f"{self.worst_psnr_db:.1f} dB",

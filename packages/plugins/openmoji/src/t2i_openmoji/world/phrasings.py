@@ -2,7 +2,7 @@
 
 {x} is everything the picture shows, {a} and {b} are the first and the second part, {n} is a number. {is}, {was}, {do},
 {it} and {its} agree with the part that comes first, {is_last} with the other. "right of" and "below" say "left of" and
-"above" with the parts turned round.
+"above" with the parts swapped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the server lives, whether it accepts work, and its metrics."""
+"""Whether the server runs, whether it accepts work, and its metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @router.get("/healthz", response_model=None)
 async def healthz() -> Response:
-    """200 while the server lives."""
+    """200 while the server runs."""
     return answer({"status": "ok"})
 
 
