@@ -150,7 +150,7 @@ def world_sheet(session: nox.Session) -> None:
 
 @nox.session(name="application-pictures")
 def application_pictures(session: nox.Session) -> None:
-    """Draw contact.png, story.png and board.png in docs/pictures again, by the pages' first commands and chromium."""
+    """Draw grid, board, contact and story in docs/pictures again, by the pages' commands and chromium."""
     sys.path.insert(0, "tests/docs")
     from markdown import blocks
 
@@ -164,6 +164,12 @@ def application_pictures(session: nox.Session) -> None:
         with session.chdir(made):
             session.run(*shlex.split(first))
     shutil.copy(made / "things.png", pictures / "board.png")
+    lines = [
+        line for block in blocks("docs/quick_start.md") for line in block.code.splitlines() if "-o pandas/" in line
+    ]
+    with session.chdir(made):
+        session.run(*shlex.split(lines[0]))
+    shutil.copy(made / "pandas" / "grid.png", pictures / "grid.png")
     for page, place, name, size in (
         ("shop/contact.html", "", "contact", "1000,490"),
         ("fox.html", "#p1", "story", "1000,545"),

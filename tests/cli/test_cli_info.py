@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -44,6 +45,16 @@ def test_settings_are_shown_with_their_meaning(t2i: T2I) -> None:
     line = next(line for line in t2i("info", "stackgan-v2").out.splitlines() if line.startswith("model.resolution"))
     assert "pixels per side" in line
     assert "objective.generator.lr" in t2i("info", "cgan").out
+
+
+def test_options_are_shown_with_the_defaults_of_the_weights(t2i: T2I) -> None:
+    technique, weights = (
+        json.loads(t2i("info", name, "--json").out)["options"] for name in ("cvae", "cvae.openmoji64")
+    )
+    assert [(option["name"], option["default"]) for option in technique] == [("temperature", 1.0)]
+    assert [(option["name"], option["default"]) for option in weights] == [("temperature", 0.3)]
+    out = t2i("info", "cvae.openmoji64").out
+    assert re.search(r"^option +default +meaning$", out, re.M) and re.search(r"^temperature +0.3 +scales z", out, re.M)
 
 
 def test_the_text_has_no_empty_facts(t2i: T2I) -> None:

@@ -85,7 +85,7 @@ def test_pytorch_fids_files_are_read(tmp_path: Path, value: float) -> None:
     evaluator.update(FAKE)
     score = evaluator.compute()["fid"]
     assert score.value == pytest.approx(value, rel=1e-6)
-    assert score.protocol["n_real"] == "not said"
+    assert score.protocol["n_real"] == "not stated"
 
 
 def test_a_datasets_statistics_are_computed_once(

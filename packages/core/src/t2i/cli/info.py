@@ -18,6 +18,8 @@ from t2i.registry.names import ModelName
 from t2i.registry.roles import role_of
 from t2i.registry.specs import ArtistSpec, ModelSpec, WeightsSpec, bundled_folder, load_target
 
+TABLES = ("options", "settings")  # of a model: for --option in drawing, and of a run
+
 
 def info(
     name: Annotated[
@@ -26,7 +28,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verify: Annotated[bool, typer.Option(help="Also load the model and draw its golden pictures again.")] = False,
 ) -> None:
-    """Describe a model (config, sha256, text encoder, dataset, licence, scores) or anything else a plugin declares."""
+    """Describe a model (config, options, sha256, text encoder, licence, scores) or anything else a plugin declares."""
     asked = ModelName.parse(name)
     if asked.kind == "hub" and asked.known is None:
         facts = _on_hub(asked)
@@ -42,9 +44,10 @@ def info(
     if as_json:
         report_json(facts)
         return
-    _print({name: fact for name, fact in facts.items() if name != "settings"})
-    rows = [[each["name"], _value(each["default"]), each["meaning"]] for each in facts.get("settings", [])]
-    table(["setting", "default", "meaning"], rows)
+    _print({name: fact for name, fact in facts.items() if name not in TABLES})
+    for kind in TABLES:
+        rows = [[each["name"], _value(each["default"]), each["meaning"]] for each in facts.get(kind, [])]
+        table([kind.removesuffix("s"), "default", "meaning"], rows)
 
 
 def _value(value: Any) -> str:
@@ -96,13 +99,15 @@ def _of_model(info: ModelInfo) -> dict[str, Any]:
         return facts
     facts["paper"] = info.spec.paper
     facts["recipes"] = list(info.spec.recipes)
+    from t2i.training.known_settings import known_options, known_settings
+
     tag = ModelName.parse(info.name).tag
     if not tag:
-        from t2i.training.known_settings import known_settings
-
         facts["config"] = load_target(info.spec.config)().model_dump()
         facts["settings"] = [vars(setting) for setting in known_settings(info.spec)]
     facts["weights"] = {weights.name: _of_weights(weights, bool(tag)) for weights in info.weights}
+    own = facts["weights"][info.name].get("facts", {}).get("options", {}) if tag else {}
+    facts["options"] = [vars(option) for option in known_options(info.spec, own)]
     return facts
 
 

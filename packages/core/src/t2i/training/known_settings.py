@@ -1,8 +1,8 @@
-"""Every setting of a technique's runs, with its default and its meaning. Imports no torch."""
+"""Every setting of a technique's runs and every option of its models, with default and meaning. Imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting by its dotted name.
+    """A setting by its dotted name, or an option by its name.
 
     Attributes:
         default: None if it has none.
@@ -40,6 +40,14 @@ def known_settings(spec: ModelSpec) -> list[Setting]:
     return found + [
         Setting(name, whole[name].default, whole[name].description or "") for name in WHOLE if name in whole
     ]
+
+
+def known_options(spec: ModelSpec, own: Mapping[str, Any]) -> list[Setting]:
+    """The options that users choose for each picture; `own` are the defaults of the weights, where they differ."""
+    if not spec.options:
+        return []
+    fields = load_target(spec.options).model_fields.items()
+    return [Setting(name, own.get(name, _default(field)), _meaning(field)) for name, field in fields]
 
 
 def _fields(prefix: str, kind: type[Config], values: Config | None = None) -> Iterator[Setting]:

@@ -85,7 +85,7 @@ class FID(FeatureEvaluator):
         real, fake = self._real_side(), Reference.of(self._fake)
         if real.count is not None:
             self.require(self.least_pictures, {"reference": real.count}, ADVICE)
-        protocol = self.protocol(n_real="not said" if real.count is None else real.count, n_fake=self._fake.count)
+        protocol = self.protocol(n_real="not stated" if real.count is None else real.count, n_fake=self._fake.count)
         if real.sha256:
             protocol["reference_sha256"] = real.sha256
         value = frechet_distance(fake.mean, fake.covariance, real.mean, real.covariance)
