@@ -38,9 +38,9 @@ def decode_picture(
 ) -> tuple[Image.Image, str]:
     """Read a picture, turn it upright, make it a square, by default cut from its centre, and resize it.
 
-    CMYK, 16-bit, grey, palette and transparent pictures become RGB on the background. Of the pictures in one
-    JPEG file (MPO, as phones and drones write it) the first is read; animations are refused. Colour profiles
-    are ignored.
+    CMYK, 16-bit, grey, palette and transparent pictures become RGB on the background. If a JPEG file
+    holds several pictures (MPO, as phones and drones write it), the first is read; animations are refused. Colour
+    profiles are ignored.
 
     Args:
         source: a file, or its content.
