@@ -330,7 +330,7 @@ DAMAGE = {
     "weights changed": (lambda folder: _flip(folder / "model.safetensors"), "sha256"),
     "weights empty": (lambda folder: (folder / "model.safetensors").write_bytes(b""), "sha256"),
     "weights missing": (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
-    "config missing": (lambda folder: (folder / "config.json").unlink(), "no complete checkpoint"),
+    "config missing": (lambda folder: (folder / "config.json").unlink(), "has a config.json"),
     "config cut short": (lambda folder: _cut(folder / "config.json"), "not JSON"),
     "config not an object": (lambda folder: (folder / "config.json").write_text("[]"), "list"),
     "config not UTF-8": (lambda folder: (folder / "config.json").write_bytes(b"\xff{}"), "config.json"),

@@ -295,7 +295,7 @@ def test_a_model_is_fine_tuned(t2i: T2I, run_folder: Path, squares: Path, here: 
     assert written["train"]["lr_factor"] == 0.3 and written["train"]["sample_every"] == 0
     assert t2i("train", "--resume", "tuned", "--steps", 3, "--device", "cpu").code == 0
     assert t2i("generate", "a red square", "--model", "tuned", "-o", "x.png").code == 0
-    assert "is a cgan, so it cannot be trained as 'cvae'" in t2i("train", "cvae", *arguments).error
+    assert "is a cgan, so it cannot be trained as a cvae" in t2i("train", "cvae", *arguments).error
     assert "There is no folder" in t2i("train", "--from", "./nobody", *arguments[2:]).error
 
 

@@ -205,7 +205,9 @@ def test_a_missing_folder_is_an_error(name, tmp_path, monkeypatch):
 
 
 def test_a_folder_without_a_model_is_an_error_that_names_the_missing_files(tmp_path):
-    with pytest.raises(CheckpointError, match="has no complete checkpoint"):
+    with pytest.raises(
+        SnapshotError, match=r"a snapshot has a config.json and a run has a run.yaml, and it has neither"
+    ):
         resolve(str(tmp_path))
 
 

@@ -48,7 +48,7 @@ def test_a_folder_is_opened_by_the_plugin_that_knows_a_file_in_it(site: FakeSite
 def test_a_folder_that_no_plugin_knows_is_not_a_model(site: FakeSite, model: Path) -> None:
     (model / "shards.json").unlink()
     site.install("sharded", plugin("sharded"))
-    with pytest.raises(Exception, match="has no complete checkpoint"):
+    with pytest.raises(Exception, match="holds no model"):
         pipeline(str(model))
     with pytest.raises(UnknownNameError, match="There is no folder"):
         pipeline(str(model / "none"))

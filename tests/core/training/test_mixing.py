@@ -12,7 +12,7 @@ import torch
 
 import t2i
 from fakes.training import write_squares
-from t2i.data.mixing import MOST, mixed
+from t2i.data.mixing import MOST, Thinned, mixed, thinned
 from t2i.data.prepare import PreparedData
 from t2i.errors import UnknownNameError
 from t2i.testing.checks.tiny_training import tiny_data
@@ -66,6 +66,18 @@ def test_large_data_is_thinned() -> None:
         many, images=many.images[torch.from_numpy(places)], captions_of=[[p] for p in places.tolist()], groups=places
     )
     assert mixed(data(3, "own"), large).mixed_in == MOST
+
+
+def test_only_pictures_that_can_be_used_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = t2i.load_dataset(str(write_squares(tmp_path / "squares")))
+    assert thinned(whole) is whole
+    monkeypatch.setattr("t2i.data.mixing.MOST", 3)
+    few = thinned(whole)
+    assert isinstance(few, Thinned) and (few.name, few.license) == (whole.name, whole.license)
+    assert [*few.examples] == [whole.examples[index] for index in (0, (len(whole) - 1) // 2, len(whole) - 1)]
+    assert few.picture(2, 16)[0].tobytes() == whole.picture(len(whole) - 1, 16)[0].tobytes()
+    monkeypatch.setattr("t2i.data.mixing.MOST", 2)
+    assert len({few.fingerprint, thinned(whole).fingerprint, whole.fingerprint}) == 3
 
 
 @pytest.fixture(scope="module")

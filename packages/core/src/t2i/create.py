@@ -114,6 +114,12 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
     return cast("Evaluator", target(**settings))
 
 
+def suited_settings(evaluator: str, data: str) -> dict[str, Any]:
+    """An evaluator's settings for a dataset, such as an encoder that was trained on it; {} if its defaults suit it."""
+    spec, _ = registry().get(EvaluatorSpec, evaluator)
+    return dict(load_target(spec.suited)(data)) if spec.suited else {}
+
+
 def create_engine(name: str) -> Engine:
     """The engine "name" or "name:reference", such as "local:2" or "ray://host:10001", with its workers not yet started.
 

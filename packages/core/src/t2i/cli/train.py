@@ -112,7 +112,11 @@ def train(
 def _alone(option: str, given: Mapping[str, object], allowed: Collection[str]) -> None:
     extra = [name for name, value in given.items() if value is not None and name not in allowed]
     if extra:
-        raise InvalidInputError(f"{option} takes everything from the run, but {', '.join(extra)} were given as well.")
+        were = "was" if len(extra) == 1 else "were"
+        raise InvalidInputError(
+            f"{option} takes everything from the run except --steps and settings, but {', '.join(extra)} {were} given "
+            f"as well."
+        )
 
 
 def _settings(
@@ -140,7 +144,7 @@ def _settings(
         below = settings_from(parent, opening)
         if technique not in (None, below["technique"]):
             raise InvalidInputError(
-                f"{parent} is a {below['technique']}, so it cannot be trained as {technique!r}. Leave that out."
+                f"{parent} is a {below['technique']}, so it cannot be trained as a {technique}. Leave {technique} out."
             )
         technique = below["technique"]
         if "parent" not in below:  # a model of another layout, whose artist has chosen everything

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import final
 
 import numpy as np
 import torch
+from PIL import Image
 
+from t2i.data.dataset import CaptionedDataset, Example
+from t2i.data.pack.dataset import PackedDataset
 from t2i.data.pack.features import EncodedCaptions
 from t2i.data.prepare import PreparedData
 from t2i.data.spread import spread
 
 MOST = 4_000  # pictures of the second dataset; they are copied
+
+
+@final
+class Thinned(CaptionedDataset):
+    """MOST pictures of a larger dataset, spread over it, so that no others need to be decoded."""
+
+    def __init__(self, whole: CaptionedDataset) -> None:
+        self._whole = whole
+        self._chosen = spread(len(whole), MOST).tolist()
+
+    @property
+    def name(self) -> str:
+        return self._whole.name
+
+    @property
+    def license(self) -> str:
+        return self._whole.license
+
+    @cached_property
+    def examples(self) -> Sequence[Example]:
+        return [self._whole.examples[index] for index in self._chosen]
+
+    def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
+        return self._whole.picture(self._chosen[index], resolution)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"{len(self)} of {self._whole.fingerprint}".encode()).hexdigest()
+
+
+def thinned(dataset: CaptionedDataset) -> CaptionedDataset:
+    """The dataset itself if it is a pack, which is decoded already, or has at most MOST pictures; else MOST of them."""
+    return dataset if isinstance(dataset, PackedDataset) or len(dataset) <= MOST else Thinned(dataset)
 
 
 def mixed(first: PreparedData, second: PreparedData) -> PreparedData:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from t2i.config import Config
-from t2i.create import create_evaluator
+from t2i.create import create_evaluator, suited_settings
 from t2i.data.dataset import CaptionedDataset
 from t2i.drawing.artist import Artist
 from t2i.errors import InvalidInputError
@@ -30,7 +30,7 @@ from t2i.evaluation.saved_state import SAVE_EVERY_SECONDS, Saved
 from t2i.evaluator import Evaluator, Score
 from t2i.progress import Progress, Say, silent, unsaid
 from t2i.registry.discovery import registry
-from t2i.registry.specs import EvaluatorSpec, load_target
+from t2i.registry.specs import EvaluatorSpec
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,7 @@ def suited_to(plan: Plan, data: str) -> Plan:
     the plan replace them."""
     settings = {name: dict(given) for name, given in plan.settings.items()}
     for name in plan.metrics:
-        spec, _ = registry().get(EvaluatorSpec, name)
-        found = load_target(spec.suited)(data) if spec.suited else {}
-        if found:
+        if found := suited_settings(name, data):
             settings[name] = {**found, **settings.get(name, {})}
     return replace(plan, settings=settings)
 

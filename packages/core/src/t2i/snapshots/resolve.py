@@ -14,6 +14,7 @@ from t2i.hub.layout import CONFIG, WEIGHTS, check_listing, check_not_pickled
 from t2i.registry.describe import weights_spec
 from t2i.registry.names import ModelName, check_folder
 from t2i.registry.specs import bundled_folder
+from t2i.runs.folder import RunFolder
 from t2i.snapshots.record import Snapshot, read_config
 
 
@@ -51,6 +52,12 @@ def _model_folder(path: Path) -> Path:
     if (path / CONFIG).exists():
         return path
     check_not_pickled(str(path), [entry.name for entry in path.iterdir()])
+    run = RunFolder(path)
+    if not run.settings.exists() and not run.checkpoints_folder.exists():
+        raise SnapshotError(
+            f"The folder {path} holds no model: a snapshot has a {CONFIG} and a run has a {run.settings.name}, and it "
+            f"has neither. Give another folder, or a model's name."
+        )
     from t2i.runs.checkpoints import latest_checkpoint
 
     return latest_checkpoint(path).snapshot

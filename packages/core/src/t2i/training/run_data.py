@@ -7,7 +7,7 @@ from collections.abc import Callable
 from t2i.create import load_dataset
 from t2i.data.dataset import CaptionedDataset, summarised
 from t2i.data.fit import Fitting
-from t2i.data.mixing import mixed
+from t2i.data.mixing import mixed, thinned
 from t2i.data.prepare import PreparedData, prepare
 from t2i.errors import T2IError
 from t2i.progress import Progress
@@ -79,7 +79,7 @@ def _with_parents_data(
     """The data with the parent's mixed in; without it, and a warning, if that is not here."""
     name = config.train.mix_data or resolve(config.parent).config.facts.dataset
     try:
-        return mixed(data, prepare(load_dataset(name), resolution, encoder, progress=progress))
+        return mixed(data, prepare(thinned(load_dataset(name)), resolution, encoder, progress=progress))
     except T2IError as error:
         if config.train.mix_data:
             raise

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from t2i.create import create_evaluator
+from t2i.create import create_evaluator, suited_settings
 from t2i.data.prepare import PreparedData
 from t2i.data.spread import spread
 from t2i.errors import InvalidInputError, T2IError
@@ -60,7 +60,7 @@ class Validator:
         self._evaluators: dict[str, tuple[Evaluator, Mapping[str, Tensor]]] = {}
         for name in config.validation_metrics:
             try:
-                self._evaluators[name] = self._after_real(create_evaluator(name))
+                self._evaluators[name] = self._after_real(create_evaluator(name, **suited_settings(name, data.name)))
             except T2IError as error:
                 self._leave_out(name, error)
 

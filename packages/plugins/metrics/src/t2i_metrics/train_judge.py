@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from t2i.data.dataset import CaptionedDataset
+from t2i.data.dataset import CaptionedDataset, Example
 from t2i.errors import InvalidInputError
 from t2i.files import atomic_folder
 from t2i.progress import Progress, silent
@@ -51,8 +53,14 @@ def train_judge(dataset: CaptionedDataset, progress: Progress = silent) -> Judge
 
 def _measured(heads: Path, dataset: CaptionedDataset, unseen: list[int]) -> tuple[float | None, int]:
     """How often a picture of an unseen group ranks its own caption first, and among how many captions of the others."""
-    groups = len({dataset.examples[index].group for index in unseen})
-    distractors = min(99, groups - 1)
+    distractors = min(99, _others([dataset.examples[index] for index in unseen]))
     if distractors < 1:
         return None, 100
     return measure(heads, dataset, unseen, distractors=distractors, folds=2).value, 1 + distractors
+
+
+def _others(examples: Sequence[Example]) -> int:
+    """How many different first captions of other groups each of the examples has, at least."""
+    pairs = {(example.captions[0], example.group) for example in examples}
+    captions, groups = (Counter(pair[which] for pair in pairs) for which in (0, 1))
+    return len(pairs) + 1 - max((captions[caption] + groups[group] for caption, group in pairs), default=1)
