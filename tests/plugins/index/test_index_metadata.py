@@ -107,7 +107,7 @@ def test_a_folder_of_all_four_and_texts_is_added_once(tmp_path: Path, store: SQL
     (folder / "deep" / "er" / "d.png").write_bytes(png(prompt=json.dumps(COMFY)))
     (folder / "plain.png").write_bytes(png())
     (folder / "broken.png").write_bytes(png()[:100])
-    (folder / "prompts.txt").write_text("\ufeffa red heart\n\n  a blue heart \na red heart\n", encoding="utf-8")
+    (folder / "prompts.txt").write_text("\ufeffa red heart\n\n  a blue\u2028heart \na red heart\n", encoding="utf-8")
     (folder / "latin.txt").write_bytes(b"caf\xe9")
     warned: list[str] = []
     added = add_folder(store, folder, "run", warn=warned.append)

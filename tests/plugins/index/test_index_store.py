@@ -14,6 +14,7 @@ from fakes.processes import in_child
 from plugins.index.conftest import picture, text
 from t2i.errors import DataError, OutputError, T2IError
 from t2i_index.connection import connect
+from t2i_index.facts import facts
 from t2i_index.filters import Filters
 from t2i_index.index import Index
 from t2i_index.record import Entry, Record
@@ -137,6 +138,35 @@ def test_another_programs_database_is_refused(file: Path):
     other.close()
     with pytest.raises(DataError, match="of another program"):
         SQLiteStore(file)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("time", "yesterday"),
+        ("seed", "x"),
+        ("options", "{"),
+        ("options", "[" * 100_000),
+        ("options", "[1]"),
+        ("text", b"x"),
+    ],
+)
+def test_a_row_that_t2i_did_not_write_is_an_error(store: SQLiteStore, file: Path, column: str, value: object):
+    store.add([text("a")])
+    with sqlite3.connect(file) as connection:
+        connection.execute(f"UPDATE record SET {column} = ?", [value])
+    with pytest.raises(DataError, match=f"Record 1 of the index was damaged: its {column}"):
+        store.records([1])
+
+
+@pytest.mark.parametrize("time", [-1e9, 1e18, float("inf")])
+def test_a_time_outside_of_the_calendar_is_moved_into_it(store: SQLiteStore, file: Path, time: float):
+    store.add([text("a")])
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE record SET time = ?", [time])
+    (hit,) = Index(store).search("a")
+    days = ("1969-12-31", "1970-01-01") if time < 0 else ("9998-12-31", "9999-01-01")  # in any time zone
+    assert any(day in facts(hit) for day in days)
 
 
 def test_a_full_disk_loses_no_earlier_records(store: SQLiteStore):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +66,11 @@ def test_a_question_longer_than_the_model_reads_is_refused(model: LanguageModel)
         model.write("x" * 600, 0)
 
 
-@pytest.mark.parametrize("fault", ["no weights", "pickle", "cut", "no tokenizer", "remote code"])
-def test_a_folder_without_a_model_is_refused(tiny: Path, tmp_path: Path, fault: str):
-    import json
-    import shutil
+FAULTS = ("no weights", "pickle", "cut", "no tokenizer", "remote code", "a tokenizer that panics", "a pipe")
 
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_folder_without_a_model_is_refused(tiny: Path, tmp_path: Path, fault: str):
     folder = tmp_path / "other"
     shutil.copytree(tiny, folder)
     weights, config = folder / "model.safetensors", folder / "config.json"
@@ -79,6 +82,15 @@ def test_a_folder_without_a_model_is_refused(tiny: Path, tmp_path: Path, fault: 
         weights.write_bytes(weights.read_bytes()[:-1000])
     elif fault == "no tokenizer":
         (folder / "tokenizer.json").unlink()
+    elif fault == "a tokenizer that panics":
+        told = json.loads((folder / "tokenizer.json").read_text())
+        told["post_processor"] = {"type": "TemplateProcessing", "special_tokens": {}}
+        told["post_processor"]["single"] = [{"SpecialToken": {"id": "x", "type_id": 0}}]
+        told["post_processor"]["pair"] = [{"Sequence": {"id": "A", "type_id": 0}}]
+        (folder / "tokenizer.json").write_text(json.dumps(told))
+    elif fault == "a pipe":
+        (folder / "tokenizer.json").unlink()
+        os.mkfifo(folder / "tokenizer.json")
     else:
         facts = json.loads(config.read_text()) | {
             "model_type": "evil",
@@ -88,6 +100,14 @@ def test_a_folder_without_a_model_is_refused(tiny: Path, tmp_path: Path, fault: 
         (folder / "evil.py").write_text("raise SystemExit('code from a repository was run')")
     with pytest.raises(SnapshotError):
         create_language_model(f"hf:{folder}")
+
+
+def test_a_chat_template_that_refuses_is_an_error_of_one_sentence(tiny: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(tiny, tmp_path / "other"))
+    (template,) = folder.glob("*.jinja")
+    template.write_text("{{ raise_exception('no users here') }}")
+    with pytest.raises(SnapshotError, match=r"The chat template of .* cannot be used: no users here"):
+        create_language_model(f"hf:{folder}").write("a heart", 0)
 
 
 def test_sampling_follows_the_distribution_and_the_nucleus():

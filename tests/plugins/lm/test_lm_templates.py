@@ -78,6 +78,14 @@ def test_wildcards_stay_in_their_folder_and_end(tmp_path: Path):
         Template.parse("__broken__", tmp_path)
 
 
+def test_a_wildcard_in_many_others_is_read_once(tmp_path: Path):
+    for number in range(10):
+        (tmp_path / f"w{number}.txt").write_text("".join(f"{n} __w{number + 1}__\n" for n in range(50)))
+    (tmp_path / "w10.txt").write_text("red\nblue\n")
+    template = Template.parse("a __w0__ __w0__", tmp_path)
+    assert template.count == (50**10 * 2) ** 2 and len(template.sample(3)) == 3
+
+
 def test_too_many_variations_can_only_be_sampled():
     template = Template.parse("{0|1|2|3|4|5|6|7|8|9}" * 30)
     assert template.count == 10**30

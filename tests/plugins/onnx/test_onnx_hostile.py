@@ -18,9 +18,9 @@ import t2i
 from t2i.errors import SnapshotError
 from t2i_onnx.drawing import Drawing
 from t2i_onnx.errors import OnnxError
-from t2i_onnx.folder import GENERATOR, NEEDED, RECORD, TEXT
+from t2i_onnx.folder import GENERATOR, NEEDED, RECORD, TEXT, TOKENIZER
 from t2i_onnx.graph_file import check_graph
-from t2i_onnx.tiny import tiny_generator, tiny_text
+from t2i_onnx.tiny import tiny_generator, tiny_text, tiny_tokenizer
 
 Changed = Callable[..., Path]
 
@@ -117,6 +117,33 @@ def test_a_record_of_another_form_is_refused(changed: Changed, part: str, value:
     (folder / RECORD).write_text(json.dumps({**record, part: value}))
     with pytest.raises(OnnxError, match=RECORD):
         Drawing(folder)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}]}},
+        {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "[UNK]"}},
+        {"model": {}},
+    ],
+)
+def test_a_tokenizer_that_cannot_read_is_refused(changed: Changed, part: dict[str, object]) -> None:
+    """The first panics in Rust when it is used, which is no Exception."""
+    post = part.get("post_processor")
+    if isinstance(post, dict):
+        post |= {"pair": [{"Sequence": {"id": "A", "type_id": 0}}], "special_tokens": {}}
+    content = json.dumps({**json.loads(tiny_tokenizer().to_str()), **part}).encode()
+    with pytest.raises(OnnxError, match="The tokenizer cannot be read"):
+        Drawing(changed({TOKENIZER: content}))
+
+
+def test_padding_and_overlaps_of_a_tokenizer_are_not_used(changed: Changed, tiny: Path) -> None:
+    told = json.loads(tiny_tokenizer().to_str())
+    told["padding"] = {"strategy": {"Fixed": 10**9}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0}
+    told["padding"] |= {"pad_type_id": 0, "pad_token": "[PAD]"}
+    told["truncation"]["stride"] = 10**6
+    folder, prompt = changed({TOKENIZER: json.dumps(told).encode()}), "a red heart and " * 9
+    assert Drawing(folder).reader.ids(prompt) == Drawing(tiny).reader.ids(prompt)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b" " * 1_000_001])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -111,6 +112,16 @@ def test_a_folder_without_a_config_is_not_an_encoder(tmp_path: Path) -> None:
     shutil.copy(saved(bert()[0], tmp_path / "whole") / "model.safetensors", tmp_path)
     with pytest.raises(SnapshotError, match="must be a text encoder"):
         HuggingFaceEncoder(str(tmp_path))
+
+
+def test_a_tokenizer_that_panics_is_refused(tmp_path: Path) -> None:
+    folder = saved(bert()[0], tmp_path / "model")
+    told = json.loads((folder / "tokenizer.json").read_text())
+    told["post_processor"]["special_tokens"] = {}
+    (folder / "tokenizer.json").write_text(json.dumps(told))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    with pytest.raises(SnapshotError, match=r"must be a text encoder, but .* its tokenizer cannot read text"):
+        HuggingFaceEncoder(str(folder))
 
 
 def test_offline_and_not_in_the_cache(tmp_path: Path, monkeypatch) -> None:

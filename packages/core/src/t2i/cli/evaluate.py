@@ -27,7 +27,6 @@ from t2i.cli.options import (
     VerboseOption,
     check_count,
     check_data,
-    check_device,
     check_engine,
     check_model,
     metric_names,
@@ -64,9 +63,7 @@ def evaluate(
     check_model(model)
     chosen = parse_options(option, model)
     check_data(data)
-    check_engine(engine)
-    if engine is None:  # whose workers have devices of their own
-        check_device(device)
+    check_engine(engine, device)
     from t2i.files import check_writable
 
     if out is not None:

@@ -22,7 +22,6 @@ from t2i.cli.options import (
     ModelOption,
     OwnOption,
     YesOption,
-    check_device,
     check_engine,
     check_model,
     check_new_file,
@@ -102,13 +101,11 @@ def generate(
     suffix = picture_suffix(suffix)
     file = None if is_address(out) else Path(out)
     check_request(texts, count, seed, file, force)
-    check_engine(engine)
     check_in_folder(file, engine, attention)
     check_whole_number(batch_size, "The batch size", 1)
     check_model(model)
     chosen = parse_options(option, model)
-    if engine is None:  # whose workers have devices of their own
-        check_device(device)
+    check_engine(engine, device)
     from t2i.drawing.artist import Request
     from t2i.drawing.attention import attend, attention_path, write_attention, write_attentions
     from t2i.drawing.folder import draw_folder

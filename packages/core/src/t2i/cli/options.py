@@ -259,15 +259,18 @@ def check_device(device: str | None) -> None:
         check(device)
 
 
-def check_engine(engine: str | None) -> None:
-    """Report an unknown engine before heavy imports.
+def check_engine(engine: str | None, device: str | None) -> None:
+    """Report an unknown engine, or without one a wrong device, before heavy imports; workers have their own devices.
 
     Raises:
         UnknownNameError, PluginError: there is no usable engine of that name.
+        InvalidInputError: as `check_device`.
     """
     from t2i.create import engine_spec
 
-    if engine is not None:
+    if engine is None:
+        check_device(device)
+    else:
         engine_spec(engine)
 
 

@@ -14,6 +14,7 @@ from t2i.hub.client import offline
 from t2i.hub.download import download
 from t2i.registry.names import ModelName
 from t2i.runs.checkpoints import latest_checkpoint
+from t2i_diffusers.files.adapter_header import check_header
 from t2i_diffusers.files.hashes import known_sha256
 
 NAMES = ("pytorch_lora_weights.safetensors", "model.safetensors")  # of diffusers, and of runs of t2i
@@ -41,8 +42,11 @@ def load_adapters(pipe: Any, adapters: Sequence[str]) -> dict[str, str]:
         path, pinned = _file_of(name)
         try:
             found[pinned] = known_sha256(path)
+            check_header(path)
             with offline():
-                pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_key(number))
+                pipe.load_lora_weights(
+                    path.parent, weight_name=path.name, adapter_name=_key(number), use_safetensors=True
+                )
         except Exception as error:  # the library raises anything for tensors that do not fit
             raise SnapshotError(f"{name} is not a LoRA that fits a {type(pipe).__name__} ({brief(error)}).") from error
     return found

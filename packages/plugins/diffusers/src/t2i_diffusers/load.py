@@ -15,6 +15,7 @@ from torch import nn
 from t2i.display import brief
 from t2i.errors import InvalidInputError, SnapshotError
 from t2i.hub.client import offline
+from t2i.hub.transformers_folder import check_tokenizer
 from t2i_diffusers.files.find import PipelineFiles
 from t2i_diffusers.files.machine import gigabytes, main_memory
 from t2i_diffusers.unread import LIBRARIES
@@ -122,6 +123,9 @@ def load_pipeline(files: PipelineFiles, device: str) -> Any:
                 local_files_only=True,
                 trust_remote_code=False,
             )
+            for name, part in pipe.components.items():
+                if name.startswith("tokenizer") and part is not None:
+                    check_tokenizer(part)
         except Exception as error:  # the libraries raise anything for unsuitable configs
             raise SnapshotError(
                 f"{files.name} cannot be loaded: {_first_line(error)}. Download it again, or update diffusers."

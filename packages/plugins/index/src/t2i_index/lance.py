@@ -23,9 +23,9 @@ from t2i.progress import Progress, silent
 from t2i_index.filters import Filters
 from t2i_index.query import WORD, Query, parse_query, spaced
 from t2i_index.record import Entry, Record
+from t2i_index.rows import MAPPINGS, NAMES, read_record
 from t2i_index.store import ANY, Space, Store, Vectors
 
-JSON = ("options", "artist", "widened", "edited", "frame")
 COLUMNS = tuple(field.name for field in fields(Record))
 AT_ONCE = 500
 RANKED = 2_000  # matches that are ranked by how well they fit; if there are more, the newest
@@ -55,8 +55,8 @@ class LanceStore(Store):
                 if "records" in self._names()
                 else self._database.create_table("records", schema=_schema(), exist_ok=True)
             )
-            added = [name for name in JSON if name not in self._table.schema.names]  # the table is of an older version
-            if added:
+            added = [name for name in MAPPINGS if name not in self._table.schema.names]
+            if added:  # the table is of an older version
                 self._table.add_columns(dict.fromkeys(added, "'{}'"))
 
     @property
@@ -267,14 +267,14 @@ def _row(entry: Entry, id_: int) -> dict[str, Any]:
     record = entry.record
     values = {name: getattr(record, name) for name in COLUMNS} | {"id": id_}
     row = {
-        name: json.dumps(value) if name in JSON else _text(value) if isinstance(value, str) else value
+        name: json.dumps(value) if name in MAPPINGS else _text(value) if isinstance(value, str) else value
         for name, value in values.items()
     }
     return row | {"key": record.key.hex(), "words": f" {_normal(record.words)} ", "thumbnail": entry.thumbnail}
 
 
 def _record(row: Mapping[str, Any]) -> Record:
-    return Record(**{name: json.loads(row[name]) if name in JSON else row[name] for name in COLUMNS})
+    return read_record([row["id"], *(row[name] for name in NAMES)])
 
 
 def _normal(text: str) -> str:

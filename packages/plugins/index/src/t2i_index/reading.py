@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from t2i.errors import DataError
+from t2i.plain_text import text_lines
 from t2i_index.metadata.read import read_bounded, read_picture
-from t2i_index.record import Entry, Record
+from t2i_index.record import Entry, Record, within_calendar
 
 TEXT_FILE = ".txt"
 MOST_TEXT_BYTES = 100 * 2**20
@@ -63,10 +64,10 @@ class Reading:
 def _lines(path: Path, run: str) -> Iterator[Entry]:
     content = read_bounded(path, MOST_TEXT_BYTES)
     try:
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = text_lines(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise DataError("it is not UTF-8 text") from None
-    time = path.stat().st_mtime
+    time = within_calendar(path.stat().st_mtime)
     for line in dict.fromkeys(line.strip()[:MOST_LINE] for line in lines):
         if line:
             yield Entry(Record("text", "", line, path=str(path.absolute()), time=time, run=run, source="file"))

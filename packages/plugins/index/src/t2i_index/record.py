@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from t2i.drawing.provenance import Provenance
 
 Kind = Literal["picture", "text"]
+LATEST = 253_370_764_800.0  # the year 9999: calendars of Python end there
 
 
 def hashed(thing: str | bytes) -> int:
@@ -39,7 +40,7 @@ class Record:
         frame: the padding around it, as in `t2i.drawing.provenance.Frame`; empty if there is none.
         score: any number that a person or an evaluator gave; higher is better.
         path, sha256: the picture's file, absolute, and its hash; for a text the file it comes from.
-        time: when it was made, in seconds since 1970.
+        time: when it was made, in seconds since 1970, 0 to LATEST.
         run: the command that made it; pictures of one command share it.
         source: the program that made it: "t2i", "a1111", "invokeai", "comfyui" or "file".
         id: its number in the store; 0 if it is not stored.
@@ -85,6 +86,11 @@ class Record:
         if self.kind == "text":
             parts += [self.prompt, self.model, str(self.seed)]
         return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def within_calendar(seconds: float) -> float:
+    """The time, or the nearest that a record may have: some file systems let anybody set it to a billion years."""
+    return min(max(seconds, 0.0), LATEST)
 
 
 def drawn(provenance: Provenance) -> Record:

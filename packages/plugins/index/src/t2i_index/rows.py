@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+from t2i.errors import DataError
 from t2i_index.connection import marks
 from t2i_index.query import spaced
-from t2i_index.record import Entry, Record, hashed
+from t2i_index.record import Entry, Record, hashed, within_calendar
 from t2i_index.store import Space, Vectors
 
 COLUMNS = (
@@ -23,6 +24,7 @@ READ = (
 INSERTED = f"key, meaning, look, {COLUMNS}"
 INSERT = f"INSERT OR IGNORE INTO record ({INSERTED}) VALUES ({marks(INSERTED.count(',') + 1)})"
 MAPPINGS = ("options", "artist", "widened", "edited", "frame")
+TYPES = {"seed": int | None, "score": float | None, "time": float, **dict.fromkeys(MAPPINGS, dict)}  # others: str
 EMPTY = "{}"
 ENCODER = json.JSONEncoder(sort_keys=True)
 
@@ -88,12 +90,29 @@ def index_words(connection: sqlite3.Connection, id_: int, record: Record) -> Non
 
 
 def read_record(row: Sequence[Any]) -> Record:
-    """The record in a row of READ."""
+    """The record in a row of READ.
+
+    Raises:
+        DataError: something else wrote the row.
+    """
     id_, *values = row
     facts: dict[str, Any] = dict(zip(NAMES, values, strict=True))
-    for name in MAPPINGS:
-        facts[name] = json.loads(facts[name]) if facts[name] not in (None, EMPTY) else {}
-    return Record(**facts, id=id_)
+    try:
+        for name in MAPPINGS:
+            facts[name] = json.loads(facts[name]) if facts[name] not in (None, EMPTY) else {}
+    except (TypeError, ValueError, RecursionError):
+        raise _damaged(id_, name) from None
+    for name, value in facts.items():
+        if not isinstance(value, TYPES.get(name, str)):
+            raise _damaged(id_, name)
+    return Record(**{**facts, "time": within_calendar(facts["time"])}, id=id_)
+
+
+def _damaged(id_: object, name: str) -> DataError:
+    return DataError(
+        f"Record {id_} of the index was damaged: its {name} is not what t2i wrote. Move the index away; "
+        f"`t2i index add FOLDER` adds your pictures again."
+    )
 
 
 def _json(value: Mapping[str, Any]) -> str:

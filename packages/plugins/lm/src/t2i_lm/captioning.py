@@ -12,11 +12,13 @@ from PIL import Image
 from t2i.errors import DataError, InvalidInputError, SnapshotError
 from t2i.files import write_atomic
 from t2i.hub.download import download
+from t2i.hub.shards import WEIGHT_FILES
+from t2i.hub.transformers_folder import check_files
 from t2i.progress import Progress, Say, silent, unsaid
 from t2i_lm.huggingface import quiet_transformers
 
 DEFAULT_CAPTIONER = "hf:Salesforce/blip-image-captioning-base"
-FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*-of-*.safetensors"]
+FILES = ["*.json", "*.txt", "*.model", *WEIGHT_FILES]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 MOST_TOKENS, MOST_PIXELS = 40, 100_000_000
 AT_ONCE = 8
@@ -44,6 +46,7 @@ class Captioner:
         else:
             repo, _, revision = reference.partition("@")
             folder, _ = download(repo, revision or None, FILES)
+        check_files(folder, FILES)
         transformers = quiet_transformers()
         trusted = {"trust_remote_code": False, "local_files_only": True}
         try:

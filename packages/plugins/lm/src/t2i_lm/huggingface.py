@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from t2i.display import brief
 from t2i.errors import InvalidInputError, SnapshotError
 from t2i.hub.download import download
-from t2i.hub.layout import CONFIG, check_config_size
 from t2i.hub.shards import WEIGHT_FILES, weights_sha256
+from t2i.hub.transformers_folder import check_files, check_tokenizer
 from t2i.language import LanguageModel, LanguageModelIdentity, WritingOptions, check_questions
 from t2i.noise import Noise
 from t2i_lm.sampling import choose_tokens
@@ -83,6 +84,7 @@ class HuggingFaceModel(LanguageModel):
 
         Raises:
             InvalidInputError: one is too long for the model.
+            SnapshotError: the template, which comes with the model, cannot be used.
         """
         earlier = [
             {"role": role, "content": text}
@@ -93,7 +95,13 @@ class HuggingFaceModel(LanguageModel):
         for question in questions:
             if self._tokenizer.chat_template:
                 turns = [*earlier, {"role": "user", "content": question}]
-                text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+                try:
+                    text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+                except Exception as error:  # of the template
+                    raise SnapshotError(
+                        f"The chat template of {self._identity.name} cannot be used: {brief(error)}. Choose another "
+                        f"model."
+                    ) from None
                 ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
             else:
                 text = "".join(f"{asked}\n{answer}\n" for asked, answer in options.examples) + question + "\n"
@@ -191,14 +199,14 @@ def quiet_transformers() -> Any:
 
 def _load(folder: Path, name: str) -> tuple[Any, Any]:
     transformers = quiet_transformers()
-    if (folder / CONFIG).is_file():
-        check_config_size(str(folder / CONFIG), (folder / CONFIG).stat().st_size)
+    check_files(folder, FILES)
     trusted = {"trust_remote_code": False, "local_files_only": True}
     try:
         network, report = transformers.AutoModelForCausalLM.from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **trusted
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
+        check_tokenizer(tokenizer)
     except Exception as error:  # transformers raises any exception for an unexpected folder
         raise SnapshotError(f"{name!r} is not a causal language model that transformers can load: {error}") from error
     if report["missing_keys"]:

@@ -7,7 +7,10 @@ as GGUF, whose tensors take long to unpack, so they are converted once into a sa
 from __future__ import annotations
 
 import importlib.util
+import io
 import logging
+import sys
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +95,9 @@ def _unpacked(gguf: Path) -> tuple[Any, Any]:
     transformers = quiet_transformers()
     given = {"gguf_file": gguf.name, "local_files_only": True}
     try:
-        read = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **given)
+        # its progress bar is for terminals, and transformers has no switch for this one
+        with nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO()):
+            read = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **given)
         # its tensors are no longer quantised, but with this the model refuses to be saved
         read.config.__dict__.pop("quantization_config", None)
         network = transformers.AutoModelForCausalLM.from_config(read.config, dtype=torch.float32)

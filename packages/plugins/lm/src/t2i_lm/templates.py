@@ -7,8 +7,9 @@ changes first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -24,11 +25,16 @@ MOST_CHARACTERS, MOST_DEPTH, MOST_VARIATIONS = 10_000, 16, 100_000
 WILDCARD = re.compile(r"__([\w-]+(?:/[\w-]+)*)__")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
     """One of several parts."""
 
     options: tuple[Part, ...]
+
+    @cached_property
+    def count(self) -> int:
+        """How many variations it has; kept, because a wildcard may be part of many others."""
+        return sum(map(_count, self.options))
 
 
 Part = str | Choice | tuple["Part", ...]
@@ -58,7 +64,7 @@ class Template:
         """
         if not 0 < len(check_text(text, "A template").strip()) <= MOST_CHARACTERS:
             raise InvalidInputError(f"A template has 1 to {MOST_CHARACTERS:,} characters, got {len(text):,}.")
-        part, end = _parse(text, 0, 0, wildcards, ())
+        part, end = _parse(text, 0, 0, Wildcards(wildcards))
         if end < len(text):
             raise InvalidInputError(f"The template {shown(text)} closes a brace that it does not open, at {end + 1}.")
         return cls(part, _count(part))
@@ -97,9 +103,40 @@ class Template:
         return list(found)
 
 
-def _parse(
-    text: str, start: int, depth: int, wildcards: Path | None, inside: Sequence[str]
-) -> tuple[tuple[Part, ...], int]:
+@dataclass
+class Wildcards:
+    """A folder of options, each file of which is read once, however often templates name it."""
+
+    folder: Path | None
+    _known: dict[str, Choice | None] = field(default_factory=dict)
+
+    def choice(self, name: str, depth: int) -> Choice:
+        """The options of __name__.
+
+        Raises:
+            InvalidInputError: there is no such file, or it contains itself or a line that is not a template.
+        """
+        if self.folder is None:
+            raise InvalidInputError(
+                f"The template has the wildcard __{name}__. Say where its file is: --wildcards FOLDER"
+            )
+        if name not in self._known:
+            self._known[name] = None  # being read
+            self._known[name] = Choice(tuple(self._options(self.folder / f"{name}.txt", depth)))
+        found = self._known[name]
+        if found is None:
+            raise InvalidInputError(f"The wildcard __{name}__ contains itself. Remove it from {name}.txt.")
+        return found
+
+    def _options(self, file: Path, depth: int) -> Iterator[Part]:
+        for line in read_prompts(file):
+            part, end = _parse(line, 0, depth + 1, self)
+            if end < len(line):
+                raise InvalidInputError(f"{file} has a line that is not a template: {shown(line)}.")
+            yield part
+
+
+def _parse(text: str, start: int, depth: int, wildcards: Wildcards) -> tuple[tuple[Part, ...], int]:
     """The parts from `start` to the end, or to a | or } of the enclosing choice; and the position of that end."""
     if depth > MOST_DEPTH:
         raise InvalidInputError(f"Choices may be nested {MOST_DEPTH} deep, got more in {shown(text)}.")
@@ -111,12 +148,12 @@ def _parse(
             parts.append(text[place + 1])
             place += 2
         elif letter == "{":
-            choice, place = _choice(text, place, depth, wildcards, inside)
+            choice, place = _choice(text, place, depth, wildcards)
             parts.append(choice)
         elif letter == "}" or (letter == "|" and depth):
             break
         elif letter == "_" and (match := WILDCARD.match(text, place)):
-            parts.append(_wildcard(match[1], depth, wildcards, inside))
+            parts.append(wildcards.choice(match[1], depth))
             place = match.end()
         else:
             parts.append(letter)
@@ -124,11 +161,11 @@ def _parse(
     return tuple(parts), place
 
 
-def _choice(text: str, opened: int, depth: int, wildcards: Path | None, inside: Sequence[str]) -> tuple[Choice, int]:
+def _choice(text: str, opened: int, depth: int, wildcards: Wildcards) -> tuple[Choice, int]:
     options: list[Part] = []
     place = opened
     while True:
-        part, place = _parse(text, place + 1, depth + 1, wildcards, inside)
+        part, place = _parse(text, place + 1, depth + 1, wildcards)
         options.append(part)
         if place >= len(text):
             raise InvalidInputError(
@@ -138,26 +175,11 @@ def _choice(text: str, opened: int, depth: int, wildcards: Path | None, inside: 
             return Choice(tuple(options)), place + 1
 
 
-def _wildcard(name: str, depth: int, wildcards: Path | None, inside: Sequence[str]) -> Choice:
-    if wildcards is None:
-        raise InvalidInputError(f"The template has the wildcard __{name}__. Say where its file is: --wildcards FOLDER")
-    if name in inside:
-        raise InvalidInputError(f"The wildcard __{name}__ contains itself. Remove it from {name}.txt.")
-    lines = read_prompts(wildcards / f"{name}.txt")
-    options = []
-    for line in lines:
-        part, end = _parse(line, 0, depth + 1, wildcards, (*inside, name))
-        if end < len(line):
-            raise InvalidInputError(f"{wildcards / name}.txt has a line that is not a template: {shown(line)}.")
-        options.append(part)
-    return Choice(tuple(options))
-
-
 def _count(part: Part) -> int:
     if isinstance(part, str):
         return 1
     if isinstance(part, Choice):
-        return sum(map(_count, part.options))
+        return part.count
     return prod(map(_count, part))
 
 

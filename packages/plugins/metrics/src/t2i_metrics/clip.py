@@ -14,6 +14,7 @@ from torch import Tensor
 from t2i.errors import InvalidInputError, SnapshotError
 from t2i.files import sha256_of
 from t2i.hub.download import download
+from t2i.hub.transformers_folder import check_files, check_tokenizer
 from t2i.images import to_uint8
 from t2i_metrics.image_text import ImageTextEncoder
 
@@ -50,6 +51,7 @@ class CLIP(ImageTextEncoder):
                 f"A CLIP needs model.safetensors, but {reference} has none, and pickled weights are never read. "
                 f"Convert them with transformers' `save_pretrained`, or choose another CLIP."
             )
+        check_files(folder, FILES)
         self._sha256 = sha256_of(folder / "model.safetensors")
         self._network, self._tokenizer, self._processor = _load(folder, reference)
         self._device = torch.device("cpu")
@@ -113,7 +115,6 @@ class CLIP(ImageTextEncoder):
 
 def _load(folder: Path, reference: str) -> tuple[Any, Any, Any]:
     import transformers
-    from safetensors import SafetensorError
 
     auto: Any = transformers  # its loaders are untyped
     trusted = {"trust_remote_code": False, "local_files_only": True}
@@ -123,7 +124,8 @@ def _load(folder: Path, reference: str) -> tuple[Any, Any, Any]:
         )
         tokenizer = auto.AutoTokenizer.from_pretrained(folder, **trusted)
         processor = auto.AutoImageProcessor.from_pretrained(folder, **trusted)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
+        check_tokenizer(tokenizer)
+    except Exception as error:  # transformers raises any exception for an unexpected folder
         raise SnapshotError(
             f"'clip:{reference}' must be a CLIP, but transformers cannot load it: {error}. Choose another."
         ) from error

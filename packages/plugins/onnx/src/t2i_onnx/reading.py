@@ -13,6 +13,7 @@ from t2i_onnx.errors import OnnxError
 
 MOST_SHOWN, MOST_CHARACTERS = 5, 60  # of a warning: unknown words, and characters of each
 UNKNOWN = ("[UNK]", "<unk>")
+MOST_TOKENS = 4096  # of a prompt
 
 
 class Reader:
@@ -21,7 +22,7 @@ class Reader:
     def __init__(self, tokenizer: bytes, emoji: bytes, *, latin_only: bool) -> None:
         """
         Args:
-            tokenizer: a tokenizer.json, which also says where long prompts are cut.
+            tokenizer: a tokenizer.json, which also says where long prompts are cut; its padding is not used.
             emoji: the words for each emoji, as JSON.
             latin_only: whether the text encoder has learned only words in Latin letters.
 
@@ -29,8 +30,10 @@ class Reader:
             OnnxError: the tokenizer cannot be read.
         """
         try:
-            self._tokenizer = Tokenizer.from_buffer(tokenizer)
-        except Exception as error:  # the package raises bare Exceptions
+            self._tokenizer = _loaded(tokenizer)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # the package raises bare Exceptions, and Rust's panics are none
             raise OnnxError(f"The tokenizer cannot be read: {str(error)[:200]}. Export the model again.") from None
         self._emoji, self._latin_only = emoji, latin_only
         ids = (self._tokenizer.token_to_id(token) for token in UNKNOWN)
@@ -88,6 +91,16 @@ class Reader:
 
     def _encoding(self, prompt: str) -> Encoding:
         return self._tokenizer.encode(self.spelled(prompt))
+
+
+def _loaded(content: bytes) -> Tokenizer:
+    """The tokenizer, tried on a few words: some files are read without an error, and panic when they are used."""
+    tokenizer = Tokenizer.from_buffer(content)
+    tokenizer.no_padding()  # a file may ask for a billion tokens
+    longest = tokenizer.truncation["max_length"] if tokenizer.truncation else MOST_TOKENS
+    tokenizer.enable_truncation(min(longest, MOST_TOKENS))  # without overlaps, which panic if they are too long
+    tokenizer.encode("a red heart")
+    return tokenizer
 
 
 def is_latin(text: str) -> bool:

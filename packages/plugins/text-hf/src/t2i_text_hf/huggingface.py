@@ -12,10 +12,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from t2i.errors import InvalidInputError, SnapshotError
-from t2i.files import regular
 from t2i.hub.download import download
-from t2i.hub.layout import CONFIG, check_config_size
 from t2i.hub.shards import WEIGHT_FILES, weights_sha256
+from t2i.hub.transformers_folder import check_files, check_tokenizer
 from t2i.text import EncoderIdentity, TextEmbedding, TextEncoder, Unread
 from t2i.text_graph import TextGraph
 from t2i_text_hf.batching import CaptionBatcher, cache_captions, check_captions
@@ -51,7 +50,7 @@ class HuggingFaceEncoder(TextEncoder):
                 safetensors, lacks a weight, or is not a text encoder.
         """
         folder, revision, name = _locate(reference)
-        _check_files(folder)
+        check_files(folder, FILES)
         sha256 = weights_sha256(
             folder, "A text encoder", "Convert them with transformers' `save_pretrained`, or choose another encoder."
         )
@@ -162,16 +161,6 @@ def _locate(reference: str) -> tuple[Path, str, str]:
     return folder, commit, f"{repo}@{commit}"
 
 
-def _check_files(folder: Path) -> None:
-    """Refuse what transformers must not open: a config that is too large, and files that are not regular."""
-    try:
-        files = [regular(path) for pattern in FILES for path in folder.glob(pattern)]
-    except OSError as error:
-        raise SnapshotError(f"{error.filename} cannot be read ({error.strerror}).") from None
-    if folder / CONFIG in files:
-        check_config_size(str(folder / CONFIG), (folder / CONFIG).stat().st_size)
-
-
 def _load(folder: Path, reference: str) -> tuple[PreTrainedModel, Any]:
     from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer
 
@@ -192,7 +181,8 @@ def _load(folder: Path, reference: str) -> tuple[PreTrainedModel, Any]:
             **trusted,
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, **trusted)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        check_tokenizer(tokenizer)
+    except Exception as error:  # transformers raises any exception for an unexpected folder
         raise no_encoder(f"transformers cannot load it: {error}") from error
     # transformers initialises missing weights at random; a pooler is not used.
     missing = [key for key in report["missing_keys"] if "pooler" not in key]

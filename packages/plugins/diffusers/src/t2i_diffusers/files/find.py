@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from t2i.drawing.opening import Opening
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError, SnapshotError
-from t2i.files import read_json
+from t2i.files import read_json, regular
 from t2i.hub.download import download, remember
 from t2i.hub.layout import DIFFUSERS as INDEX
 from t2i.hub.layout import MAX_CONFIG_BYTES, PICKLES
@@ -84,6 +84,8 @@ def _in_folder(name: ModelName, preferred: Sequence[str]) -> PipelineFiles:
         index = parse_index(read_json(folder / INDEX, MAX_CONFIG_BYTES), where)
         selection = select(index, names, preferred, where)
         sha256 = {file: known_sha256(folder / file) for file in selection.weights_files}
+        for file in selection.others:
+            regular(folder / file)
     except (OSError, ValueError) as error:
         raise SnapshotError(f"{where} cannot be read ({error}).") from None
     whole = folder_license(folder)

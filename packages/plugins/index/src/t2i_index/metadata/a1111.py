@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from t2i.plain_text import text_lines
 from t2i_index.metadata.values import as_seed, as_text, simple
 from t2i_index.record import Record
 
@@ -17,7 +18,7 @@ SETTING = re.compile(r'\s*([A-Z][\w /+-]{0,60}):\s*("(?:\\.|[^"\\]){0,2000}"|[^,
 def read_a1111(texts: dict[str, str]) -> Record | None:
     """How A1111 made a picture, from its text chunks; None if it did not."""
     text = as_text(texts.get("parameters"))
-    lines = text.splitlines()
+    lines = text_lines(text)
     if not lines:
         return None
     settings = dict(SETTING.findall(lines[-1])) if len(lines) > 1 or "Steps: " in lines[-1] else {}

@@ -19,7 +19,7 @@ from t2i_index.metadata.a1111 import read_a1111
 from t2i_index.metadata.comfyui import read_comfyui
 from t2i_index.metadata.invokeai import read_invokeai
 from t2i_index.metadata.values import MOST_JSON
-from t2i_index.record import Entry, Record, drawn
+from t2i_index.record import Entry, Record, drawn, within_calendar
 from t2i_index.thumbnail import thumbnail
 
 MOST_BYTES = 256 * 2**20
@@ -53,7 +53,7 @@ def read_picture(path: Path, run: str) -> Entry | None:
         found,
         path=str(path.absolute()),
         sha256=hashlib.sha256(content).hexdigest(),
-        time=path.stat().st_mtime,
+        time=within_calendar(path.stat().st_mtime),
         run=run,
     )
     return Entry(record, small)

@@ -12,7 +12,6 @@ from t2i.cli.options import (
     DeviceOption,
     EngineOption,
     YesOption,
-    check_device,
     check_engine,
     check_model,
     download_confirmed,
@@ -72,14 +71,12 @@ def serve(
     from t2i_server.keys import read_keys
     from t2i_server.names import parse_names
 
-    check_engine(engine)
     if replicas is not None and engine is None:
         raise InvalidInputError(f"Replicas are workers of an engine. Add --engine local:{replicas}")
     names = parse_names(models or [DEFAULT_MODEL])
     for name in names.values():
         check_model(name)
-    if engine is None:
-        check_device(device)
+    check_engine(engine, device)
     given = {
         "batch": batch,
         "wait_ms": wait_ms,
