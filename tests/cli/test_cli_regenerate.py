@@ -151,7 +151,7 @@ def test_what_cannot_be_regenerated_is_a_one_line_error(
 ) -> None:
     write(here / name)  # type: ignore[operator]
     before = contents(here)
-    assert message in t2i("regenerate", name, "-o", "again.png").error
+    assert message in t2i("regenerate", name).error
     assert contents(here) == before
 
 

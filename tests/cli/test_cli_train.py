@@ -17,6 +17,7 @@ from fakes.command_line import T2I, contents
 from fakes.distributions import FakeSite
 from fakes.forked import ForkedCommand
 from fakes.waiting import wait_until
+from t2i.cli.main import run as run_t2i
 from t2i.drawing.provenance import read_provenance
 
 TINY = ("--recipe", "tiny", "--device", "cpu")
@@ -47,26 +48,35 @@ def test_a_snapshot_records_its_training_data(run_folder: Path, squares: Path) -
     assert (facts["steps"], facts["images_seen"], facts["text_encoder"]["name"]) == (20, 160, "minilm")
 
 
-def test_settings_override_the_recipe(t2i: T2I, squares: Path, here: Path) -> None:
-    settings = ("train.batch_size=4", "objective.discriminator.lr=0.5", "model.noise_dim=3")
-    assert (
-        t2i("train", "cgan", *settings, *TINY, "--data", squares, "--out", "run", "--steps", 2, "--seed", 5).code == 0
+@pytest.fixture(scope="module")
+def changed_run(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps with settings of a recipe, a file and the command line."""
+    folder = tmp_path_factory.mktemp("changed")
+    (folder / "r.yaml").write_text(
+        "train: {steps: 9, batch_size: 6, sample_options: {truncation: 0.5}}\n"
+        "objective: {generator: {lr: 0.5, beta1: 0.25}}\n"
     )
-    run = yaml.safe_load((here / "run" / "run.yaml").read_text())
+    settings = ("objective.generator.lr=1e-4", "train.batch_size=4", "model.noise_dim=3")
+    arguments = ("--config", folder / "r.yaml", "--data", squares, "--out", folder / "run", "--steps", 2, "--seed", 5)
+    assert run_t2i([*map(str, ("train", "cgan", *settings, *TINY, *arguments))]) == 0
+    return folder / "run"
+
+
+def test_the_command_line_overrides_a_file_and_both_override_the_recipe(changed_run: Path) -> None:
+    run = yaml.safe_load((changed_run / "run.yaml").read_text())
     assert (run["train"]["batch_size"], run["train"]["steps"], run["train"]["seed"]) == (4, 2, 5)
-    assert run["objective"]["discriminator"]["lr"] == 0.5
+    assert run["objective"]["generator"]["lr"] == 1e-4 and run["objective"]["generator"]["beta1"] == 0.25
     assert (run["model"]["noise_dim"], run["model"]["resolution"]) == (3, 16)
+    assert run["objective"]["reconstruction"] == 1.0 and run["recipe"] == "tiny"
 
 
-def test_options_of_the_samples_become_the_models_defaults(t2i: T2I, squares: Path, here: Path) -> None:
-    settings = ("train.sample_options.truncation=0.5", *TINY, "--data", squares)
-    assert t2i("train", "cgan", *settings, "--out", "run", "--steps", 2).code == 0
-    assert t2i("generate", "a red square", "--model", "run", "--seed", 1, "-o", "own.png").code == 0
-    given = ("--option", "truncation=0.5", "-o", "given.png")
-    assert t2i("generate", "a red square", "--model", "run", "--seed", 1, *given).code == 0
+def test_options_of_the_samples_become_the_models_defaults(t2i: T2I, changed_run: Path, here: Path) -> None:
+    asked = ("generate", "a red square", "--model", changed_run, "--seed", 1)
+    assert t2i(*asked, "-o", "own.png").code == 0
+    assert t2i(*asked, "--option", "truncation=0.5", "-o", "given.png").code == 0
     assert (here / "own.png").read_bytes() == (here / "given.png").read_bytes()
     assert read_provenance(here / "own.png").options["truncation"] == 0.5
-    assert "truncation=0.5" in (here / "run/checkpoints/step-00000002/snapshot/README.md").read_text()
+    assert "truncation=0.5" in (changed_run / "checkpoints/step-00000002/snapshot/README.md").read_text()
 
 
 def test_a_recipe_may_be_a_file(t2i: T2I, squares: Path, here: Path, run_folder: Path) -> None:
@@ -75,17 +85,6 @@ def test_a_recipe_may_be_a_file(t2i: T2I, squares: Path, here: Path, run_folder:
     (here / "mine.yaml").write_text(yaml.safe_dump(kept | {"data": str(squares)}))
     assert t2i("train", "cgan", "--recipe", "mine.yaml", "--out", "run", "--steps", 2, "--device", "cpu").code == 0
     assert (here / "run" / "checkpoints" / "step-00000002").is_dir()
-
-
-def test_a_file_overrides_the_recipe_and_the_command_line_both(t2i: T2I, squares: Path, here: Path) -> None:
-    (here / "r.yaml").write_text("train: {steps: 2, batch_size: 6}\nobjective: {generator: {lr: 0.5, beta1: 0.25}}\n")
-    settings = ("objective.generator.lr=1e-4", "train.batch_size=4")
-    arguments = ("--config", "r.yaml", *TINY, "--data", squares, "--out", "run")
-    assert t2i("train", "cgan", *settings, *arguments).code == 0
-    run = yaml.safe_load((here / "run" / "run.yaml").read_text())
-    assert (run["train"]["steps"], run["train"]["batch_size"], run["model"]["resolution"]) == (2, 4, 16)
-    assert run["objective"]["generator"]["lr"] == 1e-4 and run["objective"]["generator"]["beta1"] == 0.25
-    assert run["objective"]["reconstruction"] == 1.0 and run["recipe"] == "tiny"
 
 
 def test_the_page_shows_the_run(run_folder: Path) -> None:

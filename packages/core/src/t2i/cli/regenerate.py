@@ -27,7 +27,7 @@ def regenerate(
     force: ForceOption = False,
 ) -> int:
     """Draw a picture again from its own provenance; exits with 1 if the result differs."""
-    out = out or Path(f"again{picture.suffix}")
+    out = out or Path("again").with_suffix(picture.suffix if picture.suffix.lower() in PICTURES else PICTURES[0])
     check_new_file(out, PICTURES, force)
     from t2i.drawing.regenerate import regenerate
 
