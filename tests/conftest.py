@@ -26,6 +26,7 @@ shapes.install(CHECKED)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="t2i-tests-"))
+_STARTED_BY = os.environ.get("T2I_CACHE") if "PYTEST_XDIST_WORKER" in os.environ else None
 atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 for variable, folder in (
     ("T2I_CACHE", "t2i"),
@@ -34,6 +35,10 @@ for variable, folder in (
 ):  # huggingface_hub reads its variables at import
     (_SCRATCH / folder).mkdir()
     os.environ[variable] = str(_SCRATCH / folder)
+if _STARTED_BY:  # converting a language model takes a minute, so the workers share it
+    (_SCRATCH / "t2i" / "language-models").symlink_to(Path(_STARTED_BY) / "language-models")
+else:
+    (_SCRATCH / "t2i" / "language-models").mkdir()
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["T2I_INDEX"] = "off"  # tests of the index name their own
 os.environ.pop("T2I_DISABLE_PLUGINS", None)
