@@ -91,6 +91,10 @@ def test_facts_are_counted(tmp_path: Path) -> None:
 def test_the_length_is_what_the_time_allows_up_to_learning_by_heart() -> None:
     many = {choice.setting: choice.value for choice in length(DATA["three thousand products"].pictures, 0.5, 600, 32)}
     assert many["train.steps"] == 1200 and many["train.sample_first"] == 90
+    short = {choice.setting: choice.value for choice in length(3_000, 0.5, 60, 32)}
+    assert (short["train.steps"], short["train.sample_every"], short["train.checkpoint_every"]) == (120, 40, 40)
+    slow = {choice.setting: choice.value for choice in length(3_000, 12.0, 60, 32)}
+    assert (slow["train.steps"], slow["train.sample_every"]) == (5, 1)
     few = {choice.setting: choice for choice in length(DATA["fifty stamps"].pictures, 0.01, 3600, 10)}
     assert few["train.steps"].value == 50 * rules.MOST_VISITS // 10 and "memorised" in few["train.steps"].why
 

@@ -28,7 +28,7 @@ from t2i.training.report.curves import read_rows
 from t2i.training.report.memorisation import memorisation
 from t2i.training.report.samples import default_samples
 from t2i.training.sampling import Sampler
-from t2i.training.validation_scores import best_step, is_exhausted
+from t2i.training.validation_scores import Validator, best_step, is_exhausted
 
 TECHNIQUES = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.objective)
 TRAIN = {"batch_size": 4, "tracker": "none", "checkpoint_every": 4, "sample_every": 4, "log_every": 2}
@@ -148,6 +148,22 @@ def test_a_resumed_run_validates_as_an_uninterrupted_one(made: dict[str, Any], v
         for folder in (tmp_path / "run", validated)
     )
     assert rows == whole and len(rows) == 4
+
+
+def test_held_out_pictures_are_read_at_the_first_validation(
+    made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before the first step, which would wait for it."""
+    rows: list[int] = []
+
+    def counted(*arguments: Any) -> Validator:
+        rows.append(len([*read_rows(RunFolder(tmp_path / "run").metrics)]))
+        return Validator(*arguments)
+
+    monkeypatch.setattr("t2i.training.trainer.Validator", counted)
+    train = made["train"] | {"validation_metrics": (), "validate_every": 4, "steps": 4, "sample_every": 0}
+    run.start(made | {"train": train}, tmp_path / "run", device="cpu")
+    assert rows == [1]
 
 
 def test_an_own_dataset_can_be_the_held_out_one(made: dict[str, Any], tmp_path: Path) -> None:

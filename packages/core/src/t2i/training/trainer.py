@@ -132,7 +132,7 @@ class Trainer:
         total, batch_size = self.config.steps, self.config.batch_size
         run = RunFolder(self.run)
         report = RunReport(run, self.accelerator, self.processes, self.step, self._warn)
-        validator = self._make_validator() if self.processes.main else None
+        validator: Validator | None = None  # made when it is first needed: reading the held-out pictures takes seconds
         if self.processes.main and self.config.sample_every:
             import_plotting()  # otherwise the first pictures, or a stop before them, would wait for it
         drawn: Tensor | None = None
@@ -158,7 +158,8 @@ class Trainer:
                     measures = self.steps.measures(self.step - logged)
                     if sampling and self.processes.main:
                         measures |= write_watched(run, self.step, *self.steps.watch(self.step - 1))
-                    if validating and validator is not None:
+                    if validating and self.processes.main:
+                        validator = validator or self._make_validator()
                         measures |= validator(self.steps, self.step - 1, self.ema.generator)
                     self._check(report.log(self.step, measures))
                     logged = self.step
@@ -194,9 +195,7 @@ class Trainer:
     def _held_out(self) -> bool:
         return self._validation is not None or self._data.held_out is not None
 
-    def _make_validator(self) -> Validator | None:
-        if not self._held_out:
-            return None
+    def _make_validator(self) -> Validator:
         data, pictures = (self._data, self._data.held_out) if self._validation is None else (self._validation, None)
         device, options = self.accelerator.device, self._samples.options
         return Validator(self.objective, data, pictures, self.config, device, self._warn, options)

@@ -105,5 +105,8 @@ FIRST_SAMPLES_SECONDS = 45
 SHEETS = 20
 """Sheets of samples in a run, and checkpoints."""
 
+SHEETS_SECONDS = 20
+"""The shortest time between two, so that short runs, too, spend most of their time on steps."""
+
 ROWS = 300
 """Rows of metrics.jsonl in a run."""
