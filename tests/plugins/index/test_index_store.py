@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +218,12 @@ def refused(act: Callable[[], object], said: str) -> None:
         assert said in str(error)
     else:
         raise AssertionError(said)
+
+
+def test_connections_that_create_one_index_at_once_wait_for_each_other(tmp_path: Path):
+    def create(path: Path) -> None:
+        connect(path).close()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            [*pool.map(create, [tmp_path / f"{number}.sqlite"] * 8)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,13 +121,29 @@ def sentences(path: Path) -> Iterator[None]:
 def _writable(path: Path, wait_seconds: float) -> sqlite3.Connection:
     connection = _open(f"{path.absolute().as_uri()}?mode=rwc", wait_seconds)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer at the same time
+        _use_wal(connection, wait_seconds)
         connection.execute("PRAGMA synchronous = NORMAL")  # survives kill -9; a power cut may cost the last records
         bring_up_to_date(connection, str(path))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection, wait_seconds: float) -> None:
+    """Allow readers and one writer at the same time (write-ahead log).
+
+    SQLite itself does not wait if two processes do this to a new file: both have read it, and neither can write.
+    """
+    end = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _readable(path: Path, wait_seconds: float) -> sqlite3.Connection:
