@@ -15,6 +15,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+
 from t2i.errors import OutputError, T2IError
 from t2i.files import sha256_of, unwritable
 from t2i.progress import Progress, silent
@@ -26,6 +28,7 @@ from t2i_index.vectors import END, VectorTable
 log = logging.getLogger(__name__)
 FULL = 65_536  # vectors in a full file
 STEP = 4_096  # vectors; fewer are in no file
+BEGUN_ALONE = 1_024  # vectors; threads that begin a graph together may leave parts of it hardly connected
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 64, 64  # of the graph; docs/finding_again.md has its recall
 ABANDONED_SECONDS = 3_600.0  # a file of no range that is older was left by a process that was killed
 
@@ -140,7 +143,7 @@ class Segments:
                     return 0  # it was replaced just now
                 room = min(most, FULL - len(graph))
             ids, vectors = rows.ids[: room - added], rows.vectors[: room - added]
-            graph.add(ids, vectors)
+            _add(graph, ids, vectors)
             added, last = added + len(ids), int(ids[-1])
             advance(len(ids))
             if added == room:
@@ -239,6 +242,13 @@ def _gaps(segments: list[Segment]) -> list[tuple[int, int]]:
     """The ranges of numbers that the segments, in order, leave out."""
     starts, ends = [0, *(each.last for each in segments)], [*(each.first for each in segments), END]
     return [(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
+
+
+def _add(graph: Any, ids: np.ndarray, vectors: np.ndarray) -> None:
+    """Add the first vectors of the graph by one thread, and all others by all threads."""
+    alone = max(0, BEGUN_ALONE - len(graph))
+    graph.add(ids[:alone], vectors[:alone], threads=1)
+    graph.add(ids[alone:], vectors[alone:])
 
 
 def _new_graph(dim: int) -> Any:
