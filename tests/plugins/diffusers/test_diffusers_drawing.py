@@ -60,7 +60,8 @@ def test_a_family_draws_what_diffusers_draws_alone_or_in_a_batch(family: str, wr
     }
     plain = DiffusionPipeline.from_pretrained(written(family))
     plain.set_progress_bar_config(disable=True)
-    more = {"use_resolution_binning": False, "clean_caption": False} if family in ("pixart", "sana") else {}
+    more: dict[str, Any] = {"use_resolution_binning": False, "clean_caption": False}
+    more = {"pixart": more, "sana": more, "qwen": {"negative_prompt": " "}}.get(family, {})
     (expected,) = plain(
         REQUESTS[1].prompt,
         generator=torch.Generator().manual_seed(7),
@@ -114,6 +115,17 @@ def test_every_option_changes_the_picture(sd: DiffusersArtist) -> None:
         assert after.image.tobytes() != before.image.tobytes(), change
     (same,) = sd.draw(REQUESTS[:1], options(sd))  # no option leaves a trace in the pipeline
     assert same.image.tobytes() == before.image.tobytes()
+
+
+def test_guidance_of_qwen_image_compares_with_an_empty_negative_prompt(written: Written) -> None:
+    """Without a negative prompt, its pipeline ignores guidance."""
+    artist = opened(written("qwen"))
+    assert artist.options().guidance == 4 and artist.options().guidance_scale is None  # type: ignore[attr-defined]
+    drawn = [
+        next(iter(artist.draw(REQUESTS[:1], options(artist, **how)))).image.tobytes()
+        for how in ({}, {"guidance": 1.0}, {"guidance": 9.0}, {"negative_prompt": "blue"})
+    ]
+    assert len({*drawn}) == 4
 
 
 def test_every_scheduler_that_is_offered_draws_the_same_in_a_batch(sd: DiffusersArtist) -> None:
@@ -201,6 +213,7 @@ def test_missing_weights_are_refused(written: Written, tmp_path: Path) -> None:
         ({"unet": ["diffusers", "../../UNet"]}, "code never comes from a model"),
         ({"other": ["diffusers", "UNet2DConditionModel"]}, "no files of it"),
         ({"_class_name": None}, "must name a pipeline class"),
+        ({"scheduler": ["diffusers", "NoSuchScheduler"]}, "cannot be loaded: .*NoSuchScheduler"),
     ],
 )
 def test_an_index_that_is_not_safe_or_draws_nothing_is_refused(

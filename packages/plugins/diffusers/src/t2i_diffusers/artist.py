@@ -33,6 +33,7 @@ from t2i_diffusers.unread import hushed, warn_of_unread
 DISTRIBUTIONS = ("t2i-core", "t2i-diffusers", "diffusers", "transformers", "torch")
 ONE_BY_ONE = frozenset({"QwenImagePipeline", "Lumina2Pipeline", "ZImagePipeline"})
 """Pipelines that pad the prompts of a batch to the longest one, which changes the others: drawn one at a time."""
+NOTHING = " "  # a negative prompt that excludes nothing, as Qwen-Image's authors write it
 TILED_FROM = 1024 * 1024  # pixels: `--memory low` decodes larger pictures in tiles
 BIN_SIDES = (256, 512, 1024, 2048)  # for which PixArt and Sana have tables of sizes
 
@@ -179,8 +180,9 @@ class DiffusersArtist(Artist):
         prompts = [prompt for prompt, _ in requests]
         self._prepare(pipe, options)
         arguments = call_arguments(type(pipe), options) | given
-        if negative := getattr(options, "negative_prompt", ""):
-            arguments["negative_prompt"] = [negative] * len(prompts)
+        negative = getattr(options, "negative_prompt", "")
+        if negative or arguments.get("true_cfg_scale", 1) > 1:  # without one, pipelines leave out this guidance
+            arguments["negative_prompt"] = [negative or NOTHING] * len(prompts)
         generators = [generator(seed) for _, seed in requests]
         try:
             with hushed():

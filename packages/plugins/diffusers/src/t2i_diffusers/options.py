@@ -16,6 +16,9 @@ from t2i.plain_text import MAX_PROMPT_CHARACTERS
 RENAMED = {"num_inference_steps": "steps", "guidance_scale": "guidance"}
 """Names of options that differ from those of the pipeline's arguments."""
 
+RENAMED_TRUE = {"num_inference_steps": "steps", "true_cfg_scale": "guidance"}
+"""The same for Qwen-Image, whose `guidance_scale` is an input of distilled networks."""
+
 HIDDEN = {
     *("prompt", "prompt_2", "prompt_3", "prompt_4", "negative_prompt_2", "negative_prompt_3", "negative_prompt_4"),
     *("num_images_per_prompt", "output_type", "return_dict", "callback_steps", "padding_mask_crop"),
@@ -26,6 +29,7 @@ HIDDEN = {
 LIMITS: Mapping[str, tuple[float, float]] = {
     "steps": (1, 1000),
     "guidance": (0, 100),
+    "guidance_scale": (0, 100),
     "true_cfg_scale": (0, 100),
     "guidance_rescale": (0, 1),
     "eta": (0, 1),
@@ -54,9 +58,10 @@ def options_type(
     """
     parameters = inspect.signature(kind.__call__).parameters
     hints = typing.get_type_hints(kind.__call__)
+    renamed = _renamed(kind)
     fields: dict[str, Any] = {}
     for name, parameter in parameters.items():
-        option = RENAMED.get(name, name)
+        option = renamed.get(name, name)
         if name in HIDDEN or parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD or name == "self":
             continue
         if option in ("width", "height"):
@@ -80,10 +85,16 @@ def options_type(
 
 def call_arguments(kind: Any, options: Config) -> dict[str, Any]:
     """The options as arguments of the pipeline's call, except those that are set here."""
-    names = {option: name for name, option in RENAMED.items()}
+    names = {option: name for name, option in _renamed(kind).items()}
     values = {names.get(option, option): value for option, value in options.model_dump().items()}
     known = inspect.signature(kind.__call__).parameters
     return {name: value for name, value in values.items() if name in known and name != "negative_prompt"}
+
+
+def _renamed(kind: Any) -> Mapping[str, str]:
+    """Arguments of the pipeline's call, and the options that they are, where the names differ."""
+    true = inspect.signature(kind.__call__).parameters.get("true_cfg_scale")
+    return RENAMED_TRUE if true is not None and true.default > 1 else RENAMED
 
 
 def _simple(hint: Any) -> tuple[type, ...]:
