@@ -173,6 +173,25 @@ def test_a_large_download_is_confirmed_with_licence_gate_and_size(
     assert len(asked) == 1
 
 
+def test_a_known_commit_that_is_no_longer_in_the_cache_is_confirmed_too(
+    repo: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock, which outlives the cache, knows the commit's files."""
+    first = opened().identity
+    shutil.rmtree(cache)
+    monkeypatch.setattr(find, "LARGE_BYTES", 1_000)
+    pinned, asked = f"{NAME}@{first.revision}", list[str]()
+    repo.requests.clear()
+    with pytest.raises(InvalidInputError, match="nothing was downloaded"):
+        opened(pinned, confirm=lambda question: bool(asked.append(question)))
+    assert "of org/tiny (licence: " in asked[0] and not [request for request in repo.asked if "/cdn/" in request]
+    with monkeypatch.context() as patch:
+        patch.setattr(constants, "HF_HUB_OFFLINE", True)
+        with pytest.raises(OfflineError, match="not on this machine"):
+            opened(pinned)
+    assert opened(pinned, confirm=lambda question: True).identity.weights == first.weights
+
+
 def test_disk_and_memory_are_checked_before_the_download(repo: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage("/")
     with monkeypatch.context() as patch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -202,6 +203,9 @@ def _prepare_download(
         for file in selection.files
         if not isinstance(try_to_load_from_cache(name.repo, file, revision=commit), str)
     ]
+    if missing and not remote.sizes:  # a lock knows a commit's files, but not their sizes
+        with suppress(OfflineError):  # then the download says what is missing
+            remote = remote_files(ask(name.repo, commit), str(name))
     needed = sum(remote.sizes.get(file, 0) for file in missing)
     if not needed:
         return
