@@ -24,7 +24,7 @@ from t2i.text import Unread
 from t2i_diffusers.config import LoRAObjectiveConfig
 from t2i_diffusers.lora import base
 from t2i_diffusers.lora.generator import DiffusersLoRA
-from t2i_diffusers.lora.training import LoRAObjective
+from t2i_diffusers.lora.training import LoRAObjective, flow_shift
 
 pytestmark = pytest.mark.usefixtures("t2i_cache")
 TRAINED = ("sd", "sdxl", "sd3", "flux", "sana")
@@ -100,6 +100,21 @@ def test_every_family_learns(family: str, written: Written) -> None:
         losses.append(float(loss))
     assert losses[-1] < 0.98 * losses[0]
     assert all(parameter.grad is None for parameter in generator.base.network.parameters())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"shift": 3.0}, {"use_dynamic_shifting": True}, {"use_dynamic_shifting": True, "time_shift_type": "linear"}],
+)
+def test_times_of_training_are_shifted_as_the_scheduler_shifts_those_of_drawing(settings: dict[str, Any]) -> None:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+    from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+
+    scheduler, tokens, share = FlowMatchEulerDiscreteScheduler(**settings), 1024, 0.25
+    dynamic = {"mu": calculate_shift(tokens)} if "shift" not in settings else {}
+    scheduler.set_timesteps(sigmas=[share], **dynamic)
+    shift = flow_shift(scheduler, tokens)
+    assert float(scheduler.sigmas[0]) == pytest.approx(shift * share / (1 + (shift - 1) * share))
 
 
 @pytest.mark.parametrize("family", ["sdxl", "flux", "sana"])

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 import t2i as library
@@ -21,6 +22,7 @@ from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import Source, read_provenance
 from t2i.errors import InvalidInputError
 from t2i_index.connection import connect
+from t2i_index.encoder import DIM, ENCODER_SHA256
 from t2i_index.filters import Filters
 from t2i_index.location import index_location, recording_location, switch_recording
 from t2i_index.sqlite_store import SQLiteStore
@@ -57,6 +59,20 @@ def test_python_records_only_on_request(here: Path, file: Path):
     assert hit.record.path == str(here / "yes.png")
     with Image.open("yes.png") as drawn:
         assert hit.picture().tobytes() == drawn.tobytes() == hit.again().image.tobytes()
+
+
+def test_the_meaning_of_a_prompt_that_minilm_read_is_recorded_with_the_picture(here: Path, file: Path):
+    drawn = library.pipeline("painter", device="cpu", record=True)("a blue square", seed=1)[0]
+    artist = replace(drawn.provenance.artist, text_encoders={"minilm": ENCODER_SHA256})
+    vector = torch.nn.functional.normalize(torch.ones(DIM), dim=0)
+    read = replace(drawn, provenance=replace(drawn.provenance, artist=artist), sentence=vector)
+    read.save("read.png")
+    store = SQLiteStore(file)
+    assert list(store.without_vector("meaning")) == []  # nothing is left to encode
+    assert store.by_vector("meaning", vector.numpy(), Filters(), 1, least=0.99) == [1]
+    other = replace(read, provenance=replace(drawn.provenance, prompt="a red square"))
+    other.save("other.png")  # read by another text encoder
+    assert [record.prompt for (record,) in store.without_vector("meaning")] == ["a red square"]
 
 
 def test_a_padded_picture_is_drawn_again_with_its_padding(
