@@ -203,6 +203,8 @@ def test_searching_by_words_imports_no_torch(file: Path):
         (("search", "cat", "-n", "0"), "The number of hits must be a whole number from 1"),
         (("search", "cat", "-o", "x.gif"), "written as .png or .html"),
         (("search", "cat", "--meaning", "--both"), "Leave one out"),
+        (("search", "--meaning"), "needs words, got none"),
+        (("search", " ", "--both", "--like", "none.png"), "needs words, got none"),
         (("search", "--like", "none.png"), "is not a picture that can be read"),
         (("index", "add", "nowhere"), "There is no folder or file nowhere"),
         (("index", "export", "x.csv"), "written as .jsonl or .parquet"),

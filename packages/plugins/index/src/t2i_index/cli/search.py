@@ -46,13 +46,13 @@ def search(
     fetch: Annotated[bool, typer.Option("--fetch", help="With --again, download the model if it is not here.")] = False,
 ) -> int:
     """Find pictures and texts in the index; exits with 1 if nothing is found."""
-    check_request(meaning, both, again, out, kind)
+    query = " ".join(words or [])
+    check_request(query, meaning, both, again, out, kind)
     when = parse_since(since) if since is not None else None
     filters = Filters(model, seed, when, run, kind, min_score)  # type: ignore[arg-type]  # checked above
     from t2i_index.index import index
 
     by: By = "both" if both else "meaning" if meaning else "words"
-    query = " ".join(words or [])
     hits = index().search(query, by=by, like=like, filters=filters, n=count, stacked=not flat, progress=progress)
     if again:
         return draw_again(hits, out or Path("again.png"), fetch)
@@ -67,13 +67,15 @@ def search(
     return 0 if hits else 1
 
 
-def check_request(meaning: bool, both: bool, again: bool, out: Path | None, kind: str | None) -> None:
+def check_request(query: str, meaning: bool, both: bool, again: bool, out: Path | None, kind: str | None) -> None:
     """
     Raises:
         InvalidInputError, OutputError: one sentence each.
     """
     if meaning and both:
         raise InvalidInputError("A search is by meaning or by both, got --meaning and --both. Leave one out.")
+    if (meaning or both) and not query.strip():
+        raise InvalidInputError("A search by meaning needs words, got none. For example: t2i search love --meaning")
     if kind is not None and kind not in KINDS:
         raise InvalidInputError(f"--kind must be {' or '.join(KINDS)}, got {kind!r}.")
     wanted = (".png",) if again else (".png", ".html")
