@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import constants
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from fakes.command_line import T2I
+from fakes.hub import FakeHub
 from fakes.pipelines import Written
 from t2i.create import create_model, create_text_encoder
 from t2i.drawing.provenance import read_provenance
@@ -164,6 +167,28 @@ def test_an_interrupted_run_resumes_exactly_and_is_drawn_with(t2i: T2I, here: Pa
     assert t2i("regenerate", "tuned.png", "-o", "again.png").code == 0
     run = t2i(*draw, *small, "--model", "whole", "-o", "run.png")
     assert run.code == 0, run
+
+
+def test_a_lora_of_the_hub_is_pinned_to_its_commit(
+    t2i: T2I, here: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = save(lora(here / "model").state_dict(), metadata={"format": "pt"})
+    tree = {"pytorch_lora_weights.safetensors": weights, "pytorch_lora_weights.bin": b"a pickle", "run.py": b"raise"}
+    head = hub.repo("org/lora", tree).refs["main"]
+    draw = ("generate", "a red square", "--seed", 3, "--device", "cpu", "--model", "local-dir:model")
+    draw += ("--option", "steps=2", "--option", "guidance=3")
+    drawn = t2i(*draw, "--lora", "hf-hub:org/lora", "-o", "tuned.png")
+    assert drawn.code == 0, drawn
+    expected = {f"hf-hub:org/lora@{head}": hashlib.sha256(weights).hexdigest()}
+    assert read_provenance(here / "tuned.png").artist.adapters == expected
+    assert {asked.rpartition("/")[2] for asked in hub.asked if "/resolve/" in asked} == {next(iter(tree))}
+    assert t2i(*draw, "-o", "plain.png").code == 0
+    with Image.open("plain.png") as plain, Image.open("tuned.png") as tuned:
+        assert plain.tobytes() != tuned.tobytes()
+    hub.requests.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert t2i("regenerate", "tuned.png", "-o", "again.png").code == 0 and hub.asked == []
+    assert Path("again.png").read_bytes() == Path("tuned.png").read_bytes()
 
 
 def test_other_weights_of_the_base_are_refused(here: Path, written: Written) -> None:
