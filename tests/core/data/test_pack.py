@@ -368,6 +368,28 @@ def test_any_other_manifest_is_refused_in_one_sentence(tmp_path_factory, content
         open_pack(folder)
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("FIFO", "not a regular file"), ("zeros", "not a regular file"), ("10 GB", "larger than")]
+)
+def test_a_manifest_can_neither_hang_nor_fill_the_memory(tmp_path, kind, reason):
+    packed, encoder = write_pack(Numbers(), tmp_path / "pack", 8), FakeTextEncoder()
+    encode_captions(packed.captions, encoder, own_features(packed, encoder))
+    for manifest, opened in (
+        (own_features(packed, encoder) / "text.json", lambda: prepare(PackedDataset(packed), 8, encoder)),
+        (tmp_path / "pack" / "pack.json", lambda: open_pack(tmp_path / "pack")),
+    ):
+        manifest.unlink()
+        if kind == "FIFO":
+            os.mkfifo(manifest)
+        elif kind == "zeros":
+            manifest.symlink_to("/dev/zero")
+        else:
+            manifest.touch()
+            os.truncate(manifest, 10 * 2**30)
+        with pytest.raises(DataError, match=rf"{manifest.name} is damaged or not a manifest .*{reason}"):
+            opened()
+
+
 def test_a_pickle_is_never_read(tmp_path):
     class Bomb:
         def __reduce__(self):

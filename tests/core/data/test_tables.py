@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from t2i.data.readers import tables
 from t2i.data.readers.tables import table_rows
 from t2i.errors import DataError
 
@@ -60,6 +61,18 @@ def test_what_is_no_table(name: str, content: bytes, said: str) -> None:
         read(name, content)
     with pytest.raises(DataError, match="the column 'a' twice"):
         read("t.csv", "a,a\n1,2\n", strict=True)
+
+
+def test_a_line_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the zeros of a sparse file of 10 GB."""
+    monkeypatch.setattr(tables, "MAX_LINE_BYTES", 10)
+    monkeypatch.setattr(tables, "MAX_SKIPPED_BYTES", 1000)
+    file, left = io.BytesIO(b"a\n1\n" + b"x" * 900 + b"\n2\n" + bytes(10**6)), []
+    rows = table_rows(file, "t.csv", lambda where, reason: left.append(where))
+    assert [next(rows), next(rows)] == [(2, {"a": "1"}), (4, {"a": "2"})] and left == ["t.csv:3"]
+    with pytest.raises(DataError, match="line 5 has more than 1000 bytes"):
+        next(rows)
+    assert file.tell() < 3000
 
 
 def test_lines_that_are_no_json() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from t2i.images import grid, to_pil
 from t2i.noise import Noise
 from t2i.training.objective import Player
 from t2i.training.report import step_progress
-from t2i.training.report.curves import plot_curves
+from t2i.training.report.curves import MOST_ROW_BYTES, plot_curves, read_rows
 from t2i.training.report.samples import Samples, default_samples
 from t2i.training.trainer import Trainer
 
@@ -88,6 +89,18 @@ def test_no_step_is_logged_twice_after_a_resume(tmp_path: Path) -> None:
     assert [row["step"] for row in found] == list(range(1, 9))
     assert found[:4] == whole
     assert all(row["generator/squared_error"] < 9 for row in found)
+
+
+def test_damaged_rows_are_skipped_and_special_files_refused(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    bad = [b"[2]", b'{"loss": 1}', b'{"step": "3"}', b"[" * 100_000, b"x" * (2 * MOST_ROW_BYTES), b"\xff"]
+    path.write_bytes(b"\n".join([b'{"step": 1}', *bad, b'{"step": 4}', b'{"ste']))
+    assert [row["step"] for row in read_rows(path)] == [1, 4]
+    path.unlink()
+    assert [*read_rows(path)] == []
+    os.mkfifo(path)
+    with pytest.raises(TrainingError, match="not a regular file"):
+        next(read_rows(path))
 
 
 def test_samples_and_losses_are_pictures(tmp_path: Path) -> None:

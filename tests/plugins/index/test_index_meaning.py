@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import EpsImagePlugin, Image, ImageDraw
 
 from plugins.index.conftest import picture, text
+from t2i.errors import InvalidInputError
 from t2i_index.encoder import Sentences
 from t2i_index.filters import Filters
 from t2i_index.index import Index
 from t2i_index.ranking import merged
 from t2i_index.record import Entry
+from t2i_index.spaces import encode_picture
 from t2i_index.sqlite_store import SQLiteStore
 from t2i_index.thumbnail import thumbnail
 
@@ -85,3 +89,15 @@ def test_a_search_by_picture_finds_similar_ones(store: SQLiteStore, tmp_path: Pa
     drawing("red", 350).save(tmp_path / "like.png")
     best, *others = Index(store).search(like=tmp_path / "like.png")
     assert best.record.prompt == "red" and len(others) == 2
+
+
+def test_a_file_to_search_with_neither_hangs_nor_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Pillow runs Ghostscript for a file of PostScript, whatever its name."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", Mock(side_effect=AssertionError("it ran")))
+    os.mkfifo(tmp_path / "fifo.png")
+    (tmp_path / "zeros.png").symlink_to("/dev/zero")
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    (tmp_path / "program.png").write_bytes(program)
+    for name in ("fifo.png", "zeros.png", "program.png", "missing.png"):
+        with pytest.raises(InvalidInputError, match=f"{name}.* is not a picture that can be read"):
+            encode_picture(tmp_path / name)

@@ -97,8 +97,10 @@ def test_captions_are_written_next_to_pictures(t2i: T2I, here: Path, captioner: 
         Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
     (folder / "red.txt").write_text("mine\n")
     (folder / "broken.png").write_bytes(b"\x89PNG")
+    (folder / "program.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
     done = t2i("caption", folder, "--lm", f"hf:{captioner}")
     assert done.code == 0 and "broken.png was left out" in done.err and "1 were there already" in done.err
+    assert "program.png was left out" in done.err and "Ghostscript" not in done.err  # it would run the PostScript
     assert (folder / "red.txt").read_text() == "mine\n" and not (folder / "broken.txt").exists()
     written = [path for path in (folder / "blue.txt", folder / "white.txt") if path.exists()]
     assert f"{len(written)} captions written" in done.err

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from t2i.arguments import shown
-from t2i.errors import InvalidInputError, PluginBrokenError
+from t2i.data.decode import decode_picture
+from t2i.data.fit import Fitting
+from t2i.errors import DataError, InvalidInputError, PluginBrokenError
 from t2i.progress import Progress
 from t2i_index.store import Space, Store
 
 Array = NDArray[np.float32]
+SIDE = 64  # pixels of the image encoder's input
 
 
 def encode_text(text: str) -> Array:
@@ -36,10 +39,10 @@ def encode_picture(picture: str | Path | Image.Image) -> Array:
     if isinstance(picture, Image.Image):
         return _look([picture])[0]
     try:
-        with Image.open(picture) as image:
-            return _look([image.convert("RGB")])[0]
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        image, _ = decode_picture(Path(picture), SIDE, fitting=Fitting("squash"))
+    except DataError as error:
         raise InvalidInputError(f"{shown(str(picture))} is not a picture that can be read ({error}).") from None
+    return _look([image])[0]
 
 
 def prepare(store: Store, space: Space, progress: Progress) -> int:
@@ -70,8 +73,8 @@ def _look(pictures: list[Image.Image]) -> Array:
 
     from t2i.images import from_uint8
 
-    side = 64  # the encoder's input
-    pixels = [np.array(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)) for picture in pictures]
+    size = (SIDE, SIDE)
+    pixels = [np.array(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)) for picture in pictures]
     images = from_uint8(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2))
     return np.asarray(_encoder().images(images).numpy(), np.float32)
 

@@ -9,7 +9,8 @@ from typing import final
 import torch
 from PIL import Image
 
-from t2i.errors import DataError, InvalidInputError, SnapshotError
+from t2i.drawing.picture_file import picture_at
+from t2i.errors import InvalidInputError, SnapshotError
 from t2i.files import write_atomic
 from t2i.hub.download import download
 from t2i.hub.shards import WEIGHT_FILES
@@ -20,7 +21,7 @@ from t2i_lm.huggingface import quiet_transformers
 DEFAULT_CAPTIONER = "hf:Salesforce/blip-image-captioning-base"
 FILES = ["*.json", "*.txt", "*.model", *WEIGHT_FILES]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-MOST_TOKENS, MOST_PIXELS = 40, 100_000_000
+MOST_TOKENS = 40
 AT_ONCE = 8
 
 
@@ -87,8 +88,9 @@ def caption_folder(
             opened: list[tuple[Path, Image.Image]] = []
             for path in part:
                 try:
-                    opened.append((path, _opened(path)))
-                except DataError as error:
+                    with picture_at(path) as picture:
+                        opened.append((path, picture.convert("RGB")))
+                except InvalidInputError as error:
                     warn(f"{path} was left out: {error}")
             sentences = captioner.describe([picture for _, picture in opened]) if opened else []
             for (path, _), sentence in zip(opened, sentences, strict=True):
@@ -99,15 +101,3 @@ def caption_folder(
                     warn(f"{path} was left out: the model wrote no description")
             advance(len(part))
     return written, len(pictures) - len(todo)
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise DataError(f"it has {picture.width} x {picture.height} pixels; at most {MOST_PIXELS:,} are read")
-            return picture.convert("RGB")
-    except DataError:
-        raise
-    except Exception as error:  # Pillow raises any exception for malicious files
-        raise DataError(f"it is not a complete picture ({error})") from None

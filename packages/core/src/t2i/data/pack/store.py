@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from t2i.errors import DataError
-from t2i.files import sha256_of, write_atomic
+from t2i.files import read_json, sha256_of, write_atomic
 
 FORMAT = 4  # part of every cache key; raise it when a layout changes
 T = TypeVar("T")
@@ -145,7 +145,7 @@ def open_store(folder: Path, kind: str) -> Store:
     """
     path = folder / f"{kind}.json"
     try:
-        body = json.loads(path.read_bytes())
+        body = read_json(path)
         sha256 = body.pop("sha256")
         if body["format"] != FORMAT:
             raise DataError(f"{path} has format {body['format']}, but this version reads format {FORMAT}")

@@ -88,7 +88,7 @@ def picture_file(root: Path, name: str) -> Path:
     """The file `name` in `root`.
 
     Raises:
-        DataError: it is outside `root`, by its path or a link, or there is no such file.
+        DataError: it is outside `root`, by its path or a link, is not a regular file, or there is no such file.
     """
     path = root / name
     try:
@@ -100,7 +100,8 @@ def picture_file(root: Path, name: str) -> Path:
             raise DataError(f"{name} is a link out of the folder; make a copy without links: cp -rL FOLDER COPY")
         raise DataError(f"{name} is outside the folder")
     if not there:
-        raise DataError(f"there is no picture {name}")
+        special = real and path.exists() and not path.is_dir()
+        raise DataError(f"{name} is not a regular file" if special else f"there is no picture {name}")
     return path
 
 

@@ -18,6 +18,7 @@ from t2i.errors import DataError
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 MAX_LINE_BYTES = 4_000_000
+MAX_SKIPPED_BYTES = 2**28  # of one line; a file with a longer one is no text
 PARQUET_ROWS = 8192  # read at once
 DELIMITERS = ",;\t"  # Excel writes semicolons where the comma is the decimal point
 SEPARATOR_LINE = re.compile(r"sep=([^\w\s]|\t)\s*", re.IGNORECASE)  # a first line of Excel's that names the delimiter
@@ -49,7 +50,11 @@ def table_rows(content: BinaryIO | BytesIO, file: str, leave_out: LeaveOut, *, s
 
 
 def _lines(content: BinaryIO | BytesIO, file: str, leave_out: LeaveOut) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers, without a mark of UTF-8; a line that is too long is replaced by an empty one."""
+    """The lines with their numbers, without a mark of UTF-8; a line that is too long is replaced by an empty one.
+
+    Raises:
+        DataError: it is UTF-16, or one line has more than MAX_SKIPPED_BYTES.
+    """
     number = 0
     while line := content.readline(MAX_LINE_BYTES):
         number += 1
@@ -58,8 +63,11 @@ def _lines(content: BinaryIO | BytesIO, file: str, leave_out: LeaveOut) -> Itera
                 raise DataError("it is UTF-16 text. Save it as UTF-8 (in Excel: CSV UTF-8)")
             line = line.removeprefix(codecs.BOM_UTF8)
         if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            skipped = 0
             while (rest := content.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-                pass
+                skipped += len(rest)
+                if skipped > MAX_SKIPPED_BYTES:
+                    raise DataError(f"line {number} has more than {MAX_SKIPPED_BYTES} bytes. Give a text file")
             leave_out(f"{file}:{number}", f"a line of more than {MAX_LINE_BYTES} bytes")
             line = b"\n"
         yield number, line

@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from t2i.errors import TrainingError
 from t2i.files import open_regular
 
+MOST_ROW_BYTES = 1_000_000
 MOST_POINTS = 500  # per line; more cannot be seen and would slow down the page
 PANEL = 3  # inches high
 
@@ -17,14 +21,23 @@ Row = Mapping[str, float]
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of metrics.jsonl; a last row cut off by kill -9 is dropped."""
-    if path.exists():
-        with open_regular(path) as file:
-            for line in file:
-                try:
-                    yield json.loads(line)
-                except (ValueError, RecursionError):
-                    return
+    """The rows of metrics.jsonl; damaged ones, such as a last row cut off by kill -9, are skipped.
+
+    Raises:
+        TrainingError: it is not a regular file, or cannot be read.
+    """
+    try:
+        file = open_regular(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise TrainingError(f"The losses in {path} cannot be read: {error.strerror}.") from None
+    with file:
+        for line in iter(partial(file.readline, MOST_ROW_BYTES), b""):
+            with suppress(ValueError, RecursionError):
+                row = json.loads(line)
+                if isinstance(row, dict) and type(row.get("step")) is int:
+                    yield row
 
 
 def import_plotting() -> None:
