@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,27 @@ def test_a_newer_score_replaces_one_of_the_same_protocol(tmp_path: Path):
     assert path.read_text() == text
 
 
-@pytest.mark.parametrize("text", ["no head", "---\n: [\n---\n", "---\n- a\n---\n", "---\nmodel-index: 3\n---\n"])
+FOREIGN = {
+    "no head": "no head",
+    "no YAML": "---\n: [\n---\n",
+    "a list": "---\n- a\n---\n",
+    "no index": "---\nmodel-index: 3\n---\n",
+    "deep": f"---\na: {'[' * 5000}\n---\n",
+    "tags": "---\ntags: 5\n---\n",
+    "a number as key": "---\n5: 5\n---\n",
+    "no results": "---\nmodel_name: x\neval_results: 5\n---\n",
+    "other results": "---\nmodel_name: x\neval_results: [1]\n---\n",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN)
 def test_foreign_cards_have_no_scores(tmp_path: Path, text: str):
     path = tmp_path / "README.md"
     path.write_text(text)
     assert read_card_scores(path) == []
+    with suppress(OutputError):
+        write_card_scores(path, [ROW])
+        assert read_card_scores(path) == [ROW]
     assert read_card_scores(tmp_path / "none.md") == []
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
-from yaml import YAMLError
 
 from t2i.errors import OutputError
 from t2i.evaluation.scores import ROWS, Scored
@@ -29,15 +28,13 @@ def write_card_scores(card: Path, rows: Sequence[Scored]) -> None:
     Raises:
         OutputError: the card cannot be read or written.
     """
-    from huggingface_hub import ModelCard
-
     try:
-        page = ModelCard(read_text(card, MAX_CARD_BYTES))
-    except (OSError, ValueError, YAMLError) as error:
+        page = _read(card)
+    except ValueError as error:
         raise OutputError(
             f"Scores are written into a model card, but {card} cannot be read as one ({error})."
         ) from None
-    results = list(_data(page).eval_results or ())
+    results = _results_in(page)
     for row in rows:
         results = [old for old in results if not _same_question(old, row)] + [_result(row)]
     _data(page).model_name = _data(page).model_name or rows[0].model
@@ -63,12 +60,31 @@ def with_scores_of(card: Path, text: str, model: str) -> str:
 
 def _results(card: Path) -> list[EvalResult]:
     """All results in a card's metadata; none if it cannot be read."""
+    try:
+        return _results_in(_read(card))
+    except ValueError:
+        return []
+
+
+def _read(card: Path) -> ModelCard:
+    """A card, which may come from anybody.
+
+    Raises:
+        ValueError: it cannot be read, or is no card.
+    """
     from huggingface_hub import ModelCard
 
     try:
-        return list(_data(ModelCard(read_text(card, MAX_CARD_BYTES))).eval_results or ())
-    except (OSError, ValueError, YAMLError):
-        return []
+        return ModelCard(read_text(card, MAX_CARD_BYTES))
+    except Exception as error:  # the library raises anything for an unexpected header, such as RecursionError
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def _results_in(page: ModelCard) -> list[EvalResult]:
+    from huggingface_hub import EvalResult
+
+    results = _data(page).eval_results
+    return [result for result in results if isinstance(result, EvalResult)] if isinstance(results, list) else []
 
 
 def _data(page: ModelCard) -> ModelCardData:
