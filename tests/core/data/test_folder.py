@@ -324,6 +324,14 @@ def test_two_pictures_with_the_same_name_do_not_share_captions(tmp_path):
     assert problems(tmp_path) == {"a.png": "a.txt belongs to another picture of the same name"}
 
 
+def test_a_caption_belongs_to_the_picture_that_is_read(tmp_path):
+    """Phones save HEIC, and people keep it beside the JPEG they made of it."""
+    put(tmp_path, "IMG_1.jpg", "a dog")
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"?")
+    assert found(tmp_path) == {"IMG_1.jpg": ("a dog",)}
+    assert problems(tmp_path) == {"IMG_1.HEIC": "pictures in .heic are not read; save it as PNG or JPEG"}
+
+
 def test_links_that_leave_the_folder_are_not_followed(tmp_path):
     put(tmp_path / "out", "secret.png", "secret")
     folder = tmp_path / "in"
@@ -348,8 +356,10 @@ def test_links_that_leave_the_folder_are_not_followed(tmp_path):
 def test_a_named_pipe_is_not_opened(tmp_path):
     put(tmp_path, "a.png", "a heart")
     os.mkfifo(tmp_path / "b.png")
+    put(tmp_path, "c.png")
+    os.mkfifo(tmp_path / "c.txt")
     assert found(tmp_path) == {"a.png": ("a heart",)}
-    assert problems(tmp_path) == {"b.png": "there is no picture b.png"}
+    assert problems(tmp_path) == {"b.png": "b.png is not a regular file", "c.png": "c.txt is not a regular file"}
 
 
 @pytest.mark.parametrize("long", [b"x" * 100_000, b"a\0b", b"a\x1b[2Jb"], ids=["long", "binary", "escape"])

@@ -133,11 +133,13 @@ def test_other_members_of_a_sample_are_counted_or_reported(tmp_path):
         ("5.txt", b"five"),
         ("._5.jpg", b""),
     ]
-    dataset = read_webdataset(write(tmp_path / "a.tar", *GOOD, *members, ("6.heic", b"?"), ("6.txt", b"six")))
-    assert [example.captions for example in dataset][2:] == [("five",)]
+    members += [("6.heic", b"?"), ("6.txt", b"six"), ("7.heic", b"?"), ("7.jpg", jpeg()), ("7.txt", b"seven")]
+    dataset = read_webdataset(write(tmp_path / "a.tar", *GOOD, *members))
+    assert [example.captions for example in dataset][2:] == [("five",), ("seven",)]
     assert [str(problem) for problem in dataset.problems] == [
         "a.tar:5.seg.png: .seg.png of a sample is not read",
         "a.tar:6: pictures in .heic are not read; save it as PNG or JPEG",
+        "a.tar:7.heic: pictures in .heic are not read; save it as PNG or JPEG",
     ]
     assert dataset.remarks == ["Files that are neither pictures nor captions are skipped: 1 .npy."]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from t2i.data.formats import is_picture, suffix_of, why_unread
@@ -109,15 +110,13 @@ def _read_texts(
     texts: dict[str, Sequence[object]] = {}
     plain: list[str] = []
     flawed, unused = False, 0
-    for name in pictures:
+    unread = [name for name in pictures if name not in entries and why_unread(name)]
+    for name in sorted({*pictures} - {*unread}):
         text: str | None = None
         try:
             text = sidecars.claim(name)
             if name in entries:
                 unused += text is not None
-                continue
-            if why := why_unread(name):
-                found.leave_out(name, why)
                 continue
             tree.source(name)
             if text is None:
@@ -131,6 +130,10 @@ def _read_texts(
         except DataError as error:
             flawed = flawed or text is not None
             found.leave_out(name, str(error))
+    for name in unread:
+        found.leave_out(name, why_unread(name))
+        with suppress(DataError):  # a picture that is read, such as the phone's other format, has the caption
+            sidecars.claim(name)
     if unused:
         found.remark(f"The metadata is used, not the caption files of the {unused:,} pictures that have both.")
     sidecars.remark(found)

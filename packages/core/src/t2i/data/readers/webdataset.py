@@ -61,11 +61,12 @@ def _shards(reference: str | Path, split: str | None) -> list[Path]:
 
 @dataclass
 class _Sample:
-    """Consecutive members of a shard with the same key."""
+    """Consecutive members of a shard with the same key; `unread` is the suffix of a picture that is not supported."""
 
     shard: Path
     key: str
     picture: tuple[str, int, int] | None = None
+    unread: str = ""
     texts: dict[str, bytes] = field(default_factory=dict)
     flaw: str = ""
 
@@ -78,7 +79,7 @@ class _Sample:
             if self.flaw:
                 raise DataError(self.flaw)
             if self.picture is None:
-                raise DataError("a sample without a picture")
+                raise DataError(why_unread(f"it{self.unread}") or "a sample without a picture")
             captions, group = self._captions()
         except DataError as error:
             found.leave_out(self.where, str(error))
@@ -86,6 +87,8 @@ class _Sample:
         suffix, offset, size = self.picture
         group = found.group(self.where, group) or self.where
         found.add(self.where, f"{self.where}{suffix}", captions, group, Span(self.shard, offset, size))
+        if self.unread:
+            found.leave_out(f"{self.where}{self.unread}", why_unread(f"it{self.unread}"))
 
     def _captions(self) -> tuple[list[object], str]:
         group = "".join(caption_lines(self.texts.get(".cls", b""), "its .cls"))
@@ -120,7 +123,7 @@ def _samples(shard: Path, found: Findings) -> Iterator[_Sample]:
                 sample.flaw = sample.flaw or f"{size} bytes are more than {MAX_PICTURE_BYTES // 2**20} MiB"
             sample.picture = (suffix, offset, size)
         elif suffix in UNREAD:
-            sample.flaw = sample.flaw or why_unread(f"it{suffix}")
+            sample.unread = suffix
         elif content is None:
             sample.flaw = sample.flaw or f"its {suffix} is larger than {MAX_CAPTION_FILE_BYTES} bytes"
         else:
