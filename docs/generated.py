@@ -43,7 +43,7 @@ def make(folder: Path) -> None:
     sections = {name: _drawn(weights, folder) for name, weights in pretrained.items()}
     parts = {
         "gallery": "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()),
-        "front": f"![Twenty prompts drawn by {DEFAULT_MODEL}](/_generated/{DEFAULT_MODEL}.png)\n",
+        "front": f"![Prompts drawn by {DEFAULT_MODEL}](/_generated/{DEFAULT_MODEL}.png)\n",
         "public": _public_names(),
         "roles": table(
             ("hook", "returns", "what it declares"),
@@ -112,7 +112,7 @@ def _drawn(weights: WeightsSpec, folder: Path) -> str:
     sheet.save(folder / f"{weights.name}.png")
     return "\n".join(
         [
-            f"![Twenty prompts drawn by {weights.name}](/_generated/{weights.name}.png)\n",
+            f"![Prompts drawn by {weights.name}](/_generated/{weights.name}.png)\n",
             _facts(weights, pipe),
             table(("score", ""), weights.scores.items()) if weights.scores else "It has no scores yet.\n",
         ]

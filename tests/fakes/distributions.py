@@ -23,8 +23,8 @@ PLUGIN = """
 
     T2I_API = {api}
 
-    def model(name, kind="gan", target="nowhere:Nothing"):
-        return ModelSpec(name=name, target=target, config=target, kind=kind, summary="a fake", paper="none")
+    def model(name, kind="gan", target="nowhere:Nothing", **more):
+        return ModelSpec(name=name, target=target, config=target, kind=kind, summary="a fake", paper="none", **more)
 
     def weights(model, tag, dataset="shapes", license="Apache-2.0", bundled=""):
         return WeightsSpec(model, tag, "0" * 64, 1, dataset, 16, license, "minilm", bundled=bundled)

@@ -56,11 +56,14 @@ def test_unresolvable_targets_are_problems_and_ended_processes_are_fatal(
     (site.folder / "zoo_dead.py").write_text("import os; os._exit(5)")
     site.install_plugin("dead", models=deadly)
     site.install_plugin("zoo", models='[model("zoo-ant", target="pathlib:Path")]')
-    monkeypatch.setenv("T2I_LOAD_PLUGINS", "exits,lost,dead,zoo")
+    stale = '[model("stale", target="pathlib:Path", recipes={"tiny": "json:gone.yaml"})]'
+    site.install_plugin("stale", models=stale)
+    monkeypatch.setenv("T2I_LOAD_PLUGINS", "exits,lost,dead,stale,zoo")
     found = examine()
     assert found.fatal["exits", "exits"].endswith("ends the process with exit code 0")
     assert found.fatal["dead", "dead"] == "resolving zoo_dead:X ends the process with exit code 5"
     assert any("nowhere:X" in problem for problem in found.problems["lost", "lost"])
+    assert any("gone.yaml cannot be read" in problem for problem in found.problems["stale", "stale"])
     states = {plugin.name: plugin for plugin in discover().plugins}
     assert states["exits"].state == "broken" and "T2I_DISABLE_PLUGINS=exits" in states["exits"].remedy
     assert states["zoo"].state == "ok" and states["lost"].state == "ok"

@@ -95,6 +95,11 @@ def test_a_vocabulary_is_text_or_json(name: str, text: str, tmp_path: Path) -> N
     assert read_vocabulary(tmp_path / name, len(WORDS)) == WORDS
 
 
+def test_only_line_ends_separate_words(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a\u2028b\r\nc\x85d\x0be\n", encoding="utf-8", newline="")
+    assert read_vocabulary(tmp_path / "words.txt", 2) == ["a\u2028b", "c\x85d\x0be"]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

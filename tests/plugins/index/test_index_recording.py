@@ -232,6 +232,7 @@ def test_the_index_can_be_managed(t2i: T2I, here: Path, file: Path):
     assert t2i("index", "rebuild").code == 0
     facts = json.loads(t2i("index", "info", "--json").out)
     assert (facts["pictures"], facts["texts"], facts["recording"]) == (1, 2, "on")
+    assert facts["vectors_of_texts"] == 0 and not any(" " in key for key in facts)
 
 
 def test_parquet_has_the_same_records(t2i: T2I, here: Path, file: Path):

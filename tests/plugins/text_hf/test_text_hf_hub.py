@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import shutil
 import time
 from pathlib import Path
@@ -55,11 +56,13 @@ def refused(kind: type[T2IError], says: str, name: str = NAME) -> None:
 
 
 def test_it_is_downloaded_once_and_its_name_has_the_commit(
-    hub: FakeHub, tree: Tree, folder: Path, monkeypatch: pytest.MonkeyPatch
+    hub: FakeHub, tree: Tree, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     left = {"pytorch_model.bin": b"\x80\x04.", "model.fp16.safetensors": b"half", "modeling.py": b"raise"}
     commit = hub.repo(NAME, tree | left).refs["main"]
     encoder = HuggingFaceEncoder(NAME)
+    assert f"downloading {NAME}@{commit[:12]} from the Hub: " in caplog.text
     assert (encoder.identity.name, encoder.identity.revision) == (f"hf:{NAME}@{commit}", commit)
     local = HuggingFaceEncoder(str(folder))
     assert encoder.identity.sha256 == local.identity.sha256

@@ -63,7 +63,7 @@ def t2i_commands() -> list[CommandSpec]:
     return [
         CommandSpec(
             "convert-damsm",
-            "t2i_attngan.convert:convert_damsm",
+            "t2i_attngan.cli:convert_damsm",
             "Turn DAMSM's released text encoder into one that models here can use.",
         )
     ]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from t2i.errors import DataError
+from t2i.plain_text import text_lines
 
 MAX_BYTES = 16 * 2**20
 HOW = (
@@ -33,7 +34,7 @@ def read_vocabulary(path: Path, count: int) -> list[str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"A vocabulary is a text file or JSON, but {path} is neither ({error}). {HOW}") from None
-    words = _of_json(text, path) if text.lstrip().startswith(("[", "{")) else text.splitlines()
+    words = _of_json(text, path) if text.lstrip().startswith(("[", "{")) else text_lines(text)
     if len(words) != count:
         raise DataError(
             f"The vocabulary must have a word for each of the table's {count} rows, but {path} has {len(words)}. {HOW}"

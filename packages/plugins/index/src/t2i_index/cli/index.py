@@ -28,7 +28,7 @@ def info(as_json: Json = False) -> None:
     facts = open_store(index_location()).facts()
     facts["recording"] = "on" if recording_location() else "off"
     if as_json:
-        report_json(facts)
+        report_json({key.replace(" ", "_"): value for key, value in facts.items()})
         return
     for key, value in facts.items():
         shown = ", ".join(f"{part} {count}" for part, count in value.items()) if isinstance(value, dict) else value

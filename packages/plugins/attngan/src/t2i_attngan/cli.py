@@ -17,6 +17,7 @@ def convert_damsm(
     """Turn DAMSM's released text encoder into a file for `damsm:FILE`: nothing in the checkpoint is executed."""
     from safetensors.torch import save
 
+    from t2i.cli.console import say
     from t2i.errors import OutputError
     from t2i.files import write_atomic
     from t2i.snapshots.foreign import read_checkpoint
@@ -30,4 +31,4 @@ def convert_damsm(
     words = read_vocabulary(vocabulary, len(tensors["table.weight"]))
     contents = {name: tensor.contiguous() for name, tensor in tensors.items()}
     write_atomic(out, save(contents, metadata={VOCABULARY: json.dumps(words)}))
-    typer.echo(f"{out}: {len(words):,} words; use it as --text-encoder damsm:{out}", err=True)
+    say(f"{out}: {len(words):,} words; use it as --text-encoder damsm:{out}")
