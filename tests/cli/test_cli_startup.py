@@ -60,6 +60,7 @@ MISTAKES = [
     ["generate", "x", "--model", "cgam"],
     ["generate", "x", "--model", "runs/none"],
     ["generate", "x", "-o", "x.gif"],
+    ["generate", "x", "-o", "/proc/x"],
     ["generate", "x", "--option", "truncaton=1"],
     ["generate", "x", "--model", "cgan.openmoji64", "--option", "truncation=9"],
     ["interpolate", "x", "--to-seed", "3", "--option", "truncaton=1"],

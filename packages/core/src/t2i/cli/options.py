@@ -105,10 +105,13 @@ def check_new_file(path: Path, suffixes: Sequence[str], force: bool) -> None:
 def check_out_folder(path: Path) -> None:
     """
     Raises:
-        OutputError: it is a file, so a command cannot write into it.
+        OutputError: it is a file, or a command cannot write into it for another reason.
     """
+    from t2i.files import check_writable
+
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} is a file, not a folder. Choose another folder.")
+    check_writable(path / "file")
 
 
 def picture_suffix(text: str) -> str:
