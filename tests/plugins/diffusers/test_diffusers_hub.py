@@ -24,7 +24,7 @@ from t2i.drawing.regenerate import regenerate
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError, OutputError, SnapshotError
 from t2i.registry.names import ModelName
 from t2i_diffusers.artist import DiffusersArtist
-from t2i_diffusers.files import find, machine
+from t2i_diffusers.files import machine, pinned
 from t2i_diffusers.files.lock import lock_path, read_lock
 
 NAME = "hf-hub:org/tiny"
@@ -155,7 +155,7 @@ def test_a_gated_repository_needs_a_token(repo: FakeHub, monkeypatch: pytest.Mon
 def test_a_large_download_is_confirmed_with_licence_gate_and_size(
     repo: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(find, "LARGE_BYTES", 1_000)
+    monkeypatch.setattr(pinned, "LARGE_BYTES", 1_000)
     repo.repos["org/tiny"].gated = True
     repo.repos["org/tiny"].card = {"license": "other", "license_name": "some-community-license"}
     asked: list[str] = []
@@ -179,17 +179,17 @@ def test_a_known_commit_that_is_no_longer_in_the_cache_is_confirmed_too(
     """The lock, which outlives the cache, knows the commit's files."""
     first = opened().identity
     shutil.rmtree(cache)
-    monkeypatch.setattr(find, "LARGE_BYTES", 1_000)
-    pinned, asked = f"{NAME}@{first.revision}", list[str]()
+    monkeypatch.setattr(pinned, "LARGE_BYTES", 1_000)
+    at_commit, asked = f"{NAME}@{first.revision}", list[str]()
     repo.requests.clear()
     with pytest.raises(InvalidInputError, match="nothing was downloaded"):
-        opened(pinned, confirm=lambda question: bool(asked.append(question)))
+        opened(at_commit, confirm=lambda question: bool(asked.append(question)))
     assert "of org/tiny (licence: " in asked[0] and not [request for request in repo.asked if "/cdn/" in request]
     with monkeypatch.context() as patch:
         patch.setattr(constants, "HF_HUB_OFFLINE", True)
         with pytest.raises(OfflineError, match="not on this machine"):
-            opened(pinned)
-    assert opened(pinned, confirm=lambda question: True).identity.weights == first.weights
+            opened(at_commit)
+    assert opened(at_commit, confirm=lambda question: True).identity.weights == first.weights
 
 
 def test_disk_and_memory_are_checked_before_the_download(repo: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def test_a_short_name_draws_with_its_authors_defaults(
 def test_the_command_line_asks_before_a_large_download(
     repo: FakeHub, t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(find, "LARGE_BYTES", 1_000)
+    monkeypatch.setattr(pinned, "LARGE_BYTES", 1_000)
     monkeypatch.chdir(tmp_path)
     draw = ("generate", "a", "--model", NAME, "--option", "steps=1", "--device", "cpu", "-o", "a.png")
     assert "Confirm it: --yes" in t2i(*draw).error
@@ -265,7 +265,7 @@ def test_every_component_has_a_licence(repo: FakeHub, tmp_path: Path, monkeypatc
     commit(repo, {"text_encoder/config.json": copied})
     repo.repos["org/tiny"].card = {"license": "openrail++"}
     repo.repo("org/clip", {"config.json": b"{}"}).card = {"license": "mit"}
-    monkeypatch.setattr(find, "LARGE_BYTES", 1_000)
+    monkeypatch.setattr(pinned, "LARGE_BYTES", 1_000)
     asked: list[str] = []
     artist = opened(confirm=lambda question: bool(asked.append(question)) or True)
     assert "(licence: openrail++; text_encoder: mit)" in asked[0]

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from t2i.display import brief
+from t2i.drawing.opening import Opening
 from t2i.errors import InvalidInputError, SnapshotError, T2IError
 from t2i.hub.client import offline
-from t2i.hub.download import download
 from t2i.registry.names import ModelName
 from t2i.runs.checkpoints import latest_checkpoint
+from t2i_diffusers.files.adapter_file import choose, find_adapter
 from t2i_diffusers.files.adapter_header import check_header
 from t2i_diffusers.files.hashes import known_sha256
 
-NAMES = ("pytorch_lora_weights.safetensors", "model.safetensors")  # of diffusers, and of runs of t2i
 
-
-def load_adapters(pipe: Any, adapters: Sequence[str]) -> dict[str, str]:
-    """Load LoRAs into the pipeline.
-
-    Args:
-        adapters: safetensors files, folders that hold one, run folders, or hf-hub:org/repo[@revision].
+def load_adapters(pipe: Any, opening: Opening) -> dict[str, str]:
+    """Load the LoRAs that `opening` names into the pipeline.
 
     Returns:
         The sha256 of each, by its name.
@@ -32,14 +28,16 @@ def load_adapters(pipe: Any, adapters: Sequence[str]) -> dict[str, str]:
     Raises:
         InvalidInputError: the pipeline takes no LoRA, or one is given twice.
         SnapshotError: a LoRA is not there, not safetensors, or does not fit the pipeline.
+        OfflineError, IntegrityError, OutputError, InvalidInputError: as `find_adapter`, for those on the Hub.
     """
+    adapters = opening.adapters
     if adapters and not hasattr(pipe, "load_lora_weights"):
         raise InvalidInputError(f"A {type(pipe).__name__} takes no LoRA. Leave --lora out.")
     if len({*adapters}) < len(adapters):
         raise InvalidInputError(f"Each LoRA can be loaded once, got {', '.join(adapters)}.")
     found = {}
     for number, name in enumerate(adapters):
-        path, pinned = _file_of(name)
+        path, pinned = _file_of(name, opening)
         try:
             found[pinned] = known_sha256(path)
             check_header(path)
@@ -62,16 +60,17 @@ def _key(number: int) -> str:
     return f"lora{number}"
 
 
-def _file_of(name: str) -> tuple[Path, str]:
+def _file_of(name: str, opening: Opening) -> tuple[Path, str]:
     """The file of a LoRA, and the name that finds the same file again.
 
     Raises:
         SnapshotError: there is none.
+        OfflineError, IntegrityError, OutputError, InvalidInputError: as `find_adapter`.
     """
     asked = ModelName.parse(name) if ":" in name else None
     if asked is not None and asked.kind == "hub":
-        folder, commit = download(asked.repo, asked.revision or None, ("*.safetensors",))
-        return _in_folder(folder, name), str(asked.pinned(commit))
+        found, pinned = find_adapter(asked, opening)
+        return found, str(pinned)
     path = asked.folder if asked is not None else Path(name)
     if path.suffix == ".safetensors" and path.is_file():
         return path, name
@@ -86,14 +85,7 @@ def _file_of(name: str) -> tuple[Path, str]:
 
 
 def _in_folder(folder: Path, name: str) -> Path:
-    files = sorted(folder.glob("*.safetensors"))
-    for wanted in NAMES:
-        if folder / wanted in files:
-            return folder / wanted
-    if len(files) != 1:
-        found = ", ".join(file.name for file in files[:5]) or "none"
-        raise SnapshotError(f"A LoRA's folder holds one .safetensors file, but {name} has {found}. Name the file.")
-    return files[0]
+    return folder / choose([file.name for file in folder.glob("*.safetensors")], name, "Name the file.")
 
 
 def _of_run(run: Path, name: str) -> Path:

@@ -65,7 +65,7 @@ class DiffusersArtist(Artist):
         """
         self.pipe, self.model_files = pipe, files
         self._device, self._opening = opening.device, opening
-        self._adapters = load_adapters(pipe, opening.adapters)
+        self._adapters = load_adapters(pipe, opening)
         place(pipe, opening.device, opening.memory)
         for name, module in modules(pipe).items():
             if name.startswith("text_encoder"):

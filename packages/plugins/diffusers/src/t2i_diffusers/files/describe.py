@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from t2i.errors import SnapshotError
 from t2i.registry.names import ModelName
-from t2i_diffusers.files.find import MAIN, read_index, remote_files
+from t2i_diffusers.files.find import read_index
 from t2i_diffusers.files.layout import select
 from t2i_diffusers.files.licenses import component_licenses
-from t2i_diffusers.files.lock import read_lock
+from t2i_diffusers.files.pinned import MODEL, remote_files, used_first
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -28,8 +28,8 @@ def describe(name: ModelName, listing: ModelInfo) -> Mapping[str, Any]:
         SnapshotError: it is no pipeline that can be read safely.
     """
     where = str(name)
-    remote = remote_files(listing, where)
-    before = read_lock(name.repo).revisions.get(name.revision or MAIN)
+    remote = remote_files(listing)
+    before = used_first(name, MODEL)
     facts: dict[str, Any] = {"used_first": before.commit} if before is not None else {}
     try:
         index = read_index(name.repo, remote.locked, where)

@@ -1,7 +1,8 @@
 """Which files of a repository were used first: a file per repository, next to the Hugging Face cache.
 
 A lock remembers, for each branch or tag, the commit that was used and an id of every file: the sha256 of weights, the
-git hash of small files. Later uses must find the same files until the user accepts new ones. Imports no torch.
+git hash of small files. Later uses must find the same files until the user accepts new ones. A repository that is used
+as a LoRA has entries of its own, "lora:" and the branch, tag or commit. Imports no torch.
 """
 
 from __future__ import annotations
