@@ -22,6 +22,7 @@ from t2i.devices import check_device
 from t2i.drawing.artist import Request
 from t2i.drawing.pipeline import Pipeline
 from t2i.drawing.provenance import read_provenance
+from t2i.drawing.reading import by_length
 from t2i.errors import EncoderMismatchError, InvalidConfigError, InvalidInputError
 from t2i.generator import Generator
 from t2i.images import to_pil
@@ -31,6 +32,7 @@ from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 from t2i.seeds import MAX_SEED, choose_seeds
 from t2i.snapshots.load import load_generator
 from t2i.snapshots.resolve import resolve
+from t2i.text import TextEmbedding
 from t2i_cgan.config import CGANConfig
 from t2i_cgan.generator import ConditionalGAN
 
@@ -77,6 +79,28 @@ def test_pictures_are_bit_equal_in_any_order_and_batch_size(pipes, name, request
     for picture, request in zip(pictures, requests, strict=True):
         assert picture.image.tobytes() == alone[request].image.tobytes()
         assert picture.provenance == alone[request].provenance
+
+
+def test_a_picture_does_not_depend_on_the_longest_prompt_of_its_batch(fakes_installed):
+    """The default model attends to words; a kernel sums 50 of them, most of them masked, in another order than 5."""
+    pipe = t2i.pipeline()
+    prompts = [" ".join(["a red heart and a green tree"] * count) for count in (1, 2, 3, 7, 1)]
+    together = [*pipe.draw([Request(prompt, seed) for seed, prompt in enumerate(prompts)], batch_size=5)]
+    for seed, (prompt, picture) in enumerate(zip(prompts, together, strict=True)):
+        (alone,) = pipe.draw([Request(prompt, seed)])
+        assert picture.image.tobytes() == alone.image.tobytes()
+
+
+def test_a_prompt_is_padded_to_a_length_of_its_own():
+    lengths = [3, 16, 17, 1, 40, 64]
+    mask = torch.arange(70) < torch.tensor(lengths)[:, None]
+    words = torch.randn(6, 70, 4) * mask[..., None]
+    groups = by_length(TextEmbedding(torch.randn(6, 4), words, mask))
+    assert [(rows, text.words.shape[1]) for rows, text in groups] == [([0, 1, 3], 16), ([2], 32), ([4, 5], 64)]
+    for rows, text in groups:
+        for row, own, real in zip(rows, text.words, text.mask, strict=True):
+            assert real.tolist() == [place < lengths[row] for place in range(text.words.shape[1])]
+            assert torch.equal(own[real], words[row, : lengths[row]])
 
 
 def test_a_full_batch_draws_the_same_as_one_picture_alone(pipe):

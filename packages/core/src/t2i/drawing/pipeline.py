@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from typing import Any, Self, final
 
 import torch
@@ -25,7 +26,7 @@ from t2i.drawing.opening import Memory, Opening, agreed
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity
 from t2i.drawing.providers import provider_of
-from t2i.drawing.reading import encode_prompts
+from t2i.drawing.reading import by_length, encode_prompts
 from t2i.errors import EncoderMismatchError, InvalidInputError, UnknownNameError
 from t2i.generator import Generator
 from t2i.hub.layout import CARD, WEIGHTS
@@ -189,26 +190,34 @@ class Pipeline(Artist):
                 drawn.append(images)
                 if live:
                     yield Stage(tuple(images), len(drawn) - 1, self.generator.stage_count(options))
-            for of_one, sentence, asked in zip(
-                zip(*drawn, strict=True), text.sentence[: len(batch)].cpu(), batch, strict=True
-            ):
+            for of_one, sentence, asked in zip(zip(*drawn, strict=True), text.sentence.cpu(), batch, strict=True):
                 given = of_one if stages and not live else ()
                 yield Picture(of_one[-1], asked, given, self.record, sentence, warned.get(asked.prompt, ""))
 
     @torch.inference_mode()
     def _read(self, prompts: Sequence[str], warned: MutableMapping[str, str]) -> TextEmbedding:
-        """A row for each prompt, and further ones up to a multiple of ROW_TILE."""
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
-        rows += rows[-1:] * (-len(rows) % ROW_TILE)
         return encode_prompts(self.encoder, distinct, warned)[rows].to(self._device)
 
-    @torch.inference_mode()
     def _images(
         self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
     ) -> Iterator[list[Image.Image]]:
         """The pictures of each stage, or the last ones alone."""
-        noise = Noise([*seeds, *[seeds[-1]] * (len(text) - len(seeds))], self._device)
+        groups = by_length(text)
+        order = [row for rows, _ in groups for row in rows]
+        drawn = [self._images_of(part, [seeds[row] for row in rows], options, stages) for rows, part in groups]
+        for of_groups in zip(*drawn, strict=True):
+            images = dict(zip(order, chain(*of_groups), strict=True))
+            yield [images[row] for row in range(len(seeds))]
+
+    @torch.inference_mode()
+    def _images_of(
+        self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
+    ) -> Iterator[list[Image.Image]]:
+        """The pictures of prompts of one length, drawn with further rows up to a multiple of ROW_TILE."""
+        rows = [*range(len(text)), *[len(text) - 1] * (-len(text) % ROW_TILE)]
+        text, noise = text[rows], Noise([seeds[row] for row in rows], self._device)
         network = self._network
         drawn = network.stages(text, noise, options) if stages else [network.generate(text, noise, options)]
         for images in drawn:

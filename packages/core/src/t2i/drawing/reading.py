@@ -5,10 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import MutableMapping, Sequence
 
+import torch
+import torch.nn.functional as F
+
 from t2i.arguments import shown
 from t2i.errors import UnreadPromptWarning
 from t2i.spelling import spelled
 from t2i.text import TextEmbedding, TextEncoder
+
+SHORTEST = 16  # words to which a prompt is padded at least
 
 
 def encode_prompts(
@@ -30,6 +35,25 @@ def encode_prompts(
             warned[prompt] = str(unread)
             warn_unread(prompt, str(unread))
     return encoder.encode(spellings)
+
+
+def by_length(text: TextEmbedding) -> list[tuple[list[int], TextEmbedding]]:
+    """Prompts of about the same length together: their rows, and their words padded to 16, 32, 64, ... words.
+
+    Attention over more words sums in another order, even if they are masked. So that a picture does not depend on the
+    longest prompt in its batch, the length to which a prompt is padded depends on that prompt alone.
+    """
+    longest = text.mask.shape[1]
+    lengths = (text.mask * torch.arange(1, longest + 1, device=text.mask.device)).amax(1).tolist()
+    padded = [max(SHORTEST, 1 << (length - 1).bit_length()) for length in lengths]
+    groups = []
+    for size in dict.fromkeys(padded):
+        rows = [row for row, own in enumerate(padded) if own == size]
+        part, more = text[rows], size - longest  # fewer than none: they are cut
+        groups.append(
+            (rows, TextEmbedding(part.sentence, F.pad(part.words, (0, 0, 0, more)), F.pad(part.mask, (0, more))))
+        )
+    return groups
 
 
 def warn_unread(prompt: str, unread: str) -> None:
