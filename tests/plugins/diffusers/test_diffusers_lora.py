@@ -25,6 +25,7 @@ from t2i.testing.checks.tiny_training import tiny_batch
 from t2i.testing.installed import sections
 from t2i.text import Unread
 from t2i_diffusers.config import LoRAObjectiveConfig
+from t2i_diffusers.files import pinned
 from t2i_diffusers.lora import base
 from t2i_diffusers.lora.generator import DiffusersLoRA
 from t2i_diffusers.lora.training import LoRAObjective, flow_shift
@@ -185,6 +186,14 @@ def test_a_lora_of_the_hub_is_pinned_to_its_commit(
     assert t2i(*draw, "-o", "plain.png").code == 0
     with Image.open("plain.png") as plain, Image.open("tuned.png") as tuned:
         assert plain.tobytes() != tuned.tobytes()
+    hub.repo("org/lora", tree | {next(iter(tree)): save(lora(here / "model").state_dict())})  # random: other weights
+    refused = t2i(*draw, "--lora", "hf-hub:org/lora", "-o", "moved.png").error
+    assert f"--lora hf-hub:org/lora@{head}" in refused and not Path("moved.png").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(pinned, "LARGE_BYTES", 1_000)
+        new = (*draw, "--lora", "hf-hub:org/lora", "--accept-new", "-o", "moved.png")
+        assert "Confirm it: --yes" in t2i(*new).error
+        assert t2i(*new, "--yes").code == 0
     hub.requests.clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert t2i("regenerate", "tuned.png", "-o", "again.png").code == 0 and hub.asked == []
