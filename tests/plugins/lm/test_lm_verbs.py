@@ -13,7 +13,9 @@ from fakes.painter import here as here
 from plugins.lm.conftest import Scripted
 from t2i import create
 from t2i.drawing.provenance import Widened, read_provenance
+from t2i_index.index import index
 from t2i_lm import widening
+from t2i_lm.captioning import Captioner
 
 pytestmark = pytest.mark.usefixtures("fakes_installed", "t2i_cache")
 ANSWERS = ["a red heart", "I cannot", "a blue boat", "in the snow, at dusk"]
@@ -106,3 +108,25 @@ def test_captions_are_written_next_to_pictures(t2i: T2I, here: Path, captioner: 
     assert f"{len(written)} captions written" in done.err
     assert "There is no folder nowhere" in t2i("caption", "nowhere").error
     assert "holds no picture" in t2i("caption", here / "painter", "--lm", f"hf:{captioner}").error
+
+
+def test_captions_are_recorded_with_their_pictures(
+    t2i: T2I, here: Path, captioner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Captioner, "describe", lambda self, pictures: ["a small boat"] * len(pictures))
+    picture = here / "pictures" / "blue.png"
+    picture.parent.mkdir()
+    Image.new("RGB", (40, 30), "blue").save(picture)
+    caption, search = ("caption", picture.parent, "--lm", f"hf:{captioner}"), ("search", "boat", "--json")
+    location = tmp_path / "index.sqlite"
+    monkeypatch.setenv("T2I_INDEX", "off")
+    assert t2i(*caption).code == 0 and picture.with_suffix(".txt").read_text() == "a small boat\n"
+    monkeypatch.setenv("T2I_INDEX", str(location))
+    assert t2i(*caption).code == 0 and not location.exists()  # nothing was written
+    picture.with_suffix(".txt").unlink()
+    assert t2i(*caption).code == 0
+    (hit,) = json.loads(t2i(*search, "--kind", "text").out)
+    assert (hit["kind"], hit["text"]) == ("text", "a small boat") and not {"prompt", "seed"} & {*hit}
+    assert (hit["model"], hit["path"]) == (f"hf:{captioner}", str(picture))
+    picture.rename(picture.with_name("moved.png"))
+    assert index(location).search("boat")[0].picture().getpixel((0, 0)) == (0, 0, 255)

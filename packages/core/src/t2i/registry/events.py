@@ -24,9 +24,15 @@ def picture_written(path: Path, picture: Picture) -> None:
     _tell("t2i_picture_written", path=path, provenance=picture.provenance, picture=picture)
 
 
-def texts_written(question: str, texts: Sequence[str], model: LanguageModelIdentity, seed: int) -> None:
+def texts_written(
+    question: str,
+    texts: Sequence[str],
+    model: LanguageModelIdentity,
+    seed: int | None,
+    picture: Path | None = None,
+) -> None:
     """Tell every listening plugin what a language model wrote (see `t2i.registry.hookspecs.Events`)."""
-    _tell("t2i_texts_written", question=question, texts=texts, model=model, seed=seed)
+    _tell("t2i_texts_written", question=question, texts=texts, model=model, seed=seed, picture=picture)
 
 
 def _tell(event: str, **arguments: object) -> None:

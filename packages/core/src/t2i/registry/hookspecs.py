@@ -50,14 +50,17 @@ class Events:
 
     @staticmethod
     @hookspec
-    def t2i_texts_written(question: str, texts: Sequence[str], model: LanguageModelIdentity, seed: int) -> None:
-        """A language model has written texts that the user asked for, such as prompts.
+    def t2i_texts_written(
+        question: str, texts: Sequence[str], model: LanguageModelIdentity, seed: int | None, picture: Path | None
+    ) -> None:
+        """A language model has written texts that the user asked for, such as prompts or the caption of a picture.
 
         Args:
-            question: what the user gave: a topic, or a prompt to widen.
+            question: what the user gave: a topic, or a prompt to widen; "" for a caption.
             texts: what was written.
             model: the language model.
-            seed: the seed of the whole; the same seed writes the same texts.
+            seed: the seed of the whole; the same seed writes the same texts. None if the model needs none.
+            picture: the file that the texts describe, or None.
         """
 
 

@@ -78,10 +78,10 @@ class Hit:
     _store: Store
 
     def picture(self) -> Image.Image:
-        """The picture, read from its file, which is found if it was moved within its folder.
+        """The picture, or the one that a caption describes; its file is found if it was moved within its folder.
 
         Raises:
-            InvalidInputError: it is a text, or the file is gone or was changed.
+            InvalidInputError: it is a text without a picture, or the file is gone or was changed.
         """
         from PIL import Image
 
@@ -93,11 +93,11 @@ class Hit:
         """The picture's file; if it was moved, the index stores its new path.
 
         Raises:
-            InvalidInputError: it is a text, or the file is gone or was changed.
+            InvalidInputError: it is a text without a picture, or the file is gone or was changed.
         """
         from t2i_index.thumbnail import find_picture
 
-        if self.record.kind != "picture":
+        if self.record.kind == "text" and not self.record.sha256:
             raise InvalidInputError(f"The hit is a text, which has no picture: {self.record.meaning[:80]!r}.")
         found = find_picture(self.record)
         if str(found) != self.record.path:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, final
 from t2i.arguments import is_address
 from t2i.cli.console import say
 from t2i.errors import T2IError
+from t2i.files import sha256_of
 from t2i_index.encoder import ENCODER_SHA256
 from t2i_index.location import recording_location
 from t2i_index.record import Entry, Record, drawn
@@ -40,12 +41,16 @@ def picture_written(path: Path, picture: Picture) -> None:
         _recorder(where, os.getpid()).add(_entry(path, picture))
 
 
-def texts_written(question: str, texts: Sequence[str], model: LanguageModelIdentity, seed: int) -> None:
-    """Record texts in the index, if it is on."""
+def texts_written(
+    question: str, texts: Sequence[str], model: LanguageModelIdentity, seed: int | None, picture: Path | None
+) -> None:
+    """Record texts in the index, if it is on; with the picture that they describe, if there is one."""
     where = recording_location()
     if where is None:
         return
     record = Record("text", question, model=model.name, seed=seed, time=time.time(), run=run_name(os.getpid()))
+    if picture is not None:
+        record = replace(record, path=str(picture.absolute()), sha256=sha256_of(picture))
     _recorder(where, os.getpid()).add(*(Entry(replace(record, text=text)) for text in texts))
 
 

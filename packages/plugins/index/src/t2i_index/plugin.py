@@ -33,6 +33,8 @@ def t2i_picture_written(path: Path, picture: Picture) -> None:
 
 
 @hookimpl
-def t2i_texts_written(question: str, texts: Sequence[str], model: LanguageModelIdentity, seed: int) -> None:
+def t2i_texts_written(
+    question: str, texts: Sequence[str], model: LanguageModelIdentity, seed: int | None, picture: Path | None
+) -> None:
     """Record what a language model wrote, if the index is on."""
-    load_target("t2i_index.listener:texts_written")(question, texts, model, seed)
+    load_target("t2i_index.listener:texts_written")(question, texts, model, seed, picture)

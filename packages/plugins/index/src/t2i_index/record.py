@@ -29,7 +29,7 @@ class Record:
 
     Attributes:
         kind: "picture" or "text".
-        prompt: what was drawn, or what a language model was asked; "" for a text from a file.
+        prompt: what was drawn, or what a language model was asked; "" for a text from a file and a caption.
         text: what was written; "" for a picture.
         model: name of the artist or language model, or "".
         seed: in [0, 2**63), or None if unknown.
@@ -39,7 +39,8 @@ class Record:
         edited: the picture that it was made from, as in `t2i.drawing.provenance.Source`; empty if there is none.
         frame: the padding around it, as in `t2i.drawing.provenance.Frame`; empty if there is none.
         score: any number that a person or an evaluator gave; higher is better.
-        path, sha256: the picture's file, absolute, and its hash; for a text the file it comes from.
+        path, sha256: the picture's file, absolute, and its hash; for a caption those of the picture that it describes;
+            for another text the file it comes from, without a hash.
         time: when it was made, in seconds since 1970, 0 to LATEST.
         run: the command that made it; pictures of one command share it.
         source: the program that made it: "t2i", "a1111", "invokeai", "comfyui" or "file".

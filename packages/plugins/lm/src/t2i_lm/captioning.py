@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import final
 
@@ -13,8 +13,9 @@ from t2i.drawing.picture_file import picture_at
 from t2i.errors import InvalidInputError, SnapshotError
 from t2i.files import write_atomic
 from t2i.hub.download import download
-from t2i.hub.shards import WEIGHT_FILES
+from t2i.hub.shards import WEIGHT_FILES, weights_sha256
 from t2i.hub.transformers_folder import check_files
+from t2i.language import LanguageModelIdentity
 from t2i.progress import Progress, Say, silent, unsaid
 from t2i_lm.huggingface import quiet_transformers
 
@@ -27,7 +28,11 @@ AT_ONCE = 8
 
 @final
 class Captioner:
-    """Writes one sentence per picture, always the most likely one."""
+    """Writes one sentence per picture, always the most likely one, so it needs no seed.
+
+    Attributes:
+        identity: its name at the commit, and its weights; recorded with what it wrote.
+    """
 
     def __init__(self, name: str = DEFAULT_CAPTIONER) -> None:
         """
@@ -43,11 +48,15 @@ class Captioner:
         if kind != "hf" or not reference:
             raise InvalidInputError(f"A captioner is given as {DEFAULT_CAPTIONER} or hf:folder, got {name!r}.")
         if Path(reference).is_dir():
-            folder = Path(reference)
+            folder, commit = Path(reference), ""
         else:
             repo, _, revision = reference.partition("@")
-            folder, _ = download(repo, revision or None, FILES)
+            folder, commit = download(repo, revision or None, FILES)
+            name = f"{kind}:{repo}@{commit}"
         check_files(folder, FILES)
+        self.identity = LanguageModelIdentity(
+            name, commit, weights_sha256(folder, "A captioner", "Choose another one.")
+        )
         transformers = quiet_transformers()
         trusted = {"trust_remote_code": False, "local_files_only": True}
         try:
@@ -66,9 +75,18 @@ class Captioner:
 
 
 def caption_folder(
-    captioner: Captioner, folder: Path, *, progress: Progress = silent, warn: Say = unsaid
+    captioner: Captioner,
+    folder: Path,
+    *,
+    described: Callable[[Path, str], None] = lambda picture, caption: None,
+    progress: Progress = silent,
+    warn: Say = unsaid,
 ) -> tuple[int, int]:
     """Write name.txt next to each picture under `folder` that has none.
+
+    Args:
+        described: called with each picture and its caption, once the caption is written.
+        warn: called with a sentence for each picture that gets no caption.
 
     Returns:
         How many were written, and how many existed already.
@@ -97,6 +115,7 @@ def caption_folder(
                 if sentence:
                     write_atomic(path.with_suffix(".txt"), f"{sentence}\n".encode())
                     written += 1
+                    described(path, sentence)
                 else:
                     warn(f"{path} was left out: the model wrote no description")
             advance(len(part))

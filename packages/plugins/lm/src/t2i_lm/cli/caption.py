@@ -21,7 +21,13 @@ def caption(
     """Describe each picture in a text file next to it; pictures that have one are skipped."""
     if not folder.is_dir():
         raise InvalidInputError(f"There is no folder {folder}.")
+    from t2i.registry.events import texts_written
     from t2i_lm.captioning import Captioner, caption_folder
 
-    written, kept = caption_folder(Captioner(lm), folder, progress=progress, warn=warn)
+    captioner = Captioner(lm)
+
+    def record(picture: Path, sentence: str) -> None:
+        texts_written("", [sentence], captioner.identity, None, picture)
+
+    written, kept = caption_folder(captioner, folder, described=record, progress=progress, warn=warn)
     say(f"{folder}: {written} captions written{f', {kept} were there already' if kept else ''}")
