@@ -114,7 +114,9 @@ def _drawn(weights: WeightsSpec, folder: Path) -> str:
         [
             f"![Prompts drawn by {weights.name}](/_generated/{weights.name}.png)\n",
             _facts(weights, pipe),
-            table(("score", ""), weights.scores.items()) if weights.scores else "It has no scores yet.\n",
+            table(("score", ""), [(name, str(score)) for name, score in weights.scores.items()])
+            if weights.scores
+            else "It has no scores yet.\n",
         ]
     )
 

@@ -130,5 +130,6 @@ def test_json_has_numbers_as_numbers_and_no_spaces_in_keys(t2i: T2I, name: str) 
     facts = json.loads(t2i("info", name, "--json").out)
     for weights in facts.get("weights", {}).values():
         assert isinstance(weights["size_bytes"], int) and isinstance(weights["resolution"], int)
+        assert all(isinstance(score["value"], float) for score in weights["scores"].values()) and weights["scores"]
         weights.get("facts", {}).pop("training_seconds", None)  # keys of protocols
     assert not spaced(facts)

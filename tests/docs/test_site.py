@@ -96,7 +96,7 @@ def test_it_shows_the_weights_that_are_bundled(site: Path) -> None:
         assert f'src="_images/{weights.name}.png"' in gallery
         own = "".join(path.read_text() for path in techniques.glob("*.html") if path.stem != "index")
         for score in weights.scores.values():
-            assert score in gallery and score in own
+            assert str(score) in gallery and str(score) in own
 
 
 def test_every_public_name_is_described(site: Path) -> None:

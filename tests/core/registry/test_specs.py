@@ -11,8 +11,8 @@ import pytest
 
 from fakes.distributions import FakeSite
 from t2i.errors import PluginBrokenError
-from t2i.registry import DatasetSpec, EvaluatorSpec, ModelSpec, TextEncoderSpec, WeightsSpec
-from t2i.registry.specs import bundled_folder, load_target
+from t2i.registry import DatasetSpec, EvaluatorSpec, ModelSpec, PublishedScore, TextEncoderSpec, WeightsSpec
+from t2i.registry.specs import bundled_folder, check_spec, load_target
 
 WEIGHTS = WeightsSpec("cgan", "shapes", "0" * 64, 1, "shapes", 16, "Apache-2.0", "minilm")
 SPECS = [
@@ -34,6 +34,17 @@ def test_a_spec_is_immutable_and_hashable(spec: ModelSpec) -> None:
 
 def test_weights_are_named_after_their_technique_and_tag() -> None:
     assert WEIGHTS.name == "cgan.shapes"
+
+
+def test_published_scores_are_numbers() -> None:
+    score = PublishedScore(0.41234, 0.0123, "openmoji:compose")
+    check_spec(dataclasses.replace(WEIGHTS, scores={"kid": score}))
+    assert str(score) == "0.4123 ± 0.012 on openmoji:compose"
+    assert str(dataclasses.replace(score, standard_error=None)) == "0.4123 on openmoji:compose"
+    spec = dataclasses.replace(WEIGHTS)
+    object.__setattr__(spec, "scores", {"kid": "0.41"})  # as a plugin whose types nobody checks
+    with pytest.raises(TypeError, match=r"must be PublishedScores, not \{'kid': '0\.41'\}"):
+        check_spec(spec)
 
 
 @pytest.mark.parametrize("target", ["json:dumps", "collections.abc:Mapping", "pathlib:Path"])

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from t2i.display import printable
@@ -36,7 +37,11 @@ def report(*lines: object) -> None:
 
 def report_json(value: Any) -> None:
     """Print a result as JSON on stdout, in ASCII."""
-    print(json.dumps(value, indent=2, default=str), flush=True)
+    print(json.dumps(value, indent=2, default=_plain), flush=True)
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def say(*lines: object) -> None:

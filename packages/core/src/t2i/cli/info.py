@@ -113,7 +113,7 @@ def _of_model(info: ModelInfo) -> dict[str, Any]:
 
 def _of_weights(weights: WeightsSpec, whole: bool) -> dict[str, Any]:
     """Its spec, and with `whole` the facts of a bundled snapshot."""
-    entry = asdict(weights)
+    entry = asdict(weights) | {"scores": weights.scores}
     if weights.bundled and whole:
         entry |= _bundled_config(weights)
     return {key: value for key, value in entry.items() if value not in ("", {})}

@@ -10,6 +10,7 @@ from t2i.registry.specs import (
     HubModelSpec,
     LanguageModelSpec,
     ModelSpec,
+    PublishedScore,
     TextEncoderSpec,
     WeightsSpec,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "HubModelSpec",
     "LanguageModelSpec",
     "ModelSpec",
+    "PublishedScore",
     "TextEncoderSpec",
     "WeightsSpec",
     "hookimpl",

@@ -65,6 +65,25 @@ class ModelSpec(Spec):
 
 
 @dataclass(frozen=True)
+class PublishedScore:
+    """A measured score of published weights, in short; the model card has its whole protocol.
+
+    Attributes:
+        value, standard_error: as in `t2i.evaluator.Score`.
+        data: the dataset, and the split, that it was measured on.
+    """
+
+    value: float
+    standard_error: float | None
+    data: str
+
+    def __str__(self) -> str:
+        """ "0.412 ± 0.013 on openmoji:compose"."""
+        error = f" ± {self.standard_error:.2g}" if self.standard_error is not None else ""
+        return f"{self.value:.4g}{error} on {self.data}"
+
+
+@dataclass(frozen=True)
 class WeightsSpec(Spec):
     """Pretrained weights of a technique, addressed as "model.tag".
 
@@ -75,7 +94,7 @@ class WeightsSpec(Spec):
             the SPDX licence of the weights, and the text encoder it needs.
         bundled: "package:relative/folder" of a snapshot inside an installed distribution, or "".
         repo, revision: where it is on the Hub (a full commit hash pins it), or "".
-        scores: measured scores; each name states its protocol.
+        scores: measured scores, by the metrics' names.
     """
 
     model: str
@@ -89,7 +108,7 @@ class WeightsSpec(Spec):
     bundled: str = ""
     repo: str = ""
     revision: str = ""
-    scores: Mapping[str, str] = field(default_factory=dict, hash=False)
+    scores: Mapping[str, PublishedScore] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -258,6 +277,7 @@ KINDS: Mapping[str, type] = {
     "float": float,
     "tuple[str, ...]": tuple,
     "Mapping[str, str]": Mapping,
+    "Mapping[str, PublishedScore]": Mapping,
     "Mapping[str, Any]": Mapping,
 }
 
@@ -272,6 +292,8 @@ def check_spec(spec: Spec) -> None:
         value, kind = getattr(spec, field_.name), KINDS[str(field_.type)]
         if not isinstance(value, kind):
             raise TypeError(f"{field_.name} of a {type(spec).__name__} must be a {field_.type}, not {value!r}")
+    if isinstance(spec, WeightsSpec) and not all(isinstance(score, PublishedScore) for score in spec.scores.values()):
+        raise TypeError(f"scores of a WeightsSpec must be PublishedScores, not {dict(spec.scores)!r}")
     if isinstance(spec, ModelSpec) and spec.kind not in FAMILIES:
         raise ValueError(f"the kind of a model must be one of {', '.join(FAMILIES)}, not {spec.kind!r}")
     name = spec.model if isinstance(spec, WeightsSpec) else spec.name

@@ -23,7 +23,7 @@ from t2i.evaluation.scores import Scored
 from t2i.files import write_atomic
 from t2i.hub.layout import CARD, WEIGHTS
 from t2i.images import grid
-from t2i.registry import WeightsSpec
+from t2i.registry import PublishedScore, WeightsSpec
 from t2i.registry.names import ModelName
 from t2i.snapshots.card import CardExtras, render_card
 from t2i.snapshots.load import load_generator
@@ -72,7 +72,10 @@ def bundle(run: Path, name: str) -> WeightsSpec:
         license=facts.license,
         text_encoder=facts.text_encoder.name if facts.text_encoder else "",
         bundled=f"t2i_starter:snapshots/{name}",
-        scores={row.metric: f"{row.score} on {row.score.protocol.get('data', 'unknown')}" for row in scores},
+        scores={
+            row.metric: PublishedScore(row.score.value, row.score.standard_error, row.score.protocol["data"])
+            for row in scores
+        },
     )
     entries = {old.name: old for old in t2i_weights()} | {name: spec}
     index = [asdict(entry) for _, entry in sorted(entries.items())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from t2i.registry import WeightsSpec, hookimpl
+from t2i.registry import PublishedScore, WeightsSpec, hookimpl
 
 T2I_API = 1
 INDEX = Path(__file__).with_name("weights.json")
@@ -13,4 +13,7 @@ INDEX = Path(__file__).with_name("weights.json")
 
 @hookimpl
 def t2i_weights() -> list[WeightsSpec]:
-    return [WeightsSpec(**entry) for entry in json.loads(INDEX.read_text(encoding="utf-8"))]
+    return [
+        WeightsSpec(**entry | {"scores": {name: PublishedScore(**score) for name, score in entry["scores"].items()}})
+        for entry in json.loads(INDEX.read_text(encoding="utf-8"))
+    ]
