@@ -44,3 +44,9 @@ def _shortened(text: str, limit: int) -> str:
         return text
     end = limit // 3
     return text[: limit - end - len(CUT)] + CUT + text[-end:]
+
+
+def with_error(value: float, standard_error: float | None) -> str:
+    """A measured value, and its standard error if it is known: "0.412 ± 0.013"."""
+    error = f" ± {standard_error:.2g}" if standard_error is not None else ""
+    return f"{value:.4g}{error}"

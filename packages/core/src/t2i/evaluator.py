@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor
 
+from t2i.display import with_error
 from t2i.errors import InvalidInputError
 
 UNSAID = ("sha256", "versions")  # suffixes of the keys that a short protocol leaves out
@@ -42,8 +43,7 @@ class Score:
 
     def __str__(self) -> str:
         """ "0.412 ± 0.013"."""
-        error = f" ± {self.standard_error:.2g}" if self.standard_error is not None else ""
-        return f"{self.value:.4g}{error}"
+        return with_error(self.value, self.standard_error)
 
     @property
     def short_protocol(self) -> dict[str, str]:

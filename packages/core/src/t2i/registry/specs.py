@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from t2i.display import with_error
 from t2i.errors import PluginBrokenError
 from t2i.registry.output import stdout_kept_clean
 
@@ -79,8 +80,7 @@ class PublishedScore:
 
     def __str__(self) -> str:
         """ "0.412 ± 0.013 on openmoji:compose"."""
-        error = f" ± {self.standard_error:.2g}" if self.standard_error is not None else ""
-        return f"{self.value:.4g}{error} on {self.data}"
+        return f"{with_error(self.value, self.standard_error)} on {self.data}"
 
 
 @dataclass(frozen=True)
