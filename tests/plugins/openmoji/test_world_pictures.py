@@ -240,7 +240,7 @@ def test_any_resolution(asked: OpenMojiWorld, resolution: int) -> None:
 
 
 def test_an_unknown_split() -> None:
-    with pytest.raises(InvalidInputError, match="train, train-100k, single, pairs, test, names"):
+    with pytest.raises(InvalidInputError, match="train, train-100k, single, pairs, several, test, names"):
         OpenMojiWorld("compose")
 
 

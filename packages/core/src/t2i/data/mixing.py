@@ -18,7 +18,7 @@ from t2i.data.pack.features import EncodedCaptions
 from t2i.data.prepare import PreparedData
 from t2i.data.spread import spread
 
-MOST = 4_000  # pictures of the second dataset; they are copied
+MOST = 4_000  # pictures of a second dataset that nobody named; they are copied
 
 
 @final
@@ -54,14 +54,14 @@ def thinned(dataset: CaptionedDataset) -> CaptionedDataset:
     return dataset if isinstance(dataset, PackedDataset) or len(dataset) <= MOST else Thinned(dataset)
 
 
-def mixed(first: PreparedData, second: PreparedData) -> PreparedData:
-    """`first`, then up to MOST pictures spread over `second`; both have the same picture size and text encoder.
+def mixed(first: PreparedData, second: PreparedData, most: int = MOST) -> PreparedData:
+    """`first`, then up to `most` pictures spread over `second`; both have the same picture size and text encoder.
 
     Training draws a share of each batch from them. Nothing else uses them: they are not validated on, not sampled, and
     are not in the data's name or hash.
     """
     count, captions = len(first.images), len(first.caption_texts)
-    chosen = spread(len(second.images), MOST)
+    chosen = spread(len(second.images), most)
     behind = len(chosen)
     looks = [
         np.arange(len(each.images), dtype=np.uint64) if each.looks is None else each.looks for each in (first, second)

@@ -76,12 +76,14 @@ def _with_validation(
 def _with_parents_data(
     config: RunConfig, data: PreparedData, resolution: int, encoder: TextEncoder, progress: Progress, warn: Warn
 ) -> PreparedData:
-    """The data with the parent's mixed in; without it, and a warning, if that is not here."""
-    name = config.train.mix_data or resolve(config.parent).config.facts.dataset
+    """The data with all of `train.mix_data` mixed in, or else a part of the parent's; without that, and a warning, if
+    it is not here."""
+    if config.train.mix_data:
+        named = prepare(load_dataset(config.train.mix_data), resolution, encoder, progress=progress)
+        return mixed(data, named, most=len(named.images))
+    name = resolve(config.parent).config.facts.dataset
     try:
         return mixed(data, prepare(thinned(load_dataset(name)), resolution, encoder, progress=progress))
     except T2IError as error:
-        if config.train.mix_data:
-            raise
         warn(f"None of the parent's data is mixed in: {error} Name it with train.mix_data, or set train.mix=0.")
         return data

@@ -21,6 +21,7 @@ class LayersConfig(Config):
         (5, 1), min_length=1, max_length=3, description="for each thing that a picture can show: its places, at most"
     )
     latent_dim: int = Field(32, ge=1, description="width of z, which says where things are")
+    modes: int = Field(8, ge=1, description="normal distributions in the prior of z, such as ways to arrange things")
     dim: int = Field(256, ge=8, multiple_of=8, description="width of the network that reads the words")
     depth: int = Field(2, ge=1, le=12, description="blocks of the network that reads the words")
     heads: int = Field(4, ge=1, description="heads of its attention")
@@ -62,6 +63,8 @@ class LayersObjectiveConfig(Config):
     absolute_error: float = Field(0.0, ge=0, description="weight of |picture - reconstruction|")
     beta: float = Field(5.0, ge=0, description="weight of the KL, in nats per pixel value (Higgins 2017, eq. 4)")
     draw: Literal["one", "each", "all"] = Field(
-        "all", description="one: a single thing, by each query in turn; each: one copy of each thing; all: every copy"
+        "all",
+        description="one: a single thing, by each query in turn, at last from a list of captions; "
+        "each: one copy of each thing, at first with only their places learned; all: every copy",
     )
     optimizer: OptimizerConfig = OptimizerConfig(lr=7e-4, beta1=0.9, beta2=0.99, warmup_steps=100, schedule="cosine")

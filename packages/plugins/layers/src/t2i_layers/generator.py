@@ -96,8 +96,14 @@ class LayeredVAE(Generator[LayersOptions]):
         return self.paint(Scene(between(looks), places, between(background), between(orders)))
 
     def _imagined(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Scene:
-        read = self.decoder.reader(text)
-        z = self.decoder.planner.expected(read).at(options.temperature * noise.normal(self.config.latent_dim))
-        scene = self.decoder.scene(read, z)
-        shares = (finer(scene.orders) / max(options.temperature, 1e-6)).softmax(1).cumsum(1)
-        return scene.in_order((shares[:, :-1] <= noise.uniform()[:, None]).sum(1)).decided()
+        read, (normal, uniform) = self.decoder.reader(text), (noise.normal(self.config.latent_dim), noise.uniform(2))
+        expected = self.decoder.planner.expected(read)
+        part = _chosen(expected.log_weights, uniform[:, 0], options.temperature)
+        scene = self.decoder.scene(read, expected.part(part).at(options.temperature * normal))
+        return scene.in_order(_chosen(scene.orders, uniform[:, 1], options.temperature)).decided()
+
+
+def _chosen(log_weights: Float[Tensor, "b k"], uniform: Float[Tensor, b], temperature: float) -> Int[Tensor, b]:
+    """One of k for each picture, by a number in [0, 1): the likeliest at temperature 0."""
+    shares = (finer(log_weights) / max(temperature, 1e-6)).softmax(1).cumsum(1)
+    return (shares[:, :-1] <= uniform[:, None]).sum(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise, permutations
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from t2i_layers.config import LayersConfig
 
 NUMBERS = 5  # of a placement that may depend on z: x, y, side, tilt, mirrored
 TEXT_FEATURES = 128  # width of the sentence that the encoder sees
+LOG_2_PI = math.log(2 * math.pi)
 STEEP = 8  # z soon decides between a thing and its mirror image; their mean would be symmetric, and stay so
 
 
@@ -52,11 +53,14 @@ class Scene(NamedTuple):
         return self._replace(places=Placements(*(numbers[..., first] for numbers in self.places)))
 
     def in_order(self, order: Int[Tensor, b]) -> Scene:
-        """The scene with the places of the first copies exchanged, for each picture as its order says."""
+        """The scene with the places of the first copies exchanged, for each picture as its order says: of each thing,
+        the number of its place. They are numbered from the upper left to the lower right, so that words can tell an
+        order; z may exchange them."""
         (thing, presence, *where), first = self.places, self._first()
-        exchanged = first[torch.tensor(list(permutations(range(len(first)))), device=first.device)[order]]
+        numbered = first[(self.places.x + self.places.y)[:, first].argsort(1)]
+        orders = torch.tensor(list(permutations(range(len(first)))), device=first.device)
         source = torch.arange(len(thing), device=first.device).repeat(len(order), 1)
-        source[:, first] = exchanged
+        source[:, first] = numbered.gather(1, orders[order])
         return self._replace(places=Placements(thing, presence, *(numbers.gather(1, source) for numbers in where)))
 
     def decided(self) -> Scene:
@@ -79,11 +83,29 @@ class Gaussian(NamedTuple):
         """The z that standard normal numbers stand for."""
         return self.mean + (0.5 * self.log_variance).exp() * normal
 
-    def divergence(self, prior: Gaussian) -> Float[Tensor, b]:
-        """The KL divergence from the prior, in nats (Kingma and Welling 2014, app. B, for any prior)."""
-        ratio = self.log_variance - prior.log_variance
-        distance = (self.mean - prior.mean).square() * (-prior.log_variance).exp()
-        return 0.5 * (ratio.exp() - 1 - ratio + distance).sum(1)
+    @property
+    def entropy(self) -> Float[Tensor, b]:
+        """In nats."""
+        return 0.5 * (self.log_variance + LOG_2_PI + 1).sum(-1)
+
+
+class Mixture(NamedTuple):
+    """A mixture of k normal distributions of z: a caption may leave open whether things are side by side or one above
+    the other, but rarely anything in between."""
+
+    log_weights: Float[Tensor, "b k"]
+    means: Float[Tensor, "b k z"]
+    log_variances: Float[Tensor, "b k z"]
+
+    def log_density(self, z: Float[Tensor, "b z"]) -> Float[Tensor, b]:
+        """In nats."""
+        distances = (z[:, None] - self.means).square() * (-self.log_variances).exp()
+        return (self.log_weights - 0.5 * (distances + self.log_variances + LOG_2_PI).sum(2)).logsumexp(1)
+
+    def part(self, number: Int[Tensor, b]) -> Gaussian:
+        """One of the normal distributions for each picture."""
+        rows = torch.arange(len(number), device=number.device)
+        return Gaussian(self.means[rows, number], self.log_variances[rows, number])
 
 
 class Reader(nn.Module):
@@ -108,6 +130,7 @@ class Reader(nn.Module):
         """What the queries have read; with `look`, the attention of each block, too."""
         both, mask = sentence_and_words(text)
         words = self.words(both)
+        words = words + _numbers(words)
         x, weights = self.queries.expand(len(words), -1, -1), []
         for block in self.blocks:
             assert isinstance(block, ReaderBlock)
@@ -115,6 +138,14 @@ class Reader(nn.Module):
                 weights.append(block.attention(x, words, mask))
             x = block(x, words, mask)
         return x, weights
+
+
+def _numbers(words: Float[Tensor, "b l d"]) -> Float[Tensor, "l d"]:
+    """What tells a word's place in the sentence (Vaswani et al. 2017, sec. 3.5)."""
+    length, dim = words.shape[1:]
+    rates = torch.logspace(0, -4, dim // 2, device=words.device)  # radians for each word
+    angles = finer(torch.arange(length, device=words.device)[:, None] * rates)
+    return torch.cat([angles.sin(), angles.cos()], 1).to(words.dtype)
 
 
 class ReaderBlock(nn.Module):
@@ -157,9 +188,9 @@ class ReaderBlock(nn.Module):
 
 
 class Planner(nn.Module):
-    """From what was read: how many copies of each thing there are, the ground's colour, and which z fit. With z, too:
-    where the copies are, and in which order the things take these places. If z could decide how many there are, that
-    would be learned from pictures, not from words."""
+    """From what was read: how many copies of each thing there are, in which order the things take their places, the
+    ground's colour, and which z fit. With z, too: where the copies are. If z could decide how many there are, or in
+    which order, that would be learned from pictures, not from words."""
 
     thing: Tensor
     start: Tensor
@@ -170,8 +201,10 @@ class Planner(nn.Module):
         read, dim = (len(config.copies) + 1) * config.dim, config.dim
         self.presence = _mlp(read, dim, dim, len(start))
         self.places = _mlp(read + config.latent_dim, 2 * dim, dim, len(start) * NUMBERS)
-        self.orders = _mlp(read + config.latent_dim, dim, math.factorial(len(config.copies)))
-        self.prior = _mlp(read, dim, dim, 2 * config.latent_dim)
+        self.orders = _mlp(read, dim, math.factorial(len(config.copies)))
+        self.parts = _mlp(read, dim, config.modes)
+        self.prior = _mlp(read, dim, dim, 2 * config.modes * config.latent_dim)
+        nn.init.normal_(cast(nn.Linear, self.prior[-1]).bias, std=0.5)  # parts that begin equal would stay equal
         self.ground = nn.Linear(dim, 3)
         thing = [number for number, count in enumerate(config.copies) for _ in range(count)]
         self.register_buffer("thing", torch.tensor(thing), persistent=False)
@@ -183,9 +216,8 @@ class Planner(nn.Module):
         with torch.autocast(z.device.type, enabled=False):  # bfloat16 would move things by a tenth of a pixel
             words = read.float().flatten(1)
             presence = finer(self.presence(words) + self.start[:, 0])
-            both = torch.cat([words, z], 1)
-            orders = finer(self.orders(both)).log_softmax(1)
-            numbers = torch.unflatten(self.places(both), 1, (-1, NUMBERS))
+            orders = finer(self.orders(words)).log_softmax(1)
+            numbers = torch.unflatten(self.places(torch.cat([words, z], 1)), 1, (-1, NUMBERS))
             x, y, side, tilt, mirrored = finer(numbers + self.start[:, 1:]).unbind(-1)
         places = (
             presence.sigmoid(),
@@ -198,9 +230,14 @@ class Planner(nn.Module):
         background = (self.ground(read[:, -1]) + 1).tanh()
         return Placements(self.thing, *(numbers.float() for numbers in places)), background, orders.float()
 
-    def expected(self, read: Float[Tensor, "b q d"]) -> Gaussian:
+    def expected(self, read: Float[Tensor, "b q d"]) -> Mixture:
         """The prior: what the caption says about z (Sohn et al. 2015, sec. 4)."""
-        return Gaussian(*mean_and_log_variance(self.prior(read.flatten(1))))
+        with torch.autocast(read.device.type, enabled=False):
+            words = read.float().flatten(1)
+            log_weights = finer(self.parts(words)).log_softmax(1).float()
+            mean, log_variance = mean_and_log_variance(self.prior(words))
+        k = log_weights.shape[1]
+        return Mixture(log_weights, mean.unflatten(1, (k, -1)), log_variance.unflatten(1, (k, -1)))
 
 
 def _mlp(inputs: int, *widths: int) -> nn.Sequential:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from t2i.text import TextEmbedding
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_layers.compose import compose
 from t2i_layers.config import LayersObjectiveConfig
 from t2i_layers.generator import LayeredVAE
+
+ALONE = 2 / 3  # of "one": afterwards, each caption stands in a list with others
+HELD = 0.5  # of "each": until then reader and drawings stay as they are; at wrong places, they would become mixtures
 
 
 @final
@@ -32,25 +37,49 @@ class LayersObjective(Objective):
         return {name: term for name, term in self.loss(batch).items() if name != "kl_nats"}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        c, vae = self._config, self.generator
+        c, vae, text = self._config, self.generator, batch.text
+        posterior = vae.encoder(batch.images, text.sentence)
+        thing = batch.step % len(vae.config.copies)
+        if c.draw == "one" and batch.progress >= ALONE:
+            text = among_others(text, thing, len(vae.config.copies))
+        read = vae.decoder.reader(text)
+        held = c.draw == "each" and batch.progress < HELD
+        if held:
+            read = read.detach()
+        z = posterior.at(batch.noise.normal(vae.config.latent_dim))
+        scene = vae.decoder.scene(read, z)
         per_value = c.beta / batch.images[0].numel()
-        posterior, read = vae.encoder(batch.images, batch.text.sentence), vae.decoder.reader(batch.text)
-        scene = vae.decoder.scene(read, posterior.at(batch.noise.normal(vae.config.latent_dim)))
         terms: dict[str, Tensor] = {}
         if c.draw == "one":
-            scene = scene.only(batch.step % len(vae.config.copies))
+            scene = scene.only(thing)
         elif c.draw == "each":
             scene = scene.first_copies()
         sprites = vae.sprites(scene)
-        if c.draw == "all":
+        if held:
+            sprites = sprites.detach()
+        if c.draw != "one":
             order = vae.fitting(scene, sprites, batch.images)
             terms["order"] = per_value * F.nll_loss(scene.orders, order)
             scene = scene.in_order(order)
         again = compose(scene.background, sprites, scene.places, vae.resolution)
-        nats = posterior.divergence(vae.decoder.planner.expected(read)).mean()
+        nats = -(posterior.entropy + vae.decoder.planner.expected(read).log_density(z)).mean()
         terms |= {"kl": per_value * nats, "kl_nats": nats.detach()}
         if c.absolute_error:
             terms["absolute_error"] = c.absolute_error * F.l1_loss(again, batch.images)
         if c.squared_error:
             terms["squared_error"] = c.squared_error * F.mse_loss(again, batch.images)
         return terms
+
+
+def among_others(text: TextEmbedding, place: int, places: int) -> TextEmbedding:
+    """Each caption in a list with those of the next pictures, at a place in it, as in "a cat, a dog".
+
+    Args:
+        place: of the picture's own caption, from 0.
+        places: how many captions the list has.
+    """
+    parts = [text[(torch.arange(len(text)) + number - place) % len(text)] for number in range(places)]
+    mask, words = (torch.cat(tensors, 1) for tensors in ([p.mask for p in parts], [p.words for p in parts]))
+    closed = mask.byte().argsort(stable=True, dim=1, descending=True)  # words first, then what is masked
+    words = words.gather(1, closed[..., None].expand_as(words))
+    return TextEmbedding(torch.stack([p.sentence for p in parts]).mean(0), words, mask.gather(1, closed))

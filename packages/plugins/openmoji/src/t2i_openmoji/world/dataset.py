@@ -22,7 +22,7 @@ from t2i_openmoji.world.layout import Placement, arrange
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
 
-SPLITS = ("train", "train-100k", "single", "pairs", "test", "names")
+SPLITS = ("train", "train-100k", "single", "pairs", "several", "test", "names")
 
 
 @final
@@ -37,9 +37,9 @@ class OpenMojiWorld(CaptionedDataset):
         """Generate scenes and captions, which takes seconds for `train`; no picture is drawn yet.
 
         Args:
-            split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of `train` that
-                show one thing), "pairs" (those that show two things and whose captions say where each is), "test" or
-                "names".
+            split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of
+                `train-100k` that show one thing), "pairs" (those that show two things and whose captions say where each
+                is), "several" (those that show more than one of a thing), "test" or "names".
 
         Raises:
             InvalidInputError: there is no such split.

@@ -52,18 +52,20 @@ class Entry:
 
 @cache
 def entries(split: str) -> Sequence[Entry]:
-    """All entries of a split; "train-100k" begins with those of "train", "single" and "pairs" keep some of them."""
+    """All entries of a split; "train-100k" begins with those of "train"; "single", "pairs" and "several" keep some."""
     if split in SIZES:
         return tuple(_training(index) for index in range(SIZES[split]))
-    if split in ("single", "pairs"):
-        return tuple(entry for entry in entries("train") if entry.scene and _is_in(split, entry.scene))
-    return tuple(_test() if split == "test" else _names())
+    if split == "test":
+        return tuple(_test())
+    if split == "names":
+        return tuple(_names())
+    return tuple(entry for entry in entries("train-100k") if entry.scene and _is_in(split, entry.scene))
 
 
 def _is_in(split: str, scene: Scene) -> bool:
-    if split == "pairs":
-        return scene.relation in ("left of", "above")
-    return [part.count for part in scene.parts] == [1]
+    if len(scene.parts) == 2:
+        return split == "pairs" and scene.relation in ("left of", "above")
+    return split == ("single" if scene.parts[0].count == 1 else "several")
 
 
 def _training(index: int) -> Entry:
