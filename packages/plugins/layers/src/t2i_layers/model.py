@@ -280,7 +280,13 @@ class Artwork(nn.Module):
             x = block(x, look)
         drawn = self.shuffle(self.out(F.leaky_relu(self.norm(x), 0.2)))
         opacity = drawn[:, 3:].sigmoid()
-        return torch.cat([drawn[:, :3].tanh() * opacity, opacity], 1)
+        return _smooth(torch.cat([drawn[:, :3].tanh() * opacity, opacity], 1))
+
+
+def _smooth(sprites: Float[Tensor, "n c s s"]) -> Float[Tensor, "n c s s"]:
+    """Without the finest checks: sampled at other sizes, they would be seen as coarser ones."""
+    padded = F.pad(sprites, (1, 1, 1, 1), mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(padded, 2, 1), 2, 1)
 
 
 class Decoder(nn.Module):
