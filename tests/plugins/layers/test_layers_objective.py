@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-from torch.distributions import Normal, kl_divergence
+from torch import Tensor, nn
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from t2i.config import parse_config
 from t2i.drawing.abilities import Interpolates, Reconstructs
@@ -15,11 +15,12 @@ from t2i.errors import InvalidConfigError
 from t2i.noise import Noise
 from t2i.testing.checks import captions
 from t2i.testing.objectives import batch_of
+from t2i.text import TextEmbedding
 from t2i.training.objective import Batch
 from t2i_layers.compose import Placements, compose
 from t2i_layers.config import LayersConfig, LayersObjectiveConfig
 from t2i_layers.generator import LayeredVAE
-from t2i_layers.training import LayersObjective
+from t2i_layers.training import ALONE, HELD, LayersObjective, among_others
 
 SHAPE: dict[str, Any] = {
     "resolution": 16, "text_dim": 12, "copies": (2, 1), "latent_dim": 8, "dim": 16, "depth": 1, "heads": 2,
@@ -62,12 +63,14 @@ def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
     settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7)
     terms = LayersObjective(vae, settings).loss(seen)
     (mean, log_variance), read = vae.encoder(seen.images, seen.text.sentence), vae.decoder.reader(seen.text)
-    posterior, (expected, spread) = Normal(mean, (0.5 * log_variance).exp()), vae.decoder.planner.expected(read)
+    posterior, expected = Normal(mean, (0.5 * log_variance).exp()), vae.decoder.planner.expected(read)
     z = posterior.mean + posterior.stddev * Noise(range(4)).normal(8)
     scene = vae.decoder.scene(read, z)
     order = vae.fitting(scene, vae.sprites(scene), seen.images)
     difference = vae.paint(scene.in_order(order)) - seen.images
-    nats = kl_divergence(posterior, Normal(expected, (0.5 * spread).exp())).sum(1).mean()
+    parts = Independent(Normal(expected.means, (0.5 * expected.log_variances).exp()), 1)
+    prior = MixtureSameFamily(Categorical(logits=expected.log_weights), parts)
+    nats = -(posterior.entropy().sum(1) + prior.log_prob(z)).mean()
     torch.testing.assert_close(terms["kl"], 0.7 * nats / VALUES)
     torch.testing.assert_close(terms["squared_error"], 2 * difference.square().mean())
     torch.testing.assert_close(terms["absolute_error"], 3 * difference.abs().mean())
@@ -103,18 +106,77 @@ def test_each_draws_one_copy_of_each_thing(vae: LayeredVAE) -> None:
     scene = vae.decoder.scene(read, vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8)))
     hidden = scene.places._replace(presence=scene.places.presence * torch.tensor([1.0, 0, 1]))
     assert torch.equal(scene.first_copies().places.thing, torch.tensor([0, 1]))
-    wanted = (vae.paint(scene._replace(places=hidden)) - seen.images).square().mean()
+    order = vae.fitting(scene.first_copies(), vae.sprites(scene), seen.images)
+    drawn = vae.paint(scene._replace(places=hidden).in_order(order))
+    wanted = (drawn - seen.images).square().mean()
     objective = LayersObjective(vae, LayersObjectiveConfig(draw="each"))
     torch.testing.assert_close(objective.loss(seen)["squared_error"], wanted)
 
 
-def test_an_order_exchanges_the_places_of_first_copies_alone(vae: LayeredVAE) -> None:
-    scene = vae.decoder.scene(vae.decoder.reader(captions(2, 12)), torch.randn(2, 8))
-    exchanged, kept = scene.in_order(torch.tensor([1, 0])).places, scene.places
+def test_at_last_one_learns_from_lists_of_captions(vae: LayeredVAE) -> None:
+    """A query draws the picture whose caption is at its own place in the list."""
+    objective = LayersObjective(vae, LayersObjectiveConfig(draw="one"))
+    for progress in (ALONE - 0.01, ALONE):
+        for step in (0, 1):
+            seen = batch_of(squares(4), captions(4, 12), progress=progress, step=step)
+            text = seen.text if progress < ALONE else among_others(seen.text, step, 2)
+            z = vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8))
+            drawn = vae.paint(vae.decoder.scene(vae.decoder.reader(text), z).only(step))
+            wanted = (drawn - seen.images).square().mean()
+            torch.testing.assert_close(objective.loss(seen)["squared_error"], wanted)
+
+
+def test_a_list_of_captions_has_the_words_of_each_in_order_and_no_gaps() -> None:
+    mask = torch.tensor([[True, True, False], [True, False, False], [True, True, True]])
+    words = torch.arange(1.0, 10).view(3, 3, 1) * mask[..., None]
+    text = TextEmbedding(torch.tensor([[1.0], [2], [6]]), words, mask)
+    first, second = among_others(text, 0, 2), among_others(text, 1, 2)
+    assert first.words[..., 0].tolist() == [[1, 2, 4, 0, 0, 0], [4, 7, 8, 9, 0, 0], [7, 8, 9, 1, 2, 0]]
+    assert second.words[..., 0].tolist() == [[7, 8, 9, 1, 2, 0], [1, 2, 4, 0, 0, 0], [4, 7, 8, 9, 0, 0]]
+    for both in (first, second):
+        assert torch.equal(both.mask, both.words[..., 0] != 0)
+    assert first.sentence[:, 0].tolist() == [1.5, 4, 3.5] and second.sentence[:, 0].tolist() == [3.5, 1.5, 4]
+
+
+def test_the_place_of_a_word_matters(vae: LayeredVAE) -> None:
+    text = captions(2, 12)
+    text = TextEmbedding(text.sentence[[1, 1]], text.words[[1, 1]], text.mask[[1, 1]])
+    text.words[1, :2] = text.words[0, [1, 0]]
+    one, other = vae.decoder.reader(text)
+    assert text.mask[1, :2].all() and not torch.allclose(one, other, atol=1e-3)
+
+
+@pytest.mark.parametrize(("progress", "learning"), [(HELD - 0.01, False), (HELD, True)])
+def test_each_first_learns_places_alone(vae: LayeredVAE, progress: float, learning: bool) -> None:
+    seen = batch_of(squares(4), captions(4, 12), progress=progress)
+    terms = LayersObjective(vae, LayersObjectiveConfig(draw="each")).loss(seen)
+    torch.stack([term for name, term in terms.items() if name != "kl_nats"]).sum().backward()
+
+    def learns(module: nn.Module) -> bool:
+        return any(p.grad is not None and p.grad.ne(0).any().item() for p in module.parameters())
+
+    assert learns(vae.decoder.planner.places) and learns(vae.decoder.planner.orders)
+    assert learns(vae.decoder.planner.parts) and learns(vae.encoder)
+    assert learns(vae.decoder.reader) is learning and learns(vae.decoder.artwork) is learning
+
+
+def test_an_order_gives_out_the_first_places_from_the_upper_left(vae: LayeredVAE) -> None:
+    scene = vae.decoder.scene(vae.decoder.reader(captions(4, 12)), torch.randn(4, 8))
+    lower_right = torch.tensor([[0.3, 0.0, -0.2], [-0.4, 0.0, 0.1]]).repeat(2, 1)  # x of three placements
+    scene = scene._replace(places=scene.places._replace(x=lower_right, y=torch.zeros(4, 3)))
+    given, before = scene.in_order(torch.tensor([0, 0, 1, 1])).places, scene.places
+    torch.testing.assert_close(given.x[:, [0, 2]], torch.tensor([[-0.2, 0.3], [-0.4, 0.1], [0.3, -0.2], [0.1, -0.4]]))
     for name in ("x", "y", "side", "tilt", "mirrored"):
-        before, after = getattr(kept, name), getattr(exchanged, name)
-        assert torch.equal(after[0], before[0][[2, 1, 0]]) and torch.equal(after[1], before[1])
-    assert torch.equal(exchanged.presence, kept.presence)
+        old, new = getattr(before, name), getattr(given, name)
+        exchanged = old[:, [2, 1, 0]]
+        assert torch.equal(new, torch.stack([exchanged[0], old[1], old[2], exchanged[3]]))
+    assert torch.equal(given.presence, before.presence)
+
+
+def test_words_alone_tell_the_order(vae: LayeredVAE) -> None:
+    read = vae.decoder.reader(captions(2, 12))
+    one, other = (vae.decoder.scene(read, z).orders for z in torch.randn(2, 2, 8))
+    assert torch.equal(one, other) and not torch.equal(one[0], one[1])
 
 
 def test_the_order_that_fits_a_picture_is_found(vae: LayeredVAE) -> None:
@@ -145,7 +207,7 @@ def test_captions_tell_which_thing_is_where(vae: LayeredVAE) -> None:
         black, grey = (1, 9) if index % 2 == 0 else (9, 1)
         image[:, 5:11, black : black + 6], image[:, 5:11, grey : grey + 6] = -1, 0
     seen = batch_of(images, text, progress=0.5)
-    train(LayersObjective(vae, LayersObjectiveConfig(beta=0.1)), seen)
+    train(LayersObjective(vae, LayersObjectiveConfig(draw="each", beta=0.1)), seen)
     drawn = vae.generate(text[:2], Noise([3, 4]), vae.options(temperature=0))
     left, right = drawn[:, :, 7:9, 3:5].mean((1, 2, 3)), drawn[:, :, 7:9, 11:13].mean((1, 2, 3))
     assert left[0] < -0.6 < right[0] and right[1] < -0.6 < left[1], (left, right)
@@ -197,7 +259,8 @@ def test_the_prior_learns_what_captions_say_of_z(vae: LayeredVAE) -> None:
     seen, objective = batch_of(images, text, progress=0.5), LayersObjective(vae, LayersObjectiveConfig(draw="one"))
     train(objective, seen)
     read = vae.decoder.reader(text[:2])
-    drawn = vae.paint(vae.decoder.scene(read, vae.decoder.planner.expected(read).mean).only(0))
+    expected = vae.decoder.planner.expected(read)
+    drawn = vae.paint(vae.decoder.scene(read, expected.part(expected.log_weights.argmax(1)).mean).only(0))
     assert drawn[0, :, 5:11, 1:7].mean() < drawn[0, :, 5:11, 9:15].mean() - 1
     assert drawn[1, :, 5:11, 1:7].mean() > drawn[1, :, 5:11, 9:15].mean() + 1
 
@@ -228,7 +291,7 @@ def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], match: str) 
 
 def test_what_is_drawn_is_there_or_not_and_mirrored_or_not(vae: LayeredVAE) -> None:
     with torch.no_grad():
-        vae.decoder.planner.presence[-1].bias.normal_(std=3)  # type: ignore[union-attr, operator]
+        vae.decoder.planner.presence[-1].bias.copy_(torch.tensor([0.0, -3, 3]))  # type: ignore[union-attr, operator]
     text = captions(2, 12)
     scene = vae.decoder.scene(vae.decoder.reader(text), Noise([1, 2]).normal(8))
     places, decided = scene.places, scene.decided().places

@@ -237,7 +237,7 @@ class Planner(nn.Module):
             log_weights = finer(self.parts(words)).log_softmax(1).float()
             mean, log_variance = mean_and_log_variance(self.prior(words))
         k = log_weights.shape[1]
-        return Mixture(log_weights, mean.unflatten(1, (k, -1)), log_variance.unflatten(1, (k, -1)))
+        return Mixture(log_weights, *(torch.unflatten(numbers, 1, (k, -1)) for numbers in (mean, log_variance)))
 
 
 def _mlp(inputs: int, *widths: int) -> nn.Sequential:
