@@ -62,6 +62,9 @@ class LayersObjectiveConfig(Config):
     squared_error: float = Field(1.0, ge=0, description="weight of (picture - reconstruction) ** 2")
     absolute_error: float = Field(0.0, ge=0, description="weight of |picture - reconstruction|")
     beta: float = Field(5.0, ge=0, description="weight of the KL, in nats per pixel value (Higgins 2017, eq. 4)")
+    order: float = Field(
+        0.02, ge=0, description="weight of the order's cross entropy, in nats; more than the bound's share, beta / n"
+    )
     draw: Literal["one", "each", "all"] = Field(
         "all",
         description="one: a single thing, by each query in turn, at last from a list of captions; "

@@ -59,7 +59,7 @@ class LayersObjective(Objective):
             sprites = sprites.detach()
         if c.draw != "one":
             order = vae.fitting(scene, sprites, batch.images)
-            terms["order"] = per_value * F.nll_loss(scene.orders, order)
+            terms["order"] = c.order * F.nll_loss(scene.orders, order)
             scene = scene.in_order(order)
         again = compose(scene.background, sprites, scene.places, vae.resolution)
         nats = -(posterior.entropy + vae.decoder.planner.expected(read).log_density(z)).mean()
