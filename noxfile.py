@@ -16,6 +16,7 @@ import nox
 
 nox.options.default_venv_backend = "none"
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of hundreds of processes compiles torch's modules again
 nox.options.sessions = ["lint", "types", "tests"]
 
 SOURCES = ["packages/core/src", *sorted(str(path) for path in Path("packages/plugins").glob("*/src"))]

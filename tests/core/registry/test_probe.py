@@ -11,7 +11,7 @@ import pytest
 
 from fakes.distributions import FakeSite
 from t2i.errors import PluginError
-from t2i.registry import load, probe
+from t2i.registry import probe, watch
 from t2i.registry.discovery import discover, examine
 
 KEYS = [("a", "t2i-a"), ("b", "t2i-b"), ("c", "t2i-c")]
@@ -72,7 +72,7 @@ def test_unresolvable_targets_are_problems_and_ended_processes_are_fatal(
 def test_a_slow_plugin_is_reported_while_it_loads(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(load, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "SLOW_SECONDS", 0.05)
     site.install("slow", "import time\ntime.sleep(1)\nT2I_API = 1")
     with caplog.at_level(logging.WARNING):
         discover()
@@ -82,7 +82,7 @@ def test_a_slow_plugin_is_reported_while_it_loads(
 def test_a_fast_plugin_is_not_reported(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(load, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(watch, "SLOW_SECONDS", 0.5)
     monkeypatch.setenv("T2I_LOAD_PLUGINS", "zoo")
     site.install_plugin("zoo")
     discover()

@@ -15,6 +15,7 @@ from fakes.hub import FakeHub
 from t2i.drawing.opening import Opening
 from t2i.errors import IntegrityError, InvalidInputError, OfflineError, OutputError, SnapshotError
 from t2i.registry.names import ModelName
+from t2i_diffusers.artist import open_artist
 from t2i_diffusers.files import machine, pinned
 from t2i_diffusers.files.adapter_file import find_adapter
 from t2i_diffusers.files.lock import Locked, read_lock, write_lock
@@ -127,6 +128,18 @@ def test_without_a_network_the_locked_file_is_used(hub: FakeHub, cache: Path, mo
     shutil.rmtree(cache)
     with pytest.raises(OfflineError, match="not on this machine"):
         found()
+
+
+def test_it_is_asked_for_before_the_files_of_the_model(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.repo("org/lora", {FILE: FIRST})
+    monkeypatch.setattr(pinned, "LARGE_BYTES", 1_000)
+    asked: list[str] = []
+    with pytest.raises(InvalidInputError, match="nothing was downloaded"):
+        open_artist(
+            ModelName.parse("hf-hub:org/model"),
+            Opening("cpu", adapters=(NAME,), confirm=lambda question: bool(asked.append(question))),
+        )
+    assert len(asked) == 1 and "org/lora" in asked[0] and not any("org/model" in path for path in hub.asked)
 
 
 def test_a_damaged_file_is_refused_and_removed(hub: FakeHub) -> None:

@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from PIL import Image, PngImagePlugin
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity, Provenance, Widened
 from t2i.errors import DataError
+from t2i.files import sha256_of
 from t2i_index.adding import add_folder
 from t2i_index.filters import Filters
 from t2i_index.metadata.read import read_picture, understand
+from t2i_index.record import Entry, Record
 from t2i_index.sqlite_store import SQLiteStore
 
 A1111 = (
@@ -125,6 +128,25 @@ def test_a_folder_of_all_four_and_texts_is_added_once(tmp_path: Path, store: SQL
     ids = store.by_words("castle dusk", Filters(), 9)
     with Image.open(io.BytesIO(store.thumbnails(ids)[ids[0]])) as small:
         assert max(small.size) <= 128
+
+
+def test_a_text_beside_a_picture_is_its_caption_and_known_if_a_model_wrote_it(tmp_path: Path, store: SQLiteStore):
+    for name in ("a.png", "b.JPG"):
+        (tmp_path / name).write_bytes(png())
+    (tmp_path / "a.txt").write_text("two red hearts\n")
+    (tmp_path / "b.txt").write_text("a castle\na red heart\n")
+    (tmp_path / "c.txt").write_text("two red hearts\n")
+    described = Record("text", "", "two red hearts", model="blip", path=str(tmp_path / "a.png"))
+    store.add([Entry(replace(described, sha256=sha256_of(tmp_path / "a.png")))])
+    added = add_folder(store, tmp_path, "run")
+    assert (dict(added.new), added.known) == ({"file": 3}, 1)
+    found = store.records(store.by_words("heart OR castle", Filters(), 9))
+    assert sorted((Path(record.path).name, record.text, bool(record.sha256)) for record in found) == [
+        ("a.png", "two red hearts", True),
+        ("b.JPG", "a castle", True),
+        ("b.JPG", "a red heart", True),
+        ("c.txt", "two red hearts", False),
+    ]
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

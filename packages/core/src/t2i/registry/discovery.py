@@ -19,6 +19,7 @@ from t2i.registry.load import Loader
 from t2i.registry.output import stdout_kept_clean
 from t2i.registry.plugin import CORE, Clash, Plugin
 from t2i.registry.specs import Spec, SpecT
+from t2i.registry.watch import Watch
 
 if TYPE_CHECKING:
     from t2i.registry.probe import Findings
@@ -123,8 +124,8 @@ def discover() -> Registry:
 
     Problems are recorded in the result.
     """
-    loader = Loader(Choice.of_environment(), _fatal)
-    with stdout_kept_clean():
+    with stdout_kept_clean(), Watch() as watch:
+        loader = Loader(Choice.of_environment(), watch, _fatal)
         plugins = tuple(loader.load(*found) for found in _entry_points())
     claims: dict[tuple[type[Spec], str], Claims] = {}
     for plugin in plugins:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution, EntryPoint
 from itertools import islice
 from types import ModuleType
@@ -19,13 +16,12 @@ from t2i.registry.hookspecs import API_VERSION, EVENTS, Events, declaring_hooks
 from t2i.registry.installed import UNREADABLE, editable_source, facts, unmet
 from t2i.registry.plugin import Plugin, State
 from t2i.registry.specs import Spec, check_spec
+from t2i.registry.watch import Watch
 from t2i.version import __version__
 
 UPDATE_CORE = "pip install --upgrade t2i-core"
 AGAIN = "--force-reinstall "
-SLOW_SECONDS = 5.0  # a plugin.py should take milliseconds
 MOST_SPECS = 1000  # per role and plugin; a hook that returns more probably never ends
-log = logging.getLogger(__name__)
 
 
 class Loader:
@@ -35,12 +31,13 @@ class Loader:
         listeners: the hooks of each usable plugin that implements an event, by plugin name.
     """
 
-    def __init__(self, choice: Choice, fatal: Mapping[tuple[str, str], str] | None = None) -> None:
+    def __init__(self, choice: Choice, watch: Watch, fatal: Mapping[tuple[str, str], str] | None = None) -> None:
         """
         Args:
+            watch: is told of each import.
             fatal: why a plugin is not imported although it was chosen, by (entry point, distribution).
         """
-        self._choice, self._fatal = choice, fatal or {}
+        self._choice, self._watch, self._fatal = choice, watch, fatal or {}
         self._hooks = pluggy.PluginManager("t2i")
         self._hooks.add_hookspecs(declaring_hooks())
         self._hooks.add_hookspecs(Events)
@@ -71,7 +68,7 @@ class Loader:
                 return plugin("incompatible", unfit.reason, UPDATE_CORE if unfit.newer else update())
         doing, how = f"importing {entry.value}", AGAIN
         try:
-            with _named_if_slow(entry.name):
+            with self._watch.importing(entry.name):
                 module = entry.load()
             version = getattr(module, "T2I_API", None)
             if type(version) is not int or version != API_VERSION:
@@ -126,25 +123,6 @@ def _check_hooks(module: ModuleType, implemented: set[str]) -> None:
         raise ValueError(f"{', '.join(bare)} lacks the decorator @hookimpl, so it is never called")
     if not implemented:
         raise ValueError(f"it implements no hook, so it declares nothing; the hooks are {', '.join(sorted(hooks))}")
-
-
-@contextmanager
-def _named_if_slow(plugin: str) -> Iterator[None]:
-    """Log the plugin's name if the block takes longer than SLOW_SECONDS."""
-    timer = threading.Timer(
-        SLOW_SECONDS,
-        log.warning,
-        [
-            f"importing the plugin {plugin!r} takes more than {SLOW_SECONDS:g} s. "
-            f"To go on without it, press Ctrl-C and set {DISABLE}={plugin}"
-        ],
-    )
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _hooks_of(module: ModuleType) -> pluggy.HookRelay:

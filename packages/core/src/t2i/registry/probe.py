@@ -24,6 +24,7 @@ from t2i.registry.hookspecs import GROUP
 from t2i.registry.installed import entry_points, facts
 from t2i.registry.load import Loader
 from t2i.registry.specs import Spec, load_target, packaged, targets
+from t2i.registry.watch import Watch
 
 LIMITS = {  # seconds
     "importing": 20.0,  # a plugin.py, which should take milliseconds; the first one includes the start of Python
@@ -114,15 +115,16 @@ def child() -> None:
     report = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # keep plugins' output apart from the reports
     request = json.loads(sys.argv[1])
-    for step in _steps(request["start"], request["names"]):
-        report.write(json.dumps(step) + "\n")
-        report.flush()
+    with Watch() as watch:
+        for step in _steps(request["start"], request["names"], watch):
+            report.write(json.dumps(step) + "\n")
+            report.flush()
     os._exit(0)  # without waiting for threads of plugins
 
 
-def _steps(start: int, names: list[str] | None) -> Iterator[tuple[object, ...]]:
+def _steps(start: int, names: list[str] | None, watch: Watch) -> Iterator[tuple[object, ...]]:
     """Yields (plugin, "importing" or "resolving", what) before each step, and again, with its problem, if it fails."""
-    loader, index = Loader(Choice.of_environment()), start
+    loader, index = Loader(Choice.of_environment(), watch), start
     for index, (entry, distribution) in enumerate(entry_points(GROUP)[start:], start):
         yield index, "importing", entry.value
         plugin = loader.load(entry, distribution)

@@ -19,32 +19,52 @@ from t2i_diffusers.files.adapter_header import check_header
 from t2i_diffusers.files.hashes import known_sha256
 
 
-def load_adapters(pipe: Any, opening: Opening) -> dict[str, str]:
-    """Load the LoRAs that `opening` names into the pipeline.
+def find_adapters(opening: Opening) -> dict[str, Path]:
+    """The files of the LoRAs that `opening` names, each by the name that finds it again.
+
+    Raises:
+        InvalidInputError: one is given twice.
+        SnapshotError: one is not there or not safetensors.
+        OfflineError, IntegrityError, OutputError, InvalidInputError: as `find_adapter`, for those on the Hub.
+    """
+    if len({*opening.adapters}) < len(opening.adapters):
+        raise InvalidInputError(f"Each LoRA can be loaded once, got {', '.join(opening.adapters)}.")
+    found = {}
+    for name in opening.adapters:
+        path, pinned = _file_of(name, opening)
+        try:
+            check_header(path)
+        except Exception as error:
+            raise SnapshotError(f"{name} is not a LoRA ({brief(error)}).") from error
+        found[pinned] = path
+    return found
+
+
+def load_adapters(pipe: Any, adapters: Mapping[str, Path]) -> dict[str, str]:
+    """Load LoRAs into the pipeline.
+
+    Args:
+        adapters: as `find_adapters` returns them.
 
     Returns:
         The sha256 of each, by its name.
 
     Raises:
-        InvalidInputError: the pipeline takes no LoRA, or one is given twice.
-        SnapshotError: a LoRA is not there, not safetensors, or does not fit the pipeline.
-        OfflineError, IntegrityError, OutputError, InvalidInputError: as `find_adapter`, for those on the Hub.
+        InvalidInputError: the pipeline takes no LoRA.
+        SnapshotError: a LoRA does not fit the pipeline.
     """
-    adapters = opening.adapters
     if adapters and not hasattr(pipe, "load_lora_weights"):
         raise InvalidInputError(f"A {type(pipe).__name__} takes no LoRA. Leave --lora out.")
-    if len({*adapters}) < len(adapters):
-        raise InvalidInputError(f"Each LoRA can be loaded once, got {', '.join(adapters)}.")
     found = {}
-    for number, name in enumerate(adapters):
-        path, pinned = _file_of(name, opening)
+    for number, (name, path) in enumerate(adapters.items()):
         try:
-            found[pinned] = known_sha256(path)
-            check_header(path)
+            found[name] = known_sha256(path)
             with offline():
                 pipe.load_lora_weights(
                     path.parent, weight_name=path.name, adapter_name=_key(number), use_safetensors=True
                 )
+            if not any(_key(number) in loaded for loaded in pipe.get_list_adapters().values()):
+                raise ValueError("it has weights for none of its layers")
         except Exception as error:  # the library raises anything for tensors that do not fit
             raise SnapshotError(f"{name} is not a LoRA that fits a {type(pipe).__name__} ({brief(error)}).") from error
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -21,7 +22,7 @@ from t2i.errors import InvalidInputError, SnapshotError
 from t2i.hub.layout import CARD
 from t2i.images import to_pil
 from t2i.registry.names import ModelName
-from t2i_diffusers.adapters import load_adapters, set_scale
+from t2i_diffusers.adapters import find_adapters, load_adapters, set_scale
 from t2i_diffusers.batches import Batches, first_batch, is_out_of_memory
 from t2i_diffusers.files.find import PipelineFiles, find
 from t2i_diffusers.load import load_pipeline, modules, place, preferred_variants, too_small
@@ -50,22 +51,24 @@ def open_artist(name: ModelName, opening: Opening) -> DiffusersArtist:
     def room(parts: Mapping[str, int], variant: str) -> str:
         return too_small(parts, variant, opening.device, opening.memory)
 
+    adapters = find_adapters(opening)  # first: they are small, and may be refused
     files = find(name, opening, preferred_variants(kind), room)
-    return DiffusersArtist(files, load_pipeline(files, kind), opening)
+    return DiffusersArtist(files, load_pipeline(files, kind), opening, adapters)
 
 
 @final
 class DiffusersArtist(Artist):
     """A pipeline of diffusers; every picture has its own generator, so it is the same alone and in a batch."""
 
-    def __init__(self, files: PipelineFiles, pipe: Any, opening: Opening) -> None:
+    def __init__(self, files: PipelineFiles, pipe: Any, opening: Opening, adapters: Mapping[str, Path]) -> None:
         """
         Args:
             pipe: the pipeline of `files`, on the CPU; it is moved.
+            adapters: as `find_adapters` returns them.
         """
         self.pipe, self.model_files = pipe, files
         self._device, self._opening = opening.device, opening
-        self._adapters = load_adapters(pipe, opening)
+        self._adapters = load_adapters(pipe, adapters)
         place(pipe, opening.device, opening.memory)
         for name, module in modules(pipe).items():
             if name.startswith("text_encoder"):

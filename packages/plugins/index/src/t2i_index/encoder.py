@@ -42,16 +42,24 @@ class Sentences:
             OfflineError: they are not on this machine and cannot be fetched.
         """
         import safetensors.numpy
+        from threadpoolctl import ThreadpoolController
         from tokenizers import Tokenizer
 
         self._weights: dict[str, Array] = safetensors.numpy.load(read_verified(minilm_file("model.safetensors")))
         self._tokenizer = Tokenizer.from_file(str(minilm_file("tokenizer.json")))
+        self._threads = ThreadpoolController().select(internal_api="openblas")  # NumPy's, not torch's
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_WORDS)
 
     def encode(self, texts: Sequence[str]) -> Array:
         """[n, 384]: a vector of length 1 for each text; equal texts are computed once."""
         distinct = list(dict.fromkeys(texts))
+        if len(distinct) > AT_ONCE:
+            return self._encode(texts, distinct)
+        with self._threads.limit(limits=1):  # on a busy machine, threads would wait for each other 30 times as long
+            return self._encode(texts, distinct)
+
+    def _encode(self, texts: Sequence[str], distinct: Sequence[str]) -> Array:
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch([text or " " for text in distinct])]
         order = sorted(range(len(distinct)), key=lambda index: len(tokens[index]))
         found = np.empty((len(distinct), DIM), np.float32)

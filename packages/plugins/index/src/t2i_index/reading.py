@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from t2i.drawing.formats import FORMATS
 from t2i.errors import DataError
+from t2i.files import sha256_of
 from t2i.plain_text import text_lines
 from t2i_index.metadata.read import read_bounded, read_picture
 from t2i_index.record import Entry, Record, within_calendar
@@ -62,12 +64,17 @@ class Reading:
 
 
 def _lines(path: Path, run: str) -> Iterator[Entry]:
+    """The lines of a text file; if a picture has the same name, they are its captions."""
     content = read_bounded(path, MOST_TEXT_BYTES)
     try:
         lines = text_lines(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise DataError("it is not UTF-8 text") from None
     time = within_calendar(path.stat().st_mtime)
+    suffixes = (*FORMATS, *map(str.upper, FORMATS))
+    picture = next((beside for suffix in suffixes if (beside := path.with_suffix(suffix)).is_file()), None)
+    shown, digest = (path, "") if picture is None else (picture, sha256_of(picture))
     for line in dict.fromkeys(line.strip()[:MOST_LINE] for line in lines):
         if line:
-            yield Entry(Record("text", "", line, path=str(path.absolute()), time=time, run=run, source="file"))
+            where = str(shown.absolute())
+            yield Entry(Record("text", "", line, path=where, sha256=digest, time=time, run=run, source="file"))

@@ -82,9 +82,9 @@ class Record:
 
     @property
     def key(self) -> bytes:
-        """16 bytes that are equal for the same file or the same text, so that it is recorded once."""
+        """16 bytes that are equal for the same picture, the same caption of it, or the same text of the same origin."""
         parts: list[str] = [self.kind, self.path, self.sha256, self.text]
-        if self.kind == "text":
+        if self.kind == "text" and not self.sha256:
             parts += [self.prompt, self.model, str(self.seed)]
         return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
