@@ -48,10 +48,10 @@ def batch(count: int = 4) -> Batch:
     return batch_of(squares(count), captions(count, 12), progress=0.5)
 
 
-def train(objective: LayersObjective, seen: Batch) -> None:
-    """150 steps on one batch."""
+def train(objective: LayersObjective, seen: Batch, steps: int = 150) -> None:
+    """On one batch."""
     optimizer = torch.optim.Adam(objective.generator.parameters(), lr=5e-3)
-    for _ in range(150):
+    for _ in range(steps):
         terms = objective.loss(seen)
         optimizer.zero_grad()
         sum(term for name, term in terms.items() if name != "kl_nats").backward()
@@ -62,7 +62,7 @@ def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
     seen = batch()
     settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7, order=0.3)
     terms = LayersObjective(vae, settings).loss(seen)
-    (mean, log_variance), read = vae.encoder(seen.images, seen.text.sentence), vae.decoder.reader(seen.text)
+    (mean, log_variance), read = vae.encoder(seen.images, seen.text.sentence), vae.decoder.read(seen.text)
     posterior, expected = Normal(mean, (0.5 * log_variance).exp()), vae.decoder.planner.expected(read)
     z = posterior.mean + posterior.stddev * Noise(range(4)).normal(8)
     scene = vae.decoder.scene(read, z)
@@ -80,7 +80,7 @@ def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
 
 @pytest.mark.parametrize("thing", [0, 1])
 def test_one_thing_is_drawn_alone_and_fully_visible_at_the_first_place(vae: LayeredVAE, thing: int) -> None:
-    scene = vae.decoder.scene(vae.decoder.reader(captions(2, 12)), torch.zeros(2, 8))
+    scene = vae.decoder.scene(vae.decoder.read(captions(2, 12)), torch.zeros(2, 8))
     one = scene.only(thing)
     assert one.places.presence.eq(1).all() and one.places.presence.shape == (2, 1) and one.looks.shape[1] == 1
     first = scene.looks[:, [thing, thing]]
@@ -93,7 +93,7 @@ def test_one_trains_the_queries_in_turn(vae: LayeredVAE) -> None:
     objective = LayersObjective(vae, LayersObjectiveConfig(draw="one"))
     for step in (4, 5):
         seen = batch_of(squares(4), captions(4, 12), progress=0.5, step=step)
-        read = vae.decoder.reader(seen.text)
+        read = vae.decoder.read(seen.text)
         z = vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8))
         drawn = vae.paint(vae.decoder.scene(read, z).only(step % 2))
         wanted = (drawn - seen.images).square().mean()
@@ -102,7 +102,7 @@ def test_one_trains_the_queries_in_turn(vae: LayeredVAE) -> None:
 
 def test_each_draws_one_copy_of_each_thing(vae: LayeredVAE) -> None:
     seen = batch()
-    read = vae.decoder.reader(seen.text)
+    read = vae.decoder.read(seen.text)
     scene = vae.decoder.scene(read, vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8)))
     hidden = scene.places._replace(presence=scene.places.presence * torch.tensor([1.0, 0, 1]))
     assert torch.equal(scene.first_copies().places.thing, torch.tensor([0, 1]))
@@ -121,7 +121,7 @@ def test_at_last_one_learns_from_lists_of_captions(vae: LayeredVAE) -> None:
             seen = batch_of(squares(4), captions(4, 12), progress=progress, step=step)
             text = seen.text if progress < ALONE else among_others(seen.text, step, 2)
             z = vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8))
-            drawn = vae.paint(vae.decoder.scene(vae.decoder.reader(text), z).only(step))
+            drawn = vae.paint(vae.decoder.scene(vae.decoder.read(text), z).only(step))
             wanted = (drawn - seen.images).square().mean()
             torch.testing.assert_close(objective.loss(seen)["squared_error"], wanted)
 
@@ -156,12 +156,12 @@ def test_each_first_learns_places_alone(vae: LayeredVAE, progress: float, learni
         return any(p.grad is not None and p.grad.ne(0).any().item() for p in module.parameters())
 
     assert learns(vae.decoder.planner.places) and learns(vae.decoder.planner.orders)
-    assert learns(vae.decoder.planner.parts) and learns(vae.encoder)
+    assert learns(vae.decoder.planner.parts) and learns(vae.encoder) and learns(vae.decoder.relations)
     assert learns(vae.decoder.reader) is learning and learns(vae.decoder.artwork) is learning
 
 
 def test_an_order_gives_out_the_first_places_from_the_upper_left(vae: LayeredVAE) -> None:
-    scene = vae.decoder.scene(vae.decoder.reader(captions(4, 12)), torch.randn(4, 8))
+    scene = vae.decoder.scene(vae.decoder.read(captions(4, 12)), torch.randn(4, 8))
     lower_right = torch.tensor([[0.3, 0.0, -0.2], [-0.4, 0.0, 0.1]]).repeat(2, 1)  # x of three placements
     scene = scene._replace(places=scene.places._replace(x=lower_right, y=torch.zeros(4, 3)))
     given, before = scene.in_order(torch.tensor([0, 0, 1, 1])).places, scene.places
@@ -174,13 +174,13 @@ def test_an_order_gives_out_the_first_places_from_the_upper_left(vae: LayeredVAE
 
 
 def test_words_alone_tell_the_order(vae: LayeredVAE) -> None:
-    read = vae.decoder.reader(captions(2, 12))
+    read = vae.decoder.read(captions(2, 12))
     one, other = (vae.decoder.scene(read, z).orders for z in torch.randn(2, 2, 8))
     assert torch.equal(one, other) and not torch.equal(one[0], one[1])
 
 
 def test_the_order_that_fits_a_picture_is_found(vae: LayeredVAE) -> None:
-    scene = vae.decoder.scene(vae.decoder.reader(captions(4, 12)), torch.randn(4, 8)).first_copies()
+    scene = vae.decoder.scene(vae.decoder.read(captions(4, 12)), torch.randn(4, 8)).first_copies()
     shown = Placements(
         scene.places.thing,
         *torch.tensor([1.0, 1, -0.25, 0.25, 0, 0, 0.4, 0.4, 0, 0, 0, 0]).view(6, 1, 2).expand(6, 4, 2),
@@ -194,7 +194,7 @@ def test_the_order_that_fits_a_picture_is_found(vae: LayeredVAE) -> None:
 
 def test_the_orders_of_three_things_are_six() -> None:
     vae = LayeredVAE(LayersConfig.model_validate(SHAPE | {"copies": (1, 1, 1)}))
-    scene = vae.decoder.scene(vae.decoder.reader(captions(1, 12))[[0] * 6], torch.zeros(6, 8))
+    scene = vae.decoder.scene(vae.decoder.read(captions(1, 12))[[0] * 6], torch.zeros(6, 8))
     assert scene.orders.shape == (6, 6)
     assert len({tuple(row) for row in scene.in_order(torch.arange(6)).places.x.tolist()}) == 6
 
@@ -207,7 +207,7 @@ def test_captions_tell_which_thing_is_where(vae: LayeredVAE) -> None:
         black, grey = (1, 9) if index % 2 == 0 else (9, 1)
         image[:, 5:11, black : black + 6], image[:, 5:11, grey : grey + 6] = -1, 0
     seen = batch_of(images, text, progress=0.5)
-    train(LayersObjective(vae, LayersObjectiveConfig(draw="each", beta=0.1)), seen)
+    train(LayersObjective(vae, LayersObjectiveConfig(draw="each", beta=0.1)), seen, steps=450)
     drawn = vae.generate(text[:2], Noise([3, 4]), vae.options(temperature=0))
     left, right = drawn[:, :, 7:9, 3:5].mean((1, 2, 3)), drawn[:, :, 7:9, 11:13].mean((1, 2, 3))
     assert left[0] < -0.6 < right[0] and right[1] < -0.6 < left[1], (left, right)
@@ -228,7 +228,7 @@ def test_it_learns_where_things_are(vae: LayeredVAE) -> None:
     seen = batch_of(squares(16), text, progress=0.5)
     objective = LayersObjective(vae, LayersObjectiveConfig(draw="one", beta=0.1))
     train(objective, seen)
-    read, z = vae.decoder.reader(text), vae.encoder(seen.images, text.sentence).mean
+    read, z = vae.decoder.read(text), vae.encoder(seen.images, text.sentence).mean
     again = vae.paint(vae.decoder.scene(read, z).only(0))
     mean = (seen.images - seen.images.mean(0)).square().mean()
     assert (again - seen.images).square().mean() < 0.35 * mean
@@ -244,7 +244,7 @@ def test_it_reconstructs_and_interpolates(vae: LayeredVAE) -> None:
 
 
 def test_how_many_there_are_depends_on_words_alone(vae: LayeredVAE) -> None:
-    read, generator = vae.decoder.reader(captions(2, 12)), torch.Generator().manual_seed(0)
+    read, generator = vae.decoder.read(captions(2, 12)), torch.Generator().manual_seed(0)
     one, other = (vae.decoder.scene(read, torch.randn(2, 8, generator=generator)).places for _ in range(2))
     assert torch.equal(one.presence, other.presence) and not torch.equal(one.x, other.x)
     assert not torch.equal(one.presence[0], one.presence[1])
@@ -258,7 +258,7 @@ def test_the_prior_learns_what_captions_say_of_z(vae: LayeredVAE) -> None:
     images[1::2, :, 5:11, 9:15] = -1
     seen, objective = batch_of(images, text, progress=0.5), LayersObjective(vae, LayersObjectiveConfig(draw="one"))
     train(objective, seen)
-    read = vae.decoder.reader(text[:2])
+    read = vae.decoder.read(text[:2])
     expected = vae.decoder.planner.expected(read)
     drawn = vae.paint(vae.decoder.scene(read, expected.part(expected.log_weights.argmax(1)).mean).only(0))
     assert drawn[0, :, 5:11, 1:7].mean() < drawn[0, :, 5:11, 9:15].mean() - 1
@@ -293,7 +293,7 @@ def test_what_is_drawn_is_there_or_not_and_mirrored_or_not(vae: LayeredVAE) -> N
     with torch.no_grad():
         vae.decoder.planner.presence[-1].bias.copy_(torch.tensor([0.0, -3, 3]))  # type: ignore[union-attr, operator]
     text = captions(2, 12)
-    scene = vae.decoder.scene(vae.decoder.reader(text), Noise([1, 2]).normal(8))
+    scene = vae.decoder.scene(vae.decoder.read(text), Noise([1, 2]).normal(8))
     places, decided = scene.places, scene.decided().places
     assert torch.equal(decided.presence, places.presence.gt(0.5).float())
     assert torch.equal(decided.mirrored, places.mirrored.gt(0.5).float())

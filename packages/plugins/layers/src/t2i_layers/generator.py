@@ -74,7 +74,7 @@ class LayeredVAE(Generator[LayersOptions]):
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """The pictures, decoded from the posterior's means and their captions."""
-        scene = self.decoder.scene(self.decoder.reader(text), self.encoder(images, text.sentence).mean)
+        scene = self.decoder.scene(self.decoder.read(text), self.encoder(images, text.sentence).mean)
         return self.paint(scene.in_order(self.fitting(scene, self.sprites(scene), images)).decided())
 
     def interpolate(
@@ -96,7 +96,7 @@ class LayeredVAE(Generator[LayersOptions]):
         return self.paint(Scene(between(looks), places, between(background), between(orders)))
 
     def _imagined(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Scene:
-        read, (normal, uniform) = self.decoder.reader(text), (noise.normal(self.config.latent_dim), noise.uniform(2))
+        read, (normal, uniform) = self.decoder.read(text), (noise.normal(self.config.latent_dim), noise.uniform(2))
         expected = self.decoder.planner.expected(read)
         part = _chosen(expected.log_weights, uniform[:, 0], options.temperature)
         scene = self.decoder.scene(read, expected.part(part).at(options.temperature * normal))

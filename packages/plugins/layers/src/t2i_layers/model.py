@@ -109,11 +109,11 @@ class Mixture(NamedTuple):
 
 
 class Reader(nn.Module):
-    """Learned queries, one for each thing and one for the ground, read the words (Vaswani et al. 2017)."""
+    """Learned queries read the words (Vaswani et al. 2017)."""
 
-    def __init__(self, config: LayersConfig) -> None:
+    def __init__(self, config: LayersConfig, queries: int) -> None:
         super().__init__()
-        self.queries = nn.Parameter(torch.randn(len(config.copies) + 1, config.dim))
+        self.queries = nn.Parameter(torch.randn(queries, config.dim))
         self.words = nn.Linear(config.text_dim, config.dim)
         self.blocks = nn.ModuleList(ReaderBlock(config.dim, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.dim)
@@ -201,7 +201,7 @@ class Planner(nn.Module):
         read, dim = (len(config.copies) + 1) * config.dim, config.dim
         self.presence = _mlp(read, dim, dim, len(start))
         self.places = _mlp(read + config.latent_dim, 2 * dim, dim, len(start) * NUMBERS)
-        self.orders = _mlp(read, dim, math.factorial(len(config.copies)))
+        self.orders = _mlp(dim, dim, math.factorial(len(config.copies)))
         self.parts = _mlp(read, dim, config.modes)
         self.prior = _mlp(read, dim, dim, 2 * config.modes * config.latent_dim)
         nn.init.normal_(cast(nn.Linear, self.prior[-1]).bias, std=0.5)  # parts that begin equal would stay equal
@@ -214,9 +214,9 @@ class Planner(nn.Module):
         self, read: Float[Tensor, "b q d"], z: Float[Tensor, "b z"]
     ) -> tuple[Placements, Float[Tensor, "b 3"], Float[Tensor, "b o"]]:
         with torch.autocast(z.device.type, enabled=False):  # bfloat16 would move things by a tenth of a pixel
-            words = read.float().flatten(1)
+            words, relation = read[:, :-1].float().flatten(1), read[:, -1].float()
             presence = finer(self.presence(words) + self.start[:, 0])
-            orders = finer(self.orders(words)).log_softmax(1)
+            orders = finer(self.orders(relation)).log_softmax(1)
             numbers = torch.unflatten(self.places(torch.cat([words, z], 1)), 1, (-1, NUMBERS))
             x, y, side, tilt, mirrored = finer(numbers + self.start[:, 1:]).unbind(-1)
         places = (
@@ -227,13 +227,13 @@ class Planner(nn.Module):
             0.3 * tilt.tanh(),
             (STEEP * mirrored).sigmoid(),
         )
-        background = (self.ground(read[:, -1]) + 1).tanh()
+        background = (self.ground(read[:, -2]) + 1).tanh()
         return Placements(self.thing, *(numbers.float() for numbers in places)), background, orders.float()
 
     def expected(self, read: Float[Tensor, "b q d"]) -> Mixture:
         """The prior: what the caption says about z (Sohn et al. 2015, sec. 4)."""
         with torch.autocast(read.device.type, enabled=False):
-            words = read.float().flatten(1)
+            words = read[:, :-1].float().flatten(1)
             log_weights = finer(self.parts(words)).log_softmax(1).float()
             mean, log_variance = mean_and_log_variance(self.prior(words))
         k = log_weights.shape[1]
@@ -294,14 +294,27 @@ class Decoder(nn.Module):
 
     def __init__(self, config: LayersConfig) -> None:
         super().__init__()
-        self.reader, self.planner, self.artwork = Reader(config), Planner(config), Artwork(config)
+        self.reader, self.planner, self.artwork = (
+            Reader(config, len(config.copies) + 1),
+            Planner(config),
+            Artwork(config),
+        )
+        self.relations = Reader(config, 1)
+
+    def read(self, text: TextEmbedding) -> Float[Tensor, "b q d"]:
+        """What the words say of each thing, of the ground and, last, of how the things are related.
+
+        Relations have layers of their own: beside thousands of pixel values, the order of two things hardly counts, and
+        layers that both shared would read for the pixels alone.
+        """
+        return torch.cat([self.reader(text), self.relations(text)], 1)
 
     def scene(self, read: Float[Tensor, "b q d"], z: Float[Tensor, "b z"]) -> Scene:
         """
         Args:
-            read: as the reader returns it.
+            read: as `read` returns it.
         """
-        return Scene(read[:, :-1], *self.planner(read, z))
+        return Scene(read[:, :-2], *self.planner(read, z))
 
 
 class Encoder(PictureReader):

@@ -42,10 +42,10 @@ class LayersObjective(Objective):
         thing = batch.step % len(vae.config.copies)
         if c.draw == "one" and batch.progress >= ALONE:
             text = among_others(text, thing, len(vae.config.copies))
-        read = vae.decoder.reader(text)
+        read = vae.decoder.read(text)
         held = c.draw == "each" and batch.progress < HELD
         if held:
-            read = read.detach()
+            read = torch.cat([read[:, :-1].detach(), read[:, -1:]], 1)  # relations are learned
         z = posterior.at(batch.noise.normal(vae.config.latent_dim))
         scene = vae.decoder.scene(read, z)
         per_value = c.beta / batch.images[0].numel()
