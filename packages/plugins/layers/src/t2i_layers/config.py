@@ -65,6 +65,11 @@ class LayersObjectiveConfig(Config):
     order: float = Field(
         0.02, ge=0, description="weight of the order's cross entropy, in nats; more than the bound's share, beta / n"
     )
+    search: float = Field(
+        0.1,
+        ge=0,
+        description="weight of the squared distance of a thing's place to a better one that was found at random",
+    )
     draw: Literal["one", "each", "all"] = Field(
         "all",
         description="one: a single thing, by each query in turn, at last from a list of captions; "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import ClassVar, NamedTuple, final
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from t2i.drawing.abilities import Attended
@@ -16,6 +16,22 @@ from t2i.text import TextEmbedding
 from t2i_layers.compose import Placements, compose, finer, seen
 from t2i_layers.config import LayersConfig, LayersOptions
 from t2i_layers.model import Decoder, Encoder, Scene
+
+
+class Found(NamedTuple):
+    """A place for a placement of each picture.
+
+    Attributes:
+        better: whether the picture is nearer with it.
+        placement: whose it is.
+        x, y, side: as in `Placements`.
+    """
+
+    better: Bool[Tensor, b]
+    placement: Int[Tensor, b]
+    x: Float[Tensor, b]
+    y: Float[Tensor, b]
+    side: Float[Tensor, b]
 
 
 @final
@@ -59,6 +75,38 @@ class LayeredVAE(Generator[LayersOptions]):
             tried = scene.in_order(torch.full((len(images),), order, device=images.device))
             errors.append((compose(scene.background, sprites, tried.places, side) - wanted).square().mean((1, 2, 3)))
         return torch.stack(errors, 1).argmin(1)
+
+    @torch.no_grad()
+    def found(
+        self,
+        scene: Scene,
+        sprites: Float[Tensor, "b t 4 s s"],
+        images: Float[Tensor, "b 3 h w"],
+        uniform: Float[Tensor, "b n 4"],
+    ) -> Found:
+        """The best of n random places for one of each picture's things, all at a quarter of their sides.
+
+        Args:
+            uniform: numbers in [0, 1): which thing, x, y and side.
+        """
+        side, rows = max(self.resolution // 4, 1), torch.arange(len(images), device=images.device)
+        wanted, small = F.adaptive_avg_pool2d(images, side), F.adaptive_avg_pool2d(sprites.flatten(0, 1), side)
+        small, first = torch.unflatten(small, 0, sprites.shape[:2]), scene.first
+        placement = first[(uniform[..., 0] * len(first)).long()]
+        x, y, sides = 0.8 * uniform[..., 1] - 0.4, 0.8 * uniform[..., 2] - 0.4, 0.2 + 0.4 * uniform[..., 3]
+
+        def error(places: Placements) -> Float[Tensor, b]:
+            return (compose(scene.background, small, places, side) - wanted).square().mean((1, 2, 3))
+
+        errors = []
+        for number in range(uniform.shape[1]):
+            tried = [n.clone() for n in (scene.places.x, scene.places.y, scene.places.side)]
+            for numbers, new in zip(tried, (x, y, sides), strict=True):
+                numbers[rows, placement[:, number]] = new[:, number]
+            errors.append(error(scene.places._replace(x=tried[0], y=tried[1], side=tried[2])))
+        least, best = torch.stack(errors, 1).min(1)
+        chosen = (n[rows, best] for n in (placement, x, y, sides))
+        return Found(least < error(scene.places), *chosen)
 
     def generate(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Float[Tensor, "b 3 h w"]:
         """Draw one picture per caption."""

@@ -49,14 +49,14 @@ class Scene(NamedTuple):
 
     def first_copies(self) -> Scene:
         """The scene with at most one copy of each thing."""
-        first = self._first()
+        first = self.first
         return self._replace(places=Placements(*(numbers[..., first] for numbers in self.places)))
 
     def in_order(self, order: Int[Tensor, b]) -> Scene:
         """The scene with the places of the first copies exchanged, for each picture as its order says: of each thing,
         the number of its place. They are numbered from the upper left to the lower right, so that words can tell an
         order; z may exchange them."""
-        (thing, presence, *where), first = self.places, self._first()
+        (thing, presence, *where), first = self.places, self.first
         numbered = first[(self.places.x + self.places.y)[:, first].argsort(1)]
         orders = torch.tensor(list(permutations(range(len(first)))), device=first.device)
         source = torch.arange(len(thing), device=first.device).repeat(len(order), 1)
@@ -69,7 +69,9 @@ class Scene(NamedTuple):
         presence, mirrored = (finer(n).round().float() for n in (self.places.presence, self.places.mirrored))
         return self._replace(places=self.places._replace(presence=presence, mirrored=mirrored))
 
-    def _first(self) -> Int[Tensor, t]:
+    @property
+    def first(self) -> Int[Tensor, t]:
+        """The placement of each thing's first copy."""
         return (self.places.thing < torch.arange(self.looks.shape[1], device=self.looks.device)[:, None]).sum(1)
 
 

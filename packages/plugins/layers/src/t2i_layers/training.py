@@ -7,6 +7,7 @@ from typing import final
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from t2i.text import TextEmbedding
@@ -14,8 +15,10 @@ from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_layers.compose import compose
 from t2i_layers.config import LayersObjectiveConfig
 from t2i_layers.generator import LayeredVAE
+from t2i_layers.model import Scene
 
 ALONE = 2 / 3  # of "one": afterwards, each caption stands in a list with others
+TRIES = 8  # of random places, for each picture
 HELD = 0.5  # of "each": until then reader and drawings stay as they are; at wrong places, they would become mixtures
 
 
@@ -61,6 +64,7 @@ class LayersObjective(Objective):
             order = vae.fitting(scene, sprites, batch.images)
             terms["order"] = c.order * F.nll_loss(scene.orders, order)
             scene = scene.in_order(order)
+            terms["search"] = c.search * self._distance(scene, sprites, batch)
         again = compose(scene.background, sprites, scene.places, vae.resolution)
         nats = -(posterior.entropy + vae.decoder.planner.expected(read).log_density(z)).mean()
         terms |= {"kl": per_value * nats, "kl_nats": nats.detach()}
@@ -69,6 +73,16 @@ class LayersObjective(Objective):
         if c.squared_error:
             terms["squared_error"] = c.squared_error * F.mse_loss(again, batch.images)
         return terms
+
+    def _distance(self, scene: Scene, sprites: Float[Tensor, "b t 4 s s"], batch: Batch) -> Float[Tensor, ""]:
+        """The mean squared distance to better places; 0 for a picture without one. A sprite that does not overlap what
+        it should draw is not moved there by any gradient."""
+        found = self.generator.found(scene, sprites, batch.images, batch.noise.uniform(TRIES, 4))
+        rows = torch.arange(len(batch.images), device=batch.images.device)
+        planned = (numbers[rows, found.placement] for numbers in (scene.places.x, scene.places.y, scene.places.side))
+        wanted = (found.x, found.y, found.side)
+        away = sum((mine - new).square() for mine, new in zip(planned, wanted, strict=True))
+        return (away * found.better).mean()
 
 
 def among_others(text: TextEmbedding, place: int, places: int) -> TextEmbedding:
