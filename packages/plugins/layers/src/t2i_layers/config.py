@@ -66,7 +66,7 @@ class LayersObjectiveConfig(Config):
         0.02, ge=0, description="weight of the order's cross entropy, in nats; more than the bound's share, beta / n"
     )
     search: float = Field(
-        0.1,
+        1.0,
         ge=0,
         description="weight of the squared distance of a thing's place to a better one that was found at random",
     )

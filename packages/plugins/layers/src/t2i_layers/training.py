@@ -64,7 +64,8 @@ class LayersObjective(Objective):
             order = vae.fitting(scene, sprites, batch.images)
             terms["order"] = c.order * F.nll_loss(scene.orders, order)
             scene = scene.in_order(order)
-            terms["search"] = c.search * self._distance(scene, sprites, batch)
+            scene, away = self._searched(scene, sprites, batch)
+            terms["search"] = c.search * away
         again = compose(scene.background, sprites, scene.places, vae.resolution)
         nats = -(posterior.entropy + vae.decoder.planner.expected(read).log_density(z)).mean()
         terms |= {"kl": per_value * nats, "kl_nats": nats.detach()}
@@ -74,15 +75,20 @@ class LayersObjective(Objective):
             terms["squared_error"] = c.squared_error * F.mse_loss(again, batch.images)
         return terms
 
-    def _distance(self, scene: Scene, sprites: Float[Tensor, "b t 4 s s"], batch: Batch) -> Float[Tensor, ""]:
-        """The mean squared distance to better places; 0 for a picture without one. A sprite that does not overlap what
-        it should draw is not moved there by any gradient."""
+    def _searched(
+        self, scene: Scene, sprites: Float[Tensor, "b t 4 s s"], batch: Batch
+    ) -> tuple[Scene, Float[Tensor, ""]]:
+        """The scene with better places where some are found, and the mean squared distance of the planned ones to them.
+        A sprite that does not overlap what it should draw is moved there by no gradient, but away from others."""
         found = self.generator.found(scene, sprites, batch.images, batch.noise.uniform(TRIES, 4))
-        rows = torch.arange(len(batch.images), device=batch.images.device)
-        planned = (numbers[rows, found.placement] for numbers in (scene.places.x, scene.places.y, scene.places.side))
-        wanted = (found.x, found.y, found.side)
-        away = sum((mine - new).square() for mine, new in zip(planned, wanted, strict=True))
-        return (away * found.better).mean()
+        rows, away = torch.arange(len(batch.images), device=batch.images.device), []
+        moved = {}
+        for name in ("x", "y", "side"):
+            numbers, better = getattr(scene.places, name), getattr(found, name)
+            planned = numbers[rows, found.placement]
+            away.append((planned - better).square() * found.better)
+            moved[name] = numbers.index_put((rows, found.placement), torch.where(found.better, better, planned))
+        return scene._replace(places=scene.places._replace(**moved)), torch.stack(away).sum(0).mean()
 
 
 def among_others(text: TextEmbedding, place: int, places: int) -> TextEmbedding:
