@@ -19,7 +19,8 @@ from t2i.text import TextEmbedding
 from t2i.training.objective import Batch
 from t2i_layers.compose import Placements, compose
 from t2i_layers.config import LayersConfig, LayersObjectiveConfig
-from t2i_layers.generator import LayeredVAE
+from t2i_layers.generator import Found, LayeredVAE
+from t2i_layers.model import Scene
 from t2i_layers.training import ALONE, HELD, LayersObjective, among_others
 
 SHAPE: dict[str, Any] = {
@@ -58,16 +59,24 @@ def train(objective: LayersObjective, seen: Batch, steps: int = 150) -> None:
         optimizer.step()
 
 
-def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
+def nothing(_: LayeredVAE, scene: Scene, *__: object) -> Found:
+    """What a search finds that finds no better place."""
+    none = torch.zeros(len(scene.background))
+    return Found(none.bool(), none.long(), none, none, none)
+
+
+def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = batch()
-    settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7, order=0.3)
-    terms = LayersObjective(vae, settings).loss(seen)
+    settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7, order=0.3, search=0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(LayeredVAE, "found", nothing)
+        terms = LayersObjective(vae, settings).loss(seen)
     (mean, log_variance), read = vae.encoder(seen.images, seen.text.sentence), vae.decoder.read(seen.text)
     posterior, expected = Normal(mean, (0.5 * log_variance).exp()), vae.decoder.planner.expected(read)
     z = posterior.mean + posterior.stddev * Noise(range(4)).normal(8)
     scene = vae.decoder.scene(read, z)
     order = vae.fitting(scene, vae.sprites(scene), seen.images)
-    difference = vae.paint(scene.in_order(order)) - seen.images
+    difference = vae.paint(scene.in_order(order)) - seen.images  # without a search
     parts = Independent(Normal(expected.means, (0.5 * expected.log_variances).exp()), 1)
     prior = MixtureSameFamily(Categorical(logits=expected.log_weights), parts)
     nats = -(posterior.entropy().sum(1) + prior.log_prob(z)).mean()
@@ -75,7 +84,8 @@ def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE) -> None:
     torch.testing.assert_close(terms["squared_error"], 2 * difference.square().mean())
     torch.testing.assert_close(terms["absolute_error"], 3 * difference.abs().mean())
     torch.testing.assert_close(terms["order"], -0.3 * scene.orders.gather(1, order[:, None]).mean())
-    assert set(terms) == {"kl", "kl_nats", "order", "squared_error", "absolute_error"}
+    assert terms["search"] == 0
+    assert set(terms) == {"kl", "kl_nats", "order", "search", "squared_error", "absolute_error"}
 
 
 @pytest.mark.parametrize("thing", [0, 1])
@@ -100,7 +110,7 @@ def test_one_trains_the_queries_in_turn(vae: LayeredVAE) -> None:
         torch.testing.assert_close(objective.loss(seen)["squared_error"], wanted)
 
 
-def test_each_draws_one_copy_of_each_thing(vae: LayeredVAE) -> None:
+def test_each_draws_one_copy_of_each_thing(vae: LayeredVAE, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = batch()
     read = vae.decoder.read(seen.text)
     scene = vae.decoder.scene(read, vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8)))
@@ -109,6 +119,7 @@ def test_each_draws_one_copy_of_each_thing(vae: LayeredVAE) -> None:
     order = vae.fitting(scene.first_copies(), vae.sprites(scene), seen.images)
     drawn = vae.paint(scene._replace(places=hidden).in_order(order))
     wanted = (drawn - seen.images).square().mean()
+    monkeypatch.setattr(LayeredVAE, "found", nothing)
     objective = LayersObjective(vae, LayersObjectiveConfig(draw="each"))
     torch.testing.assert_close(objective.loss(seen)["squared_error"], wanted)
 
@@ -192,6 +203,46 @@ def test_the_order_that_fits_a_picture_is_found(vae: LayeredVAE) -> None:
     assert torch.equal(vae.fitting(scene, sprites, images), wanted)
 
 
+def two_squares(vae: LayeredVAE) -> tuple[Scene, Tensor, Tensor]:
+    """Scenes of a black thing on the left that hides a grey one; their sprites; pictures with the grey one right."""
+    scene = vae.decoder.scene(vae.decoder.read(captions(2, 12)), torch.randn(2, 8)).first_copies()
+    right = torch.tensor([1.0, 1, -0.25, 0.25, 0, 0, 0.4, 0.4, 0, 0, 0, 0]).view(6, 1, 2).expand(6, 2, 2)
+    black, grey = (torch.cat([torch.full((2, 3, 8, 8), value), torch.ones(2, 1, 8, 8)], 1) for value in (-1.0, 0.0))
+    sprites, shown = torch.stack([black, grey], 1), Placements(scene.places.thing, *right)
+    hidden = shown._replace(x=torch.full((2, 2), -0.25), side=torch.tensor([[0.4, 0.1]]).repeat(2, 1))
+    return scene._replace(places=hidden), sprites, compose(scene.background, sprites, shown, 16)
+
+
+def test_a_search_finds_where_a_hidden_thing_should_be(vae: LayeredVAE) -> None:
+    scene, sprites, images = two_squares(vae)
+    wrong, there = [0.9, 0.5, 0.05, 0.9], [0.9, (0.25 + 0.4) / 0.8, 0.5, 0.5]  # which thing, x, y and side
+    found = vae.found(scene, sprites, images, torch.tensor([[wrong, there, wrong], [wrong, wrong, wrong]]))
+    assert found.better.tolist() == [True, False] and found.placement[0] == 1
+    torch.testing.assert_close(torch.stack([found.x, found.y, found.side])[:, 0], torch.tensor([0.25, 0.0, 0.4]))
+
+
+def test_what_a_search_finds_is_drawn_and_learned(vae: LayeredVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = batch()
+    settings = LayersObjectiveConfig(draw="each", search=0.5)
+    read = vae.decoder.read(seen.text)
+    z = vae.encoder(seen.images, seen.text.sentence).at(Noise(range(4)).normal(8))
+    scene = vae.decoder.scene(read, z).first_copies()
+    scene = scene.in_order(vae.fitting(scene, vae.sprites(scene), seen.images))
+    better, placement = torch.tensor([True, False, True, False]), torch.tensor([1, 0, 0, 1])
+    found = Found(better, placement, *torch.tensor([[0.3] * 4, [-0.2] * 4, [0.5] * 4]))
+    places = {name: getattr(scene.places, name).clone() for name in ("x", "y", "side")}
+    distances = []
+    for row, thing in ((0, 1), (2, 0)):
+        for name, numbers in places.items():
+            distances.append((numbers[row, thing] - getattr(found, name)[row]).square())
+            numbers[row, thing] = getattr(found, name)[row]
+    wanted = (vae.paint(scene._replace(places=scene.places._replace(**places))) - seen.images).square().mean()
+    monkeypatch.setattr(LayeredVAE, "found", lambda *_: found)
+    terms = LayersObjective(vae, settings).loss(seen)
+    torch.testing.assert_close(terms["squared_error"], wanted)
+    torch.testing.assert_close(terms["search"], 0.5 * torch.stack(distances).sum() / 4)
+
+
 def test_the_orders_of_three_things_are_six() -> None:
     vae = LayeredVAE(LayersConfig.model_validate(SHAPE | {"copies": (1, 1, 1)}))
     scene = vae.decoder.scene(vae.decoder.read(captions(1, 12))[[0] * 6], torch.zeros(6, 8))
@@ -207,7 +258,7 @@ def test_captions_tell_which_thing_is_where(vae: LayeredVAE) -> None:
         black, grey = (1, 9) if index % 2 == 0 else (9, 1)
         image[:, 5:11, black : black + 6], image[:, 5:11, grey : grey + 6] = -1, 0
     seen = batch_of(images, text, progress=0.5)
-    train(LayersObjective(vae, LayersObjectiveConfig(draw="each", beta=0.1)), seen, steps=450)
+    train(LayersObjective(vae, LayersObjectiveConfig(draw="each", beta=0.1, search=0)), seen, 450)
     drawn = vae.generate(text[:2], Noise([3, 4]), vae.options(temperature=0))
     left, right = drawn[:, :, 7:9, 3:5].mean((1, 2, 3)), drawn[:, :, 7:9, 11:13].mean((1, 2, 3))
     assert left[0] < -0.6 < right[0] and right[1] < -0.6 < left[1], (left, right)
