@@ -175,13 +175,14 @@ def test_no_caption_of_training_uses_a_withheld_phrasing(phrasing: str, texts: l
     assert pattern(phrasing).search(said), "the pattern is wrong: it finds nothing"
 
 
-def test_single_and_pairs_are_parts_of_train(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splits, "SIZES", {"train": 200})
+def test_single_pairs_and_several_are_parts_of_train_100k(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "SIZES", {"train-100k": 200})
     monkeypatch.setattr(splits, "entries", splits.entries.__wrapped__)  # do not cache 200 as all
-    train = splits.entries("train")
+    train = splits.entries("train-100k")
     scenes = [(entry, entry.scene) for entry in train if entry.scene]
     single = [entry for entry, scene in scenes if [part.count for part in scene.parts] == [1]]
     told = [entry for entry, scene in scenes if len(scene.parts) == 2 and scene.relation not in ("and", "next to")]
-    for split, wanted in (("single", single), ("pairs", told)):
+    several = [entry for entry, scene in scenes if len(scene.parts) == 1 and scene.parts[0].count > 1]
+    for split, wanted in (("single", single), ("pairs", told), ("several", several)):
         assert splits.entries(split) == tuple(wanted)
         assert 20 < len(wanted) < 150
