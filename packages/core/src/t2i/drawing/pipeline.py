@@ -17,6 +17,7 @@ from typing import Any, Self, final
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from t2i.config import Config
 from t2i.create import create_text_encoder
@@ -41,7 +42,7 @@ from t2i.snapshots.record import Snapshot
 from t2i.snapshots.resolve import resolve
 from t2i.text import TextEmbedding, TextEncoder
 
-ROW_TILE = 4  # CPU matrix kernels give a row the same bits in every batch whose size is a multiple of this
+ROW_TILE = 4  # pictures that a CPU draws at once, always as many: the order of its sums depends on that number
 
 
 @dataclass(frozen=True)
@@ -217,11 +218,19 @@ class Pipeline(Artist):
     ) -> Iterator[list[Image.Image]]:
         """The pictures of prompts of one length, drawn with further rows up to a multiple of ROW_TILE."""
         rows = [*range(len(text)), *[len(text) - 1] * (-len(text) % ROW_TILE)]
-        text, noise = text[rows], Noise([seeds[row] for row in rows], self._device)
-        network = self._network
-        drawn = network.stages(text, noise, options) if stages else [network.generate(text, noise, options)]
-        for images in drawn:
-            yield to_pil(images[: len(seeds)])
+        size = ROW_TILE if self._device.type == "cpu" else len(rows)
+        tiles = [self._tile(text, seeds, rows[at : at + size], options, stages) for at in range(0, len(rows), size)]
+        for images in zip(*tiles, strict=True):
+            yield to_pil(torch.cat(images)[: len(seeds)])
+
+    def _tile(
+        self, text: TextEmbedding, seeds: Sequence[int], rows: list[int], options: Config, stages: bool
+    ) -> Iterator[Tensor]:
+        noise, network = Noise([seeds[row] for row in rows], self._device), self._network
+        if stages:
+            yield from network.stages(text[rows], noise, options)
+        else:
+            yield network.generate(text[rows], noise, options)
 
     @property
     def _device(self) -> torch.device:

@@ -101,11 +101,19 @@ class CaptionBatcher:
             for start in range(0, len(group), self._batch_size):
                 chunk = group[start : start + self._batch_size]
                 filler = [chunk[-1][1]] * (-len(chunk) % ROWS_MULTIPLE)
-                words = self._forward(torch.tensor([ids for _, ids in chunk] + filler))
+                words = self._in_tiles(torch.tensor([ids for _, ids in chunk] + filler))
                 for (caption, _), row in zip(chunk, words, strict=False):  # filler rows are dropped here
                     own = row.clone()
                     encoded[caption] = EncodedCaption(self._pool(own), own)
         return encoded
+
+    def _in_tiles(self, ids: Int[Tensor, "b l"]) -> Float[Tensor, "b l d"]:
+        """On a CPU, as many rows at once in every batch: matrix kernels add in an order that depends on that number."""
+        first, *others = torch.split(ids, ROWS_MULTIPLE)
+        words = [self._forward(first)]
+        if others:
+            words += map(self._forward, others if words[0].device.type == "cpu" else [torch.cat(others)])
+        return torch.cat(words)
 
     def _recall(self, captions: Iterable[str]) -> dict[str, EncodedCaption]:
         with self._lock:
