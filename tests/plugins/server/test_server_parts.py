@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ from t2i_server.errors import ApiError
 from t2i_server.models import Models
 from t2i_server.names import parse_names
 from t2i_server.rate import Rate
+from t2i_server.run import bind
 
 pytestmark = pytest.mark.usefixtures("fakes_installed")
 
@@ -220,3 +223,24 @@ def test_a_minutes_pictures_come_back_evenly() -> None:
     rate.spend("bob", 40)
     with pytest.raises(ApiError):
         rate.spend("bob", 1)
+
+
+def test_answers_are_not_held_back_by_nagles_algorithm() -> None:
+    """It would add the 40 ms after which a client confirms the head of an answer."""
+
+    async def accepted() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            found.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listener = bind("127.0.0.1", 0)
+        async with await asyncio.start_server(connected, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            no_delay = await found
+            writer.close()
+        return no_delay
+
+    assert asyncio.run(accepted())
