@@ -216,7 +216,7 @@ class Pipeline(Artist):
     def _images_of(
         self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
     ) -> Iterator[list[Image.Image]]:
-        """The pictures of prompts of one length, drawn with further rows up to a multiple of ROW_TILE."""
+        """The pictures of prompts of one length, filled up to a multiple of ROW_TILE; a CPU draws tile by tile."""
         rows = [*range(len(text)), *[len(text) - 1] * (-len(text) % ROW_TILE)]
         size = ROW_TILE if self._device.type == "cpu" else len(rows)
         tiles = [self._tile(text, seeds, rows[at : at + size], options, stages) for at in range(0, len(rows), size)]

@@ -50,7 +50,7 @@ class CaptionBatcher:
             tokenize: captions -> token ids, with the special ones, truncated.
             forward: ids of captions of equal length -> their words, on the device of the network.
             pool: the words of one caption -> its sentence.
-            batch_size: the maximum of captions in one forward pass; a multiple of 4.
+            batch_size: the most captions read at once, a multiple of 4; a CPU computes four of them at a time.
             cache_captions: how many captions are cached.
         """
         if batch_size < ROWS_MULTIPLE or batch_size % ROWS_MULTIPLE:

@@ -41,7 +41,7 @@ class HuggingFaceEncoder(TextEncoder):
 
         Args:
             reference: "org/name", "org/name@revision", or a local folder.
-            batch_size: the maximum of captions in one forward pass; a multiple of 4.
+            batch_size: the most captions read at once, a multiple of 4; a CPU computes four of them at a time.
 
         Raises:
             InvalidInputError: `reference` is neither a repository's name nor a folder.

@@ -34,7 +34,7 @@ class MiniLM(TextEncoder):
         """Load the weights, which takes a fraction of a second.
 
         Args:
-            batch_size: the maximum of captions in one forward pass; a multiple of 4.
+            batch_size: the most captions read at once, a multiple of 4; a CPU computes four of them at a time.
 
         Raises:
             IntegrityError: the weights are not the published ones.
