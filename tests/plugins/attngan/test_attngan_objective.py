@@ -17,6 +17,7 @@ from t2i.images import from_uint8
 from t2i.noise import Noise
 from t2i.testing.checks.tiny_training import losses, players, started
 from t2i.testing.objectives import batch_of
+from t2i.toolbox.stage_game import resized
 from t2i.training.objective import Batch
 from t2i.training.run import read_recipe
 from t2i.training.trainer import Trainer
@@ -80,6 +81,20 @@ def test_the_tree_learns_from_damsm_what_its_largest_picture_shows(every: int) -
         torch.testing.assert_close(terms[name], 2 * every * term)
     assert {f"adversarial_{side}" for side in (8, 16)} <= terms.keys() and "kl" in terms
     assert every == 1 or not wanted.keys() & objective.generator_loss(batch(step=4)).keys()
+
+
+def test_the_tree_trains_on_the_nearest_of_several_drawings() -> None:
+    objective, seen = make(squared_error=1.0, nearest_of=3), batch()
+    tree, noise = objective.generator.tree, Noise(range(4))
+    text, z, condition = objective.generator.damsm.reader(seen.text), noise.normal(3, 4), noise.normal(3, 8)
+    small = resized(seen.images, 8, "area")
+    errors = [(tree.coarsest(text, z[:, k], condition[:, k]) - small).square().mean((1, 2, 3)) for k in range(3)]
+    nearest = torch.stack(errors).argmin(0)
+    assert len({*nearest.tolist()}) > 1
+    rows = torch.arange(4)
+    expected = tree(text, z[rows, nearest], condition[rows, nearest]).pictures
+    pictures, _ = objective.game.drawn(seen)
+    assert len(pictures) == len(expected) and all(torch.equal(*pair) for pair in zip(pictures, expected, strict=True))
 
 
 def test_discriminators_read_the_sentence_of_damsm() -> None:

@@ -76,6 +76,13 @@ class Tree(nn.Module):
         pictures, features = zip(*self.scales(text, condition, z, legacy_mask=legacy_mask), strict=True)
         return Grown(list(pictures), condition, list(features[:-1]))
 
+    def coarsest(
+        self, text: TextEmbedding, z: Float[Tensor, "b z"], noise: Float[Tensor, "b c"]
+    ) -> Float[Tensor, "b 3 _ _"]:
+        """The first scale's picture alone, in [-1, 1]; the others are not computed."""
+        condition = self.augmentation(text.sentence, noise)
+        return next(self.scales(text, condition, z, legacy_mask=False))[0]
+
     def scales(
         self, text: TextEmbedding, condition: Condition, z: Float[Tensor, "b z"], *, legacy_mask: bool
     ) -> Iterator[tuple[Float[Tensor, "b 3 _ _"], Float[Tensor, "b c y x"]]]:

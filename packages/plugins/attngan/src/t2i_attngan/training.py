@@ -13,7 +13,7 @@ from t2i.toolbox.conditioning import Condition
 from t2i.toolbox.discriminator import tree_discriminators
 from t2i.toolbox.game import Terms, Weights, game_phases
 from t2i.toolbox.sentences import noisy_text
-from t2i.toolbox.stage_game import StageGame
+from t2i.toolbox.stage_game import StageGame, drawn_noise
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_attngan.config import AttnGANObjectiveConfig
 from t2i_attngan.damsm import accuracy, matching_losses, sentence_similarities, word_similarities
@@ -108,9 +108,12 @@ class AttnGANObjective(Objective):
         return terms
 
     def _draw(self, batch: Batch) -> tuple[list[Tensor], Condition]:
-        shape = self.generator.config
+        shape, tree = self.generator.config, self.generator.tree
         with torch.no_grad():
             text = self.generator.damsm.reader(noisy_text(batch.text, self._config.text_noise, batch.noise))
-        z = batch.noise.normal(shape.noise_dim)
-        grown = self.generator.tree(text, z, batch.noise.normal(shape.condition_dim))
+        dims = (shape.noise_dim, shape.condition_dim)
+        noise = drawn_noise(
+            batch, self._config, dims, shape.resolutions[0], lambda z, noise: tree.coarsest(text, z, noise)
+        )
+        grown = tree(text, *noise)
         return grown.pictures, grown.condition
