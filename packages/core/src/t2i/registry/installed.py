@@ -22,6 +22,7 @@ UNREADABLE = "?"  # the entry point of a distribution whose entry points cannot 
 REQUIRES_CORE = re.compile(r"t2i[-_.]+core(?![\w.-])", re.IGNORECASE)
 # Parsed without `packaging`, whose import would double the time of finding plugins.
 PLAIN = re.compile(r"[\w.-]+ *\(?([^;@()\[\]]*)\)?")
+OF_AN_EXTRA = re.compile(r".*; *extra *== *(['\"])[\w.-]+\1")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Facts:
 
     Attributes:
         name, version: as installed; if missing in the head, the name of its folder and "?".
-        requires_core: its requirements on t2i-core.
+        requires_core: its requirements on t2i-core, without those of an extra.
         problem: why the metadata cannot be trusted, or "".
     """
 
@@ -67,7 +68,8 @@ def facts(distribution: Distribution) -> Facts:
         return Facts(folder, "?", problem="it has no METADATA")
     head = HeaderParser().parsestr(text.partition("\n\n")[0])
     name, version = (str(head[key] or "").strip() for key in ("Name", "Version"))
-    requires = tuple(str(line) for line in head.get_all("Requires-Dist") or () if REQUIRES_CORE.match(str(line)))
+    lines = [str(line) for line in head.get_all("Requires-Dist") or ()]
+    requires = tuple(line for line in lines if REQUIRES_CORE.match(line) and not OF_AN_EXTRA.fullmatch(line))
     missing = " and ".join(what for what, value in (("name", name), ("version", version)) if not value)
     return Facts(name or folder, version or "?", requires, f"its METADATA gives no {missing}" if missing else "")
 
