@@ -21,7 +21,7 @@ def t2i_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="openmoji-world",
             target="t2i_openmoji.world.dataset:OpenMojiWorld",
-            splits=("train", "train-100k", "single", "pairs", "several", "test", "names"),
+            splits=("train", "train-100k", "single", "pairs", "several", "everyday", "test", "everyday-test", "names"),
             license="CC-BY-SA-4.0",
             summary="490 things in eleven colours, counted and placed, in many phrasings, with withheld combinations",
         ),

@@ -33,7 +33,7 @@ class Question:
 def question_of(caption: str) -> Question | None:
     """The question of a caption; None if it does not describe a scene of openmoji-world in the words of its grammar.
 
-    The split openmoji-world:test gives the skill of its captions; for others, it is the skill that their scene needs.
+    The test splits of openmoji-world give the skill of their captions; for others, it is the skill that their scene needs.
     """
     known = _test().get(caption)
     if known is not None:
@@ -48,7 +48,8 @@ def _test() -> Mapping[str, Question]:
         entry.example.captions[0]: Question(
             entry.scene, PHRASING[entry.unseen] if entry.skill == "phrasing" else entry.skill
         )
-        for entry in entries("test")
+        for split in ("everyday-test", "test")
+        for entry in entries(split)
         if entry.scene is not None
     }
 

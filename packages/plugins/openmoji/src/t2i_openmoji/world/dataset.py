@@ -22,7 +22,7 @@ from t2i_openmoji.world.layout import Placement, arrange
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
 
-SPLITS = ("train", "train-100k", "single", "pairs", "several", "test", "names")
+SPLITS = ("train", "train-100k", "single", "pairs", "several", "everyday", "test", "everyday-test", "names")
 
 
 @final
@@ -39,7 +39,8 @@ class OpenMojiWorld(CaptionedDataset):
         Args:
             split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of
                 `train-100k` that show one thing), "pairs" (those that show two things and whose captions say where each
-                is), "several" (those that show more than one of a thing), "test" or "names".
+                is), "several" (those that show more than one of a thing), "everyday" (40,000 others, of 70 things only),
+                "test", "everyday-test" (of the same 70 things) or "names".
 
         Raises:
             InvalidInputError: there is no such split.

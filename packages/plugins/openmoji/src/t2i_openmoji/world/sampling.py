@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.scene import MAX_COUNT, Part, Relation, Scene, Skill
-from t2i_openmoji.world.things import Thing, things
+from t2i_openmoji.world.things import Cast, cast, things
 
 NOVELTY: dict[Skill, frozenset[str]] = {  # the withheld combinations in tests of a skill
     "object": frozenset(),
@@ -28,14 +27,14 @@ SIZED, SIZED_PAIRS = 0.25, 0.08
 BACKGROUND = 0.12
 
 
-def training_scene(draws: Draws) -> Scene:
+def training_scene(draws: Draws, among: Cast) -> Scene:
     """A scene without withheld combinations."""
-    return _sampled(any_scene, draws, frozenset())
+    return _sampled(lambda draws: any_scene(draws, among), draws, frozenset())
 
 
-def skill_scene(skill: Skill, draws: Draws, *, withheld: bool) -> Scene:
+def skill_scene(skill: Skill, draws: Draws, among: Cast, *, withheld: bool) -> Scene:
     """A scene that needs one skill; with `withheld`, exactly the skill's own kind of combination is withheld."""
-    return _sampled(lambda draws: _scene_of(skill, draws), draws, NOVELTY[skill] if withheld else frozenset())
+    return _sampled(lambda draws: _scene_of(skill, draws, among), draws, NOVELTY[skill] if withheld else frozenset())
 
 
 def _sampled(make: Callable[[Draws], Scene], draws: Draws, novelty: frozenset[str]) -> Scene:
@@ -45,60 +44,51 @@ def _sampled(make: Callable[[Draws], Scene], draws: Draws, novelty: frozenset[st
             return scene
 
 
-def _scene_of(skill: Skill, draws: Draws) -> Scene:
+def _scene_of(skill: Skill, draws: Draws, among: Cast) -> Scene:
     if skill in ("object", "colour"):
-        return Scene((_part(draws, coloured=skill == "colour"),))
+        return Scene((_part(draws, among, coloured=skill == "colour"),))
     if skill == "count":
-        return Scene((_several(draws, coloured=False),))
+        return Scene((_several(draws, among, coloured=False),))
     coloured = skill == "attribution"
     relation: Relation = draws.pick(("left of", "above") if skill == "position" else ("and", "next to"))
-    return Scene(_two(draws, coloured, coloured), relation)
+    return Scene(_two(draws, among, coloured, coloured), relation)
 
 
-def any_scene(draws: Draws) -> Scene:
-    """A scene with training's distribution, possibly with withheld combinations."""
+def any_scene(draws: Draws, among: Cast | None = None) -> Scene:
+    """A scene with training's distribution, possibly with withheld combinations; of all things without `among`."""
+    among = among or cast()
     kind = draws.weighted(KINDS)
     relation: Relation = ""
     parts: tuple[Part, ...]
     if kind == "pair":
-        parts, relation = _two(draws, *draws.weighted(COLOURED_OF_TWO)), draws.weighted(RELATIONS)
+        parts, relation = _two(draws, among, *draws.weighted(COLOURED_OF_TWO)), draws.weighted(RELATIONS)
         if draws.chance(SIZED_PAIRS):
             sizes = draws.shuffled(("small", "big"))
             parts = tuple(replace(part, size=size) for part, size in zip(parts, sizes, strict=True))
     elif kind == "count":
-        parts = (_several(draws, coloured=draws.chance(COLOURED_OF_MANY)),)
+        parts = (_several(draws, among, coloured=draws.chance(COLOURED_OF_MANY)),)
     else:
-        part = _part(draws, coloured=kind == "colour")
+        part = _part(draws, among, coloured=kind == "colour")
         parts = (replace(part, size=draws.pick(("small", "big"))) if draws.chance(SIZED) else part,)
     visible = [colour for colour in COLOURS if all(colour != part.shown_colour for part in parts)]
     return Scene(parts, relation, draws.pick(visible) if draws.chance(BACKGROUND) else "")
 
 
-def _part(draws: Draws, *, coloured: bool) -> Part:
-    thing = draws.pick(_colourable() if coloured else _all())
+def _part(draws: Draws, among: Cast, *, coloured: bool) -> Part:
+    thing = draws.pick(among.colourable if coloured else among.all)
     return Part(thing.key, colour=draws.pick(COLOURS) if coloured else "")
 
 
-def _several(draws: Draws, *, coloured: bool) -> Part:
+def _several(draws: Draws, among: Cast, *, coloured: bool) -> Part:
     while True:
-        part = _part(draws, coloured=coloured)
+        part = _part(draws, among, coloured=coloured)
         if things()[part.thing].counted:
             return replace(part, count=draws.pick(range(2, MAX_COUNT + 1)))
 
 
-def _two(draws: Draws, first_coloured: bool, second_coloured: bool) -> tuple[Part, Part]:
+def _two(draws: Draws, among: Cast, first_coloured: bool, second_coloured: bool) -> tuple[Part, Part]:
     """Two different things that do not both have the same given colour."""
     while True:
-        first, second = _part(draws, coloured=first_coloured), _part(draws, coloured=second_coloured)
+        first, second = (_part(draws, among, coloured=coloured) for coloured in (first_coloured, second_coloured))
         if first.thing != second.thing and (not first.colour or first.colour != second.colour):
             return first, second
-
-
-@cache
-def _all() -> tuple[Thing, ...]:
-    return tuple(things().values())
-
-
-@cache
-def _colourable() -> tuple[Thing, ...]:
-    return tuple(thing for thing in _all() if thing.colour)

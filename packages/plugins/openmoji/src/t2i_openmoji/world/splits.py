@@ -17,9 +17,9 @@ from t2i_openmoji.world.grammar import disguise, put_into_words
 from t2i_openmoji.world.mentions import names_withheld
 from t2i_openmoji.world.sampling import skill_scene, training_scene
 from t2i_openmoji.world.scene import SKILLS, Part, Scene, Skill
-from t2i_openmoji.world.things import things
+from t2i_openmoji.world.things import Cast, cast
 
-SIZES = {"train": 40_000, "train-100k": 100_000}
+SIZES = {"train": 40_000, "train-100k": 100_000, "everyday": 40_000}
 QUESTIONS_A_SKILL = 250  # in `test`
 REWORDED = 450  # scenes in `test` with two captions: in a phrasing of training, and in a withheld one
 PLAIN = 10  # every tenth training picture is an unchanged OpenMoji picture
@@ -53,12 +53,17 @@ class Entry:
 @cache
 def entries(split: str) -> Sequence[Entry]:
     """All entries of a split; "train-100k" begins with those of "train"; "single", "pairs" and "several" keep some."""
+    if split == "everyday":
+        names = tuple(_names(cast(everyday=True)))
+        return tuple(_of_everyday(index, names) for index in range(SIZES[split]))
     if split in SIZES:
         return tuple(_training(index) for index in range(SIZES[split]))
     if split == "test":
-        return tuple(_test())
+        return tuple(_test(split, cast()))
+    if split == "everyday-test":
+        return tuple(_test(split, cast(everyday=True)))
     if split == "names":
-        return tuple(_names())
+        return tuple(_names(cast()))
     return tuple(entry for entry in entries("train-100k") if entry.scene and _is_in(split, entry.scene))
 
 
@@ -73,16 +78,35 @@ def _training(index: int) -> Entry:
     draws = Draws(f"openmoji-world {identity} words")
     if index % PLAIN == PLAIN - 1:
         plain = _plain()[index // PLAIN % len(_plain())]
-        caption = draws.pick(plain.captions)
-        if caption.startswith(("a ", "an ", "the ")) and draws.chance(FRAMED):
-            caption = draws.pick(_frames_without_verb()).format(x=caption)
-        return Entry(Example(identity, (disguise(caption, draws),), plain.group), None, plain.id)
-    scene = training_scene(draws)
+        return Entry(Example(identity, (_framed(plain.captions, draws),), plain.group), None, plain.id)
+    return _composed(identity, draws, cast())
+
+
+def _of_everyday(index: int, names: Sequence[Entry]) -> Entry:
+    identity = f"everyday-{index:06d}"
+    draws = Draws(f"openmoji-world {identity} words")
+    if index % PLAIN == PLAIN - 1:
+        plain = names[index // PLAIN % len(names)]
+        example = Example(identity, (_framed(plain.example.captions, draws),), plain.example.group)
+        return Entry(example, plain.scene, plain.code)
+    return _composed(identity, draws, cast(everyday=True))
+
+
+def _composed(identity: str, draws: Draws, among: Cast) -> Entry:
+    scene = training_scene(draws, among)
     caption = disguise(put_into_words(scene, draws).text, draws)
     return Entry(Example(identity, (caption,), scene.group), scene)
 
 
-def _test() -> list[Entry]:
+def _framed(captions: Sequence[str], draws: Draws) -> str:
+    """One of the captions of an unchanged picture, in training's phrasings."""
+    caption = draws.pick(captions)
+    if caption.startswith(("a ", "an ", "the ")) and draws.chance(FRAMED):
+        caption = draws.pick(_frames_without_verb()).format(x=caption)
+    return disguise(caption, draws)
+
+
+def _test(split: str, among: Cast) -> list[Entry]:
     found: list[Entry] = []
     asked: set[str] = set()
 
@@ -91,26 +115,26 @@ def _test() -> list[Entry]:
         if caption in asked:
             return False
         asked.add(caption)
-        example = Example(f"test-{len(found):06d}", (caption,), scene.group)
+        example = Example(f"{split}-{len(found):06d}", (caption,), scene.group)
         found.append(Entry(example, scene, skill=skill, unseen=unseen))
         return True
 
-    draws = Draws("openmoji-world test")
+    draws = Draws(f"openmoji-world {split}")
     for number in range(QUESTIONS_A_SKILL * len(SKILLS)):
         skill = SKILLS[number % len(SKILLS)]
-        while not ask(skill_scene(skill, draws, withheld=True), skill, draws, unseen=False):
+        while not ask(skill_scene(skill, draws, among, withheld=True), skill, draws, unseen=False):
             pass
     for number in range(REWORDED):
-        scene = skill_scene(SKILLS[number % len(SKILLS)], draws, withheld=False)
+        scene = skill_scene(SKILLS[number % len(SKILLS)], draws, among, withheld=False)
         for unseen in (False, True):
             while not ask(scene, "phrasing", draws, unseen):
                 pass
     return found
 
 
-def _names() -> list[Entry]:
+def _names(among: Cast) -> list[Entry]:
     found = []
-    for number, thing in enumerate(things().values()):
+    for number, thing in enumerate(among.all):
         nouns = ((noun.singular, noun.counted) for noun in thing.nouns)
         captions = tuple(f"{article(noun)} {noun}" if counted else noun for noun, counted in nouns)
         scene = Scene((Part(thing.key),))

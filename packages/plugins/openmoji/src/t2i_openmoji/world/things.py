@@ -8,6 +8,16 @@ from functools import cache
 from importlib.resources import files
 
 
+EVERYDAY = """
+bird, butterfly, cat, cow, crab, dog, duck, elephant, fish, frog, horse, lion, mouse, octopus, owl, panda,
+penguin, pig, rabbit, sheep, snake, spider, turtle, whale, apple, banana, carrot, lemon, pear, strawberry,
+cactus, mushroom, sunflower, tree, tulip, cloud, crescent moon, star, sun, birthday cake, cup of coffee,
+doughnut, egg, ice cream cone, spoon, teapot, airplane, bus, car, rocket, house, tent, boot, crown, dress,
+t-shirt, top hat, umbrella, balloon, bell, book, chair, envelope, gift, guitar, heart, key, padlock, pencil,
+soccer ball
+"""  # keys of things that children draw, for trainings of minutes instead of hours
+
+
 @dataclass(frozen=True)
 class Noun:
     """One name of a thing.
@@ -63,6 +73,27 @@ def things() -> Mapping[str, Thing]:
         for code, colour, mirror, names in rows
     )
     return {thing.key: thing for thing in found}
+
+
+@dataclass(frozen=True, eq=False)
+class Cast:
+    """The things that scenes are made of.
+
+    Attributes:
+        all: in the order of the table.
+        colourable: those of them that can be drawn in any colour.
+    """
+
+    all: tuple[Thing, ...]
+    colourable: tuple[Thing, ...]
+
+
+@cache
+def cast(*, everyday: bool = False) -> Cast:
+    """All things, or the 70 of EVERYDAY."""
+    keys = set(EVERYDAY.replace("\n", " ").strip().split(", "))
+    chosen = tuple(thing for key, thing in things().items() if key in keys or not everyday)
+    return Cast(chosen, tuple(thing for thing in chosen if thing.colour))
 
 
 def _noun(entry: str) -> Noun:
