@@ -32,7 +32,12 @@ def test_its_numbers_are_the_datasets() -> None:
     assert f"under {len(nouns)} names" in page
     assert f"{uncoloured} things keep" in page
     assert f"**{sum(map(len, LISTS))} phrasings**" in page
-    for split, count in {**SIZES, "test": len(entries("test")), "names": len(entries("names"))}.items():
+    for split, count in {
+        **SIZES,
+        "test": len(entries("test")),
+        "everyday-test": len(entries("everyday-test")),
+        "names": len(entries("names")),
+    }.items():
         assert f"| `{split}` | {count:,} |" in page
 
 

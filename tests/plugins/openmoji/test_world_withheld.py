@@ -14,9 +14,10 @@ from t2i_openmoji.world import splits
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.dataset import OpenMojiWorld
 from t2i_openmoji.world.phrasings import FRAMES, LISTS, PAIRS, SENTENCES, withheld_phrasings
+from t2i_openmoji.world.sampling import NOVELTY
 from t2i_openmoji.world.scene import withheld_colour, withheld_count, withheld_pair
 from t2i_openmoji.world.splits import Entry
-from t2i_openmoji.world.things import things
+from t2i_openmoji.world.things import cast, things
 
 NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "2": 2, "3": 3, "4": 4, "5": 5}
 OWNER = {
@@ -186,3 +187,19 @@ def test_single_pairs_and_several_are_parts_of_train_100k(monkeypatch: pytest.Mo
     for split, wanted in (("single", single), ("pairs", told), ("several", several)):
         assert splits.entries(split) == tuple(wanted)
         assert 20 < len(wanted) < 150
+
+
+def test_everyday_withholds_the_same_and_shows_seventy_things() -> None:
+    training, asked = splits.entries("everyday"), splits.entries("everyday-test")
+    keys = {thing.key for thing in cast(everyday=True).all}
+    assert len(keys) == 70 and len(training) == 40_000
+    for entries in (training, asked):
+        assert {part.thing for entry in entries if entry.scene for part in entry.scene.parts} == keys
+    assert not any(entry.scene is None or entry.scene.withheld for entry in training)
+    texts = [marked(plain(entry.example.captions[0])) for entry in training]
+    assert not [each for text in texts for each in combinations(text) if is_withheld(*each)]
+    assert sum(bool(entry.code) for entry in training) == 4_000  # unchanged pictures
+    for entry in asked:
+        assert entry.scene is not None
+        assert entry.skill in ("", "phrasing") or entry.scene.withheld == NOVELTY[entry.skill]
+    assert len({entry.example.captions for entry in asked}) == len(asked) == 2400
