@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from typing import Any, Self, final
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from t2i.config import Config
 from t2i.create import create_text_encoder
@@ -28,6 +28,7 @@ from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity
 from t2i.drawing.providers import provider_of
 from t2i.drawing.reading import by_length, encode_prompts
+from t2i.drawing.threads import at_once
 from t2i.errors import EncoderMismatchError, InvalidInputError, UnknownNameError
 from t2i.generator import Generator
 from t2i.hub.layout import CARD, WEIGHTS
@@ -204,33 +205,29 @@ class Pipeline(Artist):
     def _images(
         self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
     ) -> Iterator[list[Image.Image]]:
-        """The pictures of each stage, or the last ones alone."""
-        groups = by_length(text)
-        order = [row for rows, _ in groups for row in rows]
-        drawn = [self._images_of(part, [seeds[row] for row in rows], options, stages) for rows, part in groups]
-        for of_groups in zip(*drawn, strict=True):
-            images = dict(zip(order, chain(*of_groups), strict=True))
+        """The pictures of each stage, or the last ones alone. A CPU draws them in tiles of prompts of one length."""
+        tiles = [
+            (rows[at : at + size], part[at : at + size])
+            for rows, part in by_length(text)
+            for size in [ROW_TILE if self._device.type == "cpu" else len(rows)]
+            for at in range(0, len(rows), size)
+        ]
+        drawn = [self._tile(part, [seeds[row] for row in rows], options, stages) for rows, part in tiles]
+        of_stages = zip(*drawn, strict=True) if stages else [at_once([partial(next, tile) for tile in drawn])]
+        for of_tiles in of_stages:
+            images = dict(zip(chain(*(rows for rows, _ in tiles)), chain(*of_tiles), strict=True))
             yield [images[row] for row in range(len(seeds))]
 
     @torch.inference_mode()
-    def _images_of(
+    def _tile(
         self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
     ) -> Iterator[list[Image.Image]]:
-        """The pictures of prompts of one length, filled up to a multiple of ROW_TILE; a CPU draws tile by tile."""
+        """As `_images`, of prompts of one length, filled up to a multiple of ROW_TILE."""
         rows = [*range(len(text)), *[len(text) - 1] * (-len(text) % ROW_TILE)]
-        size = ROW_TILE if self._device.type == "cpu" else len(rows)
-        tiles = [self._tile(text, seeds, rows[at : at + size], options, stages) for at in range(0, len(rows), size)]
-        for images in zip(*tiles, strict=True):
-            yield to_pil(torch.cat(images)[: len(seeds)])
-
-    def _tile(
-        self, text: TextEmbedding, seeds: Sequence[int], rows: list[int], options: Config, stages: bool
-    ) -> Iterator[Tensor]:
-        noise, network = Noise([seeds[row] for row in rows], self._device), self._network
-        if stages:
-            yield from network.stages(text[rows], noise, options)
-        else:
-            yield network.generate(text[rows], noise, options)
+        noise, filled, network = Noise([seeds[row] for row in rows], self._device), text[rows], self._network
+        drawn = network.stages(filled, noise, options) if stages else [network.generate(filled, noise, options)]
+        for images in drawn:
+            yield to_pil(images[: len(text)])
 
     @property
     def _device(self) -> torch.device:
