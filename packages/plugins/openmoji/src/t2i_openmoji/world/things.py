@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-
 EVERYDAY = """
 bird, butterfly, cat, cow, crab, dog, duck, elephant, fish, frog, horse, lion, mouse, octopus, owl, panda,
 penguin, pig, rabbit, sheep, snake, spider, turtle, whale, apple, banana, carrot, lemon, pear, strawberry,
