@@ -39,7 +39,7 @@ class OpenMojiWorld(CaptionedDataset):
         Args:
             split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of
                 `train-100k` that show one thing), "pairs" (those that show two things and whose captions say where each
-                is), "several" (those that show more than one of a thing), "everyday" (40,000 others, of 70 things only),
+                is), "several" (those that show more than one of a thing), "everyday" (40,000 others, of 70 things),
                 "test", "everyday-test" (of the same 70 things) or "names".
 
         Raises:
