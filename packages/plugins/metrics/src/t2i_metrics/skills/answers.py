@@ -33,7 +33,7 @@ class Question:
 def question_of(caption: str) -> Question | None:
     """The question of a caption; None if it does not describe a scene of openmoji-world in the words of its grammar.
 
-    The test splits of openmoji-world give the skill of their captions; for others, it is the one that their scene needs.
+    The test splits of openmoji-world give the skill of their captions; for others, it is what their scene needs.
     """
     known = _test().get(caption)
     if known is not None:
