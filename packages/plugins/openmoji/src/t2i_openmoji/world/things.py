@@ -14,7 +14,7 @@ cactus, mushroom, sunflower, tree, tulip, cloud, crescent moon, star, sun, birth
 doughnut, egg, ice cream cone, spoon, teapot, airplane, bus, car, rocket, house, tent, boot, crown, dress,
 t-shirt, top hat, umbrella, balloon, bell, book, chair, envelope, gift, guitar, heart, key, padlock, pencil,
 soccer ball
-"""  # keys of things that children draw, for trainings of minutes instead of hours
+"""  # keys of things that children draw: fewer pictures teach them
 
 
 @dataclass(frozen=True)
