@@ -15,7 +15,7 @@ from t2i_openmoji.world.grammar import disguise, put_into_words
 from t2i_openmoji.world.phrasings import LISTS
 from t2i_openmoji.world.sampling import training_scene
 from t2i_openmoji.world.scene import Part, Scene
-from t2i_openmoji.world.things import Noun, things
+from t2i_openmoji.world.things import Noun, cast, things
 
 ENGLISH = inflect.engine()
 COUNTABLE = [noun for thing in things().values() for noun in thing.nouns if noun.counted]
@@ -86,7 +86,7 @@ def test_captions_have_no_grammar_errors() -> None:
     """No caption of 3,000 scenes has a wrong article, agreement, number or colour."""
     for number in range(3_000):
         draws = Draws(f"test grammar {number}")
-        scene = training_scene(draws)
+        scene = training_scene(draws, cast())
         text = put_into_words(scene, draws).text
         assert not re.search(r"\ba [aeio]|\ban [^aeiouh]|[{}_]|  |\b(\w+) \1\b", text.replace("a one", "")), text
         assert not re.search(

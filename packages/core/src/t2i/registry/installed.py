@@ -31,7 +31,7 @@ class Facts:
 
     Attributes:
         name, version: as installed; if missing in the head, the name of its folder and "?".
-        requires_core: its requirements on t2i-core, without those of an extra.
+        requires_core: its requirements on t2i-core.
         problem: why the metadata cannot be trusted, or "".
     """
 
@@ -68,8 +68,7 @@ def facts(distribution: Distribution) -> Facts:
         return Facts(folder, "?", problem="it has no METADATA")
     head = HeaderParser().parsestr(text.partition("\n\n")[0])
     name, version = (str(head[key] or "").strip() for key in ("Name", "Version"))
-    lines = [str(line) for line in head.get_all("Requires-Dist") or ()]
-    requires = tuple(line for line in lines if REQUIRES_CORE.match(line) and not OF_AN_EXTRA.fullmatch(line))
+    requires = tuple(str(line) for line in head.get_all("Requires-Dist") or () if REQUIRES_CORE.match(str(line)))
     missing = " and ".join(what for what, value in (("name", name), ("version", version)) if not value)
     return Facts(name or folder, version or "?", requires, f"its METADATA gives no {missing}" if missing else "")
 
@@ -108,6 +107,8 @@ class Unmet:
 @cache
 def unmet(requirement: str, core_version: str) -> Unmet | None:
     """What is wrong with `requirement`, such as "t2i-core>=0.1,<0.2", on this core; None if it is met."""
+    if OF_AN_EXTRA.fullmatch(requirement):
+        return None
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
