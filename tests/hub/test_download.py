@@ -217,7 +217,8 @@ def test_an_invalid_revision_is_refused_before_any_request(hub, revision):
         (503, {}, OfflineError, r"HTTP 503"),
     ],
 )
-def test_each_refusal_is_one_sentence_and_the_older_copy_is_kept(hub, repo, status, headers, kind, says):
+def test_each_refusal_is_one_sentence_and_the_older_copy_is_kept(hub, repo, monkeypatch, status, headers, kind, says):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     commit = download("org/name", None)[1]
 
     async def refuses(request: Request) -> Response:
