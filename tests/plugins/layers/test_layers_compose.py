@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from t2i_layers.compose import Placements, compose, seen
+from t2i_layers.compose import Placements, compose, overlap, seen
 
 SIDE = 16
 WHITE = torch.ones(1, 3)
@@ -94,3 +94,23 @@ def test_gradients_reach_each_number(name: str) -> None:
     number = getattr(places, name).requires_grad_()
     compose(WHITE, sprite(), places, SIDE).square().sum().backward()
     assert number.grad.abs().sum() > 0
+
+
+def test_overlap_is_the_area_that_pairs_share() -> None:
+    """Against squares of whole pixels that are counted."""
+    apart = placements(place(x=-0.125, side=0.25), place(x=0.125, side=0.25), place(x=0.375, y=0.375, side=0.125))
+    different = placements(place(x=-0.125, side=0.375), place(x=0.125, y=0.0625, side=0.375))
+    counted = torch.zeros(2, 16, 16)
+    counted[0, 5:11, 3:9] = counted[1, 6:12, 7:13] = 1
+    assert overlap(different).item() == pytest.approx((counted[0] * counted[1]).mean().item())
+    assert overlap(apart).item() == 0
+    half = different._replace(presence=torch.tensor([[0.5, 1.0]]))
+    assert overlap(half).item() == pytest.approx(overlap(different).item() / 2)
+
+
+def test_only_presences_learn_from_overlap() -> None:
+    numbers = {name: torch.full((1, 2), 0.3, requires_grad=True) for name in ("presence", "x", "y", "side")}
+    flat = {name: torch.zeros(1, 2) for name in ("tilt", "mirrored")}
+    overlap(Placements(torch.tensor([0, 0]), **numbers, **flat)).sum().backward()
+    assert numbers["presence"].grad is not None and (numbers["presence"].grad > 0).all()
+    assert all(numbers[name].grad is None for name in ("x", "y", "side"))

@@ -17,7 +17,7 @@ from t2i.testing.checks import captions
 from t2i.testing.objectives import batch_of
 from t2i.text import TextEmbedding
 from t2i.training.objective import Batch
-from t2i_layers.compose import Placements, compose
+from t2i_layers.compose import Placements, compose, overlap
 from t2i_layers.config import LayersConfig, LayersObjectiveConfig
 from t2i_layers.generator import Found, LayeredVAE
 from t2i_layers.model import Scene
@@ -67,14 +67,14 @@ def nothing(_: LayeredVAE, scene: Scene, *__: object) -> Found:
 
 def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = batch()
-    settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7, order=0.3, search=0.5)
+    settings = LayersObjectiveConfig(squared_error=2, absolute_error=3, beta=0.7, order=0.3, search=0.5, overlap=0.6)
     with monkeypatch.context() as patch:
         patch.setattr(LayeredVAE, "found", nothing)
         terms = LayersObjective(vae, settings).loss(seen)
     (mean, log_variance), read = vae.encoder(seen.images, seen.text.sentence), vae.decoder.read(seen.text)
     posterior, expected = Normal(mean, (0.5 * log_variance).exp()), vae.decoder.planner.expected(read)
     z = posterior.mean + posterior.stddev * Noise(range(4)).normal(8)
-    scene = vae.decoder.scene(read, z)
+    scene = vae.decoder.scene(read, z).dealt()
     order = vae.fitting(scene, vae.sprites(scene), seen.images)
     difference = vae.paint(scene.in_order(order)) - seen.images  # without a search
     parts = Independent(Normal(expected.means, (0.5 * expected.log_variances).exp()), 1)
@@ -84,8 +84,9 @@ def test_terms_are_the_bound_per_pixel_value(vae: LayeredVAE, monkeypatch: pytes
     torch.testing.assert_close(terms["squared_error"], 2 * difference.square().mean())
     torch.testing.assert_close(terms["absolute_error"], 3 * difference.abs().mean())
     torch.testing.assert_close(terms["order"], -0.3 * scene.orders.gather(1, order[:, None]).mean())
-    assert terms["search"] == 0
-    assert set(terms) == {"kl", "kl_nats", "order", "search", "squared_error", "absolute_error"}
+    torch.testing.assert_close(terms["overlap"], 0.6 * overlap(scene.places).mean())
+    assert terms["search"] == 0 and terms["overlap"] > 0
+    assert set(terms) == {"kl", "kl_nats", "order", "search", "overlap", "squared_error", "absolute_error"}
 
 
 @pytest.mark.parametrize("thing", [0, 1])
@@ -190,6 +191,29 @@ def test_words_alone_tell_the_order(vae: LayeredVAE) -> None:
     assert torch.equal(one, other) and not torch.equal(one[0], one[1])
 
 
+def test_places_are_dealt_to_the_most_visible_copies_and_those_upon_others_last() -> None:
+    """Four copies of one thing and one of another: the second lies upon the third, which is more visible."""
+    vae = LayeredVAE(LayersConfig.model_validate(SHAPE | {"copies": (4, 1)}))
+    presence = torch.tensor([[0.1, 0.7, 0.8, 0.9, 0.2]])
+    x = torch.tensor([[-0.3, 0.0, 0.05, 0.3, 0.0]])
+    side, flat = torch.full((1, 5), 0.25), torch.zeros(1, 5)
+    places = Placements(vae.decoder.planner.thing, presence, x, flat, side, flat, flat)
+    scene = vae.decoder.scene(vae.decoder.read(captions(1, 12)), torch.zeros(1, 8))
+    dealt = scene._replace(places=places).dealt().places
+    torch.testing.assert_close(dealt.presence, torch.tensor([[0.9, 0.8, 0.7, 0.1, 0.2]]))
+    torch.testing.assert_close(dealt.x, torch.tensor([[0.3, 0.05, -0.3, 0.0, 0.0]]))
+
+
+def test_dealing_changes_nothing_that_is_seen_of_visible_copies(vae: LayeredVAE) -> None:
+    """Copies of a thing are alike: only which number they have changes."""
+    scene = vae.decoder.scene(vae.decoder.read(captions(4, 12)), torch.randn(4, 8))
+    all_there = scene._replace(places=scene.places._replace(presence=torch.ones_like(scene.places.presence)))
+    for name in ("x", "y", "side", "tilt", "mirrored"):
+        before, after = (getattr(one.places, name) for one in (all_there, all_there.dealt()))
+        assert torch.equal(before[:, :2].sort(1).values, after[:, :2].sort(1).values)
+        assert torch.equal(before[:, 2], after[:, 2])
+
+
 def test_the_order_that_fits_a_picture_is_found(vae: LayeredVAE) -> None:
     scene = vae.decoder.scene(vae.decoder.read(captions(4, 12)), torch.randn(4, 8)).first_copies()
     shown = Placements(
@@ -219,6 +243,35 @@ def test_a_search_finds_where_a_hidden_thing_should_be(vae: LayeredVAE) -> None:
     found = vae.found(scene, sprites, images, torch.tensor([[wrong, there, wrong], [wrong, wrong, wrong]]))
     assert found.better.tolist() == [True, False] and found.placement[0] == 1
     torch.testing.assert_close(torch.stack([found.x, found.y, found.side])[:, 0], torch.tensor([0.25, 0.0, 0.4]))
+
+
+def test_a_search_moves_only_what_is_visible(vae: LayeredVAE) -> None:
+    scene, sprites, images = two_squares(vae)
+    scene = scene._replace(places=scene.places._replace(presence=torch.tensor([[0.9, 0.1], [0.1, 0.9]])))
+    uniform = torch.rand(2, 30, 4)
+    uniform[:, 0, 0], uniform[:, 1, 0] = 0, 0.999
+    assert vae.found(scene, sprites, images, uniform).placement.tolist() == [0, 1]
+
+
+def test_a_copy_that_hides_behind_another_vanishes(vae: LayeredVAE) -> None:
+    """Of two copies at one place, one is enough; which number of copies a caption says is learned from that."""
+    seen = batch()
+    read, z = vae.decoder.read(seen.text), torch.zeros(4, 8)
+    with torch.no_grad():
+        vae.decoder.planner.start[:] = torch.tensor([2.0, 0, 0, 0.3, 0, 0])  # three copies, all visible, at one place
+        vae.decoder.planner.start[1, 0] = 2.2  # none is like another
+        vae.decoder.planner.start[2, 0] = 1.8
+    sprites = torch.cat([torch.full((4, 2, 3, 8, 8), -1.0), torch.ones(4, 2, 1, 8, 8)], 2)
+    start = vae.decoder.scene(read, z)
+    images = compose(start.background, sprites, start.decided().places, 16).detach()
+    optimizer = torch.optim.Adam(vae.decoder.planner.presence.parameters(), lr=1e-2)
+    for _ in range(100):
+        scene = vae.decoder.scene(read.detach(), z)
+        drawn = compose(start.background.detach(), sprites, scene.places, 16)
+        optimizer.zero_grad()
+        ((drawn - images).square().mean() + 0.3 * overlap(scene.places).mean()).backward()
+        optimizer.step()
+    assert vae.decoder.scene(read, z).decided().places.presence.tolist() == [[0, 1, 0]] * 4
 
 
 def test_what_a_search_finds_is_drawn_and_learned(vae: LayeredVAE, monkeypatch: pytest.MonkeyPatch) -> None:

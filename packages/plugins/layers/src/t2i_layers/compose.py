@@ -65,6 +65,16 @@ def seen(sprites: Float[Tensor, "b t c s s"], places: Placements, resolution: in
     return compose(labels[t].expand(b, -1), labelled, places, resolution)
 
 
+def overlap(places: Placements) -> Float[Tensor, b]:
+    """The area that pairs of placements share, as a share of the picture, summed over pairs; a placement counts as far as
+    it is visible. Gradients reach the presences alone: a copy that hides behind another is to vanish, not to move."""
+    x, y, side = (numbers.detach() for numbers in (places.x, places.y, places.side))
+    both = (side[:, :, None] + side[:, None]) / 2
+    across, down = ((both - (n[:, :, None] - n[:, None]).abs()).clamp_min(0) for n in (x, y))
+    pairs = across * down * places.presence[:, :, None] * places.presence[:, None]
+    return pairs.triu(1).sum((1, 2))
+
+
 def finer(numbers: Tensor) -> Tensor:
     """The numbers in float64 where the device has it. Functions such as cos round vectors and their last elements in
     different ways; rounded to float32 afterwards, they no longer depend on a picture's place in the batch."""

@@ -70,6 +70,9 @@ class LayersObjectiveConfig(Config):
         ge=0,
         description="weight of the squared distance of a thing's place to a better one that was found at random",
     )
+    overlap: float = Field(
+        0.3, ge=0, description="weight of the area that copies share: hidden ones would be counted in other pictures"
+    )
     draw: Literal["one", "each", "all"] = Field(
         "all",
         description="one: a single thing, by each query in turn, at last from a list of captions; "

@@ -84,15 +84,16 @@ class LayeredVAE(Generator[LayersOptions]):
         images: Float[Tensor, "b 3 h w"],
         uniform: Float[Tensor, "b n 4"],
     ) -> Found:
-        """The best of n random places for one of each picture's things, all at a quarter of their sides.
+        """The best of n random places for one visible placement of each picture, all at a quarter of their sides.
 
         Args:
-            uniform: numbers in [0, 1): which thing, x, y and side.
+            uniform: numbers in [0, 1): which placement, x, y and side.
         """
         side, rows = max(self.resolution // 4, 1), torch.arange(len(images), device=images.device)
         wanted, small = F.adaptive_avg_pool2d(images, side), F.adaptive_avg_pool2d(sprites.flatten(0, 1), side)
-        small, first = torch.unflatten(small, 0, sprites.shape[:2]), scene.first
-        placement = first[(uniform[..., 0] * len(first)).long()]
+        small, visible = torch.unflatten(small, 0, sprites.shape[:2]), scene.places.presence > 0.5
+        numbers = (uniform[..., 0] * visible.sum(1, keepdim=True)).long()
+        placement = visible.byte().argsort(dim=1, descending=True, stable=True).gather(1, numbers)
         x, y, sides = 0.8 * uniform[..., 1] - 0.4, 0.8 * uniform[..., 2] - 0.4, 0.2 + 0.4 * uniform[..., 3]
 
         def error(places: Placements) -> Float[Tensor, b]:
@@ -122,7 +123,7 @@ class LayeredVAE(Generator[LayersOptions]):
 
     def reconstruct(self, images: Float[Tensor, "b 3 h w"], text: TextEmbedding) -> Float[Tensor, "b 3 h w"]:
         """The pictures, decoded from the posterior's means and their captions."""
-        scene = self.decoder.scene(self.decoder.read(text), self.encoder(images, text.sentence).mean)
+        scene = self.decoder.scene(self.decoder.read(text), self.encoder(images, text.sentence).mean).dealt()
         return self.paint(scene.in_order(self.fitting(scene, self.sprites(scene), images)).decided())
 
     def interpolate(
@@ -147,7 +148,7 @@ class LayeredVAE(Generator[LayersOptions]):
         read, (normal, uniform) = self.decoder.read(text), (noise.normal(self.config.latent_dim), noise.uniform(2))
         expected = self.decoder.planner.expected(read)
         part = _chosen(expected.log_weights, uniform[:, 0], options.temperature)
-        scene = self.decoder.scene(read, expected.part(part).at(options.temperature * normal))
+        scene = self.decoder.scene(read, expected.part(part).at(options.temperature * normal)).dealt()
         return scene.in_order(_chosen(scene.orders, uniform[:, 1], options.temperature)).decided()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from t2i.text import TextEmbedding
 from t2i.training.objective import Batch, Objective, Phase, Player
-from t2i_layers.compose import compose
+from t2i_layers.compose import compose, overlap
 from t2i_layers.config import LayersObjectiveConfig
 from t2i_layers.generator import LayeredVAE
 from t2i_layers.model import Scene
@@ -57,6 +57,8 @@ class LayersObjective(Objective):
             scene = scene.only(thing)
         elif c.draw == "each":
             scene = scene.first_copies()
+        else:
+            scene = scene.dealt()
         sprites = vae.sprites(scene)
         if held:
             sprites = sprites.detach()
@@ -66,6 +68,8 @@ class LayersObjective(Objective):
             scene = scene.in_order(order)
             scene, away = self._searched(scene, sprites, batch)
             terms["search"] = c.search * away
+        if c.draw == "all":
+            terms["overlap"] = c.overlap * overlap(scene.places).mean()
         again = compose(scene.background, sprites, scene.places, vae.resolution)
         nats = -(posterior.entropy + vae.decoder.planner.expected(read).log_density(z)).mean()
         terms |= {"kl": per_value * nats, "kl_nats": nats.detach()}
