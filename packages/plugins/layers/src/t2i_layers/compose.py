@@ -66,8 +66,9 @@ def seen(sprites: Float[Tensor, "b t c s s"], places: Placements, resolution: in
 
 
 def overlap(places: Placements) -> Float[Tensor, b]:
-    """The area that pairs of placements share, as a share of the picture, summed over pairs; a placement counts as far as
-    it is visible. Gradients reach the presences alone: a copy that hides behind another is to vanish, not to move."""
+    """The area that pairs of placements share, as a share of the picture, summed over pairs; a placement counts as far
+    as it is visible. Gradients reach the presences alone: a copy that hides behind another is to vanish, not to move.
+    """
     x, y, side = (numbers.detach() for numbers in (places.x, places.y, places.side))
     both = (side[:, :, None] + side[:, None]) / 2
     across, down = ((both - (n[:, :, None] - n[:, None]).abs()).clamp_min(0) for n in (x, y))

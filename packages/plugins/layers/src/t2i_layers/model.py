@@ -56,15 +56,15 @@ class Scene(NamedTuple):
         """The scene with places dealt anew among the copies of each thing, which are alike: the most visible copy takes
         its own first, and a place upon another comes last. So it is always the same copies that three things need,
         however they are arranged, and words can tell how many there are."""
-        (thing, presence, *where), rows = self.places, 2 * self.places.thing
-        ranks = (rows - presence).argsort(dim=1, stable=True)  # a presence is below 2: each thing's copies stay together
-        x, y, side = (numbers.gather(1, ranks) for numbers in where[:3])
+        (thing, presence, *where), numbers = self.places, torch.arange(len(self.places.thing), device=self.looks.device)
+        ranks = (2 * thing - presence + 1e-6 * numbers).argsort(1)  # each thing's copies together, no two keys alike
+        x, y, side = (values.gather(1, ranks) for values in where[:3])
         near = (thing[:, None] == thing).expand(len(x), -1, -1)
-        for numbers in (x, y):
-            near = near & ((numbers[:, :, None] - numbers[:, None]).abs() < (side[:, :, None] + side[:, None]) / 4)
+        for values in (x, y):
+            near = near & ((values[:, :, None] - values[:, None]).abs() < (side[:, :, None] + side[:, None]) / 4)
         upon = near.triu(1).any(1)
-        source = ranks.gather(1, (rows + upon).argsort(dim=1, stable=True))
-        dealt = Placements(thing, presence.gather(1, ranks), *(numbers.gather(1, source) for numbers in where))
+        source = ranks.gather(1, (len(thing) * (2 * thing + upon) + numbers).argsort(1))
+        dealt = Placements(thing, presence.gather(1, ranks), *(values.gather(1, source) for values in where))
         return self._replace(places=dealt)
 
     def in_order(self, order: Int[Tensor, b]) -> Scene:
