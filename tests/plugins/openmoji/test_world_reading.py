@@ -14,6 +14,7 @@ from t2i_openmoji.world.sampling import any_scene
 from t2i_openmoji.world.scene import Part, Scene
 from t2i_openmoji.world.sheet import world_sheet
 from t2i_openmoji.world.splits import entries
+from t2i_openmoji.world.things import cast
 
 
 def unordered(scene: Scene | None) -> object:
@@ -34,7 +35,7 @@ def test_captions_of_test_and_names_are_parsed_into_their_scenes() -> None:
 def test_captions_with_sizes_and_backgrounds_are_parsed_into_their_scenes(unseen: bool) -> None:
     for number in range(700):
         draws = Draws(f"test reading {number}")
-        scene = any_scene(draws)
+        scene = any_scene(draws, cast())
         caption = put_into_words(scene, draws, unseen=unseen).text
         assert unordered(read(caption)) == unordered(scene), caption
         assert unordered(read(f"{caption.upper()}!")) == unordered(scene), caption

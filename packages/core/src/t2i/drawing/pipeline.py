@@ -206,14 +206,16 @@ class Pipeline(Artist):
         self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
     ) -> Iterator[list[Image.Image]]:
         """The pictures of each stage, or the last ones alone. A CPU draws them in tiles of prompts of one length."""
+        on_cpu = self._device.type == "cpu"
         tiles = [
             (rows[at : at + size], part[at : at + size])
             for rows, part in by_length(text)
-            for size in [ROW_TILE if self._device.type == "cpu" else len(rows)]
+            for size in [ROW_TILE if on_cpu else len(rows)]
             for at in range(0, len(rows), size)
         ]
         drawn = [self._tile(part, [seeds[row] for row in rows], options, stages) for rows, part in tiles]
-        of_stages = zip(*drawn, strict=True) if stages else [at_once([partial(next, tile) for tile in drawn])]
+        threaded = on_cpu and not stages  # a GPU uses all of itself for one tile, and stages are wanted one by one
+        of_stages = [at_once([partial(next, tile) for tile in drawn])] if threaded else zip(*drawn, strict=True)
         for of_tiles in of_stages:
             images = dict(zip(chain(*(rows for rows, _ in tiles)), chain(*of_tiles), strict=True))
             yield [images[row] for row in range(len(seeds))]

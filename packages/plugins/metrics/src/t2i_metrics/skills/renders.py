@@ -24,7 +24,7 @@ from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.layout import Placement, arrange
 from t2i_openmoji.world.sampling import any_scene
 from t2i_openmoji.world.scene import Part, Scene
-from t2i_openmoji.world.things import things
+from t2i_openmoji.world.things import cast, things
 
 MEDLEYS, BLENDS = 0.08, 0.06  # shares of the pictures: several different things; a blend of two
 RESAMPLED, SPECKLED, COMPRESSED, WARPED = 0.6, 0.5, 0.15, 0.5  # shares of the changed pictures
@@ -48,7 +48,7 @@ class Labelled:
 def labelled(stream: str) -> Labelled:
     """The picture of a named stream; streams of the dataset's splits have other names."""
     draws, folder = Draws(f"openmoji-world detector {stream}"), _folder()
-    scene = any_scene(draws)
+    scene = any_scene(draws, cast())
     placed = arrange(scene, draws)
     kind = draws.weighted({"medley": MEDLEYS, "blend": BLENDS, "": 1 - MEDLEYS - BLENDS})
     if kind == "medley":

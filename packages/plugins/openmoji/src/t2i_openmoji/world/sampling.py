@@ -8,7 +8,7 @@ from dataclasses import replace
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.scene import MAX_COUNT, Part, Relation, Scene, Skill
-from t2i_openmoji.world.things import Cast, cast, things
+from t2i_openmoji.world.things import Cast, things
 
 NOVELTY: dict[Skill, frozenset[str]] = {  # the withheld combinations in tests of a skill
     "object": frozenset(),
@@ -54,9 +54,8 @@ def _scene_of(skill: Skill, draws: Draws, among: Cast) -> Scene:
     return Scene(_two(draws, among, coloured, coloured), relation)
 
 
-def any_scene(draws: Draws, among: Cast | None = None) -> Scene:
-    """A scene with training's distribution, possibly with withheld combinations; of all things without `among`."""
-    among = among or cast()
+def any_scene(draws: Draws, among: Cast) -> Scene:
+    """A scene with training's distribution, possibly with withheld combinations."""
     kind = draws.weighted(KINDS)
     relation: Relation = ""
     parts: tuple[Part, ...]

@@ -54,16 +54,14 @@ class Entry:
 def entries(split: str) -> Sequence[Entry]:
     """All entries of a split; "train-100k" begins with those of "train"; "single", "pairs" and "several" keep some."""
     if split == "everyday":
-        names = tuple(_names(cast(everyday=True)))
-        return tuple(_of_everyday(index, names) for index in range(SIZES[split]))
+        among = cast(everyday=True)
+        return _training(split, SIZES[split], among, _names(among))
     if split in SIZES:
-        return tuple(_training(index) for index in range(SIZES[split]))
-    if split == "test":
-        return tuple(_test(split, cast()))
-    if split == "everyday-test":
-        return tuple(_test(split, cast(everyday=True)))
+        return _training("train", SIZES[split], cast(), _plain())
+    if split in ("test", "everyday-test"):
+        return _test(split, cast(everyday=split == "everyday-test"))
     if split == "names":
-        return tuple(_names(cast()))
+        return _names(cast())
     return tuple(entry for entry in entries("train-100k") if entry.scene and _is_in(split, entry.scene))
 
 
@@ -73,26 +71,17 @@ def _is_in(split: str, scene: Scene) -> bool:
     return split == ("single" if scene.parts[0].count == 1 else "several")
 
 
-def _training(index: int) -> Entry:
-    identity = f"train-{index:06d}"
+def _training(stream: str, size: int, among: Cast, unchanged: Sequence[Entry]) -> Sequence[Entry]:
+    """Scenes of the things in `among`, and every tenth time one of the unchanged pictures, in turn."""
+    return tuple(_for_training(f"{stream}-{index:06d}", index, among, unchanged) for index in range(size))
+
+
+def _for_training(identity: str, index: int, among: Cast, unchanged: Sequence[Entry]) -> Entry:
     draws = Draws(f"openmoji-world {identity} words")
     if index % PLAIN == PLAIN - 1:
-        plain = _plain()[index // PLAIN % len(_plain())]
-        return Entry(Example(identity, (_framed(plain.captions, draws),), plain.group), None, plain.id)
-    return _composed(identity, draws, cast())
-
-
-def _of_everyday(index: int, names: Sequence[Entry]) -> Entry:
-    identity = f"everyday-{index:06d}"
-    draws = Draws(f"openmoji-world {identity} words")
-    if index % PLAIN == PLAIN - 1:
-        plain = names[index // PLAIN % len(names)]
-        example = Example(identity, (_framed(plain.example.captions, draws),), plain.example.group)
-        return Entry(example, plain.scene, plain.code)
-    return _composed(identity, draws, cast(everyday=True))
-
-
-def _composed(identity: str, draws: Draws, among: Cast) -> Entry:
+        shown = unchanged[index // PLAIN % len(unchanged)]
+        caption = _framed(shown.example.captions, draws)
+        return Entry(Example(identity, (caption,), shown.example.group), shown.scene, shown.code)
     scene = training_scene(draws, among)
     caption = disguise(put_into_words(scene, draws).text, draws)
     return Entry(Example(identity, (caption,), scene.group), scene)
@@ -106,7 +95,7 @@ def _framed(captions: Sequence[str], draws: Draws) -> str:
     return disguise(caption, draws)
 
 
-def _test(split: str, among: Cast) -> list[Entry]:
+def _test(split: str, among: Cast) -> Sequence[Entry]:
     found: list[Entry] = []
     asked: set[str] = set()
 
@@ -129,27 +118,27 @@ def _test(split: str, among: Cast) -> list[Entry]:
         for unseen in (False, True):
             while not ask(scene, "phrasing", draws, unseen):
                 pass
-    return found
+    return tuple(found)
 
 
-def _names(among: Cast) -> list[Entry]:
+def _names(among: Cast) -> Sequence[Entry]:
     found = []
     for number, thing in enumerate(among.all):
         nouns = ((noun.singular, noun.counted) for noun in thing.nouns)
         captions = tuple(f"{article(noun)} {noun}" if counted else noun for noun, counted in nouns)
         scene = Scene((Part(thing.key),))
         found.append(Entry(Example(f"names-{number:06d}", captions, scene.group), scene, thing.code))
-    return found
+    return tuple(found)
 
 
 @cache
-def _plain() -> Sequence[Example]:
+def _plain() -> Sequence[Entry]:
     """OpenMoji's own training pictures in random order, without captions that mention a withheld combination."""
     kept = []
     for example in OpenMoji("train").examples:
         captions = tuple(caption for caption in example.captions if not names_withheld(caption))
         if captions:
-            kept.append(Example(example.id, captions, example.group))
+            kept.append(Entry(Example(example.id, captions, example.group), None, example.id))
     return Draws("openmoji-world plain").shuffled(kept)
 
 
