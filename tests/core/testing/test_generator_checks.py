@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from t2i.testing.checks import Check
 from t2i.testing.checks.generators import GENERATOR_CHECKS
 from t2i.text import TextEmbedding
 
-KEPT: list[Noise] = []
 Pictures = Float[Tensor, "b 3 h w"]
 
 
@@ -82,15 +80,6 @@ class SeedsGlobally(Sane):
     def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
         np.random.seed(noise.seeds[0] % 2**32)
         return super().generate(text, noise, options)
-
-
-class KeptInAGlobal(Sane):
-    """Keeps its noise where another thread finds it."""
-
-    def generate(self, text: TextEmbedding, noise: Noise, options: FakeOptions) -> Pictures:
-        KEPT[:] = [noise]
-        time.sleep(0.02)
-        return super().generate(text, Noise(KEPT[0].seeds[: len(text)]), options)
 
 
 class LooksAtNeighbours(Sane):
@@ -339,7 +328,6 @@ class Undocumented(Sane):
 
 SAVED = "saved_and_loaded_it_draws_the_same_bits"
 GOLDEN = "golden_pictures_are_drawn_again"
-THREADS = "threads_do_not_disturb_each_other"
 PLACE = "a_picture_does_not_depend_on_its_place_in_the_batch"
 NEIGHBOURS = "a_picture_does_not_depend_on_its_neighbours"
 SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
@@ -355,10 +343,8 @@ SPECIMENS: list[tuple[Callable[[], Generator], dict[str, str]]] = [
             SAVED: "draw different pictures",
             GOLDEN: "differs from its golden pictures",
             "a_copy_draws_the_same_bits": "deep copy",
-            THREADS: "two drawings at the same time differ",
         },
     ),
-    (KeptInAGlobal, {THREADS: "two drawings at the same time differ"}),
     (SeedsGlobally, {"noise_is_the_only_randomness": "the global random generator of NumPy"}),
     (LooksAtNeighbours, {NEIGHBOURS: "4 pictures alone differ"}),
     (BatchStatistics, {NEIGHBOURS: "4 pictures alone differ"}),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from typing import Any, Self, final
@@ -28,7 +27,6 @@ from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import ArtistIdentity
 from t2i.drawing.providers import provider_of
 from t2i.drawing.reading import by_length, encode_prompts
-from t2i.drawing.threads import at_once
 from t2i.errors import EncoderMismatchError, InvalidInputError, UnknownNameError
 from t2i.generator import Generator
 from t2i.hub.layout import CARD, WEIGHTS
@@ -206,17 +204,14 @@ class Pipeline(Artist):
         self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
     ) -> Iterator[list[Image.Image]]:
         """The pictures of each stage, or the last ones alone. A CPU draws them in tiles of prompts of one length."""
-        on_cpu = self._device.type == "cpu"
         tiles = [
             (rows[at : at + size], part[at : at + size])
             for rows, part in by_length(text)
-            for size in [ROW_TILE if on_cpu else len(rows)]
+            for size in [ROW_TILE if self._device.type == "cpu" else len(rows)]
             for at in range(0, len(rows), size)
         ]
         drawn = [self._tile(part, [seeds[row] for row in rows], options, stages) for rows, part in tiles]
-        threaded = on_cpu and not stages  # a GPU uses all of itself for one tile, and stages are wanted one by one
-        of_stages = [at_once([partial(next, tile) for tile in drawn])] if threaded else zip(*drawn, strict=True)
-        for of_tiles in of_stages:
+        for of_tiles in zip(*drawn, strict=True):
             images = dict(zip(chain(*(rows for rows, _ in tiles)), chain(*of_tiles), strict=True))
             yield [images[row] for row in range(len(seeds))]
 

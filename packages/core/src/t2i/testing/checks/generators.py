@@ -6,9 +6,7 @@ import copy
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -132,21 +130,6 @@ def a_picture_does_not_depend_on_its_neighbours(generator: Generator) -> None:
             f"{count} pictures alone differ from the same pictures in a batch of 8"
         )
     assert _moved_alike(generator, text), "a picture's bits depend on its place among four, or on its neighbours"
-
-
-@GENERATOR_CHECKS.add(
-    why="a CPU draws the parts of a batch on several threads at once",
-    remedy="keep what a drawing computes in local variables, not on self, on a module or in a global",
-)
-def threads_do_not_disturb_each_other(generator: Generator) -> None:
-    text = captions(8, generator.text_dim)
-    parts = [(text[at : at + 4], range(at, at + 4)) for at in (0, 4)]
-    alone = [draw(generator, *part) for part in parts]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        for _ in range(3):
-            together = pool.map(partial(draw, generator), *zip(*parts, strict=True))
-            for images, wanted in zip(together, alone, strict=True):
-                assert same(images, wanted, ROUNDING), "two drawings at the same time differ from each alone"
 
 
 def _moved_alike(generator: Generator, text: TextEmbedding) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, final
@@ -25,9 +24,6 @@ from t2i_diffusers.unread import hushed
 
 class _Node(nn.Module):
     """A place in the tree of names; its parameters and children are added from outside."""
-
-
-DRAWING = threading.Lock()  # a pipeline of diffusers keeps its state on itself: one drawing at a time
 
 
 @final
@@ -118,7 +114,7 @@ class DiffusersLoRA(Generator[LoRAOptions]):
         latents = noise.normal(*self.latents_shape)
         read = self.text_of(text)
         images = torch.empty(len(text), 3, self.resolution, self.resolution, device=latents.device)
-        with DRAWING, self.worn() as network, hushed():
+        with self.worn() as network, hushed():
             dtype = network.dtype
             for row in range(len(text)):  # one by one: the same bits in every batch, and the pipelines read no padding
                 here, length = slice(row, row + 1), int(text.mask[row].sum())
