@@ -156,6 +156,8 @@ def application_pictures(session: nox.Session) -> None:
     from markdown import blocks
 
     made, pictures = Path(session.create_tmp()).resolve(), Path("docs/pictures").resolve()
+    shutil.rmtree(made)  # t2i replaces no file of an earlier run
+    made.mkdir()
     for page in ("products", "stories", "boards"):
         found = blocks(f"docs/{page}.md")
         for block in found:
@@ -172,11 +174,27 @@ def application_pictures(session: nox.Session) -> None:
         session.run(*shlex.split(lines[0]))
     shutil.copy(made / "pandas" / "grid.png", pictures / "grid.png")
     for page, place, name, size in (
-        ("shop/contact.html", "", "contact", "1000,490"),
-        ("fox.html", "#p1", "story", "1000,545"),
+        ("shop/contact.html", "", "contact", (1000, 490)),
+        ("fox.html", "#p1", "story", (1000, 545)),
     ):
-        shot = (f"--screenshot={pictures / name}.png", f"--window-size={size}", "--hide-scrollbars")
-        session.run("chromium", "--headless", "--no-sandbox", *shot, (made / page).as_uri() + place, external=True)
+        screenshot((made / page).as_uri() + place, size, pictures / f"{name}.png")
+
+
+def screenshot(address: str, size: tuple[int, int], picture: Path) -> None:
+    """A picture of a page as a browser shows it; chromium's own --screenshot does not scroll to a place in it."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--force-prefers-reduced-motion"):
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver") or "chromedriver"))
+    try:
+        view = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
+        browser.get(address)
+        picture.write_bytes(browser.get_screenshot_as_png())
+    finally:
+        browser.quit()
 
 
 @nox.session(name="sample-size")
