@@ -134,12 +134,15 @@ def serving(
     assert not failed, failed
 
 
-def logged(capsys: pytest.CaptureFixture[str], count: int) -> list[dict[str, Any]]:
-    """The first lines of the access log since the last call; a line may follow its answer."""
-    text, end = "", time.monotonic() + 10
-    while text.count("\n") < count and time.monotonic() < end:
+def logged(capsys: pytest.CaptureFixture[str], count: int, *, without: int = 0) -> list[dict[str, Any]]:
+    """The first lines of the access log since the last call. A line may follow its answer, so those with the status
+    `without`, which earlier tests of the same server caused, are left out."""
+    text, lines, end = "", list[dict[str, Any]](), time.monotonic() + 10
+    while len(lines) < count and time.monotonic() < end:
         text += capsys.readouterr().err
-    return [json.loads(line) for line in text.splitlines()]
+        whole = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        lines = [line for line in whole if line["status"] != without]
+    return lines
 
 
 @dataclass
