@@ -18,7 +18,7 @@ from t2i_openmoji.raster import rasterize
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.drawing import compose, draw
 from t2i_openmoji.world.draws import Draws
-from t2i_openmoji.world.layout import Placement, arrange
+from t2i_openmoji.world.layout import Placement, arrange, arrange_as_usual
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
 
@@ -39,8 +39,9 @@ class OpenMojiWorld(CaptionedDataset):
         Args:
             split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of
                 `train-100k` that show one thing), "pairs" (those that show two things and whose captions say where each
-                is), "several" (those that show more than one of a thing), "everyday" (40,000 others, of 70 things),
-                "test", "everyday-test" (of the same 70 things) or "names".
+                is), "several" (those that show more than one of a thing), "everyday" (40,000 others, of 70 things
+                that stand upright and at usual places), "test", "everyday-test" (of the same 70 things, as they stand
+                there) or "names".
 
         Raises:
             InvalidInputError: there is no such split.
@@ -96,7 +97,9 @@ class OpenMojiWorld(CaptionedDataset):
 
 def placements(entry: Entry) -> tuple[Placement, ...]:
     """Where the things of an entry are drawn; () if the picture is an unchanged OpenMoji drawing."""
-    return () if entry.scene is None or entry.code else arrange(entry.scene, Draws(entry.stream))
+    if entry.scene is None or entry.code:
+        return ()
+    return (arrange_as_usual if entry.usual else arrange)(entry.scene, Draws(entry.stream))
 
 
 @cache

@@ -40,6 +40,10 @@ ARRANGEMENTS: dict[int, Sequence[tuple[float, Cells]]] = {  # largest side of ea
     ),
 }
 JITTER = 0.01  # of the centres, if there are several things
+USUAL_SIDES = {"": 0.7, "small": 0.34, "big": 0.88}  # of a single thing that stands as usual
+USUAL_SIDES_OF_TWO = {"": 0.42, "small": 0.25, "big": 0.46}
+USUAL_ARRANGEMENTS = {2: 0, 3: 1, 4: 0, 5: 0}  # which of `ARRANGEMENTS`
+USUAL_JITTER = 0.03  # of the centres of things that stand as usual
 
 
 @dataclass(frozen=True)
@@ -81,16 +85,48 @@ def arrange(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
     )
 
 
+def arrange_as_usual(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
+    """The same as `arrange`, but upright, in one arrangement for each number, and nearly always at the same places.
+
+    What is left to chance is which of two things is where, if the caption leaves it open, and a shift of
+    `USUAL_JITTER` of all things together.
+    """
+    if len(scene.parts) == 2:
+        upright, ordered = _choices_of_two(scene, draws)
+        signs = (-1, 1) if ordered else (1, -1)
+        along = [0.5 + sign * APART for sign in signs]
+        centres = [(0.5, place) if upright else (place, 0.5) for place in along]
+        placed = [
+            (part, *centre, USUAL_SIDES_OF_TWO[part.size]) for part, centre in zip(scene.parts, centres, strict=True)
+        ]
+    elif scene.parts[0].count == 1:
+        placed = [(scene.parts[0], 0.5, 0.5, USUAL_SIDES[scene.parts[0].size])]
+    else:
+        part = scene.parts[0]
+        side, cells = ARRANGEMENTS[part.count][USUAL_ARRANGEMENTS[part.count]]
+        placed = [(part, x, y, side) for x, y in cells]
+    right, down = (draws.between(-USUAL_JITTER, USUAL_JITTER) for _ in range(2))
+    return tuple(
+        Placement(part.thing, part.colour, x + right, y + down, side, mirrored=False, tilt=0.0)
+        for part, x, y, side in placed
+    )
+
+
 def _two(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
     """Side by side or one above the other; the first is on the left or on top if the relation says so."""
-    upright = scene.relation == "above" or (scene.relation == "and" and draws.chance(0.4))
-    ordered = scene.relation in ("left of", "above") or draws.chance(0.5)
+    upright, ordered = _choices_of_two(scene, draws)
     placements = []
     for part, sign in zip(scene.parts, (-1, 1) if ordered else (1, -1), strict=True):
         along, across = 0.5 + sign * APART, 0.5 + draws.between(-ASIDE, ASIDE)
         x, y = (across, along) if upright else (along, across)
         placements.append(_placed(part, draws, x, y, draws.between(*SIDES_OF_TWO[part.size])))
     return tuple(placements)
+
+
+def _choices_of_two(scene: Scene, draws: Draws) -> tuple[bool, bool]:
+    """Whether two things are one above the other, and whether the first is on the left or on top."""
+    upright = scene.relation == "above" or (scene.relation == "and" and draws.chance(0.4))
+    return upright, scene.relation in ("left of", "above") or draws.chance(0.5)
 
 
 def _placed(part: Part, draws: Draws, x: float, y: float, side: float) -> Placement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -36,6 +36,7 @@ class Entry:
         code: of an unchanged OpenMoji picture; "" for a composed one.
         skill: the skill that `test` checks with it; "phrasing" if only the wording differs; "" outside `test`.
         unseen: whether the caption's phrasing is withheld from training.
+        usual: whether its things stand upright and at their usual places (`layout.arrange_as_usual`).
     """
 
     example: Example
@@ -43,6 +44,7 @@ class Entry:
     code: str = ""
     skill: Skill | Literal["phrasing", ""] = ""
     unseen: bool = False
+    usual: bool = False
 
     @property
     def stream(self) -> str:
@@ -55,14 +57,20 @@ def entries(split: str) -> Sequence[Entry]:
     """All entries of a split; "train-100k" begins with those of "train"; "single", "pairs" and "several" keep some."""
     if split == "everyday":
         among = cast(everyday=True)
-        return _training(split, SIZES[split], among, _names(among))
+        return _as_usual(_training(split, SIZES[split], among, _names(among)))
     if split in SIZES:
         return _training("train", SIZES[split], cast(), _plain())
-    if split in ("test", "everyday-test"):
-        return _test(split, cast(everyday=split == "everyday-test"))
+    if split == "everyday-test":
+        return _as_usual(_test(split, cast(everyday=True)))
+    if split == "test":
+        return _test(split, cast())
     if split == "names":
         return _names(cast())
     return tuple(entry for entry in entries("train-100k") if entry.scene and _is_in(split, entry.scene))
+
+
+def _as_usual(found: Sequence[Entry]) -> Sequence[Entry]:
+    return tuple(replace(entry, usual=True) for entry in found)
 
 
 def _is_in(split: str, scene: Scene) -> bool:
