@@ -79,7 +79,7 @@ def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
         assert generator.resolution == 64 and values_kept * (2 if recipe.startswith("world64") else 4) <= 16 * MIB
     if recipe == "world64":
         found = values["data"], train.steps * train.batch_size
-        assert found == WORLD64.get(name, ("openmoji-world:everyday", 256_000))
+        assert found == WORLD64.get(name, ("openmoji-world:everyday", 128_000))
 
 
 def _without_meaning(config: type[BaseModel], prefix: str) -> list[str]:

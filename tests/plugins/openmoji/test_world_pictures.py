@@ -6,6 +6,7 @@ import hashlib
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from t2i_openmoji.world.colours import COLOURS, PAINTS, PALETTE, recolour
 from t2i_openmoji.world.dataset import OpenMojiWorld, placements
 from t2i_openmoji.world.drawing import draw
 from t2i_openmoji.world.draws import Draws
-from t2i_openmoji.world.layout import Placement, arrange
+from t2i_openmoji.world.layout import Placement, arrange, arrange_as_usual
 from t2i_openmoji.world.sampling import skill_scene, training_scene
 from t2i_openmoji.world.scene import SKILLS, Part, Scene
 from t2i_openmoji.world.things import cast, things
@@ -103,12 +104,18 @@ def where(placed: Placement) -> np.ndarray:
     return (pixels(placed) != 255).any(-1) | (pixels(placed, background="black") != [0x3F] * 3).any(-1)
 
 
+layouts = pytest.mark.parametrize("layout", [arrange, arrange_as_usual])
+
+
+@layouts
 @pytest.mark.parametrize("skill", SKILLS)
-def test_things_are_completely_visible_and_separate(skill: str) -> None:
+def test_things_are_completely_visible_and_separate(
+    skill: str, layout: Callable[[Scene, Draws], tuple[Placement, ...]]
+) -> None:
     for number in range(40):
         draws = Draws(f"test {skill} {number}")
         scene = skill_scene(skill, draws, cast(), withheld=False)  # type: ignore[arg-type]
-        masks = [where(placed) for placed in arrange(scene, draws)]
+        masks = [where(placed) for placed in layout(scene, draws)]
         assert len(masks) == sum(part.count for part in scene.parts)
         for mask in masks:
             assert mask.sum() > 0.004 * SIDE**2  # even the thinnest of five things
@@ -122,12 +129,15 @@ def centre(placed: Placement) -> tuple[float, float]:
     return x / SIDE, y / SIDE
 
 
+@layouts
 @pytest.mark.parametrize("relation", ["left of", "above", "next to", "and"])
-def test_things_are_at_the_places_of_their_relation(relation: str) -> None:
+def test_things_are_at_the_places_of_their_relation(
+    relation: str, layout: Callable[[Scene, Draws], tuple[Placement, ...]]
+) -> None:
     offsets = []
     for number in range(60):
         scene = Scene((Part("cat"), Part("airplane", colour="blue")), relation)  # type: ignore[arg-type]
-        first, second = arrange(scene, Draws(f"test places {number}"))
+        first, second = layout(scene, Draws(f"test places {number}"))
         assert (first.thing, second.thing, second.colour) == ("cat", "airplane", "blue")
         (x, y), (other_x, other_y) = centre(first), centre(second)
         offsets.append((other_x - x, other_y - y))
@@ -141,6 +151,17 @@ def test_things_are_at_the_places_of_their_relation(relation: str) -> None:
     else:
         assert 15 < (right > 0.3).sum() + (below > 0.3).sum() < 45  # either order
         assert ((np.abs(below) > 0.3).any()) == (relation == "and")
+
+
+@pytest.mark.parametrize("split", ["everyday", "everyday-test"])
+def test_everyday_things_stand_upright_and_at_usual_places(split: str) -> None:
+    shown = [entry for entry in OpenMojiWorld(split).entries[:500] if placements(entry)]
+    assert len(shown) >= 450
+    places = [placed for entry in shown for placed in placements(entry)]
+    assert not any(placed.mirrored or placed.tilt for placed in places)
+    single = [placements(entry)[0] for entry in shown if len(placements(entry)) == 1]
+    assert all(abs(placed.x - 0.5) <= 0.03 and abs(placed.y - 0.5) <= 0.03 for placed in single)
+    assert len({(placed.x, placed.y) for placed in single}) == len(single)  # a seed still moves them
 
 
 def test_sizes_are_distinguishable() -> None:
