@@ -27,13 +27,14 @@ from t2i.training.settings import read_recipe
 PROMPTS = Path(__file__).with_name("gallery.txt").read_text(encoding="utf-8").splitlines()
 SEED = 0
 COLUMNS = 5
+SKILLS = ("object", "colour", "count", "two_objects", "position", "attribution", "unseen_phrasing")
 
 
 def make(folder: Path) -> None:
     """Write every page's part into `folder`, replacing its contents.
 
     Args:
-        folder: gets gallery.md, front.md, public.md, roles.md, training.md and techniques.md; NAME.md (sizes and
+        folder: gets gallery.md, front.md, public.md, roles.md, training.md, techniques.md and history.md; NAME.md (sizes and
             weights) and NAME-settings.md for each technique; and one sheet for each pretrained model.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -54,6 +55,7 @@ def make(folder: Path) -> None:
             ("name", "what", "pretrained"),
             ([f"`{name}`", spec.summary, _listed(name, pretrained)] for name, spec in techniques.items()),
         ),
+        "history": _history(pretrained.values(), techniques),
     }
     for name, spec in techniques.items():
         own = [f"### {key}\n\n{text}" for key, text in sections.items() if pretrained[key].model == name]
@@ -163,6 +165,29 @@ def _listed(technique: str, pretrained: dict[str, WeightsSpec]) -> str:
 
 def _not_yet(spec: ModelSpec) -> str:
     return f"No weights of `{spec.name}` are bundled yet.\n"
+
+
+def _history(pretrained: Iterable[WeightsSpec], techniques: dict[str, ModelSpec]) -> str:
+    """What each bundled model that was asked for skills can do, by the year of its paper."""
+    asked = sorted(
+        (int(techniques[weights.model].paper[-4:]), weights.name, weights)
+        for weights in pretrained
+        if "skills" in weights.scores
+    )
+    return table(
+        ("year", "model", *(skill.replace("_", " ") for skill in SKILLS), "mean", "MiB", "asked"),
+        (
+            [
+                str(year),
+                f"`{name}`",
+                *(f"{weights.scores[f'skills_{skill}'].value:.2f}" for skill in SKILLS),
+                f"{weights.scores['skills'].value:.2f}",
+                f"{weights.size_bytes / 2**20:.1f}",
+                f"`{weights.scores['skills'].data}`",
+            ]
+            for year, name, weights in asked
+        ),
+    )
 
 
 def _public_names() -> str:
