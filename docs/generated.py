@@ -34,8 +34,8 @@ def make(folder: Path) -> None:
     """Write every page's part into `folder`, replacing its contents.
 
     Args:
-        folder: gets gallery.md, front.md, public.md, roles.md, training.md, techniques.md and history.md; NAME.md (sizes and
-            weights) and NAME-settings.md for each technique; and one sheet for each pretrained model.
+        folder: gets gallery.md, front.md, public.md, roles.md, training.md, techniques.md and history.md; NAME.md
+            (sizes and weights) and NAME-settings.md for each technique; and one sheet for each pretrained model.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
