@@ -21,6 +21,7 @@ PAGES = (
     "docs/techniques/cvae.md",
     "docs/techniques/diffusers-lora.md",
     "docs/techniques/flow.md",
+    "docs/techniques/history.md",
     "docs/techniques/layers.md",
     "docs/techniques/transformer.md",
     "docs/techniques/vaegan.md",
