@@ -21,7 +21,6 @@ PAGES = (
     "docs/techniques/cvae.md",
     "docs/techniques/diffusers-lora.md",
     "docs/techniques/flow.md",
-    "docs/techniques/history.md",
     "docs/techniques/layers.md",
     "docs/techniques/transformer.md",
     "docs/techniques/vaegan.md",
@@ -54,7 +53,8 @@ def test_every_technique_has_its_page() -> None:
 
 
 def test_every_page_is_run() -> None:
-    assert {page for page in pages() if page.startswith("docs/techniques/")} == {*PAGES, "docs/techniques/index.md"}
+    others = {"docs/techniques/index.md", "docs/techniques/history.md"}  # of no single technique
+    assert {page for page in pages() if page.startswith("docs/techniques/")} == {*PAGES, *others}
 
 
 @pytest.mark.parametrize("page", PAGES)
