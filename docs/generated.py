@@ -23,11 +23,13 @@ from t2i.registry.describe import DEFAULT_MODEL
 from t2i.registry.specs import load_target
 from t2i.training.config import OptimizerConfig, TrainConfig
 from t2i.training.settings import read_recipe
+from t2i_metrics.skills.answers import PHRASING
+from t2i_metrics.skills.evaluator import score_name
+from t2i_openmoji.world.scene import SKILLS
 
 PROMPTS = Path(__file__).with_name("gallery.txt").read_text(encoding="utf-8").splitlines()
 SEED = 0
 COLUMNS = 5
-SKILLS = ("object", "colour", "count", "two_objects", "position", "attribution", "unseen_phrasing")
 
 
 def make(folder: Path) -> None:
@@ -169,18 +171,19 @@ def _not_yet(spec: ModelSpec) -> str:
 
 def _history(pretrained: Iterable[WeightsSpec], techniques: dict[str, ModelSpec]) -> str:
     """What each bundled model that was asked for skills can do, by the year of its paper."""
+    skills = (*SKILLS, PHRASING[True])
     asked = sorted(
         (int(techniques[weights.model].paper[-4:]), weights.name, weights)
         for weights in pretrained
         if "skills" in weights.scores
     )
     return table(
-        ("year", "model", *(skill.replace("_", " ") for skill in SKILLS), "mean", "MiB", "asked"),
+        ("year", "model", *skills, "mean", "MiB", "asked"),
         (
             [
                 str(year),
                 f"`{name}`",
-                *(f"{weights.scores[f'skills_{skill}'].value:.2f}" for skill in SKILLS),
+                *(f"{weights.scores[score_name(skill)].value:.2f}" for skill in skills),
                 f"{weights.scores['skills'].value:.2f}",
                 f"{weights.size_bytes / 2**20:.1f}",
                 f"`{weights.scores['skills'].data}`",

@@ -86,25 +86,22 @@ def arrange(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
 
 
 def arrange_as_usual(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
-    """The same as `arrange`, but upright, in one arrangement for each number, and nearly always at the same places.
+    """As `arrange`, but upright, in the usual size and arrangement, and almost at the same places.
 
-    What is left to chance is which of two things is where, if the caption leaves it open, and a shift of
-    `USUAL_JITTER` of all things together.
+    Left to chance is which of two things is where, if the caption leaves it open, and how far all of them are shifted
+    together, at most by `USUAL_JITTER` to each side.
     """
     if len(scene.parts) == 2:
-        upright, ordered = _choices_of_two(scene, draws)
-        signs = (-1, 1) if ordered else (1, -1)
-        along = [0.5 + sign * APART for sign in signs]
-        centres = [(0.5, place) if upright else (place, 0.5) for place in along]
-        placed = [
-            (part, *centre, USUAL_SIDES_OF_TWO[part.size]) for part, centre in zip(scene.parts, centres, strict=True)
-        ]
-    elif scene.parts[0].count == 1:
-        placed = [(scene.parts[0], 0.5, 0.5, USUAL_SIDES[scene.parts[0].size])]
+        upright, along = _line_of_two(scene, draws)
+        cells = [(0.5, place) if upright else (place, 0.5) for place in along]
+        placed = [(part, *cell, USUAL_SIDES_OF_TWO[part.size]) for part, cell in zip(scene.parts, cells, strict=True)]
     else:
-        part = scene.parts[0]
-        side, cells = ARRANGEMENTS[part.count][USUAL_ARRANGEMENTS[part.count]]
-        placed = [(part, x, y, side) for x, y in cells]
+        [part] = scene.parts
+        if part.count == 1:
+            side, cells = USUAL_SIDES[part.size], [(0.5, 0.5)]
+        else:
+            side, cells = ARRANGEMENTS[part.count][USUAL_ARRANGEMENTS[part.count]]
+        placed = [(part, *cell, side) for cell in cells]
     right, down = (draws.between(-USUAL_JITTER, USUAL_JITTER) for _ in range(2))
     return tuple(
         Placement(part.thing, part.colour, x + right, y + down, side, mirrored=False, tilt=0.0)
@@ -114,19 +111,21 @@ def arrange_as_usual(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
 
 def _two(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
     """Side by side or one above the other; the first is on the left or on top if the relation says so."""
-    upright, ordered = _choices_of_two(scene, draws)
+    upright, places = _line_of_two(scene, draws)
     placements = []
-    for part, sign in zip(scene.parts, (-1, 1) if ordered else (1, -1), strict=True):
-        along, across = 0.5 + sign * APART, 0.5 + draws.between(-ASIDE, ASIDE)
+    for part, along in zip(scene.parts, places, strict=True):
+        across = 0.5 + draws.between(-ASIDE, ASIDE)
         x, y = (across, along) if upright else (along, across)
         placements.append(_placed(part, draws, x, y, draws.between(*SIDES_OF_TWO[part.size])))
     return tuple(placements)
 
 
-def _choices_of_two(scene: Scene, draws: Draws) -> tuple[bool, bool]:
-    """Whether two things are one above the other, and whether the first is on the left or on top."""
+def _line_of_two(scene: Scene, draws: Draws) -> tuple[bool, tuple[float, float]]:
+    """Whether two things are one above the other, and where along that line the first and the second one are."""
     upright = scene.relation == "above" or (scene.relation == "and" and draws.chance(0.4))
-    return upright, scene.relation in ("left of", "above") or draws.chance(0.5)
+    ordered = scene.relation in ("left of", "above") or draws.chance(0.5)
+    before, after = 0.5 - APART, 0.5 + APART
+    return upright, (before, after) if ordered else (after, before)
 
 
 def _placed(part: Part, draws: Draws, x: float, y: float, side: float) -> Placement:
