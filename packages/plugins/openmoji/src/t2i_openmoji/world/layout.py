@@ -93,15 +93,15 @@ def arrange_as_usual(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
     """
     if len(scene.parts) == 2:
         upright, along = _line_of_two(scene, draws)
-        cells = [(0.5, place) if upright else (place, 0.5) for place in along]
+        cells: Cells = [(0.5, place) if upright else (place, 0.5) for place in along]
         placed = [(part, *cell, USUAL_SIDES_OF_TWO[part.size]) for part, cell in zip(scene.parts, cells, strict=True)]
     else:
         [part] = scene.parts
         if part.count == 1:
-            side, cells = USUAL_SIDES[part.size], [(0.5, 0.5)]
+            placed = [(part, 0.5, 0.5, USUAL_SIDES[part.size])]
         else:
             side, cells = ARRANGEMENTS[part.count][USUAL_ARRANGEMENTS[part.count]]
-        placed = [(part, *cell, side) for cell in cells]
+            placed = [(part, *cell, side) for cell in cells]
     right, down = (draws.between(-USUAL_JITTER, USUAL_JITTER) for _ in range(2))
     return tuple(
         Placement(part.thing, part.colour, x + right, y + down, side, mirrored=False, tilt=0.0)
