@@ -50,6 +50,7 @@ class Backbone(nn.Module):
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b r y x"], Float[Tensor, "b c v u"]]:
         """The maps of pictures in [-1, 1]: regions, and what is averaged over the picture."""
         if images.shape[-1] != self.side:
+            images = images.float()  # on processors, antialiasing knows no bfloat16
             images = F.interpolate(images, size=(self.side, self.side), mode="bilinear", antialias=True)
         x = ((images + 1) / 2 - self.mean) / self.std
         local, last = self.network(x.contiguous(memory_format=torch.channels_last))
