@@ -20,6 +20,7 @@ from t2i.testing.checks.generators import (
 )
 from t2i.training.config import TrainConfig
 from t2i.training.run import read_recipe
+from t2i.uninitialised import Uninitialised
 
 TECHNIQUES = {
     "cgan": ("openmoji64", "own", "paper", "tiny", "world64"),
@@ -68,7 +69,7 @@ def test_a_recipe_makes_its_objective(name: str, recipe: str) -> None:
     spec, _ = registry().get(ModelSpec, name)
     values = read_recipe(name, recipe)
     assert set(values) <= {"data", "model", "objective", "train"}
-    with torch.device("meta"):  # takes no memory, and no time to initialise weights
+    with torch.device("meta"), Uninitialised():  # takes no memory, and no time to initialise weights
         generator = load_target(spec.target)(parse_config(load_target(spec.config), values.get("model", {}), recipe))
         settings = parse_config(load_target(spec.objective_config), values["objective"], recipe)
         assert load_target(spec.objective)(generator, settings).phases

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from fakes.forked import ForkedCommand
 from fakes.training import (
     OnePlayer,
     TwoPhases,
@@ -24,9 +21,7 @@ from fakes.training import (
     squares,
     state_of,
     train,
-    write_squares,
 )
-from fakes.waiting import wait_until
 from t2i.errors import CheckpointError, DivergedError, InvalidConfigError, TrainingError
 from t2i.runs.checkpoints import latest_checkpoint
 from t2i.training.batches import BatchMaker
@@ -269,29 +264,6 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -
     train(OnePlayer(), tmp_path / "run")
     assert differing(state_of(tmp_path / "whole"), state_of(tmp_path / "run")) == []
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000006"]
-
-
-def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(tmp_path: Path) -> None:
-    """The command is killed at a random moment, during a step or a checkpoint."""
-    data = write_squares(tmp_path / "squares")
-    arguments = ["train", "cgan", "--recipe", "tiny", "--data", data, "--steps", 24, "--device", "cpu"]
-    arguments += ["train.checkpoint_every=4", "train.sample_every=24", "train.log_every=1"]
-    arguments += ["train.tracker=none"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    metrics, lines = killed / "metrics.jsonl", random.randint(5, 15)
-
-    with ForkedCommand(*arguments, "--out", whole) as command:
-        assert command.wait() == 0, command.err
-    with ForkedCommand(*arguments, "--out", killed) as command:
-        wait_until(lambda: metrics.exists() and metrics.read_text().count("\n") > lines, command)
-        time.sleep(random.uniform(0, 0.02))
-        assert command.poll() is None, "the run ended before the kill"
-        command.send_signal(signal.SIGKILL)
-        assert command.wait() == -signal.SIGKILL
-    with ForkedCommand("train", "--resume", killed, "--device", "cpu") as command:
-        assert command.wait() == 0, command.err
-    assert differing(state_of(whole), state_of(killed)) == []
-    assert latest_checkpoint(killed).step == 24
 
 
 # --- what stops a run ----------------------------------------------------------------------------------------------

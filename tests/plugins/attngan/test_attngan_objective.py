@@ -218,7 +218,7 @@ def test_one_batch_can_be_learnt_by_heart() -> None:
         module.train()
     objective.generator.damsm.eval()
     errors = []
-    for _ in range(120):
+    for _ in range(40):
         for player, optimizer in zip(gan.players, optimizers, strict=True):
             terms = losses(objective, player, batch())
             torch.stack(list(terms.values())).sum().backward()

@@ -186,7 +186,7 @@ def test_the_tiny_recipe_learns_eight_colours(tmp_path: Path) -> None:
         generator,
         CGANObjectiveConfig.model_validate(recipe["objective"] | {"generator": {"lr": 5e-3}, "adversarial": 0.05}),
     )
-    config = settings(steps=150, batch_size=8, log_every=150, sample_every=150, checkpoint_every=150)
+    config = settings(steps=100, batch_size=8, log_every=100, sample_every=100, checkpoint_every=100)
     trainer = Trainer(objective, data, config, tmp_path / "run", device="cpu")
 
     def draw(prompt: str) -> Tensor:

@@ -170,7 +170,7 @@ def test_one_batch_can_be_memorised() -> None:
         for (_, player), rate in zip(players(objective), (4e-4, 1e-2), strict=True)
     }
     errors = []
-    for _ in range(150):
+    for _ in range(75):
         for _, player in players(objective):
             terms = losses(objective, player, batch())
             torch.stack(list(terms.values())).sum().backward()

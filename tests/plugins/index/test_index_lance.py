@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from t2i_index.lance import LanceStore
 from t2i_index.record import Entry
 from t2i_index.store import ANY, Store
 
-pytest.importorskip("lancedb")
+pytestmark = pytest.mark.skipif(find_spec("lancedb") is None, reason="lancedb is not installed")
 
 LINES = [line for line in TEXTS if "cats" not in line]  # only SQLite stems English words
 Make = Callable[[str], Store]

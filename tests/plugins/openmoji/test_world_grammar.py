@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from string import Formatter
 
-import inflect
 import pytest
 
 from t2i_openmoji.captions import article
@@ -17,7 +16,6 @@ from t2i_openmoji.world.sampling import training_scene
 from t2i_openmoji.world.scene import Part, Scene
 from t2i_openmoji.world.things import Noun, cast, things
 
-ENGLISH = inflect.engine()
 COUNTABLE = [noun for thing in things().values() for noun in thing.nouns if noun.counted]
 APPLE = Scene((Part("apple"),))
 STRAWBERRIES = Scene((Part("strawberry", 3),))
@@ -37,11 +35,14 @@ def test_there_are_over_400_things_with_unique_names() -> None:
 
 
 def test_plurals_and_articles_are_those_of_inflect() -> None:
+    import inflect  # takes seconds
+
+    english = inflect.engine()
     plurals = {noun.singular: noun.plural for noun in COUNTABLE}
-    assert plurals == {singular: ENGLISH.plural_noun(singular) for singular in plurals}
+    assert plurals == {singular: english.plural_noun(singular) for singular in plurals}
     articles = {noun.singular: article(noun.singular) for noun in COUNTABLE}
-    assert articles == {singular: ENGLISH.an(singular).split(" ")[0] for singular in articles}
-    assert {colour: article(colour) for colour in COLOURS} == {c: ENGLISH.an(c).split(" ")[0] for c in COLOURS}
+    assert articles == {singular: english.an(singular).split(" ")[0] for singular in articles}
+    assert {colour: article(colour) for colour in COLOURS} == {c: english.an(c).split(" ")[0] for c in COLOURS}
 
 
 def test_phrasings() -> None:

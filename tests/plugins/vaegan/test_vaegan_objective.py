@@ -169,7 +169,7 @@ def test_one_batch_can_be_memorised(tmp_path: Path) -> None:
             return (generator.reconstruct(images, text) - images).abs().mean().item()
 
     before = error()
-    config = settings(steps=120, batch_size=8, log_every=120, sample_every=0, checkpoint_every=120)
+    config = settings(steps=80, batch_size=8, log_every=80, sample_every=0, checkpoint_every=80)
     Trainer(objective, data, config, tmp_path / "run", device="cpu").fit()
     assert error() < before / 2
 

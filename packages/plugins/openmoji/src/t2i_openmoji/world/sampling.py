@@ -69,8 +69,10 @@ def any_scene(draws: Draws, among: Cast) -> Scene:
     else:
         part = _part(draws, among, coloured=kind == "colour")
         parts = (replace(part, size=draws.pick(("small", "big"))) if draws.chance(SIZED) else part,)
-    visible = [colour for colour in COLOURS if all(colour != part.shown_colour for part in parts)]
-    return Scene(parts, relation, draws.pick(visible) if draws.chance(BACKGROUND) else "")
+    background = ""
+    if draws.chance(BACKGROUND):
+        background = draws.pick([colour for colour in COLOURS if all(colour != part.shown_colour for part in parts)])
+    return Scene(parts, relation, background)
 
 
 def _part(draws: Draws, among: Cast, *, coloured: bool) -> Part:
