@@ -28,7 +28,7 @@ TECHNIQUES = {
     "stackgan-v2": ("openmoji64", "own", "paper", "tiny", "world64"),
     "dfgan": ("own", "paper", "tiny", "world64"),
     "cvae": ("openmoji64", "own", "paper", "tiny", "world64"),
-    "layers": ("own", "tiny", "world64", "world64-pairs", "world64-single"),
+    "layers": ("own", "tiny", "world64", "world64-pairs", "world64-prompts", "world64-single"),
     "transformer": ("openmoji64", "own", "paper", "tiny", "world64"),
 }
 MIB = 2**20

@@ -13,7 +13,8 @@ import pytest
 from t2i_openmoji.world import splits
 from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.dataset import OpenMojiWorld
-from t2i_openmoji.world.phrasings import FRAMES, LISTS, PAIRS, SENTENCES, withheld_phrasings
+from t2i_openmoji.world.mentions import mentions
+from t2i_openmoji.world.phrasings import FRAMES, LISTS, PAIRS, PROMPTS, SENTENCES, withheld_phrasings
 from t2i_openmoji.world.sampling import NOVELTY
 from t2i_openmoji.world.scene import withheld_colour, withheld_count, withheld_pair
 from t2i_openmoji.world.splits import Entry
@@ -41,15 +42,16 @@ MARKS = ",.?!"
 
 @pytest.fixture(scope="module")
 def training() -> Sequence[Entry]:
-    """The first half of `train-100k`, and so all of `train`, generated in another process without signature checks."""
+    """The first half of `train-100k`, and so all of `train`, and 10,000 entries of `prompts`, generated in another process
+    without signature checks."""
     script = "import pickle, sys; from t2i_openmoji.world import splits\n"
-    script += "splits.SIZES |= {'train': 1_000, 'train-100k': 50_000}\n"
-    script += "pickle.dump((splits.entries('train'), splits.entries('train-100k')), sys.stdout.buffer)"
+    script += "splits.SIZES |= {'train': 1_000, 'train-100k': 50_000, 'prompts': 10_000}\n"
+    script += "pickle.dump([splits.entries(name) for name in splits.SIZES if name != 'everyday'], sys.stdout.buffer)"
     made = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
-    shorter, longer = pickle.loads(made.stdout)
+    shorter, longer, prompts = pickle.loads(made.stdout)
     assert (len(shorter), len(longer)) == (1_000, 50_000)
     assert longer[:1_000] == shorter
-    return longer
+    return [*longer, *prompts]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,7 @@ def test_a_tenth_of_the_combinations_is_withheld() -> None:
 
 def test_no_scene_of_training_has_a_withheld_combination(training: Sequence[Entry]) -> None:
     scenes = [entry.scene for entry in training if entry.scene]
-    assert len(scenes) == 45_000
+    assert len(scenes) == 54_000
     assert not any(scene.withheld for scene in scenes)
 
 
@@ -175,6 +177,11 @@ def test_no_caption_of_training_uses_a_withheld_phrasing(phrasing: str, texts: l
         **{"a_colour": "a red", "is": "is", "is_last": "is", "was": "was", "do": "does", "it": "it", "its": "its"},
     )
     assert pattern(phrasing).search(said), "the pattern is wrong: it finds nothing"
+
+
+def test_prompts_have_words_around_them_that_name_nothing() -> None:
+    assert not [frame for frame in PROMPTS if mentions(frame.replace("{x}", "?"))[1]]
+    assert not {*PROMPTS} & {phrasing for phrasings in LISTS for phrasing in phrasings}
 
 
 def test_single_pairs_and_several_are_parts_of_train_100k(monkeypatch: pytest.MonkeyPatch) -> None:

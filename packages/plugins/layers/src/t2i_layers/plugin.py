@@ -26,6 +26,7 @@ def t2i_models() -> list[ModelSpec]:
                 "tiny": "t2i_layers:recipes/tiny.yaml",
                 "world64": "t2i_layers:recipes/world64.yaml",
                 "world64-pairs": "t2i_layers:recipes/world64-pairs.yaml",
+                "world64-prompts": "t2i_layers:recipes/world64-prompts.yaml",
                 "world64-single": "t2i_layers:recipes/world64-single.yaml",
             },
         )

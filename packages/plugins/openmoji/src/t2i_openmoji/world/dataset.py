@@ -22,7 +22,7 @@ from t2i_openmoji.world.layout import Placement, arrange, arrange_as_usual
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
 
-SPLITS = ("train", "train-100k", "single", "pairs", "several", "everyday", "test", "everyday-test", "names")
+SPLITS = ("train", "train-100k", "single", "pairs", "several", "everyday", "prompts", "test", "everyday-test", "names")
 
 
 @final
@@ -39,9 +39,10 @@ class OpenMojiWorld(CaptionedDataset):
         Args:
             split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of
                 `train-100k` that show one thing), "pairs" (those that show two things and whose captions say where each
-                is), "several" (those that show more than one of a thing), "everyday" (40,000 others, of 70 things
-                that stand upright and at usual places), "test", "everyday-test" (of the same 70 things, as they stand
-                there) or "names".
+                is), "several" (those that show more than one of a thing), "prompts" (40,000 others whose captions have
+                other words around them, such as "pixel art of" and "for my daughter:"), "everyday" (40,000 of 70
+                things that stand upright and at usual places), "test", "everyday-test" (of the same 70 things, as they
+                stand there) or "names".
 
         Raises:
             InvalidInputError: there is no such split.

@@ -46,14 +46,17 @@ class Caption:
         return not self.phrasings.isdisjoint(phrasings.withheld_phrasings())
 
 
-def put_into_words(scene: Scene, draws: Draws, *, unseen: bool = False) -> Caption:
+def put_into_words(
+    scene: Scene, draws: Draws, *, unseen: bool = False, frames: tuple[str, ...] = phrasings.FRAMES
+) -> Caption:
     """A caption that says everything about `scene` and nothing else.
 
     Args:
         unseen: use at least one phrasing that training never uses; otherwise none.
+        frames: phrasings of everything together; none of them is used a quarter of the time.
     """
     while True:
-        caption = _Writer(scene, draws, withheld_too=unseen).write()
+        caption = _Writer(scene, draws, frames, withheld_too=unseen).write()
         if caption.unseen == unseen:
             return caption
 
@@ -82,8 +85,8 @@ class _NounPhrase:
 class _Writer:
     """Chooses the words of one caption and records the phrasings it used."""
 
-    def __init__(self, scene: Scene, draws: Draws, *, withheld_too: bool) -> None:
-        self._scene, self._draws, self._withheld_too = scene, draws, withheld_too
+    def __init__(self, scene: Scene, draws: Draws, frames: tuple[str, ...], *, withheld_too: bool) -> None:
+        self._scene, self._draws, self._frames, self._withheld_too = scene, draws, frames, withheld_too
         self._bare = draws.chance(BARE)
         self._used: list[str] = []
 
@@ -99,7 +102,7 @@ class _Writer:
             shape = self._choose(phrasings.BACKGROUNDS)
             text = shape.format(x=text, colour=colour, a_colour=f"{article(colour)} {colour}")
         plain = self._bare or draws.chance(UNFRAMED)
-        frame = self._note(phrasings.FRAMES[0]) if plain else self._choose(phrasings.FRAMES)
+        frame = self._note(phrasings.FRAMES[0]) if plain else self._choose(self._frames)
         return self._caption(frame.format(x=text, **_agreeing(everything.plural)))
 
     def _part(self, part: Part) -> _NounPhrase:

@@ -19,7 +19,7 @@ from t2i_openmoji.world.sampling import skill_scene, training_scene
 from t2i_openmoji.world.scene import SKILLS, Part, Scene, Skill
 from t2i_openmoji.world.things import Cast, cast
 
-SIZES = {"train": 40_000, "train-100k": 100_000, "everyday": 40_000}
+SIZES = {"train": 40_000, "train-100k": 100_000, "everyday": 40_000, "prompts": 40_000}
 QUESTIONS_A_SKILL = 250  # in `test`
 REWORDED = 450  # scenes in `test` with two captions: in a phrasing of training, and in a withheld one
 PLAIN = 10  # every tenth training picture is an unchanged OpenMoji picture
@@ -58,6 +58,8 @@ def entries(split: str) -> Sequence[Entry]:
     if split == "everyday":
         among = cast(everyday=True)
         return _as_usual(_training(split, SIZES[split], among, _names(among)))
+    if split == "prompts":
+        return _training(split, SIZES[split], cast(), _plain(), phrasings.PROMPTS)
     if split in SIZES:
         return _training("train", SIZES[split], cast(), _plain())
     if split == "everyday-test":
@@ -79,27 +81,29 @@ def _is_in(split: str, scene: Scene) -> bool:
     return split == ("single" if scene.parts[0].count == 1 else "several")
 
 
-def _training(stream: str, size: int, among: Cast, unchanged: Sequence[Entry]) -> Sequence[Entry]:
+def _training(
+    stream: str, size: int, among: Cast, unchanged: Sequence[Entry], frames: tuple[str, ...] = phrasings.FRAMES
+) -> Sequence[Entry]:
     """Scenes of the things in `among`, and every tenth time one of the unchanged pictures, in turn."""
-    return tuple(_for_training(f"{stream}-{index:06d}", index, among, unchanged) for index in range(size))
+    return tuple(_for_training(f"{stream}-{index:06d}", index, among, unchanged, frames) for index in range(size))
 
 
-def _for_training(identity: str, index: int, among: Cast, unchanged: Sequence[Entry]) -> Entry:
+def _for_training(identity: str, index: int, among: Cast, unchanged: Sequence[Entry], frames: tuple[str, ...]) -> Entry:
     draws = Draws(f"openmoji-world {identity} words")
     if index % PLAIN == PLAIN - 1:
         shown = unchanged[index // PLAIN % len(unchanged)]
-        caption = _framed(shown.example.captions, draws)
+        caption = _framed(shown.example.captions, draws, frames)
         return Entry(Example(identity, (caption,), shown.example.group), shown.scene, shown.code)
     scene = training_scene(draws, among)
-    caption = disguise(put_into_words(scene, draws).text, draws)
+    caption = disguise(put_into_words(scene, draws, frames=frames).text, draws)
     return Entry(Example(identity, (caption,), scene.group), scene)
 
 
-def _framed(captions: Sequence[str], draws: Draws) -> str:
+def _framed(captions: Sequence[str], draws: Draws, frames: tuple[str, ...]) -> str:
     """One of the captions of an unchanged picture, in training's phrasings."""
     caption = draws.pick(captions)
     if caption.startswith(("a ", "an ", "the ")) and draws.chance(FRAMED):
-        caption = draws.pick(_frames_without_verb()).format(x=caption)
+        caption = draws.pick(_without_verb(frames)).format(x=caption)
     return disguise(caption, draws)
 
 
@@ -151,5 +155,5 @@ def _plain() -> Sequence[Entry]:
 
 
 @cache
-def _frames_without_verb() -> tuple[str, ...]:
-    return tuple(frame for frame in phrasings.seen(phrasings.FRAMES) if set(re.findall(r"{\w+}", frame)) == {"{x}"})
+def _without_verb(frames: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(frame for frame in phrasings.seen(frames) if set(re.findall(r"{\w+}", frame)) == {"{x}"})
