@@ -42,7 +42,7 @@ MARKS = ",.?!"
 
 @pytest.fixture(scope="module")
 def training() -> Sequence[Entry]:
-    """The first half of `train-100k`, and so all of `train`, and 10,000 entries of `prompts`, generated in another process
+    """Half of `train-100k`, and so all of `train`, and 10,000 entries of `prompts`; generated in another process
     without signature checks."""
     script = "import pickle, sys; from t2i_openmoji.world import splits\n"
     script += "splits.SIZES |= {'train': 1_000, 'train-100k': 50_000, 'prompts': 10_000}\n"
