@@ -79,6 +79,23 @@ def losses_are_finite_scalars(objective: Objective) -> None:
 
 
 @OBJECTIVE_CHECKS.add(
+    why="train.precision=auto chooses bfloat16 where a machine computes it faster",
+    remedy="call float() on what is read by an operation that knows no bfloat16",
+)
+def losses_can_be_computed_in_bfloat16(objective: Objective) -> None:
+    for phase, player in players(objective):
+        where = f"the loss of {phase.name}/{player.name} in bfloat16"
+        try:
+            with torch.autocast("cpu", torch.bfloat16):
+                terms = losses(objective, player, tiny_batch(objective))
+            torch.autograd.backward(torch.stack([value.float() for value in terms.values()]).sum())
+        except RuntimeError as error:  # or NotImplementedError
+            raise AssertionError(f"{where} fails: {error}") from None
+        for name, value in terms.items():
+            assert value.isfinite(), f"the term {name!r} of {where} is {value.item()}"
+
+
+@OBJECTIVE_CHECKS.add(
     why="a player whose loss does not reach it trains nothing, and one that reaches others trains them twice",
     remedy="detach what the player does not own, leave requires_grad to the Trainer, and name what it does own",
 )
