@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from fakes.command_line import T2I
 from fakes.command_line import t2i as t2i
 from t2i.create import load_dataset
+from t2i.data.held_out import held_out
 from t2i.data.split_folder import split_folder
 from t2i.errors import DataError, OutputError
 
@@ -54,6 +56,19 @@ def test_it_is_always_the_same_split(pictures: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a/test/metadata.jsonl").read_text() == (tmp_path / "b/test/metadata.jsonl").read_text()
     with pytest.raises(OutputError, match="already exists"):
         split_folder(dataset, tmp_path / "a", 0.2)
+
+
+def test_validation_finds_its_share_in_the_training_part(tmp_path: Path) -> None:
+    """Were both chosen by the same hash, validation's pictures would all be in the test part."""
+    (tmp_path / "mine").mkdir()
+    for number in range(200):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "mine" / f"{number}.png")
+        (tmp_path / "mine" / f"{number}.txt").write_text(f"red {number}")
+    counts = split_folder(load_dataset(str(tmp_path / "mine")), tmp_path / "parts", 0.3)
+    assert 40 < counts["test"] < 80
+    names = [example.id for example in load_dataset(str(tmp_path / "parts"))]
+    chosen = held_out(names, np.arange(len(names)), None, 0.2)
+    assert 0.1 < chosen.mean() < 0.3
 
 
 def test_what_cannot_be_divided_writes_nothing(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def split_folder(dataset: FileDataset, out: Path, share: float) -> dict[str, int
     looks = [look(found) for found in pixels if found is not None]
     examples = [dataset.examples[index] for index in usable]
     _, groups = np.unique([example.group for example in examples], return_inverse=True)
-    tested = held_out([example.id for example in examples], groups, looks, share)
+    # By other names than those that train.validation sees, which would find its own pictures in the test part.
+    tested = held_out([f"test {example.id}" for example in examples], groups, looks, share)
     counts = dict.fromkeys(PARTS, 0)
     with atomic_folder(out) as scratch:
         lines: dict[str, list[str]] = {part: [] for part in PARTS}
