@@ -48,7 +48,10 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from fakes import plots as plotting  # noqa: E402
 from t2i.registry import discovery  # noqa: E402
+
+plotting.leave_out()
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 SEED = int(os.environ.get("T2I_TEST_SEED", "0"))
@@ -81,6 +84,13 @@ def t2i_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache.mkdir()
     monkeypatch.setenv("T2I_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture
+def plots() -> Iterator[None]:
+    """Loss curves are plotted."""
+    with plotting.drawn():
+        yield
 
 
 @pytest.fixture

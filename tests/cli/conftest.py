@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fakes import plots
 from fakes.command_line import t2i as t2i
 from fakes.distributions import site as site
 from t2i.cli.main import main
@@ -39,7 +40,7 @@ def run_folder(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished tiny run; tests that change it work on a copy."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
     arguments = ["t2i", "train", "cgan", "--recipe", "tiny", "--data", str(squares), "--out", str(out)]
-    with pytest.MonkeyPatch.context() as patch:
+    with plots.drawn(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [*arguments, "--device", "cpu"])
         with pytest.raises(SystemExit) as exited:
             main()

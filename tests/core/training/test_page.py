@@ -16,6 +16,8 @@ from t2i.training.report.page import run_page
 from t2i.training.report.samples import Samples
 from t2i.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("plots")
+
 EVIL = ("<script>alert(1)</script>", 'a "quoted" & <b>bold</b> cat', "</ol><img src=x onerror=alert(2)>", "наряд 猫 🐱")
 
 

@@ -103,6 +103,7 @@ def test_damaged_rows_are_skipped_and_special_files_refused(tmp_path: Path) -> N
         next(read_rows(path))
 
 
+@pytest.mark.usefixtures("plots")
 def test_samples_and_losses_are_pictures(tmp_path: Path) -> None:
     result = train(TwoPhases(), tmp_path / "run", steps=8, sample_every=4, checkpoint_every=8, log_every=1)
     found = sorted((result.run / "samples").iterdir())
