@@ -45,7 +45,7 @@ class KnownPlugin:
 
 
 STARTER = (
-    *("attngan.world64", "cgan.openmoji64", "cgan.world64", "cvae.openmoji64", "layers.world64"),
+    *("attngan.world64", "cgan.openmoji64", "cgan.world64", "cvae.openmoji64", "dfgan.world64", "layers.world64"),
     *("stackgan-v2.openmoji64", "stackgan.openmoji64", "transformer.openmoji64"),
 )
 METRICS = (
