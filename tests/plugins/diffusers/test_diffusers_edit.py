@@ -81,7 +81,7 @@ def test_other_families_edit_too(family: str, written: Written) -> None:
 
 
 def test_what_cannot_be_edited_is_an_error(t2i: T2I, here: Path, written: Written) -> None:
-    with pytest.raises(InvalidInputError, match=r"PixArtSigmaPipeline, a family that diffusers has no inpainting for"):
+    with pytest.raises(InvalidInputError, match=r"PixArtSigmaPipeline, and diffusers has no inpainting for these"):
         Editor(pipeline(str(written("pixart")), device="cpu"), "inpainting")
     (here / "not.png").write_bytes(b"not a picture")
     assert "not a complete PNG" in t2i("edit", "not.png", "a", "--model", "./model").error

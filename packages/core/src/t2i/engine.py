@@ -24,8 +24,8 @@ class Engine(ABC):
 
         Args:
             open_worker: called once in each worker, to load what all tasks need; returns the function that does one
-                task. It, tasks and results are pickled by the engine, from one of its own processes to another.
-            tasks: read a few at a time, so that a billion of them need no memory. If a worker is lost, another one
+                task. An engine with several processes pickles it, tasks and results, for its own processes alone.
+            tasks: read a few at a time, so that a long list needs little memory. If a worker is lost, another one
                 does its task again, so doing a task twice must be the same as doing it once.
 
         Raises:
@@ -63,7 +63,7 @@ class Engine(ABC):
 
 @final
 class OneProcess(Engine):
-    """Does the tasks one by one in this process: the engine that needs none."""
+    """Does the tasks one by one in this process, without workers."""
 
     def map(self, open_worker: Callable[[], Callable[[TaskT], ResultT]], tasks: Iterable[TaskT]) -> Iterator[ResultT]:
         do = open_worker()
@@ -90,7 +90,7 @@ def check_replicas(replicas: int | None, workers: int) -> int:
     check_whole_number(replicas, "The number of replicas", 1)
     if replicas > workers:
         raise InvalidInputError(
-            f"An engine has at most one replica for each of its workers, which are {workers}, got {replicas}. "
-            f"Take an engine with more, such as --engine local:{replicas}"
+            f"An engine has at most one replica for each worker: this one has {workers}, got {replicas} replicas. "
+            f"Take an engine with more workers, such as --engine local:{replicas}"
         )
     return replicas

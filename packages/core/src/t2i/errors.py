@@ -4,7 +4,7 @@ Each message states the rule, what was received, and how to fix it. Quoted text 
 control characters are made visible and its length is bounded::
 
     T2IError
-    ├── UnknownNameError        a model, tag, text encoder, evaluator or dataset that no plugin declares
+    ├── UnknownNameError        nothing has this name: a model, dataset, split, evaluator, recipe, ...
     ├── PluginError             a plugin cannot be used
     │   ├── PluginBrokenError         it raised an error on import or when asked for its specs
     │   ├── PluginIncompatibleError   it was written for another plugin API
@@ -43,7 +43,7 @@ class T2IError(Exception):
 
 
 class UnknownNameError(T2IError):
-    """A model, tag, text encoder, evaluator or dataset that no plugin declares."""
+    """Nothing has this name: a model, tag, dataset, split, text encoder, evaluator, engine, recipe and so on."""
 
 
 class PluginError(T2IError):

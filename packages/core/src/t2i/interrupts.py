@@ -13,11 +13,11 @@ SAME_SECONDS = 1.0  # from the first of them
 
 Handler = Callable[[int, FrameType | None], object]
 
-_first = float("-inf")  # when the latest Ctrl-C began; one for all handlers, as a process has one at a time
+_first = float("-inf")  # when the latest Ctrl-C began, for all handlers
 
 
 def as_one(handler: Handler) -> Handler:
-    """The handler, but not called for a SIGINT that repeats one that a handler made here has already received."""
+    """The handler, without repeats: it gets no SIGINT within SAME_SECONDS of one that such a handler has received."""
 
     def heard(number: int, frame: FrameType | None) -> None:
         global _first
@@ -33,7 +33,7 @@ def as_one(handler: Handler) -> Handler:
 
 @contextmanager
 def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """Handle these signals for the block; in other threads than the main one, which alone receives them, do nothing."""
+    """Handle these signals for the block; does nothing outside the main thread, which alone receives signals."""
     if not _in_main_thread():
         yield
         return

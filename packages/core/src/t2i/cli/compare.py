@@ -93,7 +93,7 @@ def compare(
     say(f"{out}: {len(texts)} prompts, {len(models)} models, seed {seed}")
     report(*markdown(found.entries, whole=verbose).splitlines())
     if not common_scores(found.entries):
-        say("no scores: the models' cards share none. Score them on a dataset: --data openmoji:compose")
+        say("no scores: the models' cards have none in common. Score them on a dataset: --data openmoji:compose")
     for what, reason in found.failures.items():
         fail(f"{what}: {reason}")
     return 2 if found.failures else 0

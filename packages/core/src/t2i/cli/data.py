@@ -107,7 +107,7 @@ def split(
     caption_column: CaptionColumn = "",
     image_column: ImageColumn = "",
 ) -> None:
-    """Copy a folder into a training and a test part that share no group and no equal pictures; always the same."""
+    """Copy a folder into a training and a test part that share no group and no equal pictures; repeatable."""
     from t2i.data.readers.files import FileDataset
     from t2i.data.split_folder import split_folder
 

@@ -21,7 +21,7 @@ HELP = ("--help", "-h")
 
 
 def main() -> None:
-    """Run the command line; exits with 0, 2 after an error of the user's, or 130 after Ctrl-C."""
+    """Run the command line; exits with the command's own code, 2 after an error, or 130 after Ctrl-C."""
     interrupt_once()
     try:
         with speaking(), python_warnings():
@@ -45,7 +45,7 @@ def _code(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         raise
-    except OSError as error:  # what no reader expects: a disk that fails, a name too long for it
+    except OSError as error:  # not caught where the file is read: a disk that fails, or a name too long for it
         where = f"{error.filename}: " if error.filename else ""
         return fail(f"{where}{error.strerror or error}.")
 

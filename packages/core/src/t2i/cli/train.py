@@ -129,8 +129,8 @@ def _settings(
     accept_new: bool = False,
     yes: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The settings that a person chose, by recipe, file and command line in this order, and those below the recommended
-    ones: the parent's, over the technique's own; None if a recipe was chosen, which leaves nothing open."""
+    """The settings that a person chose (the command line goes before the file, and that before the recipe), and those
+    that recommended settings go before: the parent's, then the technique's own; None if a recipe was chosen."""
     from t2i.training.defaults.own import own_settings
     from t2i.training.settings import merge, override, read_recipe, read_settings, without_foreign_prompts
 
@@ -147,7 +147,7 @@ def _settings(
                 f"{parent} is a {below['technique']}, so it cannot be trained as a {technique}. Leave {technique} out."
             )
         technique = below["technique"]
-        if "parent" not in below:  # a model of another layout, whose artist has chosen everything
+        if "parent" not in below:  # a model of another layout: all of these settings are chosen
             settings, below = below, None
     assert technique is not None  # given, or the parent's
     if recipe:

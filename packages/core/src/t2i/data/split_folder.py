@@ -49,7 +49,7 @@ def split_folder(dataset: FileDataset, out: Path, share: float) -> dict[str, int
     looks = [look(found) for found in pixels if found is not None]
     examples = [dataset.examples[index] for index in usable]
     _, groups = np.unique([example.group for example in examples], return_inverse=True)
-    # By other names than those that train.validation sees, which would find its own pictures in the test part.
+    # With the ids alone, the pictures that train.validation would hold out would all be in the test part already.
     tested = held_out([f"test {example.id}" for example in examples], groups, looks, share)
     counts = dict.fromkeys(PARTS, 0)
     with atomic_folder(out) as scratch:

@@ -22,7 +22,7 @@ from t2i.progress import Progress, silent
 
 GRID = Path("grid.png")
 MAX_GRID_PICTURES = 400
-HERE = Folder(Path())  # so that a path is itself
+HERE = Folder(Path())  # leaves paths as they are
 LOOK_AHEAD = 1024  # pictures whose files are looked for before the missing ones of them are drawn
 
 

@@ -41,7 +41,7 @@ from t2i.snapshots.record import Snapshot
 from t2i.snapshots.resolve import resolve
 from t2i.text import TextEmbedding, TextEncoder
 
-ROW_TILE = 4  # pictures that a CPU draws at once, always as many: the order of its sums depends on that number
+ROW_TILE = 4  # a CPU always draws so many pictures at once: the order of its sums depends on their number
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class Pipeline(Artist):
     def _tile(
         self, text: TextEmbedding, seeds: Sequence[int], options: Config, stages: bool
     ) -> Iterator[list[Image.Image]]:
-        """As `_images`, of prompts of one length, filled up to a multiple of ROW_TILE."""
+        """As `_images`, for prompts of one length; the batch is filled up to a multiple of ROW_TILE."""
         rows = [*range(len(text)), *[len(text) - 1] * (-len(text) % ROW_TILE)]
         noise, filled, network = Noise([seeds[row] for row in rows], self._device), text[rows], self._network
         drawn = network.stages(filled, noise, options) if stages else [network.generate(filled, noise, options)]

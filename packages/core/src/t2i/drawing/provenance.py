@@ -124,7 +124,7 @@ class Provenance:
 
 @cache
 def provenance_type() -> TypeAdapter[Provenance]:
-    """Reads a Provenance from untrusted values; made once, because that takes longer than to read a picture."""
+    """Reads a Provenance from untrusted values; made once, because that takes longer than reading a picture."""
     return TypeAdapter(Provenance)
 
 

@@ -23,8 +23,7 @@ def encode_prompts(
 
     Args:
         prompts: distinct ones, each 1 to 2000 characters.
-        warned: prompts that need no warning because there was one already, with what was not read, as a sentence;
-            gets those of this call.
+        warned: for each prompt with an earlier warning, a sentence on what was not read; this call adds its own.
 
     Warns: UnreadPromptWarning: for each prompt that the encoder cannot read completely.
     """

@@ -119,8 +119,8 @@ def evaluate(
                 saved.keep(done, drawn, seconds)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"Interrupted: {finished:,} of {total:,} pictures are evaluated. The same command continues, from at "
-                f"most {SAVE_EVERY_SECONDS:.0f} s before."
+                f"Interrupted: {finished:,} of {total:,} pictures are evaluated. The same command continues and "
+                f"repeats at most the last {SAVE_EVERY_SECONDS:.0f} s."
             ) from None
     merge_processes(evaluators, state)
     saved.forget()

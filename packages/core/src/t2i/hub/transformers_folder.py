@@ -1,4 +1,4 @@
-"""Folders in the layout of transformers, which anybody may have made: what its loaders do not check.
+"""Checks folders in the layout of transformers, which anybody may have made, for what its loaders do not check.
 
 Imports no torch.
 """
@@ -36,7 +36,7 @@ def check_tokenizer(read: Callable[[str], object]) -> None:
 
     Raises:
         ValueError: it cannot read them. The package tokenizers panics for some files, and a panic of Rust is a
-            BaseException, which no handler of errors expects.
+            BaseException, which `except Exception` misses.
     """
     try:
         read("a red heart")

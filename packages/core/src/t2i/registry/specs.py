@@ -117,7 +117,7 @@ class WeightsSpec(Spec):
 
 @dataclass(frozen=True)
 class ReferenceSpec(Spec):
-    """Its `target` is a callable () -> the object; with `takes_reference`, (reference) -> the object
+    """Its `target` is a callable without arguments that makes the object; with `takes_reference`, it takes that of
     "name:reference"."""
 
     name: str
@@ -216,8 +216,8 @@ class HubModelSpec(Spec):
         license: SPDX id of the weights' licence, or the Hub's name of it.
         gated: whether the Hub asks users to accept terms before they can download it.
         resolution: the side of its pictures in pixels.
-        size_bytes: of what is downloaded, about.
-        memory_bytes: of the device, the least that draws one picture, about.
+        size_bytes: about the size of the download.
+        memory_bytes: about the least memory of a device that can draw one picture.
         steps, guidance: the defaults with which its authors draw.
     """
 

@@ -1,4 +1,4 @@
-"""A model on disk: config.json, model.safetensors, golden.safetensors and its card. Found, verified, loaded, saved.
+"""Finds and verifies a model on disk: config.json, model.safetensors, golden.safetensors and its card.
 
 A registered name resolves, in this order, to: a snapshot bundled in an installed distribution; the Hugging Face cache;
 the Hub. In each case its sha256 is verified before a tensor is used.

@@ -28,7 +28,7 @@ def augmented(policy: Sequence[Change], *images: Float[Tensor, "_ 3 h w"]) -> tu
     """All of `images`, where picture i of each is changed in the same way.
 
     Args:
-        policy: the kinds of change, made in the paper's order; none returns the very pictures.
+        policy: the kinds of change, made in the paper's order; with none, the pictures are unchanged.
     """
     for change, draw in DRAWS.items():
         if change in policy:

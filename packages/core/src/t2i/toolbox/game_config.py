@@ -43,8 +43,8 @@ class GameConfig(Config):
         1,
         ge=1,
         le=64,
-        description="drawings per picture, of which G trains on the nearest to it: the noise decides what "
-        "the caption leaves open (conditional IMLE, Li 2020); 1: on the only one",
+        description="how often each caption is drawn; G trains on the drawing nearest to the picture, so that the "
+        "noise decides what the caption leaves open (conditional IMLE, Li 2020)",
     )
     feature_matching: float = Field(
         0.0, ge=0, description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)"

@@ -17,7 +17,7 @@ from t2i.toolbox.staged_config import StagedConfig
 
 
 class StagedGenerator(Generator[OptionsT]):
-    """A picture at each of `config.resolutions`; the last one is the picture."""
+    """Draws at each of `config.resolutions`; the last and largest is the picture."""
 
     config: StagedConfig
 

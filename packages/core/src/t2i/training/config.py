@@ -51,7 +51,7 @@ class TrainConfig(Config):
     accumulate: int = Field(1, ge=1, description="micro-batches per step")
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of initial weights, the order of pictures, and noise")
     balance: Literal["image", "group"] = Field(
-        "image", description="whether an epoch visits every picture once, or every group once"
+        "image", description="image: an epoch visits each picture as often as its repeats say; group: each group once"
     )
     crop_margin: int = Field(0, ge=0, description="pictures are prepared this many px larger, then cut at random")
     horizontal_flip: bool = Field(False, description="mirror half of the pictures")

@@ -60,8 +60,8 @@ def start(
     """Begin the run that `settings` (fields of RunConfig) describe, in the new folder `out`.
 
     Args:
-        defaults: if given, what `settings` leaves open is recommended for the data and the device, and what the rules
-            leave open too is taken from here: the parent's settings, or those of the technique's recipe `own`.
+        defaults: if given, recommended settings fill in what `settings` does not set, and these fill in the rest: the
+            parent's settings, or those of the technique's recipe `own`.
         seconds: the length of the run, in place of `train.steps`; by default MINUTES if settings are recommended.
         say: called with the recommended settings, a line each.
 
@@ -95,7 +95,7 @@ def start(
 
 
 def _search_rate(trainer: Trainer, out: Path, say: Say) -> TrainResult:
-    """Draw the losses at rising learning rates into a file next to the run folder, which is not created."""
+    """Draw the losses at rising learning rates into a file next to `out`; the run folder itself is not created."""
     curve, path = find_rate(trainer.steps), out.with_name(f"{out.name}.lr.png")
     draw_rates(curve, path)
     say(f"{path}: the losses at rising learning rates. A rate that learns fast and is safe: {curve.advice}")

@@ -76,8 +76,8 @@ def _with_validation(
 def _with_parents_data(
     config: RunConfig, data: PreparedData, resolution: int, encoder: TextEncoder, progress: Progress, warn: Warn
 ) -> PreparedData:
-    """The data with all of `train.mix_data` mixed in, or else a part of the parent's; without that, and a warning, if
-    it is not here."""
+    """The data with all of `train.mix_data` mixed in, or else a part of the parent's; if the parent's is not on this
+    machine, the data alone, and a warning."""
     if config.train.mix_data:
         named = prepare(load_dataset(config.train.mix_data), resolution, encoder, progress=progress)
         return mixed(data, named, most=len(named.images))

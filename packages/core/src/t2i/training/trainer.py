@@ -55,7 +55,7 @@ class TrainResult:
         step: number of finished steps.
         finished: whether the run is complete; else it was interrupted and can be resumed.
         best: the step whose snapshot is best/, if pictures were held out.
-        copies: a sentence on how like the training pictures the run's pictures are; "" unless it finished and samples.
+        copies: a sentence on how similar its pictures are to training pictures; "" unless it finished and samples.
     """
 
     run: Path
@@ -175,8 +175,8 @@ class Trainer:
         best = best_step(report.rows, self._last_phase)
         if ended and best is not None and self.step < total:
             self._warn(
-                f"Ended at step {self.step:,} of {total:,}: {self.config.patience} validations were not better than "
-                f"that of step {best:,}, which is {run.best}. Continue anyway with train.patience=0."
+                f"Ended early at step {self.step:,} of {total:,}: the last {self.config.patience} validations were not "
+                f"better than that of step {best:,}, whose model is {run.best}. Continue anyway with train.patience=0."
             )
         finished, copies = self.step >= total or bool(ended), ""
         if finished and drawn is not None:

@@ -44,8 +44,8 @@ class CGANObjective(Objective):
         else:
             if shape.resolution < 2 ** (len(config.discriminator_widths) + 1):
                 raise InvalidConfigError(
-                    f"objective: {len(config.discriminator_widths)} discriminator_widths halve {shape.resolution} "
-                    f"pixels too often. Give fewer."
+                    f"objective: {len(config.discriminator_widths)} discriminator_widths are too many for "
+                    f"{shape.resolution} px, since each halves the side. Give fewer."
                 )
             self.discriminator = Discriminator(
                 shape.resolution, shape.text_dim, config.discriminator_widths, spectral=config.spectral_norm

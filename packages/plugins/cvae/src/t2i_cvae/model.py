@@ -50,7 +50,7 @@ class Encoder(PictureReader):
 
 
 def mean_and_log_variance(numbers: Float[Tensor, "b n"]) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b z"]]:
-    """Of a Gaussian, as a network returns them; beyond e^12 of variance the KL would dominate the loss."""
+    """The two of a Gaussian, from what a network returns; a variance beyond e^12 would let the KL dominate the loss."""
     mean, log_variance = numbers.float().chunk(2, dim=1)
     return mean, log_variance.clamp(-12, 12)
 

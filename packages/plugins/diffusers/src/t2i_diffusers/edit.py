@@ -78,7 +78,7 @@ class Editor:
             InvalidInputError: an argument does not fit, or the pipeline refuses an option.
         """
         if (mask is not None) != (self.how == "inpainting"):
-            raise InvalidInputError(f"A mask is for inpainting, and inpainting needs one; this is {self.how}.")
+            raise InvalidInputError(f"Give a mask for inpainting, and only for inpainting; this is {self.how}.")
         (prompt,), (seed,) = check_requests([request])
         options = self.options() if options is None else options
         size = self._size(picture, times)
@@ -117,7 +117,7 @@ def _editing_pipeline(artist: DiffusersArtist, how: str) -> Any:
         pipe = auto.from_pipe(artist.pipe)
     except (ValueError, TypeError, AttributeError):
         raise InvalidInputError(
-            f"{artist.name} is a {type(artist.pipe).__name__}, a family that diffusers has no {how} for. "
+            f"{artist.name} is a {type(artist.pipe).__name__}, and diffusers has no {how} for these. "
             f"Choose another model, such as sd15 or sdxl."
         ) from None
     pipe.set_progress_bar_config(disable=True)

@@ -17,7 +17,7 @@ def warn_of_unread(pipe: Any, prompts: Sequence[str], warned: set[str]) -> None:
     """Warn of each prompt that no tokenizer of the pipeline reads to its end.
 
     Args:
-        warned: prompts that need no warning because there was one already; gets those of this call.
+        warned: the prompts with an earlier warning; this call adds its own.
     """
     tokenizers = [part for name, part in pipe.components.items() if name.startswith("tokenizer") and part is not None]
     limits = [getattr(tokenizer, "model_max_length", NO_LIMIT) for tokenizer in tokenizers]

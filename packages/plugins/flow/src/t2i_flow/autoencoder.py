@@ -80,7 +80,7 @@ def open_autoencoder(name: str, sha256: str | None) -> Autoencoder:
 
 @lru_cache(maxsize=1)
 def _opened(name: str) -> Autoencoder:
-    # in a thread of its own, where no mode of torch is active: a generator may be built in one without weights
+    # in a thread of its own, where no mode of torch is active: the caller may be in one that draws no initial weights
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(_load, name).result()
 

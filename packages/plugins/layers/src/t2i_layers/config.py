@@ -75,7 +75,7 @@ class LayersObjectiveConfig(Config):
     )
     draw: Literal["one", "each", "all"] = Field(
         "all",
-        description="one: a single thing, by each query in turn, at last from a list of captions; "
-        "each: one copy of each thing, at first with only their places learned; all: every copy",
+        description="one: the queries take turns to draw a single thing, in the end from a list of captions; "
+        "each: one copy of each thing, and at first only its place is trained; all: every copy",
     )
     optimizer: OptimizerConfig = OptimizerConfig(lr=7e-4, beta1=0.9, beta2=0.99, warmup_steps=100, schedule="cosine")

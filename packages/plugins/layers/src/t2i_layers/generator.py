@@ -19,11 +19,11 @@ from t2i_layers.model import Decoder, Encoder, Scene
 
 
 class Found(NamedTuple):
-    """A place for a placement of each picture.
+    """A place that was tried for one placement of each picture.
 
     Attributes:
-        better: whether the picture is nearer with it.
-        placement: whose it is.
+        better: whether the scene is more like the picture with it.
+        placement: the number of that placement.
         x, y, side: as in `Placements`.
     """
 
@@ -114,7 +114,7 @@ class LayeredVAE(Generator[LayersOptions]):
         return self.paint(self._imagined(text, noise, options))
 
     def attend(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Attended:
-        """Draw as `generate` does; a place attends to the words that the query of the thing seen there looked at."""
+        """Draw as `generate` does; a pixel attends as the query of the thing seen there attends."""
         scene = self._imagined(text, noise, options)
         sprites = self.sprites(scene)
         shares = seen(sprites, scene.places, self.resolution)

@@ -41,8 +41,8 @@ class Scene(NamedTuple):
     orders: Float[Tensor, "b o"]
 
     def only(self, thing: int) -> Scene:
-        """The scene with one thing alone, fully visible, at the first place. Were it at a place of its own, both would
-        learn to follow the same thing, and follow one of two together."""
+        """The scene with one thing alone, fully visible, at the first place. If each thing used a place of
+        its own, all places would learn to follow a single thing, and in a picture of two they would follow the same."""
         first = Placements(*(numbers[..., :1] for numbers in self.places))
         visible = first._replace(presence=torch.ones_like(first.presence))
         return Scene(self.looks[:, thing : thing + 1], visible, self.background, torch.zeros_like(self.orders[:, :1]))
@@ -53,9 +53,9 @@ class Scene(NamedTuple):
         return self._replace(places=Placements(*(numbers[..., first] for numbers in self.places)))
 
     def dealt(self) -> Scene:
-        """The scene with places dealt anew among the copies of each thing, which are alike: the most visible copy takes
-        its own first, and a place upon another comes last. So it is always the same copies that three things need,
-        however they are arranged, and words can tell how many there are."""
+        """The scene with the places of each thing's copies, which look alike, in a fixed order: the most visible comes
+        first, and one that lies upon another comes last. So three of a thing are always its first three copies, however
+        they are arranged, and words can tell how many there are."""
         (thing, presence, *where), numbers = self.places, torch.arange(len(self.places.thing), device=self.looks.device)
         ranks = (2 * thing - presence + 1e-6 * numbers).argsort(1)  # each thing's copies together, no two keys alike
         x, y, side = (values.gather(1, ranks) for values in where[:3])
@@ -68,9 +68,9 @@ class Scene(NamedTuple):
         return self._replace(places=dealt)
 
     def in_order(self, order: Int[Tensor, b]) -> Scene:
-        """The scene with the places of the first copies exchanged, for each picture as its order says: of each thing,
-        the number of its place. They are numbered from the upper left to the lower right, so that words can tell an
-        order; z may exchange them."""
+        """The scene with the first copies at exchanged places; a picture's order gives each thing the number of its
+        place. Places are numbered from the upper left to the lower right: an order means the same wherever z puts them,
+        so words can tell it."""
         (thing, presence, *where), first = self.places, self.first
         numbered = first[(self.places.x + self.places.y)[:, first].argsort(1)]
         orders = torch.tensor(list(permutations(range(len(first)))), device=first.device)
@@ -79,8 +79,8 @@ class Scene(NamedTuple):
         return self._replace(places=Placements(thing, presence, *(numbers.gather(1, source) for numbers in where)))
 
     def decided(self) -> Scene:
-        """The scene with every placement there or not, and mirrored or not: the likelier one of each. Training needs
-        numbers between; drawn, they are ghosts."""
+        """The scene with each presence and mirroring rounded to 0 or 1. Training needs numbers between; in a picture,
+        they would be half-transparent things."""
         presence, mirrored = (finer(n).round().float() for n in (self.places.presence, self.places.mirrored))
         return self._replace(places=self.places._replace(presence=presence, mirrored=mirrored))
 
@@ -205,9 +205,9 @@ class ReaderBlock(nn.Module):
 
 
 class Planner(nn.Module):
-    """From what was read: how many copies of each thing there are, in which order the things take their places, the
-    ground's colour, and which z fit. With z, too: where the copies are. If z could decide how many there are, or in
-    which order, that would be learned from pictures, not from words."""
+    """Predicts from what was read how many copies of each thing there are, in which order the things take their places,
+    the ground's colour and the distribution of z; and, with z, where the copies are. Number and order must not depend
+    on z: they would be learned from pictures, not from words."""
 
     thing: Tensor
     start: Tensor
@@ -321,8 +321,8 @@ class Decoder(nn.Module):
     def read(self, text: TextEmbedding) -> Float[Tensor, "b q d"]:
         """What the words say of each thing, of the ground and, last, of how the things are related.
 
-        Relations have layers of their own: beside thousands of pixel values, the order of two things hardly counts, and
-        layers that both shared would read for the pixels alone.
+        Relations have layers of their own: the order of two things counts little beside thousands of pixel values, and
+        shared layers would learn only what the pixels need.
         """
         return torch.cat([self.reader(text), self.relations(text)], 1)
 

@@ -83,7 +83,7 @@ class LayersObjective(Objective):
         self, scene: Scene, sprites: Float[Tensor, "b t 4 s s"], batch: Batch
     ) -> tuple[Scene, Float[Tensor, ""]]:
         """The scene with better places where some are found, and the mean squared distance of the planned ones to them.
-        A sprite that does not overlap what it should draw is moved there by no gradient, but away from others."""
+        If a sprite does not overlap what it should draw, no gradient moves it there; gradients only move it away."""
         found = self.generator.found(scene, sprites, batch.images, batch.noise.uniform(TRIES, 4))
         rows, away = torch.arange(len(batch.images), device=batch.images.device), []
         moved = {}

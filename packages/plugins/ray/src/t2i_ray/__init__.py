@@ -1,1 +1,1 @@
-"""Work on many processes and machines: the engine of t2i that is Ray."""
+"""The engine `ray`: work on many processes and machines."""

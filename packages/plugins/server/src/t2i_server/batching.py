@@ -64,7 +64,7 @@ class Ticket:
     last: int = -1
 
     def stage(self, number: int, image: Image.Image) -> None:
-        """Pass on a stage, unless it was: a batch whose replica was lost is drawn again."""
+        """Pass on a stage, unless it was passed on before: a batch whose replica was lost is drawn again."""
         if number > self.last and not self.picture.done():
             self.last = number
             self.news.put_nowait((self.place, image))

@@ -56,7 +56,7 @@ def broken(identifier: str) -> ApiError:
 
 
 def as_api_error(error: T2IError) -> ApiError:
-    """An error of t2i: 400 with its message if the request is wrong, else 503, because others may name paths."""
+    """An error of t2i: 400 with its message if the request is wrong, else 503 without it, because it may name paths."""
     if isinstance(error, InvalidInputError):
         return ApiError(400, str(error))
     return ApiError(503, "The server cannot do this now; its log has the reason.", "unavailable")

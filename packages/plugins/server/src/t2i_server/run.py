@@ -93,7 +93,7 @@ async def _serve(app: ASGIApp, state: State, listener: socket.socket, ready: Cal
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which a second SIGINT makes drop what it still has to answer."""
+    """uvicorn's server; a second SIGINT makes it drop what is not answered yet."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

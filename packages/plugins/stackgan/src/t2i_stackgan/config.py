@@ -53,7 +53,7 @@ class StackGANConfig(_TextConfig):
 
     @classmethod
     def growth(cls, values: Mapping[str, Any]) -> int:
-        """Stage II doubles the side as often as it has more decoder than encoder widths, and once more."""
+        """Stage II enlarges the picture 2 ** (decoder widths - encoder widths + 1) times, at least once."""
         if values.get("stages") == 1:
             return 1
         down, up = (

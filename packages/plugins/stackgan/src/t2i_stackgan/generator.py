@@ -70,7 +70,8 @@ def _check_sides(config: StackGANConfig) -> None:
     first, second = 4 * 2 ** (len(config.widths) - 1), config.resolutions[-1]
     if first < 2 ** len(config.encoder_widths):
         raise InvalidConfigError(
-            f"stackgan: {len(config.encoder_widths)} encoder_widths halve stage I's {first} px below 2. Give fewer."
+            f"stackgan: {len(config.encoder_widths)} encoder_widths are too many: they halve stage I's {first} px "
+            f"below 2. Give fewer."
         )
     if second <= first:
         raise InvalidConfigError(

@@ -108,7 +108,7 @@ class CaptionBatcher:
         return encoded
 
     def _in_tiles(self, ids: Int[Tensor, "b l"]) -> Float[Tensor, "b l d"]:
-        """On a CPU, as many rows at once in every batch: matrix kernels add in an order that depends on that number."""
+        """On a CPU, batches have equally many rows: matrix kernels add in an order that depends on their number."""
         first, *others = torch.split(ids, ROWS_MULTIPLE)
         words = [self._forward(first)]
         if others:

@@ -50,7 +50,7 @@ def table_rows(content: BinaryIO | BytesIO, file: str, leave_out: LeaveOut, *, s
 
 
 def _lines(content: BinaryIO | BytesIO, file: str, leave_out: LeaveOut) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers, without a mark of UTF-8; a line that is too long is replaced by an empty one.
+    """The lines with their numbers, without a byte order mark; a line that is too long is replaced by an empty one.
 
     Raises:
         DataError: it is UTF-16, or one line has more than MAX_SKIPPED_BYTES.

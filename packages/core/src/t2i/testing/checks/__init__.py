@@ -2,7 +2,8 @@
 
 Each role has its own list: `generators.GENERATOR_CHECKS`, `objectives.OBJECTIVE_CHECKS`,
 `text_encoders.TEXT_ENCODER_CHECKS`, `evaluators.EVALUATOR_CHECKS`, `datasets.DATASET_CHECKS`,
-`artists.ARTIST_CHECKS`, `engines.ENGINE_CHECKS`, `plugins.PLUGIN_CHECKS` and `weights.WEIGHTS_CHECKS`.
+`artists.ARTIST_CHECKS`, `engines.ENGINE_CHECKS`, `language_models.LANGUAGE_MODEL_CHECKS`, `plugins.PLUGIN_CHECKS` and
+`weights.WEIGHTS_CHECKS`.
 """
 
 from t2i.testing.checks.check import BoundCheck, Check, CheckFailed, Checks, Outcome, bind, outcome, outcomes

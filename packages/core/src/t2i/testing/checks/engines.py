@@ -106,7 +106,7 @@ def the_error_of_a_task_is_raised(engine: Engine) -> None:
 
 
 @ENGINE_CHECKS.add(
-    why="a billion tasks need no memory",
+    why="a billion tasks must not fill the memory",
     remedy="read tasks as workers become free, a few at a time",
 )
 def tasks_are_read_as_they_are_done(engine: Engine) -> None:
@@ -134,7 +134,7 @@ def a_service_answers_each_task(engine: Engine) -> None:
 
 @ENGINE_CHECKS.add(
     why="one wrong request must not end a server, and its client must get the reason",
-    remedy="raise the error of a task itself from `ask`, and that of open_worker from `start`; then answer on",
+    remedy="raise the error of a task itself from `ask`, and that of open_worker from `start`; then go on answering",
 )
 def a_service_raises_the_error_of_a_task(engine: Engine) -> None:
     wrong, right = answers(engine, counting, [3, 1])

@@ -50,7 +50,7 @@ RULES = (
     Rule("model.resolution", 64, always, "a CPU needs four times as long for 128 px", to_parent=False),
     Rule("train.batch_size", 64, lambda f: f.gpu and f.pictures >= 500, "a GPU takes many pictures at once"),
     Rule("train.batch_size", 16, lambda f: f.pictures < 2_000, "few pictures: more steps, not larger ones"),
-    Rule("train.batch_size", 32, always, "one core takes few steps"),
+    Rule("train.batch_size", 32, always, "a CPU takes too few steps of more pictures"),
     Rule(
         "train.horizontal_flip",
         True,
@@ -67,13 +67,13 @@ RULES = (
         "objective.augment",
         ["colour", "translation", "cutout"],
         lambda f: f.pictures < 1_000,
-        "a discriminator remembers {pictures:,} pictures; it sees them changed (DiffAugment)",
+        "a discriminator would memorise {pictures:,} pictures, so it sees them changed (DiffAugment)",
     ),
     Rule(
         "objective.augment",
         ["translation", "cutout"],
         lambda f: f.pictures < 10_000,
-        "a discriminator remembers {pictures:,} pictures; it sees them changed (DiffAugment)",
+        "a discriminator would memorise {pictures:,} pictures, so it sees them changed (DiffAugment)",
     ),
     Rule(
         "objective.nearest_of",
@@ -106,7 +106,7 @@ SHEETS = 20
 """Sheets of samples in a run, and checkpoints."""
 
 SHEETS_SECONDS = 20
-"""The shortest time between two, so that short runs, too, spend most of their time on steps."""
+"""The shortest time between two sheets, so that short runs, too, spend most of their time on steps."""
 
 ROWS = 300
 """Rows of metrics.jsonl in a run."""

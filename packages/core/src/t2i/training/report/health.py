@@ -35,9 +35,9 @@ def _of_one(name: str, history: Sequence[float]) -> str:
     newest, best = history[-LAST:], max(history)
     if player == "gradient" and max(newest) <= VANISHED * best:
         return (
-            f"The gradient of {term} has vanished: its norm is {newest[-1]:.2g}, down from {best:.2g}. It no longer "
-            f"learns. Look for a saturated opponent, a dead activation or a loss weight of 0, or lower its "
-            f"learning rate."
+            f"The gradient of {term} has vanished: its norm is {newest[-1]:.2g}, down from {best:.2g}. {term} no "
+            f"longer learns. Look for a saturated opponent, a dead activation or a loss weight of 0, or lower the "
+            f"learning rate of {term}."
         )
     if "perplexity" in term and max(newest) <= max(COLLAPSED * best, UNREACHED):
         return (

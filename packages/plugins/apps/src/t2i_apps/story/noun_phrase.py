@@ -1,7 +1,7 @@
 """Finds what an English paragraph is about without a language model: its noun phrases, by a short rule.
 
 A phrase begins with an article, a possessive or a number, and ends before punctuation, a function word or a verb. Verbs
-are those of a short list, and words in -ed or -ing that no noun follows, so that some phrases end too late: "the old
+are those of a short list, and words in -ed or -ing that no noun follows, so some phrases end too late: "the old
 man smiles". Phrases of time, such as "one morning", are left out. Other languages have no phrases here; their first
 sentence is used.
 """

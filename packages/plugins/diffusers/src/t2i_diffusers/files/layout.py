@@ -68,7 +68,8 @@ def parse_index(values: Any, where: str) -> Index:
     name = values.get("_class_name") if isinstance(values, dict) else None
     if isinstance(name, list):
         raise SnapshotError(
-            f"{where} draws with its own code ({shown(name)}), and code never comes from a model. Choose another model."
+            f"{where} draws with its own code ({shown(name)}), but t2i never runs code that comes with a model. "
+            f"Choose another model."
         )
     if not isinstance(name, str) or not name.isidentifier():
         raise SnapshotError(f"{where} must name a pipeline class of diffusers in {INDEX}, got {shown(name)}.")
@@ -79,8 +80,8 @@ def parse_index(values: Any, where: str) -> Index:
         library, kind = value
         if library not in LIBRARIES or not isinstance(kind, str) or not kind.isidentifier():
             raise SnapshotError(
-                f"Components must be classes of diffusers or transformers, but {key} of {where} is {shown(value)}: "
-                f"code never comes from a model. Choose another model."
+                f"Components must be classes of diffusers or transformers, but {key} of {where} is {shown(value)}, "
+                f"and t2i never runs code that comes with a model. Choose another model."
             )
         if not key.isidentifier():
             raise SnapshotError(f"A component's name must be a word, but {where} names {shown(key)}.")

@@ -105,7 +105,7 @@ def open_base(name: str, precision: str = "fp32", opening: Opening | None = None
 
 @lru_cache(maxsize=1)
 def _opened(name: str, precision: str, opening: Opening) -> Base:
-    # in a thread of its own, where no mode of torch is active: a generator may be built in one without weights
+    # in a thread of its own, where no mode of torch is active: the caller may be in one that draws no initial weights
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(_load, name, precision, opening).result()
 

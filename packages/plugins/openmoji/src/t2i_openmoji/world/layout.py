@@ -88,8 +88,8 @@ def arrange(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
 def arrange_as_usual(scene: Scene, draws: Draws) -> tuple[Placement, ...]:
     """As `arrange`, but upright, in the usual size and arrangement, and almost at the same places.
 
-    Left to chance is which of two things is where, if the caption leaves it open, and how far all of them are shifted
-    together, at most by `USUAL_JITTER` to each side.
+    Two choices are random: which of two things is where, if the caption does not say, and a shift of all of them
+    together, by at most `USUAL_JITTER` to each side.
     """
     if len(scene.parts) == 2:
         upright, along = _line_of_two(scene, draws)
