@@ -49,12 +49,12 @@ def test_settings_are_shown_with_their_meaning(t2i: T2I) -> None:
 
 def test_options_are_shown_with_the_defaults_of_the_weights(t2i: T2I) -> None:
     technique, weights = (
-        json.loads(t2i("info", name, "--json").out)["options"] for name in ("cvae", "cvae.openmoji64")
+        json.loads(t2i("info", name, "--json").out)["options"] for name in ("transformer", "transformer.openmoji64")
     )
-    assert [(option["name"], option["default"]) for option in technique] == [("temperature", 1.0)]
-    assert [(option["name"], option["default"]) for option in weights] == [("temperature", 0.3)]
-    out = t2i("info", "cvae.openmoji64").out
-    assert re.search(r"^option +default +meaning$", out, re.M) and re.search(r"^temperature +0.3 +scales z", out, re.M)
+    said, changed = ({option["name"]: option["default"] for option in options} for options in (technique, weights))
+    assert changed == said | {"guidance": 1.0, "top_p": 0.9} != said
+    out = t2i("info", "transformer.openmoji64").out
+    assert re.search(r"^option +default +meaning$", out, re.M) and re.search(r"^top_p +0.9 +\w", out, re.M)
 
 
 def test_the_text_has_no_empty_facts(t2i: T2I) -> None:
