@@ -194,7 +194,7 @@ def test_a_run_ends_early_and_says_so(made: dict[str, Any], tmp_path: Path, monk
     train = made["train"] | {"patience": 1, "steps": 40, "validation_metrics": ()}
     result = run.start(made | {"train": train}, tmp_path / "run", device="cpu", warn=said.append)
     assert result.finished and result.best == 2 and result.step == 5
-    assert any("Ended at step 5 of 40" in line for line in said)
+    assert any("Ended early at step 5 of 40" in line for line in said)
     assert run.resume(tmp_path / "run", device="cpu").step == 5
     assert run.resume(tmp_path / "run", assignments=["train.patience=0"], steps=8, device="cpu").step == 8
 

@@ -98,5 +98,5 @@ def test_shapes_that_reach_the_resolution_draw_it(resolution: int, widths: tuple
 
 def test_impossible_objectives_are_refused() -> None:
     generator = ConditionalGAN(CGANConfig(resolution=16, widths=(8, 8), text_dim=8))
-    with pytest.raises(InvalidConfigError, match="pixels too often"):
+    with pytest.raises(InvalidConfigError, match="too many for 16 px"):
         CGANObjective(generator, CGANObjectiveConfig(discriminator_widths=(8, 8, 8, 8)))

@@ -51,7 +51,7 @@ def batch(count: int = 4) -> Batch:
 
 def train(objective: LayersObjective, seen: Batch, steps: int = 100) -> None:
     """On one batch."""
-    optimizer = torch.optim.Adam(objective.generator.parameters(), lr=5e-3, fused=True)
+    optimizer = torch.optim.Adam(objective.generator.parameters(), lr=5e-3)
     for _ in range(steps):
         terms = objective.loss(seen)
         optimizer.zero_grad()
