@@ -35,7 +35,7 @@ DRAWS = (
     "t2i-transformer",
     "t2i-vaegan",
 )
-MOST_BYTES = {"t2i-starter": 64 * 2**20}  # it has weights; all others must be below OTHERS_BYTES
+MOST_BYTES = {"t2i-starter": 80 * 2**20}  # it has weights; all others must be below OTHERS_BYTES
 OTHERS_BYTES = 16 * 2**20
 FOR_AUTHORS = {"pytest"}  # t2i.testing's classes report themselves that they need it
 RELATIVE_LINK = re.compile(r"\]\((?!https?://|#)|(?:src|href)=\"(?!https?://|#)")
