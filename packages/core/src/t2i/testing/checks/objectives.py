@@ -89,7 +89,7 @@ def losses_can_be_computed_in_bfloat16(objective: Objective) -> None:
             with torch.autocast("cpu", torch.bfloat16):
                 terms = losses(objective, player, tiny_batch(objective))
             torch.autograd.backward(torch.stack([value.float() for value in terms.values()]).sum())
-        except RuntimeError as error:  # or NotImplementedError
+        except RuntimeError as error:  # NotImplementedError is one
             raise AssertionError(f"{where} fails: {error}") from None
         for name, value in terms.items():
             assert value.isfinite(), f"the term {name!r} of {where} is {value.item()}"
