@@ -87,6 +87,21 @@ def test_times_are_logit_normal() -> None:
     assert logits.mean().item() == pytest.approx(-0.5, abs=0.25) and logits.std().item() == pytest.approx(1.5, abs=0.2)
 
 
+def test_each_picture_and_its_caption_under_several_noises() -> None:
+    objective, seen = make(noises=3, condition_dropout=0), batch()
+    questions = asked(objective)
+    objective.loss(seen)
+    noisy, t, reading = questions[0]
+    streams = Noise(range(4))
+    shares, _, noises = streams.normal(3), streams.uniform(3), streams.normal(3, 3, 16, 16)
+    sentences = objective.generator.denoiser.read(seen.text, torch.zeros(4, dtype=torch.bool)).sentence
+    for copy in range(3):
+        rows = slice(4 * copy, 4 * copy + 4)
+        torch.testing.assert_close(t[rows], (0.8 + 0.8 * shares[:, copy]).sigmoid())
+        torch.testing.assert_close(noisy[rows], noised(seen.images, noises[:, copy], t[rows]))
+        torch.testing.assert_close(reading.sentence[rows], sentences)
+
+
 def test_noised_pictures_by_hand() -> None:
     one, other = torch.ones(2, 3, 4, 4), torch.full((2, 3, 4, 4), 5.0)
     found = noised(one, other, torch.tensor([0.0, 0.25]))

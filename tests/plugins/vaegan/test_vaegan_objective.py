@@ -62,7 +62,10 @@ def test_the_decoder_learns_to_read_words() -> None:
 
 def test_every_term_of_algorithm_1() -> None:
     """In the order of the paper: the posterior, the reconstruction, a picture from the prior, and D on all of them."""
-    objective, seen = make(gamma=3.0, similarity=2.0, absolute_error=0.5, adversarial=0.7, beta=0.9), batch()
+    objective, seen = (
+        make(gamma=3.0, similarity=2.0, absolute_error=0.5, squared_error=0.2, adversarial=0.7, beta=0.9),
+        batch(),
+    )
     vae, text = objective.generator, seen.text.sentence
     for network in (vae, objective.discriminator):
         network.eval()  # batch norms that do not depend on the order of passes
@@ -73,6 +76,7 @@ def test_every_term_of_algorithm_1() -> None:
     real, of_again, of_drawn = (objective.discriminator.features(each) for each in (seen.images, again, drawn))
     distance = 2 * 0.5 * (real[1] - of_again[1]).square().mean()
     pixels = 0.5 * (seen.images - again).abs().mean()
+    squares = 0.2 * (seen.images - again).square().mean()
 
     def logits(features: list[torch.Tensor], sentence: torch.Tensor = text) -> torch.Tensor:
         return objective.discriminator.logits(features, sentence)
@@ -82,14 +86,16 @@ def test_every_term_of_algorithm_1() -> None:
     torch.testing.assert_close(found["kl"], 0.9 * kl / (3 * 16 * 16))
     torch.testing.assert_close(found["similarity"], distance)
     torch.testing.assert_close(found["absolute_error"], pixels)
-    assert set(found) == {"kl", "kl_nats", "similarity", "absolute_error"}
+    torch.testing.assert_close(found["squared_error"], squares)
+    assert set(found) == {"kl", "kl_nats", "similarity", "absolute_error", "squared_error"}
 
     found = objective.decoder_loss(seen)
     torch.testing.assert_close(found["similarity"], 3 * distance)
     torch.testing.assert_close(found["absolute_error"], 3 * pixels)
+    torch.testing.assert_close(found["squared_error"], 3 * squares)
     fooling = -F.logsigmoid(torch.cat([logits(of_again), logits(of_drawn)])).mean()
     torch.testing.assert_close(found["adversarial"], 0.7 * fooling)
-    assert set(found) == {"similarity", "absolute_error", "adversarial"}
+    assert set(found) == {"similarity", "absolute_error", "squared_error", "adversarial"}
 
     found = objective.discriminator_loss(seen)
     assert seen.mismatched is not None

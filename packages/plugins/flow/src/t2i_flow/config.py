@@ -42,5 +42,6 @@ class FlowObjectiveConfig(Config):
     time_mean: float = Field(0.8, description="mean of log(t / (1 - t)); JiT's is -0.8, since its t is 1 - t")
     time_std: float = Field(0.8, gt=0, description="standard deviation of log(t / (1 - t)); sec. 4.2")
     least_noise: float = Field(0.05, gt=0, le=1, description="t counts as at least this where the loss divides by it")
+    noises: int = Field(1, ge=1, description="noisy versions of each picture in one step")
     condition_dropout: float = Field(0.1, ge=0, lt=1, description="share of pictures trained without text (Ho 2022)")
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-3, beta1=0.9, beta2=0.95, warmup_steps=200, schedule="cosine")

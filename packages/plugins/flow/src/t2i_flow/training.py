@@ -35,10 +35,11 @@ class FlowObjective(Objective):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The squared error of the velocity (z - x) / t; that of the prediction is only logged."""
-        c, images = self._config, self.generator.encode(batch.images)
-        t = (c.time_mean + c.time_std * batch.noise.normal()).sigmoid()  # Esser et al. 2024, sec. 3.1
-        reading = self.generator.denoiser.read(batch.text, batch.noise.uniform() < c.condition_dropout)
-        z = noised(images, batch.noise.normal(*images.shape[1:]), t)
+        c, pictures = self._config, self.generator.encode(batch.images)
+        images, text = pictures.repeat(c.noises, 1, 1, 1), batch.text.repeated(c.noises)
+        t = (c.time_mean + c.time_std * each(batch.noise.normal(c.noises))).sigmoid()  # Esser et al. 2024, sec. 3.1
+        reading = self.generator.denoiser.read(text, each(batch.noise.uniform(c.noises)) < c.condition_dropout)
+        z = noised(images, each(batch.noise.normal(c.noises, *pictures.shape[1:])), t)
         error = (self.generator.denoiser(z, t, reading) - images).square().mean((1, 2, 3))
         return {
             "velocity": (error / t.clamp_min(c.least_noise).square()).mean(),
@@ -59,6 +60,11 @@ class FlowObjective(Objective):
         latents = torch.cat(parts)
         generator.latent_mean.copy_(latents.mean((0, 2, 3))[:, None, None])
         generator.latent_std.copy_(latents.std((0, 2, 3)).clamp_min(LEAST_STD)[:, None, None])
+
+
+def each(drawn: Float[Tensor, "b n ..."]) -> Float[Tensor, "n*b ..."]:
+    """What was drawn n times for each of b pictures, in the order of the pictures repeated n times."""
+    return drawn.transpose(0, 1).flatten(0, 1)
 
 
 def noised(

@@ -24,6 +24,7 @@ class VAEGANObjectiveConfig(Config):
         10.0, ge=0, description="decoder: weight of that distance relative to the adversarial terms; alg. 1"
     )
     absolute_error: float = Field(1.0, ge=0, description="weight of |picture - reconstruction|; none in Larsen 2016")
+    squared_error: float = Field(0.0, ge=0, description="weight of its square; none in Larsen 2016")
     adversarial: float = Field(1.0, ge=0, description="decoder: weight of fooling D")
     wrong_text: float = Field(0.5, ge=0, description="weight of (real picture, wrong text) in D's loss; Reed 2016")
     mean_matching: float = Field(

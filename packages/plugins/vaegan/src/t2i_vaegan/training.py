@@ -147,6 +147,8 @@ class VAEGANObjective(Objective):
             terms["similarity"] = weight * c.similarity * 0.5 * F.mse_loss(found, wanted)
         if c.absolute_error:
             terms["absolute_error"] = weight * c.absolute_error * F.l1_loss(seen.again, batch.images)
+        if c.squared_error:
+            terms["squared_error"] = weight * c.squared_error * F.mse_loss(seen.again, batch.images)
         return terms
 
     def _pass(self, batch: Batch) -> Pass:
