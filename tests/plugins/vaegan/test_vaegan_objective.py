@@ -205,4 +205,4 @@ def test_recipes_fit(recipe: str) -> None:
         generator = VAEGAN(CVAEConfig.model_validate(read["model"]))
         VAEGANObjective(generator, VAEGANObjectiveConfig.model_validate(read["objective"]))
     count = sum(p.numel() for p in generator.parameters()) / 1e6
-    assert count == pytest.approx({"cvae-gan": 8.3, "paper": 8.3, "world64": 3.7}[recipe], abs=0.1)
+    assert count == pytest.approx({"cvae-gan": 8.3, "paper": 8.3, "world64": 3.4}[recipe], abs=0.1)
