@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import random
 import shutil
@@ -59,6 +60,11 @@ SEED = int(os.environ.get("T2I_TEST_SEED", "0"))
 
 def pytest_report_header() -> str:
     return f"T2I_TEST_SEED={SEED}"
+
+
+def pytest_collection_finish() -> None:
+    """Collections of garbage no longer look at the modules that are imported by now."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

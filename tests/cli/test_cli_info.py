@@ -49,11 +49,11 @@ def test_settings_are_shown_with_their_meaning(t2i: T2I) -> None:
 
 def test_options_are_shown_with_the_defaults_of_the_weights(t2i: T2I) -> None:
     technique, weights = (
-        json.loads(t2i("info", name, "--json").out)["options"] for name in ("transformer", "transformer.openmoji64")
+        json.loads(t2i("info", name, "--json").out)["options"] for name in ("transformer", "transformer.world64")
     )
     said, changed = ({option["name"]: option["default"] for option in options} for options in (technique, weights))
     assert changed == said | {"guidance": 1.0, "top_p": 0.9} != said
-    out = t2i("info", "transformer.openmoji64").out
+    out = t2i("info", "transformer.world64").out
     assert re.search(r"^option +default +meaning$", out, re.M) and re.search(r"^top_p +0.9 +\w", out, re.M)
 
 
