@@ -61,9 +61,11 @@ def _sentences(kind: type[Config], error: ValidationError) -> str:
             remedy = did_you_mean(str(problem["loc"][-1]), known) or f" Known fields: {', '.join(known) or 'none'}."
             sentences.append(f"unknown field {shown(field)}.{remedy}")
         else:
-            message = problem["msg"][0].lower() + problem["msg"][1:]
+            message, given = problem["msg"][0].lower() + problem["msg"][1:], f", got {shown(problem['input'])}"
+            if problem["type"] == "value_error":  # of our own validators, which say what they got themselves
+                message, given = str(problem["ctx"]["error"]), ""
             subject = f"field {shown(field)}: " if field else ""
-            sentences.append(f"{subject}{message}, got {shown(problem['input'])}.")
+            sentences.append(f"{subject}{message}{given}.")
     more = len(problems) - len(sentences)
     return " ".join(sentences) + (f" And {more} more." if more else "")
 

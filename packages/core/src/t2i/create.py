@@ -246,7 +246,9 @@ def _read_path(name: str, split: str | None, columns: Mapping[str, str]) -> Capt
 def _check_columns(spec: DatasetSpec, columns: Mapping[str, str]) -> None:
     """Columns can be chosen for readers that take them as their third argument."""
     if columns and "columns" not in inspect.signature(load_target(spec.target)).parameters:
-        raise InvalidInputError(f"The data of {spec.name!r} has no columns to choose. Leave --caption-column out.")
+        raise InvalidInputError(
+            f"The data of {spec.name!r} has no columns to choose. Leave out --caption-column and --image-column."
+        )
 
 
 def _check_split(spec: DatasetSpec, split: str | None) -> None:

@@ -269,5 +269,5 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path | No
 
 
 def is_file(out: Path) -> bool:
-    """Whether one picture is written to `out`, which has a suffix; a folder with one must exist already."""
+    """Whether `out` names a picture file: it has a suffix, and either a picture's or no folder has that name."""
     return out.suffix.lower() in PICTURES or (out.suffix != "" and not out.is_dir())

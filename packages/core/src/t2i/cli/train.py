@@ -75,7 +75,7 @@ def train(
             from t2i.training.defaults.duration import seconds_of
 
             if steps is not None:
-                raise InvalidInputError("A run is as long as --steps or as --time says, but both were given.")
+                raise InvalidInputError("Give --steps or --time, not both: each says how long the run is.")
             seconds = seconds_of(time)
         flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
         flags += [f"data.{name}={value}" for name, value in columns.items()]
@@ -83,7 +83,8 @@ def train(
         settings |= {"strict": strict or settings.get("strict", False)}
     else:
         raise InvalidInputError(
-            "A new run needs a technique, or --from MODEL, and a folder: t2i train cgan --data openmoji --out runs/a"
+            "A new run needs a technique (or --from MODEL) and a folder that it writes (--out): "
+            "t2i train cgan --data openmoji --out runs/a"
         )
     plan = _checked(settings, defaults, folder)
     if processes > 1 and (code := _launch(processes, plan, device, folder, is_new=settings is not None)) is not None:
@@ -114,8 +115,8 @@ def _alone(option: str, given: Mapping[str, object], allowed: Collection[str]) -
     if extra:
         were = "was" if len(extra) == 1 else "were"
         raise InvalidInputError(
-            f"{option} takes everything from the run except --steps and settings, but {', '.join(extra)} {were} given "
-            f"as well."
+            f"With {option}, only --steps and settings such as train.lr_factor=0.3 can be given, but "
+            f"{', '.join(extra)} {were} given as well. Leave out {', '.join(extra)}."
         )
 
 

@@ -79,7 +79,9 @@ class Bucket(Place):
         except OSError as error:
             raise self._failed("read", self.at(path), error) from None
         if len(content) > MAX_BYTES:
-            raise InvalidInputError(f"{self.at(path)} is larger than {MAX_BYTES} bytes, so t2i did not write it.")
+            raise InvalidInputError(
+                f"{self.at(path)} is larger than {MAX_BYTES} bytes, so another program wrote it. Move it away."
+            )
         return BytesIO(content)
 
     def write(self, path: Path, content: bytes) -> None:

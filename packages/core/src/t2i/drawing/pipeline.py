@@ -286,7 +286,7 @@ def open_snapshot(
         if trained_with is None:
             raise
         raise EncoderMismatchError(
-            f"{snapshot.name} reads the text encoder {trained_with.name!r}, which is not installed. {error} "
+            f"{snapshot.name} needs the text encoder {trained_with.name!r}, which is not installed. {error} "
             f"Without it, the model can only draw from embeddings, in Python: "
             f"model = t2i.from_pretrained({snapshot.name!r}); "
             f"model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"

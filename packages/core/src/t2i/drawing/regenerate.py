@@ -150,7 +150,7 @@ def _artist(what: str, recorded: ArtistIdentity, model: str, device: str) -> Art
     if artist.identity.adapters != recorded.adapters:
         raise IntegrityError(
             f"{what} was drawn with the adapters {dict(recorded.adapters)}, but they now are "
-            f"{dict(artist.identity.adapters)}. Put the original files there."
+            f"{dict(artist.identity.adapters)}. Put the original files back at the paths named."
         )
     return artist
 

@@ -151,8 +151,8 @@ def _check(found: ModelInfo, where: str, patterns: Sequence[str], sha256: str | 
     large = [name for name, size in wanted.items() if max_bytes is not None and size > max_bytes]
     if large:
         raise SnapshotError(
-            f"A file like {large[0]} of {where} may have at most {max_bytes} bytes, got {wanted[large[0]]}; "
-            f"nothing was downloaded. Check the name."
+            f"{large[0]} of {where} may have at most {max_bytes} bytes, got {wanted[large[0]]}; nothing was "
+            f"downloaded. Check that {where} is the repository you meant."
         )
     if tuple(patterns) == FILES:
         check_listing(where, {name: file.size for name, file in files.items()})
@@ -162,7 +162,7 @@ def _check(found: ModelInfo, where: str, patterns: Sequence[str], sha256: str | 
     if sha256 and lfs and lfs.sha256 != sha256:
         raise IntegrityError(
             f"{WEIGHTS} of {where} must have the sha256 {sha256}, but the Hub's has {lfs.sha256}; nothing was "
-            f"downloaded. Update the distribution that names it."
+            f"downloaded. Update the package that declares this model (`t2i info` shows it)."
         )
 
 

@@ -117,8 +117,8 @@ class WeightsSpec(Spec):
 
 @dataclass(frozen=True)
 class ReferenceSpec(Spec):
-    """Its `target` is a callable without arguments that makes the object; with `takes_reference`, it takes that of
-    "name:reference"."""
+    """Its `target` is a callable that makes the object: without arguments or, with `takes_reference`, from the part
+    of "name:reference" after the colon."""
 
     name: str
     target: str
@@ -356,5 +356,6 @@ def packaged(reference: str) -> Path:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise PluginBrokenError(
-            f"{path} is shipped in {package}, which cannot be imported ({type(error).__name__}: {error})."
+            f"{path} is shipped in {package}, which cannot be imported ({type(error).__name__}: {error}). "
+            f"Install it again."
         ) from error

@@ -107,7 +107,7 @@ def renamed(tensors: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str
     if strangers:
         raise SnapshotError(
             f"Every tensor of the checkpoint must belong to a known module, but these do not: {_some(strangers)}. "
-            f"It belongs to another network or another version."
+            f"The checkpoint is of another network or another version; give the generator's."
         )
     return result
 

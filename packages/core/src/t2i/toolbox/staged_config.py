@@ -35,7 +35,8 @@ class WidthsConfig(Config):
         widths = fitted(cls.model_fields["widths"].default, count)
         if not count or len(kept.get("widths", widths)) != count:
             raise ValueError(
-                f"no widths lead to {resolution} px here: choose 32, 64, 128 or 256, and leave out widths or resolution"
+                f"no widths lead to {resolution} px here. Choose 32, 64, 128 or 256; and give widths or a resolution, "
+                "not both"
             )
         return {"widths": widths} | kept
 

@@ -62,7 +62,11 @@ class TrainConfig(Config):
     find_lr: bool = Field(
         False, description="do not train: raise the learning rate step by step and draw the losses (Smith 2017)"
     )
-    lr_factor: float = Field(1.0, gt=0, description="multiplies the learning rate of every player; 0.3 with --from")
+    lr_factor: float = Field(
+        1.0,
+        gt=0,
+        description="multiplies every player's learning rate; a run that starts with --from has 0.3, unless given",
+    )
     mix: float = Field(
         0.0, ge=0, lt=1, description="with --from: share of each batch from the parent's data, against forgetting"
     )
@@ -74,14 +78,15 @@ class TrainConfig(Config):
     )
     clip_norm: float | None = Field(None, gt=0, description="largest norm of each player's gradient")
     precision: Literal["auto", "no", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 if this machine computes it faster, else no; run.yaml stores the choice"
+        "auto",
+        description="no: float32; auto: bf16 if this machine computes it faster, else no; run.yaml stores the choice",
     )
     channels_last: bool = Field(True, description="memory layout of convolutions; faster on most machines")
-    compile: bool = Field(False, description="torch.compile each network's forward; without second derivatives")
+    compile: bool = Field(False, description="torch.compile each network's forward; not for gradient penalties")
     deterministic: bool = Field(False, description="only deterministic kernels, also on a GPU; slower")
     checkpoint_every: int = Field(1000, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1, description="older checkpoints are removed")
-    sample_first: int = Field(0, ge=0, description="a step at which samples are drawn as well, early; 0: none")
+    sample_first: int = Field(0, ge=0, description="a first, early step at which samples are drawn; 0: none")
     sample_every: int = Field(500, ge=0, description="steps; 0 draws no samples, no curves and no page")
     sample_prompts: tuple[str, ...] = Field((), description="empty: 16 captions of the dataset")
     sample_options: dict[str, Any] = Field(

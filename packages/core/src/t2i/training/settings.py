@@ -125,8 +125,8 @@ def override(settings: Mapping[str, Any], assignments: Sequence[str]) -> dict[st
         section, _, name = key.partition(".")
         if not equals or not (key in WHOLE or (section in (*SECTIONS, "data") and name)):
             raise InvalidConfigError(
-                f"A setting must be model.field=value, objective.field=value, train.field=value, data.field=value or "
-                f"{WHOLE[0]}=value, got {assignment!r}."
+                f"A setting must be model.field=value, objective.field=value, train.field=value, data.field=value, "
+                f"{' or '.join(f'{name}=value' for name in WHOLE)}, got {assignment!r}."
             )
         target: Any = changed
         *path, last = key.split(".")
@@ -188,6 +188,6 @@ def read_run(out: Path) -> RunConfig:
     path = RunFolder(out).settings
     if not path.is_file():
         raise TrainingError(
-            f"{out} is not a run folder (it has no {path.name}). Start one with `t2i train --out {out}`."
+            f"{out} is not a run folder (it has no {path.name}). Start one: t2i train TECHNIQUE --data DATA --out {out}"
         )
     return checked(read_settings(path), str(path))

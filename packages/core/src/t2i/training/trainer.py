@@ -224,17 +224,17 @@ class Trainer:
             if not math.isfinite(value):
                 player, _, term = name.partition("/")
                 raise DivergedError(
-                    f"Losses are finite numbers, but the {player}'s term {term!r} is {value} at or before step "
-                    f"{self.step}. Lower the learning rate, or clip gradients (train.clip_norm=1), and resume "
-                    f"from the last checkpoint in {self.run}."
+                    f"Losses must be finite numbers, but the {player}'s term {term!r} became {value} at or before step "
+                    f"{self.step}. Resume from the last checkpoint with a lower learning rate, or clip gradients "
+                    f"(train.clip_norm=1): t2i train --resume {self.run} train.lr_factor=0.3"
                 )
 
     def _save(self) -> None:
         if name := self.steps.networks.first_infinite():
             raise DivergedError(
-                f"Weights are finite numbers, but some of the module {name!r} are not at step {self.step}, though "
-                f"all losses were: a gradient was infinite. Lower the learning rate, or clip gradients "
-                f"(train.clip_norm=1), and resume from the last checkpoint in {self.run}."
+                f"Weights must be finite numbers, but some of the module {name!r} are not at step {self.step}, though "
+                f"all losses were: a gradient was infinite. Resume from the last checkpoint with a lower learning "
+                f"rate, or clip gradients (train.clip_norm=1): t2i train --resume {self.run} train.lr_factor=0.3"
             )
         if self.processes.main:
             seconds = self._spent.read()

@@ -38,7 +38,7 @@ def t2i_text_encoders() -> list[TextEncoderSpec]:
         TextEncoderSpec(
             name="damsm",
             target="t2i_attngan.text_encoder:DAMSMTextEncoder",
-            summary="DAMSM's text encoder as released, from a folder that `t2i convert-damsm` wrote (Xu et al. 2018)",
+            summary="DAMSM's text encoder as released, from a file of `t2i convert-damsm` (Xu et al. 2018)",
             license="unknown",
             takes_reference=True,
         )
@@ -51,7 +51,7 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
         EvaluatorSpec(
             "damsm",
             "t2i_attngan.evaluator:DAMSMPrecision",
-            "R-precision by DAMSM, which trained AttnGAN's own loss (Xu et al. 2018)",
+            "R-precision by DAMSM, whose loss also trains AttnGAN (Xu et al. 2018)",
             check_settings={"model": "untrained", "distractors": 9},
             least_pictures=10,
         )

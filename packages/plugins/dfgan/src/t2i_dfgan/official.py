@@ -28,8 +28,9 @@ NETWORK = {
     "to_rgb.1": "network.to_rgb",
 }
 NOTE = (
-    "It needs the sentence embeddings of DAMSM's text encoder (Xu et al. 2018). Draw from your own embeddings in "
-    "Python: model = t2i.from_pretrained(FOLDER).for_drawing(); "
+    "It needs the sentence embeddings of DAMSM's text encoder (Xu et al. 2018). Convert that encoder (t2i "
+    "convert-damsm, of t2i-attngan), then convert the model again with --text-encoder damsm:FILE. Or draw "
+    "from your own embeddings in Python: model = t2i.from_pretrained(FOLDER).for_drawing(); "
     "model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"
 )
 

@@ -64,7 +64,7 @@ def load_adapters(pipe: Any, adapters: Mapping[str, Path]) -> dict[str, str]:
                     path.parent, weight_name=path.name, adapter_name=_key(number), use_safetensors=True
                 )
             if not any(_key(number) in loaded for loaded in pipe.get_list_adapters().values()):
-                raise ValueError("it has weights for none of its layers")
+                raise ValueError("none of its weights belong to a layer of the pipeline")
         except Exception as error:  # the library raises anything for tensors that do not fit
             raise SnapshotError(f"{name} is not a LoRA that fits a {type(pipe).__name__} ({brief(error)}).") from error
     return found

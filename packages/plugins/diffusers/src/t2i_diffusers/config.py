@@ -37,5 +37,6 @@ class LoRAObjectiveConfig(Config):
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4, beta1=0.9, beta2=0.999, weight_decay=1e-2)
     caption_dropout: float = Field(0.1, ge=0, le=1, description="share of pictures without caption, for guidance")
     cache_latents: bool = Field(
-        True, description="encode every picture once, before training; without, crops and flips can change"
+        True,
+        description="encode every picture once, before training; false: in each step, so that crops and flips differ",
     )

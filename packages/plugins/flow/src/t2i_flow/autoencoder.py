@@ -72,8 +72,8 @@ def open_autoencoder(name: str, sha256: str | None) -> Autoencoder:
     found = _opened(name)
     if sha256 is not None and found.sha256 != sha256:
         raise IntegrityError(
-            f"The flow was trained for the autoencoder of weights with the sha256 {sha256}, but those of {name} have "
-            f"{found.sha256}."
+            f"The flow was trained on latents of weights with the sha256 {sha256}, but those of {name} now have "
+            f"{found.sha256}. Use the version that it was trained with."
         )
     return found
 

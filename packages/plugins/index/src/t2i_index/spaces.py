@@ -90,7 +90,8 @@ def _encoder() -> Any:
         from t2i_metrics.image_text import BUNDLED
     except ImportError as error:
         raise PluginBrokenError(
-            f"Searching by picture needs an image encoder, but {error}. Install it: pip install 't2i-index[like]'"
+            f"Searching by picture needs t2i-metrics, which cannot be imported ({error}). Install it: "
+            f"pip install 't2i-index[like]'"
         ) from None
     global _loaded
     if _loaded is None:

@@ -63,7 +63,9 @@ class LayersObjectiveConfig(Config):
     absolute_error: float = Field(0.0, ge=0, description="weight of |picture - reconstruction|")
     beta: float = Field(5.0, ge=0, description="weight of the KL, in nats per pixel value (Higgins 2017, eq. 4)")
     order: float = Field(
-        0.02, ge=0, description="weight of the order's cross entropy, in nats; more than the bound's share, beta / n"
+        0.02,
+        ge=0,
+        description="weight of the cross entropy, in nats, of which thing is where; more than the bound gives it",
     )
     search: float = Field(
         1.0,
@@ -75,7 +77,7 @@ class LayersObjectiveConfig(Config):
     )
     draw: Literal["one", "each", "all"] = Field(
         "all",
-        description="one: the queries take turns to draw a single thing, in the end from a list of captions; "
+        description="one: a single thing by one query, in turn, in the last third from lists of captions; "
         "each: one copy of each thing, and at first only its place is trained; all: every copy",
     )
     optimizer: OptimizerConfig = OptimizerConfig(lr=7e-4, beta1=0.9, beta2=0.99, warmup_steps=100, schedule="cosine")

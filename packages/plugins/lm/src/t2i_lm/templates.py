@@ -77,8 +77,8 @@ class Template:
         """
         if self.count > MOST_VARIATIONS:
             raise InvalidInputError(
-                f"A template may have at most {MOST_VARIATIONS:,} variations to write all, got {self.count:,}. Sample "
-                f"some: -n 100"
+                f"At most {MOST_VARIATIONS:,} variations of a template are written, and this one has {self.count:,}. "
+                f"Draw some of them at random: -n 100"
             )
         return iter(dict.fromkeys(_tidy(text) for text in _all(self.part)))
 

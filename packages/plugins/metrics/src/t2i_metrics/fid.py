@@ -20,7 +20,7 @@ from t2i_metrics.reference import Reference, names_statistics, read_reference
 
 ADVICE = (
     "Fewer give a singular covariance. Evaluate more pictures; or use kid, which is unbiased at any number; or set "
-    "min_images, which makes the value too high."
+    "a lower min_images: with so few pictures, the value is too high."
 )
 
 

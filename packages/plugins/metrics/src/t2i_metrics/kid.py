@@ -72,7 +72,7 @@ class KID(FeatureEvaluator):
         real, fake = self._real.all(), self._fake.all()
         counts = {"real": len(real), "generated": len(fake)}
         if self._subsets:
-            self.require(self.least_pictures, counts, "Evaluate more pictures, or set subset_size.")
+            self.require(self.least_pictures, counts, "Evaluate more pictures, or set a smaller subset_size.")
             value, error = self._over_subsets(fake, real)
         else:
             self.require(self.least_pictures, counts, "Evaluate more pictures.")

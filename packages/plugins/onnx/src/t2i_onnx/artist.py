@@ -120,7 +120,9 @@ class OnnxArtist(Artist):
 def _fixed(name: str, value: Any) -> Any:
     def check(given: Any) -> Any:
         if given != value:
-            raise ValueError(f"it is part of the graph, with the value {value!r}; export again with --option {name}=")
+            raise ValueError(
+                f"{name} is {value!r} in this export, got {given!r}; export again with --option {name}={given}"
+            )
         return value
 
     return check

@@ -81,7 +81,7 @@ class Chat:
             LanguageModelError: the model does not answer.
         """
         if self._waiting >= MOST_WAITING:
-            raise busy(f"At most {MOST_WAITING} answers wait. Try again later.", "queue_full", WAIT_SECONDS)
+            raise busy(f"{MOST_WAITING} requests are waiting already. Try again later.", "queue_full", WAIT_SECONDS)
         loop, given_up = asyncio.get_running_loop(), threading.Event()
         ends = loop.time() + seconds
         pieces: asyncio.Queue[str | Exception | None] = asyncio.Queue()

@@ -57,7 +57,10 @@ class Guard:
         headers = Headers(scope=scope)
         host = _without_port(headers.get("host", ""))
         if self._hosts and host not in self._hosts:
-            message = f"This server answers to {', '.join(sorted(self._hosts))}, and the request is for {host[:100]!r}."
+            message = (
+                f"This server answers to {', '.join(sorted(self._hosts))}, and the request is for {host[:100]!r}. "
+                f"For another name, start it with --host NAME."
+            )
             raise ApiError(403, message, "wrong_host")
         path = scope["path"]
         if path not in OPEN and not path.startswith(OPEN_FOLDER):

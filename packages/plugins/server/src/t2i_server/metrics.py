@@ -27,12 +27,18 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         where = self._registry
         self.requests = Counter("t2i_requests", "Answered requests.", ("route", "method", "status"), registry=where)
-        self.seconds = Histogram("t2i_request_seconds", "Of a request.", ("route",), buckets=SECONDS, registry=where)
+        self.seconds = Histogram(
+            "t2i_request_seconds", "Seconds until a request is answered.", ("route",), buckets=SECONDS, registry=where
+        )
         self.refused = Counter("t2i_refused", "Refused requests.", ("reason",), registry=where)
         self.waiting = Gauge("t2i_pictures_waiting", "Pictures accepted and not yet drawn.", registry=where)
         self._pictures = Counter("t2i_pictures", "Pictures drawn.", ("model",), registry=where)
-        self._batches = Histogram("t2i_batch_pictures", "Of a batch.", ("model",), buckets=PICTURES, registry=where)
-        self._drawing = Histogram("t2i_batch_seconds", "Of a batch.", ("model",), buckets=SECONDS, registry=where)
+        self._batches = Histogram(
+            "t2i_batch_pictures", "Pictures in a batch.", ("model",), buckets=PICTURES, registry=where
+        )
+        self._drawing = Histogram(
+            "t2i_batch_seconds", "Seconds to draw a batch.", ("model",), buckets=SECONDS, registry=where
+        )
 
     def batch(self, model: str, pictures: int, seconds: float) -> None:
         """Count a batch that was drawn."""

@@ -48,7 +48,7 @@ class Searcher:
             DataError, OutputError: the index cannot be read.
         """
         if self._waiting >= MOST_WAITING:
-            raise busy(f"At most {MOST_WAITING} searches wait. Try again later.", "queue_full", WAIT_SECONDS)
+            raise busy(f"{MOST_WAITING} searches are waiting already. Try again later.", "queue_full", WAIT_SECONDS)
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()

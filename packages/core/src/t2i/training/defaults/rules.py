@@ -47,6 +47,13 @@ RULES = (
     ),
     Rule("model.resolution", 32, lambda f: 0 < f.side < 48, "the pictures have about {side} px", to_parent=False),
     Rule("model.resolution", 128, lambda f: f.gpu and f.side >= 128, "a GPU draws 128 px fast enough", to_parent=False),
+    Rule(
+        "model.resolution",
+        64,
+        lambda f: f.gpu,
+        "the pictures have fewer than 128 px, or an unknown size",
+        to_parent=False,
+    ),
     Rule("model.resolution", 64, always, "a CPU needs four times as long for 128 px", to_parent=False),
     Rule("train.batch_size", 64, lambda f: f.gpu and f.pictures >= 500, "a GPU takes many pictures at once"),
     Rule("train.batch_size", 16, lambda f: f.pictures < 2_000, "few pictures: more steps, not larger ones"),

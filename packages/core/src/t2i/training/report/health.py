@@ -42,18 +42,18 @@ def _of_one(name: str, history: Sequence[float]) -> str:
     if "perplexity" in term and max(newest) <= max(COLLAPSED * best, UNREACHED):
         return (
             f"The codebook of {player} has collapsed: {term} is {newest[-1]:.3g}, down from {best:.3g}. Nearly every "
-            f"position uses the same few codes. Raise the commitment weight, lower the learning rate, or restart "
-            f"dead codes."
+            f"position uses the same few codes. Lower the learning rate (objective.tokenizer.lr) when you "
+            f"resume, or start a new run with a larger objective.commitment or objective.restart_below."
         )
     if name == "waiting/for_data" and min(newest) >= STARVING:
         return (
-            f"The device waits for data {newest[-1]:.0%} of the time. Pack the dataset, keep it on a faster disk, or "
-            f"give the run larger batches."
+            f"The device waits for data {newest[-1]:.0%} of the time. Pack the dataset or keep it on a faster disk; "
+            f"a new run can also have a larger train.batch_size."
         )
     if name == "fp16/loss_scale" and max(newest) < 1:
         return (
-            f"Gradients overflow in fp16 (its loss scale has fallen to {newest[-1]:.2g}), so steps are skipped. Use "
-            f"train.precision=bf16, or no."
+            f"Gradients overflow in fp16 (its loss scale has fallen to {newest[-1]:.2g}), so steps are skipped. Start "
+            f"a new run with train.precision=bf16, or no (float32)."
         )
     return ""
 

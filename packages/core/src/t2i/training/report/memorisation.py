@@ -41,8 +41,9 @@ class Memorisation:
     def __str__(self) -> str:
         return (
             f"{self.copies} of {len(self.nearest)} pictures drawn for the run's prompts are near copies of a training "
-            f"picture: their difference is below half of {self.usual:.2g}, the usual one between a training picture "
-            f"and the one most like it. The median of the drawn ones is {float(self.distances.median()):.2g}."
+            f"picture. A near copy differs from one by less than half of {self.usual:.2g}, by which a training picture "
+            f"usually differs from the one most like it; the drawn ones differ by {float(self.distances.median()):.2g} "
+            f"(median)."
         )
 
 

@@ -113,7 +113,10 @@ def select(index: Index, names: Collection[str], preferred: Sequence[str], where
             chosen = {component: found.get(variant) or found[""] for component, found in weighted.items()}
             break
     else:
-        raise SnapshotError(f"The components of {where} share no variant of weights, got {', '.join(known)}.")
+        raise SnapshotError(
+            f"{where} has no variant of weights that all its components have: {', '.join(known)} are each incomplete. "
+            f"Choose another model."
+        )
     folders = {*index.components}
     others = [
         name

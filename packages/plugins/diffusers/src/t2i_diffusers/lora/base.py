@@ -133,7 +133,8 @@ def check_base(base: Base, sha256: str | None) -> None:
     """
     if sha256 is not None and base.sha256 != sha256:
         raise IntegrityError(
-            f"The LoRA was trained for weights with the sha256 {sha256}, but those of {base.name} have {base.sha256}."
+            f"The LoRA was trained for weights with the sha256 {sha256}, but those of {base.name} have {base.sha256}. "
+            f"Use the version that it was trained with."
         )
 
 

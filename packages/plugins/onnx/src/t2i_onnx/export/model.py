@@ -61,7 +61,7 @@ def export_model(artist: Artist, folder: Path, options: Config | None = None, *,
     if not isinstance(artist, Pipeline):
         raise InvalidInputError(
             f"Only models with a text encoder and a generator of t2i can be exported, but {artist.name} is a "
-            f"{type(artist).__name__}, whose own library has its exporter."
+            f"{type(artist).__name__}. Export it with a tool of its own library."
         )
     if not isinstance(artist.encoder, HasTextGraph):
         raise InvalidInputError(
