@@ -57,7 +57,7 @@ def test_unchanged_settings_are_not_recorded() -> None:
         ("objective.r1_gamma=3", "objective.r1_gamma cannot change"),
         ("objective.generator.rate=3", "rate"),
         ("train.log_every=0", "log_every"),
-        ("data=other", "model.field=value, objective.field=value, train.field=value, data.field=value or"),
+        ("data=other", "model.field=value, objective.field=value, train.field=value, data.field=value, text_encoder="),
     ],
 )
 def test_a_setting_that_cannot_change_is_a_one_sentence_error(assignment: str, says: str) -> None:

@@ -69,6 +69,8 @@ def test_converted_generators_draw_with_it(t2i: T2I, folder: Path) -> None:
     torch.save(PlainDFGAN(WIDTH, 10, 4, 16).state_dict(), "dfgan.pth")
     told = ("--text-encoder", "damsm:birds.safetensors")
     assert "convert-damsm" in t2i("convert", "attngan", "netG.pth", "-o", "alone").err
+    failed = t2i("generate", "a red bird", "--model", "alone", "--device", "cpu")
+    assert failed.code != 0 and "again, with --text-encoder damsm:FILE." in failed.error
     assert t2i("convert", "attngan", "netG.pth", *told, "-o", "birds").code == 0
     assert t2i("convert", "dfgan", "dfgan.pth", *told, "-o", "birds-at-once").code == 0
     assert pipeline("birds-at-once", device="cpu")("a red bird", seed=1)[0].image.size == (16, 16)

@@ -220,7 +220,7 @@ def test_what_cannot_be_tuned_is_an_error(t2i: T2I, here: Path, written: Written
     draw = ("generate", "a", "--model", "local-dir:model", "--device", "cpu", "-o", "a.png")
     assert "no.safetensors is not a LoRA (" in t2i(*draw, "--lora", "no.safetensors").error
     save_file({"a.lora_A.weight": torch.zeros(1, 1), "a.lora_B.weight": torch.zeros(1, 1)}, "other.safetensors")
-    assert "(it has weights for none of its layers)" in t2i(*draw, "--lora", "other.safetensors").error
+    assert "(none of its weights belong to a layer of the pipeline)" in t2i(*draw, "--lora", "other.safetensors").error
     assert "there is no none" in t2i(*draw, "--lora", "none").error
     with pytest.raises(InvalidInputError, match="takes no LoRA"):
         from t2i.drawing.pipeline import pipeline

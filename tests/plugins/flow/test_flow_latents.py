@@ -97,7 +97,7 @@ def test_other_weights_and_models_that_do_not_fit_are_refused(transformer: Path,
     config = flow(transformer).config
     other = save_pretrained(create_model("transformer", **TOKENIZER), tmp_path / "other")
     moved = Path(shutil.copytree(other, tmp_path / "moved"))
-    with pytest.raises(IntegrityError, match="was trained for the autoencoder"):
+    with pytest.raises(IntegrityError, match="was trained on latents of weights"):
         FlowTransformer(config.model_copy(update={"autoencoder": str(moved)}))
     with pytest.raises(InvalidConfigError, match=r"have 16 px, got resolution=32\. Set model\.resolution=16"):
         flow(transformer, resolution=32)
