@@ -52,9 +52,9 @@ def test_options_are_shown_with_the_defaults_of_the_weights(t2i: T2I) -> None:
         json.loads(t2i("info", name, "--json").out)["options"] for name in ("transformer", "transformer.world64")
     )
     said, changed = ({option["name"]: option["default"] for option in options} for options in (technique, weights))
-    assert changed == said | {"guidance": 1.0, "top_p": 0.9} != said
+    assert changed == said | {"guidance": 2.0, "top_p": 0.95} != said
     out = t2i("info", "transformer.world64").out
-    assert re.search(r"^option +default +meaning$", out, re.M) and re.search(r"^top_p +0.9 +\w", out, re.M)
+    assert re.search(r"^option +default +meaning$", out, re.M) and re.search(r"^top_p +0.95 +\w", out, re.M)
 
 
 def test_the_text_has_no_empty_facts(t2i: T2I) -> None:

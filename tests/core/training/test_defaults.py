@@ -167,7 +167,7 @@ def test_a_recipe_leaves_nothing_to_choose(t2i: T2I, fakes_installed: None, tmp_
 
 def test_steps_and_time_are_one_too_many(t2i: T2I, tmp_path: Path) -> None:
     both = ("--steps", 5, "--time", "5m", "--data", "openmoji", "--out", tmp_path / "run")
-    assert "both were given" in t2i("train", "cgan", *both).error
+    assert "--steps or --time, not both" in t2i("train", "cgan", *both).error
 
 
 def test_recommend_says_the_same_without_training(t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

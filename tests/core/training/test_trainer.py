@@ -279,7 +279,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_player_and_term(tmp_path: 
             terms["fake"] = terms["fake"] * value
         return terms
 
-    with pytest.raises(DivergedError, match=r"the critic's term 'fake' is (nan|inf).*last checkpoint"):
+    with pytest.raises(DivergedError, match=r"the critic's term 'fake' became (nan|inf).*last checkpoint"):
         train(Watched(TwoPhases(), change=change), tmp_path / "run", steps=10, checkpoint_every=2)
     checkpoint = latest_checkpoint(tmp_path / "run")
     assert checkpoint.step == 6

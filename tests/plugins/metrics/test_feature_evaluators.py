@@ -219,7 +219,7 @@ def test_settings_outside_their_range(name: str, settings: dict[str, int]) -> No
     [
         ("fid", {}, rf"at least {DIM + 1} real and {DIM + 1} generated pictures, got 16 and 16.*use kid"),
         ("fid", {"min_images": 17}, "at least 17"),
-        ("kid", {"subsets": 3}, "at least 1000 .*set subset_size"),
+        ("kid", {"subsets": 3}, "at least 1000 .*set a smaller subset_size"),
         ("is", {}, "at least 20 generated pictures, got 16"),
         ("prdc", {"neighbours": 16}, "at least 17"),
     ],

@@ -43,7 +43,8 @@ def bundle(run: Path, name: str) -> WeightsSpec:
     """Save the newest snapshot of `run` as snapshots/NAME and add it to the index.
 
     Its card shows the run's sample prompts drawn by the bundled weights, ends with notes/NAME.md if that exists
-    (what a person saw in the pictures), and keeps earlier scores of the same weights.
+    (what a person saw in the pictures), and keeps earlier scores of the same weights. The index has those with its own
+    options, not with others.
 
     Raises:
         T2IError: the run is not a model, or belongs to another technique.
@@ -61,6 +62,7 @@ def bundle(run: Path, name: str) -> WeightsSpec:
     save_snapshot(generator, folder, facts, torch.float16)
     snapshot = resolve(f"local-dir:{folder}")
     scores = [replace(row, model=name) for row in scores if row.weights_sha256 == snapshot.config.weights_sha256]
+    as_drawn = generator.options(**facts.options).model_dump(mode="json")
     _write_card(snapshot, run, name, scores)
     spec = WeightsSpec(
         model=model,
@@ -75,6 +77,7 @@ def bundle(run: Path, name: str) -> WeightsSpec:
         scores={
             row.metric: PublishedScore(row.score.value, row.score.standard_error, row.score.protocol["data"])
             for row in scores
+            if row.options == as_drawn
         },
     )
     entries = {old.name: old for old in t2i_weights()} | {name: spec}
