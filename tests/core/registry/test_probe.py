@@ -29,12 +29,12 @@ def script(*lines: object, then: str) -> str:
         ("os._exit(0)", "importing b.plugin ends the process with exit code 0"),
         ("os._exit(3)", "importing b.plugin ends the process with exit code 3"),
         ("os.kill(os.getpid(), 9)", "importing b.plugin kills the process with signal 9"),
-        ("time.sleep(600)", "importing b.plugin takes more than 2 s"),
+        ("time.sleep(600)", "importing b.plugin takes more than 1 s"),
     ],
 )
 def test_the_plugin_of_the_last_step_is_reported(monkeypatch: pytest.MonkeyPatch, then: str, reason: str) -> None:
     monkeypatch.setattr(probe, "CHILD", script([0, "importing", "a.plugin"], [1, "importing", "b.plugin"], then=then))
-    found, limits = probe.Findings(), {"importing": 2.0, "resolving": 2.0}
+    found, limits = probe.Findings(), {"importing": 1.0, "resolving": 1.0}
     assert probe._watch(found, KEYS, 0, None, limits) == 2, "the next child begins after it"
     assert found.fatal == {("b", "t2i-b"): reason}
 

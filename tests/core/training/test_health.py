@@ -137,7 +137,7 @@ def test_a_slow_loader_gives_a_warning(tmp_path: Path, monkeypatch: pytest.Monke
 
     def slow(*arguments, **options):  # type: ignore[no-untyped-def]
         for batch in make(*arguments, **options):
-            time.sleep(0.3)
+            time.sleep(0.15)
             yield batch
 
     monkeypatch.setattr("t2i.training.report.health.STARVING", 1 / 3)

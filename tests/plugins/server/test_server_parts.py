@@ -107,10 +107,10 @@ def test_an_answer_is_streamed_word_by_word(client: openai.OpenAI) -> None:
 
 def test_writing_ends_when_the_client_leaves(client: openai.OpenAI, parrot: Parrot) -> None:
     messages: Any = [{"role": "user", "content": "word " * 60}]
-    parrot.pause = 0.02
+    parrot.pause = 0.01
     with client.chat.completions.create(model="parrot", messages=messages, seed=1, stream=True) as stream:
         next(iter(stream))
-    time.sleep(1.5)  # in which it would have said everything
+    time.sleep(0.8)  # in which it would have said everything
     assert 1 <= parrot.spoken < 60
 
 

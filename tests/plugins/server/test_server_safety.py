@@ -138,7 +138,7 @@ def test_a_slow_body_is_refused(guarded: Served, monkeypatch: pytest.MonkeyPatch
 def test_connections_without_a_whole_request_are_closed(
     guarded: Served, start: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(t2i_server.run, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(t2i_server.run, "IDLE_SECONDS", 0.4)
     began = time.monotonic()
     assert exchange(guarded, start) == b""
     assert time.monotonic() - began < 6
