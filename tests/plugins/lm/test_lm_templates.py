@@ -89,7 +89,7 @@ def test_a_wildcard_in_many_others_is_read_once(tmp_path: Path):
 def test_too_many_variations_can_only_be_sampled():
     template = Template.parse("{0|1|2|3|4|5|6|7|8|9}" * 30)
     assert template.count == 10**30
-    with pytest.raises(InvalidInputError, match=f"at most {MOST_VARIATIONS:,}"):
+    with pytest.raises(InvalidInputError, match=f"At most {MOST_VARIATIONS:,}"):
         template.all()
     assert len(template.sample(10)) == 10
 
