@@ -50,6 +50,31 @@ def test_each_wrong_field_is_named_with_its_value_and_the_fix(values, sentences)
         assert sentence in message
 
 
+class Batches(Config):
+    size: int = 8
+    parts: int = 1
+
+    @pydantic.field_validator("parts")
+    @classmethod
+    def _few(cls, parts: int) -> int:
+        if parts > 4:
+            raise ValueError("must be 4 or fewer")
+        return parts
+
+    @pydantic.model_validator(mode="after")
+    def _divides(self) -> Batches:
+        if self.size % self.parts:
+            raise ValueError(f"size must be a multiple of parts ({self.parts}), got {self.size}")
+        return self
+
+
+def test_a_sentence_of_the_config_itself_is_said_once_with_the_value():
+    with pytest.raises(InvalidConfigError, match=r"field 'parts': must be 4 or fewer, got 5\.$"):
+        parse_config(Batches, {"parts": 5}, "batches")
+    with pytest.raises(InvalidConfigError, match=r"batches: size must be a multiple of parts \(3\), got 8\.$"):
+        parse_config(Batches, {"parts": 3}, "batches")
+
+
 def test_the_error_of_a_config_without_fields_says_that_it_has_none():
     with pytest.raises(InvalidConfigError, match="Known fields: none"):
         parse_config(Nothing, {"zzz": 1}, "options")

@@ -62,8 +62,10 @@ def _sentences(kind: type[Config], error: ValidationError) -> str:
             sentences.append(f"unknown field {shown(field)}.{remedy}")
         else:
             message, given = problem["msg"][0].lower() + problem["msg"][1:], f", got {shown(problem['input'])}"
-            if problem["type"] == "value_error":  # of our own validators, which say what they got themselves
-                message, given = str(problem["ctx"]["error"]), ""
+            if problem["type"] == "value_error":  # from a validator of the config
+                message = str(problem["ctx"]["error"])
+                if isinstance(problem["input"], Mapping) or "got" in message.split():  # it says itself what it got
+                    given = ""
             subject = f"field {shown(field)}: " if field else ""
             sentences.append(f"{subject}{message}{given}.")
     more = len(problems) - len(sentences)

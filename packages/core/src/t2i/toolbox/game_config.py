@@ -61,9 +61,9 @@ class GameConfig(Config):
     @model_validator(mode="after")
     def _drawings_are_compared(self) -> Self:
         if self.reconstruct_first and not self.reconstruction + self.squared_error:
-            raise ValueError("reconstruct_first needs reconstruction or squared_error above 0")
+            raise ValueError("reconstruct_first needs reconstruction or squared_error above 0, got 0 for both")
         if self.nearest_of > 1 and not self.reconstruction + self.squared_error:
-            raise ValueError("nearest_of above 1 needs reconstruction or squared_error above 0")
+            raise ValueError("nearest_of above 1 needs reconstruction or squared_error above 0, got 0 for both")
         return self
 
 

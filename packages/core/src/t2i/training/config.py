@@ -113,5 +113,5 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _parts_are_equal(self) -> Self:
         if self.batch_size % self.accumulate:
-            raise ValueError(f"batch_size must be a multiple of accumulate ({self.accumulate})")
+            raise ValueError(f"batch_size must be a multiple of accumulate ({self.accumulate}), got {self.batch_size}")
         return self

@@ -85,5 +85,5 @@ class AttnGANObjectiveConfig(StageGameConfig):
     @model_validator(mode="after")
     def _damsm_is_trained_if_it_is_used(self) -> Self:
         if self.matching and not self.damsm_share:
-            raise ValueError("matching needs damsm_share above 0: an untrained DAMSM knows nothing")
+            raise ValueError("matching needs damsm_share above 0, got 0: an untrained DAMSM knows nothing")
         return self
