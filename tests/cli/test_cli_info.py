@@ -9,6 +9,7 @@ import pytest
 
 from fakes.command_line import T2I
 from fakes.distributions import FakeSite
+from t2i.create import create_model
 from t2i.publishing.pretrained import save_pretrained
 from t2i.registry import ModelSpec, catalogue
 from t2i.registry.discovery import registry
@@ -47,13 +48,17 @@ def test_settings_are_shown_with_their_meaning(t2i: T2I) -> None:
     assert "objective.generator.lr" in t2i("info", "cgan").out
 
 
-def test_options_are_shown_with_the_defaults_of_the_weights(t2i: T2I) -> None:
+def test_options_are_shown_with_the_defaults_of_the_weights(t2i: T2I, site: FakeSite) -> None:
+    tiny = create_model("transformer", resolution=16, text_dim=12, widths=(8, 16), codes=64, code_dim=4, dim=12)
+    save_pretrained(tiny, site.folder / "fakedist_drawn" / "mine", options={"guidance": 2.0, "top_p": 0.95})
+    (site.folder / "fakedist_drawn" / "__init__.py").touch()
+    site.install_plugin("zoo", weights='[weights("transformer", "mine", bundled="fakedist_drawn:mine")]')
     technique, weights = (
-        json.loads(t2i("info", name, "--json").out)["options"] for name in ("transformer", "transformer.world64")
+        json.loads(t2i("info", name, "--json").out)["options"] for name in ("transformer", "transformer.mine")
     )
     said, changed = ({option["name"]: option["default"] for option in options} for options in (technique, weights))
     assert changed == said | {"guidance": 2.0, "top_p": 0.95} != said
-    out = t2i("info", "transformer.world64").out
+    out = t2i("info", "transformer.mine").out
     assert re.search(r"^option +default +meaning$", out, re.M) and re.search(r"^top_p +0.95 +\w", out, re.M)
 
 

@@ -33,7 +33,7 @@ class Autoencoder:
         if not isinstance(network, Compresses):
             raise InvalidInputError(
                 f"flow: model.autoencoder must be a model that compresses pictures, but {name} is a "
-                f"{network.technique}, which cannot. Choose one of transformer, such as transformer.world64."
+                f"{network.technique}, which cannot. Choose a transformer, such as a run of that technique."
             )
         self.sha256, self.resolution, self.shape = sha256, network.resolution, network.latent_shape
         self._network, self._compresses = network, network

@@ -15,7 +15,7 @@ class FlowConfig(Config):
 
     resolution: int = Field(64, description="pixels per side", ge=8, le=1024)
     text_dim: int = Field(384, ge=1, description="width of the text embedding")
-    autoencoder: str = Field("", description="draw latents of this model, such as transformer.world64, not pixels")
+    autoencoder: str = Field("", description="draw latents of this model, such as runs/transformer, not pixels")
     autoencoder_sha256: Sha256 | None = Field(None, description="of its weights; set when training begins")
     patch: int = Field(8, ge=1, le=128, description="pixels, or latents, per side of a token")
     bottleneck: int = Field(64, ge=1, description="rank of the patch embedding; sec. 4.3")

@@ -13,7 +13,6 @@ from t2i.files import write_atomic
 from t2i_openmoji.world.dataset import OpenMojiWorld
 
 SIDE, GAP, SIZE, LINE = 120, 10, 12, 14  # px; SIZE and LINE of letters
-COLOURS_KEPT = 256  # a PNG may have so many in a palette
 
 
 @dataclass(frozen=True)
@@ -76,13 +75,13 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> l
 
 
 def write_page(path: Path, rows: Sequence[Sequence[Cell]], headings: Sequence[str] = ()) -> None:
-    """Write the page as a PNG of 256 colours, a third of the bytes; arguments as in `page`.
+    """Write the page as a PNG; arguments as in `page`.
 
     Raises:
         OutputError: the file cannot be written.
     """
     file = io.BytesIO()
-    page(rows, headings).quantize(COLOURS_KEPT, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    page(rows, headings).save(file, "PNG", optimize=True)
     write_atomic(path, file.getvalue())
 
 
