@@ -291,8 +291,10 @@ def open_snapshot(
             f"model = t2i.from_pretrained({snapshot.name!r}); "
             f"model.generate(TextEmbedding.of_sentences(...), Noise([7]), model.options())"
         ) from None
-    except InvalidInputError:  # of a name without the reference that it needs
-        raise EncoderMismatchError(
+    except InvalidInputError:
+        if ":" in name:
+            raise
+        raise EncoderMismatchError(  # the encoder needs a reference after a colon
             f"{snapshot.name} needs the text encoder {name!r}, but does not say from which file. Convert the "
             f"checkpoint again, with --text-encoder {name}:FILE."
         ) from None
