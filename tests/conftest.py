@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import os
 import random
 import shutil
 import signal
+import ssl
 import sys
 import tempfile
 import zlib
@@ -18,6 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # `import shapes` and `import fakes`, whatever pytest's import mode
 import shapes
+
+gc.disable()  # until everything is collected: what is imported stays
 
 ROOT = Path(__file__).parents[1]
 CHECKED = ["t2i", *sorted(path.name for path in ROOT.glob("packages/plugins/*/src/t2i_*"))]
@@ -51,8 +55,11 @@ import torch  # noqa: E402
 
 from fakes import plots as plotting  # noqa: E402
 from t2i.registry import discovery  # noqa: E402
+from t2i_text_hf.minilm import MiniLM  # noqa: E402
 
 plotting.leave_out()
+os.fsync = lambda _descriptor: None  # no test cuts the power
+ssl.create_default_context = functools.cache(ssl.create_default_context)  # reads the machine's certificates
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 SEED = int(os.environ.get("T2I_TEST_SEED", "0"))
@@ -63,8 +70,9 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_finish() -> None:
-    """Collections of garbage no longer look at the modules that are imported by now."""
+    """Collections of garbage start now, and do not look at the modules that are imported by now."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +81,13 @@ def seeded(request: pytest.FixtureRequest) -> None:
     seed = zlib.crc32(f"{SEED} {request.node.nodeid}".encode())
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed also formats three stacks, for GPUs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def minilm() -> MiniLM:
+    """The encoders of a process share what they read, as long as one of them exists: this one."""
+    return MiniLM()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from t2i.language import LanguageModel, WritingOptions
 from t2i.testing.language_models import LanguageModelSuite
 from t2i_lm.server import ServedModel
 
-pytest.importorskip("openai")
+pytestmark = pytest.mark.skipif(find_spec("openai") is None, reason="needs openai")
 Send = Callable[[bytes], None]
 Behaviour = Callable[[Send, dict[str, Any]], None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,6 @@ from t2i_openmoji.world.scene import SKILLS
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
 
-ASKED = [entry for entry in entries("test") if entry.skill != "phrasing"][:360] + [
-    entry for entry in entries("test") if entry.skill == "phrasing"
-][:60]
 COLOURED = {"skills_colour", "skills_attribution"}
 
 
@@ -36,9 +34,17 @@ class TestSkills(EvaluatorSuite):
         return Skills
 
 
+@cache
+def questions() -> list[Entry]:
+    """360 of the test split and 60 of its phrasings."""
+    split = entries("test")
+    phrasings = [entry for entry in split if entry.skill == "phrasing"]
+    return [entry for entry in split if entry.skill != "phrasing"][:360] + phrasings[:60]
+
+
 def asked(evaluator: Skills, picture: Callable[[Entry], Image.Image], *, real: bool = False) -> None:
-    for first in range(0, len(ASKED), 60):
-        some = ASKED[first : first + 60]
+    for first in range(0, len(questions()), 60):
+        some = questions()[first : first + 60]
         images = to_images([np.asarray(picture(entry)) for entry in some])
         evaluator.update(images, captions=[entry.example.captions[0] for entry in some], real=real)
 
@@ -89,7 +95,7 @@ def test_a_colour_blind_generator_only_fails_colours(scores: dict[str, Score]) -
 
 def test_wrong_counts_and_missing_things_are_detected() -> None:
     """Single things under captions that ask for several of them, or for an additional one."""
-    some = [entry for entry in ASKED if entry.skill == "object"][:60]
+    some = [entry for entry in questions() if entry.skill == "object"][:60]
     images = to_images([np.asarray(drawn_as_is(entry)) for entry in some])
     names = [entry.scene.parts[0].thing for entry in some if entry.scene]
     several = [things()[name].nouns[0].plural for name in names]
@@ -126,7 +132,7 @@ def test_a_skill_without_captions_has_no_score() -> None:
 
 def test_pictures_in_another_style_carry_a_caution(scores: dict[str, Score]) -> None:
     assert not any(score.caution for score in scores.values())
-    singles = [entry for entry in ASKED if entry.skill == "object"][:60]
+    singles = [entry for entry in questions() if entry.skill == "object"][:60]
     captions = [entry.example.captions[0] for entry in singles]
     pictures = to_images([np.asarray(drawn_as_is(entry)) for entry in singles])
     coarse = torch.rand(60, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -154,7 +160,7 @@ def test_captions_it_cannot_read_are_refused() -> None:
 @pytest.mark.parametrize("side", [32, 96, 128])
 def test_pictures_of_other_sizes_are_read(side: int) -> None:
     skills = Skills()
-    some = [entry for entry in ASKED if entry.skill in ("object", "colour")][:60]
+    some = [entry for entry in questions() if entry.skill in ("object", "colour")][:60]
     pictures = [drawn_as_is(entry).resize((side, side), Image.Resampling.LANCZOS) for entry in some]
     images = to_images([np.asarray(picture) for picture in pictures])
     skills.update(images, captions=[entry.example.captions[0] for entry in some])
@@ -163,7 +169,7 @@ def test_pictures_of_other_sizes_are_read(side: int) -> None:
 
 
 def test_the_sheet_shows_right_and_wrong_ones(tmp_path: Path) -> None:
-    some = ASKED[:24]
+    some = questions()[:24]
     images = to_images([np.asarray(recoloured(entry)) for entry in some])
     write_sheet(tmp_path / "sheet.png", Skills().detector, images, [entry.example.captions[0] for entry in some], 4)
     with Image.open(tmp_path / "sheet.png") as sheet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from scipy.stats import binomtest
 
 from t2i_metrics.skills.answers import question_of, shows, stands, wilson
 from t2i_metrics.skills.detector import Found
@@ -63,6 +62,8 @@ def test_opposite_relations_never_hold_together() -> None:
 
 @pytest.mark.parametrize(("right", "asked"), [(0, 10), (10, 10), (3, 10), (180, 250), (249, 250)])
 def test_intervals_are_scipys(right: int, asked: int) -> None:
+    from scipy.stats import binomtest
+
     expected = binomtest(right, asked).proportion_ci(0.95, method="wilson")
     assert wilson(right, asked) == pytest.approx((expected.low, expected.high), abs=1e-6)
 

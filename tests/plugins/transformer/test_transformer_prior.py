@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from torch import Tensor
-from transformers import GPT2Config, GPT2Model
 
 from t2i.testing.checks import captions
 from t2i_transformer.config import TransformerConfig
@@ -26,8 +26,10 @@ def prior_of(side: int = SIDE, **values: Any) -> Prior:
     return prior.eval().requires_grad_(False)
 
 
-def gpt2(**shape: int) -> GPT2Model:
-    return GPT2Model(GPT2Config(vocab_size=5, n_positions=64, attn_implementation="eager", **shape)).eval()
+def gpt2(**shape: int) -> transformers.GPT2Model:
+    return transformers.GPT2Model(
+        transformers.GPT2Config(vocab_size=5, n_positions=64, attn_implementation="eager", **shape)
+    ).eval()
 
 
 def nothing(count: int) -> Tensor:
@@ -147,7 +149,7 @@ def test_the_cub_prior_is_gpt2s_size() -> None:
     """dim 256, depth 8: 6.3 million in its layers, as many as in transformers' GPT-2."""
     prior = meta_prior(32, dim=256, depth=8, heads=8, codes=8192)
     with torch.device("meta"):
-        reference = GPT2Model(GPT2Config(n_embd=256, n_layer=8, n_head=8))
+        reference = transformers.GPT2Model(transformers.GPT2Config(n_embd=256, n_layer=8, n_head=8))
     assert size(prior.layers) == size(reference.h) == 6_318_080
     assert size(prior) == closed_form(32, 256, 8, 8192)
 

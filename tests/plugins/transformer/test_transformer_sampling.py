@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from torch import Tensor, nn
-from transformers import TopKLogitsWarper, TopPLogitsWarper
 
 from t2i.noise import Noise
 from t2i.testing.checks import captions
@@ -45,9 +45,9 @@ def test_tokens_have_the_probabilities_of_transformers_samplers(settings: dict[s
     tokens = draw(logits.expand(count, -1), (torch.arange(count) + 0.5) / count, options(**settings))
     wanted = logits / settings.get("temperature", 1)
     if "top_k" in settings:
-        wanted = TopKLogitsWarper(settings["top_k"])(None, wanted)
+        wanted = transformers.TopKLogitsWarper(settings["top_k"])(None, wanted)
     if "top_p" in settings:
-        wanted = TopPLogitsWarper(settings["top_p"])(None, wanted)
+        wanted = transformers.TopPLogitsWarper(settings["top_p"])(None, wanted)
     shares = torch.bincount(tokens, minlength=CODES) / count
     torch.testing.assert_close(shares, wanted[0].softmax(0), atol=2 / count, rtol=0)
 

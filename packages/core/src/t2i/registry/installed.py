@@ -66,11 +66,18 @@ def facts(distribution: Distribution) -> Facts:
         return Facts(folder, "?", problem=f"its METADATA cannot be read ({type(error).__name__})")
     if not text:
         return Facts(folder, "?", problem="it has no METADATA")
-    head = HeaderParser().parsestr(text.partition("\n\n")[0])
-    name, version = (str(head[key] or "").strip() for key in ("Name", "Version"))
-    requires = tuple(str(line) for line in head.get_all("Requires-Dist") or () if REQUIRES_CORE.match(str(line)))
+    name, version, requires = _head(text.partition("\n\n")[0])
     missing = " and ".join(what for what, value in (("name", name), ("version", version)) if not value)
     return Facts(name or folder, version or "?", requires, f"its METADATA gives no {missing}" if missing else "")
+
+
+@cache
+def _head(text: str) -> tuple[str, str, tuple[str, ...]]:
+    """The name, the version and the requirements on t2i-core in the head of a METADATA; "" for what is missing."""
+    head = HeaderParser().parsestr(text)
+    name, version = (str(head[key] or "").strip() for key in ("Name", "Version"))
+    requires = tuple(str(line) for line in head.get_all("Requires-Dist") or () if REQUIRES_CORE.match(str(line)))
+    return name, version, requires
 
 
 def editable_source(distribution: Distribution) -> str:

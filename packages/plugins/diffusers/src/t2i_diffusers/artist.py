@@ -68,6 +68,7 @@ class DiffusersArtist(Artist):
         """
         self.pipe, self.model_files = pipe, files
         self._device, self._opening = opening.device, opening
+        self._versions = {name: version(name) for name in DISTRIBUTIONS}
         self._adapters = load_adapters(pipe, adapters)
         place(pipe, opening.device, opening.memory)
         for name, module in modules(pipe).items():
@@ -98,7 +99,7 @@ class DiffusersArtist(Artist):
             weights=files.sha256,
             text_encoders={},
             device=self._device.partition(":")[0],
-            versions={name: version(name) for name in DISTRIBUTIONS},
+            versions=self._versions,
             adapters=self._adapters,
             licenses=files.licenses,
         )

@@ -103,7 +103,7 @@ class _ResidualOutput(nn.Module):
 
 
 def load_bert(config: BertConfig, tensors: dict[str, Tensor]) -> BertEncoder:
-    """A frozen BertEncoder with the weights `tensors`, whose keys must match; pooler and position_ids are ignored.
+    """A frozen BertEncoder of the tensors themselves, not of copies; pooler and position_ids are ignored.
 
     Raises:
         RuntimeError: a key is missing, unexpected, or has another shape (as `load_state_dict` does).
@@ -111,7 +111,6 @@ def load_bert(config: BertConfig, tensors: dict[str, Tensor]) -> BertEncoder:
     unused = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
     with torch.device("meta"), Uninitialised():
         encoder = BertEncoder(config)
-    # Cloned, because torch allocates aligned memory, and the last bits of a matmul depend on the alignment.
-    used = {key: value.clone() for key, value in tensors.items() if key not in unused}
+    used = {key: value for key, value in tensors.items() if key not in unused}
     encoder.load_state_dict(used, assign=True)
     return encoder.eval().requires_grad_(False)

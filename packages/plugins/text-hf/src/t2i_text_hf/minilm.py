@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from dataclasses import dataclass
+from typing import Any, final
+from weakref import WeakValueDictionary
 
 import safetensors.torch
 import torch
@@ -19,6 +21,8 @@ from t2i_text_hf.bert import BertConfig, load_bert
 from t2i_text_hf.graph import SentenceAndWords
 from t2i_text_hf.pieces import Piece, is_latin, pieces_at, unread_of
 from t2i_text_hf.weights import REVISION, SHA256, minilm_file, read_verified
+
+MAX_WORDS = 64
 
 
 @final
@@ -41,12 +45,10 @@ class MiniLM(TextEncoder):
             OfflineError: they are not on this machine and cannot be fetched.
         """
         config = BertConfig()
-        tensors = safetensors.torch.load(read_verified(minilm_file("model.safetensors")))
-        self._network = load_bert(config, tensors)
+        self._published = _published()
+        self._network = load_bert(config, self._published.tensors)
         self._device = torch.device("cpu")
-        self._tokenizer = Tokenizer.from_file(str(minilm_file("tokenizer.json")))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self.max_words)
+        self._tokenizer = self._published.tokenizer
         self._batcher = CaptionBatcher(
             tokenize=self._tokenize,
             forward=self._forward,
@@ -54,6 +56,10 @@ class MiniLM(TextEncoder):
             batch_size=batch_size,
             cache_captions=cache_captions(self.max_words, config.hidden_size),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what this process's encoders share: a copy has the network's own tensors."""
+        return {name: value for name, value in vars(self).items() if name != "_published"}
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -63,7 +69,7 @@ class MiniLM(TextEncoder):
     @property
     def max_words(self) -> int:
         """64 tokens, including [CLS] and [SEP]."""
-        return 64
+        return MAX_WORDS
 
     def encode(self, captions: Sequence[str]) -> TextEmbedding:
         """Encode b captions: sentence [b, 384] of length 1, words [b, l, 384], mask [b, l].
@@ -117,6 +123,38 @@ class MiniLM(TextEncoder):
 
     def _tokenize(self, captions: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch(captions)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Published:
+    """What is read from the published files; never changed, for all encoders of this process share it."""
+
+    tensors: dict[str, Tensor]
+    tokenizer: Tokenizer
+
+
+_IN_USE: WeakValueDictionary[tuple[object, ...], _Published] = WeakValueDictionary()
+
+
+def _published() -> _Published:
+    """The weights and the tokenizer, read again only if the weights' file changed or no encoder has them any more.
+
+    Raises:
+        IntegrityError, OfflineError: as MiniLM.
+    """
+    file = minilm_file("model.safetensors")
+    state = file.stat()
+    key = (file, state.st_ino, state.st_size, state.st_mtime_ns)
+    found = _IN_USE.get(key)
+    if found is None:
+        tensors = safetensors.torch.load(read_verified(file))
+        tokenizer = Tokenizer.from_file(str(minilm_file("tokenizer.json")))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(MAX_WORDS)
+        # Cloned, because torch allocates aligned memory, and the last bits of a matmul depend on the alignment.
+        found = _Published({name: tensor.clone() for name, tensor in tensors.items()}, tokenizer)
+        _IN_USE[key] = found
+    return found
 
 
 def _pool(words: Tensor) -> Tensor:

@@ -203,12 +203,12 @@ def same_seed_and_step_same_loss(objective: Objective) -> None:
 def a_resumed_run_equals_an_uninterrupted_one(objective: Objective) -> None:
     with TemporaryDirectory() as scratch:
         runs = Path(scratch)
-        whole = tiny_run(objective, runs / "whole", STEPS)
+        whole = tiny_run(objective, runs / "whole", STEPS, checkpoint_every=1)
         for step in range(1, STEPS):
             begun = RunFolder(runs / "whole").checkpoint(step)
             shutil.copytree(begun, RunFolder(runs / str(step)).checkpoint(step))
             _reinitialise(objective)
-            resumed = tiny_run(objective, runs / str(step), STEPS)
+            resumed = tiny_run(objective, runs / str(step), STEPS, checkpoint_every=STEPS)
             assert whole.keys() == resumed.keys(), "a resumed run's checkpoint has other tensors"
             different = [name for name, tensor in whole.items() if not torch.equal(tensor, resumed[name])]
             assert not different, f"a run resumed at step {step} ends differently in {', '.join(different[:5])}"

@@ -69,12 +69,12 @@ def tiny_batch(objective: Objective, count: int = 4, **others: Any) -> Batch:
     return batch_of(images, text, **({"mismatched": wrong} | others))
 
 
-def tiny_run(objective: Objective, run: Path, steps: int) -> dict[str, Tensor]:
-    """Train on the squares, with a checkpoint at each step; returns the last checkpoint's tensors."""
+def tiny_run(objective: Objective, run: Path, steps: int, checkpoint_every: int) -> dict[str, Tensor]:
+    """Train on the squares and keep every checkpoint; returns the last one's tensors."""
     config = TrainConfig(
         steps=steps,
         batch_size=4,
-        checkpoint_every=1,
+        checkpoint_every=checkpoint_every,
         keep_checkpoints=steps,
         sample_every=0,
         ema_half_life_kimg=0.01,
