@@ -303,17 +303,17 @@ def test_the_orders_of_three_things_are_six() -> None:
     assert len({tuple(row) for row in scene.in_order(torch.arange(6)).places.x.tolist()}) == 6
 
 
-@pytest.mark.usefixtures("signatures_unchecked")  # of 450 steps
+@pytest.mark.usefixtures("signatures_unchecked")  # of 350 steps
 def test_captions_tell_which_thing_is_where(vae: LayeredVAE, monkeypatch: pytest.MonkeyPatch) -> None:
     """A black square is left of a grey one, or right of it, as two captions say; neither becomes a mixture."""
     monkeypatch.setattr(LayeredVAE, "found", nothing)
-    text = captions(2, 12)[[0, 1] * 4]
-    images = torch.ones(8, 3, 16, 16)
+    text = captions(2, 12)[[0, 1] * 2]
+    images = torch.ones(4, 3, 16, 16)
     for index, image in enumerate(images):
         black, grey = (1, 9) if index % 2 == 0 else (9, 1)
         image[:, 5:11, black : black + 6], image[:, 5:11, grey : grey + 6] = -1, 0
     seen = batch_of(images, text, progress=0.5)
-    train(LayersObjective(vae, LayersObjectiveConfig(draw="each", beta=0.1)), seen, 450)
+    train(LayersObjective(vae, LayersObjectiveConfig(draw="each", beta=0.1)), seen, 350)
     drawn = vae.generate(text[:2], Noise([3, 4]), vae.options(temperature=0))
     left, right = drawn[:, :, 7:9, 3:5].mean((1, 2, 3)), drawn[:, :, 7:9, 11:13].mean((1, 2, 3))
     assert left[0] < -0.6 < right[0] and right[1] < -0.6 < left[1], (left, right)
