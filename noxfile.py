@@ -133,20 +133,20 @@ def train_detector(session: nox.Session) -> None:
 
 @nox.session(name="skills-sheet")
 def skills_sheet(session: nox.Session) -> None:
-    """Draw right and wrong pictures of each skill on one page; the arguments are a model and a new PNG file."""
+    """Draw right and wrong pictures of each skill on one page; the arguments are a model and a new WebP file."""
     from t2i.cli.console import progress
     from t2i_metrics.skills.sheet import skills_sheet
 
-    model, out = arguments(session, "MODEL", "OUT.png")
+    model, out = arguments(session, "MODEL", "OUT.webp")
     one_sentence(session, skills_sheet, model, Path(out), progress)
 
 
 @nox.session(name="world-sheet")
 def world_sheet(session: nox.Session) -> None:
-    """Draw docs/pictures/world.png again: pictures of openmoji-world with their captions."""
+    """Draw docs/pictures/world.webp again: pictures of openmoji-world with their captions."""
     from t2i_openmoji.world.sheet import world_sheet
 
-    one_sentence(session, world_sheet, Path("docs/pictures/world.png"))
+    one_sentence(session, world_sheet, Path("docs/pictures/world.webp"))
 
 
 @nox.session(name="application-pictures")

@@ -171,7 +171,7 @@ def test_pictures_of_other_sizes_are_read(side: int) -> None:
 def test_the_sheet_shows_right_and_wrong_ones(tmp_path: Path) -> None:
     some = questions()[:24]
     images = to_images([np.asarray(recoloured(entry)) for entry in some])
-    write_sheet(tmp_path / "sheet.png", Skills().detector, images, [entry.example.captions[0] for entry in some], 4)
-    with Image.open(tmp_path / "sheet.png") as sheet:
+    write_sheet(tmp_path / "sheet.webp", Skills().detector, images, [entry.example.captions[0] for entry in some], 4)
+    with Image.open(tmp_path / "sheet.webp") as sheet:
         colours = {colour for _, colour in sheet.convert("RGB").getcolors(2**24)}
     assert {(0, 128, 0), (255, 0, 0)} <= colours  # frames: some right, some wrong

@@ -78,8 +78,8 @@ def test_skills() -> None:
 
 
 def test_the_contact_sheet(tmp_path: Path) -> None:
-    world_sheet(tmp_path / "sheet.png", "test", columns=3, rows=2)
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.format == "PNG"
+    world_sheet(tmp_path / "sheet.webp", "test", columns=3, rows=2)
+    with Image.open(tmp_path / "sheet.webp") as sheet:
+        assert sheet.format == "WEBP"
         assert sheet.width == 10 + 3 * 130
         assert sheet.height > 2 * 140
