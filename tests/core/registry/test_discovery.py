@@ -7,6 +7,9 @@ import sys
 from textwrap import dedent
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 import t2i
 from fakes.distributions import EMPTY, PLUGIN, PREFIX, FakeSite
@@ -358,6 +361,23 @@ def test_a_plugin_for_this_core_is_imported(site: FakeSite, requirement: str) ->
 def test_requirements_of_extras_are_met_without_being_parsed(monkeypatch: pytest.MonkeyPatch, requirement: str) -> None:
     monkeypatch.setitem(sys.modules, "packaging.requirements", None)  # its import takes longer than finding plugins
     assert unmet(requirement, "0.1.0") is None
+
+
+RELEASES = st.lists(st.integers(0, 12), min_size=1, max_size=4).map(lambda numbers: ".".join(map(str, numbers)))
+
+
+@given(
+    RELEASES, RELEASES, st.one_of(RELEASES, st.sampled_from(["0.2a1", "0.2.dev3", "1!0.1", "0.1.post1", "0.1+local"]))
+)
+def test_plain_ranges_are_read_as_packaging_reads_them(low: str, high: str, version: str) -> None:
+    expected = SpecifierSet(f">={low},<{high}").contains(version, prereleases=True)
+    for specifier in (f">={low},<{high}", f"<{high},>={low}"):  # setuptools sorts them
+        assert (unmet(f"t2i-core{specifier}", version) is None) == expected
+
+
+def test_a_plain_range_that_holds_this_core_needs_no_packaging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "packaging.specifiers", None)
+    assert unmet("t2i-core<7.3,>=0.1", "0.1.0") is None
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 UNREADABLE = "?"  # the entry point of a distribution whose entry points cannot be read
 REQUIRES_CORE = re.compile(r"t2i[-_.]+core(?![\w.-])", re.IGNORECASE)
-# Parsed without `packaging`, whose import would double the time of finding plugins.
+# Parsed without `packaging`, whose import takes a tenth of the time of `t2i models`.
 PLAIN = re.compile(r"[\w.-]+ *\(?([^;@()\[\]]*)\)?")
+RELEASE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
+BOUND = re.compile(rf"(>=|<)({RELEASE.pattern})")
 OF_AN_EXTRA = re.compile(r".*; *extra *== *(['\"])[\w.-]+\1")
 
 
@@ -114,7 +116,7 @@ class Unmet:
 @cache
 def unmet(requirement: str, core_version: str) -> Unmet | None:
     """What is wrong with `requirement`, such as "t2i-core>=0.1,<0.2", on this core; None if it is met."""
-    if OF_AN_EXTRA.fullmatch(requirement):
+    if OF_AN_EXTRA.fullmatch(requirement) or _in_plain_range(requirement, core_version):
         return None
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
@@ -129,6 +131,24 @@ def unmet(requirement: str, core_version: str) -> Unmet | None:
     floors = [part.version for part in specifier if part.operator in (">=", ">", "~=", "==")]
     newer = any(Version(floor.removesuffix(".*")) > Version(core_version) for floor in floors)
     return Unmet(f"it requires t2i-core{specifier}, and this is {core_version}", newer)
+
+
+def _in_plain_range(requirement: str, version: str) -> bool:
+    """Whether the requirement is a range of releases that holds the version; False also if `packaging` must decide."""
+    plain = PLAIN.fullmatch(requirement)
+    bounds = [BOUND.fullmatch(part) for part in plain[1].split(",")] if plain else []
+    if not bounds or not all(bounds) or not RELEASE.fullmatch(version):
+        return False
+    own = _numbers(version)
+    return all((own < _numbers(bound[2])) == (bound[1] == "<") for bound in bounds if bound)
+
+
+def _numbers(release: str) -> list[int]:
+    """[0, 1] for "0.1" and "0.1.0"."""
+    numbers = [int(number) for number in release.split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return numbers
 
 
 def _specifier(requirement: str) -> SpecifierSet:
