@@ -52,6 +52,8 @@ os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # the result of "auto"; a proce
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from xdist.remote import Producer  # noqa: E402
+from xdist.scheduler import LoadFileScheduling  # noqa: E402
 
 from fakes import plots as plotting  # noqa: E402
 from t2i.registry import discovery  # noqa: E402
@@ -65,6 +67,18 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 SEED = int(os.environ.get("T2I_TEST_SEED", "0"))
 
 
+class _ByFile(LoadFileScheduling):
+    """The tests of a file share slow fixtures, so one worker runs them; and those of all files that start Ray."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "ray" if nodeid.startswith("tests/plugins/ray/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    return _ByFile(config, log)
+
+
 def pytest_report_header() -> str:
     return f"T2I_TEST_SEED={SEED}"
 
@@ -73,6 +87,10 @@ def pytest_collection_finish() -> None:
     """Collections of garbage start now, and do not look at the modules that are imported by now."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_runtest_setup() -> None:
+    shapes.new_test()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@
 jaxtyping checks the functions whose annotations have shapes. All others are checked by beartype alone, which takes
 less than 1 µs per call where jaxtyping takes 20; except functions inside functions, which would be decorated, in a
 millisecond, whenever the outer one is called. A function is decorated when it is first called, because most of the
-thousands that a worker imports never are.
+thousands that a worker imports never are. Loops repeat their shapes: in each test, the first calls of a function are
+checked.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from beartype.roar import BeartypeDecorHintException
 
 CONF = beartype.BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)  # float accepts an int
 WITH_SHAPES = jaxtyping.jaxtyped
+MOST_CALLS = 30  # of a function with shapes that are checked in one test
 PLAIN_INNER: set[CodeType] = set()  # of functions inside functions that have no shapes
+
+
+_tests = 0  # that have begun
+
+
+def new_test() -> None:
+    """The first calls are counted again."""
+    global _tests
+    _tests += 1
 
 
 def install(packages: list[str]) -> None:
@@ -67,11 +78,12 @@ def inner(function: FunctionType, typechecker: Callable[..., Any]) -> Callable[.
 def when_called(function: FunctionType, typechecker: Callable[..., Any]) -> Callable[..., Any]:
     """The function, checked from its first call on, unless jaxtyping's checks are switched off at the moment."""
     strict: Callable[..., Any] | None = None
+    shaped, counted_in, left = False, 0, MOST_CALLS
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        nonlocal strict
+        nonlocal strict, shaped, counted_in, left
         if jaxtyping.config.jaxtyping_disable:
             return function(*args, **kwargs)
         if strict is None:
@@ -79,6 +91,12 @@ def when_called(function: FunctionType, typechecker: Callable[..., Any]) -> Call
             hints = readable_hints(function)
             shaped = has_shapes(hints)
             strict = WITH_SHAPES(function, typechecker=typechecker) if shaped else without_shapes(function, hints)
+        if shaped:
+            if counted_in != _tests:
+                counted_in, left = _tests, MOST_CALLS
+            if not left:
+                return function(*args, **kwargs)
+            left -= 1
         return strict(*args, **kwargs)
 
     return call

@@ -119,7 +119,7 @@ def test_frozen_parameters_do_not_change(parent: Path, tmp_path: Path) -> None:
     ("freeze", "says"),
     [
         (["generator.netwrk"], r"got 'generator.netwrk'. Did you mean 'generator.network'"),
-        (["generator"], r"train.freeze=\['generator'\] leaves 'generator' none"),
+        (["generator"], r"train.freeze=\['generator'\] freezes all of 'generator'"),
     ],
 )
 def test_an_invalid_freeze_is_a_one_sentence_error(parent: Path, tmp_path: Path, freeze: list[str], says: str) -> None:

@@ -243,7 +243,7 @@ def test_many_pictures_have_several_pages(t2i: T2I, here: Path, monkeypatch: pyt
         ),
         ("catalog.csv", ("--prompt", "{title}", "--name", "{id}"), "has no column 'id'"),
         ("catalog.csv", ("--prompt", "a chair", "--name", "{sku}"), "names no column"),
-        ("catalog.csv", ("--prompt", "{title", "--name", "{sku}"), "a brace without its partner, at 1"),
+        ("catalog.csv", ("--prompt", "{title", "--name", "{sku}"), "a brace without its partner at character 1"),
         ("catalog.csv", ("--prompt", "{title}", "--name", "/tmp/{sku}"), "begins with /"),
         ("catalog.csv", ("--prompt", "{title}", "--name", "{sku}", "--format", "gif"), "png, jpg or webp"),
         ("catalog.txt", ("--prompt", "{title}", "--name", "{sku}"), "A catalog is a .csv, .jsonl or .parquet file"),

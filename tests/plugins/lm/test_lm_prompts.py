@@ -85,7 +85,7 @@ def test_a_repeated_example_is_not_a_prompt():
 )
 def test_too_few_usable_answers_are_an_error(answers: list[str]):
     model = Scripted(answers)
-    with pytest.raises(LanguageModelError, match=r"scripted wrote [01] usable prompts of 5 in 30 answers"):
+    with pytest.raises(LanguageModelError, match=r"scripted must write 5 usable prompts, but wrote [01] in 30 answers"):
         list(write_prompts(model, "things", 5))
     assert len(model.asked) == 30
 
@@ -109,7 +109,9 @@ def test_widened_prompts_keep_every_word():
 
 
 def test_no_usable_details_are_an_error():
-    with pytest.raises(LanguageModelError, match="added usable details to 'cosy cabin' 0 times of 1, in 24 answers"):
+    with pytest.raises(
+        LanguageModelError, match="add usable details to 'cosy cabin' 1 times, but did so 0 times in 24 answers"
+    ):
         widen(Scripted(["cosy cabin"]), "cosy cabin")
     with pytest.raises(InvalidInputError, match="at most 1000 characters"):
         widen(Scripted([""]), "x" * 1001)

@@ -55,8 +55,8 @@ def test_samples_are_distinct_variations_and_the_same_for_the_same_seed(text: st
     [
         ("", "1 to 10,000 characters"),
         ("x" * 10_001, "1 to 10,000 characters"),
-        ("a {red|blue house", "opens a brace that it does not close, at 3"),
-        ("a red} house", "closes a brace that it does not open, at 6"),
+        ("a {red|blue house", "opens a brace that it does not close, at character 3"),
+        ("a red} house", "closes a brace that it does not open, at character 6"),
         ("{" * 100 + "}" * 100, "nested 16 deep"),
         ("a __pets__", "--wildcards FOLDER"),
     ],

@@ -17,7 +17,7 @@ _first = float("-inf")  # when the latest Ctrl-C began, for all handlers
 
 
 def as_one(handler: Handler) -> Handler:
-    """The handler, without repeats: it gets no SIGINT within SAME_SECONDS of one that such a handler has received."""
+    """The handler, without repeats: a SIGINT within SAME_SECONDS of one that any such handler received is ignored."""
 
     def heard(number: int, frame: FrameType | None) -> None:
         global _first

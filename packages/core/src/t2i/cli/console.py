@@ -57,7 +57,7 @@ def warn(message: str) -> None:
 
 @contextmanager
 def python_warnings() -> Iterator[None]:
-    """Print t2i's Python warnings as those of the command line, each once; after MOST_WARNINGS, only their number."""
+    """Print each UnreadPromptWarning once, as a warning of the command line; after MOST_WARNINGS, only their number."""
     from t2i.errors import UnreadPromptWarning
 
     shown: set[str] = set()

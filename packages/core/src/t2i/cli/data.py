@@ -107,14 +107,14 @@ def split(
     caption_column: CaptionColumn = "",
     image_column: ImageColumn = "",
 ) -> None:
-    """Copy a folder into a training and a test part that share no group and no equal pictures; repeatable."""
+    """Copy a folder into train/ and test/, which share no group and no equal pictures; always in the same way."""
     from t2i.data.readers.files import FileDataset
     from t2i.data.split_folder import split_folder
 
     opened = _open(dataset, None, caption_column, image_column)
     if not isinstance(opened, FileDataset):
         raise InvalidInputError(
-            f"Only picture files can be copied, but {opened.name} has none. It has splits of its own."
+            f"Only picture files can be copied, but {opened.name} has none. Use the splits that it has."
         )
     counts = split_folder(opened, out, test)
     say(", ".join(f"{out / part}: {count:,} pictures" for part, count in counts.items()))

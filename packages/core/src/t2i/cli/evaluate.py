@@ -54,8 +54,8 @@ def evaluate(
     """Draw a dataset's captions and compare the pictures with its own; prints a table of scores.
 
     After an interruption, the same command continues where it stopped. Scores of a run folder or a local snapshot are
-    kept in its scores.jsonl and its model card. Several processes can share the work:
-    accelerate launch -m t2i evaluate ..., or those of an engine.
+    kept in its scores.jsonl and its model card. Several processes can share the work: start them with
+    accelerate launch -m t2i evaluate ..., or use --engine.
     """
     names = metric_names(metrics)
     settings = parse_settings(setting, names)

@@ -58,7 +58,7 @@ def generate(
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Seed of each prompt's first picture. Default: random; 0 with --prompts, so that it can resume."
+            help="Seed of each prompt's first picture. Default: random; 0 with --prompts, so the same command goes on."
         ),
     ] = None,
     out: Annotated[
@@ -235,8 +235,8 @@ def check_in_folder(file: Path | None, engine: str | None, attention: bool) -> N
         )
     if attention and (engine is not None or file is None):
         raise InvalidInputError(
-            "--attention is written by this process, next to pictures in a folder. Leave out --engine, and give a "
-            "folder."
+            "--attention needs pictures that this process draws into a folder, not an engine or an address. Leave out "
+            "--engine, and give a folder with -o."
         )
 
 

@@ -80,7 +80,7 @@ def check_metadata(found: Registry) -> None:
     """
     if not any(found.all(CommandSpec)):
         raise PluginBrokenError(
-            "t2i-core declares verbs, but its installed metadata, older than its code, names none. "
+            "The installed metadata of t2i-core must list its commands, but lists none: it is older than the code. "
             "Install it again: pip install --force-reinstall t2i-core (in a checkout: uv sync)"
         )
 

@@ -15,10 +15,12 @@ def regenerate(
     picture: Annotated[Path, typer.Argument(help="A picture written by t2i generate.")],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="The regenerated picture. Default: again.png, or the picture's suffix."),
+        typer.Option(
+            "-o", "--out", help="The regenerated picture. Default: again.png, or with the suffix of the given one."
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="The model with its weights. Default: the model named in the picture.")
+        str | None, typer.Option(help="A model with the same weights. Default: the model named in the picture.")
     ] = None,
     fetch: Annotated[
         bool, typer.Option("--fetch", help="Download the model that the picture names if it is not on this machine.")

@@ -25,7 +25,7 @@ class Example:
         id: unique in its dataset and stable across runs, such as a relative path.
         captions: at least one, none empty; all describe the same picture.
         group: what the picture shows, coarser than a caption (a class, a concept). Pictures of one group
-            are never used as each other's mismatch. Unique to the picture if nothing is known.
+            are never paired with each other's captions as wrong ones. Unique to the picture if nothing is known.
         repeats: how often training sees the picture in one epoch, at least once.
     """
 

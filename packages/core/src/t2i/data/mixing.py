@@ -23,7 +23,7 @@ MOST = 4_000  # pictures of a second dataset that nobody named; they are copied
 
 @final
 class Thinned(CaptionedDataset):
-    """MOST pictures of a larger dataset, spread over it, so that no others need to be decoded."""
+    """4,000 pictures (MOST) of a larger dataset, spread over it, so that no others need to be decoded."""
 
     def __init__(self, whole: CaptionedDataset) -> None:
         self._whole = whole
@@ -50,7 +50,7 @@ class Thinned(CaptionedDataset):
 
 
 def thinned(dataset: CaptionedDataset) -> CaptionedDataset:
-    """The dataset itself if it is a pack, which is decoded already, or has at most MOST pictures; else MOST of them."""
+    """The dataset itself if it is a pack, which is decoded already, or small; else 4,000 pictures (MOST) of it."""
     return dataset if isinstance(dataset, PackedDataset) or len(dataset) <= MOST else Thinned(dataset)
 
 

@@ -41,7 +41,8 @@ def split_folder(dataset: FileDataset, out: Path, share: float) -> dict[str, int
     """
     if any(record.box for record in dataset.records):
         raise InvalidInputError(
-            f"Only whole pictures can be copied, but {dataset.name} uses parts of its pictures; it has its own splits."
+            f"Only whole pictures can be copied, but {dataset.name} uses parts of its pictures. Use the splits that it "
+            f"has."
         )
     with ThreadPoolExecutor() as pool:
         pixels = list(pool.map(lambda index: decode(dataset, index, CHECK_RESOLUTION)[0], range(len(dataset))))

@@ -165,7 +165,7 @@ def write_grid(plan: FolderPlan, place: Place) -> str | None:
 def _read(place: Place, path: Path) -> Image.Image:
     file = place.open(path)
     if file is None:
-        raise OutputError(f"{place.at(path)} was drawn, but is not there. Do all workers see the same folder?")
+        raise OutputError(f"{place.at(path)} was drawn, but is not there. Give a folder that all workers see.")
     with file, Image.open(file) as picture:
         return picture.convert("RGB")
 

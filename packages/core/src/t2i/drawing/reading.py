@@ -23,7 +23,8 @@ def encode_prompts(
 
     Args:
         prompts: distinct ones, each 1 to 2000 characters.
-        warned: for each prompt with an earlier warning, a sentence on what was not read; this call adds its own.
+        warned: the prompts that were warned of already, with what was not read; they get no second warning, and this
+            call adds its own.
 
     Warns: UnreadPromptWarning: for each prompt that the encoder cannot read completely.
     """

@@ -16,7 +16,8 @@ from t2i.evaluation.plan import Plan, Planned
 class EvaluationWorker:
     """Opens model, dataset and evaluators in a worker, from what can be sent to another machine.
 
-    The states of one batch, merged in the order of the batches, are those of one process that saw them all.
+    It returns the evaluators' states after each batch alone. Merged in the order of the batches, they equal the states
+    of one process that saw all of them.
 
     Attributes:
         model, device: as `t2i.drawing.pipeline.pipeline` takes them.

@@ -87,7 +87,8 @@ def _watch(
                 found.problems.setdefault(keys[index], []).append(problem[0])
         if not what:
             raise PluginError(
-                f"Plugins are imported in another process first, but it {_end(process.wait())} before the first plugin."
+                f"Plugins are first imported in another process, but that process {_end(process.wait())} before the "
+                f"first plugin. Install t2i-core again: pip install --force-reinstall t2i-core"
             )
         found.fatal[keys[index]] = f"{doing} {what} {_end(process.wait())}"
     except queue.Empty:

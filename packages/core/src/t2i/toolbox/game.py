@@ -53,9 +53,10 @@ class Weights:
     """Weights of the loss terms; the last three do not use the text, and 0 leaves them out.
 
     Attributes:
-        real, wrong_text, fake: D's, on a real picture with its text, with another text, and on a fake with its text.
-        real_picture, fake_picture: D's, on the pictures alone.
-        fool_picture: G's, on the fake alone.
+        real, wrong_text, fake: of the discriminator's terms for a real picture with its text, a real picture with
+            another text, and a drawn one with its text.
+        real_picture, fake_picture: of its terms for the pictures alone.
+        fool_picture: of the generator's term for the drawn picture alone.
     """
 
     real: float

@@ -34,11 +34,13 @@ class GameConfig(Config):
     penalty_every: int = Field(
         1,
         ge=1,
-        description="steps between gradient penalties, whose weight is multiplied by as many (Karras 2020, app. B)",
+        description="a gradient penalty is computed at every k-th step, with k times its weight (Karras 2020, app. B)",
     )
     adversarial: float = Field(1.0, ge=0, description="weight of G's adversarial terms; 0 ignores D")
-    reconstruction: float = Field(0.0, ge=0, description="L1 to the caption's own picture (pix2pix, Isola 2017, eq. 3)")
-    squared_error: float = Field(0.0, ge=0, description="mean squared error to the same, in units of [-1, 1]")
+    reconstruction: float = Field(
+        0.0, ge=0, description="weight of L1 to the caption's own picture (Isola 2017, eq. 3)"
+    )
+    squared_error: float = Field(0.0, ge=0, description="weight of the mean squared error to the caption's own picture")
     nearest_of: int = Field(
         1,
         ge=1,
@@ -47,7 +49,10 @@ class GameConfig(Config):
         "noise decides what the caption leaves open (conditional IMLE, Li 2020)",
     )
     feature_matching: float = Field(
-        0.0, ge=0, description="L1 between D's features of both, relative to the real ones' (Salimans 2016, sec. 3.1)"
+        0.0,
+        ge=0,
+        description="weight of L1 between D's features of drawn and real pictures, relative to the real ones' "
+        "(Salimans 2016, sec. 3.1)",
     )
     reconstruct_first: float = Field(
         0.0, ge=0, lt=1, description="share of G's training in which it only reconstructs, before D trains"

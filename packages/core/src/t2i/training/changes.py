@@ -55,9 +55,9 @@ def _check_changeable(name: str, settings: Mapping[str, Any]) -> None:
         return
     rates = [f"objective.{player}.lr" for player, value in settings["objective"].items() if isinstance(value, dict)]
     raise InvalidConfigError(
-        f"{name} cannot change within a run, because the checkpoint would no longer fit, or its settings would no "
-        f"longer determine the run. These can: {', '.join(f'train.{field}' for field in CHANGEABLE)}, and the "
-        f"optimizer of each player, such as {', '.join(rates)}. For anything else start a new run."
+        f"{name} cannot change within a run, because the checkpoint would no longer fit, or the recorded settings "
+        f"would no longer determine the result. These can: {', '.join(f'train.{field}' for field in CHANGEABLE)}, and "
+        f"the optimizer of each player, such as {', '.join(rates)}. For anything else start a new run."
     )
 
 

@@ -71,7 +71,8 @@ class TrainConfig(Config):
         0.0, ge=0, lt=1, description="with --from: share of each batch from the parent's data, against forgetting"
     )
     mix_data: str = Field(
-        "", description="with --from: data to mix in, all of it; empty: up to 4,000 pictures of the parent's"
+        "",
+        description="with --from: a dataset to mix in, all of it; if empty, up to 4,000 pictures of the parent's data",
     )
     freeze: tuple[str, ...] = Field(
         (), description="modules that are not trained, by the start of their parameters' names, such as [encoder.text]"

@@ -49,7 +49,7 @@ class Batch:
     shared: dict[str, Any] = field(default_factory=dict)
 
     def once(self, name: str, compute: Callable[[], T]) -> T:
-        """The result of `compute` for the first loss that asked for `name`: the same objects, with their gradients.
+        """What `compute` gave when the first loss asked for `name`; later losses get the same objects, with gradients.
 
         `Phase.sharing` says which losses share. Each micro-batch has its own results, which are dropped with the step.
         """
@@ -68,8 +68,8 @@ class Player:
         loss: Batch -> {term: scalar}; the terms, already weighted, are summed. A detached term is only logged.
         optimizer: its settings.
         every: it is updated at each `every`-th step.
-        span: the shares of the run between which its learning rate follows its schedule; a technique that trains
-            one network after another gives each its own.
+        span: where its learning-rate schedule begins and ends, as shares of the run; a technique that trains one
+            network after another gives each its own.
     """
 
     name: str

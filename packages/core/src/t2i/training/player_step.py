@@ -44,7 +44,8 @@ class Mover:
         ]
         if not named:
             raise InvalidConfigError(
-                f"A player must have a parameter to train, but train.freeze={list(freeze)} leaves {player.name!r} none."
+                f"Each player must have a parameter to train, but train.freeze={list(freeze)} freezes all of "
+                f"{player.name!r}. Freeze less."
             )
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]

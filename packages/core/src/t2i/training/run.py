@@ -160,8 +160,8 @@ def make_objective(config: RunConfig, text_dim: int) -> Objective:
     generator = create_model(config.technique, **({"text_dim": text_dim} | config.model))
     if generator.text_dim != text_dim:
         raise InvalidConfigError(
-            f"A model is as wide as its text encoder's vectors, {text_dim} for {config.text_encoder!r}, got "
-            f"model.text_dim={generator.text_dim}. Leave it out."
+            f"model.text_dim must be the width of the text encoder's vectors, {text_dim} for {config.text_encoder!r}, "
+            f"got {generator.text_dim}. Leave model.text_dim out."
         )
     parse_config(generator.options_type, config.train.sample_options, "train.sample_options")
     return cast(Objective, load_target(spec.objective)(generator, settings))

@@ -48,7 +48,7 @@ def prepared(
 def warn_of_data(data: PreparedData, sha256: str, warn: Warn) -> None:
     """Warn of data that is left out, converted or odd, and of data that has changed since the run began."""
     if sha256 and sha256 != data.content:
-        warn(f"{data.name} has changed since this run began: it now learns from other pictures or captions.")
+        warn(f"{data.name} has changed since this run began, so the run now learns from other pictures or captions.")
     for remark in data.remarks:
         warn(f"{data.name}: {remark}")
     for what, skipped in (("left out", True), ("changed", False)):

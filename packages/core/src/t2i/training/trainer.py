@@ -55,7 +55,8 @@ class TrainResult:
         step: number of finished steps.
         finished: whether the run is complete; else it was interrupted and can be resumed.
         best: the step whose snapshot is best/, if pictures were held out.
-        copies: a sentence on how similar its pictures are to training pictures; "" unless it finished and samples.
+        copies: a sentence on how similar its pictures are to training pictures; "" unless it is finished and draws
+            samples.
     """
 
     run: Path
@@ -232,7 +233,7 @@ class Trainer:
     def _save(self) -> None:
         if name := self.steps.networks.first_infinite():
             raise DivergedError(
-                f"Weights must be finite numbers, but some of the module {name!r} are not at step {self.step}, though "
+                f"Weights must be finite numbers, but at step {self.step} some of the module {name!r} are not, though "
                 f"all losses were: a gradient was infinite. Resume from the last checkpoint with a lower learning "
                 f"rate, or clip gradients (train.clip_norm=1): t2i train --resume {self.run} train.lr_factor=0.3"
             )

@@ -15,7 +15,7 @@ from t2i.errors import InvalidInputError
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 PIXELS_AT_ONCE = {"cpu": 2**22, "cuda": 2**24, "mps": 2**22}
-"""Pixels of the first batch; on a CPU, of every batch: the system ends the process without an error before."""
+"""Pixels of the first batch; on a CPU of every batch, for there the system kills what takes too much memory."""
 
 log = logging.getLogger(__name__)
 

@@ -129,7 +129,7 @@ def check_version(connection: sqlite3.Connection, where: str) -> None:
     if found != VERSION:
         raise DataError(
             f"The index {where} has version {found} of its tables and is read-only, but this t2i-index needs "
-            f"version {VERSION}. Make it writable once."
+            f"version {VERSION}. Make it writable, and open it once: that brings it up to date."
         )
 
 

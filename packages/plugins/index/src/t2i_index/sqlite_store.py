@@ -188,7 +188,9 @@ class SQLiteStore(Store):
                 self._database.read(f"SELECT count(*) FROM {table}")[0] for table in ("record", "words_docsize")
             )
             if records != known:
-                flaws.append(f"{records} records, but {known} of them can be found by words")
+                flaws.append(
+                    f"there are {records} records, but the index of words has {known}; repair it: t2i index rebuild"
+                )
         return [*flaws, *(flaw for each in self._neighbours.values() for flaw in each.segments.check())]
 
     def rebuild(self, progress: Progress = silent) -> None:

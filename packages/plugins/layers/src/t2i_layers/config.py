@@ -18,7 +18,7 @@ class LayersConfig(Config):
     resolution: int = Field(64, description="pixels per side", ge=8, le=512)
     text_dim: int = Field(384, ge=1, description="width of the words")
     copies: tuple[PositiveInt, ...] = Field(
-        (5, 1), min_length=1, max_length=3, description="for each thing that a picture can show: its places, at most"
+        (5, 1), min_length=1, max_length=3, description="for each thing that a picture can show, the most copies of it"
     )
     latent_dim: int = Field(32, ge=1, description="width of z, which says where things are")
     modes: int = Field(8, ge=1, description="normal distributions in the prior of z, such as ways to arrange things")
@@ -65,7 +65,7 @@ class LayersObjectiveConfig(Config):
     order: float = Field(
         0.02,
         ge=0,
-        description="weight of the cross entropy, in nats, of which thing is where; more than the bound gives it",
+        description="weight of the cross entropy, in nats, of which thing takes which place; larger than in the bound",
     )
     search: float = Field(
         1.0,
@@ -73,11 +73,15 @@ class LayersObjectiveConfig(Config):
         description="weight of the squared distance of a thing's place to a better one that was found at random",
     )
     overlap: float = Field(
-        0.3, ge=0, description="weight of the area that copies share: hidden ones would be counted in other pictures"
+        0.3,
+        ge=0,
+        description="weight of the area where copies overlap; a copy that is hidden in one picture would be a visible, "
+        "uncounted one in another",
     )
     draw: Literal["one", "each", "all"] = Field(
         "all",
-        description="one: a single thing by one query, in turn, in the last third from lists of captions; "
-        "each: one copy of each thing, and at first only its place is trained; all: every copy",
+        description="what training draws. one: one thing, read by one query, the queries in turn, in the last third "
+        "from captions that are joined to lists; each: one copy of each thing, of which only the place is trained at "
+        "first; all: every copy",
     )
     optimizer: OptimizerConfig = OptimizerConfig(lr=7e-4, beta1=0.9, beta2=0.99, warmup_steps=100, schedule="cosine")

@@ -41,8 +41,8 @@ class Scene(NamedTuple):
     orders: Float[Tensor, "b o"]
 
     def only(self, thing: int) -> Scene:
-        """The scene with one thing alone, fully visible, at the first place. If each thing used a place of
-        its own, all places would learn to follow a single thing, and in a picture of two they would follow the same."""
+        """The scene with one thing alone, fully visible, at the first place, whichever thing it is. With a place for
+        each, every place would learn to follow a single thing, and in a picture of two all would follow the same."""
         first = Placements(*(numbers[..., :1] for numbers in self.places))
         visible = first._replace(presence=torch.ones_like(first.presence))
         return Scene(self.looks[:, thing : thing + 1], visible, self.background, torch.zeros_like(self.orders[:, :1]))
@@ -68,9 +68,9 @@ class Scene(NamedTuple):
         return self._replace(places=dealt)
 
     def in_order(self, order: Int[Tensor, b]) -> Scene:
-        """The scene with the first copies at exchanged places; a picture's order gives each thing the number of its
-        place. Places are numbered from the upper left to the lower right: an order means the same wherever z puts them,
-        so words can tell it."""
+        """The scene with the places of the first copies exchanged: an order says which place each thing takes. Places
+        are numbered from the upper left to the lower right, so an order means the same wherever z puts them, and words
+        can tell it."""
         (thing, presence, *where), first = self.places, self.first
         numbered = first[(self.places.x + self.places.y)[:, first].argsort(1)]
         orders = torch.tensor(list(permutations(range(len(first)))), device=first.device)

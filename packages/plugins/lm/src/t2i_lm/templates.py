@@ -66,7 +66,10 @@ class Template:
             raise InvalidInputError(f"A template has 1 to {MOST_CHARACTERS:,} characters, got {len(text):,}.")
         part, end = _parse(text, 0, 0, Wildcards(wildcards))
         if end < len(text):
-            raise InvalidInputError(f"The template {shown(text)} closes a brace that it does not open, at {end + 1}.")
+            raise InvalidInputError(
+                f"The template {shown(text)} closes a brace that it does not open, at character {end + 1}. Write "
+                f"\\}} for the brace itself."
+            )
         return cls(part, _count(part))
 
     def all(self) -> Iterator[str]:
@@ -169,7 +172,8 @@ def _choice(text: str, opened: int, depth: int, wildcards: Wildcards) -> tuple[C
         options.append(part)
         if place >= len(text):
             raise InvalidInputError(
-                f"The template {shown(text)} opens a brace that it does not close, at {opened + 1}."
+                f"The template {shown(text)} opens a brace that it does not close, at character {opened + 1}. Write "
+                f"\\{{ for the brace itself."
             )
         if text[place] == "}":
             return Choice(tuple(options)), place + 1

@@ -79,6 +79,6 @@ def _prompts(model: LanguageModel, topic: str, count: int, seed: int) -> Iterato
             if found == count:
                 return
     raise LanguageModelError(
-        f"{model.identity.name} wrote {found} usable prompts of {count} in {most} answers. Ask for fewer, for another "
-        f"topic, with another --seed, or use a larger model: --lm hf:org/model"
+        f"{model.identity.name} must write {count} usable prompts, but wrote {found} in {most} answers. Ask for fewer, "
+        f"for another topic, with another --seed, or use a larger model: --lm hf:org/model"
     )

@@ -46,7 +46,7 @@ def open_local(reference: str) -> RayEngine:
         engine.close()
         raise EngineError(
             f"Ray must listen on {LOOPBACK} alone, but listens on {address}: this process imported ray before t2i. "
-            f"Open the engine first."
+            f"Open the engine before you import ray."
         )
     return engine
 

@@ -136,7 +136,7 @@ class _Run:
             if len(waiting) > 1 and ready:
                 ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
         if not ready and not self._sent:
-            log.warning("no worker has opened yet; are there free machines, and is the model on all of them?")
+            log.warning("no worker is ready yet: check that machines are free, and that all of them have the model")
         for reference in ready:
             actor, number = self._waiting.pop(reference)
             value, warned = _get(reference)

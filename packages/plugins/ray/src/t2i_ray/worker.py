@@ -77,11 +77,13 @@ def check_versions(theirs: dict[str, str]) -> None:
     Raises:
         EngineError: a worker has other versions, which may draw other pictures.
     """
-    different = [f"{name} {have} and not {theirs[name]}" for name, have in versions().items() if theirs[name] != have]
+    different = [
+        f"{name} {theirs[name]} in place of {have}" for name, have in versions().items() if theirs[name] != have
+    ]
     if different:
         raise EngineError(
-            f"All workers must have the versions of this process, which has {', '.join(different)}. "
-            f"Install the same everywhere."
+            f"All workers must have the versions of this process, but one has {', '.join(different)}. "
+            f"Install the same versions everywhere."
         )
 
 

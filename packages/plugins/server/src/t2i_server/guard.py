@@ -66,7 +66,7 @@ class Guard:
         if path not in OPEN and not path.startswith(OPEN_FOLDER):
             owner = self._keys.owner(headers.get("authorization"))
             if owner is None:
-                message = "This server needs a key that it knows: Authorization: Bearer KEY"
+                message = "The request must have a key that this server knows, in the header Authorization: Bearer KEY"
                 raise ApiError(401, message, "invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
             scope["state"]["key"] = owner
         is_json = headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
@@ -115,7 +115,7 @@ def _limit(scope: Scope) -> int:
 
 
 def _too_large(scope: Scope) -> ApiError:
-    message = f"The body of a request may have {_limit(scope):,} bytes here. Send less."
+    message = f"The body of this request may have at most {_limit(scope):,} bytes. Send less."
     return ApiError(413, message, "body_too_large", headers={"Connection": "close"})
 
 

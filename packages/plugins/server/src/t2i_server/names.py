@@ -34,7 +34,7 @@ def parse_names(models: Sequence[str]) -> dict[str, str]:
         if id_ in found:
             raise InvalidInputError(
                 f"Each served model needs an id of its own, but {shown(found[id_])} and {shown(name)} have {id_!r}. "
-                f"Give one: other={name}"
+                f"Give one of them another: other={name}"
             )
         found[id_] = name
     return found

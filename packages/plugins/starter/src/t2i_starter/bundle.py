@@ -43,8 +43,8 @@ def bundle(run: Path, name: str) -> WeightsSpec:
     """Save the newest snapshot of `run` as snapshots/NAME and add it to the index.
 
     Its card shows the run's sample prompts drawn by the bundled weights, ends with notes/NAME.md if that exists
-    (what a person saw in the pictures), and keeps earlier scores of the same weights. The index has those with its own
-    options, not with others.
+    (what a person saw in the pictures), and keeps earlier scores of the same weights. The index lists those
+    that were measured with the snapshot's own options.
 
     Raises:
         T2IError: the run is not a model, or belongs to another technique.

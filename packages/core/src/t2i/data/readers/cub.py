@@ -118,7 +118,8 @@ def _wanted(  # type: ignore[no-untyped-def]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         raise DataError(
-            f"The split {split!r} of CUB is listed in {file}, which is shipped with the captions, but is not in {root}."
+            f"The split {split!r} of CUB needs the file {file}, which is shipped with the captions, but {root} has "
+            f"none. Copy it there."
         )
     classes = {
         line.split()[-1] for line in _lines(path) if line.strip()

@@ -27,7 +27,7 @@ def reader_of(path: Path) -> str:
         if path.name.startswith("captions_") and path.suffix == ".json":
             return "coco"
         raise DataError(
-            f"A path to data must be a folder, a pack, a .zip, a .parquet or a .tar, but {path} is not a folder. "
+            f"A path to data must be a folder, a pack, a .zip, a .parquet or a .tar, but {path} is none of these. "
             f"For another file, name its reader: coco:{path}, hf:{path} or webdataset:{path}."
         )
     if is_pack(path):

@@ -53,7 +53,7 @@ def length(pictures: int, seconds_a_step: float, budget: float, batch_size: int)
     steps = min(affordable, useful)
     time = f"{seconds_a_step:.2g} s a step on this device: about {shown_duration(steps * seconds_a_step)}"
     if useful < affordable:
-        time += f"; after more, {pictures:,} pictures are only memorised"
+        time += f"; with more steps, {pictures:,} pictures would only be memorised"
     every = min(steps, max(1, steps // rules.SHEETS, int(rules.SHEETS_SECONDS / seconds_a_step)))
     first = min(max(1, int(rules.FIRST_SAMPLES_SECONDS / seconds_a_step)), steps)
     return [

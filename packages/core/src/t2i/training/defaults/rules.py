@@ -56,8 +56,13 @@ RULES = (
     ),
     Rule("model.resolution", 64, always, "a CPU needs four times as long for 128 px", to_parent=False),
     Rule("train.batch_size", 64, lambda f: f.gpu and f.pictures >= 500, "a GPU takes many pictures at once"),
-    Rule("train.batch_size", 16, lambda f: f.pictures < 2_000, "few pictures: more steps, not larger ones"),
-    Rule("train.batch_size", 32, always, "a CPU takes too few steps of more pictures"),
+    Rule(
+        "train.batch_size",
+        16,
+        lambda f: f.pictures < 2_000,
+        "few pictures: many small steps teach more than few large ones",
+    ),
+    Rule("train.batch_size", 32, always, "with more pictures in each step, a CPU would take too few steps"),
     Rule(
         "train.horizontal_flip",
         True,

@@ -41,9 +41,9 @@ class Memorisation:
     def __str__(self) -> str:
         return (
             f"{self.copies} of {len(self.nearest)} pictures drawn for the run's prompts are near copies of a training "
-            f"picture. A near copy differs from one by less than half of {self.usual:.2g}, by which a training picture "
-            f"usually differs from the one most like it; the drawn ones differ by {float(self.distances.median()):.2g} "
-            f"(median)."
+            f"picture: they differ from it by less than half of {self.usual:.2g}, which is how much a training picture "
+            f"usually differs from the training picture most like it. The drawn pictures differ from the training "
+            f"picture most like them by {float(self.distances.median()):.2g} (median)."
         )
 
 

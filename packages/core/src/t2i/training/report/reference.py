@@ -2,7 +2,7 @@
 
 recipes/NAME.reference.jsonl, next to recipes/NAME.yaml
     {"settings": {"model": ..., "objective": ..., "train": ...}}     settings of the reference run
-    {"step": 80, "generator/adversarial": 0.71, ...}                 means of a window of rows, one window per line
+    {"step": 80, "generator/adversarial": 0.71, ...}                 means of a window of rows, in five digits
 
 `t2i reference write` makes it from a run, and `t2i reference compare` compares a run with it.
 """
@@ -42,7 +42,9 @@ def write_reference(run: Path, path: Path) -> None:
     size = -(-len(rows) // POINTS)
     windows = [rows[start : start + size] for start in range(0, len(rows), size)]
     lines: list[Mapping[str, Any]] = [{"settings": _settings(config)}]
-    lines += [{"step": window[-1]["step"], **_means(window)} for window in windows]
+    for window in windows:
+        means = {name: float(f"{mean:.5g}") for name, mean in _means(window).items()}
+        lines.append({"step": window[-1]["step"], **means})
     write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
@@ -55,10 +57,15 @@ def compare(run: Path) -> str:
     """
     config, rows = read_run(run), _rows(run)
     if not config.recipe:
-        raise TrainingError(f"A reference belongs to a shipped recipe, but {run} began without one (--recipe NAME).")
+        raise TrainingError(
+            f"Only a run of a shipped recipe has a reference, but {run} began without a recipe. Start one with "
+            f"--recipe NAME."
+        )
     spec, _ = registry().get(ModelSpec, config.technique)
     if config.recipe not in spec.recipes:
-        raise TrainingError(f"A reference belongs to a shipped recipe, but {run} began with the file {config.recipe}.")
+        raise TrainingError(
+            f"Only a run of a shipped recipe has a reference, but {run} began with the file {config.recipe}."
+        )
     path = recipe_path(spec, config.recipe).with_suffix(".reference.jsonl")
     if not path.is_file():
         raise TrainingError(f"The recipe {config.recipe!r} of {config.technique} ships no reference curve.")

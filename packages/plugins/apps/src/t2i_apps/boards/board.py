@@ -156,7 +156,8 @@ def axes(prompts: Sequence[str], x: Axis | None, y: Axis | None) -> tuple[list[S
     if len(prompts) > 1:
         if "prompt" in [axis.name for axis in (x, y) if axis is not None]:
             raise InvalidInputError(
-                "If an axis changes the prompt, the board takes only one. Leave out the variations or the axis."
+                f"If an axis changes the prompt, the board takes one prompt, got {len(prompts)} with the variations. "
+                f"Leave out the variations or the axis."
             )
         if x is None:
             across = [(("prompt", prompt),) for prompt in prompts]

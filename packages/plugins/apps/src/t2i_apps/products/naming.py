@@ -34,7 +34,10 @@ class Naming:
         self._template = template
         self._taken: set[int] = set()
         if template.text.startswith("/"):
-            raise InvalidInputError(f"A name is inside the folder, but --name {shown(template.text)} begins with /.")
+            raise InvalidInputError(
+                f"--name must be a path inside the pictures' folder, but {shown(template.text)} begins with /. Leave "
+                f"it out."
+            )
 
     def name(self, cells: Mapping[str, str]) -> PurePosixPath:
         """The name for a row, without a suffix.
@@ -65,7 +68,7 @@ def _plain(part: str) -> str:
     if not part:
         raise DataError("the name is empty")
     if len(part.encode()) > MOST_BYTES:
-        raise DataError(f"the name has {len(part.encode()):,} bytes; at most {MOST_BYTES} are used")
+        raise DataError(f"the name has {len(part.encode()):,} bytes, but may have at most {MOST_BYTES}")
     wrong = next((c for c in part if c in FORBIDDEN or unicodedata.category(c) in INVISIBLE), None)
     if wrong is not None:
         raise DataError(f"the name {shown(part)} has the character {shown(wrong)}")

@@ -45,7 +45,8 @@ class ColumnTemplate:
         for match in PART.finditer(text):
             if match["stray"]:
                 raise InvalidInputError(
-                    f"{what} {shown(text)} has a brace without its partner, at {match.start() + 1}. Write {{{{ for one."
+                    f"{what} {shown(text)} has a brace without its partner at character {match.start() + 1}. "
+                    f"To write a brace itself, double it."
                 )
             brace, column = match["brace"], match["column"]
             parts += [text[end : match.start()], brace[0] if brace else Column(column.strip())]

@@ -64,7 +64,10 @@ def read_lock(repo: str) -> LockFile:
     except FileNotFoundError:
         return LockFile(repo=repo)
     except (OSError, ValueError, TypeError) as error:
-        raise SnapshotError(f"The lock {path} cannot be read ({error}). Delete it to trust the Hub again.") from None
+        raise SnapshotError(
+            f"The record of the files that were used first, {path}, cannot be read ({error}). If you delete it, the "
+            f"files that the Hub has now are recorded as the first ones."
+        ) from None
 
 
 def write_lock(repo: str, revision: str, locked: Locked) -> None:

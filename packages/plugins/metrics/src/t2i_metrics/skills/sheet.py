@@ -49,9 +49,9 @@ def skills_sheet(model: str, path: Path, progress: Progress = silent, count: int
 
 
 def write_sheet(
-    path: Path, detector: Detector, images: Float[Tensor, "n 3 h w"], captions: Sequence[str], columns: int = 8
+    path: Path, detector: Detector, images: Float[Tensor, "n 3 h w"], captions: Sequence[str], columns: int = 6
 ) -> None:
-    """Write a PNG with two rows per skill: right pictures framed in green, wrong ones in red.
+    """Write a WebP with two rows per skill: right pictures framed in green, wrong ones in red.
 
     Args:
         images: in [-1, 1].

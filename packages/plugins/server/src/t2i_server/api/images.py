@@ -70,7 +70,9 @@ class Job:
         (self.prompt,) = check_prompts(asked.prompt)
         count = asked.n or 1
         if count > server.settings.per_request:
-            message = f"A request may ask for {server.settings.per_request} pictures, got {count}. Send several."
+            message = (
+                f"A request may ask for at most {server.settings.per_request} pictures, got {count}. Send several."
+            )
             raise ApiError(400, message, "too_many_pictures", "n")
         self.seeds = choose_seeds(asked.seed, count)
         self.size = f"{self.model.resolution}x{self.model.resolution}"
