@@ -153,7 +153,7 @@ BAD = {
     "unknown split": (["cgan", *TINY, "--data", "openmoji:test", "--out", "run"], "compose"),
     "data empty": (["cgan", *TINY, "--data", "empty", "--out", "run"], "No captioned picture"),
     "data without captions": (["cgan", *TINY, "--data", "bare", "--out", "run"], "no caption file"),
-    "data a file": (["cgan", *TINY, "--data", "./file", "--out", "run"], "not a folder"),
+    "data a file": (["cgan", *TINY, "--data", "./file", "--out", "run"], "none of these"),
     "no usable picture": (["cgan", *TINY, "--data", "broken", "--out", "run"], "None of the 2 pictures"),
     "out not empty": (["cgan", *TINY, "--data", "{squares}", "--out", "bare"], "bare already exists"),
     "out a file": (["cgan", *TINY, "--data", "{squares}", "--out", "file"], "file already exists"),

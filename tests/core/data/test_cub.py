@@ -139,7 +139,7 @@ def test_a_missing_table_is_an_error_with_the_layout(tmp_path, file):
 def test_missing_captions_and_class_lists_are_one_sentence_errors(tmp_path):
     root = write(tmp_path)
     (root / "testclasses.txt").unlink()
-    with pytest.raises(DataError, match=r"listed in testclasses.txt, which is shipped with the captions"):
+    with pytest.raises(DataError, match=r"needs the file testclasses.txt, which is shipped with the captions"):
         read_cub(root, "unseen")
     (root / "text_c10").rename(root / "texts")
     with pytest.raises(DataError, match="captions are neither in"):

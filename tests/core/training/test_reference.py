@@ -84,7 +84,7 @@ def test_a_run_is_compared_at_the_last_common_steps(tmp_path: Path, shipped: Pat
     ("recipe", "sentence"),
     [
         ("paper", "The recipe 'paper' of cgan ships no reference curve"),
-        ("", "began without one"),
+        ("", "began without a recipe"),
         ("mine.yaml", "began with the file mine.yaml"),
     ],
 )

@@ -107,7 +107,7 @@ def test_rebuilding_does_not_change_results(store: SQLiteStore):
     before = store.by_words("heart", Filters(), 1000)
     with store._database.writing() as connection:
         connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
-    assert store.by_words("heart", Filters(), 9) == [] and "0 of them can be found" in store.check()[0]
+    assert store.by_words("heart", Filters(), 9) == [] and "the index of words has 0" in store.check()[0]
     store.rebuild()
     assert store.by_words("heart", Filters(), 1000) == before and store.check() == []
 
