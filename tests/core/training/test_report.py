@@ -175,6 +175,18 @@ def steps_in(run: Path) -> list[int]:
     return [event.step for event in events.Scalars("generator/size")]
 
 
+def test_no_step_waits_for_tensorboard(tmp_path: Path) -> None:
+    """Importing it takes as long as a hundred small steps."""
+    started = []
+
+    def look(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        started.append([*(tmp_path / "run").glob("events.*")] != [])
+        return terms
+
+    train(Watched(OnePlayer(), change=look), tmp_path / "run", steps=4, log_every=2, tracker="tensorboard")
+    assert started == [False, False, True, True]
+
+
 def test_curves_are_drawn_even_with_nan() -> None:
     found = plot_curves([{"step": 1, "a/x": float("nan"), "b/y": 1.0}, {"step": 2, "a/x": float("inf"), "b/y": 2.0}])
     with Image.open(io.BytesIO(found)) as picture:

@@ -135,7 +135,7 @@ class Trainer:
         report = RunReport(run, self.accelerator, self.processes, self.step, self._warn)
         validator: Validator | None = None  # made when it is first needed: reading the held-out pictures takes seconds
         if self.processes.main and self.config.sample_every:
-            import_plotting()  # otherwise the first pictures, or a stop before them, would wait for it
+            import_plotting()  # beside the first steps, for the first pictures or a stop
         drawn: Tensor | None = None
         with (
             report.trackers(),

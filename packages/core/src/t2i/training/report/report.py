@@ -14,7 +14,7 @@ from t2i.errors import TrainingError
 from t2i.files import unwritable, write_atomic
 from t2i.runs.folder import RunFolder
 from t2i.training.processes import Processes
-from t2i.training.report.curves import read_rows
+from t2i.training.report.curves import import_beside, read_rows
 from t2i.training.report.health import diagnose
 
 
@@ -44,6 +44,7 @@ class RunReport:
         self._name, self._metrics = run.path.resolve().name, run.metrics
         self._accelerator, self._processes = accelerator, processes
         self._step, self._warn = step, warn
+        self._local = [*map(str, accelerator.log_with)] == ["tensorboard"]
         self._sums: dict[str, tuple[Tensor, int]] = {}
         self.rows = [row for row in read_rows(self._metrics) if row["step"] <= step]
         self.warnings = diagnose(self.rows)
@@ -52,12 +53,21 @@ class RunReport:
 
     @contextmanager
     def trackers(self) -> Iterator[None]:
-        """Keep the tracker open, on process 0.
+        """Keep the tracker open, on process 0. TensorBoard, which needs no server, starts with the first row.
 
         Raises:
             TrainingError: the tracker cannot start, such as one that finds no server.
         """
-        name = "" if "tensorboard" in map(str, self._accelerator.log_with) else self._name
+        if not self._local:
+            self._start_trackers()
+        elif self._processes.main:
+            import_beside("torch.utils.tensorboard")
+        yield
+        for tracker in self._accelerator.trackers:  # Accelerate's end_training would also end the process group
+            tracker.finish()
+
+    def _start_trackers(self) -> None:
+        name = "" if self._local else self._name
         try:
             self._accelerator.init_trackers(name, init_kwargs={"tensorboard": {"purge_step": self._step + 1}})
         except Exception as error:  # each tracker raises its own
@@ -66,9 +76,6 @@ class RunReport:
                 f"The tracker {named} cannot start ({type(error).__name__}: {error}). Set it up, or choose "
                 f"train.tracker=tensorboard or none, and continue with t2i train --resume."
             ) from None
-        yield
-        for tracker in self._accelerator.trackers:  # Accelerate's end_training would also end the process group
-            tracker.finish()
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
         """Collect the terms of a step."""
@@ -95,6 +102,8 @@ class RunReport:
                     file.write(json.dumps(row) + "\n")
             except OSError as error:
                 raise unwritable(self._metrics, error) from None
+            if self._local and not self._accelerator.trackers:
+                self._start_trackers()
             self._accelerator.log({**means, **measures}, step=step)
             for subject, sentence in diagnose(self.rows).items():
                 if self.warnings.setdefault(subject, sentence) is sentence:
