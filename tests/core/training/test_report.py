@@ -176,7 +176,6 @@ def steps_in(run: Path) -> list[int]:
 
 
 def test_no_step_waits_for_tensorboard(tmp_path: Path) -> None:
-    """Importing it takes as long as a hundred small steps."""
     started = []
 
     def look(player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:

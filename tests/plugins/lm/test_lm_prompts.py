@@ -110,7 +110,7 @@ def test_widened_prompts_keep_every_word():
 
 def test_no_usable_details_are_an_error():
     with pytest.raises(
-        LanguageModelError, match="add usable details to 'cosy cabin' 1 times, but did so 0 times in 24 answers"
+        LanguageModelError, match="scripted wrote 0 of 1 usable additions to 'cosy cabin', in 24 answers"
     ):
         widen(Scripted(["cosy cabin"]), "cosy cabin")
     with pytest.raises(InvalidInputError, match="at most 1000 characters"):

@@ -50,7 +50,7 @@ class Thinned(CaptionedDataset):
 
 
 def thinned(dataset: CaptionedDataset) -> CaptionedDataset:
-    """The dataset itself if it is a pack, which is decoded already, or small; else 4,000 pictures (MOST) of it."""
+    """The dataset itself if it is a pack (already decoded) or has at most 4,000 pictures (MOST); else 4,000 of them."""
     return dataset if isinstance(dataset, PackedDataset) or len(dataset) <= MOST else Thinned(dataset)
 
 

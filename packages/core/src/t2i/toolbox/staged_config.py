@@ -33,10 +33,12 @@ class WidthsConfig(Config):
         kept = {name: value for name, value in values.items() if name != "resolution"}
         count = count_for(resolution, cls.growth(kept))
         widths = fitted(cls.model_fields["widths"].default, count)
-        if not count or len(kept.get("widths", widths)) != count:
+        if not count:
+            raise ValueError(f"no widths lead to a resolution of {resolution} px here. Choose 32, 64, 128 or 256")
+        if len(given := kept.get("widths", widths)) != count:
             raise ValueError(
-                f"no widths lead to {resolution} px here. Choose 32, 64, 128 or 256; and give widths or a resolution, "
-                "not both"
+                f"a resolution of {resolution} px needs {count} widths, got {len(given)}. Give as many, or leave "
+                "widths out: they then follow the resolution"
             )
         return {"widths": widths} | kept
 

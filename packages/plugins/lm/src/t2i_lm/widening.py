@@ -57,8 +57,8 @@ def widen(model: LanguageModel, prompt: str, count: int = 1, seed: int = 0) -> l
             if len(found) == count:
                 return found
     raise LanguageModelError(
-        f"{model.identity.name} must add usable details to {prompt[:80]!r} {count} times, but did so {len(found)} "
-        f"times in {most} answers. Try another --seed, or a larger model: --lm hf:org/model"
+        f"{model.identity.name} wrote {len(found)} of {count} usable additions to {prompt[:80]!r}, in {most} answers. "
+        f"Try another --seed, or a larger model: --lm hf:org/model"
     )
 
 

@@ -31,8 +31,8 @@ def read_webdataset(reference: str | Path, split: str | None = None) -> FileData
 
     Args:
         reference: a shard, a folder of shards, or a pattern such as "shards/train-*.tar".
-        split: use only shards whose names begin with it; by default "train", if
-            the names of all shards in a folder begin with a split.
+        split: use only shards whose names begin with it; by default "train", if the names of all shards in a folder
+            begin with a split.
 
     Raises:
         DataError: there is no such shard, or no sample can be used.

@@ -7,13 +7,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from t2i.errors import TrainingError
 from t2i.files import open_regular
+from t2i.training.report.import_beside import import_beside
 
 MOST_ROW_BYTES = 1_000_000
 MOST_POINTS = 500  # per line; more cannot be seen and would slow down the page
@@ -45,17 +44,6 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 def import_plotting() -> None:
     """Begin to import what `plot_curves` needs."""
     import_beside("matplotlib.backends.backend_agg", "matplotlib.figure")
-
-
-def import_beside(*modules: str) -> None:
-    """Begin to import modules that are needed later, in a thread: each takes a second, and no step waits for it."""
-
-    def load() -> None:
-        with suppress(ImportError):  # whoever needs it reports that
-            for module in modules:
-                import_module(module)
-
-    Thread(target=load, name=f"import {modules[0]}").start()
 
 
 def plot_curves(rows: Sequence[Row], reference: Sequence[Row] = (), only: str = "") -> bytes:

@@ -14,8 +14,9 @@ from t2i.errors import TrainingError
 from t2i.files import unwritable, write_atomic
 from t2i.runs.folder import RunFolder
 from t2i.training.processes import Processes
-from t2i.training.report.curves import import_beside, read_rows
+from t2i.training.report.curves import read_rows
 from t2i.training.report.health import diagnose
+from t2i.training.report.import_beside import import_beside
 
 
 class RunReport:

@@ -36,7 +36,7 @@ class Naming:
         if template.text.startswith("/"):
             raise InvalidInputError(
                 f"--name must be a path inside the pictures' folder, but {shown(template.text)} begins with /. Leave "
-                f"it out."
+                f"out the /."
             )
 
     def name(self, cells: Mapping[str, str]) -> PurePosixPath:
