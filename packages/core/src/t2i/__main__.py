@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
-from t2i.cli.main import main
+from t2i.uncollected import uncollected
 
 
 def program() -> None:
@@ -21,6 +21,8 @@ def program() -> None:
         os._exit(code)
 
     atexit.register(end)  # before everything else that is registered, so it runs last
+    with uncollected():
+        from t2i.cli.main import main
     try:
         main()
     except SystemExit as ended:

@@ -12,6 +12,7 @@ from t2i.errors import PluginBrokenError, T2IError, UnknownNameError
 from t2i.interrupts import interrupt_once
 from t2i.registry.discovery import Registry, discover
 from t2i.registry.specs import CommandSpec, load_target
+from t2i.uncollected import uncollected
 
 if TYPE_CHECKING:
     import typer
@@ -111,10 +112,11 @@ def run_verb(spec: CommandSpec, arguments: Sequence[str]) -> int:
     Raises:
         T2IError: its target cannot be imported, or it raised this.
     """
-    import typer
+    with uncollected():
+        import typer
 
+        command = typer.main.get_command(command_line(spec))
     usage_error: Any = typer.BadParameter.__bases__[0]  # click's, or the copy that newer typers carry, not exported
-    command = typer.main.get_command(command_line(spec))
     try:
         code = command([spec.name, *arguments], prog_name="t2i", standalone_mode=False)
     except usage_error as error:

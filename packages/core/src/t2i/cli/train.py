@@ -13,6 +13,7 @@ import typer
 from t2i.cli.console import progress, say, warn
 from t2i.cli.options import AcceptNewOption, YesOption, check_data, download_confirmed
 from t2i.errors import InvalidInputError
+from t2i.uncollected import uncollected
 
 if TYPE_CHECKING:
     from t2i.training.settings import RunConfig
@@ -90,8 +91,9 @@ def train(
     if processes > 1 and (code := _launch(processes, plan, device, folder, is_new=settings is not None)) is not None:
         return code
 
-    from t2i.training import run
-    from t2i.training.launch import launched
+    with uncollected():
+        from t2i.training import run
+        from t2i.training.launch import launched
 
     if settings is None:
         result = run.resume(folder, steps=steps, assignments=changes, device=device, progress=progress, warn=warn)

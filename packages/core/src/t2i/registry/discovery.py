@@ -20,6 +20,7 @@ from t2i.registry.output import stdout_kept_clean
 from t2i.registry.plugin import CORE, Clash, Plugin
 from t2i.registry.specs import Spec, SpecT
 from t2i.registry.watch import Watch
+from t2i.uncollected import uncollected
 
 if TYPE_CHECKING:
     from t2i.registry.probe import Findings
@@ -119,6 +120,7 @@ def registry() -> Registry:
 
 
 @cache
+@uncollected()
 def discover() -> Registry:
     """The installed plugins, found once per process; imports only the plugins' light modules, and never raises.
 

@@ -44,6 +44,7 @@ from t2i.training.settings import check_new, checked, merge, read_run
 from t2i.training.settings import override as override
 from t2i.training.settings import read_recipe as read_recipe
 from t2i.training.trainer import Trainer, TrainResult
+from t2i.uncollected import uncollected
 
 
 def start(
@@ -167,6 +168,7 @@ def make_objective(config: RunConfig, text_dim: int) -> Objective:
     return cast(Objective, load_target(spec.objective)(generator, settings))
 
 
+@uncollected()
 def _trainer(
     config: RunConfig,
     dataset: CaptionedDataset,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from t2i.errors import DataError
 from t2i.plain_text import MAX_PROMPT_CHARACTERS
@@ -14,6 +15,7 @@ MAX_CAPTION_FILE_BYTES = 1_000_000
 CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "title", "description")
 IMAGE_COLUMNS = ("file_name", "image", "filename", "path", "image_path", "file")
 GROUP_COLUMNS = ("group", "class", "label")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _LINE_LIKE = re.compile("[\v\f\x85\u2028\u2029]")  # would be displayed as a new line
 _REPLACED = re.compile(r"\ufffd+")
@@ -34,7 +36,7 @@ class Columns:
         """
         return _chosen(names, self.caption, CAPTION_COLUMNS, "captions", "--caption-column")
 
-    def image_of(self, names: Sequence[str], known: Sequence[str] = IMAGE_COLUMNS) -> str:
+    def image_of(self, names: Sequence[str], known: tuple[str, ...] = IMAGE_COLUMNS) -> str:
         """The column of pictures' file names, or of the pictures among `known`.
 
         Raises:
@@ -45,7 +47,7 @@ class Columns:
 
 def group_of(names: Iterable[str]) -> str | None:
     """The column of groups, or None."""
-    return _first(list(names), GROUP_COLUMNS)
+    return _first(tuple(names), GROUP_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,8 @@ def listed(value: object, column: str) -> list[object]:
     return captions
 
 
-def _chosen(names: Sequence[str], wanted: str, known: Sequence[str], what: str, option: str) -> str:
-    found = wanted if wanted in names else None if wanted else _first(names, known)
+def _chosen(names: Sequence[str], wanted: str, known: tuple[str, ...], what: str, option: str) -> str:
+    found = wanted if wanted in names else None if wanted else _first(tuple(names), known)
     if found is None:
         listed_names = ", ".join(str(name)[:40] for name in names[:20]) or "none"
         missing = f"no column {wanted!r}" if wanted else f"no column of {what} ({', '.join(known)})"
@@ -120,7 +122,8 @@ def _chosen(names: Sequence[str], wanted: str, known: Sequence[str], what: str, 
     return found
 
 
-def _first(names: Sequence[str], known: Sequence[str]) -> str | None:
+@lru_cache  # a table's rows have the same columns
+def _first(names: tuple[str, ...], known: tuple[str, ...]) -> str | None:
     by_lower = {name.lower(): name for name in reversed(names) if isinstance(name, str)}
     return next((by_lower[name] for name in known if name in by_lower), None)
 
@@ -128,7 +131,7 @@ def _first(names: Sequence[str], known: Sequence[str]) -> str | None:
 def _unusable(text: object) -> str:
     if not isinstance(text, str):
         return f"a caption must be a text, not {type(text).__name__}"
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _SURROGATE.search(text):
         return "a caption is not Unicode"
     if _CONTROL.search(text):
         return "a caption contains control characters"

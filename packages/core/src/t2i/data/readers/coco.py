@@ -8,7 +8,7 @@ from typing import Any
 
 from t2i.data.readers.files import FileDataset
 from t2i.data.readers.findings import Findings
-from t2i.data.readers.sources import picture_file
+from t2i.data.readers.sources import FilesIn
 from t2i.errors import DataError
 from t2i.files import read_json
 
@@ -31,7 +31,7 @@ def read_coco(reference: str | Path, split: str | None = None) -> FileDataset:
     split = file.stem.removeprefix(PREFIX)
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     places = [root / split, root / "images" / split, root / "images", root]
-    pictures = next(place for place in places if place.is_dir())
+    pictures = FilesIn(next(place for place in places if place.is_dir()))
     found = Findings()
     content = _read(file)
     names = dict(_names(content, found))
@@ -45,7 +45,7 @@ def read_coco(reference: str | Path, split: str | None = None) -> FileDataset:
             found.leave_out(where, f"{name} has no caption")
         else:
             try:
-                path = picture_file(pictures, name)
+                path = pictures.find(name)
             except DataError as error:
                 found.leave_out(where, str(error))
                 continue

@@ -10,7 +10,7 @@ from t2i.data.readers.captions import MAX_CAPTION_FILE_BYTES
 from t2i.data.readers.files import FileDataset
 from t2i.data.readers.findings import Findings
 from t2i.data.readers.sidecars import caption_lines
-from t2i.data.readers.sources import picture_file
+from t2i.data.readers.sources import FilesIn
 from t2i.data.readers.tree import FolderTree
 from t2i.errors import DataError
 from t2i.files import read_text
@@ -46,13 +46,13 @@ def read_cub(reference: str | Path, split: str | None = None) -> FileDataset:
     boxes = dict(_table(root / "bounding_boxes.txt", found))
     species = _species(root, found)
     wanted = _wanted(root, split, names, species, found)
-    texts = _caption_folder(root)
+    texts, pictures = _caption_folder(root), FilesIn(root / "images")
     for number in (number for number in names if wanted(number)):
         name = names[number]
         where = f"images.txt: {number} {name}"
         try:
             box = _box(boxes.get(number))
-            path = picture_file(root / "images", name)
+            path = pictures.find(name)
             text = texts / Path(name).with_suffix(".txt")
             if not text.is_file():
                 raise DataError(f"there is no caption file {text.relative_to(texts.parent)}")

@@ -144,7 +144,8 @@ def _named(folder: str, name: str, tree: Tree) -> tuple[str, Source]:
     """
     last: DataError | None = None
     spellings = [name, *([name.replace("\\", "/")] if "\\" in name else [])]
-    spellings += [name + suffix for suffix in FORMATS if not posixpath.splitext(name)[1]]
+    if not posixpath.splitext(name)[1]:
+        spellings += [name + suffix for suffix in FORMATS]
     for spelling in spellings:
         path = posixpath.normpath(posixpath.join(folder, spelling))
         try:

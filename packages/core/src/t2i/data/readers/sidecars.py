@@ -54,6 +54,8 @@ class Sidecars:
         Raises:
             DataError: it belongs to another picture already.
         """
+        if not self._by_lower:
+            return None
         stem = str(PurePosixPath(picture).with_suffix(""))
         wanted = [f"{base}{suffix}" for suffix in SUFFIXES for base in (stem, picture)]
         found = [name for name in map(self._find, wanted) if name is not None]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 from t2i.data.decode import MAX_PICTURE_BYTES
 from t2i.errors import DataError
@@ -84,16 +87,44 @@ def content_of(source: Source, limit: int = MAX_PICTURE_BYTES) -> Path | bytes:
     return _unpacked(source, packed)
 
 
-def picture_file(root: Path, name: str) -> Path:
-    """The file `name` in `root`.
+@final
+class FilesIn:
+    """The files of a folder, by relative names. Its sub-folders are resolved once, and not again for each file."""
 
-    Raises:
-        DataError: it is outside `root`, by its path or a link, is not a regular file, or there is no such file.
-    """
-    path = root / name
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._inside: dict[str, bool] = {}
+
+    def find(self, name: str) -> Path:
+        """
+        Raises:
+            DataError: the file is outside the folder, by its path or a link, is not a regular file, or there is none.
+        """
+        path = self._root / name
+        folder = os.path.dirname(path)  # noqa: PTH120 - called for every picture, and faster than Path
+        if folder not in self._inside:
+            self._inside[folder] = _is_inside(folder, self._root)
+        if self._inside[folder]:
+            with suppress(OSError, ValueError):
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    return path
+        _check(path, self._root, name)
+        return path
+
+
+def _is_inside(folder: str, root: Path) -> bool:
+    """Whether it is, after links are followed."""
+    try:
+        return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root))
+    except (OSError, ValueError):  # a name that is too long or contains NUL
+        return False
+
+
+def _check(path: Path, root: Path, name: str) -> None:
+    """Raises DataError as `FilesIn.find`; passes for a link to a file of the folder."""
     try:
         real, there = os.path.realpath(path), path.is_file()
-    except (OSError, ValueError):  # a file name that is too long or contains NUL
+    except (OSError, ValueError):
         real, there = "", False
     if real and not Path(real).is_relative_to(os.path.realpath(root)):
         if Path(os.path.normpath(path)).is_relative_to(os.path.normpath(root)):
@@ -102,7 +133,6 @@ def picture_file(root: Path, name: str) -> Path:
     if not there:
         special = real and path.exists() and not path.is_dir()
         raise DataError(f"{name} is not a regular file" if special else f"there is no picture {name}")
-    return path
 
 
 def matching(pattern: str) -> list[Path]:

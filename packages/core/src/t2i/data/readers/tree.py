@@ -13,7 +13,7 @@ from typing import BinaryIO, final
 
 from t2i.data.formats import is_picture
 from t2i.data.readers.findings import Findings
-from t2i.data.readers.sources import Source, ZipMember, content_of, picture_file
+from t2i.data.readers.sources import FilesIn, Source, ZipMember, content_of
 from t2i.errors import DataError
 from t2i.files import open_regular
 
@@ -81,6 +81,7 @@ class FolderTree(Tree):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._files = FilesIn(folder)
 
     @property
     def title(self) -> str:
@@ -90,7 +91,7 @@ class FolderTree(Tree):
         return sorted(self._walk(found))
 
     def source(self, name: str) -> Path:
-        return picture_file(self._folder, name)
+        return self._files.find(name)
 
     def under(self, folder: str) -> FolderTree | None:
         path = self._folder / folder

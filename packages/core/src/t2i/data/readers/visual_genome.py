@@ -11,7 +11,7 @@ from typing import Any
 from t2i.data.decode import Box
 from t2i.data.readers.files import FileDataset
 from t2i.data.readers.findings import Findings
-from t2i.data.readers.sources import picture_file
+from t2i.data.readers.sources import FilesIn
 from t2i.errors import DataError
 
 HINT = "Its layout is region_descriptions.json and image_data.json next to VG_100K/ and VG_100K_2/ with the pictures."
@@ -37,7 +37,7 @@ def read_visual_genome(reference: str | Path, split: str | None = None) -> FileD
     if not file.is_file():
         raise DataError(f"There is no {file.name} in {root}. {HINT}")
     found = Findings()
-    names = _file_names(root / "image_data.json", found)
+    names, files = _file_names(root / "image_data.json", found), FilesIn(root)
     seen = set()
     for place, entry in enumerate(_elements(file, found)):
         where = f"{file.name}[{place}]"
@@ -52,7 +52,7 @@ def read_visual_genome(reference: str | Path, split: str | None = None) -> FileD
             continue
         seen.add(number)
         try:
-            path = _picture(root, names.get(number, f"{number}.jpg"))
+            path = _picture(root, files, names.get(number, f"{number}.jpg"))
         except DataError as error:
             found.leave_out(where, str(error))
             continue
@@ -108,10 +108,10 @@ def _file_names(path: Path, found: Findings) -> dict[int, str]:
     return names
 
 
-def _picture(root: Path, name: str) -> Path:
+def _picture(root: Path, files: FilesIn, name: str) -> Path:
     for folder in FOLDERS:
         if (root / folder / name).is_file():
-            return picture_file(root, f"{folder}/{name}")
+            return files.find(f"{folder}/{name}")
     raise DataError(f"there is no picture {name}")
 
 
