@@ -86,6 +86,7 @@ def pytest_report_header() -> str:
 def pytest_collection_finish() -> None:
     """Collections of garbage start now, and do not look at the modules that are imported by now."""
     gc.freeze()
+    gc.freeze = lambda: None  # commands that run in this process would keep the garbage of all tests before
     gc.enable()
 
 

@@ -35,3 +35,14 @@ def test_a_decorated_function_can_be_called_again_and_inside_itself() -> None:
 
     assert [depth(2), depth(0)] == [2, 0]
     assert gc.isenabled()
+
+
+def test_what_stays_is_not_searched_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen: list[bool] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.isenabled()))
+    with uncollected():
+        pass
+    assert not frozen
+    with uncollected(all_stays=True):
+        assert not frozen
+    assert frozen == [False]  # before the search goes on

@@ -21,7 +21,7 @@ def program() -> None:
         os._exit(code)
 
     atexit.register(end)  # before everything else that is registered, so it runs last
-    with uncollected():
+    with uncollected(all_stays=True):
         from t2i.cli.main import main
     try:
         main()

@@ -8,13 +8,19 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def uncollected(*, all_stays: bool = False) -> Iterator[None]:
     """Without that search, also as a decorator. Modules create hundreds of thousands of objects, which all stay; to
-    search them again and again takes a seventh of the time in which torch is imported."""
+    search them again and again takes a seventh of the time in which torch is imported.
+
+    Args:
+        all_stays: never search what exists at the end: for a program that has done nothing yet but import modules.
+    """
     searched = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if all_stays:
+            gc.freeze()
         if searched:
             gc.enable()

@@ -36,6 +36,7 @@ from t2i.registry.describe import DEFAULT_LANGUAGE_MODEL, DEFAULT_MODEL
 from t2i.registry.discovery import registry
 from t2i.registry.specs import CommandSpec, load_target
 from t2i.seeds import choose_seeds
+from t2i.uncollected import uncollected
 
 if TYPE_CHECKING:
     from t2i.drawing.folder import DrawnFolder
@@ -106,15 +107,16 @@ def generate(
     check_model(model)
     chosen = parse_options(option, model)
     check_engine(engine, device)
-    from t2i.drawing.artist import Request
-    from t2i.drawing.attention import attend, attention_path, write_attention, write_attentions
-    from t2i.drawing.folder import draw_folder
-    from t2i.drawing.folder_plan import plan_folder
-    from t2i.drawing.formats import encoded
-    from t2i.drawing.opening import check_memory
-    from t2i.drawing.place import strip_path, write_picture
-    from t2i.drawing.places import place_of
-    from t2i.text import check_prompts
+    with uncollected(all_stays=True):
+        from t2i.drawing.artist import Request
+        from t2i.drawing.attention import attend, attention_path, write_attention, write_attentions
+        from t2i.drawing.folder import draw_folder
+        from t2i.drawing.folder_plan import plan_folder
+        from t2i.drawing.formats import encoded
+        from t2i.drawing.opening import check_memory
+        from t2i.drawing.place import strip_path, write_picture
+        from t2i.drawing.places import place_of
+        from t2i.text import check_prompts
 
     texts, seeds = distinct(check_prompts(texts)), choose_seeds(seed, count)
     widened = widen_prompts(texts, seeds[0], lm) if widen else {}

@@ -112,7 +112,7 @@ def run_verb(spec: CommandSpec, arguments: Sequence[str]) -> int:
     Raises:
         T2IError: its target cannot be imported, or it raised this.
     """
-    with uncollected():
+    with uncollected(all_stays=True):
         import typer
 
         command = typer.main.get_command(command_line(spec))

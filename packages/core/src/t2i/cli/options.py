@@ -16,6 +16,7 @@ from t2i.registry.describe import model_info, weights_spec
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName, check_folder
 from t2i.registry.specs import EvaluatorSpec, load_target
+from t2i.uncollected import uncollected
 
 if TYPE_CHECKING:
     from t2i.drawing.artist import Artist
@@ -204,6 +205,7 @@ def download_confirmed(yes: bool) -> Callable[[str], bool]:
     return confirm
 
 
+@uncollected(all_stays=True)
 def open_artist(
     model: str, device: str | None, memory: str, lora: Sequence[str] | None, accept_new: bool, yes: bool
 ) -> Artist:

@@ -91,7 +91,7 @@ def train(
     if processes > 1 and (code := _launch(processes, plan, device, folder, is_new=settings is not None)) is not None:
         return code
 
-    with uncollected():
+    with uncollected(all_stays=True):
         from t2i.training import run
         from t2i.training.launch import launched
 
