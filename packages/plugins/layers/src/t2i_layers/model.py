@@ -68,14 +68,16 @@ class Scene(NamedTuple):
         return self._replace(places=dealt)
 
     def in_order(self, order: Int[Tensor, b]) -> Scene:
-        """The scene with the places of the first copies exchanged: an order says which place each thing takes. Places
-        are numbered from the upper left to the lower right, so an order means the same wherever z puts them, and words
-        can tell it."""
+        """The scene with the places of the visible first copies exchanged: an order says which place each thing takes.
+        Places are numbered from the upper left to the lower right, so an order means the same wherever z puts them, and
+        words can tell it. The place of a thing that is not in the picture is no place for another."""
         (thing, presence, *where), first = self.places, self.first
-        numbered = first[(self.places.x + self.places.y)[:, first].argsort(1)]
+        hidden = 1000.0 * (presence[:, first] < 0.5)  # they come last, both as places and as things
+        numbered = first[((self.places.x + self.places.y)[:, first] + hidden).argsort(1)]
         orders = torch.tensor(list(permutations(range(len(first)))), device=first.device)
+        things = (orders[order] + hidden).argsort(1).argsort(1)  # the number of the place that each takes
         source = torch.arange(len(thing), device=first.device).repeat(len(order), 1)
-        source[:, first] = numbered.gather(1, orders[order])
+        source[:, first] = numbered.gather(1, things)
         return self._replace(places=Placements(thing, presence, *(numbers.gather(1, source) for numbers in where)))
 
     def decided(self) -> Scene:

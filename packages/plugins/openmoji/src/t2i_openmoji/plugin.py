@@ -29,6 +29,7 @@ def t2i_datasets() -> list[DatasetSpec]:
                 "several",
                 "everyday",
                 "prompts",
+                "alone",
                 "test",
                 "everyday-test",
                 "names",
