@@ -154,6 +154,7 @@ def application_pictures(session: nox.Session) -> None:
     """Draw grid, board, contact and story in docs/pictures again, by the pages' commands and chromium."""
     sys.path.insert(0, "tests/docs")
     from markdown import blocks
+    from PIL import Image
 
     made, pictures = Path(session.create_tmp()).resolve(), Path("docs/pictures").resolve()
     shutil.rmtree(made)  # t2i replaces no file of an earlier run
@@ -177,7 +178,9 @@ def application_pictures(session: nox.Session) -> None:
         ("shop/contact.html", "", "contact", (1000, 490)),
         ("fox.html", "#p1", "story", (1000, 545)),
     ):
-        screenshot((made / page).as_uri() + place, size, pictures / f"{name}.png")
+        screenshot((made / page).as_uri() + place, size, made / f"{name}.png")
+        with Image.open(made / f"{name}.png") as shown:
+            shown.convert("RGB").save(pictures / f"{name}.webp", lossless=True, quality=100, method=6)
 
 
 def screenshot(address: str, size: tuple[int, int], picture: Path) -> None:

@@ -124,7 +124,7 @@ def test_an_evaluator_without_a_score_is_an_error(t2i: T2I, model: Path, squares
         (["run", "--setting", "r_precision.distractors"], "must be name=value"),
         (["run", "--setting", "r_precision.distractor=3", "--metrics", "r_precision"], "Did you mean 'distractors'"),
         (["run", "-n", "0", "--data", "."], "must be a whole number of 1 or more, got 0"),
-        (["run", "-n", "1", "--data", "."], "r_precision needs at least 10 pictures, but 1 would be drawn"),
+        (["run", "-n", "1", "--data", "."], "'r_precision' needs at least 10 pictures, but 1 would be drawn"),
         (["run", "--batch-size", "0", "--data", "."], "batch size must be a whole number of 1 or more, got 0"),
         (["run", "-o", "run/run.yaml/x", "--data", "."], "Cannot write run/run.yaml/x"),
         (["run", "-o", "/proc/x", "--data", "."], "Cannot write /proc/x"),

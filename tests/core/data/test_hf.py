@@ -164,7 +164,7 @@ def test_other_columns_can_be_chosen_by_name(tmp_path):
     datasets.Dataset.from_dict(table).to_parquet(str(path))
     with pytest.raises(DataError, match=r"the columns before, after, sku, words, and no column of captions"):
         t2i.load_dataset(str(path))
-    with pytest.raises(DataError, match="'sku' holds none; choose one with --image-column"):
+    with pytest.raises(DataError, match="'sku' holds no pictures; choose one with --image-column"):
         t2i.load_dataset(str(path), caption_column="words", image_column="sku")
     dataset = t2i.load_dataset(f"hf:{path}", caption_column="words", image_column="after")
     assert dataset.picture(0, 8)[0].getpixel((4, 4)) == (0, 0, 255)

@@ -177,7 +177,7 @@ def test_a_failing_evaluator_leaves_the_others_scores(pipe: Pipeline):
 def test_too_few_pictures_are_refused_before_any_is_drawn(pipe: Pipeline, monkeypatch):
     monkeypatch.setattr(Brightness, "least_pictures", 9)
     monkeypatch.setattr(pipe, "draw", lambda *arguments, **how: pytest.fail("it draws"))
-    with pytest.raises(InvalidInputError, match=r"bright needs at least 9 pictures, but 8 would be drawn.*-n 9"):
+    with pytest.raises(InvalidInputError, match=r"'bright' needs at least 9 pictures, but 8 would be drawn.*-n 9"):
         evaluate(pipe, ColouredSquares(), Plan(["bright"], n=8))
 
 

@@ -12,13 +12,14 @@ import torch
 
 from fakes.models import FakeTextEncoder
 from fakes.training import state_of, write_squares
-from t2i.errors import EncoderMismatchError, InvalidConfigError
+from t2i.errors import EncoderMismatchError, InvalidConfigError, TrainingError
 from t2i.runs.checkpoints import latest_checkpoint
 from t2i.snapshots.load import load_generator
 from t2i.snapshots.resolve import resolve
 from t2i.training import run
 from t2i.training.parent import LR_FACTOR, settings_from, start_from
 from t2i.training.settings import merge, read_run
+from t2i.training.trainer import Trainer
 from t2i_cgan.config import CGANConfig, CGANObjectiveConfig
 from t2i_cgan.generator import ConditionalGAN
 from t2i_cgan.training import CGANObjective
@@ -95,6 +96,32 @@ def test_a_fine_tuned_run_records_its_parent_also_after_a_resume(parent: Path, t
     config = resolve(str(out)).config
     assert config.facts.parent == f"{parent}, sha256 {sha256}" and config.facts.steps == 3
     assert "fine-tuned from" in (latest_checkpoint(out).snapshot / "README.md").read_text()
+
+
+@pytest.fixture
+def interrupted(parent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fine-tuned run that ended before its first checkpoint."""
+
+    def stop(_: Trainer) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "fit", stop)
+        fine_tuned(str(parent), tmp_path / "interrupted")
+    return tmp_path / "interrupted"
+
+
+def test_a_run_without_a_checkpoint_is_resumed_from_its_parent(parent: Path, interrupted: Path, tmp_path: Path) -> None:
+    run.resume(interrupted, device="cpu")
+    resumed, whole = state_of(interrupted), state_of(fine_tuned(str(parent), tmp_path / "whole"))
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_a_parent_that_has_changed_since_is_refused(parent: Path, interrupted: Path) -> None:
+    settings = interrupted / "run.yaml"
+    settings.write_text(settings.read_text().replace(read_run(interrupted).parent_sha256, "a" * 64))
+    with pytest.raises(TrainingError, match=f"began with .* of sha256 {'a' * 64}, but now"):
+        run.resume(interrupted, device="cpu")
 
 
 def test_the_rate_is_lower_by_its_factor(parent: Path, tmp_path: Path) -> None:

@@ -185,6 +185,22 @@ def test_an_order_gives_out_the_first_places_from_the_upper_left(vae: LayeredVAE
     assert torch.equal(given.presence, before.presence)
 
 
+def test_the_place_of_a_thing_that_is_not_in_the_picture_is_none_for_another() -> None:
+    """Otherwise one thing alone would be as small as the plan of what is not there."""
+    vae = LayeredVAE(LayersConfig.model_validate(SHAPE | {"copies": (1, 1, 1)}))
+    scene = vae.decoder.scene(vae.decoder.read(captions(6, 12)), torch.randn(6, 8))
+    x, level = torch.tensor([[0.3, -0.4, 0.1]]).expand(6, -1), torch.zeros(6, 3)
+    for presence, wanted in (
+        ([1.0, 0.0, 1.0], [[0.1, -0.4, 0.3]] * 3 + [[0.3, -0.4, 0.1]] * 3),  # as the first comes before the third
+        ([0.0, 1.0, 0.0], [[0.3, -0.4, 0.1]] * 6),
+    ):
+        seen = torch.tensor([presence]).expand(6, -1)
+        given = scene._replace(places=scene.places._replace(x=x, y=level, presence=seen)).in_order(torch.arange(6))
+        shown = given.places.x[:, seen[0] > 0.5]
+        by_order = sorted(shown.tolist())
+        assert by_order == sorted(torch.tensor(wanted)[:, seen[0] > 0.5].tolist())
+
+
 def test_words_alone_tell_the_order(vae: LayeredVAE) -> None:
     read = vae.decoder.read(captions(2, 12))
     one, other = (vae.decoder.scene(read, z).orders for z in torch.randn(2, 2, 8))

@@ -137,7 +137,7 @@ def test_only_states_of_the_same_kind_merge():
 def test_without_captions_or_pictures_there_is_no_score():
     encoder = FakeImageTextEncoder()
     evaluator = CLIPScore(encoder)
-    with pytest.raises(InvalidInputError, match="clip_score needs one caption for each picture, got none"):
+    with pytest.raises(InvalidInputError, match="'clip_score' needs one caption for each picture, got none"):
         evaluator.update(encoder.show(CAPTIONS))
     with pytest.raises(InvalidInputError, match="at least 2 generated pictures, got 0"):
         evaluator.compute()

@@ -36,7 +36,7 @@ from t2i.display import printable
 
 
 class T2IError(Exception):
-    """Base of all errors above; the command line prints its message and exits with code 2."""
+    """Base of all errors of t2i; the command line prints its message and exits with code 2."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message, keep="\n\t"))

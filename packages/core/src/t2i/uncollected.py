@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected(*, all_stays: bool = False) -> Iterator[None]:
-    """Without that search, also as a decorator. Modules create hundreds of thousands of objects, which all stay; to
-    search them again and again takes a seventh of the time in which torch is imported.
+    """Run the block, or the decorated function, without garbage collection. Modules create hundreds of thousands of
+    objects, which all stay; to search them again and again takes a seventh of the time in which torch is imported.
 
     Args:
         all_stays: never search what exists at the end: for a program that has done nothing yet but import modules.

@@ -59,7 +59,7 @@ def generate(
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Seed of each prompt's first picture. Default: random; 0 with --prompts, so the same command goes on."
+            help="Seed of each prompt's first picture. Default: random; 0 with --prompts, so that a rerun can continue."
         ),
     ] = None,
     out: Annotated[
@@ -263,7 +263,8 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path | No
     if out == STDOUT or is_file(out):
         if len(texts) * count > 1:
             folder = "a folder" if out == STDOUT else f"a folder: -o {out.with_suffix('')}/"
-            raise InvalidInputError(f"{out} holds one picture, got {len(texts) * count} to draw. Give {folder}")
+            file = "Standard output" if out == STDOUT else out
+            raise InvalidInputError(f"{file} holds one picture, got {len(texts) * count} to draw. Give {folder}")
         if out != STDOUT:
             check_new_file(out, PICTURES, force)
     else:
@@ -271,5 +272,5 @@ def check_request(texts: list[str], count: int, seed: int | None, out: Path | No
 
 
 def is_file(out: Path) -> bool:
-    """Whether `out` names a picture file: it has a suffix, and either a picture's or no folder has that name."""
+    """Whether `out` names a picture file: it has a picture's suffix, or any other and is not a folder."""
     return out.suffix.lower() in PICTURES or (out.suffix != "" and not out.is_dir())

@@ -26,7 +26,9 @@ def info(
         str, typer.Argument(help='"technique", "technique.tag", hf-hub:org/repo, or what `t2i plugins` lists.')
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    verify: Annotated[bool, typer.Option(help="Also load the model and draw its golden pictures again.")] = False,
+    verify: Annotated[
+        bool, typer.Option(help="Also check that the model still draws the test pictures stored with it.")
+    ] = False,
 ) -> None:
     """Describe a model (config, options, sha256, text encoder, licence, scores) or anything else a plugin declares."""
     asked = ModelName.parse(name)

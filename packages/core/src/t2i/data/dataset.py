@@ -118,12 +118,13 @@ class CaptionedDataset(ABC):
         """The same dataset, whose pictures become squares in this way.
 
         Raises:
-            InvalidInputError: this dataset's pictures are squares already, or it cannot choose.
+            InvalidInputError: this dataset makes squares in one way only.
         """
         if fitting == CROPPED:
             return self
         raise InvalidInputError(
-            f"data.fit and data.position need picture files of any shape, but {self.name} has none. Leave them out."
+            f"data.fit and data.position choose how pictures become squares, but those of {self.name} are squares "
+            f"already. Leave them out."
         )
 
     @property

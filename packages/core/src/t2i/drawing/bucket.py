@@ -26,7 +26,7 @@ CONNECT_SECONDS, ANSWER_SECONDS, ATTEMPTS = 10, 60, 5
 
 @final
 class Bucket(Place):
-    """A prefix in a bucket. Plugins are not told of pictures saved here, for their event has the path of a file."""
+    """A prefix in a bucket. Plugins are not told of pictures saved here, because their event has a file's path."""
 
     def __init__(self, address: str) -> None:
         """

@@ -65,7 +65,7 @@ def draw_folder(
 
     Raises:
         InvalidInputError: a prompt, a seed or an option is invalid, or there are more than MAX_FOLDER_PICTURES
-            pictures; nothing is written if a prompt or option is.
+            pictures. If a prompt or an option is invalid, nothing is written.
         OutputError: a file cannot be written, or holds another picture; those before it are complete.
         KeyboardInterrupt: the message says how many pictures are complete.
     """

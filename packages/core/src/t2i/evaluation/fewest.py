@@ -30,5 +30,5 @@ def check_enough(fewest: Mapping[str, int], count: int) -> None:
     """
     short = {name: least for name, least in fewest.items() if least > count}
     if short:
-        needs = " and ".join(f"{name} needs at least {least} pictures" for name, least in short.items())
+        needs = " and ".join(f"{name!r} needs at least {least} pictures" for name, least in short.items())
         raise InvalidInputError(f"{needs}, but {count} would be drawn. Draw more: -n {max(short.values())}")

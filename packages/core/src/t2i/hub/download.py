@@ -90,12 +90,17 @@ def _find(
             )
         return SnapshotError(f"{where} cannot be downloaded from the Hub: {reason}.{_older(repo, revision, patterns)}")
 
+    def unasked(reason: str, unreachable: bool) -> T2IError:
+        if unreachable and kept:
+            return OfflineError(f"The Hub cannot be asked about {where}: {reason}.")
+        return refused(reason, unreachable)
+
     with asking(refused):
         kept = _cached(repo, revision, patterns)
         if kept and kept.name == revision:
             return kept, kept.name
     try:
-        with asking(refused):
+        with asking(unasked):
             found = listing(repo, revision)
     except OfflineError as error:
         if kept is None:

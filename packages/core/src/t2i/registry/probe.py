@@ -86,9 +86,11 @@ def _watch(
             if problem:
                 found.problems.setdefault(keys[index], []).append(problem[0])
         if not what:
+            code = process.wait()
+            end = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise PluginError(
-                f"Plugins are first imported in another process, but that process {_end(process.wait())} before the "
-                f"first plugin. Install t2i-core again: pip install --force-reinstall t2i-core"
+                f"Plugins are first imported in another process, but that process ended ({end}) before the first "
+                f"plugin. Install t2i-core again: pip install --force-reinstall t2i-core"
             )
         found.fatal[keys[index]] = f"{doing} {what} {_end(process.wait())}"
     except queue.Empty:

@@ -297,8 +297,10 @@ def check_spec(spec: Spec) -> None:
     if isinstance(spec, ModelSpec) and spec.kind not in FAMILIES:
         raise ValueError(f"the kind of a model must be one of {', '.join(FAMILIES)}, not {spec.kind!r}")
     name = spec.model if isinstance(spec, WeightsSpec) else spec.name
-    if not NAME.fullmatch(name) or (isinstance(spec, WeightsSpec) and not spec.tag):
-        raise ValueError(f"a name must consist of lower-case letters, digits, - and _, not be {spec.name!r}")
+    if not NAME.fullmatch(name):
+        raise ValueError(f"a name must consist of lower-case letters, digits, - and _, got {name!r}")
+    if isinstance(spec, WeightsSpec) and not spec.tag:
+        raise ValueError(f"the name of weights must be technique.tag, got {spec.name!r}")
 
 
 def load_target(target: str) -> Any:

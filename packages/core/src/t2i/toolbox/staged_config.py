@@ -21,7 +21,7 @@ class WidthsConfig(Config):
 
     @classmethod
     def growth(cls, values: Mapping[str, Any]) -> int:
-        """The picture's side divided by that of the map with the last width, for these unchecked fields."""
+        """The picture's side divided by that of the map with the last width; `values` are not yet checked."""
         raise NotImplementedError
 
     @model_validator(mode="before")

@@ -44,7 +44,7 @@ class DataConfig(Config):
 
 
 class TrainConfig(Config):
-    """The Trainer's settings. A step updates every player once, on `batch_size` pictures."""
+    """The Trainer's settings. A step updates each player of the phase whose turn it is, on `batch_size` pictures."""
 
     steps: int = Field(20_000, ge=1, description="steps of the whole run, over all phases")
     batch_size: int = Field(64, ge=2, description="pictures per step, over all micro-batches")
@@ -83,7 +83,7 @@ class TrainConfig(Config):
         description="no: float32; auto: bf16 if this machine computes it faster, else no; run.yaml stores the choice",
     )
     channels_last: bool = Field(True, description="memory layout of convolutions; faster on most machines")
-    compile: bool = Field(False, description="torch.compile each network's forward; not for gradient penalties")
+    compile: bool = Field(False, description="torch.compile each network's forward; fails with gradient penalties")
     deterministic: bool = Field(False, description="only deterministic kernels, also on a GPU; slower")
     checkpoint_every: int = Field(1000, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1, description="older checkpoints are removed")

@@ -129,9 +129,8 @@ class Processes:
             yield
         except RuntimeError as error:  # raised by every backend for a closed connection
             raise TrainingError(
-                f"Another process of this run ended, so this one cannot continue; its own message says why "
-                f"({_first_line(error)}). Fix that and continue from the last checkpoint: "
-                f"t2i train --resume {self._run}"
+                f"Another process of this run ended ({_first_line(error)}), so this one cannot continue. Fix what the "
+                f"other one reports and continue from the last checkpoint: t2i train --resume {self._run}"
             ) from None
 
 

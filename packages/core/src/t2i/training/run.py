@@ -16,7 +16,7 @@ from t2i.config import Config, parse_config
 from t2i.create import create_model, create_text_encoder
 from t2i.data.dataset import CaptionedDataset
 from t2i.devices import check_device
-from t2i.errors import InvalidConfigError
+from t2i.errors import InvalidConfigError, TrainingError
 from t2i.files import write_atomic
 from t2i.plain_text import as_unicode
 from t2i.progress import Progress, Say, silent, unsaid
@@ -185,8 +185,13 @@ def _trainer(
     objective = make_objective(config, encoder.identity.dim)
     generator = objective.generator
     parent_sha256 = config.parent_sha256
-    if new and config.parent:
+    if config.parent and not has_checkpoints(out):  # also of a run that was interrupted before its first checkpoint
         parent_sha256 = start_from(config.parent, objective, encoder.identity, warn).config.weights_sha256
+        if config.parent_sha256 not in ("", parent_sha256):
+            raise TrainingError(
+                f"{out} began with {config.parent} of sha256 {config.parent_sha256}, but now its sha256 is "
+                f"{parent_sha256}, and {out} has no checkpoint yet. Begin the run again under another name."
+            )
     accelerator = make_accelerator(config.train, out, device)
     processes = Processes(accelerator, out)
     if not processes.main:

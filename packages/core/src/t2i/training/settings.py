@@ -46,7 +46,7 @@ class RunConfig(Config):
     recipe: str = Field("", description="the shipped recipe it began with")
     parent: str = Field("", description="the model whose weights it started from; see `t2i train --from`")
     command: str = Field("", description="the command that started it")
-    parent_sha256: str = Field("", description="of those weights; written by the run")
+    parent_sha256: str = Field("", description="of the parent's weights; written by the run")
     data_sha256: str = Field("", description="of the data it started with; written by the run")
     changes: tuple[Change, ...] = Field((), description="settings that changed at a resume, and from which step on")
 
@@ -162,7 +162,9 @@ def checked(settings: Mapping[str, Any], where: str = "the run's settings") -> R
     config = parse_config(RunConfig, settings, where)
     spec, _ = registry().get(ModelSpec, config.technique)
     if not spec.objective:
-        raise TrainingError(f"{config.technique!r} declares no objective, so it cannot be trained.")
+        raise TrainingError(
+            f"{config.technique!r} declares no objective, so it cannot be trained. Choose another technique: t2i models"
+        )
     parse_config(load_target(spec.config), config.model, config.technique)
     parse_config(load_target(spec.objective_config), config.objective, "objective")
     return config
@@ -175,7 +177,7 @@ def check_new(out: Path) -> None:
     """
     files = RunFolder(out)
     if out.exists() and (not out.is_dir() or {*out.iterdir()} - {files.lock, files.lock_holder}):
-        raise OutputError(f"{out} already exists. Continue it with `t2i train --resume {out}`, or choose another.")
+        raise OutputError(f"{out} already exists. Continue it with `t2i train --resume {out}`, or choose another name.")
 
 
 def read_run(out: Path) -> RunConfig:

@@ -53,7 +53,7 @@ def check_freeze(objective: Objective, freeze: Sequence[str]) -> None:
     for start in freeze:
         if not any(name.startswith(f"{start}.") for name in names):
             raise InvalidConfigError(
-                f"train.freeze names modules of this technique, got {start!r}.{did_you_mean(start, parts)} "
+                f"train.freeze must name modules of this technique, got {start!r}.{did_you_mean(start, parts)} "
                 f"It has: {', '.join(parts)}."
             )
 

@@ -32,7 +32,7 @@ class FlowOptions(Config):
     steps: int = Field(12, ge=1, le=250, description="steps of the sampler; JiT takes 50 of heun")
     guidance: float = Field(3.0, ge=0, le=30, description="classifier-free (Ho 2022); 1 leaves it out, 0 ignores text")
     guidance_from: float = Field(1.0, ge=0, le=1, description="share of noise at which guidance begins; 0.9 in JiT")
-    guidance_until: float = Field(0.0, ge=0, le=1, description="share of noise at which it ends (Kynkäänniemi 2024)")
+    guidance_until: float = Field(0.4, ge=0, le=1, description="share of noise at which it ends (Kynkäänniemi 2024)")
     shift: float = Field(1.0, gt=0, le=100, description="above 1: more steps where noise is strong (SD3, eq. 23)")
 
 

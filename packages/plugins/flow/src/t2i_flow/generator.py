@@ -116,10 +116,10 @@ class FlowTransformer(Generator[FlowOptions]):
             return self.denoiser(z, torch.full((len(z),), t, device=z.device), reading)
 
         def predict(z: Float[Tensor, "b c y x"], t: float) -> Float[Tensor, "b c y x"]:
-            if options.guidance == 1 or not options.guidance_until <= t <= options.guidance_from:
-                return run(z, t, both[:b])
             if options.guidance == 0:
                 return run(z, t, both[b:])
+            if options.guidance == 1 or not options.guidance_until <= t <= options.guidance_from:
+                return run(z, t, both[:b])
             conditional, unconditional = torch.unflatten(run(z.repeat(2, 1, 1, 1), t, both), 0, (2, -1))
             return sampler.guided(conditional, unconditional, options.guidance)
 

@@ -120,14 +120,14 @@ class AccumulatingEvaluator(Evaluator):
         if min(counts.values()) < need:
             wanted = " and ".join(f"{need} {kind}" for kind in counts)
             found = " and ".join(str(count) for count in counts.values())
-            raise InvalidInputError(f"{self.name} needs at least {wanted} pictures, got {found}. {advice}")
+            raise InvalidInputError(f"{self.name!r} needs at least {wanted} pictures, got {found}. {advice}")
 
     def _check_texts(self, what: str, texts: Sequence[str] | None, count: int) -> None:
         if texts is None and not self.needs_captions:
             return
         if texts is None:
             raise InvalidInputError(
-                f"{self.name} needs one {what} for each picture, got none. Evaluate on a dataset with captions."
+                f"{self.name!r} needs one {what} for each picture, got none. Evaluate on a dataset with captions."
             )
         empty = sum(not text.strip() for text in texts) if self.needs_captions else 0
         if len(texts) != count or empty:

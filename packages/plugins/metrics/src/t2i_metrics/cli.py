@@ -44,7 +44,9 @@ def train(
 def convert_image_reward(
     checkpoint: Annotated[Path, typer.Argument(help="The authors' ImageReward.pt.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The new folder.")],
-    tokenizer: Annotated[str, typer.Option(help="BERT's: a folder or org/name.")] = "google-bert/bert-base-uncased",
+    tokenizer: Annotated[
+        str, typer.Option(help="BERT's files: a folder or org/name.")
+    ] = "google-bert/bert-base-uncased",
 ) -> None:
     """Turn ImageReward's checkpoint into safetensors for the evaluator image_reward; nothing in it is executed."""
     from t2i_metrics.convert_reward import convert_reward

@@ -63,7 +63,9 @@ def convert_reward(checkpoint: Path, out: Path, tokenizer: str = TOKENIZER) -> N
     try:
         words = library.AutoTokenizer.from_pretrained(source, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SnapshotError(f"{tokenizer} has no tokenizer that can be read ({error}). Name BERT's.") from None
+        raise SnapshotError(
+            f"{tokenizer} has no tokenizer that can be read ({error}). Give BERT's: --tokenizer FOLDER"
+        ) from None
     side = config.vision_config.image_size
     with atomic_folder(out) as folder:
         save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)

@@ -45,7 +45,7 @@ class InceptionScore(FeatureEvaluator):
             UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `FeatureEvaluator`, or folds < 1.
         """
         if folds < 1:
-            raise InvalidInputError(f"is needs folds of at least 1, got {folds}.")
+            raise InvalidInputError(f"'is' needs at least 1 fold, got folds={folds}.")
         super().__init__("is", protocol, extractor_weights, folds=folds, shuffle_seed=seed)
         self.reads_real = False
         self._logits = self.keep("logits", Rows())

@@ -29,7 +29,6 @@ def t2i_datasets() -> list[DatasetSpec]:
                 "several",
                 "everyday",
                 "prompts",
-                "alone",
                 "test",
                 "everyday-test",
                 "names",

@@ -73,8 +73,8 @@ def _start(ray: ModuleType, cores: int) -> Path:
         if not isinstance(error, Exception):
             raise
         raise EngineError(
-            f"Ray cannot start on this machine: {brief(error).rstrip('.')}. It gives itself 30 s, which a machine that "
-            f"is busy with other work may exceed; then try again later."
+            f"Ray cannot start on this machine: {brief(error).rstrip('.')}. It gives itself 30 s; a busy machine may "
+            f"need more: try again later."
         ) from None
     return files
 
@@ -97,10 +97,10 @@ def open_cluster(reference: str) -> RayEngine:
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except Exception as error:
-        client = " For ray://, install t2i-ray[client]." if reference.startswith("//") else ""
+        client = ". For ray://, also install t2i-ray[client]." if reference.startswith("//") else ""
         raise EngineError(
-            f"There is no Ray cluster at {address}, or it does not answer: {brief(error)}.{client} Start one: "
-            f"ray start --head --node-ip-address ADDRESS"
+            f"There is no Ray cluster at {address}, or it does not answer: {brief(error)}. Start one: "
+            f"ray start --head --node-ip-address ADDRESS{client}"
         ) from None
     return RayEngine(_workers(ray, ""), gpus=_has_gpus(ray))
 

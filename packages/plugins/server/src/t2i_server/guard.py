@@ -58,8 +58,8 @@ class Guard:
         host = _without_port(headers.get("host", ""))
         if self._hosts and host not in self._hosts:
             message = (
-                f"This server answers to {', '.join(sorted(self._hosts))}, and the request is for {host[:100]!r}. "
-                f"For another name, start it with --host NAME."
+                f"This server accepts requests for {', '.join(sorted(self._hosts))}, got one for {host[:100]!r}. "
+                f"To accept another name, start it with --host NAME."
             )
             raise ApiError(403, message, "wrong_host")
         path = scope["path"]

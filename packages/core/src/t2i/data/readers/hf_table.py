@@ -66,7 +66,7 @@ def image_column(features: Mapping[str, Any], columns: Columns) -> str:
     pictures = [name for name, column in features.items() if _holds_pictures(column)]
     wanted = columns.image or next((name for name in IMAGE_COLUMNS if name in pictures), next(iter(pictures), ""))
     if wanted not in pictures:
-        missing = f"{wanted!r} holds none" if wanted else "none of them holds pictures"
+        missing = f"{wanted!r} holds no pictures" if wanted else "none of them holds pictures"
         raise DataError(f"it has the columns {', '.join(features)}, and {missing}; choose one with --image-column")
     return wanted
 

@@ -63,7 +63,7 @@ class Sidecars:
             return None
         for name in found[1:]:
             self._taken.setdefault(name, picture)
-            self._several[f"{suffix_of(found[0])} before {suffix_of(name)}"] += 1
+            self._several[f"*{found[0][len(stem) :]} is read, not *{name[len(stem) :]}"] += 1
         if self._taken.setdefault(found[0], picture) != picture:
             raise DataError(f"{PurePosixPath(found[0]).name} belongs to another picture of the same name")
         return found[0]
@@ -80,7 +80,7 @@ class Sidecars:
     def remark(self, found: Findings) -> None:
         """Record which of several caption files of one picture is read."""
         for which, count in self._several.most_common():
-            found.remark(f"{count:,} pictures have more than one caption file; only {which} is read.")
+            found.remark(f"{count:,} pictures have more than one caption file; {which}.")
 
     def orphans(self) -> list[str]:
         """The caption files that belong to no picture; text files such as README.txt and .json files do not count."""

@@ -60,8 +60,8 @@ def length(pictures: int, seconds_a_step: float, budget: float, batch_size: int)
         Choice("train.steps", steps, time),
         Choice("train.sample_first", first, f"the first pictures after {shown_duration(first * seconds_a_step)}"),
         Choice("train.sample_every", every, f"then every {shown_duration(every * seconds_a_step)}"),
-        Choice("train.checkpoint_every", every, "what an interruption can lose"),
-        Choice("train.log_every", max(1, steps // rules.ROWS), "points of the curves"),
+        Choice("train.checkpoint_every", every, "an interruption loses at most this"),
+        Choice("train.log_every", max(1, steps // rules.ROWS), "one point of the curves each time"),
     ]
 
 

@@ -41,9 +41,9 @@ class Memorisation:
     def __str__(self) -> str:
         return (
             f"{self.copies} of {len(self.nearest)} pictures drawn for the run's prompts are near copies of a training "
-            f"picture: they differ from it by less than half of {self.usual:.2g}, which is how much a training picture "
-            f"usually differs from the training picture most like it. The drawn pictures differ from the training "
-            f"picture most like them by {float(self.distances.median()):.2g} (median)."
+            f"picture. A near copy is closer to it than half of {self.usual:.2g}, the usual distance from a training "
+            f"picture to the nearest other one. The drawn pictures' median distance to the nearest training picture is "
+            f"{float(self.distances.median()):.2g}."
         )
 
 

@@ -74,7 +74,7 @@ def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captio
     scalars = {}
     for name, value in found.items():
         if not WATCH_NAME.fullmatch(name):
-            raise TrainingError(f"Names in the result of Phase.watch consist of a-z, 0-9, _ and -, got {name!r}.")
+            raise TrainingError(f"Names in the result of Phase.watch must consist of a-z, 0-9, _ and -, got {name!r}.")
         if value.ndim == 0:
             scalars[f"watch/{name}"] = float(value)
         elif value.ndim == 4 and value.shape[1] == 3:
@@ -82,7 +82,7 @@ def write_watched(run: RunFolder, step: int, found: Mapping[str, Tensor], captio
             write_atomic(run.watched(name, step), _sheet(images, captions if len(images) == len(captions) else ()))
         else:
             raise TrainingError(
-                f"Phase.watch returns scalars and pictures [n, 3, h, w], got {name!r} of shape {list(value.shape)}."
+                f"Phase.watch must return scalars and pictures [n, 3, h, w], got {name!r} of shape {list(value.shape)}."
             )
     return scalars
 

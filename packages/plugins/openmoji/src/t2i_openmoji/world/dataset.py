@@ -22,19 +22,7 @@ from t2i_openmoji.world.layout import Placement, arrange, arrange_as_usual
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
 
-SPLITS = (
-    "train",
-    "train-100k",
-    "single",
-    "pairs",
-    "several",
-    "everyday",
-    "prompts",
-    "alone",
-    "test",
-    "everyday-test",
-    "names",
-)
+SPLITS = ("train", "train-100k", "single", "pairs", "several", "everyday", "prompts", "test", "everyday-test", "names")
 
 
 @final
@@ -52,10 +40,9 @@ class OpenMojiWorld(CaptionedDataset):
             split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of
                 `train-100k` that show one thing), "pairs" (those that show two things and whose captions say where each
                 is), "several" (those that show more than one of a thing), "prompts" (40,000 others whose captions have
-                other words around them, such as "pixel art of" and "for my daughter:"), "alone" (each thing as
-                OpenMoji draws it, under 40 captions in the phrasings of `train` and `prompts`), "everyday" (40,000 of
-                70 things that stand upright and at usual places), "test", "everyday-test" (of the same 70 things, as
-                they stand there) or "names".
+                other words around them, such as "pixel art of" and "for my daughter:"), "everyday" (40,000 of 70
+                things that stand upright and at usual places), "test", "everyday-test" (of the same 70 things, as they
+                stand there) or "names".
 
         Raises:
             InvalidInputError: there is no such split.

@@ -23,7 +23,6 @@ SIZES = {"train": 40_000, "train-100k": 100_000, "everyday": 40_000, "prompts": 
 QUESTIONS_A_SKILL = 250  # in `test`
 REWORDED = 450  # scenes in `test` with two captions: in a phrasing of training, and in a withheld one
 PLAIN = 10  # every tenth training picture is an unchanged OpenMoji picture
-CAPTIONS_ALONE = 40  # of each thing in `alone`
 FRAMED = 0.6  # share of their captions with an article that get a frame
 
 
@@ -61,8 +60,6 @@ def entries(split: str) -> Sequence[Entry]:
         return _as_usual(_training(split, SIZES[split], among, _names(among)))
     if split == "prompts":
         return _training(split, SIZES[split], cast(), _plain(), phrasings.PROMPTS)
-    if split == "alone":
-        return tuple(map(_alone, _names(cast())))
     if split in SIZES:
         return _training("train", SIZES[split], cast(), _plain())
     if split == "everyday-test":
@@ -100,15 +97,6 @@ def _for_training(identity: str, index: int, among: Cast, unchanged: Sequence[En
     scene = training_scene(draws, among)
     caption = disguise(put_into_words(scene, draws, frames=frames).text, draws)
     return Entry(Example(identity, (caption,), scene.group), scene)
-
-
-def _alone(shown: Entry) -> Entry:
-    """An unchanged picture under captions in the phrasings of `train` and `prompts`, in turn."""
-    identity = shown.example.id.replace("names", "alone")
-    draws = Draws(f"openmoji-world {identity} words")
-    frames = (phrasings.FRAMES, phrasings.PROMPTS)
-    captions = tuple(_framed(shown.example.captions, draws, frames[n % 2]) for n in range(CAPTIONS_ALONE))
-    return replace(shown, example=Example(identity, tuple(dict.fromkeys(captions)), shown.example.group))
 
 
 def _framed(captions: Sequence[str], draws: Draws, frames: tuple[str, ...]) -> str:
