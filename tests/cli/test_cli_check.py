@@ -113,7 +113,7 @@ def test_single_checks_can_be_chosen(t2i: T2I, project: Path, monkeypatch: pytes
     result = t2i("check", "critic", "--only", TAKEN, "--only", "is documented", "--skip", "is_documented")
     assert result.code == 1 and "critic: 1 failed, in" in result.out
     assert t2i("check", "critic", "--skip", TAKEN).code == 0
-    assert "There is no check 'a_state' here" in t2i("check", "critic", "--only", "a_state").error
+    assert "There is no check 'a_state'." in t2i("check", "critic", "--only", "a_state").error
 
 
 def test_after_a_failed_construction_the_rest_is_skipped(

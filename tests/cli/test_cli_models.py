@@ -56,6 +56,12 @@ def test_a_pattern_without_matches_lists_nothing(t2i: T2I) -> None:
     assert (result.code, json.loads(result.out)) == (0, [])
 
 
+def test_a_pattern_also_chooses_models_of_the_hub(t2i: T2I, wide: None) -> None:
+    hub = sorted(spec.name for spec, _ in registry().all(HubModelSpec) if spec.name.startswith("sd"))
+    lines = t2i("models", "sd*").out.splitlines()
+    assert hub and sorted(line.split()[0] for line in lines if line.startswith("sd")) == hub
+
+
 def test_unusable_plugins_and_clashes_do_not_stop_the_list(t2i: T2I, site: FakeSite) -> None:
     site.install("t2i-later", "raise RuntimeError('boom')", entry="later")
     site.install_plugin("first", models='[model("cvae")]')

@@ -69,7 +69,7 @@ def test_caption_files_may_have_any_usual_name(tmp_path, beside):
 def test_one_of_several_caption_files_is_read_and_reported(tmp_path):
     data = read_folder(make(tmp_path, {"a.png": None, "a.txt": "a cat", "a.json": {"caption": "a dog", "n": 1}}))
     assert data.examples[0].captions == ("a cat",)
-    assert ".txt before .json" in " ".join(data.remarks)
+    assert "*.txt is read, not *.json" in " ".join(data.remarks)
 
 
 def test_an_annotation_next_to_a_picture_is_not_a_caption_file(tmp_path):

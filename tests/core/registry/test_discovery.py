@@ -70,7 +70,7 @@ BROKEN = {
         PLUGIN.format(models="[(m := model('a'), object.__setattr__(m, 'name', 5))[0]]", weights="[]", api="1"),
         "name of a ModelSpec must be a str, not 5",
     ),
-    "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "not be 'a.b'"),
+    "names a model with a dot": (PLUGIN.format(models="[model('a.b')]", weights="[]", api="1"), "got 'a.b'"),
     "lacks a field": (PLUGIN.format(models="[ModelSpec(name='a')]", weights="[]", api="1"), "TypeError"),
     "has a hook with arguments": (
         "from t2i.registry import hookimpl\nT2I_API = 1\n@hookimpl\ndef t2i_models(registry):\n    return []",

@@ -41,7 +41,7 @@ def test_the_plugin_of_the_last_step_is_reported(monkeypatch: pytest.MonkeyPatch
 
 def test_a_child_that_cannot_start_is_an_error_without_a_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "CHILD", "raise SystemExit(7)")
-    with pytest.raises(PluginError, match="ends the process with exit code 7"):
+    with pytest.raises(PluginError, match=r"that process ended \(exit code 7\)"):
         probe._watch(probe.Findings(), KEYS, 0, None, probe.LIMITS)
 
 

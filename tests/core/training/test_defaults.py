@@ -14,12 +14,13 @@ from fakes.command_line import t2i as t2i
 from fakes.training import write_squares
 from t2i.config import parse_config
 from t2i.create import load_dataset
+from t2i.data.dataset import CaptionedDataset, Example
 from t2i.errors import InvalidConfigError, InvalidInputError
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec, load_target
 from t2i.training.defaults import rules
 from t2i.training.defaults.duration import seconds_of, shown_duration
-from t2i.training.defaults.facts import Facts, facts_of
+from t2i.training.defaults.facts import LOOKED_AT, Facts, facts_of
 from t2i.training.defaults.own import own_settings
 from t2i.training.defaults.recommend import has_setting, length, nested, recommended
 from t2i.training.settings import checked, merge, override, without_foreign_prompts
@@ -178,3 +179,27 @@ def test_recommend_says_the_same_without_training(t2i: T2I, tmp_path: Path, monk
     assert result.code == 0 and "train.steps=" in result.out and "few pictures" in result.out
     assert "t2i train flow --data squares --time 1m" in result.out
     assert [path.name for path in tmp_path.iterdir()] == [data.name]
+
+
+class Stamps(CaptionedDataset):
+    """Squares of 8 px; records which of them were looked at."""
+
+    name, license = "stamps", "CC0-1.0"
+
+    def __init__(self, count: int) -> None:
+        self.examples = [Example(f"{number}.png", ("a stamp",), "") for number in range(count)]
+        self.looked: list[int] = []
+
+    def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
+        raise AssertionError("only headers are read")
+
+    def size(self, index: int) -> tuple[int, int]:
+        self.looked.append(index)
+        return 8, 8
+
+
+@pytest.mark.parametrize("count", [1, 200, 201, 399, 1_000])
+def test_at_most_200_headers_are_read(count: int) -> None:
+    dataset = Stamps(count)
+    assert facts_of(dataset).side == 8
+    assert dataset.looked[0] == 0 and len(set(dataset.looked)) == len(dataset.looked) <= LOOKED_AT

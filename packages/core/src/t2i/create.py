@@ -199,7 +199,9 @@ def dataset_spec(name: str) -> DatasetSpec | None:
         if is_path:
             return None
         if "/" in name:
-            raise UnknownNameError(f"There is no folder {name}. Give a dataset's name or an existing folder.") from None
+            raise UnknownNameError(
+                f"There is no file or folder {name}. Give a dataset's name, or files that exist."
+            ) from None
         if isinstance(error, UnknownNameError):
             raise UnknownNameError(
                 f"{error} Nor is there a folder of this name: to use your own pictures, give their folder."

@@ -107,7 +107,7 @@ class CheckpointError(TrainingError):
 
 
 class DivergedError(TrainingError):
-    """A loss stopped being a finite number."""
+    """A loss or a weight stopped being a finite number."""
 
 
 class EngineError(T2IError):

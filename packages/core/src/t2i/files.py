@@ -94,7 +94,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader, or a kill -9, sees the old file or the new one.
 
     Raises:
-        OutputError: the folder is missing, not writable or full; nothing is left behind.
+        OutputError: the folder, which is made if it is missing, is not writable or full; nothing is left behind.
     """
     with atomic_file(path) as file:
         file.write(content)
@@ -105,7 +105,8 @@ def atomic_file(path: Path) -> Iterator[BufferedWriter]:
     """A file to write bytes to, which becomes `path` if the block succeeds, and is removed if it fails.
 
     Raises:
-        OutputError: the folder is missing, not writable or full, or the block raised an OSError.
+        OutputError: the folder, which is made if it is missing, is not writable or full, or the block raised an
+            OSError.
     """
     temporary: Path | None = None
     try:

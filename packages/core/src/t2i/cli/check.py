@@ -74,7 +74,7 @@ def _chosen(known: Collection[str], only: Sequence[str], skip: Sequence[str]) ->
     """
     wanted, unwanted = ({name.strip().replace(" ", "_") for name in names} for names in (only, skip))
     for name in sorted((wanted | unwanted) - set(known)):
-        raise UnknownNameError(f"There is no check {name!r} here.{did_you_mean(name, known)}")
+        raise UnknownNameError(f"There is no check {name!r}.{did_you_mean(name, known)} There are: {', '.join(known)}.")
     return lambda name: name not in unwanted and (not wanted or name in wanted)
 
 

@@ -129,7 +129,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(read_json(path, MAX_CONFIG_BYTES))
     except (OSError, ValueError, TypeError) as error:
-        raise SnapshotError(f"{path} cannot be read ({error}). `t2i doctor` says how to fix it.") from None
+        raise SnapshotError(f"{path} cannot be read ({error}). Install or download the model again.") from None
 
 
 def _golden(name: str) -> dict[str, Any]:

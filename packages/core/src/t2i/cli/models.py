@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import report, report_json, table, warn
-from t2i.registry.describe import list_models, model_info
+from t2i.registry.describe import fits, list_models, model_info
 from t2i.registry.discovery import registry
 from t2i.registry.specs import HubModelSpec
 
@@ -40,7 +40,7 @@ def models(
         [
             [spec.name, str(spec.resolution), f"{spec.size_bytes / 1e9:.1f} GB", spec.license, spec.summary]
             for spec, _ in registry().all(HubModelSpec)
-            if filter in spec.name
+            if fits(spec.name, filter)
         ],
     )
     _print(["not installed", "what", "get it with"], [[info.name, info.summary, info.remedy] for info in elsewhere])

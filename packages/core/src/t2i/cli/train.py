@@ -186,7 +186,9 @@ def _launch(processes: int, config: RunConfig, device: str | None, folder: Path,
     _, already = launched()
     if already > 1:
         if already != processes:
-            raise InvalidInputError(f"A launcher made {already} processes, but --processes {processes} was given.")
+            raise InvalidInputError(
+                f"A launcher made {already} processes, but --processes {processes} was given. Leave --processes out."
+            )
         return None
     from t2i.runs.lock import locked
     from t2i.training.accelerator import check_possible

@@ -97,7 +97,7 @@ class CaptionedDataset(ABC):
         """
 
     def size(self, index: int) -> tuple[int, int] | None:
-        """Width and height in pixels of picture `index` as stored, from its header; None if it has none.
+        """Width and height in pixels of picture `index`, upright and before it is fitted; None if its header has none.
 
         Raises:
             DataError: the picture cannot be read.
@@ -139,7 +139,8 @@ class CaptionedDataset(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """A hash that changes when the examples or their pictures do; the key of cached data."""
+        """A hash that changes when the data does, the key of cached data. This one covers the examples: override it if
+        pictures can change while their ids stay."""
         digest = hashlib.sha256(self.name.encode())
         for example in self.examples:
             digest.update(repr((example.id, example.captions, example.group, example.repeats)).encode())

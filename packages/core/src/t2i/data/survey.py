@@ -62,8 +62,8 @@ def check(
         encoder: the text encoder to check the captions with.
 
     Returns:
-        Facts as in `describe`, with "duplicates": pictures whose middle squares have equal pixels at CHECK_RESOLUTION,
-        although their files may differ, and captions shared by several pictures.
+        Counts of pictures and captions and, as "duplicates", pictures whose middle squares have equal pixels at
+        CHECK_RESOLUTION, although their files may differ, and captions shared by several pictures.
     """
     problems = list(dataset.problems)
     first: dict[int, str] = {}

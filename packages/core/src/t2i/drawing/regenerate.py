@@ -30,7 +30,7 @@ class Regenerated:
     """A picture that was drawn again.
 
     Attributes:
-        picture: with the artist's original name in its provenance.
+        picture: with the artist's original name in its provenance, unless another model was given.
         difference: the largest difference from the original in any channel of any pixel, in [0, 255]; 255 if the sizes
             differ.
     """
@@ -78,7 +78,8 @@ def regenerate(
 def redraw(
     recorded: Provenance, what: str, *, model: str | None = None, device: str | None = None, fetch: bool = False
 ) -> Picture:
-    """Draw a picture again from its provenance alone; its own provenance has the artist's original name.
+    """Draw a picture again from its provenance alone; its own provenance has the artist's original name, or that of
+    `model`.
 
     Args:
         what: the picture's file or place, for messages.

@@ -88,7 +88,6 @@ def evaluate(
 
     Raises:
         InvalidInputError, UnknownNameError: as `create_evaluators`, or an evaluator cannot read the pictures.
-        DataError: none of the dataset's pictures can be read.
         KeyboardInterrupt: the message says how many pictures are evaluated.
     """
     plan, options = plan or Plan(), options or artist.options()

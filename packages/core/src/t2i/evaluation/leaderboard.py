@@ -43,7 +43,7 @@ def leaderboard(
     say: Say = unsaid,
     warn: Say = unsaid,
 ) -> Compared:
-    """Evaluate models under one protocol and write the folder's files; writes none if the models share no score.
+    """Evaluate models under one protocol and write the folder's files; without a table, if the models share no score.
 
     Args:
         models: their names, without duplicates.

@@ -19,7 +19,8 @@ def sheet(
     models: Sequence[str],
     scores: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> Image.Image:
-    """Lay pictures out on white, all at the largest one's size; smaller ones are enlarged, by whole pixels if possible.
+    """Lay pictures out on white, all of one size, at least the largest one's; smaller ones are enlarged, by whole
+    pixels if possible.
 
     Args:
         rows: for each prompt, one square picture per model.

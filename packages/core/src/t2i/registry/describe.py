@@ -72,8 +72,12 @@ def list_models(
         if (dataset or license) and not weights:
             continue
         names += [entry.name for entry in weights] if pretrained else [info.name]
-    pattern = filter if set(filter) & set("*?[") else f"*{filter}*"
-    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+    return sorted(name for name in names if fits(name, filter))
+
+
+def fits(name: str, filter: str) -> bool:  # noqa: A002
+    """Whether a name has `filter` in it, or fits it as a pattern with * and ?."""
+    return fnmatch.fnmatchcase(name, filter if set(filter) & set("*?[") else f"*{filter}*")
 
 
 def model_info(name: str) -> ModelInfo:

@@ -65,7 +65,11 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             f"{path} must be a file of tensors written by torch.save, but cannot be read as one: {reason}"
         ) from None
     if not isinstance(found, Mapping) or not found:
-        raise SnapshotError(f"{path} must contain named tensors, but contains a {type(found).__name__}.")
+        what = "an empty" if isinstance(found, Mapping) else "a"
+        raise SnapshotError(
+            f"{path} must contain named tensors, but contains {what} {type(found).__name__}. "
+            f"Save the network's state_dict()."
+        )
     for name, value in found.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise SnapshotError(
@@ -133,7 +137,10 @@ def filled(generator: GeneratorT, tensors: Mapping[str, Tensor]) -> GeneratorT:
         },
     }.items():
         if names:
-            raise SnapshotError(f"The checkpoint must fit {generator.technique}, but these {problem}: {_some(names)}.")
+            raise SnapshotError(
+                f"The checkpoint must fit {generator.technique}, but these tensors {problem}: {_some(names)}. "
+                f"Choose the technique and the settings that it was trained with."
+            )
     generator.to_empty(device="cpu").load_state_dict(tensors)
     return generator
 

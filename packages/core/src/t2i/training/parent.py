@@ -38,7 +38,9 @@ def settings_from(parent: str, opening: Opening | None = None) -> dict[str, Any]
     spec = artist_spec_of(ModelName.parse(parent))
     if spec is not None:
         if not spec.fine_tuning:
-            raise InvalidInputError(f"{parent} is drawn by {spec.name}, whose models cannot be fine-tuned here.")
+            raise InvalidInputError(
+                f"{parent} is drawn by {spec.name}, whose models cannot be fine-tuned. Choose another parent."
+            )
         return dict(load_target(spec.fine_tuning)(ModelName.parse(parent), opening or Opening("cpu")))
     snapshot = resolve(parent)
     facts = snapshot.config.facts
@@ -59,7 +61,8 @@ def start_from(parent: str, objective: Objective, encoder: EncoderIdentity, warn
     """Load the parent's weights into the objective: its generator's and, if it is a run, those of the other networks.
 
     Raises:
-        InvalidConfigError: the generator's shape or the text encoder is not the parent's.
+        InvalidConfigError: the generator's shape is not the parent's.
+        EncoderMismatchError: the text encoder is not the parent's.
     """
     snapshot = resolve(parent)
     if snapshot.config.facts.text_encoder is not None:

@@ -124,10 +124,10 @@ class Trainer:
         """Train from the newest checkpoint (or the start) to the end, or until Ctrl-C or SIGTERM.
 
         Raises:
-            DivergedError: a loss is not finite; names player and term. The checkpoints before it stay.
+            DivergedError: a loss or a weight is not finite; names it. The checkpoints before it stay.
             CheckpointError: the run's checkpoints do not fit this objective.
             OutputError: the run folder cannot be written.
-            TrainingError: another process of the run ended.
+            TrainingError: another process of the run ended, or the tracker cannot start.
         """
         self._restore()
         total, batch_size = self.config.steps, self.config.batch_size

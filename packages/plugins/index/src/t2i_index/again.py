@@ -40,5 +40,7 @@ def draw_again(record: Record, *, device: str | None = None, fetch: bool = False
     try:
         provenance = provenance_type().validate_python(facts)
     except ValidationError as error:
-        raise InvalidInputError(f"Record {record.id} of the index is damaged ({error.error_count()} fields).") from None
+        raise InvalidInputError(
+            f"Record {record.id} of the index is damaged ({error.error_count()} fields). Add its picture again."
+        ) from None
     return redraw(provenance, record.path, device=device, fetch=fetch)

@@ -35,7 +35,8 @@ class Rate:
         left, then = self._left.get(key, (most, now))
         left = min(most, left + (now - then) * most / 60)
         if pictures > left:
-            message = f"Each key may ask for {self._per_minute} pictures a minute; yours has {int(left)} left."
+            limit = f"Each key may ask for {self._per_minute} pictures a minute; yours has {int(left)} left"
+            message = f"{limit}, got {pictures}. Ask {'later' if pictures <= most else 'for fewer'}."
             raise busy(message, "rate_limit_exceeded", (min(pictures, most) - left) * 60 / most)
         self._left[key] = (left - pictures, now)
         self._left.move_to_end(key)

@@ -112,7 +112,7 @@ def same(one: Tensor, other: Tensor, tolerance: float = 0.0) -> bool:
 
 
 def captions(count: int, dim: int, seed: int = 0) -> TextEmbedding:
-    """`count` made-up captions of 1, 2, 3, ... words, as an encoder would give them."""
+    """`count` made-up captions of 1 to 5 words, in turn, as an encoder would give them."""
     return captions_of_lengths([index % 5 + 1 for index in range(count)], dim, seed)
 
 
