@@ -150,7 +150,7 @@ BAD = {
         ["train", "cgan", "--recipe", "tiny", "--data", "damaged", "--out", "run"],
         "images.bin is damaged",
     ),
-    "no such data": (["data", "info", "./gone"], "no folder ./gone"),
+    "no such data": (["data", "info", "./gone"], "no file or folder ./gone"),
     "no such reader": (["data", "info", "coko:x"], "Did you mean 'coco'"),
     "no such split": (["data", "info", "cub:x:val"], "seen, unseen"),
     "an empty folder": (["data", "check", "empty"], "No captioned picture"),

@@ -148,7 +148,7 @@ BAD = {
     "unknown technique": (["cgna", "--data", "{squares}", "--out", "run"], "Did you mean 'cgan'"),
     "unknown technique with a recipe": (["cgna", *TINY, "--data", "{squares}", "--out", "run"], "'cgan'"),
     "tag for a technique": (["cgan.openmoji64", *TINY, "--data", "{squares}", "--out", "run"], "cgan.openmoji64"),
-    "data missing": (["cgan", *TINY, "--data", "./none", "--out", "run"], "no folder ./none"),
+    "data missing": (["cgan", *TINY, "--data", "./none", "--out", "run"], "no file or folder ./none"),
     "data unknown": (["cgan", *TINY, "--data", "openmojii", "--out", "run"], "Did you mean 'openmoji'"),
     "unknown split": (["cgan", *TINY, "--data", "openmoji:test", "--out", "run"], "compose"),
     "data empty": (["cgan", *TINY, "--data", "empty", "--out", "run"], "No captioned picture"),

@@ -218,7 +218,7 @@ def test_a_split_can_be_named_in_two_ways() -> None:
     [
         ("openmoji", "validation", "train, compose, all"),
         ("openmoji:validation", None, "got 'validation'"),
-        ("no/such/folder", None, "no folder no/such/folder"),
+        ("no/such/folder", None, "no file or folder no/such/folder"),
         ("nowhere", None, "no dataset 'nowhere'"),
     ],
 )

@@ -184,7 +184,7 @@ def test_recommend_says_the_same_without_training(t2i: T2I, tmp_path: Path, monk
 class Stamps(CaptionedDataset):
     """Squares of 8 px; records which of them were looked at."""
 
-    name, license = "stamps", "CC0-1.0"
+    name, license, examples = "stamps", "CC0-1.0", ()
 
     def __init__(self, count: int) -> None:
         self.examples = [Example(f"{number}.png", ("a stamp",), "") for number in range(count)]
