@@ -170,7 +170,7 @@ def test_any_metadata_is_read_or_reported(tmp_path_factory, lines):
 def test_a_missing_folder_or_a_file_is_an_error(tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "gone", tmp_path / "file"):
-        with pytest.raises(DataError, match=f"{path} is not a folder"):
+        with pytest.raises(DataError, match=f"{path} is neither"):
             read_folder(path)
 
 

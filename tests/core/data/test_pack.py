@@ -328,6 +328,14 @@ def test_damaged_features_in_a_pack_are_refused_not_silently_regenerated(tmp_pat
         prepare(PackedDataset(packed), 8, encoder)
 
 
+def test_packing_onto_a_damaged_pack_says_what_to_do(tmp_path):
+    write_pack(Numbers(), tmp_path / "pack", 8)
+    images = tmp_path / "pack" / "images.bin"
+    images.write_bytes(images.read_bytes()[:-1])
+    with pytest.raises(DataError, match=rf"images.bin is damaged: .*\. Remove {tmp_path / 'pack'} and pack again"):
+        write_pack(Numbers(), tmp_path / "pack", 8)
+
+
 def rewritten(folder: Path, change) -> None:
     """Change a manifest and update its checksum."""
     from t2i.data.pack.store import _digest

@@ -53,7 +53,7 @@ def test_each_spelling_finds_its_data(here, name, is_named):
         ("packed", "train", DataError, "A pack has only one split"),
         ("mine", "train", DataError, "mine/train is not a folder"),
         ("./gone", None, UnknownNameError, "There is no file or folder ./gone"),
-        ("gone", None, UnknownNameError, "There is no dataset 'gone'.*Nor is there a folder of this name"),
+        ("gone", None, UnknownNameError, "There is no dataset 'gone'.*Nor is there a file or folder of this name"),
         ("coc:mine", None, UnknownNameError, "Did you mean 'coco'"),
         ("mine/red.png", None, DataError, "name its reader: coco:mine/red.png"),
     ],

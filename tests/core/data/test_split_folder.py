@@ -76,7 +76,7 @@ def test_what_cannot_be_divided_writes_nothing(tmp_path: Path) -> None:
         (tmp_path / "mine").mkdir(exist_ok=True)
         Image.new("RGB", (8, 8)).save(tmp_path / "mine" / f"{name}.png")
         (tmp_path / "mine" / f"{name}.txt").write_text(name)
-    with pytest.raises(DataError, match="belong together"):
+    with pytest.raises(DataError, match=r"belong together\. Divide the pictures into more groups"):
         split_folder(load_dataset(str(tmp_path / "mine")), tmp_path / "out", 0.5)
     assert not (tmp_path / "out").exists()
 

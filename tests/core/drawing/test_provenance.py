@@ -123,6 +123,24 @@ def test_another_picture_format_is_refused(tmp_path):
         read_provenance(path)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [10_000, 60_000])  # Pillow itself refuses the second one
+def test_a_picture_that_is_too_large_is_refused_with_the_limit(tmp_path, side):
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]
+    (tmp_path / "x.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in chunks)
+    )
+    with pytest.raises(InvalidInputError, match=rf"at most 64 megapixels, but .*x.png has more \(.*{side}"):
+        read_provenance(tmp_path / "x.png")
+
+
+def test_a_folder_is_no_picture(tmp_path):
+    with pytest.raises(InvalidInputError, match=r"cannot be read: not a regular file\. Give a picture file"):
+        read_provenance(tmp_path)
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "3", "null", '"t2i"', json.dumps({"prompt": "x"}), json.dumps({"prompt": "x"})[:-1]]
 )

@@ -83,9 +83,9 @@ def test_a_run_is_compared_at_the_last_common_steps(tmp_path: Path, shipped: Pat
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
-        ("paper", "The recipe 'paper' of cgan ships no reference curve"),
+        ("paper", "The recipe 'paper' of cgan ships no reference curve.*t2i reference write RUN"),
         ("", "began without a recipe"),
-        ("mine.yaml", "began with the file mine.yaml"),
+        ("mine.yaml", "began with the file mine.yaml. Start one with --recipe NAME"),
     ],
 )
 def test_a_missing_reference_is_a_one_sentence_error(tmp_path: Path, shipped: Path, recipe: str, sentence: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from fakes.command_line import T2I
@@ -18,7 +19,7 @@ from fakes.official_stackgan import with_batch_statistics
 from t2i.drawing.pipeline import pipeline
 from t2i.errors import DataError, SnapshotError
 from t2i_attngan.official import text_encoder
-from t2i_attngan.text_encoder import MAX_WORDS, DAMSMTextEncoder
+from t2i_attngan.text_encoder import MAX_WORDS, VOCABULARY, DAMSMTextEncoder
 from t2i_attngan.vocabulary import read_vocabulary
 
 WORDS = ["<end>", "bird", "a", "red", "small", "beak", "with", "é"]
@@ -140,3 +141,13 @@ def test_another_file_is_no_text_encoder(folder: Path) -> None:
     for path in ("text_encoder200.pth", "nowhere.safetensors"):
         with pytest.raises(SnapshotError, match="t2i convert-damsm"):
             DAMSMTextEncoder(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [(["a", "b"], "each of the 3 rows of its table, but holds 2"), ({}, "and a list of words")]
+)
+def test_an_encoder_without_its_words_is_refused(tmp_path: Path, words: object, told: str) -> None:
+    tensors = {"table.weight": torch.zeros(3, 4), "reader.there.weight_hh_l0": torch.zeros(8, 2)}
+    save_file(tensors, tmp_path / "x.safetensors", {VOCABULARY: json.dumps(words)})
+    with pytest.raises(SnapshotError, match=f"{told}.*convert-damsm"):
+        DAMSMTextEncoder(str(tmp_path / "x.safetensors"))

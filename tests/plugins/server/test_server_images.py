@@ -134,7 +134,7 @@ def test_models_are_listed_with_the_schema_of_their_options(client: openai.OpenA
     options = listed[MODEL].options  # type: ignore[attr-defined]
     assert options["truncation"]["default"] == 1.0 and options["truncation"]["maximum"] == 2
     assert client.models.retrieve("painter").resolution == 8  # type: ignore[attr-defined]
-    with pytest.raises(openai.NotFoundError, match="not served"):
+    with pytest.raises(openai.NotFoundError, match=r"not served here\. Served: .*painter"):
         client.models.retrieve("cgan")
 
 

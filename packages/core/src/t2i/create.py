@@ -204,7 +204,7 @@ def dataset_spec(name: str) -> DatasetSpec | None:
             ) from None
         if isinstance(error, UnknownNameError):
             raise UnknownNameError(
-                f"{error} Nor is there a folder of this name: to use your own pictures, give their folder."
+                f"{error} Nor is there a file or folder of this name: to use your own pictures, give their folder."
             ) from None
         raise
     return None if spec.takes_reference and not colon and is_path else spec

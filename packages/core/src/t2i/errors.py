@@ -20,7 +20,7 @@ control characters are made visible and its length is bounded::
     ├── LanguageModelError      a language model does not answer, or not in the form it was asked for
     ├── TrainingError           a run cannot start or continue
     │   ├── CheckpointError           there is no complete checkpoint
-    │   └── DivergedError             a loss stopped being a finite number
+    │   └── DivergedError             a loss or a weight stopped being a finite number
     ├── EngineError             an engine cannot start, or loses its workers again and again
     └── OutputError             a result cannot be written
 

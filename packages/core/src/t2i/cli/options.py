@@ -165,11 +165,12 @@ def parse_settings(assignments: Sequence[str] | None, metrics: Sequence[str]) ->
     settings: dict[str, dict[str, Any]] = {}
     for assignment in assignments or ():
         metric, _, rest = assignment.partition(".")
-        if metric not in metrics:
+        name, equals, _ = rest.partition("=")
+        if metric not in metrics or not name or not equals:
             raise InvalidInputError(
                 f"A setting must be metric.name=value, with one of {', '.join(metrics)} as metric, got {assignment!r}."
             )
-        name, value = _assignment(rest)
+        name, value = _assignment(rest, f"--setting {metric}.{name}")
         settings.setdefault(metric, {})[name] = value
     return settings
 
@@ -292,11 +293,11 @@ def check_model(model: str) -> None:
         check_folder(asked.folder)
 
 
-def _assignment(text: str) -> tuple[str, Any]:
+def _assignment(text: str, where: str = "") -> tuple[str, Any]:
     """ "name=value" as a pair, the value read as YAML."""
     from t2i.config import parse_value
 
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InvalidInputError(f"An option must be name=value, got {text!r}.")
-    return name.replace("-", "_"), parse_value(value, f"--option {name}")
+    return name.replace("-", "_"), parse_value(value, where or f"--option {name}")

@@ -9,9 +9,15 @@ import numpy as np
 
 from t2i.errors import DataError
 
+REMEDY = "Train without train.validation, or give a folder for it: train.validation=path/to/folder"
+
 
 def held_out(
-    ids: Sequence[str], groups: Sequence[int] | np.ndarray, looks: Sequence[int] | np.ndarray | None, share: float
+    ids: Sequence[str],
+    groups: Sequence[int] | np.ndarray,
+    looks: Sequence[int] | np.ndarray | None,
+    share: float,
+    remedy: str = REMEDY,
 ) -> np.ndarray:
     """[n], whether each picture is held out; about `share` of them are.
 
@@ -21,6 +27,7 @@ def held_out(
     Args:
         ids, groups: of n pictures; groups as numbers.
         looks: equal numbers for pictures with equal pixels; None if that is unknown.
+        remedy: what to do if all pictures belong together, for the error.
 
     Raises:
         DataError: all pictures belong together, so none can be held out.
@@ -32,7 +39,7 @@ def held_out(
     if len(first) < 2:
         raise DataError(
             f"Pictures of one group, and equal pictures, are held out together, but all {len(ids):,} belong together. "
-            f"Train without train.validation, or give a folder of its own: train.validation=path/to/folder"
+            f"{remedy}"
         )
     places = {number: _place(name) for number, name in first.items()}
     chosen = {number for number, place in places.items() if place < share} or {min(places, key=places.__getitem__)}

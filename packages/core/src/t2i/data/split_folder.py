@@ -24,6 +24,7 @@ from t2i.errors import InvalidInputError
 from t2i.files import atomic_folder
 
 PARTS = ("train", "test")
+REMEDY = "Divide the pictures into more groups, or move some into a folder for testing yourself."
 
 
 def split_folder(dataset: FileDataset, out: Path, share: float) -> dict[str, int]:
@@ -51,7 +52,7 @@ def split_folder(dataset: FileDataset, out: Path, share: float) -> dict[str, int
     examples = [dataset.examples[index] for index in usable]
     _, groups = np.unique([example.group for example in examples], return_inverse=True)
     # With the ids alone, the pictures that train.validation would hold out would all be in the test part already.
-    tested = held_out([f"test {example.id}" for example in examples], groups, looks, share)
+    tested = held_out([f"test {example.id}" for example in examples], groups, looks, share, REMEDY)
     counts = dict.fromkeys(PARTS, 0)
     with atomic_folder(out) as scratch:
         lines: dict[str, list[str]] = {part: [] for part in PARTS}

@@ -20,14 +20,14 @@ def picture_at(path: Path) -> Iterator[Image.Image]:
     """The opened PNG, JPEG or WebP picture at `path`.
 
     Raises:
-        InvalidInputError: it is missing, or as `picture_in`.
+        InvalidInputError: it is missing or cannot be read, or as `picture_in`.
     """
     try:
         file = open_regular(path)
     except FileNotFoundError:
         raise InvalidInputError(f"There is no picture at {path}.") from None
     except OSError as error:
-        raise _incomplete(str(path), error) from None
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}. Give a picture file.") from None
     with file, picture_in(file, str(path)) as picture:
         yield picture
 
@@ -45,12 +45,13 @@ def picture_in(file: BufferedReader | BytesIO, what: str) -> Iterator[Image.Imag
     try:
         with Image.open(file, formats=sorted(set(FORMATS.values()))) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS // 10**6} megapixels")
+                raise Image.DecompressionBombError(f"{picture.width}x{picture.height} pixels")
             yield picture
+    except Image.DecompressionBombError as error:  # Pillow's own, if it is much too large
+        most = MAX_PIXELS // 10**6
+        raise InvalidInputError(
+            f"A picture may have at most {most} megapixels, but {what} has more ({error}). Make it smaller."
+        ) from None
     except Exception as error:  # Pillow's readers raise KeyError, struct.error and more on damaged files
-        raise _incomplete(what, error) from None
-
-
-def _incomplete(what: str, error: Exception) -> InvalidInputError:
-    reason = getattr(error, "strerror", None) or error
-    return InvalidInputError(f"{what} is not a complete PNG, JPEG or WebP picture ({reason}).")
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidInputError(f"{what} is not a complete PNG, JPEG or WebP picture ({reason}).") from None

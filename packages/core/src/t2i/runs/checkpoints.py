@@ -65,10 +65,10 @@ def latest_checkpoint(run: Path, warn: Callable[[str], None] = lambda message: N
             return _verified(folder, step)
         except CheckpointError as error:
             warn(f"{error} Falling back to the previous checkpoint.")
-    advice = "Begin another run."
+    consequence = "used as a model or resumed. Begin another run."
     if not has_checkpoints(run):
-        advice = f"Train until the first one is written: t2i train --resume {run}"
-    raise CheckpointError(f"{run} has no complete checkpoint, so it cannot be used as a model or resumed. {advice}")
+        consequence = f"used as a model. Train until the first one is written: t2i train --resume {run}"
+    raise CheckpointError(f"{run} has no complete checkpoint, so it cannot be {consequence}")
 
 
 def _verified(folder: Path, step: int) -> Checkpoint:

@@ -52,7 +52,9 @@ class DAMSMTextEncoder(TextEncoder):
         try:
             self._network.load_state_dict(tensors)
         except RuntimeError as error:
-            raise SnapshotError(f"{path} does not hold DAMSM's text encoder: {error}") from None
+            raise SnapshotError(
+                f"{path} does not hold DAMSM's text encoder: {error}. Write it again with t2i convert-damsm."
+            ) from None
         self._network.eval().requires_grad_(False)
         self._identity = EncoderIdentity(
             name=f"damsm:{path}", revision="", sha256=sha256_of(Path(path)), dim=2 * self._reader.there.hidden_size
@@ -142,6 +144,14 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
         raise SnapshotError(f"{path} must be a file that t2i convert-damsm wrote, but is not ({error}).") from None
     needed = {"table.weight", "reader.there.weight_hh_l0"}
     shaped = needed <= tensors.keys() and all(tensors[name].dim() == 2 for name in needed)
-    if not shaped or not isinstance(words, list) or len(words) != len(tensors["table.weight"]):
-        raise SnapshotError(f"{path} must hold DAMSM's text encoder and a word for each row of its table.")
+    if not shaped or not isinstance(words, list):
+        raise SnapshotError(
+            f"{path} must hold DAMSM's text encoder and a list of words, but does not. Write it again with t2i "
+            f"convert-damsm."
+        )
+    if len(words) != (rows := len(tensors["table.weight"])):
+        raise SnapshotError(
+            f"{path} must hold a word for each of the {rows} rows of its table, but holds {len(words)}. Write it again "
+            f"with t2i convert-damsm."
+        )
     return tensors, words

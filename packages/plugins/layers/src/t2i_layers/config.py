@@ -21,7 +21,9 @@ class LayersConfig(Config):
         (5, 1), min_length=1, max_length=3, description="for each thing that a picture can show, the most copies of it"
     )
     latent_dim: int = Field(32, ge=1, description="width of z, which says where things are")
-    modes: int = Field(8, ge=1, description="normal distributions in the prior of z, such as ways to arrange things")
+    modes: int = Field(
+        8, ge=1, description="normal distributions in the prior of z, one for each way to arrange things"
+    )
     dim: int = Field(256, ge=8, multiple_of=8, description="width of the network that reads the words")
     depth: int = Field(2, ge=1, le=12, description="blocks of the network that reads the words")
     heads: int = Field(4, ge=1, description="heads of its attention")
@@ -65,7 +67,7 @@ class LayersObjectiveConfig(Config):
     order: float = Field(
         0.02,
         ge=0,
-        description="weight of the cross entropy, in nats, of which thing takes which place; larger than in the bound",
+        description="weight of the cross entropy, in nats, of which thing takes which place; more than the ELBO's",
     )
     search: float = Field(
         1.0,
@@ -75,13 +77,13 @@ class LayersObjectiveConfig(Config):
     overlap: float = Field(
         0.3,
         ge=0,
-        description="weight of the area where copies overlap; a copy that is hidden in one picture would be a visible, "
-        "uncounted one in another",
+        description="weight of the area where copies overlap: a copy hidden in one picture could show as one too many in "
+        "another",
     )
     draw: Literal["one", "each", "all"] = Field(
         "all",
-        description="what training draws. one: one thing, read by one query, the queries in turn, in the last third "
-        "from captions that are joined to lists; each: one copy of each thing, of which only the place is trained at "
-        "first; all: every copy",
+        description="what training draws. one: one thing, read by one query, in turn (in the last third, captions are "
+        "joined to lists); each: the first copy of each thing (until half-way, only places are trained); all: every "
+        "copy",
     )
     optimizer: OptimizerConfig = OptimizerConfig(lr=7e-4, beta1=0.9, beta2=0.99, warmup_steps=100, schedule="cosine")

@@ -120,14 +120,20 @@ class Drawing:
         try:
             return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no common base
-            raise OnnxError(f"onnxruntime cannot load {self.folder / name}: {_brief(error)}") from None
+            raise OnnxError(
+                f"onnxruntime cannot load {self.folder / name}: {_brief(error)}. Export the model again, or update "
+                f"onnxruntime."
+            ) from None
 
     def _run(self, session: onnxruntime.InferenceSession, given: dict[str, NDArray[np.generic]]) -> list[Floats]:
         used = {one.name: given[one.name] for one in session.get_inputs() if one.name in given}
         try:
             return [np.asarray(found) for found in session.run(None, used)]
         except Exception as error:
-            raise OnnxError(f"onnxruntime cannot run the graphs in {self.folder}: {_brief(error)}") from None
+            raise OnnxError(
+                f"onnxruntime cannot run the graphs in {self.folder}: {_brief(error)}. Export the model again, or "
+                f"update onnxruntime."
+            ) from None
 
 
 def to_uint8(image: Floats) -> NDArray[np.uint8]:
@@ -137,4 +143,4 @@ def to_uint8(image: Floats) -> NDArray[np.uint8]:
 
 
 def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:300].rstrip(".")

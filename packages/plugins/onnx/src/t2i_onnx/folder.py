@@ -119,13 +119,15 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
             if not stat.S_ISREG(facts.st_mode):
                 raise OnnxError(f"{path} must be a file, but is not. Export the model again.")
             if facts.st_size > limit:
-                raise OnnxError(f"{path} may have at most {limit:,} bytes, but has {facts.st_size:,}.")
+                raise OnnxError(
+                    f"{path} may have at most {limit:,} bytes, but has {facts.st_size:,}. Export the model again."
+                )
             return file.read(limit)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise OnnxError(
             f"{folder} must be a folder that `t2i export --format onnx` wrote, but its {name} cannot be read "
-            f"({reason})."
+            f"({reason}). Give another folder, or export the model again."
         ) from None
 
 

@@ -42,8 +42,10 @@ def run(arguments: Sequence[str]) -> None:
     """
     asked = _parser().parse_args(arguments)
     pictures = len(asked.prompts) * asked.count
-    if not asked.count >= 1 or pictures > MOST_PICTURES:
-        raise OnnxError(f"At least 1 picture per prompt and at most {MOST_PICTURES:,} in all can be drawn.")
+    if asked.count < 1:
+        raise OnnxError(f"At least 1 picture per prompt must be drawn, got {asked.count}. Give -n 1 or more.")
+    if pictures > MOST_PICTURES:
+        raise OnnxError(f"At most {MOST_PICTURES:,} pictures can be drawn at once, got {pictures:,}. Lower -n.")
     if asked.out.suffix and asked.out.suffix.lower() != ".png":
         raise OnnxError(f"Pictures are written as .png, but {asked.out} is not. Try {asked.out.with_suffix('.png')}.")
     is_file = asked.out.suffix.lower() == ".png"

@@ -180,9 +180,9 @@ def _found(folder: Path, repair: bool) -> Pack | None:
     """The existing pack; None if there is none, or a damaged one was removed."""
     try:
         return open_pack(folder) if is_pack(folder) or repair else None
-    except DataError:
+    except DataError as error:
         if not repair:
-            raise
+            raise DataError(f"{error}. Remove {folder} and pack again.") from None
         shutil.rmtree(folder)
         return None
 

@@ -45,7 +45,10 @@ def read_folder(reference: str | Path, split: str | None = None, columns: Column
     elif path.suffix.lower() == ".zip" and path.is_file():
         whole = ZipTree(path)
     else:
-        raise DataError(f"A dataset must be a folder with pictures and captions, but {path} is not a folder.")
+        raise DataError(
+            f"A dataset must be a folder or a .zip file with pictures and captions, but {path} is neither. Give one of "
+            f"them."
+        )
     found, names = Findings(), None
     if split is None:
         names = whole.names(found)

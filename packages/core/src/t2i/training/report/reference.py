@@ -64,11 +64,15 @@ def compare(run: Path) -> str:
     spec, _ = registry().get(ModelSpec, config.technique)
     if config.recipe not in spec.recipes:
         raise TrainingError(
-            f"Only a run of a shipped recipe has a reference, but {run} began with the file {config.recipe}."
+            f"Only a run of a shipped recipe has a reference, but {run} began with the file {config.recipe}. "
+            f"Start one with --recipe NAME."
         )
     path = recipe_path(spec, config.recipe).with_suffix(".reference.jsonl")
     if not path.is_file():
-        raise TrainingError(f"The recipe {config.recipe!r} of {config.technique} ships no reference curve.")
+        raise TrainingError(
+            f"The recipe {config.recipe!r} of {config.technique} ships no reference curve. Write one from a finished "
+            f"run: t2i reference write RUN {path}"
+        )
     settings, reference = _read(path)
     write_atomic(RunFolder(run).reference, plot_curves(rows, reference))
     return "\n".join([*_table(rows, reference), *_differences(_settings(config), settings)])
@@ -105,7 +109,7 @@ def _settings(config: RunConfig) -> dict[str, Any]:
 def _rows(run: Path) -> list[Row]:
     rows: list[Row] = [row for row in read_rows(RunFolder(run).metrics) if _means([row])]
     if not rows:
-        raise TrainingError(f"{run} has logged no loss yet, so there is nothing to compare. Let it train longer.")
+        raise TrainingError(f"{run} has logged no loss yet, so it has no curve. Let it train longer.")
     return rows
 
 

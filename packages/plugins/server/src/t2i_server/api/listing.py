@@ -26,10 +26,12 @@ async def models(server: Server) -> Response:
 @router.get("/v1/models/{model:path}", response_model=None)
 async def model(model: str, server: Server) -> Response:
     """One of them."""
-    for each in _listed(server):
+    listed = _listed(server)
+    for each in listed:
         if each["id"] == model:
             return answer(each)
-    raise ApiError(404, f"The model {model[:100]!r} is not served here.", "model_not_found", "model")
+    known = f" Served: {', '.join(each['id'] for each in listed)}." if len(listed) <= 20 else ""
+    raise ApiError(404, f"The model {model[:100]!r} is not served here.{known}", "model_not_found", "model")
 
 
 def _listed(server: State) -> list[dict[str, Any]]:
