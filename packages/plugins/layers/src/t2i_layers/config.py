@@ -77,8 +77,8 @@ class LayersObjectiveConfig(Config):
     overlap: float = Field(
         0.3,
         ge=0,
-        description="weight of the area where copies overlap: a copy hidden in one picture could show as one too many in "
-        "another",
+        description="weight of the area where copies overlap: a copy hidden in one picture could show as one too many "
+        "in another",
     )
     draw: Literal["one", "each", "all"] = Field(
         "all",
