@@ -289,7 +289,7 @@ def test_t2i_push_prints_the_address_and_exits_with_0_or_2(hub: FakeHub, run: Pa
     assert t2i("push", run, "org/name", "--create-pr", "--prompt", "x").out == f"{hub.url}/org/name/discussions/1\n"
     assert "HTTP 403" in t2i("push", run, "org/name").error
     assert "named org/name" in t2i("push", run, "name").error
-    assert "Leave it out" in t2i("push", run, "org/name", "--private", "--create-pr").error
+    assert "Leave private out" in t2i("push", run, "org/name", "--private", "--create-pr").error
     assert "A branch must have a name" in t2i("push", run, "org/name", "--revision", "../x").error
     assert "There is no folder" in t2i("push", "runs/none", "org/name").error
 

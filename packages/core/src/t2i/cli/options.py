@@ -206,7 +206,7 @@ def download_confirmed(yes: bool) -> Callable[[str], bool]:
     return confirm
 
 
-@uncollected(all_stays=True)
+@uncollected()  # by now there may be a language model that is not needed any more
 def open_artist(
     model: str, device: str | None, memory: str, lora: Sequence[str] | None, accept_new: bool, yes: bool
 ) -> Artist:

@@ -55,7 +55,7 @@ class Target:
             raise InvalidInputError(f"A Hub model must be named org/name, got {self.repo!r}.")
         if self.private and self.create_pr:
             raise InvalidInputError(
-                "A pull request is visible to everyone who can see the repository, got private, too. Leave it out."
+                "Everyone who can see a repository sees its pull requests, so none can be private. Leave private out."
             )
         if self.revision is not None and not REVISION.fullmatch(self.revision):
             raise InvalidInputError(f"A branch must have a name such as main or v2, got {self.revision!r}.")

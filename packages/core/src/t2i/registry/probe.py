@@ -86,11 +86,9 @@ def _watch(
             if problem:
                 found.problems.setdefault(keys[index], []).append(problem[0])
         if not what:
-            code = process.wait()
-            end = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise PluginError(
-                f"Plugins are first imported in another process, but that process ended ({end}) before the first "
-                f"plugin. Install t2i-core again: pip install --force-reinstall t2i-core"
+                f"Plugins are first imported in another process, but that process ended ({_cause(process.wait())}) "
+                f"before the first plugin. Install t2i-core again: pip install --force-reinstall t2i-core"
             )
         found.fatal[keys[index]] = f"{doing} {what} {_end(process.wait())}"
     except queue.Empty:
@@ -110,7 +108,11 @@ def _read(process: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:
 
 
 def _end(code: int) -> str:
-    return f"kills the process with signal {-code}" if code < 0 else f"ends the process with exit code {code}"
+    return f"{'kills' if code < 0 else 'ends'} the process with {_cause(code)}"
+
+
+def _cause(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def child() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections import Counter
@@ -52,7 +53,7 @@ def facts_of(dataset: CaptionedDataset, *, gpu: bool = False) -> Facts:
     groups = Counter(example.group for example in examples)
     captions = {caption for example in examples for caption in example.captions}
     sizes = []
-    step = max(1, -(-len(examples) // LOOKED_AT))
+    step = max(1, math.ceil(len(examples) / LOOKED_AT))
     for index in range(0, len(examples), step):
         try:
             size = dataset.size(index)
