@@ -210,6 +210,19 @@ def sample_size(session: nox.Session) -> None:
         session.log(f"{row.count:>6} pictures: fid {mean(row.fid):.2f}, kid {mean(row.kid):+.4f}")
 
 
+@nox.session(name="option-plot")
+def option_plot(session: nox.Session) -> None:
+    """Plot skills and KID against an option; arguments such as `flow.world64 steps 4,8,16,32 steps.png`."""
+    from t2i.cli.console import progress
+    from t2i_metrics.option_plot import option_plot
+
+    model, option, values, out = arguments(session, "MODEL", "OPTION", "VALUES", "OUT.png")
+    found = one_sentence(session, option_plot, model, option, values.split(","), Path(out), progress)
+    for value, each in found.items():
+        shown = ", ".join(f"{name} {each.scores[name].value:.3f}" for name in ("skills", "kid"))
+        session.log(f"{option} {value:>4}: {shown}, {each.seconds_per_image:.3f} s per picture")
+
+
 def arguments(session: nox.Session, *names: str) -> list[str]:
     """The session's arguments, one for each name."""
     if len(session.posargs) != len(names):
