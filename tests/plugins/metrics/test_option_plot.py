@@ -34,6 +34,6 @@ def test_unknown_options_and_impossible_values_are_named_before_anything_is_draw
     out = tmp_path / "plot.png"
     with pytest.raises(T2IError, match="stepz"):
         option_plot("flow.world64", "stepz", ["4"], out)
-    with pytest.raises(T2IError, match="steps.*0"):
+    with pytest.raises(T2IError, match=r"steps.*0"):
         option_plot("flow.world64", "steps", ["4", "0"], out)
     assert not out.exists()
