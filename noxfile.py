@@ -212,11 +212,11 @@ def sample_size(session: nox.Session) -> None:
 
 @nox.session(name="option-plot")
 def option_plot(session: nox.Session) -> None:
-    """Plot skills and KID against an option; arguments such as `flow.world64 steps 4,8,16,32 steps.png`."""
+    """Plot skills and KID against an option; arguments such as `flow.world64 steps 4,8,16,32 steps.webp`."""
     from t2i.cli.console import progress
     from t2i_metrics.option_plot import option_plot
 
-    model, option, values, out = arguments(session, "MODEL", "OPTION", "VALUES", "OUT.png")
+    model, option, values, out = arguments(session, "MODEL", "OPTION", "VALUES", "OUT.webp")
     found = one_sentence(session, option_plot, model, option, values.split(","), Path(out), progress)
     for value, each in found.items():
         shown = ", ".join(f"{name} {each.scores[name].value:.3f}" for name in ("skills", "kid"))

@@ -18,8 +18,8 @@ def evaluation(value: float, seconds: float) -> Evaluation:
     return Evaluation({name: Score(value, {}, standard_error=0.01) for name in names}, {}, seconds)
 
 
-def pixels(png: bytes) -> bytes:
-    with Image.open(io.BytesIO(png)) as picture:
+def pixels(picture_file: bytes) -> bytes:
+    with Image.open(io.BytesIO(picture_file)) as picture:
         return picture.convert("RGB").tobytes()
 
 
@@ -31,7 +31,7 @@ def test_the_plot_shows_scores_and_seconds():
 
 
 def test_unknown_options_and_impossible_values_are_named_before_anything_is_drawn(tmp_path):
-    out = tmp_path / "plot.png"
+    out = tmp_path / "plot.webp"
     with pytest.raises(T2IError, match="stepz"):
         option_plot("flow.world64", "stepz", ["4"], out)
     with pytest.raises(T2IError, match=r"steps.*0"):

@@ -39,7 +39,7 @@ def option_plot(
         model: its name or run folder.
         option: its name, such as "steps"; all others keep their defaults.
         values: on the horizontal axis, in this order.
-        out: the PNG.
+        out: the WebP file.
         data: a split of openmoji-world.
         n: pictures drawn for each value, for the same captions with the same seeds.
 
@@ -58,7 +58,7 @@ def option_plot(
 
 
 def plot(found: Mapping[str, Evaluation], label: str, title: str) -> bytes:
-    """A PNG: `skills`, KID and seconds per picture for each value, the scores with their standard errors."""
+    """A WebP: `skills`, KID and seconds per picture for each value, the scores with their standard errors."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -79,7 +79,8 @@ def plot(found: Mapping[str, Evaluation], label: str, title: str) -> bytes:
     skills.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.suptitle(title, fontsize="small")
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=80)
+    lossless = {"lossless": True, "quality": 100, "method": 6}  # a third of a PNG's size
+    figure.savefig(file, format="webp", dpi=80, pil_kwargs=lossless)
     return file.getvalue()
 
 

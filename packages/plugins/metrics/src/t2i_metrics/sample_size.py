@@ -68,7 +68,7 @@ def plot(rows: Sequence[Row], title: str) -> bytes:
         axes.minorticks_off()
     figure.suptitle(title, fontsize="small")
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=90)
+    figure.savefig(file, format="png", dpi=90, pil_kwargs={"optimize": True})
     return file.getvalue()
 
 
