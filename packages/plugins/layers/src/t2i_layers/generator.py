@@ -16,6 +16,7 @@ from t2i.text import TextEmbedding
 from t2i_layers.compose import Placements, compose, finer, seen
 from t2i_layers.config import LayersConfig, LayersOptions
 from t2i_layers.model import Decoder, Encoder, Scene
+from t2i_layers.sharpen import sharpen
 
 
 class Found(NamedTuple):
@@ -56,13 +57,13 @@ class LayeredVAE(Generator[LayersOptions]):
     def text_dim(self) -> int:
         return self.config.text_dim
 
-    def paint(self, scene: Scene) -> Float[Tensor, "b 3 h w"]:
+    def paint(self, scene: Scene, sharpness: float = 0.0) -> Float[Tensor, "b 3 h w"]:
         """The picture of a scene."""
-        return compose(scene.background, self.sprites(scene), scene.places, self.resolution)
+        return compose(scene.background, self.sprites(scene, sharpness), scene.places, self.resolution)
 
-    def sprites(self, scene: Scene) -> Float[Tensor, "b t 4 s s"]:
+    def sprites(self, scene: Scene, sharpness: float = 0.0) -> Float[Tensor, "b t 4 s s"]:
         """The drawings of a scene's things."""
-        return torch.stack([self.decoder.artwork(look) for look in scene.looks.unbind(1)], 1)
+        return torch.stack([sharpen(self.decoder.artwork(look), sharpness) for look in scene.looks.unbind(1)], 1)
 
     @torch.no_grad()
     def fitting(
@@ -111,12 +112,12 @@ class LayeredVAE(Generator[LayersOptions]):
 
     def generate(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Float[Tensor, "b 3 h w"]:
         """Draw one picture per caption."""
-        return self.paint(self._imagined(text, noise, options))
+        return self.paint(self._imagined(text, noise, options), options.sharpness)
 
     def attend(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Attended:
         """Draw as `generate` does; a pixel attends as the query of the thing seen there attends."""
         scene = self._imagined(text, noise, options)
-        sprites = self.sprites(scene)
+        sprites = self.sprites(scene, options.sharpness)
         shares = seen(sprites, scene.places, self.resolution)
         maps = torch.einsum("bqhw,bql->blhw", shares, self.decoder.reader.attention(text))
         return Attended(compose(scene.background, sprites, scene.places, self.resolution), maps)
@@ -142,7 +143,8 @@ class LayeredVAE(Generator[LayersOptions]):
 
         looks, (thing, *where), background, orders = self._imagined(text, noise, options)
         places = Placements(thing, *map(between, where))
-        return self.paint(Scene(between(looks), places, between(background), between(orders)))
+        scene = Scene(between(looks), places, between(background), between(orders))
+        return self.paint(scene, options.sharpness)
 
     def _imagined(self, text: TextEmbedding, noise: Noise, options: LayersOptions) -> Scene:
         read, (normal, uniform) = self.decoder.read(text), (noise.normal(self.config.latent_dim), noise.uniform(2))

@@ -18,6 +18,7 @@ from t2i_cvae.config import GROUPS
 from t2i_cvae.model import FEATURES, Block, PictureReader, mean_and_log_variance
 from t2i_layers.compose import Placements, finer
 from t2i_layers.config import LayersConfig
+from t2i_layers.sharpen import smooth
 
 NUMBERS = 5  # of a placement that may depend on z: x, y, side, tilt, mirrored
 TEXT_FEATURES = 128  # width of the sentence that the encoder sees
@@ -299,13 +300,7 @@ class Artwork(nn.Module):
             x = block(x, look)
         drawn = self.shuffle(self.out(F.leaky_relu(self.norm(x), 0.2)))
         opacity = drawn[:, 3:].sigmoid()
-        return _smooth(torch.cat([drawn[:, :3].tanh() * opacity, opacity], 1))
-
-
-def _smooth(sprites: Float[Tensor, "n c s s"]) -> Float[Tensor, "n c s s"]:
-    """Without the finest checks: sampled at other sizes, they would be seen as coarser ones."""
-    padded = F.pad(sprites, (1, 1, 1, 1), mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(padded, 2, 1), 2, 1)
+        return smooth(torch.cat([drawn[:, :3].tanh() * opacity, opacity], 1))
 
 
 class Decoder(nn.Module):
