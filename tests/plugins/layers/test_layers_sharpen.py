@@ -53,7 +53,7 @@ def test_no_colour_exceeds_the_opacity_that_it_is_multiplied_by() -> None:
     torch.manual_seed(0)
     opacity = torch.rand(2, 1, 16, 16)
     sharp = sharpen(torch.cat([(2 * torch.rand(2, 3, 16, 16) - 1) * opacity, opacity], 1), 1.0)
-    assert 0 <= sharp[:, 3:].min() and sharp[:, 3:].max() <= 1
+    assert sharp[:, 3:].min() >= 0 and sharp[:, 3:].max() <= 1
     assert (sharp[:, :3].abs() <= sharp[:, 3:] + 1e-6).all()
 
 

@@ -1,4 +1,4 @@
-"""Draws a sprite's edges sharper than a decoder that was trained by squared error, which blurs what it is not sure of."""
+"""Sharpens the edges of sprites: squared error, by which the decoder was trained, blurs what it is not sure of."""
 
 from __future__ import annotations
 
