@@ -21,7 +21,7 @@ from t2i.registry.specs import ModelSpec, load_target
 from t2i.training.defaults import rules
 from t2i.training.defaults.duration import seconds_of, shown_duration
 from t2i.training.defaults.facts import LOOKED_AT, Facts, facts_of
-from t2i.training.defaults.own import own_settings
+from t2i.training.defaults.own import own_settings, shared_settings
 from t2i.training.defaults.recommend import has_setting, length, nested, recommended
 from t2i.training.settings import checked, merge, override, without_foreign_prompts
 
@@ -80,6 +80,18 @@ def test_choices_follow_the_data() -> None:
     assert "objective.nearest_of" not in chosen("flow", DATA["ten classes"])
 
 
+def test_a_technique_says_what_else_it_needs_if_many_pictures_share_a_caption() -> None:
+    many, first = DATA["ten classes"], "objective.reconstruct_first"
+    assert many.shared and not replace(many, captions=many.pictures // 9).shared
+    for technique in ("cgan", "dfgan"):
+        needed = shared_settings(technique)["objective"]
+        assert chosen(technique, many)[first] == needed["reconstruct_first"]
+        assert needed["reconstruct_first"] < own_settings(technique)["objective"]["reconstruct_first"]
+        assert first not in chosen(technique, DATA["three thousand products"])
+    reasons = [choice.why for choice in recommended(registry().get(ModelSpec, "cgan")[0], many)]
+    assert [why for why in reasons if "none is the one right drawing" in why] and "likewise" in reasons
+
+
 def test_facts_are_counted(tmp_path: Path) -> None:
     for number in range(6):
         Image.new("RGB", (20, 40) if number < 4 else (50, 50)).save(tmp_path / f"{number}.jpg")
@@ -119,8 +131,27 @@ def test_durations_are_shown() -> None:
 
 def test_a_recipes_prompts_are_those_of_its_own_data() -> None:
     recipe = {"data": "openmoji", "train": {"sample_prompts": ["a panda"], "steps": 5}}
-    assert without_foreign_prompts(recipe, "mine")["train"] == {"steps": 5}
-    assert without_foreign_prompts(recipe, "openmoji") == without_foreign_prompts(recipe, None) == recipe
+    assert without_foreign_prompts(recipe | {"data": {"source": "mine"}}, recipe)["train"] == {"steps": 5}
+    padded = recipe | {"data": {"source": "openmoji", "fit": "pad"}}
+    chosen = {"data": "mine", "train": {"sample_prompts": ["my cup"]}}
+    for kept in (recipe, padded, chosen):
+        assert without_foreign_prompts(kept, recipe) == kept
+
+
+@pytest.mark.parametrize("where", ["--data", "--config", "data.source="])
+def test_a_recipes_prompts_are_not_drawn_for_other_data(
+    t2i: T2I, fakes_installed: None, tmp_path: Path, where: str
+) -> None:
+    data = write_squares(tmp_path / "squares")
+    (tmp_path / "mine.yaml").write_text(f"data: {data}\n")
+    recipe = "data: openmoji\ntrain: {steps: 1, sample_prompts: [a panda], tracker: none}\ntext_encoder: fake\n"
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    given = {"--data": ["--data", data], "--config": ["--config", tmp_path / "mine.yaml"]}
+    how = given.get(where, [f"data.source={data}"])
+    result = t2i("train", "cgan", *how, *SMALL, "--recipe", tmp_path / "recipe.yaml", "--out", tmp_path / "run")
+    assert result.code == 0, result.err
+    run = yaml.safe_load((tmp_path / "run" / "run.yaml").read_text())
+    assert run["train"]["sample_prompts"] == [] and run["data"]["source"] == str(data)
 
 
 def test_settings_without_a_section_and_of_the_data_are_read() -> None:
@@ -179,6 +210,15 @@ def test_recommend_says_the_same_without_training(t2i: T2I, tmp_path: Path, monk
     assert result.code == 0 and "train.steps=" in result.out and "few pictures" in result.out
     assert "t2i train flow --data squares --time 1m" in result.out
     assert [path.name for path in tmp_path.iterdir()] == [data.name]
+
+
+def test_recommend_pads_long_pictures(t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        Image.new("RGB", (40, 80)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text(f"a door {number}\n")
+    monkeypatch.setattr("t2i.training.defaults.step_time.TIMED", 1)
+    result = t2i("recommend", tmp_path, "flow", "--time", "1m", "--device", "cpu")
+    assert result.code == 0 and "data.fit=pad" in result.out
 
 
 class Stamps(CaptionedDataset):

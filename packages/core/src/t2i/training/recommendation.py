@@ -28,7 +28,7 @@ def recommendation(technique: str, data: str, seconds: float, device: str | None
         TrainingError: the technique cannot be trained.
     """
     check_device(device)
-    below = {**own_settings(technique), "technique": technique, "data": data}
+    below = merge(own_settings(technique), {"technique": technique, "data": {"source": data}})
     facts = facts_of(open_data(checked(below).data), gpu=on_gpu(device))
     choices = recommended(registry().get(ModelSpec, technique)[0], facts)
     config = checked(merge(below, nested(choices)))

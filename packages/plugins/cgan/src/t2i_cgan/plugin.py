@@ -24,6 +24,7 @@ def t2i_models() -> list[ModelSpec]:
             recipes={
                 "openmoji64": "t2i_cgan:recipes/openmoji64.yaml",
                 "own": "t2i_cgan:recipes/own.yaml",
+                "own-shared": "t2i_cgan:recipes/own-shared.yaml",
                 "paper": "t2i_cgan:recipes/paper.yaml",
                 "tiny": "t2i_cgan:recipes/tiny.yaml",
                 "world64": "t2i_cgan:recipes/world64.yaml",

@@ -15,6 +15,7 @@ from t2i.errors import DataError
 
 LOOKED_AT = 200  # pictures whose headers are read
 LONG = 1.5  # longer side divided by shorter side
+MANY = 10  # pictures of a caption; one drawing each cannot be like all of them
 PHOTOS = (".jpg", ".jpeg", ".heic", ".webp")
 SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 
@@ -45,6 +46,11 @@ class Facts:
     sides: bool = False
     gpu: bool = False
     packed: int = 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether many pictures share each caption."""
+        return MANY * self.captions <= self.pictures
 
 
 def facts_of(dataset: CaptionedDataset, *, gpu: bool = False) -> Facts:

@@ -14,6 +14,7 @@ from t2i.training.config import DataConfig, TrainConfig
 from t2i.training.defaults import rules
 from t2i.training.defaults.duration import shown_duration
 from t2i.training.defaults.facts import Facts
+from t2i.training.defaults.own import shared_settings
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Choice:
 
 
 def recommended(spec: ModelSpec, facts: Facts, *, parent: bool = False) -> list[Choice]:
-    """The settings that the rules choose for a technique and these facts.
+    """The settings that the rules, and then the technique's recipe for shared captions, choose for these facts.
 
     Args:
         parent: the run starts from a parent's weights, so the networks are given.
@@ -43,6 +44,16 @@ def recommended(spec: ModelSpec, facts: Facts, *, parent: bool = False) -> list[
         if applies and (rule.to_parent or not parent) and (parent or rule.setting != "train.mix"):
             value = rule.value(facts) if callable(rule.value) else rule.value
             choices[rule.setting] = Choice(rule.setting, value, rule.why.format(**asdict(facts)))
+    if facts.shared:
+        why = f"{facts.pictures:,} pictures share {facts.captions:,} captions, so none is the one right drawing"
+        for section, part in shared_settings(spec.name).items():
+            if parent and section == "model":
+                continue
+            for name, value in part.items():
+                setting = f"{section}.{name}"
+                choices.pop(setting, None)  # it is shown where its reason is
+                choices[setting] = Choice(setting, value, why)
+                why = "likewise"
     return list(choices.values())
 
 
