@@ -26,7 +26,7 @@ TECHNIQUES = {
     "cgan": ("openmoji64", "own", "own-shared", "paper", "tiny", "world64"),
     "stackgan": ("openmoji64", "own", "paper", "tiny", "world64"),
     "stackgan-v2": ("openmoji64", "own", "paper", "tiny", "world64"),
-    "dfgan": ("own", "own-shared", "paper", "tiny", "world64"),
+    "dfgan": ("own", "paper", "tiny", "world64"),
     "cvae": ("openmoji64", "own", "paper", "tiny", "world64"),
     "layers": ("own", "tiny", "world64", "world64-pairs", "world64-prompts", "world64-single"),
     "transformer": ("openmoji64", "own", "paper", "tiny", "world64"),

@@ -27,6 +27,7 @@ from t2i.training.settings import checked, merge, override, without_foreign_prom
 
 FINE_TUNES = "diffusers-lora"  # has no recipe `own`
 TECHNIQUES = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.objective and spec.name != FINE_TUNES)
+ALL_CHANGES = ["colour", "translation", "cutout"]
 DATA = {
     "fifty stamps": Facts(pictures=50, groups=50, captions=50, side=100),
     "fifty long photos": Facts(pictures=50, groups=50, captions=50, side=600, elongated=0.9, photos=True),
@@ -80,14 +81,20 @@ def test_choices_follow_the_data() -> None:
     assert "objective.nearest_of" not in chosen("flow", DATA["ten classes"])
 
 
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_discriminators_see_changed_pictures_only_of_little_data(technique: str) -> None:
+    spec, _ = registry().get(ModelSpec, technique)
+    few, many = (chosen(technique, replace(DATA["fifty stamps"], pictures=count)) for count in (50, 50_000))
+    assert ("objective.augment" in few) == has_setting(spec, "objective.augment")
+    assert few.get("objective.augment", ALL_CHANGES) == ALL_CHANGES and "objective.augment" not in many
+
+
 def test_a_technique_says_what_else_it_needs_if_many_pictures_share_a_caption() -> None:
-    many, first = DATA["ten classes"], "objective.reconstruct_first"
+    many, first, needed = DATA["ten classes"], "objective.reconstruct_first", shared_settings("cgan")["objective"]
     assert many.shared and not replace(many, captions=many.pictures // 9).shared
-    for technique in ("cgan", "dfgan"):
-        needed = shared_settings(technique)["objective"]
-        assert chosen(technique, many)[first] == needed["reconstruct_first"]
-        assert needed["reconstruct_first"] < own_settings(technique)["objective"]["reconstruct_first"]
-        assert first not in chosen(technique, DATA["three thousand products"])
+    assert chosen("cgan", many)[first] == needed["reconstruct_first"]
+    assert needed["reconstruct_first"] < own_settings("cgan")["objective"]["reconstruct_first"]
+    assert first not in chosen("cgan", DATA["three thousand products"]) and not shared_settings("flow")
     reasons = [choice.why for choice in recommended(registry().get(ModelSpec, "cgan")[0], many)]
     assert [why for why in reasons if "none is the one right drawing" in why] and "likewise" in reasons
 

@@ -24,7 +24,6 @@ def t2i_models() -> list[ModelSpec]:
             "Synthesis. CVPR 2022",
             recipes={
                 "own": "t2i_dfgan:recipes/own.yaml",
-                "own-shared": "t2i_dfgan:recipes/own-shared.yaml",
                 "paper": "t2i_dfgan:recipes/paper.yaml",
                 "tiny": "t2i_dfgan:recipes/tiny.yaml",
                 "world64": "t2i_dfgan:recipes/world64.yaml",
