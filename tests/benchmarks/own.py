@@ -37,8 +37,8 @@ def _first_step() -> None:
     with tempfile.TemporaryDirectory() as folder:
         code = f"""
 import os, sys, time
-from t2i.training.steps import Steps
-Steps.take = lambda self, step: os._exit(0)
+from t2i.training.trainer import Trainer
+Trainer.one_step = lambda self: os._exit(0)
 from t2i.cli.main import main
 sys.argv = ["t2i", "train", "cgan", "--data", {str(PHOTOS)!r}, "--steps", "1000", "--device", "cpu"]
 sys.argv += ["--out", os.path.join({folder!r}, str(time.time_ns()))]

@@ -11,7 +11,7 @@ from pathlib import Path
 NAMES = (
     *("startup", "onnx", "plugins", "generate", "pipeline", "data", "trainer", "own", "processes"),
     *("index", "language", "server", "products", "engine", "interrupt", "diffusers"),
-    *("stackgan", "attngan", "dfgan", "transformer", "vqgan", "cvae", "flow"),
+    *("cgan", "stackgan", "attngan", "dfgan", "transformer", "vqgan", "cvae", "flow"),
     *("fid", "r_precision", "quality", "world"),
 )
 

@@ -1,4 +1,4 @@
-"""The transformer's tokenizer with and without VQGAN's adversarial term (Esser et al. 2021), on OpenMoji at 32 px."""
+"""The transformer's tokenizer with and without VQGAN's terms (Esser et al. 2021), on OpenMoji at 32 px."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ SIDE, STEPS, BATCH = 32, 300, 16
 TRAINED, JUDGED = 1200, 300  # pictures; of different things
 SHAPE: dict[str, Any] = {"resolution": SIDE, "text_dim": 8, "widths": (24, 48), "codes": 256, "code_dim": 16, "dim": 24}
 WAYS: dict[str, dict[str, float]] = {
-    "without a discriminator": {},
-    "with one (adversarial=0.8)": {"adversarial": 0.8},
+    "without either": {},
+    "adversarial=0.8": {"adversarial": 0.8},
+    "perceptual=1": {"perceptual": 1.0},
+    "perceptual=1 adversarial=0.8": {"perceptual": 1.0, "adversarial": 0.8},
 }
 
 

@@ -17,6 +17,8 @@ from PIL import Image, ImageColor
 
 from fakes.command_line import T2I, contents
 from fakes.forked import ForkedCommand
+from t2i.create import load_dataset
+from t2i.data.fit import Fitting
 from t2i.data.pack.pack import open_pack
 from t2i.data.pack.partial_folder import PartialFolder
 
@@ -295,3 +297,22 @@ def test_after_ctrl_c_the_same_command_continues(t2i: T2I, here: Path, monkeypat
     assert t2i(*arguments).code == 0
     assert len(open_pack(here / "pack").ids) == 700
     assert not journal.exists()
+
+
+def test_pictures_become_squares_as_asked(t2i: T2I, here: Path) -> None:
+    """In a pack, which records how, and on a sheet."""
+    (here / "tall").mkdir()
+    picture = Image.new("RGB", (20, 60), "red")
+    picture.paste("blue", (0, 20, 20, 60))
+    picture.save(here / "tall" / "a.png")
+    (here / "tall" / "a.txt").write_text("a flag")
+    for fit, position in (("crop", "start"), ("pad", "end"), ("squash", "centre"), ("crop", "centre")):
+        how, name = ("--fit", fit, "--position", position), f"{fit}-{position}"
+        result = t2i("data", "pack", "tall", "-o", name, "--resolution", 20, "--text-encoder", "none", *how)
+        assert result.code == 0, result
+        dataset, fitting = load_dataset(str(here / name)), Fitting(fit, position)
+        assert dataset.fitting == fitting and dataset.fitted(fitting) is dataset
+        assert dataset.picture(0, 20)[0].tobytes() == fitting(picture, 20).tobytes()
+        assert t2i("data", "show", "tall", "-o", f"{name}.png", *how).code == 0
+    assert len({path.read_bytes() for path in here.glob("*-*.png")}) == 4
+    assert "fitting" not in (here / "crop-centre" / "pack.json").read_text()

@@ -49,6 +49,28 @@ def model(run_folder: Path, here: Path) -> Path:
     return Path(shutil.copytree(run_folder, here / "run"))
 
 
+@pytest.mark.parametrize("where", ["run.yaml", "snapshot"])
+def test_real_pictures_become_squares_as_in_the_models_training(
+    where: str, t2i: T2I, model: Path, squares: Path, here: Path
+):
+    """And the protocol says so, unless they are cropped."""
+    tall = Path(shutil.copytree(squares, here / "tall"))
+    for path in tall.glob("*.png"):
+        Image.open(path).resize((16, 40)).save(path)
+    assert t2i("evaluate", "run", "--data", tall, *FEW, "-o", "crop.jsonl").code == 0
+    record = model / "run.yaml" if where == "run.yaml" else latest_checkpoint(model).snapshot / "config.json"
+    text = record.read_text()
+    assert text.count("fit: crop") + text.count('"fit": "crop"') == 1
+    record.write_text(text.replace("fit: crop", "fit: pad").replace('"fit": "crop"', '"fit": "pad"'))
+    result = t2i("evaluate", "run", "--data", tall, *FEW, "-o", "pad.jsonl")
+    assert result.code == 0 and "are fitted as in the model's training: pad" in result.err
+    crop, pad = (read_scores(here / f"{fit}.jsonl")[0].score.protocol for fit in ("crop", "pad"))
+    assert "fit" not in crop and pad["fit"] == "pad" and pad["data_sha256"] != crop["data_sha256"]
+    assert t2i("data", "pack", tall, "-o", "packed", "--resolution", 16, "--text-encoder", "none").code == 0
+    assert t2i("evaluate", "run", "--data", "packed", *FEW, "-o", "pack.jsonl").code == 0
+    assert "fit" not in read_scores(here / "pack.jsonl")[0].score.protocol  # its pictures are cropped already
+
+
 def test_a_table_of_scores_is_printed_and_stored_in_run_and_card(t2i: T2I, model: Path, squares: Path, here: Path):
     result = t2i("evaluate", "run", "--data", squares, *FEW, "-o", "all.jsonl", "--verbose")
     assert result.code == 0, result

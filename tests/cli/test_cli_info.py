@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +15,9 @@ from t2i.create import create_model
 from t2i.publishing.pretrained import save_pretrained
 from t2i.registry import ModelSpec, catalogue
 from t2i.registry.discovery import registry
+from t2i.runs.checkpoints import latest_checkpoint
 from t2i.training.config import TrainConfig
-from t2i.training.settings import checked, override
+from t2i.training.settings import checked, override, read_run
 from t2i_cgan.config import CGANConfig
 
 
@@ -138,3 +141,20 @@ def test_json_has_numbers_as_numbers_and_no_spaces_in_keys(t2i: T2I, name: str) 
         assert all(isinstance(score["value"], float) for score in weights["scores"].values()) and weights["scores"]
         weights.get("facts", {}).pop("training_seconds", None)  # keys of protocols
     assert not spaced(facts)
+
+
+def test_a_run_and_its_snapshot_are_described(t2i: T2I, run_folder: Path, tmp_path: Path) -> None:
+    facts = json.loads(t2i("info", run_folder, "--json").out)
+    config, checkpoint = read_run(run_folder), latest_checkpoint(run_folder)
+    assert (facts["technique"], facts["data"]["source"]) == (config.technique, config.data.source)
+    assert facts["steps"] == f"{checkpoint.step} of {config.train.steps}" and facts["parent"] == ""
+    assert facts["config"] == config.model and facts["facts"]["steps"] == checkpoint.step
+    assert "truncation" in {option["name"] for option in facts["options"]}
+    result = t2i("info", run_folder)
+    assert result.code == 0 and f"technique: {config.technique}" in result.out and "  text_encoder:" in result.out
+    snapshot = json.loads(t2i("info", checkpoint.snapshot, "--json").out)
+    assert snapshot["weights_sha256"] == facts["weights_sha256"] and "steps" not in snapshot
+    shutil.copytree(run_folder, tmp_path / "begun", ignore=shutil.ignore_patterns("checkpoints"))
+    begun = json.loads(t2i("info", tmp_path / "begun", "--json").out)
+    assert begun["steps"] == f"0 of {config.train.steps}" and "facts" not in begun
+    assert "holds no model" in t2i("info", tmp_path).error

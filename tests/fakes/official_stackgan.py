@@ -42,22 +42,23 @@ def residual(width: int, gated: bool) -> Holder:
 
 
 class StageOne(nn.Module):
-    """v1 sec. 3.3; fc starts at 4x4, four blocks up, 64 px."""
+    """v1 sec. 3.3; fc starts at 4x4, four blocks up, 64 px; with fewer blocks, fewer pixels."""
 
-    def __init__(self, text: int, c: int, z: int, gf: int) -> None:
+    def __init__(self, text: int, c: int, z: int, gf: int, ups: int = 4) -> None:
         super().__init__()
-        n = 8 * gf
+        n = gf // 2 * 2**ups
+        self.ups = ups
         self.ca_net = Holder(fc=nn.Linear(text, 2 * c))
         self.fc = nn.Sequential(nn.Linear(z + c, n * 16, bias=False), nn.BatchNorm1d(n * 16), nn.ReLU())
-        for i in range(4):
+        for i in range(ups):
             self.add_module(f"upsample{i + 1}", up(n // 2**i, n // 2 ** (i + 1), gated=False))
-        self.img = nn.Sequential(conv(n // 16, 3), nn.Tanh())
+        self.img = nn.Sequential(conv(gf // 2, 3), nn.Tanh())
 
     def forward(self, text: Tensor, z: Tensor, eps: Tensor) -> Tensor:
         c = augmented_relu(self.ca_net.fc, text, eps)
         x = self.fc(torch.cat([z, c], 1))
         x = x.view(len(x), -1, 4, 4)
-        for i in range(1, 5):
+        for i in range(1, self.ups + 1):
             x = getattr(self, f"upsample{i}")(x)
         return self.img(x)
 
@@ -65,9 +66,9 @@ class StageOne(nn.Module):
 class StageTwo(nn.Module):
     """v1 sec. 3.4: stage I's 64 px down to 16, the text is added, residual blocks, four blocks up to 256 px."""
 
-    def __init__(self, text: int, c: int, z: int, gf: int, blocks: int) -> None:
+    def __init__(self, text: int, c: int, z: int, gf: int, blocks: int, ups: int = 4) -> None:
         super().__init__()
-        self.STAGE1_G = StageOne(text, c, z, gf)
+        self.STAGE1_G = StageOne(text, c, z, gf, ups)
         self.ca_net = Holder(fc=nn.Linear(text, 2 * c))
         self.encoder = nn.Sequential(
             conv(3, gf), nn.ReLU(),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fakes.training import write_squares
 from t2i.create import load_dataset
 from t2i.data.fit import Fit, Fitting, Position
 from t2i.errors import InvalidInputError
+from t2i.training import run
+from t2i.training.config import DataConfig
+from t2i.training.run_data import open_data, warn_of_cuts
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 
@@ -64,3 +69,38 @@ def test_a_folder_is_read_as_chosen_and_cached_apart(tmp_path: Path) -> None:
 def test_data_without_files_of_any_shape_refuses(fit: Fit) -> None:
     with pytest.raises(InvalidInputError, match="Leave them out"):
         load_dataset("openmoji").fitted(Fitting(fit))
+
+
+@pytest.mark.parametrize(
+    ("settings", "long", "warned"),
+    [
+        ({}, 2, True),
+        ({}, 1, False),
+        ({"fit": "crop"}, 3, False),
+        ({"fit": "pad"}, 3, False),
+        ({"position": "end"}, 3, True),
+    ],
+)
+def test_a_crop_that_nobody_chose_is_said(settings: dict[str, Any], long: int, warned: bool, tmp_path: Path) -> None:
+    """Above a third of the pictures, as recommended settings pad them from there on."""
+    for number in range(4):
+        Image.new("RGB", (20, 40 if number < long else 20)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text(f"flag {number}")
+    config, said = DataConfig(source=str(tmp_path), **settings), list[str]()
+    warn_of_cuts(config, open_data(config), said.append)
+    assert bool(said) == warned
+    if warned:
+        assert len(said) == 1 and said[0].startswith(f"{long / 4:.0%} of the pictures are longer than 1.5 to 1")
+
+
+def test_a_recipe_that_crops_says_so_once(fakes_installed: None, tmp_path: Path) -> None:
+    data = write_squares(tmp_path / "tall")
+    for path in data.glob("*.png"):
+        Image.open(path).resize((16, 40)).save(path)
+    recipe = run.read_recipe("cgan", "tiny") | {"technique": "cgan", "text_encoder": "fake", "data": str(data)}
+    train = {"steps": 1, "batch_size": 4, "tracker": "none", "checkpoint_every": 1, "sample_every": 0}
+    said: list[str] = []
+    run.start(recipe | {"train": train}, tmp_path / "run", device="cpu", warn=said.append)
+    assert [line for line in said if "100% of the pictures are longer" in line] == said
+    run.resume(tmp_path / "run", steps=2, device="cpu", warn=said.append)
+    assert sum("of the pictures are longer" in line for line in said) == 1

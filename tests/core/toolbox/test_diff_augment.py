@@ -6,10 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from t2i.toolbox.diff_augment import augmented
+from t2i.config import parse_config
+from t2i.registry.discovery import registry
+from t2i.registry.specs import ModelSpec, load_target
+from t2i.testing.checks.roles.models import generator
+from t2i.testing.checks.tiny_training import losses, players, tiny_batch
+from t2i.toolbox.diff_augment import DRAWS, augmented
 from t2i.toolbox.game_config import Change
+from t2i.training.defaults.recommend import has_setting
+from t2i.training.run import read_recipe
 
 ALL: tuple[Change, ...] = ("colour", "translation", "cutout")
+AUGMENTED = sorted(
+    spec.name for spec, _ in registry().all(ModelSpec) if spec.objective and has_setting(spec, "objective.augment")
+)
 
 
 def pictures(b: int = 6, side: int = 16) -> Tensor:
@@ -71,3 +81,26 @@ def test_gradients_pass_twice() -> None:
     assert gradient.abs().flatten(1).sum(1).min() > 0
     (second,) = torch.autograd.grad(gradient.square().sum(), images)
     assert second.isfinite().all() and second.abs().sum() > 0
+
+
+def test_all_techniques_with_a_discriminator_have_the_setting() -> None:
+    assert AUGMENTED == ["attngan", "cgan", "dfgan", "stackgan", "stackgan-v2", "vaegan"]
+
+
+@pytest.mark.parametrize("policy", [(), ("cutout",)])
+@pytest.mark.parametrize("technique", AUGMENTED)
+def test_discriminators_see_only_changed_pictures(
+    technique: str, policy: tuple[Change, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a change that makes every pixel NaN, so is each term of their losses."""
+    monkeypatch.setitem(DRAWS, "cutout", lambda like: lambda x: x * torch.nan)
+    spec, _ = registry().get(ModelSpec, technique)
+    settings = read_recipe(technique, "tiny")["objective"] | {"augment": policy}
+    made = load_target(spec.objective)(
+        generator(spec), parse_config(load_target(spec.objective_config), settings, technique)
+    )
+    terms: dict[str, bool] = {}
+    for _, player in players(made):
+        if player.name.startswith("discriminator"):
+            terms |= {name: bool(term.isnan()) for name, term in losses(made, player, tiny_batch(made)).items()}
+    assert len(terms) >= 3 and set(terms.values()) == {bool(policy)}, terms  # real, drawn and with wrong text

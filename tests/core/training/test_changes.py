@@ -65,6 +65,27 @@ def test_a_setting_that_cannot_change_is_a_one_sentence_error(assignment: str, s
         changed(config(), [assignment], 10)
 
 
+@pytest.mark.parametrize(
+    ("assignments", "says"),
+    [
+        (["train.steps=8"], "From step 4 on: train.steps=8; the learning rate's cosine now ends at step 8."),
+        (["train.log_every=1"], "From step 4 on: train.log_every=1."),
+        (["train.steps=8", "objective.generator.schedule=constant"], "schedule=constant."),
+    ],
+)
+def test_a_resume_states_where_a_cosine_ends(
+    fakes_installed: None, tmp_path: Path, assignments: list[str], says: str
+) -> None:
+    recipe: dict[str, Any] = run.read_recipe("cgan", "tiny")
+    recipe["objective"]["generator"] = {"schedule": "cosine"}
+    train = {"steps": 4, "batch_size": 4, "tracker": "none", "checkpoint_every": 2, "sample_every": 0}
+    made = {"technique": "cgan", "data": str(write_squares(tmp_path / "squares")), "text_encoder": "fake"}
+    run.start(recipe | made | {"train": train}, tmp_path / "run", device="cpu")
+    warnings: list[str] = []
+    run.resume(tmp_path / "run", assignments=assignments, device="cpu", warn=warnings.append)
+    assert len(warnings) == 1 and warnings[0].endswith(says)
+
+
 def test_a_run_keeps_its_new_length(fakes_installed: None, tmp_path: Path) -> None:
     """A run of 4 steps that is extended to 8 and stopped at 6 continues to 8."""
     recipe: dict[str, Any] = run.read_recipe("cgan", "tiny")

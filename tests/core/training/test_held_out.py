@@ -12,11 +12,13 @@ import torch
 import yaml
 
 import t2i
+from fakes.models import FakeTextEncoder
 from fakes.training import write_squares
 from t2i.data.held_out import held_out
 from t2i.data.prepare import PreparedData
 from t2i.errors import DataError
 from t2i.images import from_uint8
+from t2i.progress import silent
 from t2i.registry.discovery import registry
 from t2i.registry.specs import ModelSpec
 from t2i.runs.folder import RunFolder
@@ -27,7 +29,9 @@ from t2i.training.parent import settings_from
 from t2i.training.report.curves import read_rows
 from t2i.training.report.memorisation import memorisation
 from t2i.training.report.samples import default_samples
+from t2i.training.run_data import open_data, prepared
 from t2i.training.sampling import Sampler
+from t2i.training.settings import checked
 from t2i.training.validation_scores import Validator, best_step, is_exhausted
 
 TECHNIQUES = sorted(spec.name for spec, _ in registry().all(ModelSpec) if spec.objective)
@@ -193,10 +197,40 @@ def test_a_run_ends_early_and_says_so(made: dict[str, Any], tmp_path: Path, monk
     said: list[str] = []
     train = made["train"] | {"patience": 1, "steps": 40, "validation_metrics": ()}
     result = run.start(made | {"train": train}, tmp_path / "run", device="cpu", warn=said.append)
-    assert result.finished and result.best == 2 and result.step == 5
-    assert any("Ended early at step 5 of 40" in line for line in said)
-    assert run.resume(tmp_path / "run", device="cpu").step == 5
+    assert result.finished and result.best == 2 and result.step == 4
+    assert any("Ended early at step 4 of 40" in line for line in said)
+    assert run.resume(tmp_path / "run", device="cpu").step == 4
     assert run.resume(tmp_path / "run", assignments=["train.patience=0"], steps=8, device="cpu").step == 8
+
+
+def test_an_early_end_is_final_and_leaves_the_page_the_curves_and_samples(
+    made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plots: None
+) -> None:
+    """Step 2 is worse than step 1, and step 3 would be the best of all, but is not taken."""
+    measures = {1: 2.0, 2: 3.0, 3: 1.0}
+    monkeypatch.setattr("t2i.training.validation_scores.measure", lambda row: measures.get(int(row["step"])))
+    train = made["train"] | {"patience": 1, "validate_every": 1, "steps": 40, "sample_every": 30}
+    out = tmp_path / "run"
+    result = run.start(made | {"train": train | {"validation_metrics": ()}}, out, device="cpu")
+    assert (result.finished, result.step, result.best) == (True, 2, 1)
+    assert "near copies" in result.copies
+    for name in ("index.html", "losses.png", "samples/step-00000002.png", "best/model.safetensors"):
+        assert (out / name).is_file(), name
+    assert run.resume(out, device="cpu").finished
+
+
+@pytest.mark.parametrize("where", ["relative", "absolute", "reader"])
+def test_another_split_of_the_folder_is_validated_on(
+    made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    write_squares(tmp_path / "splits" / "train")
+    write_squares(tmp_path / "splits" / "validation")
+    monkeypatch.chdir(tmp_path)
+    source = {"relative": "splits", "absolute": str(tmp_path / "splits"), "reader": "folder:splits"}[where]
+    config = checked(made | {"data": source, "train": made["train"] | {"validation": ":validation"}})
+    data, validation = prepared(config, open_data(config.data), 16, FakeTextEncoder(), silent, print)
+    assert (data.name, len(data.images), data.held_out) == ("folder:splits:train", 8, None)
+    assert validation is not None and validation.name == "folder:splits:validation"
 
 
 def test_a_finished_run_compares_its_pictures_with_the_training_pictures(validated: Path) -> None:

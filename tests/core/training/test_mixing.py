@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import t2i
 from fakes.training import write_squares
 from t2i.data.mixing import MOST, Thinned, mixed, thinned
 from t2i.data.prepare import PreparedData
-from t2i.errors import UnknownNameError
+from t2i.errors import DataError, UnknownNameError
+from t2i.runs.checkpoints import latest_checkpoint
 from t2i.testing.checks.tiny_training import tiny_data
 from t2i.training import run
 from t2i.training.batches import BatchMaker
 from t2i.training.parent import settings_from
+from t2i.training.parent_data import named_dataset
 from t2i.training.report.samples import default_samples
 from t2i.training.sampling import Sampler
-from t2i.training.settings import merge
+from t2i.training.settings import merge, read_run
 
 TRAIN = {"steps": 2, "batch_size": 4, "tracker": "none", "checkpoint_every": 2, "sample_every": 0, "log_every": 2}
 
@@ -92,10 +96,78 @@ def settings(parent: Path, **train: Any) -> dict[str, Any]:
     return merge(settings_from(str(parent)), {"data": str(parent.parent / "squares"), "train": TRAIN | train})
 
 
-def test_a_parent_whose_data_is_not_here_is_said_so_and_nothing_is_mixed_in(parent: Path, tmp_path: Path) -> None:
+def start(settings: dict[str, Any], out: Path) -> list[str]:
+    """Train; returns the warnings."""
     said: list[str] = []
-    assert run.start(settings(parent, mix=0.5), tmp_path / "run", device="cpu", warn=said.append).finished
+    assert run.start(settings, out, device="cpu", warn=said.append).finished
+    return said
+
+
+def test_a_parent_whose_data_is_not_here_is_said_so_and_nothing_is_mixed_in(parent: Path, tmp_path: Path) -> None:
+    shutil.copytree(latest_checkpoint(parent).snapshot, tmp_path / "snapshot")
+    said = start(merge(settings(parent, mix=0.5), {"parent": str(tmp_path / "snapshot")}), tmp_path / "run")
     assert any("None of the parent's data is mixed in" in line and "train.mix_data" in line for line in said)
+
+
+@pytest.fixture
+def nested(fakes_installed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run on `data/squares`, started two folders above its own, with padded pictures."""
+    project = tmp_path / "project"
+    picture = next(write_squares(project / "data" / "squares").glob("*.png"))
+    Image.open(picture).resize((16, 40)).save(picture)
+    monkeypatch.chdir(project)
+    recipe = run.read_recipe("cgan", "tiny") | {"technique": "cgan", "text_encoder": "fake", "train": TRAIN}
+    run.start(recipe | {"data": {"source": "data/squares", "fit": "pad"}}, project / "runs" / "mine", device="cpu")
+    return project / "runs" / "mine"
+
+
+def mixed_in(monkeypatch: pytest.MonkeyPatch) -> list[PreparedData]:
+    """Collects the data that is mixed in."""
+    seen: list[PreparedData] = []
+
+    def spy(first: PreparedData, second: PreparedData) -> PreparedData:
+        seen.append(second)
+        return mixed(first, second)
+
+    monkeypatch.setattr("t2i.training.run_data.mixed", spy)
+    return seen
+
+
+def test_the_parents_own_data_is_found_from_another_folder(
+    nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a folder of the same name there; and with the parent's fit, as its hash says."""
+    write_squares(tmp_path / "elsewhere" / "data" / "squares", 20)
+    write_squares(tmp_path / "elsewhere" / "squares", 20)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    seen = mixed_in(monkeypatch)
+    own = {"data": str(nested.parents[1] / "data" / "squares"), "train": TRAIN | {"mix": 0.5}}
+    assert start(merge(settings_from(str(nested)), own), tmp_path / "tuned") == []
+    assert [data.content for data in seen] == [read_run(nested).data_sha256]
+    margin = merge(own, {"train": {"crop_margin": 2}})
+    assert start(merge(settings_from(str(nested)), margin), tmp_path / "margin") == [] and len(seen) == 2
+
+
+def test_parents_data_that_has_changed_is_not_mixed_in(
+    nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    squares = nested.parents[1] / "data" / "squares"
+    shutil.copytree(squares, tmp_path / "own")
+    next(squares.rglob("*.png")).unlink()
+    seen = mixed_in(monkeypatch)
+    own = {"data": str(tmp_path / "own"), "train": TRAIN | {"mix": 0.5}}
+    said = start(merge(settings_from(str(nested)), own), tmp_path / "tuned")
+    assert seen == [] and any("has other pictures or captions than those" in line for line in said)
+
+
+@pytest.mark.parametrize("name", ["folder:squares", "squares", ""])
+def test_a_folder_that_has_the_name_of_a_models_data_is_not_mixed_in(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_squares(tmp_path / "squares")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="does not record where"):
+        named_dataset(name)
 
 
 def test_the_parents_data_can_be_named(parent: Path, tmp_path: Path) -> None:

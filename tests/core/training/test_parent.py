@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+import t2i
 from fakes.models import FakeTextEncoder
 from fakes.training import state_of, write_squares
 from t2i.errors import EncoderMismatchError, InvalidConfigError, TrainingError
@@ -58,6 +59,10 @@ def test_settings_are_those_of_the_parent(parent: Path) -> None:
     assert settings["train"] == {"lr_factor": LR_FACTOR, "sample_options": {"truncation": 0.5}}
 
 
+def test_the_licence_of_the_parent_is_kept() -> None:
+    assert settings_from("cgan.openmoji64")["parent_license"] == "CC-BY-SA-4.0"
+
+
 def test_all_networks_start_with_the_parents_weights(parent: Path) -> None:
     """The generator from the parent's average, and the discriminator from its checkpoint."""
     tuned, told = objective(), []
@@ -95,6 +100,9 @@ def test_a_fine_tuned_run_records_its_parent_also_after_a_resume(parent: Path, t
     run.resume(out, steps=3, device="cpu")
     config = resolve(str(out)).config
     assert config.facts.parent == f"{parent}, sha256 {sha256}" and config.facts.steps == 3
+    identity = t2i.pipeline(str(out), device="cpu").identity
+    assert identity.parent == config.facts.parent  # drawn pictures carry it
+    assert read_run(out).parent_license == ""  # the parent's data has no known licence
     assert "fine-tuned from" in (latest_checkpoint(out).snapshot / "README.md").read_text()
 
 

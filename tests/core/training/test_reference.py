@@ -10,11 +10,19 @@ import pytest
 import yaml
 from PIL import Image
 
-import t2i_cgan
 from t2i.errors import TrainingError
+from t2i.registry.describe import list_models
+from t2i.registry.discovery import registry
+from t2i.registry.specs import ModelSpec
 from t2i.training.report import reference
-from t2i.training.report.reference import compare, write_reference
-from t2i.training.settings import checked, read_recipe
+from t2i.training.report.reference import COSMETIC, compare, write_reference
+from t2i.training.settings import checked, read_recipe, recipe_path
+
+
+def shipped_recipes(technique: str) -> dict[str, Path]:
+    """The files of a technique's recipes."""
+    spec, _ = registry().get(ModelSpec, technique)
+    return {recipe: recipe_path(spec, recipe) for recipe in spec.recipes}
 
 
 def make_run(folder: Path, losses: list[float], recipe: str = "tiny", **train: Any) -> Path:
@@ -100,8 +108,37 @@ def test_nothing_to_compare_is_a_one_sentence_error(tmp_path: Path, shipped: Pat
         compare(make_run(tmp_path / "run", []))
 
 
+SHIPPED = {
+    path.with_suffix(".reference.jsonl"): (technique, recipe)
+    for technique in list_models()
+    for recipe, path in shipped_recipes(technique).items()
+    if path.with_suffix(".reference.jsonl").is_file()
+}
+
+
 def test_every_shipped_reference_belongs_to_a_recipe() -> None:
-    recipes = Path(t2i_cgan.__file__).parent / "recipes"
-    for path in recipes.glob("*.reference.jsonl"):
-        assert path.with_name(path.name.removesuffix(".reference.jsonl") + ".yaml").exists(), path
-        assert json.loads(path.read_text().splitlines()[0])["settings"].keys() == {"model", "objective", "train"}
+    folders = {path.parent for technique in list_models() for path in shipped_recipes(technique).values()}
+    found = {path for folder in folders for path in folder.glob("*.reference.jsonl")}
+    assert found == set(SHIPPED) and len({technique for technique, _ in SHIPPED.values()}) >= 8
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: "-".join(SHIPPED[path]))
+def test_a_shipped_reference_was_made_with_the_settings_of_its_recipe(path: Path) -> None:
+    """All that the recipe sets, but what does not change the losses; and `auto` is stored as what it chose."""
+    settings, recipe = json.loads(path.read_text().splitlines()[0])["settings"], read_recipe(*SHIPPED[path])
+    assert settings.keys() == {"model", "objective", "train"}
+    assert recipe["train"].pop("precision") == "auto" and settings["train"].pop("precision") in ("bf16", "no")
+    different = {
+        f"{section}.{name}"
+        for section in settings
+        for name, value in recipe[section].items()
+        if name not in COSMETIC and not _holds(settings[section][name], value)
+    }
+    assert not different
+
+
+def _holds(stored: Any, wanted: Any) -> bool:
+    """Whether they are equal, or all fields of `wanted` are."""
+    if isinstance(wanted, dict):
+        return all(_holds(stored[name], value) for name, value in wanted.items())
+    return bool(stored == wanted)

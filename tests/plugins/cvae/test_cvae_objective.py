@@ -127,7 +127,7 @@ def test_gradients_reach_every_parameter() -> None:
 
 
 def test_a_perceptual_distance_is_zero_between_equals_and_trains_the_decoder() -> None:
-    pytest.importorskip("timm")
+    pytest.importorskip("t2i_metrics")
     objective, seen = make(perceptual=0.5, backbone_pretrained=False, absolute_error=0, free_bits=0), batch()
     distance = objective._perceptual
     assert distance is not None and distance(seen.images, seen.images).item() == 0
@@ -142,7 +142,7 @@ def test_a_perceptual_distance_is_zero_between_equals_and_trains_the_decoder() -
 
 def test_a_perceptual_distance_by_hand() -> None:
     """Two stages of given features: squared distances of unit vectors, summed over channels, averaged over places."""
-    pytest.importorskip("timm")
+    pytest.importorskip("t2i_metrics")
     distance = make(perceptual=1.0, backbone_pretrained=False)._perceptual
     assert distance is not None
 
@@ -158,15 +158,15 @@ def test_a_perceptual_distance_by_hand() -> None:
 
 
 def test_an_unknown_backbone_is_named_with_the_fix() -> None:
-    pytest.importorskip("timm")
+    pytest.importorskip("t2i_metrics")
     with pytest.raises(PluginError, match=r"'resnot18', which cannot be loaded.*backbone_pretrained=false"):
         make(perceptual=1.0, backbone="resnot18", backbone_pretrained=False)
 
 
-def test_timm_is_imported_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "timm", None)  # as if it were not installed
+def test_t2i_metrics_is_imported_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "t2i_metrics.perceptual", None)  # as if it were not installed
     assert make()._perceptual is None
-    with pytest.raises(PluginError, match="pip install timm"):
+    with pytest.raises(PluginError, match=r"pip install 't2i-cvae\[perceptual\]'"):
         make(perceptual=1.0)
 
 

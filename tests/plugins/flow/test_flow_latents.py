@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from fakes.models import FakeTextEncoder
-from fakes.training import settings, squares
+from fakes.training import differing, settings, squares, state_of
 from t2i.create import create_model
 from t2i.errors import IntegrityError, InvalidConfigError, InvalidInputError
 from t2i.images import from_uint8
 from t2i.noise import Noise
 from t2i.publishing.pretrained import from_pretrained, save_pretrained
+from t2i.runs.folder import RunFolder
 from t2i.testing.checks import captions
 from t2i.testing.checks.tiny_training import batch_of
 from t2i.training.trainer import Trainer
@@ -91,6 +92,34 @@ def test_it_trains_and_its_snapshot_draws_the_same_without_the_autoencoders_weig
         assert torch.equal(loaded.generate(text, Noise([1, 2]), options), drawn)
         stages = list(generator.stages(text, Noise([1, 2]), options))
     assert drawn.shape == (2, 3, 16, 16) and torch.equal(stages[-1], drawn) and len(stages) == 2
+
+
+def test_a_resumed_run_has_the_same_bits_though_latents_are_measured_again(
+    transformer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, measured = FlowObjective._measure, []
+
+    def counted(objective: FlowObjective, images: Tensor) -> None:
+        measured.append(len(images))
+        measure(objective, images)
+
+    monkeypatch.setattr(FlowObjective, "_measure", counted)
+    data = squares(16, FakeTextEncoder(dim=12))
+
+    def trained(run: Path, generator: FlowTransformer) -> dict[str, Tensor]:
+        objective = FlowObjective(generator, FlowObjectiveConfig())
+        config = settings(steps=6, checkpoint_every=3, ema_half_life_kimg=0.01)
+        Trainer(objective, data, config, run, device="cpu").fit()
+        return state_of(run)
+
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    uninterrupted = trained(whole, flow(transformer))
+    shutil.copytree(RunFolder(whole).checkpoint(3), RunFolder(again).checkpoint(3))
+    other = flow(transformer)
+    other.latent_mean.fill_(7.0)
+    resumed = trained(again, other)
+    assert measured == [8, 8]
+    assert uninterrupted["ema.latent_mean"].ne(0).all() and not differing(uninterrupted, resumed)
 
 
 def test_other_weights_and_models_that_do_not_fit_are_refused(transformer: Path, tmp_path: Path) -> None:

@@ -119,6 +119,22 @@ def test_a_ceiling_near_chance_or_below_the_model_gives_a_caution(real_noise: fl
     assert trusted.caution == "" and score.protocol == trusted.protocol and not score.better_than(trusted)
 
 
+def test_with_few_groups_as_many_wrong_captions_are_used_as_there_are():
+    """And the protocol and a caution say how many; fewer than the fewest are refused."""
+    encoder = FakeImageTextEncoder()
+    captions = [f"{thing} {number}" for thing in THINGS[:5] for number in range(2)]
+    groups = [caption.split()[0] for caption in captions]
+    images = encoder.show(captions, noise=0.6)
+    found = scores_of(encoder, images, captions, groups, fewest_distractors=3)
+    exact = scores_of(encoder, images, captions, groups, distractors=8)
+    score = found["r_precision"]
+    assert score.value == exact["r_precision"].value and found["r_precision_chance"].value == pytest.approx(1 / 9)
+    assert score.protocol == exact["r_precision"].protocol and score.protocol["question"].startswith("1 of 9,")
+    assert "among 9, not 100: chance is 0.11" in score.caution and exact["r_precision"].caution == ""
+    with pytest.raises(InvalidInputError, match="needs 3 captions"):
+        scores_of(encoder, images[:4], captions[:4], groups[:4], fewest_distractors=3, folds=2)
+
+
 def test_batches_order_and_processes_do_not_change_the_score():
     encoder = FakeImageTextEncoder()
     images = encoder.show(CAPTIONS, noise=0.6)

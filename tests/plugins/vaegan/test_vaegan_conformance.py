@@ -19,7 +19,14 @@ TINY = CVAEConfig(
 GAMES = {
     "vae-gan": VAEGANObjectiveConfig(width=8, text_features=8, text_noise=0.2),
     "cvae-gan": VAEGANObjectiveConfig(
-        loss="hinge", width=8, text_features=8, spectral_norm=False, adversarial=0, mean_matching=1, reader=1
+        loss="hinge",
+        width=8,
+        text_features=8,
+        spectral_norm=False,
+        adversarial=0,
+        mean_matching=1,
+        reader=1,
+        reader_similarity=1,
     ),
 }
 

@@ -127,6 +127,24 @@ def test_the_reader_distinguishes_captions_of_different_groups() -> None:
     torch.testing.assert_close(objective.decoder_loss(seen)["reader"], wanted)
 
 
+def test_every_distance_of_picture_and_reconstruction_of_bao_2017() -> None:
+    """Eq. 6, as means: 1/2 (|x - x'|^2 + |f_D(x) - f_D(x')|^2 + |f_C(x) - f_C(x')|^2), which the recipe asks for."""
+    recipe = read_recipe("vaegan", "cvae-gan")["objective"]
+    names = ("similarity", "absolute_error", "squared_error", "reader_similarity")
+    objective = make(gamma=1.0, **{name: recipe[name] for name in names if name in recipe})
+    seen = batch()
+    reader, passed = objective.reader, objective._pass(seen)
+    assert reader is not None
+    layers = [objective.discriminator.features(images)[1] for images in (seen.images, passed.again)]
+    read = [reader.features(images) for images in (seen.images, passed.again)]
+    pairs = {"squared_error": (seen.images, passed.again), "similarity": layers, "reader_similarity": read}
+    found = objective.encoder_loss(seen)
+    assert set(found) == {"kl", "kl_nats", *pairs}
+    for name, (real, again) in pairs.items():
+        torch.testing.assert_close(found[name], 0.5 * (real - again).square().mean(), msg=name)
+    assert set(objective.decoder_loss(seen)) == {*pairs, "adversarial"}
+
+
 def test_the_readers_logits_are_bounded() -> None:
     """They stay within 100 of zero at any temperature."""
     reader = Reader(16, 12, 8, 8)
@@ -135,7 +153,14 @@ def test_the_readers_logits_are_bounded() -> None:
     assert logits.abs().max() <= 100
 
 
-@pytest.mark.parametrize("values", [{}, {"adversarial": 0, "mean_matching": 1.0, "reader": 1.0}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"adversarial": 0, "mean_matching": 1.0, "reader": 1.0},
+        {"adversarial": 0, "mean_matching": 1.0, "reader_similarity": 1.0},
+    ],
+)
 def test_gradients_reach_every_parameter_of_every_player(values: dict[str, Any]) -> None:
     objective = make(**values)
     (phase,) = objective.phases
@@ -199,10 +224,31 @@ def test_a_wrong_shape_is_a_one_sentence_error(shape: dict[str, Any], values: di
 
 @pytest.mark.parametrize("recipe", ["cvae-gan", "paper", "world64"])
 def test_recipes_fit(recipe: str) -> None:
-    """The published sizes of the networks, in 10^6 parameters of encoder and decoder."""
+    """Sizes as in the plugin's README, in 10^6 parameters of encoder and decoder."""
     read = read_recipe("vaegan", recipe)
     with torch.device("meta"):
         generator = VAEGAN(CVAEConfig.model_validate(read["model"]))
         VAEGANObjective(generator, VAEGANObjectiveConfig.model_validate(read["objective"]))
     count = sum(p.numel() for p in generator.parameters()) / 1e6
     assert count == pytest.approx({"cvae-gan": 8.3, "paper": 8.3, "world64": 3.4}[recipe], abs=0.1)
+
+
+def test_the_size_of_the_recipe_paper_by_hand() -> None:
+    """Encoder and decoder are t2i-cvae's, so the sum is ours, not Larsen's. The sentence has 384 numbers.
+
+    block     of i to o channels under d numbers: 2 (d + 1)(i + o) + (9i + 1) o + (9o + 1) o + (i + 1) o = B(i, o, d)
+    encoder   text 384*128 + 128                                                            =    49,280
+              stem 3*64*9 + 64                                                              =     1,792
+              B(64, 64, 128) + B(64, 128, 128) + B(128, 256, 128) + B(256, 256, 128)        = 2,785,728
+              1x1 convolution 256*64 + 64, posterior 64*16*256 + 256                        =   278,848
+    decoder   text 384*128 + 128                                                            =    49,280
+              condition (128 + 128)*512 + 512 + 512*256 + 256                               =   262,912
+              start 256*256*16 + 256*16                                                     = 1,052,672
+              2 B(256, 256, 256) + B(256, 128, 256) + B(128, 32, 256)                       = 3,823,648
+              group norm 2*32, picture 32*3*9 + 3                                           =       931
+    """
+    with torch.device("meta"):
+        vae = VAEGAN(CVAEConfig.model_validate(read_recipe("vaegan", "paper")["model"]))
+    encoder, decoder = (sum(p.numel() for p in network.parameters()) for network in (vae.encoder, vae.decoder))
+    assert encoder == sum([49_280, 1_792, 2_785_728, 278_848]) == 3_115_648
+    assert decoder == sum([49_280, 262_912, 1_052_672, 3_823_648, 931]) == 5_189_443  # together 8.3 M

@@ -17,6 +17,7 @@ KINDS = {
     "features": "captions, encoded for training",
     "evaluations": "interrupted evaluations",
     "statistics": "statistics of real pictures",
+    "step_times": "measured times of training steps",
     "heads": "features for training the bundled evaluator",
     "locks": "locks of folders that a process writes",
 }

@@ -18,6 +18,7 @@ from t2i.errors import (
     UnknownNameError,
     did_you_mean,
 )
+from t2i.progress import Say, unsaid
 from t2i.registry.describe import DEFAULT_LANGUAGE_MODEL, DEFAULT_TEXT_ENCODER
 from t2i.registry.discovery import registry
 from t2i.registry.names import ModelName
@@ -114,10 +115,20 @@ def create_evaluator(name: str, **settings: Any) -> Evaluator:
     return cast("Evaluator", target(**settings))
 
 
-def suited_settings(evaluator: str, data: str) -> dict[str, Any]:
-    """An evaluator's settings for a dataset, such as an encoder that was trained on it; {} if its defaults suit it."""
+def suited_settings(evaluator: str, data: str, location: str = "", warn: Say = unsaid) -> dict[str, Any]:
+    """An evaluator's settings for a dataset, such as an encoder that was trained on it; {} if its defaults suit it.
+
+    Args:
+        data, location: the dataset's.
+        warn: called with what an evaluator says of its choice.
+    """
     spec, _ = registry().get(EvaluatorSpec, evaluator)
-    return dict(load_target(spec.suited)(data)) if spec.suited else {}
+    return dict(load_target(spec.suited)(data, location, warn)) if spec.suited else {}
+
+
+def held_out_settings(evaluator: str) -> dict[str, Any]:
+    """An evaluator's settings for the held-out pictures of a run."""
+    return dict(registry().get(EvaluatorSpec, evaluator)[0].held_out_settings)
 
 
 def create_engine(name: str) -> Engine:

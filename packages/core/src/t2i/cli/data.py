@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from t2i.cli.console import progress, report, report_json, say, warn
+from t2i.cli.options import FitOption, PositionOption
+from t2i.data.fit import Fitting
 from t2i.errors import InvalidInputError, OfflineError, OutputError, PluginError
 from t2i.registry.describe import DEFAULT_TEXT_ENCODER
 
@@ -78,6 +80,8 @@ def show(
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG file to write.")] = Path("sheet.png"),
     count: Annotated[int, typer.Option("-n", help="How many pictures, spread over the data.", min=1, max=400)] = 24,
     resolution: Annotated[int, typer.Option(help="Side of each picture, in pixels.", min=16, max=512)] = 128,
+    fit: FitOption = "crop",
+    position: PositionOption = "centre",
     background: Background = None,
     caption_column: CaptionColumn = "",
     image_column: ImageColumn = "",
@@ -90,7 +94,7 @@ def show(
     from t2i.data.survey import contact_sheet
     from t2i.files import write_atomic
 
-    opened = _open(dataset, background, caption_column, image_column)
+    opened = _open(dataset, background, caption_column, image_column).fitted(Fitting(fit, position))
     sheet, shown = contact_sheet(opened, count, resolution)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
@@ -134,6 +138,8 @@ def pack(
     text_encoder: Annotated[
         str, typer.Option(help='The text encoder whose features are stored with the captions, or "none".')
     ] = DEFAULT_TEXT_ENCODER,
+    fit: FitOption = "crop",
+    position: PositionOption = "centre",
     strict: Strict = False,
     background: Background = None,
     caption_column: CaptionColumn = "",
@@ -144,7 +150,7 @@ def pack(
     from t2i.data.prepare import own_features
     from t2i.data.remarks import shared_caption
 
-    opened = _open(dataset, background, caption_column, image_column)
+    opened = _open(dataset, background, caption_column, image_column).fitted(Fitting(fit, position))
     unread: Sequence[str] = ()
     try:
         packed = write_pack(opened, out, resolution, strict=strict, progress=progress)

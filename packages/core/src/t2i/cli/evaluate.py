@@ -69,7 +69,9 @@ def evaluate(
     if out is not None:
         check_writable(out)
     from t2i.create import create_engine, load_dataset
+    from t2i.data.fit import CROPPED
     from t2i.evaluation.evaluate import create_evaluators
+    from t2i.evaluation.fitting import fitted_for
     from t2i.evaluation.keep import evaluate_and_keep
     from t2i.evaluation.plan import Plan
     from t2i.evaluation.processes import load_artist
@@ -81,7 +83,9 @@ def evaluate(
     create_evaluators(plan)  # reports problems before any work
     artist = load_artist(model, device)
     options = artist.options(**chosen)
-    dataset = load_dataset(data)
+    dataset = fitted_for(artist, load_dataset(data))
+    if dataset.fitting != CROPPED:
+        say(f"{dataset.name}: pictures that are not square are fitted as in the model's training: {dataset.fitting}")
     for remark in dataset.remarks:
         warn(f"{dataset.name}: {remark}")
     with interruptible(), ExitStack() as stack:

@@ -23,7 +23,10 @@ TABLES = ("options", "settings")  # of a model: for --option in drawing, and of 
 
 def info(
     name: Annotated[
-        str, typer.Argument(help='"technique", "technique.tag", hf-hub:org/repo, or what `t2i plugins` lists.')
+        str,
+        typer.Argument(
+            help='"technique", "technique.tag", a run folder or snapshot, hf-hub:org/repo, or what `t2i plugins` lists.'
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verify: Annotated[
@@ -34,6 +37,8 @@ def info(
     asked = ModelName.parse(name)
     if asked.kind == "hub" and asked.known is None:
         facts = _on_hub(asked)
+    elif asked.kind == "folder":
+        facts = _in_folder(asked)
     else:
         facts = _of_other_roles(name)
         try:
@@ -88,6 +93,31 @@ def _on_hub(name: ModelName) -> dict[str, Any]:
         facts["weights_bytes"] = sizes[WEIGHTS]
         facts["config"] = _json(folder / CONFIG)
     return facts
+
+
+def _in_folder(name: ModelName) -> dict[str, Any]:
+    """What a run, or the snapshot in a folder, records; its weights are not read."""
+    from t2i.runs.checkpoints import has_checkpoints, latest_checkpoint
+    from t2i.runs.folder import RunFolder
+    from t2i.snapshots.resolve import model_folder
+    from t2i.training.known_settings import known_options
+    from t2i.training.settings import read_run
+
+    facts: dict[str, Any] = {"name": str(name)}
+    run = RunFolder(name.folder)
+    if run.settings.is_file() and not (name.folder / CONFIG).is_file():
+        config = read_run(name.folder)
+        done = latest_checkpoint(name.folder).step if has_checkpoints(name.folder) else 0
+        facts |= {"technique": config.technique, "recipe": config.recipe, "data": config.data.model_dump()}
+        facts |= {"steps": f"{done} of {config.train.steps}", "parent": config.parent, "command": config.command}
+        if not done:
+            return facts
+    snapshot = _json(model_folder(name.folder) / CONFIG)
+    own = snapshot.get("facts", {})
+    facts |= {"technique": snapshot.get("technique"), "weights_sha256": snapshot.get("weights_sha256")}
+    facts |= {"config": snapshot.get("config", {}), "facts": own}
+    spec = model_info(str(facts["technique"])).spec
+    return facts | {"options": [vars(option) for option in known_options(spec, own.get("options", {}))] if spec else []}
 
 
 def _of_model(info: ModelInfo) -> dict[str, Any]:

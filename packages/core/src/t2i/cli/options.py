@@ -11,6 +11,7 @@ import typer
 
 from t2i.arguments import check_whole_number
 from t2i.cli.console import say
+from t2i.data.fit import Fit, Position
 from t2i.errors import InvalidInputError, OutputError
 from t2i.registry.describe import model_info, weights_spec
 from t2i.registry.discovery import registry
@@ -31,6 +32,13 @@ OwnOption = Annotated[
     typer.Option(
         "--option", metavar="NAME=VALUE", help="An option of the technique, such as truncation=0.8; repeatable."
     ),
+]
+FitOption = Annotated[
+    Fit,
+    typer.Option(help="Pictures that are not square: cut, padded with the colour of their edges, or squashed."),
+]
+PositionOption = Annotated[
+    Position, typer.Option(help="crop: the part that is kept; pad: where the picture is placed (start: top or left).")
 ]
 DeviceOption = Annotated[str | None, typer.Option(help="Device to run on: cpu, cuda or mps. Default: the accelerator.")]
 MemoryOption = Annotated[

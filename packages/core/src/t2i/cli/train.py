@@ -72,15 +72,13 @@ def train(
         if parent is not None and technique is not None and "=" in technique:
             changes.insert(0, technique)
             technique = None
-        if time is not None:
-            from t2i.training.defaults.duration import seconds_of
-
-            if steps is not None:
-                raise InvalidInputError("Give --steps or --time, not both: each says how long the run is.")
-            seconds = seconds_of(time)
         flags = [f"train.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
         flags += [f"data.{name}={value}" for name, value in columns.items()]
-        settings, defaults = _settings(technique, parent, recipe, config, data, [*changes, *flags], accept_new, yes)
+        changes += flags
+        if time is not None:
+            seconds = _seconds(time, config, changes)
+        is_timed = seconds is not None
+        settings, defaults = _settings(technique, parent, recipe, config, data, changes, is_timed, accept_new, yes)
         settings |= {"strict": strict or settings.get("strict", False)}
     else:
         raise InvalidInputError(
@@ -122,6 +120,20 @@ def _alone(option: str, given: Mapping[str, object], allowed: Collection[str]) -
         )
 
 
+def _seconds(time: str, config: Path | None, assignments: Sequence[str]) -> float:
+    """`--time` in seconds, if nothing else says how long the run is."""
+    from t2i.training.defaults.duration import seconds_of
+    from t2i.training.settings import override, read_settings
+
+    train = override(read_settings(config) if config else {}, assignments).get("train")
+    if isinstance(train, Mapping) and "steps" in train:
+        raise InvalidInputError(
+            "Give --steps or --time, not both: each says how long the run is. The setting train.steps is the same as "
+            "--steps."
+        )
+    return seconds_of(time)
+
+
 def _settings(
     technique: str | None,
     parent: str | None,
@@ -129,13 +141,21 @@ def _settings(
     config: Path | None,
     data: str | None,
     assignments: Sequence[str],
-    accept_new: bool = False,
-    yes: bool = False,
+    is_timed: bool,
+    accept_new: bool,
+    yes: bool,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The settings that a person chose (the command line goes before the file, and that before the recipe), and those
     that recommended settings go before: the parent's, then the technique's own; None if a recipe was chosen."""
     from t2i.training.defaults.own import own_settings
-    from t2i.training.settings import merge, override, read_recipe, read_settings, without_foreign_prompts
+    from t2i.training.settings import (
+        merge,
+        override,
+        read_recipe,
+        read_settings,
+        without_foreign_prompts,
+        without_length,
+    )
 
     settings: dict[str, Any] = {}
     below: dict[str, Any] | None = None
@@ -154,13 +174,14 @@ def _settings(
             settings, below = below, None
     assert technique is not None  # given, or the parent's
     if recipe:
-        settings = without_foreign_prompts(merge(below or settings, read_recipe(technique, recipe)), data)
-        below = None
+        settings, below = merge(below or settings, read_recipe(technique, recipe)), None
     elif not settings:
         below = merge(own_settings(technique), below or {})
+    base = settings = without_length(settings) if is_timed else settings
     if config is not None:
         settings = merge(settings, read_settings(config))
     settings = override(merge(settings, {"data": data} if data is not None else {}), assignments)
+    settings = without_foreign_prompts(settings, base)
     if not settings.get("data"):
         raise InvalidInputError("A new run needs data: --data openmoji, or --data path/to/folder")
     command = shlex.join(["t2i", *sys.argv[1:]])

@@ -79,6 +79,11 @@ class CaptionedDataset(ABC):
         """Name and split, such as "openmoji:train"; a run records it as its training data."""
 
     @property
+    def location(self) -> str:
+        """The absolute path of the user's own files, which tells datasets of one name apart; "" if the name does."""
+        return ""
+
+    @property
     @abstractmethod
     def license(self) -> str:
         """SPDX id of the pictures' licence, or "unknown"."""
@@ -104,6 +109,11 @@ class CaptionedDataset(ABC):
         """
         return None
 
+    @property
+    def fitting(self) -> Fitting:
+        """How its pictures become squares."""
+        return CROPPED
+
     def on_background(self, colour: str) -> CaptionedDataset:
         """The same dataset, with transparent pictures placed on `colour` instead of white.
 
@@ -120,7 +130,7 @@ class CaptionedDataset(ABC):
         Raises:
             InvalidInputError: this dataset makes squares in one way only.
         """
-        if fitting == CROPPED:
+        if fitting in (CROPPED, self.fitting):
             return self
         raise InvalidInputError(
             f"data.fit and data.position choose how pictures become squares, but those of {self.name} are squares "

@@ -29,6 +29,9 @@ class Fitting:
     fit: Fit = "crop"
     position: Position = "centre"
 
+    def __str__(self) -> str:
+        return self.fit if self.position == "centre" else f"{self.fit}, {self.position}"
+
     def __call__(self, picture: Image.Image, side: int) -> Image.Image:
         """The RGB picture as a square of `side` pixels (Lanczos, antialiased)."""
         from PIL import Image, ImageOps

@@ -42,6 +42,7 @@ class PreparedData:
         ids: the pictures' names; empty if unknown.
         held_out: [n], whether a picture is only for validation; None if none is.
         mixed_in: how many pictures, the last ones, are of another dataset; see `t2i.data.mixing`.
+        location: the absolute path of the user's own files; "" if the name alone tells the dataset from others.
     """
 
     name: str
@@ -59,6 +60,7 @@ class PreparedData:
     ids: Sequence[str] = ()
     held_out: np.ndarray | None = None
     mixed_in: int = 0
+    location: str = ""
 
     def holding_out(self, share: float) -> PreparedData:
         """The same data, with about this share held out; see `t2i.data.held_out`.
@@ -115,6 +117,7 @@ def prepare(
         remarks=[*dataset.remarks, *shared_caption(pack.captions, len(pack.ids)), *captions.remarks],
         content=pack.content,
         ids=pack.ids,
+        location=dataset.location,
     )
 
 
@@ -136,6 +139,14 @@ def own_features(pack: Pack, encoder: TextEncoder) -> Path:
     return pack.folder / "text" / features_name(encoder.identity)
 
 
+def is_decoded(dataset: CaptionedDataset, resolution: int) -> bool:
+    """Whether the cache has the dataset's pictures at `resolution`."""
+    return _cache_folder(dataset, resolution).is_dir()
+
+
 def _cached_pack(dataset: CaptionedDataset, resolution: int, progress: Progress) -> Pack:
-    folder = cache_home() / "packs" / source_of(dataset, resolution)[:32]
-    return write_pack(dataset, folder, resolution, repair=True, progress=progress)
+    return write_pack(dataset, _cache_folder(dataset, resolution), resolution, repair=True, progress=progress)
+
+
+def _cache_folder(dataset: CaptionedDataset, resolution: int) -> Path:
+    return cache_home() / "packs" / source_of(dataset, resolution)[:32]

@@ -104,6 +104,7 @@ class Pipeline(Artist):
             text_encoders={encoder.name: encoder.sha256},
             device=self._device.type,
             versions=self._versions,
+            parent=self.snapshot.config.facts.parent,
         )
 
     @property

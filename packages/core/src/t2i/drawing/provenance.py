@@ -34,6 +34,7 @@ class ArtistIdentity:
         versions: versions of t2i-core, torch and the distribution that draws.
         adapters: the sha256 of each adapter that was loaded on top of the weights, by its name.
         licenses: the licence of each network of a model that has several, by the name of its folder in `weights`.
+        parent: the model whose weights its training started from, with their sha256; "" if there is none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ArtistIdentity:
     versions: Mapping[str, str] = field(hash=False)
     adapters: Mapping[str, str] = field(default_factory=dict, hash=False)
     licenses: Mapping[str, str] = field(default_factory=dict, hash=False)
+    parent: str = ""
 
     @property
     def weights_sha256(self) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor
 from t2i.config import Config
 from t2i.create import create_evaluator, suited_settings
 from t2i.data.dataset import CaptionedDataset
+from t2i.data.fit import CROPPED
 from t2i.drawing.artist import Artist
 from t2i.errors import InvalidInputError
 from t2i.evaluation.fewest import check_enough
@@ -92,7 +93,7 @@ def evaluate(
     """
     plan, options = plan or Plan(), options or artist.options()
     side = plan.resolution or artist.resolution
-    plan = suited_to(plan, dataset.name)
+    plan = suited_to(plan, dataset, warn)
     evaluators = create_evaluators(plan)
     state = PartialState()
     pictures = make_plan(dataset.examples, plan.n, plan.seed)
@@ -150,13 +151,17 @@ def look(
     return Seen(drawn, seconds, tuple(unreadable))
 
 
-def suited_to(plan: Plan, data: str) -> Plan:
+def suited_to(plan: Plan, dataset: CaptionedDataset, warn: Say = unsaid) -> Plan:
     """The plan with the settings that its evaluators have for this dataset, such as an encoder trained on it; those of
-    the plan replace them."""
+    the plan replace them. `warn` is called with what an evaluator says of a choice that is used."""
     settings = {name: dict(given) for name, given in plan.settings.items()}
     for name in plan.metrics:
-        if found := suited_settings(name, data):
-            settings[name] = {**found, **settings.get(name, {})}
+        remarks: list[str] = []
+        given = settings.get(name, {})
+        if found := suited_settings(name, dataset.name, dataset.location, remarks.append):
+            settings[name] = {**found, **given}
+            for remark in remarks if found.keys() - given.keys() else ():
+                warn(f"{name}: {remark}")
     return replace(plan, settings=settings)
 
 
@@ -224,4 +229,5 @@ def _protocol(artist: Artist, dataset: CaptionedDataset, plan: Plan) -> dict[str
         "data_sha256": dataset.fingerprint,
         "resolution": f"{plan.resolution or artist.resolution} px",
         "seed": str(plan.seed),
+        **({"fit": str(dataset.fitting)} if dataset.fitting != CROPPED else {}),
     }

@@ -9,6 +9,7 @@ from typing import Any
 from t2i.create import load_dataset
 from t2i.drawing.pipeline import pipeline
 from t2i.evaluation.evaluate import Seen, create_evaluators, look, suited_to
+from t2i.evaluation.fitting import fitted_for
 from t2i.evaluation.plan import Plan, Planned
 
 
@@ -38,8 +39,8 @@ class EvaluationWorker:
             T2IError: model, options, dataset or evaluators cannot be used.
         """
         artist = pipeline(self.model, device=self.device)
-        options, dataset = artist.options(**self.options), load_dataset(self.data)
-        evaluators = create_evaluators(suited_to(self.plan, dataset.name))
+        options, dataset = artist.options(**self.options), fitted_for(artist, load_dataset(self.data))
+        evaluators = create_evaluators(suited_to(self.plan, dataset))
         side = self.plan.resolution or artist.resolution
 
         def see(batch: Sequence[Planned]) -> Seen:

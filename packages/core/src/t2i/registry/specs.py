@@ -145,15 +145,17 @@ class EvaluatorSpec(Spec):
     Attributes:
         target: a callable `(**settings) -> Evaluator`, each setting with a default.
         check_settings: those that `t2i check` uses, such as {"subset_size": 8}: it evaluates two dozen small pictures.
+        held_out_settings: those that a run uses on its held-out pictures, which may be few.
         least_pictures: that of the Evaluator with its default settings, so that too few are reported at once.
-        suited: a callable (dataset's name) -> settings that suit this dataset better than the defaults, such as an
-            encoder trained on it; a person's own settings replace them. "" if there are none.
+        suited: a callable (dataset's name, location, warn) -> settings that suit this dataset better than the defaults,
+            such as an encoder trained on it; a person's own settings replace them. "" if there are none.
     """
 
     name: str
     target: str
     summary: str
     check_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    held_out_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     least_pictures: int = 1
     suited: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)

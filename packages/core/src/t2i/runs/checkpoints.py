@@ -26,6 +26,7 @@ class StateFacts(Config):
     format: Literal[1] = FORMAT
     step: int
     seconds: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    first_pictures: NonNegativeFloat | None = None
     sha256: Sha256
 
 
@@ -34,12 +35,15 @@ class Checkpoint:
     """A complete checkpoint on disk whose hash has been verified.
 
     Attributes:
-        seconds: time spent until then, by device; the only value that differs between two runs of the same steps.
+        seconds: time spent until then, by device.
+        first_pictures: seconds from the command to its first pictures, if they were drawn. These times are the only
+            values that differ between two runs of the same steps.
     """
 
     folder: Path
     step: int
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    first_pictures: float | None = field(default=None, compare=False)
 
     @property
     def snapshot(self) -> Path:
@@ -86,4 +90,4 @@ def _verified(folder: Path, step: int) -> Checkpoint:
         raise damaged(f"its state.json is that of step {facts.step}")
     if sha256 != facts.sha256:
         raise damaged("its sha256 does not match the recorded one")
-    return Checkpoint(folder, step, facts.seconds)
+    return Checkpoint(folder, step, facts.seconds, facts.first_pictures)

@@ -18,7 +18,7 @@ from t2i.registry.specs import ModelSpec, SpecT, TextEncoderSpec
 from t2i.snapshots.markdown import fence, plain, table
 
 if TYPE_CHECKING:
-    from t2i.snapshots.record import SnapshotConfig
+    from t2i.snapshots.record import SnapshotConfig, SnapshotFacts
 
 HERE = "local-dir:PATH_TO_THIS_FOLDER"
 SCORES_BEGIN, SCORES_END = "<!-- scores, written by t2i evaluate -->", "<!-- end of scores -->"
@@ -117,7 +117,8 @@ def _made_of(config: SnapshotConfig) -> str:
     rows = {
         "technique": config.technique,
         "dataset": facts.dataset or "not stated",
-        "licence": facts.license,
+        "licence": _licence(facts),
+        **({"pictures that are not square": f"{facts.fit}, {facts.position}"} if facts.fit != "crop" else {}),
         "text encoder": f"{encoder.name}, {encoder.dim}-d, sha256 {encoder.sha256 or 'unknown'}"
         if encoder
         else "not stated",
@@ -129,6 +130,14 @@ def _made_of(config: SnapshotConfig) -> str:
         "model.safetensors": f"sha256 {config.weights_sha256}",
     }
     return f"## What it is made of\n\n{table(['', ''], list(rows.items()))}"
+
+
+def _licence(facts: SnapshotFacts) -> str:
+    """The data's licence, and that of the weights that training started from, which does not hold for the data."""
+    if not facts.parent:
+        return facts.license
+    parent = facts.parent.rpartition(", sha256 ")[0] or facts.parent
+    return f"{facts.license}; weights started from {parent} ({facts.parent_license or 'licence unknown'})"
 
 
 def _took(seconds: Mapping[str, float]) -> str:

@@ -32,6 +32,9 @@ class SnapshotFacts(Config):
     )
     command: str = Field("", description="the command that reproduces these weights")
     parent: str = Field("", description="the model whose weights the training started from, with their sha256")
+    fit: Literal["crop", "pad", "squash"] = Field("crop", description="how the training pictures became squares")
+    position: Literal["centre", "start", "end"] = Field("centre", description="the part kept, or the picture's place")
+    parent_license: str = Field("", description="the licence that the parent records")
     source: str = Field("", description="the foreign checkpoint they were converted from, with its sha256")
 
     def after(self, steps: int, images_seen: int, training_seconds: Mapping[str, float]) -> SnapshotFacts:

@@ -35,7 +35,7 @@ def resolve(name: str, sha256: str | None = None) -> Snapshot:
     """
     asked = ModelName.parse(name)
     if asked.kind == "folder":
-        return _open(name, _model_folder(asked.folder))
+        return _open(name, model_folder(asked.folder))
     if asked.kind == "hub":
         return _open_from_hub(name, asked.repo, asked.revision or None, sha256)
     spec = weights_spec(name)
@@ -46,7 +46,7 @@ def resolve(name: str, sha256: str | None = None) -> Snapshot:
     return _open_from_hub(spec.name, spec.repo, spec.revision or None, spec.sha256)
 
 
-def _model_folder(path: Path) -> Path:
+def model_folder(path: Path) -> Path:
     """`path` itself if it is a snapshot; the newest complete checkpoint's snapshot if it is a run."""
     check_folder(path)
     if (path / CONFIG).exists():

@@ -2,7 +2,7 @@
 
 run/checkpoints/step-00001000/
     state.safetensors   modules, optimisers and the moving average, by name
-    state.json          step, seconds spent by device, and state.safetensors' sha256
+    state.json          step, seconds spent by device and until the first pictures, and state.safetensors' sha256
     snapshot/           the averaged generator, a normal snapshot
 """
 
@@ -33,11 +33,13 @@ def save_checkpoint(
     save_snapshot: Callable[[Path], object],
     keep: int,
     seconds: Mapping[str, float] | None = None,
+    first_pictures: float | None = None,
 ) -> Path:
     """Write the checkpoint of `step` and delete all but the newest `keep`.
 
     Args:
         seconds: training time of the run, by device.
+        first_pictures: seconds from the command to its first pictures.
 
     Raises:
         OutputError: the folder cannot be written; no part of the checkpoint is left behind.
@@ -53,7 +55,7 @@ def save_checkpoint(
     with atomic_folder(folder) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch / "state.safetensors")
         sha256 = sha256_of(scratch / "state.safetensors")
-        facts = StateFacts(step=step, seconds=dict(seconds or {}), sha256=sha256)
+        facts = StateFacts(step=step, seconds=dict(seconds or {}), first_pictures=first_pictures, sha256=sha256)
         (scratch / "state.json").write_text(facts.model_dump_json(indent=2) + "\n")
         save_snapshot(snapshot_of(scratch))
     for old in list(files.checkpoints().values())[keep:]:

@@ -49,6 +49,7 @@ def settings_from(parent: str, opening: Opening | None = None) -> dict[str, Any]
     run = RunFolder.of_snapshot(snapshot.folder)
     return {
         "parent": parent,
+        "parent_license": "" if facts.license == "unknown" else facts.license,
         "technique": snapshot.config.technique,
         "text_encoder": facts.text_encoder.name,
         "model": snapshot.config.config,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,9 +31,10 @@ from t2i.snapshots.record import SnapshotFacts
 from t2i.training.accelerator import make_accelerator
 from t2i.training.changes import changed
 from t2i.training.defaults.facts import facts_of
+from t2i.training.defaults.known_times import keep_time, known_time
 from t2i.training.defaults.recommend import length, lines, nested, recommended, still_open
 from t2i.training.defaults.rules import MINUTES
-from t2i.training.defaults.step_time import seconds_a_step
+from t2i.training.defaults.step_time import BRIEF_SECONDS, ENOUGH_SECONDS, measured_steps, seconds_a_step
 from t2i.training.find_lr import WHOLE, draw_rates, find_rate
 from t2i.training.launch import launched
 from t2i.training.objective import Objective
@@ -63,7 +66,9 @@ def start(
     Args:
         defaults: if given, recommended settings fill in what `settings` does not set, and these fill in the rest: the
             parent's settings, or those of the technique's recipe `own`.
-        seconds: the length of the run, in place of `train.steps`; by default MINUTES if settings are recommended.
+        seconds: the length of the run, in place of `train.steps`; by default MINUTES if settings are recommended and
+            `settings` set no steps. When samples, checkpoints and rows are written then follows from the length, if
+            `settings` do not set it; also if settings are recommended for a given number of steps.
         say: called with the recommended settings, a line each.
 
     Raises:
@@ -72,6 +77,7 @@ def start(
         TrainingError: another process is training in `out`.
         DivergedError, TrainingError: see Trainer.fit.
     """
+    begun = time.monotonic()
     config = checked(settings if defaults is None else merge(defaults, settings))
     check_new(out)
     with _locked(out):
@@ -89,10 +95,11 @@ def start(
                     say(line)
             if seconds is None and "steps" not in settings.get("train", {}):
                 seconds = 60.0 * MINUTES
+        timed = partial(_timed, dataset, settings, seconds, say) if defaults is not None or seconds else None
         if config.train.find_lr:
             config = config.model_copy(update={"train": config.train.model_copy(update={"steps": WHOLE})})
             return _search_rate(_trainer(config, dataset, out, device, progress, warn, new=False), out, say)
-        return _run(_trainer(config, dataset, out, device, progress, warn, new=True, seconds=seconds, say=say))
+        return _run(_trainer(config, dataset, out, device, progress, warn, new=True, timed=timed, begun=begun))
 
 
 def _search_rate(trainer: Trainer, out: Path, say: Say) -> TrainResult:
@@ -132,9 +139,20 @@ def resume(
         check_device(device)
         trainer = _trainer(config, open_data(config.data), out, device, progress, warn, new=False)
         if config != before and trainer.processes.main:
-            warn(f"From step {done} on: {', '.join(f'{n}={v}' for n, v in config.changes[-1].settings.items())}.")
+            new = config.changes[-1].settings
+            warn(f"From step {done} on: {', '.join(f'{n}={v}' for n, v in new.items())}{_cosine(trainer, new)}.")
             _write_settings(config, out)
         return _run(trainer)
+
+
+def _cosine(trainer: Trainer, new: Mapping[str, Any]) -> str:
+    """Where the learning rates' cosines end, if that is among what is `new`; "" if there is none."""
+    if not any(name == "train.steps" or name.endswith(".schedule") for name in new):
+        return ""
+    steps = trainer.config.steps
+    players = [player for phase in trainer.objective.phases for player in phase.players]
+    ends = {round(player.span[1] * steps) for player in players if player.optimizer.schedule == "cosine"}
+    return f"; the learning rate's cosine now ends at step {' and '.join(map(str, sorted(ends)))}" if ends else ""
 
 
 def _locked(out: Path) -> AbstractContextManager[None]:
@@ -178,8 +196,8 @@ def _trainer(
     warn: Warn,
     *,
     new: bool,
-    seconds: float | None = None,
-    say: Say = unsaid,
+    timed: Callable[[RunConfig, int, Accelerator, Processes], RunConfig] | None = None,
+    begun: float | None = None,
 ) -> Trainer:
     encoder = create_text_encoder(config.text_encoder)
     objective = make_objective(config, encoder.identity.dim)
@@ -195,9 +213,9 @@ def _trainer(
     accelerator = make_accelerator(config.train, out, device)
     processes = Processes(accelerator, out)
     if not processes.main:
-        progress, warn, say = silent, lambda message: None, unsaid
-    if seconds is not None:
-        config = _timed(config, dataset, encoder.identity.dim, seconds, accelerator, processes, say)
+        progress, warn = silent, lambda message: None
+    if timed is not None:
+        config = timed(config, encoder.identity.dim, accelerator, processes)
     with processes.main_first():
         resolution = generator.resolution + config.train.crop_margin
         data, validation = prepared(config, dataset, resolution, encoder, progress, warn)
@@ -210,7 +228,10 @@ def _trainer(
         dataset=data.name,
         license=data.license,
         options=options,
+        fit=dataset.fitting.fit,
+        position=dataset.fitting.position,
         parent=f"{config.parent}, sha256 {parent_sha256}" if config.parent else "",
+        parent_license=config.parent_license,
         command=as_unicode(config.command),
     )
     trainer = Trainer(
@@ -223,6 +244,7 @@ def _trainer(
         accelerator=accelerator,
         warn=warn,
         validation=validation,
+        begun=begun,
     )
     if new and processes.main:
         resolved = config.model_copy(
@@ -239,20 +261,38 @@ def _trainer(
 
 
 def _timed(
-    config: RunConfig,
     dataset: CaptionedDataset,
+    settings: Mapping[str, Any],
+    seconds: float | None,
+    say: Say,
+    config: RunConfig,
     text_dim: int,
-    seconds: float,
     accelerator: Accelerator,
     processes: Processes,
-    say: Say,
 ) -> RunConfig:
-    """The settings with the number of steps that `seconds` allow, measured on this device."""
-    measured = seconds_a_step(make_objective(config, text_dim), config.train, text_dim, accelerator, processes)
-    choices = length(len(dataset.examples), measured, seconds, config.train.batch_size)
-    for line in lines(choices):
-        say(line)
-    return checked(merge(config.model_dump(mode="json"), nested(choices)))
+    """`config` with what follows from the run's length, measured on this device, where `settings` leave it open.
+
+    Args:
+        seconds: the run's length; None for the number of steps that `config` has. These do not depend on how fast the
+            machine is just now, so an earlier measurement will do.
+    """
+    objective, batch_size, steps = make_objective(config, text_dim), config.train.batch_size, config.train.steps
+    if seconds is None and steps <= measured_steps(objective):
+        return config  # measuring would take as long as the run
+    known = known_time(config, accelerator) if seconds is None and processes.count == 1 else None
+    enough = BRIEF_SECONDS if seconds is None else ENOUGH_SECONDS
+    measured = known or seconds_a_step(objective, config.train, text_dim, accelerator, processes, enough)
+    if known is None and processes.main:
+        keep_time(config, accelerator, measured)
+    if seconds is None:  # exactly these steps, also if a few pictures are only memorised
+        of_steps, *others = length(steps * batch_size, measured, (steps + 0.5) * measured, batch_size)
+    else:
+        of_steps, *others = length(len(dataset.examples), measured, seconds, batch_size)
+    choices = [of_steps, *still_open(others, settings)]
+    if processes.main:
+        for line in lines(choices):
+            say(line)
+    return checked(merge(config.model_dump(mode="json", exclude_unset=True), nested(choices)))
 
 
 def _objective_settings(config: RunConfig) -> Config:

@@ -8,20 +8,23 @@ from t2i.create import load_dataset
 from t2i.data.dataset import CaptionedDataset, summarised
 from t2i.data.fit import Fitting
 from t2i.data.mixing import mixed, thinned
-from t2i.data.prepare import PreparedData, prepare
-from t2i.errors import T2IError
+from t2i.data.prepare import PreparedData, is_decoded, prepare
+from t2i.errors import DataError, T2IError, UnknownNameError
 from t2i.progress import Progress
+from t2i.runs.folder import RunFolder
 from t2i.snapshots.resolve import resolve
 from t2i.text import TextEncoder
 from t2i.training.config import DataConfig
-from t2i.training.settings import RunConfig
+from t2i.training.defaults.facts import LONG, facts_of
+from t2i.training.parent_data import named_dataset, places_of
+from t2i.training.settings import RunConfig, read_run
 
 Warn = Callable[[str], None]
 
 
-def open_data(data: DataConfig) -> CaptionedDataset:
-    """The dataset that the settings name, with its pictures made square as they say."""
-    dataset = load_dataset(data.source, caption_column=data.caption_column, image_column=data.image_column)
+def open_data(data: DataConfig, split: str | None = None) -> CaptionedDataset:
+    """The dataset that the settings name, or another split of it, with its pictures made square as they say."""
+    dataset = load_dataset(data.source, split, caption_column=data.caption_column, image_column=data.image_column)
     return dataset.fitted(Fitting(data.fit, data.position))
 
 
@@ -38,11 +41,24 @@ def prepared(
     Raises:
         DataError, UnknownNameError: data cannot be read, or cannot be divided.
     """
+    warn_of_cuts(config.data, dataset, warn)
     data = prepare(dataset, resolution, encoder, strict=config.strict, progress=progress)
     data, validation = _with_validation(config, data, resolution, encoder, progress)
     if config.parent and config.train.mix:
         data = _with_parents_data(config, data, resolution, encoder, progress, warn)
     return data, validation
+
+
+def warn_of_cuts(data: DataConfig, dataset: CaptionedDataset, warn: Warn) -> None:
+    """Warn if many pictures lose a third or more to the crop, and nobody has chosen it, such as with a recipe."""
+    if "fit" in data.model_fields_set or dataset.fitting.fit != "crop":
+        return
+    share = facts_of(dataset).elongated
+    if share > 1 / 3:  # from here on, recommended settings pad
+        warn(
+            f"{share:.0%} of the pictures are longer than {LONG} to 1 and are cropped to squares: data.fit=pad or "
+            f"squash keeps all of them in view, data.fit=crop says that this is meant."
+        )
 
 
 def warn_of_data(data: PreparedData, sha256: str, warn: Warn) -> None:
@@ -68,8 +84,10 @@ def _with_validation(
         return data, None
     if isinstance(where, float):
         return data.holding_out(where), None
-    source = f"{config.data.source}{where}" if where.startswith(":") else where
-    dataset = open_data(config.data.model_copy(update={"source": source}))
+    if where.startswith(":"):
+        dataset = open_data(config.data, where[1:])
+    else:
+        dataset = open_data(config.data.model_copy(update={"source": where}))
     return data, prepare(dataset, resolution, encoder, strict=config.strict, progress=progress)
 
 
@@ -81,9 +99,40 @@ def _with_parents_data(
     if config.train.mix_data:
         named = prepare(load_dataset(config.train.mix_data), resolution, encoder, progress=progress)
         return mixed(data, named, most=len(named.images))
-    name = resolve(config.parent).config.facts.dataset
+    snapshot = resolve(config.parent)
+    run = RunFolder.of_snapshot(snapshot.folder)
     try:
-        return mixed(data, prepare(thinned(load_dataset(name)), resolution, encoder, progress=progress))
+        if run is None:
+            theirs = thinned(named_dataset(snapshot.config.facts.dataset))
+        else:
+            parent = read_run(run.path)
+            side = resolution - config.train.crop_margin + parent.train.crop_margin
+            theirs = _data_of(run, parent, side, encoder, progress)
+        return mixed(data, prepare(theirs, resolution, encoder, progress=progress))
     except T2IError as error:
         warn(f"None of the parent's data is mixed in: {error} Name it with train.mix_data, or set train.mix=0.")
         return data
+
+
+def _data_of(
+    run: RunFolder, config: RunConfig, resolution: int, encoder: TextEncoder, progress: Progress
+) -> CaptionedDataset:
+    """The data of a run, compared with what it began with; if it is large and not decoded yet, a part, not compared.
+
+    Raises:
+        DataError, UnknownNameError: it is not here, or has changed.
+    """
+    problem: T2IError = DataError(f"{config.data.source} is not here.")
+    for place in places_of(config.data, run.path):
+        try:
+            whole = open_data(place)
+            if thinned(whole) is not whole and not is_decoded(whole, resolution):
+                return thinned(whole)
+            content = prepare(whole, resolution, encoder, progress=progress).content
+        except (DataError, UnknownNameError) as error:
+            problem = error
+            continue
+        if config.data_sha256 in ("", content):
+            return whole
+        problem = DataError(f"{place.source} has other pictures or captions than those {run.path} began with.")
+    raise problem

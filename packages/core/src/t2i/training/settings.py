@@ -24,6 +24,8 @@ MAX_SETTINGS_BYTES = 200_000
 SECTIONS = ("model", "objective", "train")
 COLUMNS = ("caption_column", "image_column")
 WHOLE = ("text_encoder", "strict")  # settings without a section
+LENGTH = ("steps", "sample_first", "sample_every", "checkpoint_every", "log_every")
+"""Fields of TrainConfig that follow from how long a run is."""
 
 
 class Change(Config):
@@ -46,6 +48,7 @@ class RunConfig(Config):
     recipe: str = Field("", description="the shipped recipe it began with")
     parent: str = Field("", description="the model whose weights it started from; see `t2i train --from`")
     command: str = Field("", description="the command that started it")
+    parent_license: str = Field("", description="the licence that the parent records")
     parent_sha256: str = Field("", description="of the parent's weights; written by the run")
     data_sha256: str = Field("", description="of the data it started with; written by the run")
     changes: tuple[Change, ...] = Field((), description="settings that changed at a resume, and from which step on")
@@ -138,17 +141,29 @@ def override(settings: Mapping[str, Any], assignments: Sequence[str]) -> dict[st
     return changed
 
 
-def without_foreign_prompts(settings: Mapping[str, Any], data: str | None) -> dict[str, Any]:
-    """A recipe's settings for `data`; if that is not the recipe's own data, without the recipe's sample prompts."""
-    train = settings.get("train")
+def without_foreign_prompts(settings: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` that override those of `recipe`; if their data is not the recipe's, without its sample prompts."""
+    train, shipped = settings.get("train"), recipe.get("train")
     if (
-        data is None
-        or "data" not in settings
-        or settings["data"] in (data, {"source": data})
-        or not isinstance(train, Mapping)
+        "data" not in recipe
+        or _source(settings.get("data")) == _source(recipe["data"])
+        or not (isinstance(train, Mapping) and isinstance(shipped, Mapping))
+        or train.get("sample_prompts") != shipped.get("sample_prompts")
     ):
         return dict(settings)
     return {**settings, "train": {name: value for name, value in train.items() if name != "sample_prompts"}}
+
+
+def without_length(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` without those that follow from how long a run is."""
+    train = settings.get("train")
+    if not isinstance(train, Mapping):
+        return dict(settings)
+    return {**settings, "train": {name: value for name, value in train.items() if name not in LENGTH}}
+
+
+def _source(data: Any) -> Any:
+    return data.get("source") if isinstance(data, Mapping) else data
 
 
 def checked(settings: Mapping[str, Any], where: str = "the run's settings") -> RunConfig:

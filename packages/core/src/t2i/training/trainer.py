@@ -90,6 +90,7 @@ class Trainer:
         accelerator: Accelerator | None = None,
         warn: Callable[[str], None] = lambda message: None,
         validation: PreparedData | None = None,
+        begun: float | None = None,
     ) -> None:
         """
         Args:
@@ -100,6 +101,7 @@ class Trainer:
             device: "cpu" keeps Accelerate from using a GPU.
             accelerator: by default made by `make_accelerator` from `config`, `run` and `device`.
             validation: the pictures to validate on, if they are data of their own; by default those held out of `data`.
+            begun: time.monotonic() when the work began, before the data was prepared; by default now.
 
         Raises:
             InvalidConfigError, TrainingError: as `make_accelerator` does; or the objective contradicts itself.
@@ -118,7 +120,8 @@ class Trainer:
         self._data, self._validation = data, validation
         self.step = 0
         self._stop = False
-        self._begun, self._measures = time.monotonic(), dict[str, str]()
+        self._begun: float | None = time.monotonic() if begun is None else begun
+        self._first_pictures: float | None = None  # seconds after which they were drawn
 
     def fit(self) -> TrainResult:
         """Train from the newest checkpoint (or the start) to the end, or until Ctrl-C or SIGTERM.
@@ -143,7 +146,7 @@ class Trainer:
             deterministic_kernels(self.config.deterministic),
             step_progress(self.step, total, batch_size, hidden=not self.processes.main) as advance,
         ):
-            exhausted = is_exhausted(report.rows, self.config.patience, self._last_phase)
+            exhausted = self._anywhere(is_exhausted(report.rows, self.config.patience, self._last_phase))
             stopped, logged = exhausted, self.step
             self.steps.clock.restart()
             while self.step < total and not stopped:
@@ -151,43 +154,49 @@ class Trainer:
                 self.step += 1
                 report.add(terms)
                 advance()
-                stopped = self.processes.agree(self._stop or exhausted) and self.step < total
+                stopped = self.processes.agree(self._stop) and self.step < total
                 validating = self._held_out and self._due(self.config.validate_every)
-                sampling = self._sampling_is_due() or (stopped and self.config.sample_every > 0)
-                saving = self._due(self.config.checkpoint_every)
+                sampling, saving = self._sampling_is_due(), self._due(self.config.checkpoint_every)
                 if self._due(self.config.log_every) or sampling or saving or validating or stopped:
                     measures = self.steps.measures(self.step - logged)
+                    if validating:
+                        if self.processes.main:
+                            validator = validator or self._make_validator()
+                            measures |= validator(self.steps, self.step - 1, self.ema.generator)
+                        rows = [*report.rows, {"step": self.step, **measures}]
+                        exhausted = self._anywhere(is_exhausted(rows, self.config.patience, self._last_phase))
+                    stopped = stopped or (exhausted and self.step < total)
+                    sampling = sampling or (stopped and self.config.sample_every > 0)
                     if sampling and self.processes.main:
                         measures |= write_watched(run, self.step, *self.steps.watch(self.step - 1))
-                    if validating and self.processes.main:
-                        validator = validator or self._make_validator()
-                        measures |= validator(self.steps, self.step - 1, self.ema.generator)
                     self._check(report.log(self.step, measures))
                     logged = self.step
                     if validating and self.processes.main:
-                        exhausted = self._keep_best(run, report.rows)
+                        self._keep_best(run, report.rows)
                 if sampling and self.processes.main:
                     drawn = write_samples(run, self.step, self.ema.generator, self._samples, self.accelerator.device)
                     self._write_page(run, report)
                 if saving or stopped:
                     self._save()
             self.processes.wait()
-        ended = self.processes.sum_(torch.tensor(float(exhausted), device=self.accelerator.device)) > 0
         best = best_step(report.rows, self._last_phase)
-        if ended and best is not None and self.step < total:
+        if exhausted and best is not None and self.step < total:
             self._warn(
                 f"Ended early at step {self.step:,} of {total:,}: the last {self.config.patience} validations were not "
                 f"better than that of step {best:,}, whose model is {run.best}. Continue anyway with train.patience=0."
             )
-        finished, copies = self.step >= total or bool(ended), ""
+        finished, copies = self.step >= total or exhausted, ""
         if finished and drawn is not None:
             copies = write_nearest(run, self._data, drawn)
             self._write_page(run, report, copies)
         return TrainResult(self.run, self.step, finished, best, copies)
 
     def _write_page(self, run: RunFolder, report: RunReport, copies: str = "") -> None:
-        self._measures.setdefault("to the first pictures", shown_duration(time.monotonic() - self._begun))
-        measures = self._measures | resources(self.run, self.accelerator.device)
+        if self._first_pictures is None and self._begun is not None:
+            self._first_pictures = time.monotonic() - self._begun
+        first = self._first_pictures
+        measures = {} if first is None else {"to the first pictures": shown_duration(first)}
+        measures |= resources(self.run, self.accelerator.device)
         problems = list(report.warnings.values())
         page = run_page(run, report.rows, self._samples.prompts, problems, self.config.steps, measures, copies)
         write_page(run, report.rows, page)
@@ -201,12 +210,15 @@ class Trainer:
         device, options = self.accelerator.device, self._samples.options
         return Validator(self.objective, data, pictures, self.config, device, self._warn, options)
 
-    def _keep_best(self, run: RunFolder, rows: Sequence[Row]) -> bool:
-        """Keep the current step as best/ if it is the best one so far; returns whether patience is exhausted."""
+    def _anywhere(self, here: bool) -> bool:
+        """Whether it is so in any process."""
+        return bool(self.processes.sum_(torch.tensor(float(here), device=self.accelerator.device)) > 0)
+
+    def _keep_best(self, run: RunFolder, rows: Sequence[Row]) -> None:
+        """Keep the current step as best/ if it is the best one so far."""
         if best_step(rows, self._last_phase) == self.step:
             facts = self._facts.after(self.step, self.step * self.config.batch_size, self._spent.read())
             keep_best(run, self.ema.generator, facts)
-        return is_exhausted(rows, self.config.patience, self._last_phase)
 
     def _due(self, every: int) -> bool:
         return every > 0 and (self.step % every == 0 or self.step == self.config.steps)
@@ -247,6 +259,7 @@ class Trainer:
                 lambda folder: save_snapshot(self.ema.generator, folder, facts),
                 self.config.keep_checkpoints,
                 seconds,
+                self._first_pictures,
             )
 
     def _restore(self) -> None:
@@ -257,6 +270,7 @@ class Trainer:
             if has_checkpoints(self.run):
                 checkpoint = latest_checkpoint(self.run, self._warn)
                 step, tensors, seconds = checkpoint.step, checkpoint.tensors(), checkpoint.seconds
+                self._begun, self._first_pictures = None, checkpoint.first_pictures
         self.step, tensors = self.processes.share(step, tensors)
         self._state.load(tensors)
         self._spent.go_on(seconds)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from t2i.create import create_evaluator, suited_settings
+from t2i.create import create_evaluator, held_out_settings, suited_settings
 from t2i.data.prepare import PreparedData
 from t2i.data.spread import spread
 from t2i.errors import InvalidInputError, T2IError
@@ -18,13 +18,14 @@ from t2i.noise import Noise
 from t2i.training.batches import BatchMaker
 from t2i.training.config import TrainConfig
 from t2i.training.objective import Batch, Objective
+from t2i.training.report.bounds import SCORES, bounds
 from t2i.training.report.curves import Row
 from t2i.training.sampling import Sampler
 from t2i.training.steps import Steps
 
 MOST = 256  # held-out pictures that are compared
-TERMS, SCORES = "validation", "held_out"
-"""The players under which metrics.jsonl keeps loss terms and scores of held-out pictures."""
+TERMS = "validation"
+"""The player under which metrics.jsonl keeps loss terms of held-out pictures."""
 
 BEST_BY = f"{SCORES}/kid"
 """The measure of the best step; without it, the sum of the last phase's terms. Lower is better for both."""
@@ -58,14 +59,19 @@ class Validator:
         parts = range(0, len(chosen), config.batch_size)
         self._draws = [sampler.unchanged(chosen[start : start + config.batch_size]) for start in parts]
         self._evaluators: dict[str, tuple[Evaluator, Mapping[str, Tensor]]] = {}
+        self._cautioned: set[str] = set()
         for name in config.validation_metrics:
             try:
-                self._evaluators[name] = self._after_real(create_evaluator(name, **suited_settings(name, data.name)))
+                settings = held_out_settings(name) | suited_settings(name, data.name, data.location, warn)
+                self._evaluators[name] = self._after_real(create_evaluator(name, **settings))
             except T2IError as error:
                 self._leave_out(name, error)
 
     def __call__(self, steps: Steps, step: int, generator: Generator) -> dict[str, float]:
-        """The terms of the phase of step `step`, and the scores of `generator`, which is the moving average."""
+        """The terms of the phase of step `step`, and the scores of `generator`, which is the moving average.
+
+        A score comes with its bounds, such as r_precision_ceiling; its first caution is a warning.
+        """
         found = {f"{TERMS}/{name}": value for name, value in steps.held_out_terms(step, self._batches()).items()}
         for evaluator, real in self._evaluators.values():
             evaluator.reset()
@@ -83,7 +89,11 @@ class Validator:
             except InvalidInputError as error:
                 self._leave_out(name, error)
                 continue
-            found |= {f"{SCORES}/{label}": score.value for label, score in scores.items() if label == name}
+            bounded = {label: score for label in (name, *bounds(name)) if (score := scores.get(label))}
+            found |= {f"{SCORES}/{label}": score.value for label, score in bounded.items()}
+            if name in bounded and bounded[name].caution and name not in self._cautioned:
+                self._cautioned.add(name)
+                self._warn(f"step {step + 1}: held-out {name} is {bounded[name].value:.3g}. {bounded[name].caution}")
         return found
 
     def _after_real(self, evaluator: Evaluator) -> tuple[Evaluator, Mapping[str, Tensor]]:

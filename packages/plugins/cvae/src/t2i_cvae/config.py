@@ -59,8 +59,10 @@ class CVAEObjectiveConfig(Config):
     absolute_error: float = Field(1.0, ge=0, description="weight of |picture - reconstruction| (a Laplace likelihood)")
     squared_error: float = Field(0.0, ge=0, description="weight of its square (a Gaussian likelihood)")
     perceptual: float = Field(0.0, ge=0, description="weight of a timm backbone's feature distance (Johnson 2016)")
-    backbone: str = Field("efficientnet_lite0", description="perceptual: any timm model that returns features")
-    backbone_pretrained: bool = Field(True, description="perceptual: use timm's weights; False: random ones")
+    backbone: str = Field(
+        "efficientnet_lite0", description="perceptual: any timm model; this one comes with t2i-metrics"
+    )
+    backbone_pretrained: bool = Field(True, description="perceptual: use published weights; False: random ones")
     beta: float = Field(1.0, ge=0, description="weight of the KL, in nats per pixel value (Higgins 2017, eq. 4)")
     free_bits: float = Field(0.01, ge=0, description="nats that a latent may hold at no cost (Kingma 2016, eq. 15)")
     kl_warmup: float = Field(

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from t2i.errors import PluginError
 from t2i.toolbox.sentences import noisy_sentence
 from t2i.training.objective import Batch, Objective, Phase, Player
 from t2i_cvae.config import CVAEObjectiveConfig
@@ -22,14 +23,19 @@ class CVAEObjective(Objective):
     def __init__(self, generator: ConditionalVAE, config: CVAEObjectiveConfig) -> None:
         """
         Raises:
-            PluginError: the perceptual distance is used, but its backbone cannot be loaded; says why.
+            PluginError: the perceptual distance is used, but t2i-metrics or its backbone cannot be loaded; says why.
         """
         self.generator: ConditionalVAE = generator
         self._config = config
         self._perceptual = None
         if config.perceptual:
-            from t2i.toolbox.perceptual import PerceptualDistance
-
+            try:
+                from t2i_metrics.perceptual import PerceptualDistance
+            except ImportError as error:
+                raise PluginError(
+                    f"objective.perceptual needs t2i-metrics, which cannot be imported ({error}). Install it: "
+                    f"pip install 't2i-cvae[perceptual]'"
+                ) from None
             self._perceptual = PerceptualDistance(config.backbone, pretrained=config.backbone_pretrained)
             self.keeps = {"perceptual": self._perceptual}
 

@@ -90,11 +90,12 @@ class BundledEncoder(ImageTextEncoder):
     It sees pictures at 64 px. Its card, heads/README.md, says how often it is right about unseen real pictures.
     """
 
-    def __init__(self, weights: Path | None = None, data: str = "OpenMoji") -> None:
+    def __init__(self, weights: Path | None = None, data: str = "OpenMoji", name: str = BUNDLED) -> None:
         """
         Args:
             weights: heads of your own; the bundled ones by default.
             data: what they were trained on; for heads of your own, the dataset's name.
+            name: the encoder's.
 
         Raises:
             IntegrityError: the bundled heads or the backbone's weights are not the published ones.
@@ -106,7 +107,7 @@ class BundledEncoder(ImageTextEncoder):
         self._features = PictureFeatures().eval()
         self._text = create_text_encoder(TEXT_ENCODER)
         self._device = torch.device("cpu")
-        self._name, self._data = f"{BUNDLED}:{data}" if weights else BUNDLED, data
+        self._name, self._data = name, data
 
     @property
     def name(self) -> str:

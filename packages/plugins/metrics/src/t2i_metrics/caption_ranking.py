@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +14,12 @@ from torch import Tensor
 from t2i.errors import InvalidInputError
 
 AT_ONCE = 256  # pictures ranked together
+
+
+def count_others(pairs: Collection[tuple[str, str]]) -> int:
+    """How many of the distinct (caption, group) pairs differ in both from each of them, at least."""
+    captions, groups = (Counter(pair[which] for pair in pairs) for which in (0, 1))
+    return len(pairs) + 1 - max((captions[caption] + groups[group] for caption, group in pairs), default=1)
 
 
 def draw_candidates(

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from t2i.cli.console import progress, report_json, say
+from t2i.cli.options import FitOption, PositionOption
+from t2i.data.fit import Fitting
 
 judge = typer.Typer(help="Train an evaluator's encoder on your own pictures.", no_args_is_help=True)
 
@@ -20,6 +22,8 @@ def _verbs() -> None:
 @judge.command()
 def train(
     data: Annotated[str, typer.Argument(help="A dataset's name, or a folder of captioned pictures.")],
+    fit: FitOption = "crop",
+    position: PositionOption = "centre",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train the image-text encoder by which r_precision scores this data from now on.
@@ -29,7 +33,7 @@ def train(
     from t2i.create import load_dataset
     from t2i_metrics.train_judge import train_judge
 
-    found = train_judge(load_dataset(data), progress)
+    found = train_judge(load_dataset(data).fitted(Fitting(fit, position)), progress)
     if as_json:
         report_json(found.model_dump())
         return
@@ -37,7 +41,8 @@ def train(
     if found.right is not None:
         rank = f"{found.right:.0%} of pictures rank their caption first of {found.among}"
         say(f"On groups it had not seen, {rank}{chance}.")
-    say(f"r_precision uses it for {found.data} from now on, as judge:{found.data}.")
+    where = f" ({found.location})" if found.location else ""
+    say(f"r_precision uses it for {found.data}{where} from now on, as judge:{found.name}.")
 
 
 @judge.command("convert-image-reward")

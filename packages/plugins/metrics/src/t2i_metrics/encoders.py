@@ -24,7 +24,7 @@ def create_image_text_encoder(name: str) -> ImageTextEncoder:
     kind, _, reference = name.partition(":")
     if kind == BUNDLED and reference:
         judge, weights = weights_of(reference)
-        return BundledEncoder(weights, judge.data)
+        return BundledEncoder(weights, judge.data, f"{BUNDLED}:{judge.name}")
     if kind == "clip" and reference:
         return CLIP(reference)
     raise UnknownNameError(

@@ -50,6 +50,7 @@ def t2i_evaluators() -> list[EvaluatorSpec]:
             "t2i_metrics.r_precision:RPrecision",
             "the right caption among 100 (Xu et al. 2018)",
             check_settings={"distractors": 9},
+            held_out_settings={"fewest_distractors": 3, "folds": 4},
             least_pictures=10,
             suited="t2i_metrics.own_judges:suited",
         ),

@@ -13,7 +13,7 @@ import torch
 from t2i.errors import InvalidInputError
 from t2i.evaluator import Score
 from t2i_metrics.caption_evaluator import CaptionedVectors, CaptionEvaluator
-from t2i_metrics.caption_ranking import digest, draw_candidates, first_ranked
+from t2i_metrics.caption_ranking import count_others, digest, draw_candidates, first_ranked
 from t2i_metrics.image_text import BUNDLED, ImageTextEncoder
 
 RESAMPLES = 1000
@@ -29,12 +29,20 @@ class RPrecision(CaptionEvaluator):
     """
 
     def __init__(
-        self, encoder: str | ImageTextEncoder = BUNDLED, *, distractors: int = 99, folds: int = 10, seed: int = 0
+        self,
+        encoder: str | ImageTextEncoder = BUNDLED,
+        *,
+        distractors: int = 99,
+        fewest_distractors: int | None = None,
+        folds: int = 10,
+        seed: int = 0,
     ) -> None:
         """
         Args:
             encoder: "judge" (the bundled one), "clip:org/name[@revision]", "clip:folder", or an encoder of your own.
             distractors: wrong captions in addition to the right one.
+            fewest_distractors: if there are fewer captions of other groups, use as many as there are, but at least this
+                many; the score then carries a caution. By default, fewer are refused.
             folds: parts whose spread gives the standard error.
             seed: of the choice of wrong captions.
 
@@ -46,9 +54,10 @@ class RPrecision(CaptionEvaluator):
             raise InvalidInputError(
                 f"r_precision needs distractors of at least 1 and folds of at least 2, got {distractors} and {folds}."
             )
-        question = f"1 of {1 + distractors}, others of other groups"
-        super().__init__("r_precision", encoder, question=question, folds=str(folds), drawn=f"seed {seed}")
+        settings = {"question": question(distractors), "folds": str(folds), "drawn": f"seed {seed}"}
+        super().__init__("r_precision", encoder, **settings)
         self._distractors, self._folds, self._seed = distractors, folds, seed
+        self._fewest = distractors if fewest_distractors is None else min(fewest_distractors, distractors)
         self.least_pictures = folds
 
     def compute(self) -> dict[str, Score]:
@@ -66,23 +75,36 @@ class RPrecision(CaptionEvaluator):
         )
         pool = sorted({*zip(fake.captions, fake.groups, strict=True), *zip(real.captions, real.groups, strict=True)})
         captions, groups = [caption for caption, _ in pool], [group for _, group in pool]
-        candidates = draw_candidates(captions, groups, self._distractors, self._seed)
+        distractors = max(self._fewest, min(self._distractors, count_others(pool)))
+        candidates = draw_candidates(captions, groups, distractors, self._seed)
         place = {pair: position for position, pair in enumerate(pool)}
         text = self.encoder.captions(captions)
-        known = f"{len(pool)}, sha256 {hashlib.sha256(chr(0).join(captions).encode()).hexdigest()}"
+        known = {
+            "question": question(distractors),
+            "captions": f"{len(pool)}, sha256 {hashlib.sha256(chr(0).join(captions).encode()).hexdigest()}",
+        }
 
         def score(seen: CaptionedVectors, count: str) -> Score:
             own = [place[pair] for pair in zip(seen.captions, seen.groups, strict=True)]
             hits = first_ranked(seen.vectors(), text, torch.from_numpy(candidates[own])).tolist()
-            return self._score(hits, seen.captions, self.protocol(captions=known, **{count: len(seen)}))
+            return self._score(hits, seen.captions, self.protocol(**known, **{count: len(seen)}))
 
-        chance = Score(1 / (1 + self._distractors), self.protocol(captions=known, how="closed form"))
-        scores = {"r_precision": score(fake, "n_fake")}
+        chance = Score(1 / (1 + distractors), self.protocol(**known, how="closed form"))
+        scores, doubts = {"r_precision": score(fake, "n_fake")}, [self._few(distractors)]
         if len(real) >= self._folds:
             ceiling = scores["r_precision_ceiling"] = score(real, "n_real")
-            doubt = caution(scores["r_precision"], ceiling, chance, self.encoder)
-            scores["r_precision"] = replace(scores["r_precision"], caution=doubt)
+            doubts.append(caution(scores["r_precision"], ceiling, chance, self.encoder))
+        scores["r_precision"] = replace(scores["r_precision"], caution=" ".join(filter(None, doubts)))
         return scores | {"r_precision_chance": chance}
+
+    def _few(self, distractors: int) -> str:
+        """What to say of fewer wrong captions than were asked for; "" if there are as many."""
+        if distractors == self._distractors:
+            return ""
+        return (
+            f"There are captions of few groups, so each picture chooses among {1 + distractors}, not "
+            f"{1 + self._distractors}: chance is {1 / (1 + distractors):.2g}, and scores among more captions are lower."
+        )
 
     def _score(self, hits: Sequence[bool], captions: Sequence[str], protocol: Mapping[str, str]) -> Score:
         by_caption: defaultdict[str, list[bool]] = defaultdict(list)
@@ -97,6 +119,11 @@ class RPrecision(CaptionEvaluator):
             standard_error=float(np.std(folds, ddof=1) / self._folds**0.5),
             interval=_bootstrap(ordered),
         )
+
+
+def question(distractors: int) -> str:
+    """What is asked of each picture, as protocols say it."""
+    return f"1 of {1 + distractors}, others of other groups"
 
 
 def caution(score: Score, ceiling: Score, chance: Score, encoder: ImageTextEncoder) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from t2i.data.dataset import CaptionedDataset, Example
+from t2i.data.dataset import CaptionedDataset
 from t2i.errors import InvalidInputError
 from t2i.files import atomic_folder
 from t2i.progress import Progress, silent
+from t2i_metrics.caption_ranking import count_others
 from t2i_metrics.own_judges import RECORD, WEIGHTS, Judge, base, folder_of
 from t2i_metrics.train_heads import VIEWS, Texts, fit, held_out_groups, measure, view, write_heads
 
@@ -22,7 +21,7 @@ FEWEST = 20  # groups: below, captions are too few to compare
 def train_judge(dataset: CaptionedDataset, progress: Progress = silent) -> Judge:
     """Train the judge of a dataset, twice: first without a tenth of its groups, on which it is measured; then on all.
 
-    It replaces the judge that the dataset had.
+    It replaces the judge that the dataset had, not that of another folder of the same name.
 
     Raises:
         InvalidInputError: the dataset has too few groups.
@@ -39,28 +38,23 @@ def train_judge(dataset: CaptionedDataset, progress: Progress = silent) -> Judge
     unseen = [index for index, example in enumerate(dataset.examples) if example.group in held]
     seen = torch.tensor([index for index, example in enumerate(dataset.examples) if example.group not in held])
     first, last = (fit(features, texts, kept, progress) for kept in (seen, torch.arange(len(dataset))))
-    folder = folder_of(dataset.name)
+    judge = Judge(data=base(dataset.name), location=dataset.location, pictures=len(dataset), groups=len(groups))
+    folder = folder_of(judge)
     shutil.rmtree(folder, ignore_errors=True)
     with atomic_folder(folder) as scratch:
         path = scratch / WEIGHTS
         write_heads(first, path)
         right, among = _measured(path, dataset, unseen)
         write_heads(last, path)
-        judge = Judge(data=base(dataset.name), pictures=len(dataset), groups=len(groups), right=right, among=among)
+        judge = judge.model_copy(update={"right": right, "among": among})
         (scratch / RECORD).write_text(judge.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return judge
 
 
 def _measured(heads: Path, dataset: CaptionedDataset, unseen: list[int]) -> tuple[float | None, int]:
     """How often a picture of an unseen group ranks its own caption first, and among how many captions of the others."""
-    distractors = min(99, _others([dataset.examples[index] for index in unseen]))
+    shown = [dataset.examples[index] for index in unseen]
+    distractors = min(99, count_others({(example.captions[0], example.group) for example in shown}))
     if distractors < 1:
         return None, 100
     return measure(heads, dataset, unseen, distractors=distractors, folds=2).value, 1 + distractors
-
-
-def _others(examples: Sequence[Example]) -> int:
-    """How many different first captions of other groups each of the examples has, at least."""
-    pairs = {(example.captions[0], example.group) for example in examples}
-    captions, groups = (Counter(pair[which] for pair in pairs) for which in (0, 1))
-    return len(pairs) + 1 - max((captions[caption] + groups[group] for caption, group in pairs), default=1)

@@ -61,8 +61,10 @@ class TransformerObjectiveConfig(Config):
     perceptual: float = Field(
         0.0, ge=0, description="tokenizer: weight of a timm backbone's feature distance; 1 in VQGAN"
     )
-    backbone: str = Field("efficientnet_lite0", description="perceptual: any timm model that returns features")
-    backbone_pretrained: bool = Field(True, description="perceptual: use timm's weights; False: random ones")
+    backbone: str = Field(
+        "efficientnet_lite0", description="perceptual: any timm model; this one comes with t2i-metrics"
+    )
+    backbone_pretrained: bool = Field(True, description="perceptual: use published weights; False: random ones")
     adversarial: float = Field(
         0.0, ge=0, description="tokenizer: weight of fooling a patch discriminator; 0.8 in VQGAN; 0: no discriminator"
     )

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from t2i.errors import PluginError
 from t2i.images import from_uint8
 from t2i.toolbox.adversarial import fake_loss, fooling_loss, real_loss
 from t2i.toolbox.sentences import noisy_text
@@ -34,7 +35,7 @@ class TransformerObjective(Objective):
     def __init__(self, generator: TokenTransformer, config: TransformerObjectiveConfig) -> None:
         """
         Raises:
-            PluginError: the perceptual distance is used, but its backbone cannot be loaded; says why.
+            PluginError: the perceptual distance is used, but t2i-metrics or its backbone cannot be loaded; says why.
         """
         self.generator: TokenTransformer = generator
         self._config = config
@@ -42,8 +43,13 @@ class TransformerObjective(Objective):
         self.discriminator = PatchDiscriminator(config.discriminator_width) if config.adversarial else None
         self._perceptual = None
         if config.perceptual:
-            from t2i.toolbox.perceptual import PerceptualDistance
-
+            try:
+                from t2i_metrics.perceptual import PerceptualDistance
+            except ImportError as error:
+                raise PluginError(
+                    f"objective.perceptual needs t2i-metrics, which cannot be imported ({error}). Install it: "
+                    f"pip install 't2i-transformer[perceptual]'"
+                ) from None
             self._perceptual = PerceptualDistance(config.backbone, pretrained=config.backbone_pretrained)
             self.keeps = {"perceptual": self._perceptual}
 

@@ -35,6 +35,9 @@ class VAEGANObjectiveConfig(Config):
         ge=0,
         description="decoder: squared distance of the features of a reader, a fourth network; Bao 2017, sec. 3.3",
     )
+    reader_similarity: float = Field(
+        0.0, ge=0, description="weight of the reader's feature distance of picture and reconstruction; Bao 2017, eq. 6"
+    )
     beta: float = Field(1.0, ge=0, description="weight of the KL, in nats per pixel value")
     free_bits: float = Field(0.01, ge=0, description="nats that a latent may hold at no cost (Kingma 2016, eq. 15)")
     text_noise: float = Field(0.0, ge=0, description="sd of Gaussian noise on the sentence, in units of its RMS")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import torch
@@ -47,7 +48,7 @@ class Pass:
 @final
 class VAEGANObjective(Objective):
     """Larsen et al. 2016, alg. 1, conditioned on text: the encoder, the decoder and the discriminator learn together;
-    with `reader` above 0, a fourth network does too, and the terms of Bao et al. 2017 are added."""
+    with `reader` or `reader_similarity` above 0, a fourth network does too, which Bao et al. 2017 added."""
 
     needs_mismatched = True
 
@@ -74,7 +75,8 @@ class VAEGANObjective(Objective):
                 f"vaegan: feature_layer must be below {layers}, the number of convolutions at {shape.resolution} px, "
                 f"got {c.feature_layer}."
             )
-        self.reader = Reader(shape.resolution, shape.text_dim, c.text_features, c.width) if c.reader else None
+        reads = c.reader or c.reader_similarity
+        self.reader = Reader(shape.resolution, shape.text_dim, c.text_features, c.width) if reads else None
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -113,7 +115,7 @@ class VAEGANObjective(Objective):
         if c.mean_matching:
             of_real, of_drawn = (features[-1].mean(0) for features in (seen.of_real, seen.of_drawn))
             terms["mean_matching"] = c.mean_matching * F.mse_loss(of_drawn, of_real.detach())
-        if self.reader is not None:
+        if self.reader is not None and c.reader:
             of_drawn, of_real = self.reader.features(seen.drawn), self._read(batch)
             terms["reader"] = c.reader * F.mse_loss(of_drawn, of_real.detach())
         return terms
@@ -139,12 +141,17 @@ class VAEGANObjective(Objective):
         return {"cross_entropy": (logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)).mean()}
 
     def _likeness(self, batch: Batch, seen: Pass, weight: float) -> Terms:
-        """-log p(D_l(x) | z) of a unit Gaussian around the reconstruction's features (eq. 7), and the pixels' error."""
+        """-log p(D_l(x) | z) of a unit Gaussian around the reconstruction's features (eq. 7), the same of the reader's
+        features (Bao 2017, eq. 6), and the pixels' error."""
         c = self._config
         terms = {}
         if c.similarity:
             wanted, found = (features[c.feature_layer] for features in (seen.of_real, seen.of_again))
             terms["similarity"] = weight * c.similarity * 0.5 * F.mse_loss(found, wanted)
+        if self.reader is not None and c.reader_similarity:
+            read_again = batch.once("read_again", partial(self.reader.features, seen.again))
+            distance = F.mse_loss(read_again, self._read(batch).detach())
+            terms["reader_similarity"] = weight * c.reader_similarity * 0.5 * distance
         if c.absolute_error:
             terms["absolute_error"] = weight * c.absolute_error * F.l1_loss(seen.again, batch.images)
         if c.squared_error:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from t2i.data.dataset import CaptionedDataset, Example, Problem
+from t2i.data.fit import Fitting
 from t2i.data.pack.pack import KIND, Pack, is_pack, open_pack
 from t2i.data.pack.store import Rows
 from t2i.errors import DataError
@@ -25,6 +26,14 @@ class PackedDataset(CaptionedDataset):
     @property
     def name(self) -> str:
         return self.pack.name
+
+    @property
+    def location(self) -> str:
+        return self.pack.location
+
+    @property
+    def fitting(self) -> Fitting:
+        return self.pack.fitting
 
     @property
     def license(self) -> str:

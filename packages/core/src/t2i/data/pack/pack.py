@@ -14,12 +14,14 @@ import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from t2i.data.dataset import CaptionedDataset, Example, Problem, summarised
+from t2i.data.fit import CROPPED, Fitting
 from t2i.data.pack.partial_folder import PartialFolder, alone
 from t2i.data.pack.store import (
     FORMAT,
@@ -46,7 +48,7 @@ class Pack:
     """An open pack of n pictures.
 
     Attributes:
-        name, license: of the dataset it was made from.
+        name, license, location, fitting: of the dataset it was made from.
         source: hash of that dataset and the resolution, which identifies the pack.
         sha256: of all its contents.
         images: [n, 3, r, r] of uint8.
@@ -73,6 +75,8 @@ class Pack:
     captions_of: Ragged
     ids: Texts
     problems: Sequence[Problem]
+    location: str = ""
+    fitting: Fitting = CROPPED
 
     @property
     def content(self) -> str:
@@ -117,6 +121,8 @@ def open_pack(folder: Path) -> Pack:
             captions_of=Ragged(arrays["caption_numbers"], arrays["caption_starts"]),
             ids=store.texts("ids"),
             problems=[Problem(*json.loads(entry)) for entry in store.texts("problems")],
+            location=str(facts.get("location", "")),
+            fitting=Fitting(**facts.get("fitting", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{folder} is not a complete pack ({type(error).__name__}: {error})") from None
@@ -171,7 +177,10 @@ def write_pack(
         arrays: Shapes = {"images": ("uint8", (count, 3, resolution, resolution)), "looks": ("uint64", (count,))}
         arrays |= _write_examples(partial.scratch, kept)
         arrays |= write_texts(partial.scratch, "problems", [json.dumps(astuple(problem)) for problem in problems])
-        seal(partial.scratch, KIND, {"name": dataset.name, "license": dataset.license, "source": source}, arrays)
+        facts: dict[str, Any] = {"name": dataset.name, "license": dataset.license, "source": source}
+        facts |= {"location": dataset.location} if dataset.location else {}
+        facts |= {"fitting": asdict(dataset.fitting)} if dataset.fitting != CROPPED else {}
+        seal(partial.scratch, KIND, facts, arrays)
         partial.finish()
     return open_pack(folder)
 

@@ -50,7 +50,7 @@ def read_coco(reference: str | Path, split: str | None = None) -> FileDataset:
                 found.leave_out(where, str(error))
                 continue
             found.add(where, name, captions[number], name, path)
-    return FileDataset(f"coco:{split}", found, HINT)
+    return FileDataset(f"coco:{split}", found, HINT, location=str(root.resolve()))
 
 
 def _captions_file(path: Path, split: str | None) -> Path:

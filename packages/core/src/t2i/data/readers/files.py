@@ -30,10 +30,12 @@ class FileDataset(CaptionedDataset):
         license: str = "unknown",  # noqa: A002
         background: str = "white",
         fitting: Fitting = CROPPED,
+        location: str = "",
     ) -> None:
         """
         Args:
             hint: the expected layout of the files, for the error if nothing was found.
+            location: the absolute path of the files, if their owner named it.
 
         Raises:
             DataError: nothing usable was found.
@@ -43,11 +45,19 @@ class FileDataset(CaptionedDataset):
             failed = f"; {len(flaws):,} could not be used: {'; '.join(summarised(flaws)[:3])}" if flaws else ""
             raise DataError(f"No captioned picture in {as_unicode(name)}{failed}. {hint}")
         self._name, self._license, self._found, self._hint = as_unicode(name), license, found, hint
-        self._background, self._fitting = background, fitting
+        self._background, self._fitting, self._location = background, fitting, as_unicode(location)
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def location(self) -> str:
+        return self._location
+
+    @property
+    def fitting(self) -> Fitting:
+        return self._fitting
 
     @property
     def license(self) -> str:
@@ -95,10 +105,13 @@ class FileDataset(CaptionedDataset):
         return picture_size(content_of(record.source), name=record.example.id, box=record.box)
 
     def on_background(self, colour: str) -> FileDataset:
-        return FileDataset(self._name, self._found, self._hint, self._license, checked_colour(colour), self._fitting)
+        return self._with(checked_colour(colour), self._fitting)
 
     def fitted(self, fitting: Fitting) -> FileDataset:
-        return FileDataset(self._name, self._found, self._hint, self._license, self._background, fitting)
+        return self._with(self._background, fitting)
+
+    def _with(self, background: str, fitting: Fitting) -> FileDataset:
+        return FileDataset(self._name, self._found, self._hint, self._license, background, fitting, self._location)
 
 
 class _Examples(Sequence[Example]):

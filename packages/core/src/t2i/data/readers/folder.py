@@ -60,7 +60,8 @@ def read_folder(reference: str | Path, split: str | None = None, columns: Column
     if tree is None:
         raise DataError(f"A dataset must be a folder with pictures and captions, but {path}/{split} is not a folder.")
     _collect(tree, tree.names(found) if names is None else names, columns, found)
-    return FileDataset(f"folder:{whole.title}" + (f":{split}" if split else ""), found, HINT)
+    name = f"folder:{whole.title}" + (f":{split}" if split else "")
+    return FileDataset(name, found, HINT, location=str(path.resolve()))
 
 
 def _default_split(names: Sequence[str], reference: str) -> tuple[str | None, str]:

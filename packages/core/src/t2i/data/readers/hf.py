@@ -20,6 +20,7 @@ from t2i.data.readers.hf_table import default_split_of, image_column, is_local, 
 from t2i.display import brief
 from t2i.errors import DataError
 from t2i.files import read_bytes
+from t2i.plain_text import as_unicode
 
 HINT = "It needs a column of pictures, with their bytes, and one of captions."
 
@@ -51,7 +52,9 @@ def read_hf(reference: str | Path, split: str | None = None, columns: Columns = 
     except Exception as error:  # from the network, the Hub, Arrow or an untrusted file: `datasets` wraps none of them
         raise DataError(f"`datasets` cannot read {reference} ({type(error).__name__}: {brief(error)}).") from None
     name = Path(reference).name if is_local(reference) else reference
-    return HFDataset(f"hf:{name}" + (f":{split}" if split else ""), table, (image, caption, group_of(names)), found)
+    named, columns_read = f"hf:{name}" + (f":{split}" if split else ""), (image, caption, group_of(names))
+    location = str(Path(reference).resolve()) if is_local(reference) else ""
+    return HFDataset(named, table, columns_read, found, location=location)
 
 
 @final
@@ -66,17 +69,19 @@ class HFDataset(CaptionedDataset):
         found: Findings,
         background: str = "white",
         fitting: Fitting = CROPPED,
+        location: str = "",
     ) -> None:
         """
         Args:
             columns: of pictures, of captions, and of groups if there is one.
             found: remarks of the reader.
+            location: the absolute path of local files.
 
         Raises:
             DataError: no row has a caption.
         """
         self._name, self._table, self._columns = name, table, columns
-        self._background, self._fitting = background, fitting
+        self._background, self._fitting, self._location = background, fitting, as_unicode(location)
         self._rows: list[int] = []
         self._examples: list[Example] = []
         self._given, self._found = found, Findings()
@@ -98,6 +103,14 @@ class HFDataset(CaptionedDataset):
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def location(self) -> str:
+        return self._location
+
+    @property
+    def fitting(self) -> Fitting:
+        return self._fitting
 
     @property
     def license(self) -> str:
@@ -129,10 +142,13 @@ class HFDataset(CaptionedDataset):
         return picture_size(content, name=name)
 
     def on_background(self, colour: str) -> HFDataset:
-        return HFDataset(self._name, self._table, self._columns, self._given, checked_colour(colour), self._fitting)
+        return self._with(checked_colour(colour), self._fitting)
 
     def fitted(self, fitting: Fitting) -> HFDataset:
-        return HFDataset(self._name, self._table, self._columns, self._given, self._background, fitting)
+        return self._with(self._background, fitting)
+
+    def _with(self, background: str, fitting: Fitting) -> HFDataset:
+        return HFDataset(self._name, self._table, self._columns, self._given, background, fitting, self._location)
 
     def _content(self, index: int) -> tuple[bytes, str]:
         """The picture file's bytes, and its name ("" if the table gives none)."""

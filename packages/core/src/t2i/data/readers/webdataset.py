@@ -48,7 +48,7 @@ def read_webdataset(reference: str | Path, split: str | None = None) -> FileData
         for sample in _samples(shard, found):
             sample.add_to(found)
     name = f"webdataset:{Path(reference).name}" + (f":{split}" if split else "")
-    return FileDataset(name, found, HINT)
+    return FileDataset(name, found, HINT, location=str(Path(reference).resolve()))
 
 
 def _shards(reference: str | Path, split: str | None) -> list[Path]:

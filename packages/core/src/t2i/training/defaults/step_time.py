@@ -19,17 +19,29 @@ from t2i.training.validation import phase_ends
 WHOLE = 100_000  # steps of the measured run: phases do not mix
 TIMED = 4  # steps of each phase; a penalty at every fourth step is met once
 ENOUGH_SECONDS = 3.0  # of one phase
+BRIEF_SECONDS = 0.5  # of one phase, for an estimate that the number of steps does not depend on
 OTHERS = 1.05  # samples, checkpoints, logging
 PICTURES, WORDS = 8, 12
 
 
+def measured_steps(objective: Objective) -> int:
+    """The most steps that `seconds_a_step` takes."""
+    return (1 + TIMED) * len(objective.phases)
+
+
 def seconds_a_step(
-    objective: Objective, config: TrainConfig, text_dim: int, accelerator: Accelerator, processes: Processes
+    objective: Objective,
+    config: TrainConfig,
+    text_dim: int,
+    accelerator: Accelerator,
+    processes: Processes,
+    enough: float = ENOUGH_SECONDS,
 ) -> float:
     """The mean time of a step over all phases, in seconds.
 
     Args:
         objective: it is trained for a few steps, so it must not be used afterwards.
+        enough: no further step of a phase is timed after so many seconds.
     """
     config = config.model_copy(update={"steps": WHOLE})
     data = made_up(objective.generator.resolution + config.crop_margin, text_dim)
@@ -37,20 +49,20 @@ def seconds_a_step(
     total, begin = 0.0, 0
     for phase, end in zip(objective.phases, phase_ends(objective.phases, WHOLE), strict=True):
         steps.take(begin)  # warms up
-        total += phase.share * _timed(steps, begin + 1)
+        total += phase.share * _timed(steps, begin + 1, enough)
         begin = end
     mean = processes.sum_(torch.tensor(total, device=accelerator.device)) / processes.count
     return float(mean) * OTHERS
 
 
-def _timed(steps: Steps, first: int) -> float:
+def _timed(steps: Steps, first: int, enough: float) -> float:
     _synchronize()
     start = time.perf_counter()
     for done in range(1, TIMED + 1):
         steps.take(first + done - 1)
         _synchronize()
         seconds = time.perf_counter() - start
-        if seconds > ENOUGH_SECONDS:
+        if seconds > enough:
             break
     return seconds / done
 

@@ -7,14 +7,17 @@ from html import escape
 
 from t2i.files import read_text
 from t2i.runs.folder import RunFolder
+from t2i.training.report.bounds import sentences
 from t2i.training.report.curves import Row
 from t2i.training.settings import MAX_SETTINGS_BYTES
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-#sheet { width: min(96vw, 92vh); max-width: none; margin-left: calc(50% - min(48vw, 46vh)) }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-img { max-width: 100%; height: auto } input[type=range] { width: 100% }
+img { max-width: 100%; height: auto }
+#sheet { width: 96vw; max-width: none; max-height: 92vh; margin-left: calc(50% - 48vw);
+  object-fit: contain; image-rendering: pixelated }
+input[type=range] { width: 100% }
 .warning { background: #fff3cd; border-left: 4px solid #d39e00; padding: .5rem 1rem; margin: .5rem 0 }
 .facts { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem } .facts b { display: block; font-size: 1.2rem }
 pre { background: #f6f6f6; padding: 1rem; overflow: auto }
@@ -65,6 +68,7 @@ def run_page(
         + "".join(f"<div><b>{escape(v)}</b>{escape(k)}</div>" for k, v in facts.items())
         + "</div>",
         *(f'<p class="warning">{escape(warning)}</p>' for warning in warnings),
+        *(f'<p class="{kind}">{escape(score)}</p>' for score, kind in sentences(rows)),
     ]
     if samples:
         newest_step, last = max(samples), len(samples) - 1

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import final
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from t2i.errors import PluginError
+from t2i_metrics.backbones import load_backbone
 
 
+@final
 class PerceptualDistance(nn.Module):
     """Mean squared distance of channel-normalised features, over a backbone's stages (Zhang et al. 2018, eq. 1)."""
 
@@ -20,25 +21,21 @@ class PerceptualDistance(nn.Module):
 
     def __init__(self, backbone: str, *, pretrained: bool = True) -> None:
         """
+        Args:
+            backbone, pretrained: as `t2i_metrics.backbones.load_backbone` takes them.
+
         Raises:
-            PluginError: timm is not installed, does not know the backbone, or cannot download its weights.
+            PluginError: timm does not know the backbone, or its weights cannot be loaded.
         """
         super().__init__()
-        try:
-            import timm
-
-            self.features: nn.Module = timm.create_model(backbone, pretrained=pretrained, features_only=True)
-        except Exception as error:  # timm, the Hub and the network each raise their own
-            raise PluginError(
-                f"objective.perceptual needs timm's {backbone!r}, which cannot be loaded: {error}. Run "
-                f"pip install timm, go online once, or set objective.backbone_pretrained=false."
-            ) from None
-        facts = self.features.pretrained_cfg
-        for name in ("mean", "std"):
-            self.register_buffer(name, torch.tensor(cast("dict[str, tuple[float, ...]]", facts)[name])[:, None, None])
+        loaded = load_backbone(backbone, pretrained=pretrained, section="objective")
+        self.features = loaded.network
+        self.register_buffer("mean", torch.tensor(loaded.mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(loaded.std)[:, None, None])
         self.requires_grad_(False).eval()
 
     def forward(self, one: Float[Tensor, "b 3 h w"], other: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
+        """The distance of pictures in [-1, 1]; no gradient reaches `other`."""
         with torch.no_grad():
             targets = self.features(self._normalised(other))
         pairs = zip(self.features(self._normalised(one)), targets, strict=True)

@@ -1,0 +1,44 @@
+"""The command of docs/techniques/history.md draws the page's sheet; two of its models are not bundled."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from markdown import DOCS
+from PIL import Image
+
+from fakes.command_line import T2I
+from fakes.command_line import t2i as t2i
+
+PAGE = DOCS / "techniques" / "history.md"
+
+
+def test_its_command_draws_the_columns_of_bundled_models(
+    t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column differs from the page's by WebP's loss, 1 to 2 levels on average; from any other column by far more."""
+    monkeypatch.chdir(tmp_path)
+    (command,) = re.findall(r"^    (t2i compare .*?)\n\n", PAGE.read_text(), re.M | re.S)
+    program, verb, *words = shlex.split(command.replace("\\\n", ""))
+    models = words[: words.index("--seed")]
+    bundled = [model for model in models if not model.startswith("runs/")]
+    assert (program, len(models), len(bundled)) == ("t2i", 10, 8)
+    result = t2i(verb, *bundled, *words[len(models) :])
+    assert result.code == 0, result.err
+    drawn, shown = (_pixels(path) for path in (Path("history.png"), DOCS / "pictures" / "history.webp"))
+    width = (shown.shape[1] - drawn.shape[1]) // 2
+    for place, model in enumerate(reversed(bundled), start=1):
+        column = len(models) - models.index(model)
+        mine, theirs = (
+            sheet[:, sheet.shape[1] - at * width :][:, :width] for sheet, at in ((drawn, place), (shown, column))
+        )
+        assert np.abs(mine - theirs).mean() < 4, model
+
+
+def _pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"), dtype=float)
