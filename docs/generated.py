@@ -17,10 +17,13 @@ from torch import nn
 import t2i
 from t2i.config import Config
 from t2i.drawing.pipeline import Pipeline
+from t2i.evaluation.card import read_card_scores
+from t2i.hub.layout import CARD
 from t2i.images import grid
 from t2i.registry import ModelSpec, WeightsSpec, roles
 from t2i.registry.describe import DEFAULT_MODEL
 from t2i.registry.specs import load_target
+from t2i.snapshots.resolve import resolve
 from t2i.training.config import OptimizerConfig, TrainConfig
 from t2i.training.settings import read_recipe
 from t2i_metrics.skills.answers import PHRASING
@@ -28,6 +31,7 @@ from t2i_metrics.skills.evaluator import score_name
 from t2i_openmoji.world.scene import SKILLS
 
 PROMPTS = Path(__file__).with_name("gallery.txt").read_text(encoding="utf-8").splitlines()
+HISTORY = "openmoji-world:everyday-test"  # what all models of the history are asked
 SEED = 0
 COLUMNS = 5
 
@@ -44,9 +48,10 @@ def make(folder: Path) -> None:
     techniques = {name: _spec(name) for name in t2i.list_models()}
     pretrained = {weights.name: weights for weights in _bundled()}
     sections = {name: _drawn(weights, folder) for name, weights in pretrained.items()}
+    shutil.copy(resolve(DEFAULT_MODEL).folder / "samples.png", folder / "front.png")
     parts = {
         "gallery": "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()),
-        "front": f"![Prompts drawn by {DEFAULT_MODEL}](/_generated/{DEFAULT_MODEL}.png)\n",
+        "front": f"![Sentences drawn by {DEFAULT_MODEL}](/_generated/front.png)\n",
         "public": _public_names(),
         "roles": table(
             ("hook", "returns", "what it declares"),
@@ -170,27 +175,19 @@ def _not_yet(spec: ModelSpec) -> str:
 
 
 def _history(pretrained: Iterable[WeightsSpec], techniques: dict[str, ModelSpec]) -> str:
-    """What each bundled model that was asked for skills can do, by the year of its paper."""
-    skills = (*SKILLS, PHRASING[True])
-    asked = sorted(
-        (int(techniques[weights.model].paper[-4:]), weights.name, weights)
-        for weights in pretrained
-        if "skills" in weights.scores
-    )
-    return table(
-        ("year", "model", *skills, "mean", "MiB", "asked"),
-        (
-            [
-                str(year),
-                f"`{name}`",
-                *(f"{weights.scores[score_name(skill)].value:.2f}" for skill in skills),
-                f"{weights.scores['skills'].value:.2f}",
-                f"{weights.size_bytes / 2**20:.1f}",
-                f"`{weights.scores['skills'].data}`",
-            ]
-            for year, name, weights in asked
-        ),
-    )
+    """What each bundled model that was asked about HISTORY can do, and what it cost, by the year of its paper."""
+    names = [*(score_name(skill) for skill in (*SKILLS, PHRASING[True])), "skills"]
+    rows = []
+    for weights in pretrained:
+        snapshot = resolve(weights.name)
+        facts, scored = snapshot.config.facts, read_card_scores(snapshot.folder / CARD)
+        scores = {row.metric: row.score.value for row in scored if row.score.protocol["data"] == HISTORY}
+        if "skills" in scores:
+            year, minutes = techniques[weights.model].paper[-4:], sum(facts.training_seconds.values()) / 60
+            cost = (f"{minutes:.0f}{' + its parents' if facts.parent else ''}", f"{weights.size_bytes / 2**20:.1f}")
+            shown = [f"{scores[name]:.2f}" for name in names]
+            rows.append([year, f"`{weights.name}`", *shown, f"{scores['kid']:.3f}", *cost])
+    return table(("year", "model", *SKILLS, PHRASING[True], "mean", "KID", "minutes", "MiB"), sorted(rows))
 
 
 def _public_names() -> str:
