@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from markdown import DOCS
+from markdown import DOCS, ROOT
 from PIL import Image
 
 from fakes.command_line import T2I
 from fakes.command_line import t2i as t2i
 
-PAGE = DOCS / "techniques" / "history.md"
+PAGE = "docs/techniques/history.md"
 FOOT = 30  # px below the pictures of the page's sheet
 
 
@@ -24,7 +24,7 @@ def test_its_command_draws_the_columns_of_bundled_models(
     """A column differs from the page's by the loss of 256 colours, 1 to 2 levels on average; from any other column by
     far more. The rows below the pictures are left out: only without the runs do the models have scores in common."""
     monkeypatch.chdir(tmp_path)
-    (command,) = re.findall(r"^    (t2i compare .*?)\n\n", PAGE.read_text(), re.M | re.S)
+    (command,) = re.findall(r"^    (t2i compare .*?)\n\n", (ROOT / PAGE).read_text(), re.M | re.S)
     program, verb, *words = shlex.split(command.replace("\\\n", ""))
     models = words[: words.index("--seed")]
     bundled = [model for model in models if not model.startswith("runs/")]

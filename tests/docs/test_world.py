@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from markdown import ROOT, blocks, printed
+from PIL import Image, ImageChops, ImageStat
 
+from fakes.command_line import T2I
+from fakes.command_line import t2i as t2i
+from t2i.images import grid
 from t2i_metrics.skills.evaluator import SHA256
 from t2i_openmoji.world.phrasings import LISTS
 from t2i_openmoji.world.splits import SIZES, entries
@@ -18,10 +25,25 @@ PAGE = "docs/world.md"
 def test_the_snippets_print_what_they_document(capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     scope: dict[str, Any] = {}
-    for block in blocks(PAGE):
+    for block in (block for block in blocks(PAGE) if block.language == "python"):
         exec(compile(block.code, PAGE, "exec"), scope)
         said += printed(block.code)
     assert capsys.readouterr().out.splitlines() == said
+
+
+def test_its_command_draws_the_sentences_of_its_sheet(
+    t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (command,) = (block.code for block in blocks(PAGE) if block.language == "sh")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("_*"))
+    monkeypatch.chdir(tmp_path)
+    assert t2i(*shlex.split(command)[1:]).code == 0
+    sentences = (ROOT / "docs" / "twenty.txt").read_text().splitlines()
+    drawn = [Image.open(path).convert("RGB") for path in sorted((tmp_path / "twenty").glob("0*.png"))]
+    with Image.open(ROOT / "docs" / "pictures" / "twenty.webp") as sheet:
+        differences = ImageChops.difference(grid(drawn, 5, sentences, scale=2), sheet.convert("RGB"))
+    assert len(drawn) == len(sentences) == 20
+    assert max(ImageStat.Stat(differences).mean) < 2  # of 256 colours, in place of all
 
 
 def test_its_numbers_are_the_datasets() -> None:
