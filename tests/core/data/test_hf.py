@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import t2i
+from t2i.data.fit import Fitting
 from t2i.data.readers.hf import read_hf
 from t2i.errors import DataError
 from t2i.testing.datasets import DatasetSuite
@@ -156,6 +157,18 @@ def test_pictures_may_be_a_column_of_plain_bytes(tmp_path):
     assert [example.captions for example in dataset] == [("red",), ("blue",), ("green",)]
     picture, note = dataset.picture(1, 8)
     assert (picture.getpixel((4, 4)), note) == ((0, 0, 255), "")
+
+
+def test_a_fitted_table_is_recognised_by_what_it_was_called_before(tmp_path):
+    """Packs in caches, and the runs that began with them, were identified by the dataclass' repr."""
+    dataset = t2i.load_dataset(f"hf:{write(tmp_path / 'a.parquet')}")
+    padded = dataset.fitted(Fitting("pad"))
+    assert padded.fingerprint == f"{dataset.fingerprint} Fitting(fit='pad', position='centre')"
+    assert (padded.fitting, dataset.fitting, padded.location) == (
+        Fitting("pad"),
+        Fitting(),
+        str(tmp_path / "a.parquet"),
+    )
 
 
 def test_other_columns_can_be_chosen_by_name(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageOps
 
 from t2i.arguments import check_whole_number
-from t2i.data.readers.files import checked_colour
+from t2i.data.readers.base import checked_colour
 from t2i.drawing.picture import Picture
 from t2i.drawing.provenance import Frame
 

@@ -32,7 +32,7 @@ from t2i.training.accelerator import make_accelerator
 from t2i.training.changes import changed
 from t2i.training.defaults.facts import facts_of
 from t2i.training.defaults.known_times import keep_time, known_time
-from t2i.training.defaults.recommend import length, lines, nested, recommended, still_open
+from t2i.training.defaults.recommend import Choice, estimated, length, lines, nested, recommended, rhythm, still_open
 from t2i.training.defaults.rules import MINUTES
 from t2i.training.defaults.step_time import BRIEF_SECONDS, ENOUGH_SECONDS, measured_steps, seconds_a_step
 from t2i.training.find_lr import WHOLE, draw_rates, find_rate
@@ -41,7 +41,7 @@ from t2i.training.objective import Objective
 from t2i.training.parent import start_from
 from t2i.training.processes import Processes
 from t2i.training.report.samples import Samples, default_samples
-from t2i.training.run_data import Warn, open_data, prepared, warn_of_data
+from t2i.training.run_data import Warn, open_data, prepared, warn_of_cuts, warn_of_data
 from t2i.training.settings import RunConfig as RunConfig
 from t2i.training.settings import check_new, checked, merge, read_run
 from t2i.training.settings import override as override
@@ -95,6 +95,8 @@ def start(
                     say(line)
             if seconds is None and "steps" not in settings.get("train", {}):
                 seconds = 60.0 * MINUTES
+        elif launched()[0] == 0:
+            warn_of_cuts(config.data, dataset, warn)
         timed = partial(_timed, dataset, settings, seconds, say) if defaults is not None or seconds else None
         if config.train.find_lr:
             config = config.model_copy(update={"train": config.train.model_copy(update={"steps": WHOLE})})
@@ -276,7 +278,7 @@ def _timed(
         seconds: the run's length; None for the number of steps that `config` has. These do not depend on how fast the
             machine is just now, so an earlier measurement will do.
     """
-    objective, batch_size, steps = make_objective(config, text_dim), config.train.batch_size, config.train.steps
+    objective, steps = make_objective(config, text_dim), config.train.steps
     if seconds is None and steps <= measured_steps(objective):
         return config  # measuring would take as long as the run
     known = known_time(config, accelerator) if seconds is None and processes.count == 1 else None
@@ -285,14 +287,14 @@ def _timed(
     if known is None and processes.main:
         keep_time(config, accelerator, measured)
     if seconds is None:  # exactly these steps, also if a few pictures are only memorised
-        of_steps, *others = length(steps * batch_size, measured, (steps + 0.5) * measured, batch_size)
+        of_steps, *others = Choice("train.steps", steps, estimated(steps, measured)), *rhythm(steps, measured)
     else:
-        of_steps, *others = length(len(dataset.examples), measured, seconds, batch_size)
+        of_steps, *others = length(len(dataset.examples), measured, seconds, config.train.batch_size)
     choices = [of_steps, *still_open(others, settings)]
     if processes.main:
         for line in lines(choices):
             say(line)
-    return checked(merge(config.model_dump(mode="json", exclude_unset=True), nested(choices)))
+    return checked(merge(config.model_dump(mode="json"), nested(choices)))
 
 
 def _objective_settings(config: RunConfig) -> Config:

@@ -41,7 +41,6 @@ def prepared(
     Raises:
         DataError, UnknownNameError: data cannot be read, or cannot be divided.
     """
-    warn_of_cuts(config.data, dataset, warn)
     data = prepare(dataset, resolution, encoder, strict=config.strict, progress=progress)
     data, validation = _with_validation(config, data, resolution, encoder, progress)
     if config.parent and config.train.mix:
@@ -53,11 +52,11 @@ def warn_of_cuts(data: DataConfig, dataset: CaptionedDataset, warn: Warn) -> Non
     """Warn if many pictures lose a third or more to the crop, and nobody has chosen it, such as with a recipe."""
     if "fit" in data.model_fields_set or dataset.fitting.fit != "crop":
         return
-    share = facts_of(dataset).elongated
-    if share > 1 / 3:  # from here on, recommended settings pad
+    facts = facts_of(dataset)
+    if facts.long:
         warn(
-            f"{share:.0%} of the pictures are longer than {LONG} to 1 and are cropped to squares: data.fit=pad or "
-            f"squash keeps all of them in view, data.fit=crop says that this is meant."
+            f"{facts.elongated:.0%} of the pictures are longer than {LONG} to 1 and are cropped to squares: "
+            f"data.fit=pad or squash keeps all of them in view, data.fit=crop says that this is meant."
         )
 
 

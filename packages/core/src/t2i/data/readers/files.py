@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
-from PIL import Image, ImageColor
+from PIL import Image
 
-from t2i.data.dataset import CaptionedDataset, Example, Problem, summarised
+from t2i.data.dataset import Example, Problem, summarised
 from t2i.data.decode import decode_picture, picture_size
-from t2i.data.fit import CROPPED, Fitting
+from t2i.data.fit import CROPPED
+from t2i.data.readers.base import ReadDataset
 from t2i.data.readers.findings import Findings, Record
 from t2i.data.readers.sources import content_of, file_of, place_of
-from t2i.errors import DataError, InvalidInputError
+from t2i.errors import DataError
 from t2i.plain_text import as_unicode
 
 
 @final
-class FileDataset(CaptionedDataset):
+class FileDataset(ReadDataset):
     """Captioned pictures in files."""
 
     def __init__(
@@ -28,8 +29,6 @@ class FileDataset(CaptionedDataset):
         found: Findings,
         hint: str,
         license: str = "unknown",  # noqa: A002
-        background: str = "white",
-        fitting: Fitting = CROPPED,
         location: str = "",
     ) -> None:
         """
@@ -44,20 +43,8 @@ class FileDataset(CaptionedDataset):
             flaws = found.problems
             failed = f"; {len(flaws):,} could not be used: {'; '.join(summarised(flaws)[:3])}" if flaws else ""
             raise DataError(f"No captioned picture in {as_unicode(name)}{failed}. {hint}")
-        self._name, self._license, self._found, self._hint = as_unicode(name), license, found, hint
-        self._background, self._fitting, self._location = background, fitting, as_unicode(location)
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def location(self) -> str:
-        return self._location
-
-    @property
-    def fitting(self) -> Fitting:
-        return self._fitting
+        super().__init__(name, location)
+        self._license, self._found = license, found
 
     @property
     def license(self) -> str:
@@ -104,15 +91,6 @@ class FileDataset(CaptionedDataset):
         record = self._found.records[index]
         return picture_size(content_of(record.source), name=record.example.id, box=record.box)
 
-    def on_background(self, colour: str) -> FileDataset:
-        return self._with(checked_colour(colour), self._fitting)
-
-    def fitted(self, fitting: Fitting) -> FileDataset:
-        return self._with(self._background, fitting)
-
-    def _with(self, background: str, fitting: Fitting) -> FileDataset:
-        return FileDataset(self._name, self._found, self._hint, self._license, background, fitting, self._location)
-
 
 class _Examples(Sequence[Example]):
     def __init__(self, records: Sequence[Record]) -> None:
@@ -124,21 +102,6 @@ class _Examples(Sequence[Example]):
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         found = self._records[index]
         return [record.example for record in found] if isinstance(index, slice) else found.example
-
-
-def checked_colour(colour: str) -> str:
-    """Return `colour` if it is one.
-
-    Raises:
-        InvalidInputError: Pillow knows no such colour.
-    """
-    try:
-        ImageColor.getrgb(colour)
-    except ValueError:
-        raise InvalidInputError(
-            f"A background must be a colour such as white, black or #8090a0, got {colour!r}."
-        ) from None
-    return colour
 
 
 def _version(path: Path) -> str:

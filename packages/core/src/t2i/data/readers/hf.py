@@ -10,17 +10,16 @@ from typing import Any, final
 
 from PIL import Image
 
-from t2i.data.dataset import CaptionedDataset, Example, Problem
+from t2i.data.dataset import Example, Problem
 from t2i.data.decode import MAX_PICTURE_BYTES, decode_picture, picture_size
-from t2i.data.fit import CROPPED, Fitting
+from t2i.data.fit import CROPPED
+from t2i.data.readers.base import ReadDataset
 from t2i.data.readers.captions import Columns, group_of, listed
-from t2i.data.readers.files import checked_colour
 from t2i.data.readers.findings import Findings
 from t2i.data.readers.hf_table import default_split_of, image_column, is_local, open_table, texts_of
 from t2i.display import brief
 from t2i.errors import DataError
 from t2i.files import read_bytes
-from t2i.plain_text import as_unicode
 
 HINT = "It needs a column of pictures, with their bytes, and one of captions."
 
@@ -58,7 +57,7 @@ def read_hf(reference: str | Path, split: str | None = None, columns: Columns = 
 
 
 @final
-class HFDataset(CaptionedDataset):
+class HFDataset(ReadDataset):
     """A table of `datasets`; pictures are read from its files on request."""
 
     def __init__(
@@ -67,8 +66,6 @@ class HFDataset(CaptionedDataset):
         table: Any,
         columns: tuple[str, str, str | None],
         found: Findings,
-        background: str = "white",
-        fitting: Fitting = CROPPED,
         location: str = "",
     ) -> None:
         """
@@ -80,8 +77,8 @@ class HFDataset(CaptionedDataset):
         Raises:
             DataError: no row has a caption.
         """
-        self._name, self._table, self._columns = name, table, columns
-        self._background, self._fitting, self._location = background, fitting, as_unicode(location)
+        super().__init__(name, location)
+        self._table, self._columns = table, columns
         self._rows: list[int] = []
         self._examples: list[Example] = []
         self._given, self._found = found, Findings()
@@ -101,18 +98,6 @@ class HFDataset(CaptionedDataset):
             raise DataError(f"No row of {name} has a caption in its column {caption!r}. {HINT}")
 
     @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def location(self) -> str:
-        return self._location
-
-    @property
-    def fitting(self) -> Fitting:
-        return self._fitting
-
-    @property
     def license(self) -> str:
         return self._table.info.license or "unknown"
 
@@ -130,7 +115,7 @@ class HFDataset(CaptionedDataset):
 
     @property
     def fingerprint(self) -> str:
-        fitting = "" if self._fitting == CROPPED else f" {self._fitting}"
+        fitting = "" if self._fitting == CROPPED else f" {self._fitting!r}"
         return f"{super().fingerprint} {self._table._fingerprint} {self._background}{fitting}"
 
     def picture(self, index: int, resolution: int) -> tuple[Image.Image, str]:
@@ -140,15 +125,6 @@ class HFDataset(CaptionedDataset):
     def size(self, index: int) -> tuple[int, int]:
         content, name = self._content(index)
         return picture_size(content, name=name)
-
-    def on_background(self, colour: str) -> HFDataset:
-        return self._with(checked_colour(colour), self._fitting)
-
-    def fitted(self, fitting: Fitting) -> HFDataset:
-        return self._with(self._background, fitting)
-
-    def _with(self, background: str, fitting: Fitting) -> HFDataset:
-        return HFDataset(self._name, self._table, self._columns, self._given, background, fitting, self._location)
 
     def _content(self, index: int) -> tuple[bytes, str]:
         """The picture file's bytes, and its name ("" if the table gives none)."""

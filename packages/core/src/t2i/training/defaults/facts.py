@@ -15,6 +15,7 @@ from t2i.errors import DataError
 
 LOOKED_AT = 200  # pictures whose headers are read
 LONG = 1.5  # longer side divided by shorter side
+MOST_LONG = 1 / 3  # share of long pictures up to which they may lose what a square crop cuts off
 MANY = 10  # pictures of a caption; one drawing each cannot be like all of them
 PHOTOS = (".jpg", ".jpeg", ".heic", ".webp")
 SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
@@ -46,6 +47,11 @@ class Facts:
     sides: bool = False
     gpu: bool = False
     packed: int = 0
+
+    @property
+    def long(self) -> bool:
+        """Whether so many pictures are long that a crop to squares would lose much."""
+        return self.elongated > MOST_LONG
 
     @property
     def shared(self) -> bool:

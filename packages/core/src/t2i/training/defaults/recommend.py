@@ -62,13 +62,22 @@ def length(pictures: int, seconds_a_step: float, budget: float, batch_size: int)
     affordable = max(1, int(budget / seconds_a_step))
     useful = max(1, pictures * rules.MOST_VISITS // batch_size)
     steps = min(affordable, useful)
-    time = f"{seconds_a_step:.2g} s a step on this device: about {shown_duration(steps * seconds_a_step)}"
+    time = estimated(steps, seconds_a_step)
     if useful < affordable:
         time += f"; with more steps, {pictures:,} pictures would only be memorised"
+    return [Choice("train.steps", steps, time), *rhythm(steps, seconds_a_step)]
+
+
+def estimated(steps: int, seconds_a_step: float) -> str:
+    """How long so many steps take, in words."""
+    return f"{seconds_a_step:.2g} s a step on this device: about {shown_duration(steps * seconds_a_step)}"
+
+
+def rhythm(steps: int, seconds_a_step: float) -> list[Choice]:
+    """When samples, checkpoints and rows of a run of so many steps are written."""
     every = min(steps, max(1, steps // rules.SHEETS, int(rules.SHEETS_SECONDS / seconds_a_step)))
     first = min(max(1, int(rules.FIRST_SAMPLES_SECONDS / seconds_a_step)), steps)
     return [
-        Choice("train.steps", steps, time),
         Choice("train.sample_first", first, f"the first pictures after {shown_duration(first * seconds_a_step)}"),
         Choice("train.sample_every", every, f"then every {shown_duration(every * seconds_a_step)}"),
         Choice("train.checkpoint_every", every, "an interruption loses at most this"),

@@ -37,7 +37,7 @@ def always(facts: Facts) -> bool:
 
 
 RULES = (
-    Rule("data.fit", "pad", lambda f: f.elongated > 1 / 3, "{elongated:.0%} of the pictures are longer than 1.5 to 1"),
+    Rule("data.fit", "pad", lambda f: f.long, "{elongated:.0%} of the pictures are longer than 1.5 to 1"),
     Rule(
         "model.resolution",
         lambda f: f.packed,

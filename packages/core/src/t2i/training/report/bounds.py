@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+from t2i.training.report.curves import Row
 
 SCORES = "held_out"
 """The player under which metrics.jsonl keeps scores of held-out pictures."""
 
 NEAR = 0.1  # share of the way from chance to 1
-Row = Mapping[str, float]
 
 
 def bounds(score: str) -> tuple[str, str]:
