@@ -71,6 +71,22 @@ def test_real_pictures_become_squares_as_in_the_models_training(
     assert "fit" not in read_scores(here / "pack.jsonl")[0].score.protocol  # its pictures are cropped already
 
 
+def test_models_are_compared_on_the_same_squares(t2i: T2I, model: Path, squares: Path, here: Path):
+    """Those of the models that were padded; cropped, if trainings differ."""
+    tall = Path(shutil.copytree(squares, here / "tall"))
+    for path in tall.glob("*.png"):
+        Image.open(path).resize((16, 40)).save(path)
+    for name, fit in (("padded", "pad"), ("squashed", "squash")):
+        run = Path(shutil.copytree(model, here / name))
+        (run / "run.yaml").write_text((run / "run.yaml").read_text().replace("fit: crop", f"fit: {fit}"))
+    result = t2i("leaderboard", "run", "padded", "--data", tall, *FEW, "-o", "board")
+    assert result.code == 0 and "are fitted as in the model's training: pad" in result.err
+    fits = [row.score.protocol["fit"] for row in read_scores(here / "board" / "scores.jsonl")]
+    assert fits == ["pad"] * len(SCORES) * 2
+    result = t2i("compare", "squashed", "padded", "--data", tall, *FEW, "-p", "a red square", "-o", "sheet.png")
+    assert result.code == 0 and "are cropped, since the models' trainings differ: squash (squashed)" in result.err
+
+
 def test_a_table_of_scores_is_printed_and_stored_in_run_and_card(t2i: T2I, model: Path, squares: Path, here: Path):
     result = t2i("evaluate", "run", "--data", squares, *FEW, "-o", "all.jsonl", "--verbose")
     assert result.code == 0, result

@@ -111,6 +111,23 @@ def test_the_same_command_trains_the_same_weights(t2i: T2I, squares: Path, here:
     assert (here / "run" / weights).read_bytes() == (run_folder / weights).read_bytes()
 
 
+def test_without_out_runs_are_named_after_technique_and_data(t2i: T2I, squares: Path, here: Path) -> None:
+    shutil.copytree(squares, here / "my pictures")
+    for folder in ("runs/cgan-my-pictures", "runs/cgan-my-pictures-2"):
+        result = t2i("train", "cgan", *TINY, "--data", "my pictures", "--steps", 1)
+        assert result.code == 0 and f"The run's folder: {folder}\n" in result.err + result.out, result
+        assert (here / folder / "checkpoints" / "step-00000001").is_dir()
+
+
+def test_several_processes_without_out_are_asked_for_it(
+    t2i: T2I, squares: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "process 1: A run of several" in t2i("train", "cgan", *TINY, "--data", squares).err
+    assert not (here / "runs").exists()
+
+
 def test_resuming_a_finished_run_changes_nothing(t2i: T2I, run_folder: Path, here: Path) -> None:
     run = Path(shutil.copytree(run_folder, here / "run"))
     before = contents(run)
@@ -147,7 +164,7 @@ BAD = {
     "no data": (["cgan", *TINY, "--out", "run"], "--data"),
     "unknown technique": (["cgna", "--data", "{squares}", "--out", "run"], "Did you mean 'cgan'"),
     "unknown technique with a recipe": (["cgna", *TINY, "--data", "{squares}", "--out", "run"], "'cgan'"),
-    "tag for a technique": (["cgan.openmoji64", *TINY, "--data", "{squares}", "--out", "run"], "cgan.openmoji64"),
+    "tag for a technique": (["cgan.world64", *TINY, "--data", "{squares}", "--out", "run"], "cgan.world64"),
     "data missing": (["cgan", *TINY, "--data", "./none", "--out", "run"], "no file or folder ./none"),
     "data unknown": (["cgan", *TINY, "--data", "openmojii", "--out", "run"], "Did you mean 'openmoji'"),
     "unknown split": (["cgan", *TINY, "--data", "openmoji:test", "--out", "run"], "compose"),
@@ -320,12 +337,14 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_continue(t2i: T2I, squares: P
 
 @pytest.mark.parametrize("ended", ["by Ctrl-C", pytest.param("by kill -9 of one", marks=pytest.mark.slow)])
 def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: str) -> None:
-    """Only the launcher gets the signal, as from a terminal, and passes it on to the processes."""
-    arguments = ["train", "cgan", *TINY, "--data", str(squares), "--out", "run", "--steps", "1000000"]
+    """Only the launcher gets the signal, as from a terminal, and passes it on to the processes. All of them write to the
+    folder that the launcher chose."""
+    arguments = ["train", "cgan", *TINY, "--data", str(squares), "--steps", "1000000"]
+    run = Path("runs", f"cgan-{squares.name}")
     settings = ["train.checkpoint_every=5", "train.log_every=5", "train.sample_every=1000000", "train.tracker=none"]
     one_thread = {"OMP_NUM_THREADS": "1"}
     with ForkedCommand(*arguments, *settings, "--processes", 2, environment=one_thread) as process:
-        wait_until(lambda: list(here.glob("run/checkpoints/step-*")), process, seconds=600)
+        wait_until(lambda: list((here / run).glob("checkpoints/step-*")), process, seconds=600)
         children = psutil.Process(process.pid).children(recursive=True)
         if ended == "by Ctrl-C":
             process.send_signal(signal.SIGINT)
@@ -335,11 +354,11 @@ def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: 
         err = process.err
     assert "Traceback" not in err and not any(child.is_running() for child in children), err
     if ended == "by Ctrl-C":
-        assert process.returncode == 130 and err.count("Continue with: t2i train --resume run") == 1, err
+        assert process.returncode == 130 and err.count(f"Continue with: t2i train --resume {run}") == 1, err
     else:
         assert process.returncode == 1 and "Another process of this run ended" in err, err
-    newest = max(int(path.name.removeprefix("step-")) for path in (here / "run" / "checkpoints").iterdir())
-    assert t2i("train", "--resume", "run", "--steps", newest + 1, "--device", "cpu").code == 0
+    newest = max(int(path.name.removeprefix("step-")) for path in (here / run / "checkpoints").iterdir())
+    assert t2i("train", "--resume", run, "--steps", newest + 1, "--device", "cpu").code == 0
 
 
 def test_a_reference_without_a_run_is_a_one_line_error(t2i: T2I, here: Path) -> None:

@@ -81,5 +81,14 @@ def test_what_cannot_be_divided_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_without_out_the_parts_are_named_after_the_folder(
+    t2i: T2I, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = t2i("data", "split", pictures, "--test", "0.3")
+    assert result.code == 0 and (tmp_path / f"{pictures.name}-parts" / "train").is_dir()
+    assert f"train with --data {pictures.name}-parts" in result.err + result.out
+
+
 def test_data_without_files_is_refused(t2i: T2I, tmp_path: Path) -> None:
     assert "has none" in t2i("data", "split", "openmoji", "-o", tmp_path / "out").error

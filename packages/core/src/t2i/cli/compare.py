@@ -73,6 +73,7 @@ def compare(
     from t2i.create import load_dataset
     from t2i.evaluation.comparison import common_scores
     from t2i.evaluation.evaluate import create_evaluators
+    from t2i.evaluation.fitting import fitted_for
     from t2i.evaluation.plan import Plan
     from t2i.evaluation.processes import load_artist
     from t2i.evaluation.side_by_side import compare, evaluated, known
@@ -88,7 +89,8 @@ def compare(
         found = known(artists, warn)
     else:
         with interruptible():
-            found = evaluated(artists, load_dataset(data), plan, progress=progress, say=say, warn=warn)
+            dataset = fitted_for(artists.values(), load_dataset(data), say)
+            found = evaluated(artists, dataset, plan, progress=progress, say=say, warn=warn)
     compare(artists, texts, out, found, seed=seed, batch_size=batch_size, progress=progress)
     say(f"{out}: {len(texts)} prompts, {len(models)} models, seed {seed}")
     report(*markdown(found.entries, whole=verbose).splitlines())

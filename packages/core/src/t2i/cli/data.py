@@ -106,7 +106,9 @@ def show(
 @data.command()
 def split(
     dataset: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The new folder, which gets train/ and test/.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The new folder, which gets train/ and test/; else NAME-parts.")
+    ] = None,
     test: Annotated[float, typer.Option(help="The share of pictures for test/.", min=0.001, max=0.5)] = 0.1,
     caption_column: CaptionColumn = "",
     image_column: ImageColumn = "",
@@ -120,6 +122,7 @@ def split(
         raise InvalidInputError(
             f"Only picture files can be copied, but {opened.name} has none. Use the splits that it has."
         )
+    out = out or Path(f"{Path(dataset.removeprefix('folder:')).resolve().name}-parts")
     counts = split_folder(opened, out, test)
     say(", ".join(f"{out / part}: {count:,} pictures" for part, count in counts.items()))
     say(f"train with --data {out}, evaluate with --data folder:{out}:test")

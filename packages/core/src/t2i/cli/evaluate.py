@@ -69,7 +69,6 @@ def evaluate(
     if out is not None:
         check_writable(out)
     from t2i.create import create_engine, load_dataset
-    from t2i.data.fit import CROPPED
     from t2i.evaluation.evaluate import create_evaluators
     from t2i.evaluation.fitting import fitted_for
     from t2i.evaluation.keep import evaluate_and_keep
@@ -83,9 +82,7 @@ def evaluate(
     create_evaluators(plan)  # reports problems before any work
     artist = load_artist(model, device)
     options = artist.options(**chosen)
-    dataset = fitted_for(artist, load_dataset(data))
-    if dataset.fitting != CROPPED:
-        say(f"{dataset.name}: pictures that are not square are fitted as in the model's training: {dataset.fitting}")
+    dataset = fitted_for([artist], load_dataset(data), say)
     for remark in dataset.remarks:
         warn(f"{dataset.name}: {remark}")
     with interruptible(), ExitStack() as stack:

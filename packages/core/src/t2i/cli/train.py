@@ -28,7 +28,9 @@ def train(
         typer.Argument(metavar="[SECTION.FIELD=VALUE]...", help="Settings, such as train.batch_size=32."),
     ] = None,
     data: Annotated[str | None, typer.Option(help="A dataset's name, or a folder of captioned pictures.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The new run folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The new run folder; otherwise one in runs/, named after technique and data.")
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Continue this run exactly where it stopped, or with changed settings.")
     ] = None,
@@ -66,9 +68,7 @@ def train(
     if resume is not None:
         given |= {f"--{name.replace('_', '-')}": column for name, column in columns.items()}
         _alone("--resume", given, allowed=("--resume", "--steps"))
-        folder = resume
-    elif (technique is not None or parent is not None) and out is not None:
-        folder = out
+    elif technique is not None or parent is not None:
         if parent is not None and technique is not None and "=" in technique:
             changes.insert(0, technique)
             technique = None
@@ -82,10 +82,9 @@ def train(
         settings |= {"strict": strict or settings.get("strict", False)}
     else:
         raise InvalidInputError(
-            "A new run needs a technique (or --from MODEL) and a folder that it writes (--out): "
-            "t2i train cgan --data openmoji --out runs/a"
+            "A new run needs a technique (or --from MODEL) and data: t2i train cgan --data path/to/folder"
         )
-    plan = _checked(settings, defaults, folder)
+    plan, folder = _checked(settings, defaults, resume or out)
     if processes > 1 and (code := _launch(processes, plan, device, folder, is_new=settings is not None)) is not None:
         return code
 
@@ -188,16 +187,31 @@ def _settings(
     return settings | {"technique": technique, "recipe": recipe or "", "command": command}, below
 
 
-def _checked(settings: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None, folder: Path) -> RunConfig:
-    """The settings of the run, with what can be known of them checked before torch is imported."""
-    from t2i.training.settings import check_new, checked, merge, read_run
+def _checked(
+    settings: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None, folder: Path | None
+) -> tuple[RunConfig, Path]:
+    """The settings of the run and its folder, with what can be known of them checked before torch is imported."""
+    from t2i.training.settings import check_new, checked, free_folder, merge, read_run
 
     if settings is None:
-        return read_run(folder)
+        assert folder is not None  # the run to resume
+        return read_run(folder), folder
     config = checked(merge(defaults or {}, settings))
+    if folder is None:
+        _one_process_alone()
+        folder = free_folder(config)
+        say(f"The run's folder: {folder}")
     check_new(folder)
     check_data(config.data.source)
-    return config
+    return config, folder
+
+
+def _one_process_alone() -> None:
+    """Each process of a launcher would choose a folder of its own."""
+    from t2i.training.launch import launched
+
+    if launched()[1] > 1:
+        raise InvalidInputError("A run of several processes needs one folder for all: add --out runs/NAME.")
 
 
 def _launch(processes: int, config: RunConfig, device: str | None, folder: Path, *, is_new: bool) -> int | None:
@@ -218,4 +232,7 @@ def _launch(processes: int, config: RunConfig, device: str | None, folder: Path,
         with locked(folder):
             pass  # one clear error here, not one from each process
     check_possible(config.train, device, processes)
-    return launch(processes, sys.argv[1:])
+    chosen = (
+        [] if {"--out", "--resume"} & {argument.partition("=")[0] for argument in sys.argv} else [f"--out={folder}"]
+    )
+    return launch(processes, [*sys.argv[1:], *chosen])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from t2i.data.dataset import CaptionedDataset
@@ -9,6 +10,7 @@ from t2i.data.fit import CROPPED, Fitting
 from t2i.drawing.artist import Artist
 from t2i.drawing.pipeline import Pipeline
 from t2i.errors import InvalidInputError, T2IError
+from t2i.progress import Say, unsaid
 from t2i.runs.folder import RunFolder
 from t2i.training.settings import read_run
 
@@ -26,9 +28,24 @@ def fitting_of(artist: Artist) -> Fitting:
     return recorded
 
 
-def fitted_for(artist: Artist, dataset: CaptionedDataset) -> CaptionedDataset:
-    """The dataset with its pictures made square as those that the artist learned from, unless they are squares."""
+def fitted_for(artists: Iterable[Artist], dataset: CaptionedDataset, say: Say = unsaid) -> CaptionedDataset:
+    """The dataset with its pictures made square as those that the artists learned from, unless they are squares.
+
+    Artists that are compared see the same squares. One that learned from cropped or square pictures takes those of the
+    others; where others differ, all are cropped.
+    """
+    known = {fitting: artist.name for artist in artists if (fitting := fitting_of(artist)) != CROPPED}
     try:
-        return dataset.fitted(fitting_of(artist))
+        fitted = {fitting: dataset.fitted(fitting) for fitting in known}
     except InvalidInputError:
         return dataset
+    if len(known) > 1:
+        differing = ", ".join(f"{fitting} ({name})" for fitting, name in known.items())
+        say(
+            f"{dataset.name}: pictures that are not square are cropped, since the models' trainings differ: {differing}"
+        )
+        return dataset
+    for fitting, data in fitted.items():
+        say(f"{data.name}: pictures that are not square are fitted as in the model's training: {fitting}")
+        return data
+    return dataset

@@ -11,10 +11,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from t2i.data.dataset import CaptionedDataset
-from t2i.drawing.artist import Artist
 from t2i.evaluation.chart import chart
 from t2i.evaluation.comparison import Entry, common_scores, ranked
 from t2i.evaluation.evaluate import Evaluation, question
+from t2i.evaluation.fitting import fitted_for
 from t2i.evaluation.keep import evaluate_and_keep
 from t2i.evaluation.page import page
 from t2i.evaluation.plan import Plan
@@ -56,11 +56,11 @@ def leaderboard(
     Raises:
         T2IError: a model cannot be loaded or evaluated, or a file cannot be written.
     """
-    artists: dict[str, Artist] = {}
+    artists = {model: load_artist(model, device) for model in models}
+    dataset = fitted_for(artists.values(), dataset, say)
     entries = []
     failures: dict[str, str] = {}
-    for model in models:
-        artist = artists[model] = load_artist(model, device)
+    for model, artist in artists.items():
         kept = folder / KEPT / f"{question(artist, dataset, plan)}.json"
         found = kept_evaluation(kept)
         say(f"{model}: already evaluated, see {kept}" if found else model)

@@ -39,7 +39,7 @@ class EvaluationWorker:
             T2IError: model, options, dataset or evaluators cannot be used.
         """
         artist = pipeline(self.model, device=self.device)
-        options, dataset = artist.options(**self.options), fitted_for(artist, load_dataset(self.data))
+        options, dataset = artist.options(**self.options), fitted_for([artist], load_dataset(self.data))
         evaluators = create_evaluators(suited_to(self.plan, dataset))
         side = self.plan.resolution or artist.resolution
 

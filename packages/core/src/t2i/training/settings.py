@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -193,6 +195,13 @@ def check_new(out: Path) -> None:
     files = RunFolder(out)
     if out.exists() and (not out.is_dir() or {*out.iterdir()} - {files.lock, files.lock_holder}):
         raise OutputError(f"{out} already exists. Continue it with `t2i train --resume {out}`, or choose another name.")
+
+
+def free_folder(config: RunConfig) -> Path:
+    """A new folder for a run, named after its technique and data: runs/cgan-photos, then runs/cgan-photos-2."""
+    data = re.sub(r"[^A-Za-z0-9.]+", "-", Path(config.data.source).name).strip("-.") or "data"
+    names = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    return next(path for end in names if not (path := Path("runs", f"{config.technique}-{data}{end}")).exists())
 
 
 def read_run(out: Path) -> RunConfig:
