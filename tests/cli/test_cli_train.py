@@ -337,8 +337,8 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_continue(t2i: T2I, squares: P
 
 @pytest.mark.parametrize("ended", ["by Ctrl-C", pytest.param("by kill -9 of one", marks=pytest.mark.slow)])
 def test_two_processes_end_together(t2i: T2I, squares: Path, here: Path, ended: str) -> None:
-    """Only the launcher gets the signal, as from a terminal, and passes it on to the processes. All of them write to the
-    folder that the launcher chose."""
+    """Only the launcher gets the signal, as from a terminal, and passes it on to the processes. All of them write to
+    the folder that the launcher chose."""
     arguments = ["train", "cgan", *TINY, "--data", str(squares), "--steps", "1000000"]
     run = Path("runs", f"cgan-{squares.name}")
     settings = ["train.checkpoint_every=5", "train.log_every=5", "train.sample_every=1000000", "train.tracker=none"]

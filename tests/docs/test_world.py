@@ -52,15 +52,19 @@ def test_its_numbers_are_the_datasets() -> None:
     uncoloured = sum(not thing.colour for thing in things().values())
     assert f"**{len(things())} things**" in page
     assert f"under {len(nouns)} names" in page
+    assert f"adds {len(entries('synonyms'))} synonyms" in page
+    assert f"{sum(len(thing.names) > 1 for thing in things().values())}\n  things have more than one name" in page
     assert f"{uncoloured} things keep" in page
     assert f"**{sum(map(len, LISTS))} phrasings**" in page
     for split, count in {
         **SIZES,
         "test": len(entries("test")),
         "everyday-test": len(entries("everyday-test")),
-        "names": len(entries("names")),
+        **{split: len(entries(split)) for split in ("names", "synonyms")},
     }.items():
         assert f"| `{split}` | {count:,} |" in page
+    parts = [f"{len(entries(split)):,}" for split in ("everyday-single", "everyday-pairs")]
+    assert f"| {', '.join(parts)} |" in page
 
 
 def test_the_table_equals_that_in_the_detectors_card() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pytest
 import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from fakes.ports import free_port
 from fakes.training import OnePlayer, TwoPhases, Watched, settings, squares
 from t2i.errors import T2IError
+from t2i.training import trainer
 from t2i.training.config import OptimizerConfig
 from t2i.training.objective import Batch, Objective, Player
 from t2i.training.trainer import Trainer, TrainResult
@@ -188,8 +190,20 @@ def keep(folder: Path, rank: int) -> None:
     (folder / f"kept.{rank}.json").write_text(json.dumps({"seen": seen[-1], **buffers}))
 
 
+def exhaust(folder: Path, rank: int) -> None:
+    """End early: the validation after step 4, which only the first process sees, is worse than that after step 2."""
+    made = {"validate_every": 2, "patience": 1, "steps": 20}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "Validator", lambda *_: lambda steps, step, generator: {"validation/error": float(step)})
+        torch.manual_seed(0)
+        objective, data = one_player(), squares(8)
+        result = Trainer(objective, data, settings(**made), folder / "early", device="cpu", validation=data).fit()
+    (folder / f"early.{rank}.json").write_text(json.dumps([result.step, result.finished]))
+
+
 def everything(folder: Path, rank: int) -> None:
     """All scenarios that succeed, in one start of the processes."""
+    exhaust(folder, rank)
     keep(folder, rank)
     match(folder, rank)
     resume(folder, rank)

@@ -44,6 +44,11 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(both: Path, tm
     assert differing(alone, shared), "the order of sums differs, so equal bits would mean that nothing was shared"
 
 
+def test_all_processes_end_early_together(both: Path) -> None:
+    assert read(both, "early") == [[4, True], [4, True]]
+    assert (both / "early" / "best" / "model.safetensors").is_file()
+
+
 @pytest.mark.parametrize("name", MATCHING)
 def test_losses_are_those_of_the_whole_batch(both: Path, tmp_path: Path, name: str) -> None:
     make, changes = MATCHING[name]

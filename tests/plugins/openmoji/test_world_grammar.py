@@ -16,7 +16,20 @@ from t2i_openmoji.world.sampling import training_scene
 from t2i_openmoji.world.scene import Part, Scene
 from t2i_openmoji.world.things import Noun, cast, things
 
-COUNTABLE = [noun for thing in things().values() for noun in thing.nouns if noun.counted]
+COUNTABLE = [noun for thing in things().values() for noun in thing.names if noun.counted]
+NOT_INFLECTS = {  # plurals that people write, where inflect has others
+    "dino": "dinos",
+    "peafowl": "peafowl",
+    "egg in a pan": "eggs in a pan",
+    "stick of butter": "sticks of butter",
+    "onigiri": "onigiri",
+    "stiletto": "stilettos",
+    "biro": "biros",
+    "yoyo": "yoyos",
+    "father christmas": "father christmases",
+    "dice": "dice",
+    "thumbs-up": "thumbs-up",
+}
 APPLE = Scene((Part("apple"),))
 STRAWBERRIES = Scene((Part("strawberry", 3),))
 
@@ -26,9 +39,9 @@ def captions(scene: Scene, number: int = 300, *, unseen: bool = False) -> set[st
 
 
 def test_there_are_over_400_things_with_unique_names() -> None:
-    names = [name for t in things().values() for n in t.nouns for name in {n.singular, n.plural} - {""}]
+    names = [name for t in things().values() for n in t.names for name in {n.singular, n.plural} - {""}]
     assert len(things()) >= 400
-    assert len(names) == len(set(names))
+    assert [name for name in {*names} if names.count(name) > 1] == ["dice"]  # of "die", and what most people say
     assert not {word for name in names for word in name.split()} & {*COLOURS, "gray", "left", "right", "above"}
     assert sum(bool(thing.colour) for thing in things().values()) > 400
     assert {thing.colour for thing in things().values()} - {""} == set(COLOURS)
@@ -39,7 +52,7 @@ def test_plurals_and_articles_are_those_of_inflect() -> None:
 
     english = inflect.engine()
     plurals = {noun.singular: noun.plural for noun in COUNTABLE}
-    assert plurals == {singular: english.plural_noun(singular) for singular in plurals}
+    assert plurals == {singular: english.plural_noun(singular) for singular in plurals} | NOT_INFLECTS
     articles = {noun.singular: article(noun.singular) for noun in COUNTABLE}
     assert articles == {singular: english.an(singular).split(" ")[0] for singular in articles}
     assert {colour: article(colour) for colour in COLOURS} == {c: english.an(c).split(" ")[0] for c in COLOURS}

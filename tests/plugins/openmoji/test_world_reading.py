@@ -25,7 +25,7 @@ def unordered(scene: Scene | None) -> object:
 
 
 def test_captions_of_test_and_names_are_parsed_into_their_scenes() -> None:
-    for split in ("test", "names"):
+    for split in ("test", "names", "synonyms"):
         for entry in entries(split):
             for caption in entry.example.captions:
                 assert unordered(read(caption)) == unordered(entry.scene), caption

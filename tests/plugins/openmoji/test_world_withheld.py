@@ -6,7 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
@@ -25,6 +25,13 @@ OWNER = {
     name: thing.key
     for thing in things().values()
     for noun in thing.nouns
+    for name in (noun.singular, noun.plural)
+    if name
+}
+OWNER_OF_SYNONYMS = OWNER | {
+    name: thing.key
+    for thing in things().values()
+    for noun in thing.synonyms
     for name in (noun.singular, noun.plural)
     if name
 }
@@ -56,7 +63,11 @@ def training() -> Sequence[Entry]:
 
 @pytest.fixture(scope="module")
 def texts(training: Sequence[Entry]) -> list[str]:
-    return [marked(plain(caption)) for entry in training for caption in entry.example.captions]
+    return [
+        marked(plain(caption), OWNER_OF_SYNONYMS if entry.example.id.startswith("prompts") else OWNER)
+        for entry in training
+        for caption in entry.example.captions
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +81,14 @@ def plain(caption: str) -> str:
     return PAIR_OF.sub(r"\2 \1 \3", text)
 
 
-def marked(text: str) -> str:
+def marked(text: str, owner: Mapping[str, str] = OWNER) -> str:
     """The text with each name, the longest first, replaced by <the thing>: "draw two <cat>"."""
     words, found, place = text.split(" "), [], 0
     while place < len(words):
         for end in range(min(place + 4, len(words)), place, -1):
             name = " ".join(words[place:end])
-            if name.rstrip(MARKS) in OWNER:
-                found.append(f"<{OWNER[name.rstrip(MARKS)]}>{name[len(name.rstrip(MARKS)) :]}")
+            if name.rstrip(MARKS) in owner:
+                found.append(f"<{owner[name.rstrip(MARKS)]}>{name[len(name.rstrip(MARKS)) :]}")
                 break
         else:
             found.append(words[place])
@@ -180,7 +191,8 @@ def test_no_caption_of_training_uses_a_withheld_phrasing(phrasing: str, texts: l
 
 
 def test_prompts_have_words_around_them_that_name_nothing() -> None:
-    assert not [frame for frame in PROMPTS if mentions(frame.replace("{x}", "?"))[1]]
+    everything = [*PROMPTS, *(phrasing for phrasings in LISTS for phrasing in phrasings)]
+    assert not [each for each in everything if mentions(re.sub(r"{\w+}", "?", each), synonyms=True)[1]]
     assert not {*PROMPTS} & {phrasing for phrasings in LISTS for phrasing in phrasings}
 
 
@@ -195,6 +207,33 @@ def test_single_pairs_and_several_are_parts_of_train_100k(monkeypatch: pytest.Mo
     for split, wanted in (("single", single), ("pairs", told), ("several", several)):
         assert splits.entries(split) == tuple(wanted)
         assert 20 < len(wanted) < 150
+
+
+@pytest.mark.usefixtures("signatures_unchecked")  # of 40,000 entries
+def test_parts_of_everyday_are_drawn_as_usual() -> None:
+    everyday = splits.entries("everyday")
+    for split, kinds in (("everyday-single", {(1,)}), ("everyday-pairs", {(1, 1)})):
+        part = splits.entries(split)
+        assert {*part} < {*everyday} and 5_000 < len(part) < 25_000
+        assert {tuple(p.count for p in entry.scene.parts) for entry in part if entry.scene} == kinds
+        assert all(entry.usual for entry in part)
+
+
+def test_synonyms_occur_in_prompts_and_in_their_own_split_alone(training: Sequence[Entry], asked: list[Entry]) -> None:
+    only = {*OWNER_OF_SYNONYMS} - {*OWNER}
+    words = {"prompts": set[str](), "others": set[str]()}
+    for entry in (*training, *asked):
+        if entry.scene and not entry.code:
+            marks = plain(entry.example.captions[0]).replace(",", " ").split(" ")
+            words["prompts" if entry.example.id.startswith("prompts") else "others"].update(marks)
+    single = {name for name in only if " " not in name and "-" not in name}
+    assert len(single & words["prompts"]) > 300
+    assert not single & words["others"] - {word for name in OWNER for word in name.split(" ")}
+    synonyms = splits.entries("synonyms")
+    assert len(synonyms) == sum(len(thing.synonyms) for thing in things().values()) > 450
+    for entry in synonyms:
+        assert entry.scene is not None and entry.skill == "object"
+        assert [entry.scene.parts[0].thing] == [OWNER_OF_SYNONYMS[re.sub("^an? ", "", entry.example.captions[0])]]
 
 
 @pytest.mark.usefixtures("signatures_unchecked")  # of 40,000 entries

@@ -232,7 +232,5 @@ def _launch(processes: int, config: RunConfig, device: str | None, folder: Path,
         with locked(folder):
             pass  # one clear error here, not one from each process
     check_possible(config.train, device, processes)
-    chosen = (
-        [] if {"--out", "--resume"} & {argument.partition("=")[0] for argument in sys.argv} else [f"--out={folder}"]
-    )
-    return launch(processes, [*sys.argv[1:], *chosen])
+    named = any(argument.partition("=")[0] in ("--out", "--resume") for argument in sys.argv)
+    return launch(processes, sys.argv[1:] if named else [*sys.argv[1:], f"--out={folder}"])

@@ -41,9 +41,8 @@ def fitted_for(artists: Iterable[Artist], dataset: CaptionedDataset, say: Say = 
         return dataset
     if len(known) > 1:
         differing = ", ".join(f"{fitting} ({name})" for fitting, name in known.items())
-        say(
-            f"{dataset.name}: pictures that are not square are cropped, since the models' trainings differ: {differing}"
-        )
+        what = f"{dataset.name}: pictures that are not square are cropped"
+        say(f"{what}, since the models' trainings differ: {differing}")
         return dataset
     for fitting, data in fitted.items():
         say(f"{data.name}: pictures that are not square are fitted as in the model's training: {fitting}")

@@ -35,6 +35,13 @@ class _Bottleneck(nn.Module):
         return self.activation(x + self.body(x))
 
 
+class _FromOnePixel(nn.ConvTranspose2d):
+    """A transposed convolution of one pixel, which is a matrix product and much faster as one on a processor."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return (x.flatten(1) @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+
+
 class PaperGenerator(nn.Module):
     """Maps sentence and z to a 64-px picture."""
 
@@ -43,12 +50,12 @@ class PaperGenerator(nn.Module):
         n, relu = config.ngf, nn.ReLU()
         self.text = nn.Sequential(nn.Linear(config.text_dim, config.condition_dim), nn.LeakyReLU(0.2))
 
-        def up(inputs: int, outputs: int, stride: int = 2) -> list[nn.Module]:
-            padding = 1 if stride == 2 else 0
-            return [nn.ConvTranspose2d(inputs, outputs, 4, stride, padding, bias=False), nn.BatchNorm2d(outputs)]
+        def up(inputs: int, outputs: int) -> list[nn.Module]:
+            return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs)]
 
         self.body = nn.Sequential(
-            *up(config.noise_dim + config.condition_dim, 8 * n, stride=1),  # 4 px
+            _FromOnePixel(config.noise_dim + config.condition_dim, 8 * n, 4, bias=False),  # 4 px
+            nn.BatchNorm2d(8 * n),
             _Bottleneck(8 * n, 2 * n, relu),
             *up(8 * n, 4 * n),  # 8 px
             _Bottleneck(4 * n, n, relu),

@@ -33,22 +33,34 @@ def sharpen(sprites: Float[Tensor, "n 4 s s"], amount: float) -> Float[Tensor, "
 
 def smooth(sprites: Float[Tensor, "n c s s"]) -> Float[Tensor, "n c s s"]:
     """Without the finest checks: sampled at other sizes, they would be seen as coarser ones."""
-    return F.avg_pool2d(F.avg_pool2d(_padded(sprites), 2, 1), 2, 1)
+    return _smoothed(_padded(sprites))
 
 
 def _shocked(x: Float[Tensor, "n c s s"]) -> Float[Tensor, "n c s s"]:
     """One round of the filter: away from the middle between the least and the greatest neighbour, but not beyond them.
     What differs little from its neighbours becomes smooth instead."""
-    least, greatest = _of_neighbours(torch.minimum, x), _of_neighbours(torch.maximum, x)
-    middle = (least + greatest) / 2
-    steep = torch.minimum(torch.maximum(middle + STEEPER * (x - middle), least), greatest)
-    edge = ((greatest - least).amax(1, keepdim=True) / EDGE).clamp(max=1)
-    return torch.lerp(smooth(x), steep, edge)
-
-
-def _of_neighbours(choose: Callable[[Tensor, Tensor], Tensor], x: Float[Tensor, "n c s s"]) -> Float[Tensor, "n c s s"]:
-    """The minimum or the maximum of each 3x3 square; ten times as fast as max_pool2d on a processor."""
     padded = _padded(x)
+    least, greatest = _of_neighbours(torch.minimum, padded), _of_neighbours(torch.maximum, padded)
+    steep = torch.lerp((least + greatest) / 2, x, STEEPER).clamp(least, greatest)
+    edge = ((greatest - least).amax(1, keepdim=True) / EDGE).clamp(max=1)
+    return torch.lerp(_smoothed(padded), steep, edge)
+
+
+# Sums and choices of shifted copies: on a processor, ten times as fast as avg_pool2d and max_pool2d.
+
+
+def _smoothed(padded: Float[Tensor, "n c p p"]) -> Float[Tensor, "n c s s"]:
+    """The mean of each 3x3 square with weights 1, 2, 1 both ways."""
+    rows = padded[..., :-1, :] + padded[..., 1:, :]
+    rows = rows[..., :-1, :] + rows[..., 1:, :]
+    both = rows[..., :-1] + rows[..., 1:]
+    return (both[..., :-1] + both[..., 1:]) / 16
+
+
+def _of_neighbours(
+    choose: Callable[[Tensor, Tensor], Tensor], padded: Float[Tensor, "n c p p"]
+) -> Float[Tensor, "n c s s"]:
+    """The minimum or the maximum of each 3x3 square."""
     rows = choose(choose(padded[..., :-2, :], padded[..., 1:-1, :]), padded[..., 2:, :])
     return choose(choose(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
 

@@ -22,7 +22,10 @@ from t2i_openmoji.world.layout import Placement, arrange, arrange_as_usual
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
 
-SPLITS = ("train", "train-100k", "single", "pairs", "several", "everyday", "prompts", "test", "everyday-test", "names")
+SPLITS = (
+    *("train", "train-100k", "single", "pairs", "several", "everyday", "everyday-single", "everyday-pairs", "prompts"),
+    *("test", "everyday-test", "names", "synonyms"),
+)
 
 
 @final
@@ -37,12 +40,16 @@ class OpenMojiWorld(CaptionedDataset):
         """Generate scenes and captions, which takes seconds for `train`; no picture is drawn yet.
 
         Args:
-            split: "train" (40,000 pictures), "train-100k" (the same and 60,000 more), "single" (those of
-                `train-100k` that show one thing), "pairs" (those that show two things and whose captions say where each
-                is), "several" (those that show more than one of a thing), "prompts" (40,000 others whose captions have
-                other words around them, such as "pixel art of" and "for my daughter:"), "everyday" (40,000 of 70
-                things that stand upright and at usual places), "test", "everyday-test" (of the same 70 things, as they
-                stand there) or "names".
+            split: one of
+
+                - "train" (40,000 pictures) and "train-100k" (the same and 60,000 more); of these, "single" shows one
+                  thing, "pairs" two whose captions say where each is, "several" more than one of a thing
+                - "everyday": 40,000 of 70 things that stand upright and at usual places; of these, "everyday-single"
+                  and "everyday-pairs", as above
+                - "prompts": 40,000 others whose captions have other words around them, such as "pixel art of" and "for
+                  my daughter:", and in which things also have their synonyms
+                - "test", and "everyday-test" of the 70 things
+                - "names": each thing as OpenMoji draws it; "synonyms": each thing under each of its synonyms
 
         Raises:
             InvalidInputError: there is no such split.

@@ -18,7 +18,8 @@ BARE = 0.12  # "red apple" instead of "a red apple", and no frame
 UNFRAMED = 0.25  # only "a red apple"
 SENTENCES = 0.25  # two things in a complete sentence
 PLAIN = 0.7  # "a red apple" and "three apples" rather than "an apple that is red"
-FIRST_NAME = 0.5  # a thing's first name; otherwise any
+SYNONYM = 0.6  # where synonyms are asked for, and the thing has some
+FIRST_NAME = 0.5  # a thing's first name; otherwise any of its nouns
 DIGITS = 0.15  # "3" instead of "three"
 GRAY = 0.3  # instead of "grey"
 ONE = 0.05  # instead of "a"
@@ -47,25 +48,33 @@ class Caption:
 
 
 def put_into_words(
-    scene: Scene, draws: Draws, *, unseen: bool = False, frames: tuple[str, ...] = phrasings.FRAMES
+    scene: Scene,
+    draws: Draws,
+    *,
+    unseen: bool = False,
+    frames: tuple[str, ...] = phrasings.FRAMES,
+    synonyms: bool = False,
 ) -> Caption:
     """A caption that says everything about `scene` and nothing else.
 
     Args:
         unseen: use at least one phrasing that training never uses; otherwise none.
         frames: phrasings of everything together; none of them is used a quarter of the time.
+        synonyms: whether the things may have their synonyms, too.
     """
     while True:
-        caption = _Writer(scene, draws, frames, withheld_too=unseen).write()
+        caption = _Writer(scene, draws, frames, withheld_too=unseen, synonyms=synonyms).write()
         if caption.unseen == unseen:
             return caption
 
 
-def disguise(text: str, draws: Draws) -> str:
+def disguise(text: str, draws: Draws, *, synonyms: bool = False) -> str:
     """The caption as a person might type it: in upper case, as a sentence, or with a typo."""
     if draws.chance(TYPO):
         misspelt = _misspelt(text, draws)
-        text = text if names_withheld(misspelt) else misspelt  # a "pink brokn heart" would be a pink heart
+        text = (
+            text if names_withheld(misspelt, synonyms=synonyms) else misspelt
+        )  # a "pink brokn heart" would be a pink heart
     style = draws.weighted({"upper": UPPER, "stop": FULL_STOP, "capital": CAPITAL, "": 1 - UPPER - FULL_STOP - CAPITAL})
     if style == "upper":
         return text.upper()
@@ -85,8 +94,11 @@ class _NounPhrase:
 class _Writer:
     """Chooses the words of one caption and records the phrasings it used."""
 
-    def __init__(self, scene: Scene, draws: Draws, frames: tuple[str, ...], *, withheld_too: bool) -> None:
+    def __init__(
+        self, scene: Scene, draws: Draws, frames: tuple[str, ...], *, withheld_too: bool, synonyms: bool
+    ) -> None:
         self._scene, self._draws, self._frames, self._withheld_too = scene, draws, frames, withheld_too
+        self._synonyms = synonyms
         self._bare = draws.chance(BARE)
         self._used: list[str] = []
 
@@ -108,8 +120,12 @@ class _Writer:
     def _part(self, part: Part) -> _NounPhrase:
         """One part with its number or article, size and colour."""
         draws = self._draws
-        nouns = [noun for noun in things()[part.thing].nouns if noun.counted or part.count == 1]
-        noun = nouns[0] if draws.chance(FIRST_NAME) else draws.pick(nouns)
+        thing = things()[part.thing]
+        nouns, synonyms = (self._usable(names, part) for names in (thing.nouns, thing.synonyms))
+        if self._synonyms and synonyms and draws.chance(SYNONYM):
+            noun = draws.pick(synonyms)
+        else:
+            noun = nouns[0] if draws.chance(FIRST_NAME) else draws.pick(nouns)
         words = noun.singular if part.count == 1 else noun.plural
         plural = part.count > 1 or (not noun.counted and noun.singular.endswith("s"))
         if part.colour:
@@ -119,6 +135,10 @@ class _Writer:
         if part.count > 1:
             return self._counted(words, part.count)
         return _NounPhrase(self._determined(words, noun), plural)
+
+    @staticmethod
+    def _usable(names: Sequence[Noun], part: Part) -> list[Noun]:
+        return [noun for noun in names if noun.counted or part.count == 1]
 
     def _coloured(self, words: str, colour: str, plural: bool) -> str:
         plainest = phrasings.COLOURED[0]

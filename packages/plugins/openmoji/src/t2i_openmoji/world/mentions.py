@@ -28,15 +28,20 @@ class Mention:
     plural: bool
 
 
-def mentions(text: str) -> tuple[str, list[Mention]]:
-    """The text in lower case with every name, the longest first, replaced by <its number>; and the mentions."""
+def mentions(text: str, *, synonyms: bool = False) -> tuple[str, list[Mention]]:
+    """The text in lower case with every name, the longest first, replaced by <its number>; and the mentions.
+
+    Args:
+        synonyms: whether to know the things' synonyms, too.
+    """
+    known = _names(synonyms)
     words, place = text.lower().split(), 0
     marked: list[str] = []
     found: list[Mention] = []
     while place < len(words):
         for end in range(min(place + LONGEST, len(words)), place, -1):
             name = " ".join(words[place:end])
-            if mention := _names().get(name.rstrip(MARKS)):
+            if mention := known.get(name.rstrip(MARKS)):
                 marked.append(f"<{len(found)}>{name[len(name.rstrip(MARKS)) :]}")
                 found.append(mention)
                 break
@@ -47,12 +52,12 @@ def mentions(text: str) -> tuple[str, list[Mention]]:
     return " ".join(marked), found
 
 
-def names_withheld(text: str) -> bool:
+def names_withheld(text: str, *, synonyms: bool = False) -> bool:
     """Whether a text mentions a thing with a colour, a number or another thing whose combination is withheld.
 
     Their places in the text are ignored, so it may be True too often: "a red cat on a blue mat" mentions a blue cat.
     """
-    marked, found = mentions(text)
+    marked, found = mentions(text, synonyms=synonyms)
     named = {mention.thing for mention in found}
     words = set(re.findall(r"\w+", re.sub(r"<\d+>", "", marked).replace("gray", "grey")))
     colours, counts = words.intersection(COLOURS), [n for n in range(2, MAX_COUNT + 1) if words & {str(n), NUMBERS[n]}]
@@ -65,7 +70,7 @@ def names_withheld(text: str) -> bool:
 
 
 @cache
-def _names() -> Mapping[str, Mention]:
-    nouns = [(thing.key, noun) for thing in things().values() for noun in thing.nouns]
+def _names(synonyms: bool) -> Mapping[str, Mention]:
+    nouns = [(t.key, noun) for t in things().values() for noun in (t.names if synonyms else t.nouns)]
     singular = {noun.singular: Mention(key, plural=False) for key, noun in nouns}
     return {noun.plural: Mention(key, plural=True) for key, noun in nouns if noun.counted} | singular

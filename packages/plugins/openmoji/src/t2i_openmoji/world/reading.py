@@ -26,13 +26,14 @@ _BLANKS |= {"is": "(?:is|are)", "is_last": "(?:is|are)"}
 
 
 def read(text: str) -> Scene | None:
-    """The scene that a text describes in the grammar's phrasings; other words around it are ignored.
+    """The scene that a text describes in the grammar's phrasings, under any of the things' names and synonyms; other
+    words around it are ignored.
 
     None if it names no known thing, more than two kinds, a plural without a number, or one kind twice. Two things
     without a known relation are read as "and".
     """
     text = text.lower().replace("gray", "grey").replace(" with black outlines", "")
-    marked, found = mentions(_PAIR_OF.sub(r"\2 \1 ", text))
+    marked, found = mentions(_PAIR_OF.sub(r"\2 \1 ", text), synonyms=True)
     background = _BACKGROUND.search(marked)
     if background:
         marked = marked[: background.start()] + marked[background.end() :]

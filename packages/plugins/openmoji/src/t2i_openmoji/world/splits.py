@@ -55,11 +55,13 @@ class Entry:
 @cache
 def entries(split: str) -> Sequence[Entry]:
     """All entries of a split; "train-100k" begins with those of "train"; "single", "pairs" and "several" keep some."""
+    if split in ("everyday-single", "everyday-pairs"):
+        return _kept(split.removeprefix("everyday-"), entries("everyday"))
     if split == "everyday":
         among = cast(everyday=True)
         return _as_usual(_training(split, SIZES[split], among, _names(among)))
     if split == "prompts":
-        return _training(split, SIZES[split], cast(), _plain(), phrasings.PROMPTS)
+        return _training(split, SIZES[split], cast(), _plain(synonyms=True), phrasings.PROMPTS, synonyms=True)
     if split in SIZES:
         return _training("train", SIZES[split], cast(), _plain())
     if split == "everyday-test":
@@ -68,7 +70,13 @@ def entries(split: str) -> Sequence[Entry]:
         return _test(split, cast())
     if split == "names":
         return _names(cast())
-    return tuple(entry for entry in entries("train-100k") if entry.scene and _is_in(split, entry.scene))
+    if split == "synonyms":
+        return _synonyms(cast())
+    return _kept(split, entries("train-100k"))
+
+
+def _kept(split: str, among: Sequence[Entry]) -> Sequence[Entry]:
+    return tuple(entry for entry in among if entry.scene and _is_in(split, entry.scene))
 
 
 def _as_usual(found: Sequence[Entry]) -> Sequence[Entry]:
@@ -82,20 +90,30 @@ def _is_in(split: str, scene: Scene) -> bool:
 
 
 def _training(
-    stream: str, size: int, among: Cast, unchanged: Sequence[Entry], frames: tuple[str, ...] = phrasings.FRAMES
+    stream: str,
+    size: int,
+    among: Cast,
+    unchanged: Sequence[Entry],
+    frames: tuple[str, ...] = phrasings.FRAMES,
+    synonyms: bool = False,
 ) -> Sequence[Entry]:
     """Scenes of the things in `among`, and every tenth time one of the unchanged pictures, in turn."""
-    return tuple(_for_training(f"{stream}-{index:06d}", index, among, unchanged, frames) for index in range(size))
+    return tuple(
+        _for_training(f"{stream}-{index:06d}", index, among, unchanged, frames, synonyms) for index in range(size)
+    )
 
 
-def _for_training(identity: str, index: int, among: Cast, unchanged: Sequence[Entry], frames: tuple[str, ...]) -> Entry:
+def _for_training(
+    identity: str, index: int, among: Cast, unchanged: Sequence[Entry], frames: tuple[str, ...], synonyms: bool
+) -> Entry:
     draws = Draws(f"openmoji-world {identity} words")
     if index % PLAIN == PLAIN - 1:
         shown = unchanged[index // PLAIN % len(unchanged)]
         caption = _framed(shown.example.captions, draws, frames)
         return Entry(Example(identity, (caption,), shown.example.group), shown.scene, shown.code)
     scene = training_scene(draws, among)
-    caption = disguise(put_into_words(scene, draws, frames=frames).text, draws)
+    caption = put_into_words(scene, draws, frames=frames, synonyms=synonyms).text
+    caption = disguise(caption, draws, synonyms=synonyms)
     return Entry(Example(identity, (caption,), scene.group), scene)
 
 
@@ -143,12 +161,22 @@ def _names(among: Cast) -> Sequence[Entry]:
     return tuple(found)
 
 
+def _synonyms(among: Cast) -> Sequence[Entry]:
+    found: list[Entry] = []
+    for thing in among.all:
+        for noun in thing.synonyms:
+            scene = Scene((Part(thing.key),))
+            caption = f"{article(noun.singular)} {noun.singular}" if noun.counted else noun.singular
+            found.append(Entry(Example(f"synonyms-{len(found):06d}", (caption,), scene.group), scene, skill="object"))
+    return tuple(found)
+
+
 @cache
-def _plain() -> Sequence[Entry]:
+def _plain(synonyms: bool = False) -> Sequence[Entry]:
     """OpenMoji's own training pictures in random order, without captions that mention a withheld combination."""
     kept = []
     for example in OpenMoji("train").examples:
-        captions = tuple(caption for caption in example.captions if not names_withheld(caption))
+        captions = tuple(caption for caption in example.captions if not names_withheld(caption, synonyms=synonyms))
         if captions:
             kept.append(Entry(Example(example.id, captions, example.group), None, example.id))
     return Draws("openmoji-world plain").shuffled(kept)

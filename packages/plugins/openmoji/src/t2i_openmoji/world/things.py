@@ -44,12 +44,20 @@ class Thing:
         colour: the colour word of the drawing's dominant fill; "" if it has none.
         mirrors: whether it may be mirrored.
         nouns: its names, none shared with another thing; the first is its key.
+        synonyms: more names, also of things that are drawn like it ("rat" for the mouse); only captions of the splits
+            "prompts" and "synonyms" use them.
     """
 
     code: str
     colour: str
     mirrors: bool
     nouns: tuple[Noun, ...]
+    synonyms: tuple[Noun, ...] = ()
+
+    @property
+    def names(self) -> tuple[Noun, ...]:
+        """Its nouns and synonyms."""
+        return (*self.nouns, *self.synonyms)
 
     @property
     def key(self) -> str:
@@ -66,12 +74,18 @@ class Thing:
 def things() -> Mapping[str, Thing]:
     """All things by key, in the order of the table."""
     table = files("t2i_openmoji.world").joinpath("things.txt").read_text(encoding="utf-8")
-    rows = [line.split(maxsplit=3) for line in table.splitlines() if line and not line.startswith("#")]
-    found = (
-        Thing(code, colour.strip("-"), mirror == "mirror", tuple(_noun(name) for name in names.split(", ")))
-        for code, colour, mirror, names in rows
-    )
+    found = [_thing(line) for line in table.splitlines() if line and not line.startswith("#")]
     return {thing.key: thing for thing in found}
+
+
+def _thing(row: str) -> Thing:
+    code, colour, mirror, names = row.split(maxsplit=3)
+    nouns, _, synonyms = names.partition(" | ")
+    return Thing(code, colour.strip("-"), mirror == "mirror", _nouns(nouns), _nouns(synonyms))
+
+
+def _nouns(names: str) -> tuple[Noun, ...]:
+    return tuple(_noun(name) for name in names.split(", ") if name)
 
 
 @dataclass(frozen=True, eq=False)
