@@ -198,10 +198,10 @@ def entries(rng: np.random.Generator, words: list[str], centres: np.ndarray, sta
         record = Record(
             kind="picture",
             prompt=text,
-            model="stackgan-v2.openmoji64",
+            model="stackgan-v2.world64",
             seed=number,
             options={"truncation": 1.0},
-            artist={"name": "stackgan-v2.openmoji64"},
+            artist={"name": "stackgan-v2.world64"},
             path=f"/pictures/{number}.png",
             sha256=f"{number:064x}",
             time=time.time(),

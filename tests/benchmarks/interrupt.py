@@ -29,7 +29,7 @@ def run() -> None:
         data = ["--data", "openmoji"]
         for what, arguments, ready in (
             ("generate, into a folder", ["generate", "a red heart", "-n", "1000000"], drawing),
-            ("evaluate, while it draws", ["evaluate", "cgan.openmoji64"], importing),
+            ("evaluate, while it draws", ["evaluate", "cgan.world64"], importing),
             ("train, between steps", ["train", "cgan", "--recipe", "openmoji64", *data, *SOON], training),
         ):
             clock, processor = [], []

@@ -1,6 +1,6 @@
 """The server against a plain FastAPI handler that draws one by one: pictures a second, latency, memory, a stop.
 
-Both run stackgan-v2.openmoji64 in a process of their own, on one thread of torch. The figure of memory is of a server
+Both run stackgan-v2.world64 in a process of their own, on one thread of torch. The figure of memory is of a server
 with a tiny model, which is sent T2I_BENCH_REQUESTS (20,000) requests.
 """
 
@@ -33,7 +33,7 @@ from fakes.site import python_path
 from t2i.drawing.artist import Request
 from t2i_server.settings import ServerSettings
 
-MODEL, CLIENTS, SECONDS, ROUNDS = "stackgan-v2.openmoji64", 32, 8.0, 3
+MODEL, CLIENTS, SECONDS, ROUNDS = "stackgan-v2.world64", 32, 8.0, 3
 REQUESTS = int(os.environ.get("T2I_BENCH_REQUESTS", "20_000"))
 PLAIN = Path(__file__).with_name("plain_server.py")
 IDLE = 1_000  # connections

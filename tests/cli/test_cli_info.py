@@ -66,7 +66,7 @@ def test_options_are_shown_with_the_defaults_of_the_weights(t2i: T2I, site: Fake
 
 
 def test_the_text_has_no_empty_facts(t2i: T2I) -> None:
-    name = "cgan.openmoji64"
+    name = "cgan.world64"
     assert json.loads(t2i("info", name, "--json").out)["weights"][name]["facts"]["source"] == ""
     shown = t2i("info", name).out.splitlines()
     deeper = [indent(line) < indent(follows) for line, follows in zip(shown, [*shown[1:], ""], strict=True)]
@@ -133,7 +133,7 @@ def spaced(value: object) -> list[str]:
     return own + [key for each in inner for key in spaced(each)]
 
 
-@pytest.mark.parametrize("name", ["cgan", "cgan.openmoji64", "minilm", "r_precision", "openmoji"])
+@pytest.mark.parametrize("name", ["cgan", "cgan.world64", "minilm", "r_precision", "openmoji"])
 def test_json_has_numbers_as_numbers_and_no_spaces_in_keys(t2i: T2I, name: str) -> None:
     facts = json.loads(t2i("info", name, "--json").out)
     for weights in facts.get("weights", {}).values():

@@ -62,7 +62,7 @@ MISTAKES = [
     ["generate", "x", "-o", "x.gif"],
     ["generate", "x", "-o", "/proc/x"],
     ["generate", "x", "--option", "truncaton=1"],
-    ["generate", "x", "--model", "cgan.openmoji64", "--option", "truncation=9"],
+    ["generate", "x", "--model", "cgan.world64", "--option", "truncation=9"],
     ["interpolate", "x", "--to-seed", "3", "--option", "truncaton=1"],
     ["reconstruct", __file__, "--prompt", "x", "--model", "cgam"],
     ["products", "none.csv", "--prompt", "{title}", "--name", "{sku}", "--option", "truncaton=1"],
@@ -70,13 +70,13 @@ MISTAKES = [
     ["board", "x", "--x", "seed=1..2", "--option", "truncaton=1"],
     ["export", "-o", "new", "--option", "truncaton=1"],
     ["serve", "cgam"],
-    ["evaluate", "cgan.openmoji64", "--data", "nowhere"],
-    ["evaluate", "cgan.openmoji64", "--metrics", "fie"],
-    ["evaluate", "cgan.openmoji64", "-n", "1"],
-    ["evaluate", "cgan.openmoji64", "-n", "0"],
-    ["evaluate", "cgan.openmoji64", "--option", "truncaton=1"],
-    ["leaderboard", "cgan.openmoji64", "-n", "9"],
-    ["compare", "cgan.openmoji64", "-p", "x", "--data", "openmoji", "-n", "9"],
+    ["evaluate", "cgan.world64", "--data", "nowhere"],
+    ["evaluate", "cgan.world64", "--metrics", "fie"],
+    ["evaluate", "cgan.world64", "-n", "1"],
+    ["evaluate", "cgan.world64", "-n", "0"],
+    ["evaluate", "cgan.world64", "--option", "truncaton=1"],
+    ["leaderboard", "cgan.world64", "-n", "9"],
+    ["compare", "cgan.world64", "-p", "x", "--data", "openmoji", "-n", "9"],
     ["train", "cgam", "--data", "openmoji", "--out", "new"],
     ["train", "cgan", "--data", "nowhere", "--out", "new"],
     ["train", "cgan", "--data", "openmoji", "--out", ".."],
@@ -110,7 +110,7 @@ def test_common_mistakes_are_reported_before_torch_is_imported(
 
 def test_a_device_is_checked_before_anything_is_loaded(site: FakeSite) -> None:
     device = ["--device", "fpga"]
-    commands = [[*verb, *device] for verb in (["generate", "x"], ["evaluate", "cgan.openmoji64"], ["serve"])]
+    commands = [[*verb, *device] for verb in (["generate", "x"], ["evaluate", "cgan.world64"], ["serve"])]
     for command, code, said, modules in run_all(commands, site):
         assert code == 2 and "The device must be" in said, (command, said)
         assert modules.isdisjoint({"accelerate", "transformers", "t2i.drawing.pipeline"}), command

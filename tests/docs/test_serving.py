@@ -55,7 +55,7 @@ def test_every_request_of_the_page_and_of_the_readme_is_answered(port: int) -> N
     assert len(asked) == 4
     drawn, listed, found, also = (curl(words, port) for words in asked)
     assert len(drawn["data"]) == len(also["data"]) == 1  # type: ignore[index]
-    assert [model["id"] for model in listed["data"]] == ["stackgan-v2.openmoji64", "cgan.openmoji64"]  # type: ignore[index]
+    assert [model["id"] for model in listed["data"]] == ["stackgan-v2.world64", "cgan.world64"]  # type: ignore[index]
     assert found["data"][0]["prompt"] == "a red heart"  # type: ignore[index]
 
 

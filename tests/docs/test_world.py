@@ -31,18 +31,19 @@ def test_the_snippets_print_what_they_document(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.splitlines() == said
 
 
-def test_its_command_draws_the_sentences_of_its_sheet(
-    t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("sheet", "columns", "scale"), [("forty", 8, 1), ("twenty", 5, 2)])
+def test_its_commands_draw_its_sheets(
+    t2i: T2I, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sheet: str, columns: int, scale: int
 ) -> None:
-    (command,) = (block.code for block in blocks(PAGE) if block.language == "sh")
+    (command,) = (block.code for block in blocks(PAGE) if block.language == "sh" and f"{sheet}.txt" in block.code)
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("_*"))
     monkeypatch.chdir(tmp_path)
     assert t2i(*shlex.split(command)[1:]).code == 0
-    sentences = (ROOT / "docs" / "twenty.txt").read_text().splitlines()
-    drawn = [Image.open(path).convert("RGB") for path in sorted((tmp_path / "twenty").glob("0*.png"))]
-    with Image.open(ROOT / "docs" / "pictures" / "twenty.webp") as sheet:
-        differences = ImageChops.difference(grid(drawn, 5, sentences, scale=2), sheet.convert("RGB"))
-    assert len(drawn) == len(sentences) == 20
+    sentences = (ROOT / "docs" / f"{sheet}.txt").read_text().splitlines()
+    drawn = [Image.open(path).convert("RGB") for path in sorted((tmp_path / sheet).glob("0*.png"))]
+    with Image.open(ROOT / "docs" / "pictures" / f"{sheet}.webp") as shown:
+        differences = ImageChops.difference(grid(drawn, columns, sentences, scale=scale), shown.convert("RGB"))
+    assert len(drawn) == len(sentences) == {"forty": 40, "twenty": 20}[sheet]
     assert max(ImageStat.Stat(differences).mean) < 2  # of 256 colours, in place of all
 
 

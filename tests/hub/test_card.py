@@ -186,9 +186,9 @@ def test_the_header_has_only_plain_values():
 
 
 def test_the_parents_licence_is_that_of_the_weights_not_of_the_data() -> None:
-    facts = {"license": "unknown", "parent": f"cgan.openmoji64, sha256 {'a' * 64}", "parent_license": "CC-BY-SA-4.0"}
+    facts = {"license": "unknown", "parent": f"cgan.world64, sha256 {'a' * 64}", "parent_license": "CC-BY-SA-4.0"}
     card = render_card(config(**facts))
     assert ModelCard(card).data.license == "unknown"
-    assert "unknown; weights started from cgan.openmoji64 (CC-BY-SA-4.0)" in card
+    assert "unknown; weights started from cgan.world64 (CC-BY-SA-4.0)" in card
     assert "(licence unknown)" in render_card(config(**facts | {"parent_license": ""}))
     assert "weights started" not in render_card(config(license="MIT"))

@@ -192,7 +192,7 @@ def test_an_index_can_show_the_page(built: Built) -> None:
     text = built.metadata.description or ""
     assert text.startswith("# ") and not RELATIVE_LINK.search(text)
     if built.name == "t2i":
-        assert "## Draw a picture" in text and "| `stackgan-v2.openmoji64` |" in text and "![" not in text
+        assert "## Draw a picture" in text and "| `stackgan-v2.world64` |" in text and "![" not in text
 
 
 def test_twine_accepts_every_file(dist: Path) -> None:

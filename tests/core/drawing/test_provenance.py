@@ -24,7 +24,7 @@ from t2i.seeds import MAX_SEED
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8))
 ARTIST = ArtistIdentity(
-    name="cgan.openmoji64",
+    name="cgan.world64",
     revision="",
     weights={"model.safetensors": "a" * 64},
     text_encoders={"minilm": "b" * 64},

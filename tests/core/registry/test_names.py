@@ -14,7 +14,7 @@ from t2i.registry.names import ModelName
 
 REGISTERED = {
     "cgan": ("cgan", ""),
-    "cgan.openmoji64": ("cgan", "openmoji64"),
+    "cgan.world64": ("cgan", "world64"),
     "stackgan-v2.a.b": ("stackgan-v2", "a.b"),
     "no-such": ("no-such", ""),
     "CGAN": ("CGAN", ""),
@@ -32,7 +32,7 @@ FOLDERS = {
     "local-dir:cgan": "cgan",
     "runs/a": "runs/a",
     "./cgan": "./cgan",
-    "/absolute/cgan.openmoji64": "/absolute/cgan.openmoji64",
+    "/absolute/cgan.world64": "/absolute/cgan.world64",
     "2024-01-01 12:30/run": "2024-01-01 12:30/run",
     "..": "..",
 }
@@ -84,7 +84,7 @@ def test_only_a_name_on_the_hub_is_pinned() -> None:
     commit = "0" * 40
     assert str(ModelName.parse("hf-hub:org/repo@main").pinned(commit)) == f"hf-hub:org/repo@{commit}"
     assert str(ModelName.parse("hf-hub:org/repo@main").pinned("")) == "hf-hub:org/repo@main"
-    for text in ("cgan.openmoji64", "runs/a"):
+    for text in ("cgan.world64", "runs/a"):
         assert str(ModelName.parse(text).pinned(commit)) == text
 
 

@@ -60,7 +60,7 @@ def test_settings_are_those_of_the_parent(parent: Path) -> None:
 
 
 def test_the_licence_of_the_parent_is_kept() -> None:
-    assert settings_from("cgan.openmoji64")["parent_license"] == "CC-BY-SA-4.0"
+    assert settings_from("cgan.world64")["parent_license"] == "CC-BY-SA-4.0"
 
 
 def test_all_networks_start_with_the_parents_weights(parent: Path) -> None:

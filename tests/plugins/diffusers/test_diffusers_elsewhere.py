@@ -45,7 +45,7 @@ def test_it_is_evaluated_and_compared(t2i: T2I, model: str, tmp_path: Path) -> N
     score = ("--data", data, "-n", "12", "--metrics", "prdc,r_precision", *CPU)
     found = json.loads(t2i("evaluate", model, *score, *SMALL, "--json").out)
     assert len(found) >= 3, found
-    assert t2i("compare", model, "cgan.openmoji64", "-p", "a red square", "-o", "sheet.png", *CPU).code == 0
+    assert t2i("compare", model, "cgan.world64", "-p", "a red square", "-o", "sheet.png", *CPU).code == 0
     assert Path("sheet.png").is_file()
 
 

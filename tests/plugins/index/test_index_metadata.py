@@ -93,7 +93,7 @@ def jpeg(parameters: str) -> bytes:
 
 
 def ours(folder: Path) -> Path:
-    artist = ArtistIdentity("cgan.openmoji64", "", {"model.safetensors": "0" * 64}, {}, "cpu", {})
+    artist = ArtistIdentity("cgan.world64", "", {"model.safetensors": "0" * 64}, {}, "cpu", {})
     widened = Widened("cabin", "smollm2", "1" * 64, 3)
     return Picture(Image.new("RGB", (8, 8)), Provenance("a cosy cabin", 7, {"truncation": 1.0}, artist, widened)).save(
         folder / "ours.png"
@@ -122,7 +122,7 @@ def test_a_folder_of_all_four_and_texts_is_added_once(tmp_path: Path, store: SQL
         "cabin",
         7,
         {"truncation": 1.0},
-        "cgan.openmoji64",
+        "cgan.world64",
     )
     assert len(store.by_words("castle", Filters(), 9)) == 4
     ids = store.by_words("castle dusk", Filters(), 9)

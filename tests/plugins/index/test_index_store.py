@@ -31,10 +31,10 @@ def test_a_record_is_returned_unchanged_and_once(store: SQLiteStore):
     record = Record(
         kind="picture",
         prompt="a cosy cabin \ud800 in the snow",
-        model="stackgan.openmoji64",
+        model="stackgan.world64",
         seed=2**63 - 1,
         options={"truncation": 0.8, "list": [1, None]},
-        artist={"name": "stackgan.openmoji64", "weights": {"model.safetensors": "ab"}},
+        artist={"name": "stackgan.world64", "weights": {"model.safetensors": "ab"}},
         widened={"typed": "cosy cabin", "model": "smollm2", "sha256": "cd", "seed": 3},
         score=0.5,
         path="/pictures/ü \udcff.png",

@@ -111,8 +111,8 @@ def test_an_encoder_without_a_graph_says_so(tmp_path: Path) -> None:
 
 def test_an_exported_model_is_not_exported_again(tiny: Path, tmp_path: Path, t2i: T2I) -> None:
     assert "OnnxArtist" in t2i("export", tiny, "-o", tmp_path / "out").error
-    assert "already exists" in t2i("export", "cgan.openmoji64", "-o", tiny).error
-    assert "--format" in t2i("export", "cgan.openmoji64", "-o", tmp_path / "out", "--format", "gguf").error
+    assert "already exists" in t2i("export", "cgan.world64", "-o", tiny).error
+    assert "--format" in t2i("export", "cgan.world64", "-o", tmp_path / "out", "--format", "gguf").error
     assert not (tmp_path / "out").exists()
 
 

@@ -75,8 +75,8 @@ def test_errors_are_those_of_one_process(engine: Engine, model: str, tmp_path: P
 def test_words_that_no_worker_can_read_are_reported(engine: Engine, tmp_path: Path):
     plan = plan_folder(["Красное сердце"], [0])
     with pytest.warns(UnreadPromptWarning, match="Красное"):
-        spread_folder(engine, FolderWorker("cgan.openmoji64", str(tmp_path), device="cpu"), plan)
-    artist = pipeline("cgan.openmoji64", device="cpu")
+        spread_folder(engine, FolderWorker("cgan.world64", str(tmp_path), device="cpu"), plan)
+    artist = pipeline("cgan.world64", device="cpu")
     with pytest.warns(UnreadPromptWarning):
         (picture,) = artist(plan.prompts, seed=0)
     assert next(tmp_path.glob("0001-*")).read_bytes() == picture.png()

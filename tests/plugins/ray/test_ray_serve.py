@@ -158,4 +158,4 @@ def test_after_ctrl_c_replicas_draw_what_was_accepted(
     ],
 )
 def test_what_cannot_be_served_is_an_error(t2i: T2I, arguments: list[str], message: str):
-    assert message in t2i("serve", "cgan.openmoji64", *arguments).error
+    assert message in t2i("serve", "cgan.world64", *arguments).error

@@ -21,7 +21,7 @@ from t2i.drawing.artist import Artist, Request
 from t2i.drawing.provenance import read_provenance
 from t2i_stackgan.generator import StackGANv2
 
-MODEL = "stackgan-v2.openmoji64"
+MODEL = "stackgan-v2.world64"
 SEED = {"seed": 7}
 
 

@@ -19,7 +19,7 @@ import t2i
 from fakes.serving import Served, serving
 from fakes.waiting import wait_until
 
-MODELS = ("stackgan-v2.openmoji64", "cgan.openmoji64")
+MODELS = ("stackgan-v2.world64", "cgan.world64")
 KEY = "an-example-key-of-32-characters."
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 until = partial(wait_until, seconds=60, pause=0.05)
@@ -124,7 +124,7 @@ def test_the_command_and_the_python_draw_the_picture_again(
     truncation.clear()
     truncation.send_keys("0.5")
     (figure,) = draw(page, 1, prompt="the cat's 心", seed=3)
-    command = "t2i generate 'the cat'\\''s 心' --model stackgan-v2.openmoji64 --seed 3 --option truncation=0.5 -o "
+    command = "t2i generate 'the cat'\\''s 心' --model stackgan-v2.world64 --seed 3 --option truncation=0.5 -o "
     assert clipboard(page, figure, "Command") == f"{command}the-cat-s-心-3.png"
     monkeypatch.chdir(tmp_path)
     exec(clipboard(page, figure, "Python"), {})

@@ -192,7 +192,7 @@ def test_the_least_recently_used_model_leaves_a_small_memory(tmp_path: Path) -> 
 
 
 def test_models_share_a_text_encoder(tmp_path: Path) -> None:
-    names = ("cgan.openmoji64", "stackgan-v2.openmoji64")
+    names = ("cgan.world64", "stackgan-v2.world64")
     models = Models({name: name for name in names}, memory_bytes=2**30, device="cpu")
     models.load()
     encoders = {id(models.artist(name).encoder) for name in names}  # type: ignore[attr-defined]
@@ -202,8 +202,8 @@ def test_models_share_a_text_encoder(tmp_path: Path) -> None:
 def test_names_for_clients(tmp_path: Path) -> None:
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     folder = str(tmp_path / "runs" / "mine")
-    given = ["cgan.openmoji64", folder, f"other={folder}", "hf-hub:org/repo@main"]
-    expected = {"cgan.openmoji64": given[0], "mine": folder, "other": folder, "org/repo": given[3]}
+    given = ["cgan.world64", folder, f"other={folder}", "hf-hub:org/repo@main"]
+    expected = {"cgan.world64": given[0], "mine": folder, "other": folder, "org/repo": given[3]}
     assert parse_names(given) == expected
     for wrong in (["cgan", "cgan"], ["a="], ["a=cgan", "a=cvae"]):
         with pytest.raises(InvalidInputError):

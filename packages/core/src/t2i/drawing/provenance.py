@@ -26,7 +26,7 @@ class ArtistIdentity:
     """An artist with its weights and versions; recorded in every picture and with every score.
 
     Attributes:
-        name: the name that `t2i.pipeline` opens it by, such as "cgan.openmoji64".
+        name: the name that `t2i.pipeline` opens it by, such as "cgan.world64".
         revision: the weights' revision on the Hub, or "" if they are bundled or local.
         weights: the sha256 of each weights file, by its name.
         text_encoders: the sha256 of each text encoder with files of its own, by its name; "" if it is unknown.

@@ -45,8 +45,8 @@ class KnownPlugin:
 
 
 STARTER = (
-    *("attngan.world64", "cgan.openmoji64", "cgan.world64", "cvae.world64", "dfgan.world64"),
-    *("flow.world64", "layers.world64", "stackgan-v2.openmoji64", "stackgan-v2.world64", "vaegan.world64"),
+    *("attngan.world64", "cgan.world64", "cvae.world64", "dfgan.world64", "flow.world64", "layers.world64"),
+    *("stackgan-v2.world64", "stackgan.world64", "transformer.world64", "vaegan.world64"),
 )
 METRICS = (
     *("fid", "kid", "is", "prdc", "memorisation", "diversity"),

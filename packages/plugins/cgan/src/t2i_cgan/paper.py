@@ -39,7 +39,7 @@ class _FromOnePixel(nn.ConvTranspose2d):
     """A transposed convolution of one pixel, which is a matrix product and much faster as one on a processor."""
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        return (x.flatten(1) @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+        return (x.flatten(1) @ self.weight.flatten(1)).view(-1, *self.weight.shape[1:])
 
 
 class PaperGenerator(nn.Module):

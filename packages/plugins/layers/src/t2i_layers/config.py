@@ -56,7 +56,9 @@ class LayersOptions(Config):
     temperature: float = Field(
         1.0, ge=0, le=2, description="below 1 less varied pictures, above 1 more; 0: the likeliest"
     )
-    sharpness: float = Field(1.0, ge=0, le=1, description="of the edges of things; 0: as the network draws them")
+    sharpness: float = Field(
+        0.7, ge=0, le=1, description="of the edges of things; 0: as the network draws them, 1: colours suffer a little"
+    )
 
 
 class LayersObjectiveConfig(Config):

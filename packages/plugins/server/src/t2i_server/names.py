@@ -17,7 +17,7 @@ def public_name(model: str) -> str:
 
 
 def parse_names(models: Sequence[str]) -> dict[str, str]:
-    """The names to serve by the ids that clients use: ["cgan.openmoji64", "mine=runs/mine"].
+    """The names to serve by the ids that clients use: ["cgan.world64", "mine=runs/mine"].
 
     A folder without an id gets its own name, and a repository its name on the Hub.
 

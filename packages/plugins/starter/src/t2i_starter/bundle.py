@@ -1,6 +1,6 @@
 """For maintainers: turns a trained run into a bundled snapshot, with weights in half precision.
 
-    nox -s bundle -- runs/openmoji64 cgan.openmoji64
+    nox -s bundle -- runs/world64 cgan.world64
 
 Then evaluate the snapshot (`t2i evaluate local-dir:...`) and bundle it again, to copy its scores into the index.
 """
