@@ -160,7 +160,7 @@ def test_flawed_pictures_are_counted_and_left_out(t2i: T2I, squares: Path, here:
 
 BAD = {
     "nothing said": ([], "t2i train cgan"),
-    "no folder": (["cgan", *TINY, "--data", "{squares}"], "a folder"),
+    "no technique": ([*TINY, "--data", "{squares}"], "needs a technique"),
     "no data": (["cgan", *TINY, "--out", "run"], "--data"),
     "unknown technique": (["cgna", "--data", "{squares}", "--out", "run"], "Did you mean 'cgan'"),
     "unknown technique with a recipe": (["cgna", *TINY, "--data", "{squares}", "--out", "run"], "'cgan'"),
