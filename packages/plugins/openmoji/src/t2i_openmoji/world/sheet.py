@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from t2i.files import write_atomic
+from t2i.lettering.lettering import Lettering
 from t2i_openmoji.world.dataset import OpenMojiWorld
 
 SIDE, GAP, SIZE, LINE = 120, 10, 12, 14  # px; SIZE and LINE of letters
@@ -36,9 +37,9 @@ def page(rows: Sequence[Sequence[Cell]], headings: Sequence[str] = ()) -> Image.
     Args:
         headings: a line above each row, or "" for none; no headings at all by default.
     """
-    font = ImageFont.load_default(size=SIZE)
+    letters, large = Lettering(SIZE), Lettering(SIZE + 4)
     headings = headings or [""] * len(rows)
-    lines = [[_wrapped(cell.caption, font) for cell in row] for row in rows]
+    lines = [[letters.lines(cell.caption, SIDE) for cell in row] for row in rows]
     heights = [
         SIDE + 2 * GAP + LINE * max((len(each) for each in row), default=0) + (2 * LINE if heading else 0)
         for row, heading in zip(lines, headings, strict=True)
@@ -49,7 +50,7 @@ def page(rows: Sequence[Sequence[Cell]], headings: Sequence[str] = ()) -> Image.
     for row, texts, heading, height in zip(rows, lines, headings, heights, strict=True):
         bottom = top + height
         if heading:
-            draw.text((GAP, top), heading, fill="black", font=ImageFont.load_default(size=SIZE + 4))
+            large.write(draw, GAP, top, heading)
             top += 2 * LINE
         for number, (cell, text) in enumerate(zip(row, texts, strict=True)):
             left = GAP + number * (SIDE + GAP)
@@ -57,21 +58,9 @@ def page(rows: Sequence[Sequence[Cell]], headings: Sequence[str] = ()) -> Image.
             box = (left - 1, top - 1, left + SIDE, top + SIDE)
             draw.rectangle(box, outline=cell.frame or "lightgrey", width=3 if cell.frame else 1)
             for line, words in enumerate(text):
-                draw.text((left, top + SIDE + 3 + line * LINE), words, fill="black", font=font)
+                letters.write(draw, left, top + SIDE + 3 + line * LINE, words)
         top = bottom
     return sheet
-
-
-def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    """The text in lines as wide as a picture."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font.getlength(longer) <= SIDE:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
 
 
 def write_page(path: Path, rows: Sequence[Sequence[Cell]], headings: Sequence[str] = ()) -> None:
