@@ -88,7 +88,8 @@ def test_help_lists_every_verb_and_imports_none(t2i: T2I, singer: str) -> None:
 
 def test_only_the_verb_that_is_run_is_imported(site: FakeSite, singer: str) -> None:
     code = "import sys; sys.argv = ['t2i', 'sing', 'la']\nimport atexit\n"
-    code += "atexit.register(lambda: print(*[name for name in sys.modules if name.startswith(('t2i.cli', 'fakedist'))]))\n"
+    code += "seen = lambda: [name for name in sys.modules if name.startswith(('t2i.cli', 'fakedist'))]\n"
+    code += "atexit.register(lambda: print(*seen()))\n"
     code += "from t2i.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=site.environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
