@@ -85,8 +85,11 @@ def train(
             "A new run needs a technique (or --from MODEL) and data: t2i train cgan --data path/to/folder"
         )
     plan, folder = _checked(settings, defaults, resume or out)
-    if processes > 1 and (code := _launch(processes, plan, device, folder, is_new=settings is not None)) is not None:
-        return code
+    if processes > 1:
+        arguments = sys.argv[1:] if resume or out else [*sys.argv[1:], f"--out={folder}"]  # one folder for all
+        code = _launch(processes, plan, device, folder, arguments, is_new=settings is not None)
+        if code is not None:
+            return code
 
     with uncollected(all_stays=True):
         from t2i.training import run
@@ -191,6 +194,7 @@ def _checked(
     settings: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None, folder: Path | None
 ) -> tuple[RunConfig, Path]:
     """The settings of the run and its folder, with what can be known of them checked before torch is imported."""
+    from t2i.training.launch import launched
     from t2i.training.settings import check_new, checked, free_folder, merge, read_run
 
     if settings is None:
@@ -198,7 +202,8 @@ def _checked(
         return read_run(folder), folder
     config = checked(merge(defaults or {}, settings))
     if folder is None:
-        _one_process_alone()
+        if launched()[1] > 1:  # each would choose a folder of its own
+            raise InvalidInputError("A run of several processes needs one folder for all: add --out runs/NAME.")
         folder = free_folder(config)
         say(f"The run's folder: {folder}")
     check_new(folder)
@@ -206,16 +211,10 @@ def _checked(
     return config, folder
 
 
-def _one_process_alone() -> None:
-    """Each process of a launcher would choose a folder of its own."""
-    from t2i.training.launch import launched
-
-    if launched()[1] > 1:
-        raise InvalidInputError("A run of several processes needs one folder for all: add --out runs/NAME.")
-
-
-def _launch(processes: int, config: RunConfig, device: str | None, folder: Path, *, is_new: bool) -> int | None:
-    """Run this command in several processes and return the exit code; None if it already runs so."""
+def _launch(
+    processes: int, config: RunConfig, device: str | None, folder: Path, arguments: Sequence[str], *, is_new: bool
+) -> int | None:
+    """Run this command, with `arguments`, in several processes and return the exit code; None if it already runs so."""
     from t2i.training.launch import launch, launched
 
     _, already = launched()
@@ -232,5 +231,4 @@ def _launch(processes: int, config: RunConfig, device: str | None, folder: Path,
         with locked(folder):
             pass  # one clear error here, not one from each process
     check_possible(config.train, device, processes)
-    named = any(argument.partition("=")[0] in ("--out", "--resume") for argument in sys.argv)
-    return launch(processes, sys.argv[1:] if named else [*sys.argv[1:], f"--out={folder}"])
+    return launch(processes, arguments)

@@ -36,7 +36,7 @@ def fitted_for(artists: Iterable[Artist], dataset: CaptionedDataset, say: Say = 
     """
     known = {fitting: artist.name for artist in artists if (fitting := fitting_of(artist)) != CROPPED}
     try:
-        fitted = {fitting: dataset.fitted(fitting) for fitting in known}
+        fitted = [dataset.fitted(fitting) for fitting in known]
     except InvalidInputError:
         return dataset
     if len(known) > 1:
@@ -44,7 +44,7 @@ def fitted_for(artists: Iterable[Artist], dataset: CaptionedDataset, say: Say = 
         what = f"{dataset.name}: pictures that are not square are cropped"
         say(f"{what}, since the models' trainings differ: {differing}")
         return dataset
-    for fitting, data in fitted.items():
-        say(f"{data.name}: pictures that are not square are fitted as in the model's training: {fitting}")
-        return data
-    return dataset
+    if not fitted:
+        return dataset
+    say(f"{dataset.name}: pictures that are not square are fitted as in the model's training: {fitted[0].fitting}")
+    return fitted[0]

@@ -17,7 +17,7 @@ from t2i_openmoji.world.grammar import disguise, put_into_words
 from t2i_openmoji.world.mentions import names_withheld
 from t2i_openmoji.world.sampling import skill_scene, training_scene
 from t2i_openmoji.world.scene import SKILLS, Part, Scene, Skill
-from t2i_openmoji.world.things import Cast, cast
+from t2i_openmoji.world.things import Cast, Noun, cast
 
 SIZES = {"train": 40_000, "train-100k": 100_000, "everyday": 40_000, "prompts": 40_000}
 QUESTIONS_A_SKILL = 250  # in `test`
@@ -76,6 +76,7 @@ def entries(split: str) -> Sequence[Entry]:
 
 
 def _kept(split: str, among: Sequence[Entry]) -> Sequence[Entry]:
+    """Those that "single", "pairs" or "several" keeps."""
     return tuple(entry for entry in among if entry.scene and _is_in(split, entry.scene))
 
 
@@ -154,8 +155,7 @@ def _test(split: str, among: Cast) -> Sequence[Entry]:
 def _names(among: Cast) -> Sequence[Entry]:
     found = []
     for number, thing in enumerate(among.all):
-        nouns = ((noun.singular, noun.counted) for noun in thing.nouns)
-        captions = tuple(f"{article(noun)} {noun}" if counted else noun for noun, counted in nouns)
+        captions = tuple(_one(noun) for noun in thing.nouns)
         scene = Scene((Part(thing.key),))
         found.append(Entry(Example(f"names-{number:06d}", captions, scene.group), scene, thing.code))
     return tuple(found)
@@ -166,9 +166,14 @@ def _synonyms(among: Cast) -> Sequence[Entry]:
     for thing in among.all:
         for noun in thing.synonyms:
             scene = Scene((Part(thing.key),))
-            caption = f"{article(noun.singular)} {noun.singular}" if noun.counted else noun.singular
-            found.append(Entry(Example(f"synonyms-{len(found):06d}", (caption,), scene.group), scene, skill="object"))
+            example = Example(f"synonyms-{len(found):06d}", (_one(noun),), scene.group)
+            found.append(Entry(example, scene, skill="object"))
     return tuple(found)
+
+
+def _one(noun: Noun) -> str:
+    """One of a thing by this name, with its article: "an apple", "bread"."""
+    return f"{article(noun.singular)} {noun.singular}" if noun.counted else noun.singular
 
 
 @cache
