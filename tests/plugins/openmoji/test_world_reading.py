@@ -9,6 +9,7 @@ from PIL import Image
 
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.grammar import put_into_words
+from t2i_openmoji.world.phrasings import OF_PROMPTS, USUAL, Wording
 from t2i_openmoji.world.reading import read
 from t2i_openmoji.world.sampling import any_scene
 from t2i_openmoji.world.scene import Part, Scene
@@ -31,12 +32,12 @@ def test_captions_of_test_and_names_are_parsed_into_their_scenes() -> None:
                 assert unordered(read(caption)) == unordered(entry.scene), caption
 
 
-@pytest.mark.parametrize("unseen", [False, True])
-def test_captions_with_sizes_and_backgrounds_are_parsed_into_their_scenes(unseen: bool) -> None:
+@pytest.mark.parametrize(("unseen", "wording"), [(False, USUAL), (True, USUAL), (False, OF_PROMPTS)])
+def test_captions_with_sizes_and_backgrounds_are_parsed_into_their_scenes(unseen: bool, wording: Wording) -> None:
     for number in range(700):
         draws = Draws(f"test reading {number}")
         scene = any_scene(draws, cast())
-        caption = put_into_words(scene, draws, unseen=unseen).text
+        caption = put_into_words(scene, draws, unseen=unseen, wording=wording).text
         assert unordered(read(caption)) == unordered(scene), caption
         assert unordered(read(f"{caption.upper()}!")) == unordered(scene), caption
 

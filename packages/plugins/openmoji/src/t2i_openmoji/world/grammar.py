@@ -9,6 +9,7 @@ from t2i_openmoji.captions import article
 from t2i_openmoji.world import phrasings
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.mentions import names_withheld
+from t2i_openmoji.world.phrasings import Wording
 from t2i_openmoji.world.scene import NUMBERS, Part, Scene
 from t2i_openmoji.world.things import Noun, things
 
@@ -52,18 +53,16 @@ def put_into_words(
     draws: Draws,
     *,
     unseen: bool = False,
-    frames: tuple[str, ...] = phrasings.FRAMES,
-    synonyms: bool = False,
+    wording: Wording = phrasings.USUAL,
 ) -> Caption:
     """A caption that says everything about `scene` and nothing else.
 
     Args:
         unseen: use at least one phrasing that training never uses; otherwise none.
-        frames: phrasings of everything together; none of them is used a quarter of the time.
-        synonyms: whether the things may have their synonyms, too.
+        wording: what it is made of; a quarter of the captions have no frame.
     """
     while True:
-        caption = _Writer(scene, draws, frames, withheld_too=unseen, synonyms=synonyms).write()
+        caption = _Writer(scene, draws, wording, withheld_too=unseen).write()
         if caption.unseen == unseen:
             return caption
 
@@ -94,11 +93,8 @@ class _NounPhrase:
 class _Writer:
     """Chooses the words of one caption and records the phrasings it used."""
 
-    def __init__(
-        self, scene: Scene, draws: Draws, frames: tuple[str, ...], *, withheld_too: bool, synonyms: bool
-    ) -> None:
-        self._scene, self._draws, self._frames, self._withheld_too = scene, draws, frames, withheld_too
-        self._synonyms = synonyms
+    def __init__(self, scene: Scene, draws: Draws, wording: Wording, *, withheld_too: bool) -> None:
+        self._scene, self._draws, self._wording, self._withheld_too = scene, draws, wording, withheld_too
         self._bare = draws.chance(BARE)
         self._used: list[str] = []
 
@@ -106,15 +102,15 @@ class _Writer:
         draws, scene = self._draws, self._scene
         parts = [self._part(part) for part in scene.parts]
         if len(parts) == 2 and not scene.background and not self._bare and draws.chance(SENTENCES):
-            return self._caption(self._joined(phrasings.SENTENCES[scene.relation], parts).text)
-        everything = self._joined(phrasings.PAIRS[scene.relation], parts) if len(parts) == 2 else parts[0]
+            return self._caption(self._joined(self._wording.sentences[scene.relation], parts).text)
+        everything = self._joined(self._wording.pairs[scene.relation], parts) if len(parts) == 2 else parts[0]
         text = everything.text
         if scene.background:
             colour = self._spelt(scene.background)
             shape = self._choose(phrasings.BACKGROUNDS)
             text = shape.format(x=text, colour=colour, a_colour=f"{article(colour)} {colour}")
         plain = self._bare or draws.chance(UNFRAMED)
-        frame = self._note(phrasings.FRAMES[0]) if plain else self._choose(self._frames)
+        frame = self._note(phrasings.FRAMES[0]) if plain else self._choose(self._wording.frames)
         return self._caption(frame.format(x=text, **_agreeing(everything.plural)))
 
     def _part(self, part: Part) -> _NounPhrase:
@@ -122,7 +118,7 @@ class _Writer:
         draws = self._draws
         thing = things()[part.thing]
         nouns, synonyms = (self._usable(names, part) for names in (thing.nouns, thing.synonyms))
-        if self._synonyms and synonyms and draws.chance(SYNONYM):
+        if self._wording.synonyms and synonyms and draws.chance(SYNONYM):
             noun = draws.pick(synonyms)
         else:
             noun = nouns[0] if draws.chance(FIRST_NAME) else draws.pick(nouns)
@@ -187,8 +183,8 @@ class _Writer:
 def _agreeing(plural: bool) -> dict[str, str]:
     """The verbs and pronouns of the phrasings, in the singular or plural."""
     if plural:
-        return {"is": "are", "was": "were", "do": "do", "it": "them", "its": "their"}
-    return {"is": "is", "was": "was", "do": "does", "it": "it", "its": "its"}
+        return {"is": "are", "was": "were", "has": "have", "do": "do", "it": "them", "its": "their"}
+    return {"is": "is", "was": "was", "has": "has", "do": "does", "it": "it", "its": "its"}
 
 
 def _misspelt(text: str, draws: Draws) -> str:

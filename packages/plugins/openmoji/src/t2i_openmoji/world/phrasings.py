@@ -1,14 +1,15 @@
 """The phrasings of captions; a fifth of each list is withheld from training.
 
-{x} is everything the picture shows, {a} and {b} are the first and the second part, {n} is a number. {is}, {was}, {do},
-{it} and {its} agree with the part that comes first, {is_last} with the other. "right of" and "below" say "left of" and
-"above" with the parts swapped.
+{x} is everything the picture shows, {a} and {b} are the first and the second part, {n} is a number. {is}, {was}, {has},
+{do}, {it} and {its} agree with the part that comes first, {is_last} with the other. "right of" and "below" say "left
+of" and "above" with the parts swapped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from t2i_openmoji.world.scene import Relation, fraction
 
@@ -66,7 +67,7 @@ FRAMES = (
     "look, {x}!",
     "my favourite picture is the one with {x}",
 )
-PROMPTS = (  # frames of the split "prompts" alone: words around {x} that say nothing about it; none is withheld
+PROMPTS = (  # of the split "prompts" alone: words around {x} that say nothing about it; none is withheld
     "a photo of {x}",
     "photograph of {x}",
     "a painting of {x}",
@@ -157,6 +158,40 @@ PROMPTS = (  # frames of the split "prompts" alone: words around {x} that say no
     "{x} in a simple style",
     "{x} as a logo",
     "{x} in vector style",
+    "oh, {x}!",
+    "wow, {x}!",
+    "hey, {x}!",
+    "ah, {x}",
+    "yes, {x}!",
+    "see, {x}!",
+    "what a sight: {x}!",
+    "notice {x}",
+    "spot {x}",
+    "this is {x}",
+    "the answer is {x}",
+    "today it is {x}",
+    "a scene with {x}",
+    "a postcard of {x}",
+    "a page with {x}",
+    "a card that has {x} on it",
+    "the artist drew {x}",
+    "somebody painted {x}",
+    "every child knows {x}",
+    "my class wants {x} today",
+    "for homework i have to draw {x}",
+    "my grandmother likes {x}",
+    "we would all enjoy {x}",
+    "be so kind as to draw {x}",
+    "would you mind painting {x}?",
+    "sorry, could i get {x}?",
+    "dear machine, make {x}",
+    "{x}, if possible",
+    "{x}, as you like",
+    "{x}, whenever you have time",
+    "{x}, that would be lovely",
+    "{x} and that is all",
+    "{x}: that is what i need",
+    "{x} would make me happy",
 )
 COLOURED = (
     "{colour} {noun}",
@@ -234,6 +269,54 @@ PAIRS: Mapping[Relation, tuple[str, ...]] = {
         "{b} with {a} over {it}",
     ),
 }
+PROMPT_PAIRS: Mapping[Relation, tuple[str, ...]] = {  # of the split "prompts", beside PAIRS; none is withheld
+    "and": (
+        "{a} & {b}",
+        "{a} along with {b}",
+        "{a}, and {b} too",
+        "{a} accompanied by {b}",
+        "{a} in addition to {b}",
+        "{a} besides {b}",
+    ),
+    "next to": (
+        "{a} right next to {b}",
+        "{a} right beside {b}",
+        "{a} by the side of {b}",
+        "{a} placed beside {b}",
+        "{a} sitting beside {b}",
+        "{a} adjacent to {b}",
+        "{a} not far from {b}",
+        "{a} and beside {it} {b}",
+        "{a} in the neighbourhood of {b}",
+    ),
+    "left of": (
+        "{a} at the left side of {b}",
+        "{b} at the right side of {a}",
+        "{a} standing to the left of {b}",
+        "{b} standing to the right of {a}",
+        "{a} and to {its} right {b}",
+        "{b} and to {its} left {a}",
+        "{a}, {b} to the right of {it}",
+        "{b}, {a} to the left of {it}",
+        "{b} and {a} left of {it}",
+        "{a} and {b} right of {it}",
+    ),
+    "above": (
+        "{a} atop {b}",
+        "{a} higher than {b}",
+        "{b} lower than {a}",
+        "{a} hovering above {b}",
+        "{a} sitting on top of {b}",
+        "{b} down below {a}",
+        "{b} right under {a}",
+        "{a} and under {it} {b}",
+        "{b} and over {it} {a}",
+        "{a}, {b} below {it}",
+        "{b}, {a} above {it}",
+        "{a} up there and {b} down there",
+        "{b} down there and {a} up there",
+    ),
+}
 SENTENCES: Mapping[Relation, tuple[str, ...]] = {  # complete sentences, without a frame
     "and": (
         "one thing in the picture is {a} and the other one is {b}",
@@ -272,12 +355,75 @@ SENTENCES: Mapping[Relation, tuple[str, ...]] = {  # complete sentences, without
         "if you look under {a} you will see {b}",
     ),
 }
+PROMPT_SENTENCES: Mapping[Relation, tuple[str, ...]] = {  # of the split "prompts", beside SENTENCES; none is withheld
+    "and": (
+        "two things: {a} and {b}",
+        "{a}; also {b}",
+        "first {a}, second {b}",
+        "{b}, but not without {a}",
+        "add {a} to {b}",
+    ),
+    "next to": (
+        "{b} {has} {a} beside {it}",
+        "{a} and {b} are neighbours",
+        "{a} {is} placed beside {b}",
+        "beside {b}: {a}",
+        "place {a} beside {b}",
+    ),
+    "left of": (
+        "left: {a}, right: {b}",
+        "right: {b}, left: {a}",
+        "from left to right: {a}, {b}",
+        "from right to left: {b}, {a}",
+        "{a} {has} {b} on {its} right side",
+        "{b} {has} {a} on {its} left side",
+        "first comes {a} and to the right of {it} {b}",
+        "place {a} on the left and {b} on the right",
+        "look for {a} on the left and for {b} on the right",
+    ),
+    "above": (
+        "top: {a}, bottom: {b}",
+        "bottom: {b}, top: {a}",
+        "from top to bottom: {a}, {b}",
+        "from bottom to top: {b}, {a}",
+        "{a} {has} {b} below {it}",
+        "{b} {has} {a} above {it}",
+        "{b} {is} lower than {a}",
+        "{a} {is} sitting on top of {b}",
+        "place {a} over {b}",
+    ),
+}
 BACKGROUNDS = (
     "{x} on {a_colour} background",
     "{x} on {colour}",
     "{x} in front of {a_colour} background",
     "{x} with {a_colour} background",
     "{x} against {a_colour} background",
+)
+
+
+class Wording(NamedTuple):
+    """What captions are made of.
+
+    Attributes:
+        frames: phrasings of everything together.
+        pairs: phrasings of two things.
+        sentences: of two things, too, complete ones.
+        synonyms: whether things may have their synonyms, too.
+    """
+
+    frames: tuple[str, ...]
+    pairs: Mapping[Relation, tuple[str, ...]]
+    sentences: Mapping[Relation, tuple[str, ...]]
+    synonyms: bool
+
+
+USUAL = Wording(FRAMES, PAIRS, SENTENCES, synonyms=False)
+OF_PROMPTS = Wording(
+    PROMPTS,
+    {relation: (*shapes, *PROMPT_PAIRS[relation]) for relation, shapes in PAIRS.items()},
+    {relation: (*shapes, *PROMPT_SENTENCES[relation]) for relation, shapes in SENTENCES.items()},
+    synonyms=True,
 )
 LISTS: Sequence[tuple[str, ...]] = (FRAMES, COLOURED, COUNTED, BACKGROUNDS, *PAIRS.values(), *SENTENCES.values())
 

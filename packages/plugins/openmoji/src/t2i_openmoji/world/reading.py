@@ -22,7 +22,7 @@ _NOUN_PHRASE = re.compile(
 _BACKGROUND = re.compile(rf",? (?:on|in front of|with|against) an? ({_COLOUR}) background| on ({_COLOUR})\b(?! <)")
 _PAIR_OF = re.compile(rf"\b(pairs? of) ({_COLOUR}) ")
 _BLANKS = {"a": r"<(?P<a>\d)>", "b": r"<(?P<b>\d)>", "it": "(?:it|them)", "its": "(?:its|their)"}
-_BLANKS |= {"is": "(?:is|are)", "is_last": "(?:is|are)"}
+_BLANKS |= {"is": "(?:is|are)", "is_last": "(?:is|are)", "has": "(?:has|have)"}
 
 
 def read(text: str) -> Scene | None:
@@ -74,7 +74,7 @@ def _relation(reduced: str) -> tuple[int, Relation]:
 def _relations() -> tuple[tuple[re.Pattern[str], Relation], ...]:
     shapes = [
         (shape, relation)
-        for lists in (phrasings.SENTENCES, phrasings.PAIRS)
+        for lists in (phrasings.OF_PROMPTS.sentences, phrasings.OF_PROMPTS.pairs)
         for relation, shapes in lists.items()
         for shape in shapes
     ]

@@ -15,6 +15,7 @@ from t2i_openmoji.world import phrasings
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.grammar import disguise, put_into_words
 from t2i_openmoji.world.mentions import names_withheld
+from t2i_openmoji.world.phrasings import Wording
 from t2i_openmoji.world.sampling import skill_scene, training_scene
 from t2i_openmoji.world.scene import SKILLS, Part, Scene, Skill
 from t2i_openmoji.world.things import Cast, Noun, cast
@@ -61,7 +62,7 @@ def entries(split: str) -> Sequence[Entry]:
         among = cast(everyday=True)
         return _as_usual(_training(split, SIZES[split], among, _names(among)))
     if split == "prompts":
-        return _training(split, SIZES[split], cast(), _plain(synonyms=True), phrasings.PROMPTS, synonyms=True)
+        return _training(split, SIZES[split], cast(), _plain(synonyms=True), phrasings.OF_PROMPTS)
     if split in SIZES:
         return _training("train", SIZES[split], cast(), _plain())
     if split == "everyday-test":
@@ -95,26 +96,20 @@ def _training(
     size: int,
     among: Cast,
     unchanged: Sequence[Entry],
-    frames: tuple[str, ...] = phrasings.FRAMES,
-    synonyms: bool = False,
+    wording: Wording = phrasings.USUAL,
 ) -> Sequence[Entry]:
     """Scenes of the things in `among`, and every tenth time one of the unchanged pictures, in turn."""
-    return tuple(
-        _for_training(f"{stream}-{index:06d}", index, among, unchanged, frames, synonyms) for index in range(size)
-    )
+    return tuple(_for_training(f"{stream}-{index:06d}", index, among, unchanged, wording) for index in range(size))
 
 
-def _for_training(
-    identity: str, index: int, among: Cast, unchanged: Sequence[Entry], frames: tuple[str, ...], synonyms: bool
-) -> Entry:
+def _for_training(identity: str, index: int, among: Cast, unchanged: Sequence[Entry], wording: Wording) -> Entry:
     draws = Draws(f"openmoji-world {identity} words")
     if index % PLAIN == PLAIN - 1:
         shown = unchanged[index // PLAIN % len(unchanged)]
-        caption = _framed(shown.example.captions, draws, frames)
+        caption = _framed(shown.example.captions, draws, wording.frames)
         return Entry(Example(identity, (caption,), shown.example.group), shown.scene, shown.code)
     scene = training_scene(draws, among)
-    caption = put_into_words(scene, draws, frames=frames, synonyms=synonyms).text
-    caption = disguise(caption, draws, synonyms=synonyms)
+    caption = disguise(put_into_words(scene, draws, wording=wording).text, draws, synonyms=wording.synonyms)
     return Entry(Example(identity, (caption,), scene.group), scene)
 
 
