@@ -65,8 +65,8 @@ def test_its_numbers_are_the_datasets() -> None:
         **{split: len(entries(split)) for split in ("names", "synonyms")},
     }.items():
         assert f"| `{split}` | {count:,} |" in page
-    parts = [f"{len(entries(split)):,}" for split in ("everyday-single", "everyday-pairs")]
-    assert f"| {', '.join(parts)} |" in page
+    for one, other in (("everyday-single", "everyday-pairs"), ("varied", "everyday-varied")):
+        assert f"| `{one}`, `{other}` | {len(entries(one)):,}, {len(entries(other)):,} |" in page
 
 
 def test_the_table_equals_that_in_the_detectors_card() -> None:

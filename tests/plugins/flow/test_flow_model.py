@@ -79,7 +79,7 @@ def test_a_block_by_hand() -> None:
     for i in range(4):
         h = normalised(x[i], shift1[i], scale1[i])
         words = torch.cat([network.no_word[None], text.words[i] / text.words[i].square().mean(1, keepdim=True).sqrt()])
-        words = block.words(words[reading.mask[i]])
+        words = block.words(words[reading.mask[i, : len(words)]])
         q, k, v = block.qkv(h).split(16, dim=1)
         k, v = torch.cat([words[:, :16], k]), torch.cat([words[:, 16:], v])
         heads = []

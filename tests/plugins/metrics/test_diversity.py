@@ -21,7 +21,7 @@ CAPTIONS = ["a red heart", "a blue star", "a  red heart ", "a blue star", "a red
 def test_it_is_the_mean_over_prompts_of_the_mean_over_pairs() -> None:
     evaluator = create_evaluator("diversity", protocol=TINY)
     evaluator.update(IMAGES[:3], captions=CAPTIONS[:3])
-    evaluator.update(IMAGES, captions=CAPTIONS, real=True)  # real pictures are ignored
+    evaluator.update(IMAGES[:2], captions=["a red heart"] * 2, real=True)
     evaluator.update(IMAGES[3:], captions=CAPTIONS[3:])
     features = get_extractor(TINY)(IMAGES).features
     means = [
@@ -33,6 +33,16 @@ def test_it_is_the_mean_over_prompts_of_the_mean_over_pairs() -> None:
     assert score.standard_error == pytest.approx(abs(float(means[0] - means[1])) / 2, rel=1e-3)
     assert score.protocol["n_captions"] == "2"
     assert score.protocol["n_fake"] == "6"
+    ceiling = evaluator.compute()["diversity_ceiling"]
+    assert ceiling.value == pytest.approx(float((features[0] - features[1]).norm()), rel=1e-4)
+    assert (ceiling.protocol["n_real"], ceiling.protocol["n_captions"]) == ("2", "1")
+
+
+def test_real_pictures_of_one_caption_each_have_no_diversity() -> None:
+    evaluator = create_evaluator("diversity", protocol=TINY)
+    evaluator.update(IMAGES[:2], captions=["a red heart"] * 2)
+    evaluator.update(IMAGES[2:4], captions=["a red heart", "a blue star"], real=True)
+    assert evaluator.compute().keys() == {"diversity"}
 
 
 def test_a_model_that_ignores_its_noise_has_diversity_0() -> None:

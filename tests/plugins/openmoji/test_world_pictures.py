@@ -6,6 +6,7 @@ import hashlib
 import pickle
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -154,7 +155,7 @@ def test_things_are_at_the_places_of_their_relation(
         assert ((np.abs(below) > 0.3).any()) == (relation == "and")
 
 
-@pytest.mark.parametrize("split", ["everyday", "everyday-test"])
+@pytest.mark.parametrize("split", ["everyday", "everyday-test", "everyday-varied"])
 def test_everyday_things_stand_upright_and_at_usual_places(split: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "SIZES", {"everyday": 500})
     shown = [entry for entry in splits.entries.__wrapped__(split)[:500] if placements(entry)]
@@ -214,6 +215,18 @@ def test_captions_of_test_are_unique_and_ask_for_withheld_combinations(asked: Op
     reworded = [entry for entry in asked.entries if entry.skill == "phrasing"]
     pairs = list(zip(reworded[::2], reworded[1::2], strict=True))
     assert all(seen.scene == unseen.scene and (seen.unseen, unseen.unseen) == (False, True) for seen, unseen in pairs)
+
+
+@pytest.mark.parametrize("split", ["varied", "everyday-varied"])
+def test_varied_has_different_pictures_of_each_caption(split: str) -> None:
+    world = OpenMojiWorld(split)
+    captions = [example.captions[0] for example in world.examples]
+    counts = Counter(captions)
+    assert (len(counts), set(counts.values())) == (150, {4})
+    assert Counter(entry.scene.skill for entry in world.entries if entry.scene) == dict.fromkeys(SKILLS, 100)
+    assert all(entry.scene and not entry.scene.withheld for entry in world.entries)
+    of_one = [number for number, caption in enumerate(captions) if caption == captions[0]]
+    assert len({world.picture(number, 64)[0].tobytes() for number in of_one}) == 4
 
 
 def test_groups_describe_the_picture() -> None:

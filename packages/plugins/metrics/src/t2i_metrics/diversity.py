@@ -36,35 +36,48 @@ class Diversity(FeatureEvaluator):
             UnknownNameError, OfflineError, IntegrityError, InvalidInputError: as `FeatureEvaluator`.
         """
         super().__init__("diversity", protocol, extractor_weights)
-        self.reads_real = False
         self.least_pictures = 2
-        self._features = self.keep("features", Rows())
-        self._captions = self.keep("captions", Rows(empty=torch.empty(0, dtype=torch.int64)))
+        self._fake, self._real = self._rows("fake"), self._rows("real")
 
     def add_features(self, seen: Activations, batch: Batch) -> None:
         assert batch.captions is not None  # captions are required
-        self._features.add(seen.features)
-        self._captions.add(torch.tensor([_number(caption) for caption in batch.captions]))
+        features, captions = self._real if batch.real else self._fake
+        features.add(seen.features)
+        captions.add(torch.tensor([_number(caption) for caption in batch.captions]))
 
     def compute(self) -> dict[str, Score]:
-        """ "diversity", at least 0; higher is better.
+        """ "diversity", at least 0; higher is better. And "diversity_ceiling", that of the real pictures, if several
+        of one caption were seen.
 
         Raises:
             InvalidInputError: no caption was drawn twice.
         """
-        features, captions = self._features.all(), self._captions.all()
-        numbers, counts = captions.unique(return_counts=True)  # type: ignore[no-untyped-call]
-        if not len(counts) or counts.max() < 2:
+        score = self._score(*self._fake, "n_fake")
+        if score is None:
+            captions = self._fake[1].all()
             raise InvalidInputError(
-                f"diversity needs at least 2 pictures of one caption, got {len(captions)} pictures of {len(numbers)} "
-                f"captions. Draw more pictures than there are captions."
+                f"diversity needs at least 2 pictures of one caption, got {len(captions)} pictures of "
+                f"{len(set(captions.tolist()))} captions. Draw more pictures than there are captions."
             )
-        distances = torch.stack(
-            [torch.pdist(features[captions == number]).mean() for number in numbers[counts > 1]]
-        ).double()
-        protocol = self.protocol(n_fake=int(counts[counts > 1].sum()), n_captions=len(distances))
-        error = float(distances.std()) / len(distances) ** 0.5 if len(distances) > 1 else None
-        return {"diversity": Score(float(distances.mean()), protocol, standard_error=error)}
+        ceiling = self._score(*self._real, "n_real")
+        return {"diversity": score} | ({"diversity_ceiling": ceiling} if ceiling else {})
+
+    def _rows(self, name: str) -> tuple[Rows, Rows]:
+        """Features, and the numbers of their captions."""
+        numbers = Rows(empty=torch.empty(0, dtype=torch.int64))
+        return self.keep(f"{name}_features", Rows()), self.keep(f"{name}_captions", numbers)
+
+    def _score(self, features: Rows, captions: Rows, count: str) -> Score | None:
+        """The mean over all captions with at least two pictures; None if there is none."""
+        rows, of = features.all(), captions.all()
+        numbers, counts = of.unique(return_counts=True)  # type: ignore[no-untyped-call]
+        several = numbers[counts > 1]
+        if not len(several):
+            return None
+        distances = torch.stack([torch.pdist(rows[of == number]).mean() for number in several]).double()
+        protocol = self.protocol(**{count: int(counts[counts > 1].sum())}, n_captions=len(several))
+        error = float(distances.std()) / len(several) ** 0.5 if len(several) > 1 else None
+        return Score(float(distances.mean()), protocol, standard_error=error)
 
 
 def _number(caption: str) -> int:

@@ -24,7 +24,7 @@ from t2i_openmoji.world.things import things
 
 SPLITS = (
     *("train", "train-100k", "single", "pairs", "several", "everyday", "everyday-single", "everyday-pairs", "prompts"),
-    *("test", "everyday-test", "names", "synonyms"),
+    *("test", "everyday-test", "names", "synonyms", "varied", "everyday-varied"),
 )
 
 
@@ -50,6 +50,7 @@ class OpenMojiWorld(CaptionedDataset):
                   my daughter:", and in which things also have their synonyms
                 - "test", and "everyday-test" of the 70 things
                 - "names": each thing as OpenMoji draws it; "synonyms": each thing under each of its synonyms
+                - "varied" and "everyday-varied": four pictures of each of 150 captions
 
         Raises:
             InvalidInputError: there is no such split.

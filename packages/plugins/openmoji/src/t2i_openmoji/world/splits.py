@@ -23,6 +23,7 @@ from t2i_openmoji.world.things import Cast, Noun, cast
 SIZES = {"train": 40_000, "train-100k": 100_000, "everyday": 40_000, "prompts": 40_000}
 QUESTIONS_A_SKILL = 250  # in `test`
 REWORDED = 450  # scenes in `test` with two captions: in a phrasing of training, and in a withheld one
+VARIED, EACH = 150, 4  # captions in `varied`, and pictures of each
 PLAIN = 10  # every tenth training picture is an unchanged OpenMoji picture
 FRAMED = 0.6  # share of their captions with an article that get a frame
 
@@ -65,6 +66,10 @@ def entries(split: str) -> Sequence[Entry]:
         return _training(split, SIZES[split], cast(), _plain(synonyms=True), phrasings.OF_PROMPTS)
     if split in SIZES:
         return _training("train", SIZES[split], cast(), _plain())
+    if split == "varied":
+        return _varied(split, cast())
+    if split == "everyday-varied":
+        return _as_usual(_varied(split, cast(everyday=True)))
     if split == "everyday-test":
         return _as_usual(_test(split, cast(everyday=True)))
     if split == "test":
@@ -145,6 +150,19 @@ def _test(split: str, among: Cast) -> Sequence[Entry]:
             while not ask(scene, "phrasing", draws, unseen):
                 pass
     return tuple(found)
+
+
+def _varied(split: str, among: Cast) -> Sequence[Entry]:
+    """Several pictures of each caption, whose scene and phrasing are as in training; in turn of each skill."""
+    draws, scenes = Draws(f"openmoji-world {split}"), dict[str, Scene]()
+    while len(scenes) < VARIED:
+        scene = skill_scene(SKILLS[len(scenes) % len(SKILLS)], draws, among, withheld=False)
+        scenes.setdefault(put_into_words(scene, draws).text, scene)
+    pictures = [(caption, scene) for caption, scene in scenes.items() for _ in range(EACH)]
+    return tuple(
+        Entry(Example(f"{split}-{number:06d}", (caption,), scene.group), scene)
+        for number, (caption, scene) in enumerate(pictures)
+    )
 
 
 def _names(among: Cast) -> Sequence[Entry]:
