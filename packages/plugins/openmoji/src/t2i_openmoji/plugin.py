@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from t2i.registry import DatasetSpec, hookimpl
+from t2i_openmoji.world.split_names import SPLITS
 
 T2I_API = 1
 
@@ -21,21 +22,7 @@ def t2i_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="openmoji-world",
             target="t2i_openmoji.world.dataset:OpenMojiWorld",
-            splits=(
-                "train",
-                "train-100k",
-                "single",
-                "pairs",
-                "several",
-                "everyday",
-                "everyday-single",
-                "everyday-pairs",
-                "prompts",
-                "test",
-                "everyday-test",
-                "names",
-                "synonyms",
-            ),
+            splits=SPLITS,
             license="CC-BY-SA-4.0",
             summary="490 things in eleven colours, counted and placed, in many phrasings, with withheld combinations",
         ),

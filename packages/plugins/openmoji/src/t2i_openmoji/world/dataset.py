@@ -19,13 +19,9 @@ from t2i_openmoji.world.colours import COLOURS
 from t2i_openmoji.world.drawing import compose, draw
 from t2i_openmoji.world.draws import Draws
 from t2i_openmoji.world.layout import Placement, arrange, arrange_as_usual
+from t2i_openmoji.world.split_names import SPLITS
 from t2i_openmoji.world.splits import Entry, entries
 from t2i_openmoji.world.things import things
-
-SPLITS = (
-    *("train", "train-100k", "single", "pairs", "several", "everyday", "everyday-single", "everyday-pairs", "prompts"),
-    *("test", "everyday-test", "names", "synonyms", "varied", "everyday-varied"),
-)
 
 
 @final
