@@ -1,4 +1,4 @@
-"""Python's search for cycles of unused objects, left out while a process starts."""
+"""Garbage collection, switched off while a process starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def uncollected(*, all_stays: bool = False) -> Iterator[None]:
     objects, which all stay; to search them again and again takes a seventh of the time in which torch is imported.
 
     Args:
-        all_stays: never search what exists at the end: for a program that has done nothing yet but import modules.
+        all_stays: exclude all objects that exist at the end from later collections, too; for a program that has done
+            nothing yet but import modules.
     """
     searched = gc.isenabled()
     gc.disable()

@@ -120,7 +120,8 @@ def split(
     opened = _open(dataset, None, caption_column, image_column)
     if not isinstance(opened, FileDataset):
         raise InvalidInputError(
-            f"Only picture files can be copied, but {opened.name} has none. Use the splits that it has."
+            f"Only picture files can be copied, but {opened.name} has none. Use its own splits if it has "
+            f"any, or hold pictures out in training: train.validation=0.1"
         )
     out = out or Path(f"{Path(dataset.removeprefix('folder:')).resolve().name}-parts")
     counts = split_folder(opened, out, test)
@@ -191,7 +192,7 @@ def _encoder(name: str) -> TextEncoder | None:
     try:
         return create_text_encoder(name)
     except (OfflineError, PluginError) as error:
-        warn(f"The captions are not compared with the text encoder {name!r}: {error}")
+        warn(f"The captions are not checked with the text encoder {name!r}: {error}")
         return None
 
 

@@ -237,8 +237,8 @@ def check_in_folder(file: Path | None, engine: str | None, attention: bool) -> N
         )
     if attention and (engine is not None or file is None):
         raise InvalidInputError(
-            "--attention needs pictures that this process draws into a folder, not an engine or an address. Leave out "
-            "--engine, and give a folder with -o."
+            "--attention needs pictures that this process writes to this machine, not an engine or an address. Leave "
+            "out --engine, and give a file or a folder with -o."
         )
 
 

@@ -65,7 +65,7 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="local[:N]|ray[://HOST:PORT]",
-        help="Spread the work over N processes of this machine, or over a Ray cluster (needs t2i-ray).",
+        help="With t2i-ray: spread the work over N processes of this machine, or over a Ray cluster.",
     ),
 ]
 DataOption = Annotated[str, typer.Option(help="Dataset: a name, name:split, or a folder of captioned pictures.")]

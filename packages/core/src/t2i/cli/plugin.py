@@ -20,7 +20,7 @@ def t2i_commands() -> list[CommandSpec]:
         _verb("info", "Describe a model, or anything else a plugin declares."),
         _verb("recommend", "Recommend settings for your pictures and this machine."),
         _verb("train", "Train a technique on captioned pictures."),
-        _verb("reference", "Compare a run's losses with its recipe's, or write a recipe's."),
+        _verb("reference", "Compare a run's losses with its recipe's reference, or write that."),
         _verb("evaluate", "Score a model on a dataset."),
         _verb("leaderboard", "Score several models under one protocol."),
         _verb("data", "Look at a dataset, check every picture of it, pack it for training."),

@@ -9,7 +9,7 @@ import typer
 
 from t2i.cli.console import report, say
 
-reference = typer.Typer(help="Compare a run's losses with its recipe's, or write a recipe's.", no_args_is_help=True)
+reference = typer.Typer(help="Compare a run's losses with its recipe's reference, or write that.", no_args_is_help=True)
 
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
 

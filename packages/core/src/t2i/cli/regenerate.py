@@ -16,7 +16,9 @@ def regenerate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="The regenerated picture. Default: again.png, or with the suffix of the given one."
+            "-o",
+            "--out",
+            help="The regenerated picture. Default: again.png, or again.jpg or again.webp for such a picture.",
         ),
     ] = None,
     model: Annotated[

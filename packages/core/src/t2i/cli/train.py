@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,7 +67,7 @@ def train(
     seconds: float | None = None
     if resume is not None:
         given |= {f"--{name.replace('_', '-')}": column for name, column in columns.items()}
-        _alone("--resume", given, allowed=("--resume", "--steps"))
+        _only_resumes(given)
     elif technique is not None or parent is not None:
         if parent is not None and technique is not None and "=" in technique:
             changes.insert(0, technique)
@@ -112,13 +112,12 @@ def train(
     return 0 if result.finished else 130
 
 
-def _alone(option: str, given: Mapping[str, object], allowed: Collection[str]) -> None:
-    extra = [name for name, value in given.items() if value is not None and name not in allowed]
+def _only_resumes(given: Mapping[str, object]) -> None:
+    extra = [name for name, value in given.items() if value is not None and name not in ("--resume", "--steps")]
     if extra:
-        were = "was" if len(extra) == 1 else "were"
         raise InvalidInputError(
-            f"With {option}, only --steps and settings such as train.lr_factor=0.3 can be given, but "
-            f"{', '.join(extra)} {were} given as well. Leave out {', '.join(extra)}."
+            f"--resume keeps the run's settings, so {', '.join(extra)} cannot be given with it. Leave out "
+            f"{', '.join(extra)}; --steps and settings such as train.lr_factor=0.3 can be given."
         )
 
 

@@ -133,8 +133,7 @@ class CaptionedDataset(ABC):
         if fitting in (CROPPED, self.fitting):
             return self
         raise InvalidInputError(
-            f"data.fit and data.position choose how pictures become squares, but those of {self.name} are squares "
-            f"already. Leave them out."
+            f"The pictures of {self.name} are squares already, so fit and position cannot be chosen. Leave them out."
         )
 
     @property

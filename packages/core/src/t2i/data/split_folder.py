@@ -42,8 +42,8 @@ def split_folder(dataset: FileDataset, out: Path, share: float) -> dict[str, int
     """
     if any(record.box for record in dataset.records):
         raise InvalidInputError(
-            f"Only whole pictures can be copied, but {dataset.name} uses parts of its pictures. Use the splits that it "
-            f"has."
+            f"Only whole pictures can be copied, but {dataset.name} uses parts of its pictures. Hold pictures out in "
+            f"training instead: train.validation=0.1"
         )
     with ThreadPoolExecutor() as pool:
         pixels = list(pool.map(lambda index: decode(dataset, index, CHECK_RESOLUTION)[0], range(len(dataset))))

@@ -138,7 +138,7 @@ def _artist(what: str, recorded: ArtistIdentity, model: str, device: str) -> Art
         if found != recorded.weights_sha256:
             raise IntegrityError(
                 f"{what} was drawn by weights with the sha256 {recorded.weights_sha256}, but {model} now has {found}. "
-                f"Give the model with the original weights: --model FOLDER"
+                f"Draw it with the original weights: t2i regenerate PICTURE --model FOLDER"
             )
 
     name = ModelName.parse(model)

@@ -1,4 +1,4 @@
-"""Real pictures become squares as those did that a model learned from."""
+"""Make real pictures square in the way in which a model's training pictures were made square."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def fitting_of(artist: Artist) -> Fitting:
 def fitted_for(artists: Iterable[Artist], dataset: CaptionedDataset, say: Say = unsaid) -> CaptionedDataset:
     """The dataset with its pictures made square as those that the artists learned from, unless they are squares.
 
-    Artists that are compared see the same squares. One that learned from cropped or square pictures takes those of the
-    others; where others differ, all are cropped.
+    All compared artists see the same squares: those of the artists whose training pictures were padded, squashed or cut
+    at another place than the centre. If these differ, pictures are cropped at the centre.
     """
     known = {fitting: artist.name for artist in artists if (fitting := fitting_of(artist)) != CROPPED}
     try:

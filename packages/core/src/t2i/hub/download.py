@@ -167,7 +167,7 @@ def _check(found: ModelInfo, where: str, patterns: Sequence[str], sha256: str | 
     if sha256 and lfs and lfs.sha256 != sha256:
         raise IntegrityError(
             f"{WEIGHTS} of {where} must have the sha256 {sha256}, but the Hub's has {lfs.sha256}; nothing was "
-            f"downloaded. Update the package that declares this model (`t2i info` shows it)."
+            f"downloaded. Update the package that declares these weights (`t2i plugins` lists what each declares)."
         )
 
 

@@ -26,8 +26,8 @@ def check_listing(where: str, sizes: Mapping[str, int | None]) -> None:
     """
     if DIFFUSERS in sizes:
         raise SnapshotError(
-            f"{where} is a pipeline of diffusers ({DIFFUSERS}), which t2i-diffusers draws with. "
-            f"Install it: pip install t2i-diffusers"
+            f"{where} is a pipeline of diffusers ({DIFFUSERS}), not a snapshot of t2i. With t2i-diffusers installed, "
+            f"t2i generate --model draws with it."
         )
     check_not_pickled(where, sizes)
     missing = [name for name in (CONFIG, WEIGHTS) if name not in sizes]

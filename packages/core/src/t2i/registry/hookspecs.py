@@ -59,7 +59,7 @@ class Events:
             question: what the user gave: a topic, or a prompt to widen; "" for a caption.
             texts: what was written.
             model: the language model.
-            seed: the seed of the whole; the same seed writes the same texts. None if the model needs none.
+            seed: the seed of the whole request; the same seed writes the same texts. None if the model needs none.
             picture: the file that the texts describe, or None.
         """
 

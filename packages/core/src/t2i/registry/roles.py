@@ -33,7 +33,7 @@ class Role:
         summary: what the hook declares, in one sentence.
         checks: the target of the `t2i.testing.checks.roles.role.CheckedRole` that `t2i check` uses for a spec.
         template: `t2i new --kind TEMPLATE` writes a plugin for this role from t2i/templates/TEMPLATE, whose main module
-            is template.py with "_" for "-"; "" if there is no template.
+            has the same name, with "_" for "-"; "" if there is no template.
     """
 
     hook: str

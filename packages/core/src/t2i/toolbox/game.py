@@ -81,7 +81,7 @@ def discriminator_terms(
     """{real, right text} against {real, wrong text} and {fake, right text} (Reed et al. 2016, alg. 1).
 
     Args:
-        fake: detached here, so that the generator's loss can follow the same pictures back.
+        fake: detached here, so that the generator's loss can backpropagate through the same pictures.
         step: of the run; gradient penalties are computed at every `penalty_every`-th.
     """
     loss = config.loss

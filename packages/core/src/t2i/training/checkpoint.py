@@ -75,7 +75,7 @@ def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def load_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Undo `module_tensors`.
+    """Load what `module_tensors` returned.
 
     Raises:
         CheckpointError: names or shapes differ.
@@ -97,7 +97,7 @@ def optimizer_tensors(prefix: str, optimizer: Optimizer, names: list[str]) -> di
 
 
 def load_optimizer(prefix: str, optimizer: Optimizer, names: list[str], tensors: Mapping[str, Tensor]) -> None:
-    """Undo `optimizer_tensors`; the learning rate stays the config's.
+    """Load what `optimizer_tensors` returned; the learning rate stays the config's.
 
     Raises:
         CheckpointError: a slot belongs to no parameter of this optimiser.
@@ -123,7 +123,7 @@ def scaler_tensors(scaler: GradScaler | None) -> dict[str, Tensor]:
 
 
 def load_scaler(scaler: GradScaler | None, tensors: Mapping[str, Tensor]) -> None:
-    """Undo `scaler_tensors`; a run that changes its precision starts with a fresh scale."""
+    """Load what `scaler_tensors` returned; without it, the scale starts fresh."""
     state = {name: tensor.item() for name, tensor in _under("scaler", tensors).items()}
     if scaler is not None and state:
         scaler.load_state_dict(scaler.state_dict() | state)

@@ -53,7 +53,7 @@ class Networks:
         return tensors
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Undo `tensors`.
+        """Load what `tensors` returned.
 
         Raises:
             CheckpointError: names or shapes differ.

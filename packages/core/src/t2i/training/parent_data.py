@@ -46,7 +46,7 @@ def named_dataset(name: str) -> CaptionedDataset:
     spec = _spec(kind)
     on_the_hub = kind == "hf" and "/" in rest and not Path(rest.partition(":")[0]).exists()
     if spec is None or (spec.takes_reference and not on_the_hub):
-        raise DataError(f"It was trained on {name or 'unknown data'}, and it does not record where that is.")
+        raise DataError(f"The parent was trained on {name or 'unknown data'}, and does not record where that is.")
     return load_dataset(name)
 
 

@@ -67,8 +67,8 @@ def start(
         defaults: if given, recommended settings fill in what `settings` does not set, and these fill in the rest: the
             parent's settings, or those of the technique's recipe `own`.
         seconds: the length of the run, in place of `train.steps`; by default MINUTES if settings are recommended and
-            `settings` set no steps. When samples, checkpoints and rows are written then follows from the length, if
-            `settings` do not set it; also if settings are recommended for a given number of steps.
+            `settings` set no steps. The intervals of samples, checkpoints and rows that `settings` do not set are then
+            chosen from the length; so they are if settings are recommended for a given number of steps.
         say: called with the recommended settings, a line each.
 
     Raises:

@@ -56,7 +56,7 @@ def warn_of_cuts(data: DataConfig, dataset: CaptionedDataset, warn: Warn) -> Non
     if facts.long:
         warn(
             f"{facts.elongated:.0%} of the pictures are longer than {LONG} to 1 and are cropped to squares: "
-            f"data.fit=pad or squash keeps all of them in view, data.fit=crop says that this is meant."
+            f"data.fit=pad or squash keeps whole pictures; data.fit=crop crops them without this warning."
         )
 
 

@@ -37,7 +37,7 @@ class SavedState:
         return tensors | scaler_tensors(self._scaler)
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Undo `tensors`.
+        """Load what `tensors` returned.
 
         Raises:
             CheckpointError: names or shapes differ.

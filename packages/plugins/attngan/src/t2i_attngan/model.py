@@ -27,7 +27,7 @@ class Grown(NamedTuple):
 
     Attributes:
         pictures: in [-1, 1], one at each scale, smallest first.
-        condition: they were drawn from.
+        condition: what the pictures were drawn from.
         features: those that each further scale attends with, to be given to `Attention.maps`.
     """
 

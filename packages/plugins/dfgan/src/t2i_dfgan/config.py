@@ -53,8 +53,8 @@ class DFGANObjectiveConfig(GameConfig):
 
     discriminator_widths: Widths = Field(
         (32, 64, 96, 128),
-        description="channels at the picture's side, half of it, ...; cut, or the last one repeated, to as many as the "
-        "generator's",
+        description="channels at the picture's side, half of it, ...; shortened, or the last one repeated, to the "
+        "number of the generator's widths",
     )
     joint_width: int = Field(64, ge=1, description="channels after the discriminator concatenates picture and text")
     spectral_norm: bool = Field(False, description="on D's convolutions (Miyato 2018)")

@@ -160,7 +160,7 @@ class DiffusersArtist(Artist):
             images = batches.each(
                 [(asked.prompt, asked.seed) for asked in batch],
                 lambda part: self.call(self.pipe, part, options),
-                "Draw smaller pictures, or use --memory low.",
+                "Draw smaller pictures, or use the memory mode low, such as t2i generate --memory low",
             )
             for image, asked in zip(images, batch, strict=True):
                 yield Picture(image, asked, record=self.record)

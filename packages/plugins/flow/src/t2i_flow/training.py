@@ -63,7 +63,7 @@ class FlowObjective(Objective):
 
 
 def each(drawn: Float[Tensor, "b n ..."]) -> Float[Tensor, "n*b ..."]:
-    """What was drawn n times for each of b pictures, in the order of the pictures repeated n times."""
+    """n draws for each of b pictures in one dimension: the first of every picture, then the second, ..."""
     return drawn.transpose(0, 1).flatten(0, 1)
 
 

@@ -70,7 +70,7 @@ class LayersObjectiveConfig(Config):
     order: float = Field(
         0.02,
         ge=0,
-        description="weight of the cross entropy, in nats, of which thing takes which place; more than the ELBO's",
+        description="weight of the cross entropy, in nats, of which thing takes which place; the ELBO has less",
     )
     search: float = Field(
         1.0,
@@ -85,8 +85,8 @@ class LayersObjectiveConfig(Config):
     )
     draw: Literal["one", "each", "all"] = Field(
         "all",
-        description="what training draws. one: one thing, read by one query, in turn (in the last third, captions are "
-        "joined to lists); each: the first copy of each thing (until half-way, only places are trained); all: every "
-        "copy",
+        description="what training draws. one: a single thing, by each query in turn (in the last third of the run, "
+        "captions are joined into lists); each: the first copy of each thing (in the first half of the run, sprites "
+        "are not trained); all: every copy",
     )
     optimizer: OptimizerConfig = OptimizerConfig(lr=7e-4, beta1=0.9, beta2=0.99, warmup_steps=100, schedule="cosine")

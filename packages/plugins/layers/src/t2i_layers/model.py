@@ -42,8 +42,9 @@ class Scene(NamedTuple):
     orders: Float[Tensor, "b o"]
 
     def only(self, thing: int) -> Scene:
-        """The scene with one thing alone, fully visible, at the first place, whichever thing it is. With a place for
-        each, every place would learn to follow a single thing, and in a picture of two all would follow the same."""
+        """The scene with one thing alone, fully visible, at the first place, whichever thing it is. If each
+        thing had its own place, every place would learn to follow one thing, and in a picture of two things all would
+        follow the same one."""
         first = Placements(*(numbers[..., :1] for numbers in self.places))
         visible = first._replace(presence=torch.ones_like(first.presence))
         return Scene(self.looks[:, thing : thing + 1], visible, self.background, torch.zeros_like(self.orders[:, :1]))
@@ -71,7 +72,7 @@ class Scene(NamedTuple):
     def in_order(self, order: Int[Tensor, b]) -> Scene:
         """The scene with the places of the visible first copies exchanged: an order says which place each thing takes.
         Places are numbered from the upper left to the lower right, so an order means the same wherever z puts them, and
-        words can tell it. The place of a thing that is not in the picture is no place for another."""
+        words can tell it. A visible thing never takes the place of one that is not in the picture."""
         (thing, presence, *where), first = self.places, self.first
         hidden = 1000.0 * (presence[:, first] < 0.5)  # they come last, both as places and as things
         numbered = first[((self.places.x + self.places.y)[:, first] + hidden).argsort(1)]

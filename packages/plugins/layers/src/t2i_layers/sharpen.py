@@ -32,7 +32,7 @@ def sharpen(sprites: Float[Tensor, "n 4 s s"], amount: float) -> Float[Tensor, "
 
 
 def smooth(sprites: Float[Tensor, "n c s s"]) -> Float[Tensor, "n c s s"]:
-    """Without the finest checks: sampled at other sizes, they would be seen as coarser ones."""
+    """Without the finest chequerboard pattern, which would show as a coarser one at other sizes."""
     return _smoothed(_padded(sprites))
 
 

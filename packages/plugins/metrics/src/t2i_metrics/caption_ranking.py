@@ -17,7 +17,7 @@ AT_ONCE = 256  # pictures ranked together
 
 
 def count_others(pairs: Collection[tuple[str, str]]) -> int:
-    """How many of the distinct (caption, group) pairs differ in both from each of them, at least."""
+    """For each distinct (caption, group) pair, count those that differ from it in both; the least count."""
     captions, groups = (Counter(pair[which] for pair in pairs) for which in (0, 1))
     return len(pairs) + 1 - max((captions[caption] + groups[group] for caption, group in pairs), default=1)
 

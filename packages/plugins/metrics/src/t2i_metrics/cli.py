@@ -26,9 +26,9 @@ def train(
     position: PositionOption = "centre",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Train the image-text encoder by which r_precision scores this data from now on.
+    """Train an image-text encoder on this data; from then on, r_precision uses it for this data.
 
-    Train it on pictures that are not scored (t2i data split): it knows the captions of those it has seen.
+    Do not train it on pictures that will be scored (see t2i data split): it would know their captions already.
     """
     from t2i.create import load_dataset
     from t2i_metrics.train_judge import train_judge

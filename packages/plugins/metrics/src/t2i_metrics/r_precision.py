@@ -102,8 +102,9 @@ class RPrecision(CaptionEvaluator):
         if distractors == self._distractors:
             return ""
         return (
-            f"There are captions of few groups, so each picture chooses among {1 + distractors}, not "
-            f"{1 + self._distractors}: chance is {1 / (1 + distractors):.2g}, and scores among more captions are lower."
+            f"The captions are of few groups, so each picture chooses among {1 + distractors} captions, not "
+            f"{1 + self._distractors}: chance is {1 / (1 + distractors):.2g}, and the score is higher than among "
+            f"{1 + self._distractors}."
         )
 
     def _score(self, hits: Sequence[bool], captions: Sequence[str], protocol: Mapping[str, str]) -> Score:

@@ -59,7 +59,7 @@ class Guard:
         if self._hosts and host not in self._hosts:
             message = (
                 f"This server accepts requests for {', '.join(sorted(self._hosts))}, got one for {host[:100]!r}. "
-                f"To accept another name, start it with --host NAME."
+                f"Its operator can add another name of this machine (--host NAME) or allow any with keys (--keys FILE)."
             )
             raise ApiError(403, message, "wrong_host")
         path = scope["path"]

@@ -67,9 +67,11 @@ def read_keys(file: Path | None) -> Keys:
     for number, words in enumerate(lines, start=1):
         if not words or words[0].startswith("#"):
             continue
+        if len(words) > 2:
+            raise InvalidInputError(f"Line {number} of {file} must be NAME KEY or KEY, got {len(words)} words.")
         name = words[0] if len(words) == 2 else f"key{number}"
-        if len(words) > 2 or name in keys:
-            raise InvalidInputError(f"Line {number} of {file} must be NAME KEY, with a name of its own.")
+        if name in keys:
+            raise InvalidInputError(f"Each key needs a name of its own, but line {number} of {file} repeats {name!r}.")
         keys[name] = words[-1]
     if not keys:
         raise InvalidInputError(f"The file of keys {file} has none. Give each key a line: NAME KEY")

@@ -113,7 +113,7 @@ class Outcome:
 
 MADE: Check[Any] = Check(
     "can_be_made",
-    "nothing else can be checked before",
+    "nothing else can be checked until it can be made",
     "correct the error, and run the checks again",
     lambda subject: None,
 )

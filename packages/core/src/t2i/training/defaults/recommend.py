@@ -45,7 +45,7 @@ def recommended(spec: ModelSpec, facts: Facts, *, parent: bool = False) -> list[
             value = rule.value(facts) if callable(rule.value) else rule.value
             choices[rule.setting] = Choice(rule.setting, value, rule.why.format(**asdict(facts)))
     if facts.shared:
-        why = f"{facts.pictures:,} pictures share {facts.captions:,} captions, so none is the one right drawing"
+        why = f"{facts.pictures:,} pictures share {facts.captions:,} captions, so a caption has several right pictures"
         for section, part in shared_settings(spec.name).items():
             if parent and section == "model":
                 continue

@@ -41,9 +41,9 @@ class Memorisation:
     def __str__(self) -> str:
         return (
             f"{self.copies} of {len(self.nearest)} pictures drawn for the run's prompts are near copies of a training "
-            f"picture. A near copy is closer to it than half of {self.usual:.2g}, the usual distance from a training "
-            f"picture to the nearest other one. The drawn pictures' median distance to the nearest training picture is "
-            f"{float(self.distances.median()):.2g}."
+            f"picture: their distance to it is less than half the usual one between a training picture and its nearest "
+            f"neighbour, which is {self.usual:.2g}. The drawn pictures' median distance to the nearest training "
+            f"picture is {float(self.distances.median()):.2g}."
         )
 
 

@@ -98,8 +98,9 @@ def check_unchanged(name: ModelName, use: Use, before: Locked | None, now: Locke
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     raise IntegrityError(
         f"{name} must have the files that were used first (commit {before.commit[:12]}), but commit {now.commit[:12]} "
-        f"has other ones: {', '.join(changed[:3])}{more}. Draw with the first ones: "
-        f"{use.option} {name.pinned(before.commit)}; or use the new ones from now on: --accept-new"
+        f"has other ones: {', '.join(changed[:3])}{more}. To use the first ones, "
+        f"name {name.pinned(before.commit)}. To use the new ones from now on, draw once with "
+        f"t2i generate {use.option} {name} --accept-new"
     )
 
 

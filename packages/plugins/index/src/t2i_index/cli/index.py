@@ -37,7 +37,7 @@ def info(as_json: Json = False) -> None:
 
 @index.command()
 def on() -> None:
-    """Record every picture that the command line draws (the default)."""
+    """Record the pictures that the command line draws (the default), except with --engine or into s3://."""
     switch_recording(True)
     say(f"pictures are recorded in {recording_location()}")
 

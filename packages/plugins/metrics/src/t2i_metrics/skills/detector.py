@@ -23,7 +23,7 @@ CHANNELS = (32, 48, 96, 192)  # at 32, 16, 8 and 4 cells per side
 HIDDEN = 256
 THRESHOLD = 0.4  # of the probability that a thing is centred in a cell
 AT_ONCE = 64
-COMMAND = "nox -s train-detector --"
+TRAIN = "Train one in a checkout of t2i: nox -s train-detector -- OUT"
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def load_detector(path: Path, sha256: str = "") -> tuple[Detector, str]:
         SnapshotError: the file holds no detector.
     """
     if not path.is_file():
-        raise SnapshotError(f"A detector is a safetensors file, but there is no {path}. Train one: {COMMAND} OUT.")
+        raise SnapshotError(f"A detector is a safetensors file, but there is no {path}. {TRAIN}")
     found = sha256_of(path)
     if sha256 not in ("", found):
         raise IntegrityError(
@@ -194,5 +194,5 @@ def load_detector(path: Path, sha256: str = "") -> tuple[Detector, str]:
             detector = Detector(json.loads(lists["things"]), json.loads(lists["colours"]))
             detector.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise SnapshotError(f"{path} holds no detector of t2i-metrics: {error}. Train one: {COMMAND} OUT.") from None
+        raise SnapshotError(f"{path} holds no detector of t2i-metrics: {error}. {TRAIN}") from None
     return detector.float().to(memory_format=torch.channels_last).eval().requires_grad_(False), found

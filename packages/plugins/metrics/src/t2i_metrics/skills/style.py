@@ -13,7 +13,10 @@ from t2i.evaluator import Score
 FRAME = 2  # px around the picture in which openmoji-world shows nothing but its background
 NEAR, MOST = 0.25, 0.8  # in units of [-1, 1], and a share of the frame's pixels: a plain ground may be noisy
 LOW = 0.5  # of pictures with a plain ground, or of single things that are recognised
-LOOK = "Look at the pictures with what was found in them (nox -s skills-sheet) before you trust the score."
+LOOK = (
+    "Look at the pictures with what was found in them before you trust the score (in a checkout of t2i: "
+    "nox -s skills-sheet -- MODEL OUT.webp)."
+)
 
 
 def plain_ground(images: Float[Tensor, "b 3 h w"]) -> Bool[Tensor, " b"]:

@@ -408,7 +408,7 @@ class Wording(NamedTuple):
     Attributes:
         frames: phrasings of everything together.
         pairs: phrasings of two things.
-        sentences: of two things, too, complete ones.
+        sentences: complete sentences about two things.
         synonyms: whether things may have their synonyms, too.
     """
 
