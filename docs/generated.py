@@ -83,7 +83,11 @@ def fields(config: type[Config]) -> str:
     return table(
         ("field", "default", "meaning"),
         (
-            [f"`{name}`", f"`{_said(field.default)}`" if not field.is_required() else "", _meaning(field)]
+            [
+                f"`{name}`",
+                f"`{_said(field.get_default(call_default_factory=True))}`" if not field.is_required() else "",
+                _meaning(field),
+            ]
             for name, field in config.model_fields.items()
         ),
     )

@@ -14,7 +14,7 @@ Change = Literal["colour", "translation", "cutout"]
 
 Changes = Annotated[
     tuple[Change, ...],
-    Field(description="random changes of all pictures that D sees (DiffAugment, Zhao 2020), for little data; (): none"),
+    Field(description="random changes of all pictures that D sees (DiffAugment, Zhao 2020), for little data; []: none"),
 ]
 """The type of a setting `augment`."""
 

@@ -100,7 +100,7 @@ class TrainConfig(Config):
     )
     validate_every: int = Field(500, ge=1, description="steps between validations")
     validation_metrics: tuple[str, ...] = Field(
-        ("kid", "r_precision"), description="evaluators that compare pictures drawn for held-out captions; may be ()"
+        ("kid", "r_precision"), description="evaluators that compare pictures drawn for held-out captions; []: none"
     )
     patience: int = Field(0, ge=0, description="end the run after this many validations without a better one; 0: never")
     log_every: int = Field(20, ge=1, description="steps")
