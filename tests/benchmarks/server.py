@@ -1,6 +1,6 @@
 """The server against a plain FastAPI handler that draws one by one: pictures a second, latency, memory, a stop.
 
-Both run stackgan-v2.world64 in a process of their own, on one thread of torch. The figure of memory is of a server
+Both run the default model in a process of their own, on one thread of torch. The figure of memory is of a server
 with a tiny model, which is sent T2I_BENCH_REQUESTS (20,000) requests.
 """
 
@@ -31,9 +31,10 @@ from fakes.artist import write_artist
 from fakes.ports import free_port
 from fakes.site import python_path
 from t2i.drawing.artist import Request
+from t2i.registry.describe import DEFAULT_MODEL
 from t2i_server.settings import ServerSettings
 
-MODEL, CLIENTS, SECONDS, ROUNDS = "stackgan-v2.world64", 32, 8.0, 3
+CLIENTS, SECONDS, ROUNDS = 32, 8.0, 3
 REQUESTS = int(os.environ.get("T2I_BENCH_REQUESTS", "20_000"))
 PLAIN = Path(__file__).with_name("plain_server.py")
 IDLE = 1_000  # connections
@@ -101,9 +102,9 @@ def run() -> None:
 @contextmanager
 def servers(folder: Path) -> Iterator[tuple[Program, Program]]:
     ports = [free_port(), free_port()]
-    serve = [sys.executable, "-m", "t2i", "serve", MODEL, "--port", str(ports[0])]
+    serve = [sys.executable, "-m", "t2i", "serve", DEFAULT_MODEL, "--port", str(ports[0])]
     ours = Program(serve, ports[0], folder / "ours")
-    plain = Program([sys.executable, str(PLAIN), MODEL, str(ports[1])], ports[1], folder / "plain")
+    plain = Program([sys.executable, str(PLAIN), DEFAULT_MODEL, str(ports[1])], ports[1], folder / "plain")
     try:
         ours.wait_until_ready()
         plain.wait_until_ready()
@@ -132,7 +133,7 @@ def throughput(ours: Program, plain: Program) -> None:
 
 
 def overhead(ours: Program) -> None:
-    pipe = t2i.pipeline(MODEL, device="cpu")
+    pipe = t2i.pipeline(DEFAULT_MODEL, device="cpu")
     torch.set_num_threads(1)
     drawing = cost(lambda: list(pipe.draw([Request("a red heart", 7)])))
     count, seconds = ours.drawn()
