@@ -194,7 +194,9 @@ def exhaust(folder: Path, rank: int) -> None:
     """End early: the validation after step 4, which only the first process sees, is worse than that after step 2."""
     made = {"validate_every": 2, "patience": 1, "steps": 20}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "Validator", lambda *_: lambda steps, step, generator: {"validation/error": float(step)})
+        patch.setattr(
+            trainer.Validator, "__call__", lambda self, steps, step, generator: {"validation/error": float(step)}
+        )
         torch.manual_seed(0)
         objective, data = one_player(), squares(8)
         result = Trainer(objective, data, settings(**made), folder / "early", device="cpu", validation=data).fit()

@@ -44,7 +44,7 @@ def test_commit_and_hash_are_locked_and_a_change_is_refused_until_it_is_accepted
     assert found()[0] == FIRST
     second = hub.repo("org/lora", {FILE: SECOND}).refs["main"]
     hub.requests.clear()
-    with pytest.raises(IntegrityError, match=rf"other ones: {FILE}\. .*--lora {NAME}@\w+; .*--accept-new"):
+    with pytest.raises(IntegrityError, match=rf"other ones: {FILE}\. .*name {NAME}@\w+\. .*--lora {NAME} --accept-new"):
         found()
     assert not downloads(hub)
     assert found(f"{NAME}@{first}") == (FIRST, f"{NAME}@{first}")

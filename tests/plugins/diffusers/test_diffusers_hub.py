@@ -77,7 +77,9 @@ def test_a_revision_that_moved_is_refused_until_it_is_accepted(repo: FakeHub) ->
     commit(repo, {"README.md": b"# a better card"})
     assert opened().identity.weights == first.weights  # the card draws nothing
     moved = commit(repo, {UNET: other_weights(repo)})
-    with pytest.raises(IntegrityError, match=rf"that were used first .*{UNET}.*--model {NAME}@\w+.*--accept-new"):
+    with pytest.raises(
+        IntegrityError, match=rf"that were used first .*{UNET}.*name {NAME}@\w+\. .*--model {NAME} --accept-new"
+    ):
         opened()
     assert opened(f"{NAME}@{first.revision}").identity.weights == first.weights
     assert opened(accept_new=True).identity.revision == moved

@@ -188,7 +188,7 @@ def test_a_lora_of_the_hub_is_pinned_to_its_commit(
         assert plain.tobytes() != tuned.tobytes()
     hub.repo("org/lora", tree | {next(iter(tree)): save(lora(here / "model").state_dict())})  # random: other weights
     refused = t2i(*draw, "--lora", "hf-hub:org/lora", "-o", "moved.png").error
-    assert f"--lora hf-hub:org/lora@{head}" in refused and not Path("moved.png").exists()
+    assert f"name hf-hub:org/lora@{head}." in refused and not Path("moved.png").exists()
     with monkeypatch.context() as patch:
         patch.setattr(pinned, "LARGE_BYTES", 1_000)
         new = (*draw, "--lora", "hf-hub:org/lora", "--accept-new", "-o", "moved.png")

@@ -167,7 +167,7 @@ def test_a_held_out_score_comes_with_its_bounds_and_its_caution_is_said_once(cac
     assert found.keys() == {f"held_out/r_precision{bound}" for bound in ("", "_ceiling", "_chance")}
     assert found["held_out/r_precision_chance"] == pytest.approx(1 / 12)
     assert len(said) == 1 and said[0].startswith("step 1: held-out r_precision is")
-    assert "among 12, not 100: chance is 0.083" in said[0] and "trained on OpenMoji" in said[0]
+    assert "among 12 captions, not 100: chance is 0.083" in said[0] and "trained on OpenMoji" in said[0]
 
 
 def record(judge: Judge) -> None:

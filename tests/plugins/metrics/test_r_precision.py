@@ -130,7 +130,7 @@ def test_with_few_groups_as_many_wrong_captions_are_used_as_there_are():
     score = found["r_precision"]
     assert score.value == exact["r_precision"].value and found["r_precision_chance"].value == pytest.approx(1 / 9)
     assert score.protocol == exact["r_precision"].protocol and score.protocol["question"].startswith("1 of 9,")
-    assert "among 9, not 100: chance is 0.11" in score.caution and exact["r_precision"].caution == ""
+    assert "among 9 captions, not 100: chance is 0.11" in score.caution and exact["r_precision"].caution == ""
     with pytest.raises(InvalidInputError, match="needs 3 captions"):
         scores_of(encoder, images[:4], captions[:4], groups[:4], fewest_distractors=3, folds=2)
 

@@ -103,8 +103,8 @@ def test_index_add_adds_the_same_records(t2i: T2I, two: None, here: Path, monkey
     [
         (["-o", "heart.png", "--engine", "local:2"], "An engine draws into a folder or to s3://bucket/prefix"),
         (["-o", "-", "--engine", "local:2"], "An engine draws into a folder"),
-        (["-o", "out", "--engine", "local:2", "--attention"], "--attention needs pictures that this process draws"),
-        (["-o", "s3://bucket/x", "--attention"], "--attention needs pictures that this process draws"),
+        (["-o", "out", "--engine", "local:2", "--attention"], "--attention needs pictures that this process writes"),
+        (["-o", "s3://bucket/x", "--attention"], "--attention needs pictures that this process writes"),
         (["-o", "out", "--engine", "lokal"], "There is no engine 'lokal'. Did you mean 'local'?"),
         (["-o", "out", "--engine", "local:many"], "local takes a number of workers, 1 to 1024, got 'many'"),
         (["-o", "gs://bucket/x"], "into a folder or to s3://bucket/prefix"),
