@@ -84,6 +84,23 @@ def asked(spec: WeightsSpec) -> tuple[float, float]:
     return round(found["skills"], 2), round(found["kid"], 3)
 
 
+def test_the_history_says_how_much_seeds_change() -> None:
+    shares: dict[str, list[float]] = {}
+    for spec in (spec for spec, plugin in registry().all(WeightsSpec) if plugin.distribution == "t2i-starter"):
+        found = {
+            (row.metric, row.score.protocol["data"]): row.score.value
+            for row in read_card_scores(resolve(spec.name).folder / CARD)
+        }
+        for (metric, data), value in found.items():
+            if metric == "diversity":
+                shares.setdefault(data, []).append(value / found["diversity_ceiling", data])
+    words = " ".join((ROOT / "docs/techniques/history.md").read_text().split())
+    all_models, (layers,) = shares["openmoji-world:everyday-varied"], shares["openmoji-world:varied"]
+    assert len(all_models) == 10
+    assert f"differ from each other {min(all_models):.1f} (" in words and f" to {max(all_models):.1f} times (" in words
+    assert f"their share is {layers:.1f}." in words
+
+
 def test_the_starters_table_agrees_with_the_index() -> None:
     lines = (ROOT / "packages/plugins/starter/README.md").read_text().splitlines()
     rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
