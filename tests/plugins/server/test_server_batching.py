@@ -66,6 +66,24 @@ def test_only_requests_of_equal_options_are_drawn_together_and_the_oldest_first(
     assert [[seed for _, seed in batch] for batch in gate.batches] == [[0], [1, 3, 5, 6], [2, 4], [7]]
 
 
+def test_a_batch_fills_the_rows_that_a_cpu_draws_at_once(serve: Serve, pool: ThreadPoolExecutor) -> None:
+    server, gate = serve(batch=7)
+    drawn = [pool.submit(server.draw, seed=0)]
+    until(gate.started.is_set)
+    for number in range(1, 14):
+        drawn.append(pool.submit(server.draw, seed=number))
+        until(lambda: waiting(server) == len(drawn))
+    gate.open.set()
+    assert all(each.result().status == 200 for each in drawn)
+    assert [[seed for _, seed in batch] for batch in gate.batches] == [
+        [0],
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+        [9, 10, 11, 12],
+        [13],
+    ]
+
+
 def test_a_full_queue_refuses_with_the_time_to_wait(serve: Serve, pool: ThreadPoolExecutor) -> None:
     server, gate = serve(queue=3, wait_ms=0)
     accepted = [pool.submit(server.draw, n=2, seed=1), pool.submit(server.draw, seed=9)]
