@@ -70,7 +70,7 @@ class LayersObjectiveConfig(Config):
     order: float = Field(
         0.02,
         ge=0,
-        description="weight of the cross entropy, in nats, of which thing takes which place; the ELBO has less",
+        description="weight of the cross entropy, in nats, of which thing takes which place; larger than in the ELBO",
     )
     search: float = Field(
         1.0,

@@ -160,5 +160,5 @@ def _get(reference: Any) -> Any:
     except ray.exceptions.RayError as error:
         raise EngineError(
             f"A task ended its worker {RETRIES + 1} times, or the cluster is gone ({brief(error)}). If the workers run "
-            f"out of memory, use fewer workers or, to draw, a smaller --batch-size."
+            f"out of memory, use fewer workers or, when drawing, a smaller --batch-size."
         ) from None

@@ -220,7 +220,7 @@ class Batcher:
     def _next(self) -> tuple[Group, list[Ticket]]:
         """The batch of the picture that has waited longest; without those given up.
 
-        A CPU draws five pictures in the time of eight, so the fifth waits for others.
+        A CPU draws ROW_TILE pictures at once, and five take it as long as eight: the fifth waits for the next batch.
         """
         group = min(self._groups, key=lambda group: self._groups[group][0].number)
         waiting, batch = self._groups[group], list[Ticket]()

@@ -43,7 +43,7 @@ class TransformerOptions(Config):
     temperature: float = Field(1.0, gt=0, le=10, description="below 1 less varied pictures, above 1 more")
     top_k: int = Field(0, ge=0, description="draw from the k most likely tokens; 0: from all")
     top_p: float = Field(
-        1.0, gt=0, le=1, description="draw from the fewest tokens whose shares sum to it (Holtzman 2020)"
+        1.0, gt=0, le=1, description="draw from the fewest tokens whose probabilities sum to this (Holtzman 2020)"
     )
     steps: int = Field(12, ge=1, le=256, description="masked: rounds; 8-18 in MaskGIT and Muse")
     choice_temperature: float = Field(4.5, ge=0, description="masked: Gumbel noise on the choice; MaskGIT's code")

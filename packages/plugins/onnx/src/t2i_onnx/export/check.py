@@ -54,7 +54,7 @@ class Cost:
         """The measurements as text, by what they measure."""
         return {
             "8-bit weights: lowest cosine of a sentence vector with the exact one": f"{self.sentence_cosine:.4f}",
-            "8-bit weights: mean difference of a pixel, of 255": f"{self.mean_difference:.2f}",
+            "8-bit weights: mean difference of a pixel's values, 0 to 255": f"{self.mean_difference:.2f}",
             "8-bit weights: PSNR of the median picture": f"{self.psnr_db:.1f} dB",
             "8-bit weights: PSNR of the worst picture": f"{self.worst_psnr_db:.1f} dB",
         }
